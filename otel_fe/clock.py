@@ -1,0 +1,25 @@
+"""Time as an argument, so that tests can hand in their own."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the pipeline needs to know of time."""
+
+    def time_ns(self) -> int:
+        """Return nanoseconds since the Unix epoch."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """Return nanoseconds that never go backwards, from an arbitrary start."""
+        ...
+
+
+class SystemClock:
+    """The clocks of the operating system."""
+
+    time_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.perf_counter_ns)

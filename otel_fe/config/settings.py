@@ -1,0 +1,123 @@
+"""The `OTEL_FE_*` variables, read once into a frozen value."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "OTEL_FE_"
+PIPELINES: Final = ("process", "collector")
+
+
+def _variable(default: object, parse: Callable[[str, str], object]) -> Any:
+    return field(default=default, metadata={"parse": parse})
+
+
+def _text(_name: str, value: str) -> str:
+    return value.strip()
+
+
+def _boolean(name: str, value: str) -> bool:
+    lowered = value.strip().lower()
+    if lowered not in ("true", "false"):
+        raise ConfigurationError(name, value, "use true or false")
+    return lowered == "true"
+
+
+def _count(name: str, value: str) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigurationError(name, value, "use a whole number of at least 1")
+    return number
+
+
+def _ratio(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise ConfigurationError(name, value, "use a ratio from 0 to 1, for example 0.05")
+    return number
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0.0 < number < 1e6:
+        raise ConfigurationError(name, value, "use a positive number of seconds")
+    return number
+
+
+def _pipeline(name: str, value: str) -> str:
+    lowered = value.strip().lower()
+    if lowered not in PIPELINES:
+        raise ConfigurationError(name, value, f"use one of {', '.join(PIPELINES)}")
+    return lowered
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a user can set by environment variable; each field's variable is `OTEL_FE_` and its name in capitals."""
+
+    targets: str = _variable("", _text)
+    """What to extract with: `module:qualified.name[=feature_set]`, separated by commas."""
+    caches: str = _variable("", _text)
+    """Functions under `functools.lru_cache` or `cachetools.cached` whose look-ups count: `module:qualified.name`, by commas."""
+    pipeline: str = _variable("process", _pipeline)
+    """`process`: decide here, before encoding. `collector`: export every span and leave both to a collector."""
+    baseline_ratio: float = _variable(0.05, _ratio)
+    """Share of healthy traces that are kept, chosen consistently by trace id."""
+    slow_threshold_s: float = _variable(0.1, _seconds)
+    """A trace that lasts this long or longer is kept, and its extractions name their bottleneck."""
+    max_open_traces: int = _variable(10_000, _count)
+    """Traces not yet decided; past it the oldest is decided as it stands (`otel_fe.pipeline.traces.evicted`)."""
+    max_spans_per_trace: int = _variable(2_000, _count)
+    """Spans held of one trace; past it the trace is decided as it stands, and the rest follows as late spans."""
+    max_pending_bytes: int = _variable(64 * 1024 * 1024, _count)
+    """Estimated bytes of all spans held; past it the oldest traces are decided as they stand."""
+    max_remembered_decisions: int = _variable(50_000, _count)
+    """Decided trace ids that late spans can still follow."""
+    max_series: int = _variable(2_000, _count)
+    """Combinations of dimensions per metric; the rest is folded into one series with `otel.metric.overflow`."""
+    decision_wait_s: float = _variable(10.0, _seconds)
+    """How long a trace whose root has ended waits for children that are still open."""
+    flush_timeout_s: float = _variable(5.0, _seconds)
+    """The longest that shutdown may keep the process from exiting."""
+    flush_on_sigterm: bool = _variable(True, _boolean)  # noqa: FBT003
+    """Export what is finished before SIGTERM ends the process, where the application has no handler of its own."""
+    exception_messages: bool = _variable(False, _boolean)  # noqa: FBT003
+    """Put the messages of exceptions on extraction spans; they may quote feature values, keys or SQL parameters."""
+    gpu: bool = _variable(True, _boolean)  # noqa: FBT003
+    """Sample GPUs through NVML in the background, where there are any."""
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from `environ`.
+
+    Raises:
+        ConfigurationError: A variable's value cannot be used, or an `OTEL_FE_` variable is not one of ours; the
+            message names it, its value, and what would be right.
+    """
+    known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
+    values: dict[str, object] = {}
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or not value.strip():
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ConfigurationError(name, value, f"no such variable{f'; did you mean {near[0]}?' if near else ''}")
+        values[known[name].name] = known[name].metadata["parse"](name, value)
+    return Settings(**values)  # type: ignore[arg-type]

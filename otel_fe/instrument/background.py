@@ -1,0 +1,55 @@
+"""One daemon thread that does, once a second, what is too slow for the path of an extraction."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.instrument import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PERIOD_S: Final = 1.0
+
+
+class Background:
+    """Calls each task once a second until stopped; starts anew in a forked child."""
+
+    def __init__(self, tasks: Sequence[tuple[str, Callable[[], None]]]) -> None:
+        self._tasks = tuple(tasks)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if hasattr(os, "register_at_fork"):
+            restart = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := restart()) and method())
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="otel-fe-background", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread and wait for the task in progress, a second at most."""
+        self._stop.set()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(PERIOD_S)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PERIOD_S):
+            for name, task in self._tasks:
+                try:
+                    task()
+                except Exception as fault:
+                    faults.record(f"background.{name}", fault)
+
+    def _after_fork(self) -> None:
+        if self._thread is None or self._stop.is_set():
+            return
+        self._stop = threading.Event()
+        self._thread = None
+        self.start()

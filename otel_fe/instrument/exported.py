@@ -1,0 +1,61 @@
+"""The runtime of extractions where the pipeline runs elsewhere: every span is exported, and nothing derived here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from otel_fe import semconv
+from otel_fe.instrument.flush import flush_providers
+from otel_fe.pipeline import attribution
+from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.version import __version__
+
+if TYPE_CHECKING:
+    from otel_fe.config.settings import Settings
+    from otel_fe.instrument.extraction import Extraction
+
+
+class ExportEverything:
+    """Leaves providers, tracers and exporters alone.
+
+    Args:
+        settings: For the threshold from which an extraction names its bottleneck.
+        provider: The tracer provider to use; None for the global one.
+    """
+
+    generation = 0
+
+    def __init__(self, settings: Settings, provider: Any = None) -> None:
+        self.slow_ns = int(settings.slow_threshold_s * 1e9)
+        self.exception_messages = settings.exception_messages
+        self.tracer = trace.get_tracer(semconv.SCOPE_NAME, __version__, tracer_provider=provider)
+
+    def __str__(self) -> str:
+        return "every span is exported (OTEL_FE_PIPELINE=collector, or no SDK tracer provider)"
+
+    def install(self) -> None:
+        """Do nothing."""
+
+    def remove(self) -> None:
+        """Do nothing."""
+
+    def flush_all(self) -> None:
+        """Export what is finished."""
+        flush_providers()
+
+    def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the SLOs that an ended extraction breaks by itself; whoever receives its span counts it."""
+        return tuple(slo.name for slo in REQUIREMENTS if slo.breached_by_one and slo.good(extraction) is False)
+
+    def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
+        """Return where most of a slow extraction's time went, as far as its own figures tell.
+
+        Calls of other services are only known from their spans, which have left already: they are unexplained.
+        """
+        start = extraction.start_mono_ns
+        end = start + extraction.duration_ns
+        return attribution.bottleneck(
+            attribution.attribute(start, end, extraction.intervals, extraction.cpu_ns)
+        )

@@ -1,0 +1,40 @@
+"""The host always wins: what goes wrong inside otel_fe is counted and logged, and never reaches the application.
+
+Every hook calls its own work inside `try/except Exception` and hands what it caught to `record`. One log line per
+hook, at WARNING, when it first fails; afterwards only the counter `otel_fe.faults` moves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+_log = logging.getLogger("otel_fe")
+
+_counts: Counter[str] = Counter()
+"""Faults by hook. The GIL makes each `+= 1` good enough: a count lost to a race hides no hook."""
+
+
+def record(hook: str, error: BaseException) -> None:
+    """Count a fault of `hook`, and log it when it is the hook's first."""
+    try:
+        _counts[hook] += 1
+        if _counts[hook] == 1:
+            _log.warning(
+                "otel_fe: %s failed and was skipped; the application is not affected. "
+                "Further faults of it are only counted, in otel_fe.faults.",
+                hook,
+                exc_info=error,
+            )
+    except Exception:  # noqa: S110 a broken log handler of the host is not ours to raise
+        pass
+
+
+def counts() -> dict[str, int]:
+    """Return the faults so far, by hook."""
+    return dict(_counts)
+
+
+def reset() -> None:
+    """Forget all faults; for tests, and for a process that was just forked."""
+    _counts.clear()

@@ -1,0 +1,85 @@
+"""FeatureExtractionInstrumentor: switches everything on, and off again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from otel_fe.config.settings import Settings, read_settings
+from otel_fe.errors import ConfigurationError
+from otel_fe.instrument.cached import CachedTargets
+from otel_fe.instrument.exported import ExportEverything
+from otel_fe.instrument.imports import ImportHooks
+from otel_fe.instrument.libraries import Libraries
+from otel_fe.instrument.process import ProcessPipeline
+from otel_fe.instrument.providers import meter_provider, sdk_disabled, tracer_provider
+from otel_fe.instrument.runtime import current_runtime, set_runtime
+from otel_fe.instrument.targets import Targets
+from otel_fe.instrument.termination import Termination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+_log = logging.getLogger("otel_fe")
+
+
+class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Emits one span per feature extraction, and runs the pipeline in the process.
+
+    `instrument(tracer_provider=…, meter_provider=…, settings=…)` takes the global providers and the `OTEL_FE_*`
+    variables where an argument is left out. `uninstrument()` puts everything back as it was.
+    """
+
+    _undo: list[Callable[[], None]]
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return nothing: what we hook into is hooked when, and if, it is imported."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        self._undo = []
+        if sdk_disabled():
+            _log.info("otel_fe: off (OTEL_SDK_DISABLED)")
+            return
+        settings: Settings = kwargs.get("settings") or read_settings()
+        try:
+            self._switch_on(settings, kwargs)
+        except BaseException:
+            self._uninstrument()
+            raise
+
+    def _switch_on(self, settings: Settings, kwargs: dict[str, Any]) -> None:
+        traces = tracer_provider(kwargs.get("tracer_provider"))
+        targets, caches = Targets(settings.targets), CachedTargets(settings.caches)
+        hooks = ImportHooks()
+        libraries = Libraries()
+        pipeline: ProcessPipeline | ExportEverything
+        if traces is not None and settings.pipeline == "process":
+            pipeline = ProcessPipeline(settings, traces, meter_provider(kwargs.get("meter_provider")))
+        else:
+            pipeline = ExportEverything(settings, kwargs.get("tracer_provider"))
+        pipeline.install()
+        self._undo.append(pipeline.remove)
+        termination = Termination(pipeline.flush_all, settings.flush_timeout_s, on_sigterm=settings.flush_on_sigterm)
+        termination.install(hooks)
+        self._undo.append(termination.remove)
+        set_runtime(pipeline)
+        self._undo.append(lambda: set_runtime(None))
+        libraries.instrument(hooks)
+        self._undo.append(libraries.uninstrument)
+        targets.instrument(hooks)
+        self._undo.append(targets.uninstrument)
+        caches.instrument(hooks)
+        self._undo.append(caches.uninstrument)
+        hooks.install()
+        self._undo.append(hooks.remove)
+        _log.info("otel_fe: %s; targets %s; caches %s; libraries %s", pipeline, targets, caches, libraries)
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+
+__all__ = ["FeatureExtractionInstrumentor"]

@@ -1,0 +1,54 @@
+"""What `opentelemetry-instrument` calls, and `configure()`, which does the same from code."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.instrument import faults
+from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor
+from otel_fe.instrument.providers import ensure_providers, sdk_disabled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.config.settings import Settings
+
+_ENTRY_POINT: Final = "otel_fe"
+
+
+def pre_instrument() -> None:
+    """Make sure that there are providers; the launcher has made them where `opentelemetry-distro` is installed.
+
+    Entry point `opentelemetry_pre_instrument`: called before any instrumentation is loaded.
+    """
+    try:
+        if not (sdk_disabled() or _switched_off()):
+            ensure_providers()
+    except Exception as fault:
+        faults.record("launcher.providers", fault)
+
+
+def configure(settings: Settings | None = None) -> None:
+    """Set up the SDK by the standard `OTEL_*` variables, unless that was done, and instrument this process.
+
+    Does nothing under `OTEL_SDK_DISABLED=true`, or when the process is instrumented already.
+
+    Args:
+        settings: What to use instead of the `OTEL_FE_*` variables.
+
+    Raises:
+        ConfigurationError: An `OTEL_FE_*` variable has a value that cannot be used.
+    """
+    if sdk_disabled():
+        return
+    ensure_providers()
+    instrumentor = FeatureExtractionInstrumentor()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument(settings=settings)
+
+
+def _switched_off(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the launcher was told to leave us out, which it only applies to instrumentors by itself."""
+    names = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    return bool(names & {_ENTRY_POINT, "*"})

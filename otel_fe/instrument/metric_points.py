@@ -1,0 +1,230 @@
+"""The engine's metrics at one moment, and their form as data points of the SDK."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    Sum,
+)
+from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
+
+from otel_fe import semconv
+from otel_fe.model.histogram import Exemplar, HistogramState
+from otel_fe.pipeline.series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.pipeline.engine import Engine
+    from otel_fe.pipeline.series import Series
+
+Labels = tuple[tuple[str, Any], ...]
+"""The dimensions of a data point, as sorted pairs: hashable, so that deltas find their predecessor."""
+
+_NS_PER_S: Final = 1_000_000_000
+_META: Final = {metric.name: metric for metric in semconv.METRICS}
+_HISTOGRAMS: Final[dict[str, tuple[tuple[int, ...], int]]] = {
+    semconv.DURATION: (DURATION_EDGES_NS, _NS_PER_S),
+    semconv.CPU_TIME_METRIC: (TIME_EDGES_NS, _NS_PER_S),
+    semconv.POOL_WAIT_METRIC: (TIME_EDGES_NS, _NS_PER_S),
+    semconv.MEMORY_GROWTH_METRIC: (MEMORY_EDGES, 1),
+}
+"""Edges in the histogram's integer unit, and how many of it make one exported unit."""
+_OVERFLOW: Final[Labels] = ((semconv.OVERFLOW, True),)
+
+
+@dataclass(slots=True)
+class Collection:
+    """Everything the engine has counted since `start_ns`, at `time_ns`."""
+
+    start_ns: int
+    """Unix time at which the counts began."""
+    time_ns: int
+    """Unix time of this collection."""
+    histograms: dict[str, dict[Labels, HistogramState]] = field(default_factory=lambda: defaultdict(dict))
+    exemplars: dict[Labels, list[Exemplar]] = field(default_factory=dict)
+    """Of `feature_extraction.duration`."""
+    counters: dict[str, dict[Labels, int]] = field(default_factory=lambda: defaultdict(dict))
+    gauges: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def take(cls, engine: Engine, start_ns: int, time_ns: int, faults: Mapping[str, int]) -> Collection:
+        """Return the engine's metrics as they are now."""
+        now = cls(start_ns, time_ns)
+        for series in engine.metrics.all_series():
+            now._add_series(series)
+        now._add_pipeline(engine)
+        for hook, count in faults.items():
+            now.counters[semconv.FAULTS][((semconv.HOOK, hook),)] = count
+        return now
+
+    def _add_series(self, series: Series) -> None:
+        labels = _labels(series)
+        overflow = series.dimensions is None
+        sets: Labels = _OVERFLOW if overflow else labels_of({semconv.FEATURE_SET: series.dimensions.feature_set})
+        with series.lock:
+            for name, histogram in (
+                (semconv.DURATION, series.duration),
+                (semconv.CPU_TIME_METRIC, series.cpu_time),
+                (semconv.POOL_WAIT_METRIC, series.pool_wait),
+                (semconv.MEMORY_GROWTH_METRIC, series.memory_growth),
+            ):
+                if histogram.count:
+                    self.histograms[name][labels] = histogram.state()
+            self.exemplars[labels] = [e for e in series.duration.exemplars if e is not None]
+            series.duration.renew()
+            for name, good, bad in zip(SLO_NAMES, series.slo_good, series.slo_bad, strict=True):
+                self._count(semconv.SLO_EVENTS, {semconv.SLO: name, semconv.GOOD: True}, sets, good)
+                self._count(semconv.SLO_EVENTS, {semconv.SLO: name, semconv.GOOD: False}, sets, bad)
+            self._count(semconv.CACHE_LOOKUPS_METRIC, {semconv.RESULT: "hit"}, sets, series.cache_hits)
+            self._count(semconv.CACHE_LOOKUPS_METRIC, {semconv.RESULT: "miss"}, sets, series.cache_misses)
+
+    def _count(self, name: str, labels: dict[str, object], more: Labels, value: int) -> None:
+        if value:
+            key = labels_of({**labels, **dict(more)})
+            points = self.counters[name]
+            points[key] = points.get(key, 0) + value
+
+    def _add_pipeline(self, engine: Engine) -> None:
+        counters = engine.counters
+        with counters.lock:
+            plain = {
+                semconv.SPANS_RECEIVED: counters.received,
+                semconv.SPANS_NOT_SAMPLED: counters.not_sampled,
+                semconv.SPANS_LATE: counters.late,
+            }
+            by_reason = {
+                semconv.SPANS_SAMPLED: dict(counters.sampled),
+                semconv.SPANS_DROPPED: dict(counters.dropped),
+                semconv.TRACES: dict(counters.traces),
+                semconv.TRACES_EVICTED: dict(counters.evicted),
+            }
+            self.gauges[semconv.SPANS_QUEUED] = counters.queued
+        for name, value in plain.items():
+            self.counters[name][()] = value
+        for name, reasons in by_reason.items():
+            for reason, value in reasons.items():
+                self.counters[name][((semconv.REASON, reason),)] = value
+        traces, spans = engine.assembler.pending()
+        self.gauges[semconv.TRACES_OPEN] = traces
+        self.gauges[semconv.SPANS_PENDING] = spans
+        # What is pending has been received; only a decision counts it, so that counting costs nothing per span.
+        self.counters[semconv.SPANS_RECEIVED][()] += spans
+
+    def metrics(
+        self, previous: Collection | None, *, delta_histograms: bool, delta_counters: bool
+    ) -> list[Metric]:
+        """Return the SDK's form of this collection.
+
+        Args:
+            previous: What the same reader was given last, if anything.
+            delta_histograms: Whether that reader wants the difference for histograms.
+            delta_counters: The same for counters.
+        """
+        since = previous.time_ns if previous is not None else self.start_ns
+        found = [
+            self._histogram_metric(name, points, previous if delta_histograms else None, since, delta_histograms)
+            for name, points in self.histograms.items()
+        ]
+        found += [
+            self._counter_metric(name, points, previous if delta_counters else None, since, delta_counters)
+            for name, points in self.counters.items()
+        ]
+        found += [
+            _metric(name, Gauge([NumberDataPoint({}, self.start_ns, self.time_ns, value)]))
+            for name, value in self.gauges.items()
+        ]
+        return found
+
+    def _histogram_metric(
+        self,
+        name: str,
+        points: dict[Labels, HistogramState],
+        previous: Collection | None,
+        since: int,
+        delta: bool,  # noqa: FBT001
+    ) -> Metric:
+        edges, per_unit = _HISTOGRAMS[name]
+        before = previous.histograms.get(name, {}) if previous is not None else {}
+        bounds = [edge / per_unit for edge in edges]
+        data = []
+        for labels, total in points.items():
+            state = total - before[labels] if labels in before else total
+            if not state.count:
+                continue
+            # A delta shows the exemplars of its own interval, a cumulative point the latest of each bucket.
+            exemplars = self.exemplars.get(labels, ()) if name == semconv.DURATION else ()
+            fresh = [e for e in exemplars if e.time_ns >= since] if delta else exemplars
+            data.append(
+                HistogramDataPoint(
+                    attributes=dict(labels),
+                    start_time_unix_nano=since if delta else self.start_ns,
+                    time_unix_nano=self.time_ns,
+                    count=state.count,
+                    sum=state.total / per_unit,
+                    bucket_counts=list(state.buckets),
+                    explicit_bounds=bounds,
+                    # A difference of two states has neither; both are optional in OTLP.
+                    min=None if state.least is None else state.least / per_unit,  # type: ignore[arg-type]
+                    max=None if state.most is None else state.most / per_unit,  # type: ignore[arg-type]
+                    exemplars=[_exemplar(e, per_unit) for e in fresh],
+                )
+            )
+        return _metric(name, Histogram(data, _temporality(delta=delta)))
+
+    def _counter_metric(
+        self,
+        name: str,
+        points: dict[Labels, int],
+        previous: Collection | None,
+        since: int,
+        delta: bool,  # noqa: FBT001
+    ) -> Metric:
+        before = previous.counters.get(name, {}) if previous is not None else {}
+        start = since if delta else self.start_ns
+        data = [
+            NumberDataPoint(dict(labels), start, self.time_ns, value - before.get(labels, 0))
+            for labels, value in points.items()
+        ]
+        return _metric(name, Sum(data, _temporality(delta=delta), is_monotonic=True))
+
+
+def labels_of(attributes: Mapping[str, object]) -> Labels:
+    """Return dimensions as sorted pairs; those that are None or empty are left out."""
+    return tuple(sorted((k, v) for k, v in attributes.items() if v is not None and v != ""))
+
+
+def _labels(series: Series) -> Labels:
+    dimensions = series.dimensions
+    if dimensions is None:
+        return _OVERFLOW
+    return labels_of(
+        {
+            semconv.FEATURE_SET: dimensions.feature_set,
+            semconv.CACHE_HIT: dimensions.cache_hit,
+            semconv.ERROR_TYPE: dimensions.error_type,
+            semconv.LIBRARY: dimensions.library,
+        }
+    )
+
+
+def _exemplar(exemplar: Exemplar, per_unit: int) -> SdkExemplar:
+    return SdkExemplar({}, exemplar.value / per_unit, exemplar.time_ns, exemplar.span_id, exemplar.trace_id)
+
+
+def _temporality(*, delta: bool) -> AggregationTemporality:
+    return AggregationTemporality.DELTA if delta else AggregationTemporality.CUMULATIVE
+
+
+def _metric(name: str, data: Any) -> Metric:
+    meta = _META[name]
+    return Metric(name, meta.meaning, meta.unit, data)

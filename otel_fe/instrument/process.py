@@ -1,0 +1,229 @@
+"""The pipeline in this process: between the SDK's providers and their exporters.
+
+What it puts in, it takes out again: tracers, processors and readers are afterwards what they were.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import SpanKind
+
+from otel_fe import semconv
+from otel_fe.clock import SystemClock
+from otel_fe.instrument import faults, lean_tracer
+from otel_fe.instrument.background import Background
+from otel_fe.instrument.export import KeptTraces, exports
+from otel_fe.instrument.flush import flush_providers
+from otel_fe.instrument.gpu import GpuSampler
+from otel_fe.instrument.metric_points import Collection
+from otel_fe.instrument.metric_source import MetricSource
+from otel_fe.instrument.processor import PipelineProcessor
+from otel_fe.instrument.resources import sample_rss, set_gpu
+from otel_fe.pipeline import attribution
+from otel_fe.pipeline.engine import Engine
+from otel_fe.version import __version__
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.trace import Tracer as ApiTracer
+
+    from otel_fe.config.settings import Settings
+    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.pipeline.trace import LocalTrace
+
+_CLOCK: Final = SystemClock()
+_CALLS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
+
+
+class ProcessPipeline:
+    """The runtime of extractions while the pipeline runs in the process.
+
+    Args:
+        settings: Thresholds and bounds.
+        traces: The provider whose tracers become lean and whose exporters go behind the pipeline.
+        metrics: The provider whose readers also collect the derived metrics; None where there is none.
+    """
+
+    def __init__(self, settings: Settings, traces: TracerProvider, metrics: MeterProvider | None) -> None:
+        self._settings = settings
+        self._provider = traces
+        self._meters = () if metrics is None else (metrics,)
+        self.slow_ns = int(settings.slow_threshold_s * 1e9)
+        self.exception_messages = settings.exception_messages
+        self._kept = KeptTraces([], self._settled)
+        self._started_ns = _CLOCK.time_ns()
+        self.engine = self._new_engine()
+        self._processor = PipelineProcessor(self.engine, self.close, self._flush)
+        self._metrics = None if metrics is None else MetricSource(metrics, self.collect)
+        self._gpu: GpuSampler | None = None
+        self._background = Background(
+            (("sweep", self._sweep), ("rss", sample_rss), ("gpu", self._sample_gpu))
+        )
+        self._closing = threading.RLock()
+        self._closed = False
+        self.generation = 0
+        """Raised in a forked child, so that it does not count what its parent had begun."""
+        self.tracer: ApiTracer = traces.get_tracer(semconv.SCOPE_NAME, __version__)
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+
+    def __str__(self) -> str:
+        kept = f"{self._settings.baseline_ratio:.3g} of healthy traces kept"
+        return f"pipeline in the process ({kept}, errors and slow ones always)"
+
+    # --- putting it in, and taking it out -------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Put the pipeline between the provider and its exporters."""
+        active: Any = self._provider._active_span_processor
+        with active._lock:
+            behind = [p for p in active._span_processors if exports(p)]
+            before = [p for p in active._span_processors if not exports(p)]
+            self._kept = KeptTraces(behind, self._settled)
+            active._span_processors = (*before, self._processor)
+        self._adopt_tracers()
+        if self._metrics is not None:
+            self._metrics.install()
+        self._background.start()
+
+    def remove(self) -> None:
+        """Decide what is pending and put everything back."""
+        self._background.stop()
+        self.engine.assembler.decide_all()
+        active: Any = self._provider._active_span_processor
+        with active._lock:
+            others = [p for p in active._span_processors if p is not self._processor]
+            active._span_processors = (*others, *self._kept.processors)
+        self._kept.release()
+        self._provider.__dict__.pop("get_tracer", None)
+        for tracer in list(self._provider._tracers.values()):
+            lean_tracer.release(tracer)
+        if self._metrics is not None:
+            self._metrics.remove()
+        if self._gpu is not None:
+            self._gpu.close()
+
+    def _adopt_tracers(self) -> None:
+        """Make the provider's tracers lean: those handed out already, and those to come."""
+        provider: Any = self._provider
+        original = type(provider).get_tracer
+
+        def get_tracer(*args: Any, **kwargs: Any) -> Tracer:
+            tracer: Tracer = original(provider, *args, **kwargs)
+            try:
+                lean_tracer.adopt(tracer)
+            except Exception as fault:
+                faults.record("tracer.adopt", fault)
+            return tracer
+
+        provider.get_tracer = get_tracer
+        for tracer in list(provider._tracers.values()):
+            lean_tracer.adopt(tracer)
+
+    # --- what extractions need ----------------------------------------------------------------------------------------
+
+    def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:
+        """Count an ended extraction; return the SLOs that it breaks by itself."""
+        context: Any = extraction.span.get_span_context()
+        recorded = extraction.span.is_recording() and context[3] & 1
+        return self.engine.derive(extraction, context[0], context[1] if recorded else 0, end_ns)
+
+    def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
+        """Return where most of a slow extraction's time went: from its own intervals and its child spans of kind client."""
+        start = extraction.start_mono_ns
+        shift = start - extraction.start_ns
+        intervals = list(extraction.intervals)
+        context = extraction.span.get_span_context()
+        trace = self.engine.assembler.open_trace(context.trace_id)
+        if trace is not None:
+            intervals += _calls_below(trace, context.span_id, shift)
+        split = attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
+        return attribution.bottleneck(split)
+
+    # --- in the background, at the end, after a fork --------------------------------------------------------------------
+
+    def collect(self) -> Collection:
+        """Return the derived metrics as they are now."""
+        return Collection.take(self.engine, self._started_ns, _CLOCK.time_ns(), faults.counts())
+
+    def decide_pending(self) -> None:
+        """Decide every trace that holds an ended span, so that the exporters get what is finished."""
+        self.engine.assembler.decide_all()
+
+    def flush_all(self) -> None:
+        """Decide and export what is finished, and then the metrics, which so include it."""
+        self.decide_pending()
+        flush_providers(self._provider, *self._meters)
+
+    def close(self) -> None:
+        """Decide what is pending and shut the exporters down; a second call has no effect."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._background.stop()
+        self.decide_pending()
+        self._kept.shutdown()
+
+    def _flush(self, timeout_millis: int) -> bool:
+        return self._kept.flush(timeout_millis)
+
+    def _settled(self, reasons: Counter[str], lost: str) -> None:
+        self.engine.counters.settle(reasons, lost)
+
+    def _new_engine(self) -> Engine:
+        # Not the module's functions: an application that seeds `random` would get other numbers than without us.
+        draw = random.Random().randrange  # noqa: S311 chooses exemplars, guards nothing
+        return Engine(self._settings, _CLOCK, draw, lambda trace, decision: self._kept(trace, decision))
+
+    def _sweep(self) -> None:
+        self.engine.assembler.sweep()
+
+    def _sample_gpu(self) -> None:
+        if not self._settings.gpu:
+            return
+        if self._gpu is None:
+            self._gpu = GpuSampler()
+        if self._gpu.present:
+            set_gpu(self._gpu.sample())
+
+    def _after_fork(self) -> None:
+        """Start over in a child: the parent holds, counts and sends everything up to here."""
+        self.generation += 1
+        self._started_ns = _CLOCK.time_ns()
+        self._kept.renew()
+        self.engine = self._processor.engine = self._new_engine()
+        self._gpu = None
+        self._closing = threading.RLock()
+        faults.reset()
+        if self._metrics is not None:
+            self._metrics.forget()
+
+
+def _calls_below(trace: LocalTrace, span_id: int, shift: int) -> list[tuple[str, int, int]]:
+    """Return the ended calls of other services below a span, as intervals shifted to the monotonic clock.
+
+    Calls that a cache look-up made show up here too; attribution gives overlapping time to the more specific.
+    """
+    with trace.lock:
+        spans: list[Any] = list(trace.spans)
+    below = {span_id}
+    found: list[tuple[str, int, int]] = []
+    # Children end before their parents: walking backwards meets every parent before its children.
+    for span in reversed(spans):
+        parent = span.parent
+        if parent is not None and parent.span_id in below:
+            below.add(span.context.span_id)
+            if span.kind in _CALLS:
+                found.append((attribution.CAUSE_DOWNSTREAM, span.start_time + shift, span.end_time + shift))
+    return found

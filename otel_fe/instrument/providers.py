@@ -1,0 +1,53 @@
+"""The SDK's providers, by the standard variables, where nobody has set them up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import metrics, trace
+from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
+from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_SDK_DISABLED
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULTS: Final = {
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+}
+"""What `opentelemetry-distro` defaults to; without it the SDK would export nothing."""
+
+
+def sdk_disabled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `OTEL_SDK_DISABLED` switches everything off."""
+    return environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+
+
+def ensure_providers() -> None:
+    """Set up the SDK by the `OTEL_*` variables, unless a tracer provider has been set already."""
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
+    from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # noqa: PLC0415 30 ms that most never need
+
+    class _Configurator(_OTelSDKConfigurator):  # type: ignore[misc]
+        """The SDK's own configurator, which it asks distributions to subclass."""
+
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    _Configurator().configure()
+
+
+def tracer_provider(given: object = None) -> TracerProvider | None:
+    """Return the SDK tracer provider: the one given, else the global one; None where that is not the SDK's."""
+    found = trace.get_tracer_provider() if given is None else given
+    return found if isinstance(found, TracerProvider) else None
+
+
+def meter_provider(given: object = None) -> MeterProvider | None:
+    """Return the SDK meter provider: the one given, else the global one; None where that is not the SDK's."""
+    found = metrics.get_meter_provider() if given is None else given
+    return found if isinstance(found, MeterProvider) else None

@@ -1,0 +1,86 @@
+"""Memory of the process and load of its GPUs, read as cheaply as the platform allows.
+
+On Linux resident memory is one `pread` of `/proc/self/statm` (psutil needs twenty times that), made at most once in a
+millisecond: the call gives up the interpreter's lock, and in a busy process what that costs is far more than the read. Pages are
+not touched fast enough for more than a few MB to appear within that grain. Elsewhere psutil samples it
+once a second in the background, so that growth within one extraction is only seen to that grain. GPUs are always
+sampled in the background, through NVML.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.instrument.gpu import GpuLoad
+
+_STATM: Final = "/proc/self/statm"
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+_GRAIN_NS: Final = 1_000_000
+
+_sampled_rss = 0
+_read_at_ns = -_GRAIN_NS
+_gpu: GpuLoad | None = None
+
+
+def _open_statm() -> int:
+    """Return a file descriptor of our own statm, or -1 where there is none."""
+    try:
+        return os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, AttributeError):
+        return -1
+
+
+def _statm_rss(now_ns: int) -> int:
+    global _sampled_rss, _read_at_ns  # noqa: PLW0603 a race of two threads costs one more read
+    if now_ns - _read_at_ns >= _GRAIN_NS:
+        _read_at_ns = now_ns
+        _sampled_rss = int(os.pread(_statm, 64, 0).split(b" ", 2)[1]) * _PAGE
+    return _sampled_rss
+
+
+def _background_rss(now_ns: int) -> int:  # noqa: ARG001 the same signature, whatever the platform
+    return _sampled_rss
+
+
+_statm = _open_statm()
+rss_bytes: Callable[[int], int] = _statm_rss if _statm >= 0 else _background_rss
+"""Return the resident memory of this process, in bytes, at a monotonic time; 0 where it has not been sampled yet."""
+
+
+def sample_rss() -> None:
+    """Read resident memory through psutil, where the platform offers nothing cheaper; called in the background."""
+    global _sampled_rss  # noqa: PLW0603 elsewhere than on Linux, this is the only writer
+    if rss_bytes is _background_rss:
+        import psutil  # noqa: PLC0415 7 ms of imports that Linux never needs
+
+        _sampled_rss = psutil.Process().memory_info().rss
+
+
+def gpu() -> GpuLoad | None:
+    """Return the last sample of the GPUs, or None without one."""
+    return _gpu
+
+
+def set_gpu(load: GpuLoad | None) -> None:
+    """Replace the last sample of the GPUs; called in the background."""
+    global _gpu  # noqa: PLW0603 one writer, the background thread
+    _gpu = load
+
+
+def _after_fork() -> None:
+    """Reopen statm: an open `/proc/self` file keeps showing the process that opened it."""
+    global _statm, _gpu, _read_at_ns  # noqa: PLW0603 the child has one thread here
+    if _statm >= 0:
+        os.close(_statm)
+        _statm = _open_statm()
+    _gpu = None
+    _read_at_ns = -_GRAIN_NS
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,45 @@
+"""What one extraction measured of itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CAUSE_POOL: Final = "pool_wait"
+CAUSE_CACHE_HIT: Final = "cache_hit"
+CAUSE_CACHE_MISS: Final = "cache_miss"
+
+
+class Figures:
+    """The measurements of one extraction; metrics and SLOs are derived from these and nothing else.
+
+    Mutable while the extraction runs, and with its defaults on the class rather than set one by one: it is made and
+    filled in on the hot path of the application, by whichever threads work for the extraction.
+    """
+
+    feature_set: str = ""
+    """Empty where the extraction has none."""
+    library: str = ""
+    """Empty where it is not known."""
+    duration_ns: int = 0
+    """0 until the extraction has ended."""
+    error_type: str = ""
+    """Qualified name of the exception's class; empty where it succeeded."""
+    cache_lookups: int = 0
+    cache_hits: int = 0
+    cache_ns: int = 0
+    """Time in look-ups."""
+    pool_waits: int = 0
+    """How often a pool was asked for a connection."""
+    pool_wait_ns: int = 0
+    cpu_ns: int = -1
+    """-1 where it cannot be told, as in a block of an event loop that other tasks share."""
+    memory_growth_bytes: int = 0
+
+    def __init__(self, feature_set: str = "", library: str = "") -> None:
+        self.feature_set = feature_set
+        self.library = library
+
+    @property
+    def all_hit(self) -> bool | None:
+        """Whether every look-up hit; None without a look-up."""
+        return None if not self.cache_lookups else self.cache_hits == self.cache_lookups

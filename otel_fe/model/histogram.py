@@ -1,0 +1,96 @@
+"""Histograms over integers with explicit edges: exact counts, exact sums, one exemplar a bucket."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One measurement of a trace that is kept, so that whoever follows it finds the trace."""
+
+    value: int
+    """In the histogram's integer unit."""
+    time_ns: int
+    """Unix time at which the extraction ended."""
+    trace_id: int
+    span_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramState:
+    """What a histogram held at one moment."""
+
+    count: int
+    total: int
+    """Sum of all values, in the histogram's integer unit."""
+    least: int | None
+    """None while empty, and in a difference of two states, which cannot know it."""
+    most: int | None
+    buckets: tuple[int, ...]
+    """Counts; bucket i holds `edges[i-1] < value <= edges[i]`."""
+
+    def __sub__(self, earlier: HistogramState) -> HistogramState:
+        """Return what was recorded since `earlier`."""
+        return HistogramState(
+            self.count - earlier.count,
+            self.total - earlier.total,
+            None,
+            None,
+            tuple(a - b for a, b in zip(self.buckets, earlier.buckets, strict=True)),
+        )
+
+
+class Histogram:
+    """Counts of integer values between fixed edges.
+
+    Values and edges are integers (nanoseconds, bytes) so that an edge is exact and a sum never rounds. Not
+    thread-safe: the owner holds the lock.
+    """
+
+    __slots__ = ("buckets", "count", "edges", "exemplars", "least", "most", "offered", "total")
+
+    def __init__(self, edges: tuple[int, ...]) -> None:
+        self.edges = edges
+        self.buckets = [0] * (len(edges) + 1)
+        self.count = 0
+        self.total = 0
+        self.least: int | None = None
+        self.most: int | None = None
+        self.exemplars: list[Exemplar | None] = [None] * len(self.buckets)
+        self.offered = [0] * len(self.buckets)
+
+    def record(self, value: int) -> None:
+        """Count `value`; an edge belongs to the bucket below it, as OTLP has it."""
+        self.buckets[bisect_left(self.edges, value)] += 1
+        self.count += 1
+        self.total += value
+        if self.least is None or value < self.least:
+            self.least = value
+        if self.most is None or value > self.most:
+            self.most = value
+
+    def offer(self, exemplar: Exemplar, draw: Callable[[int], int]) -> None:
+        """Offer an exemplar to its bucket: of n offered since the last `renew`, each stays with probability 1/n.
+
+        Args:
+            exemplar: The measurement; already recorded.
+            draw: Returns a random integer from 0 to its argument less one.
+        """
+        index = bisect_left(self.edges, exemplar.value)
+        self.offered[index] += 1
+        if draw(self.offered[index]) == 0:
+            self.exemplars[index] = exemplar
+
+    def renew(self) -> None:
+        """Begin a new round of exemplars; the last of each bucket stays until another is offered."""
+        self.offered = [0] * len(self.buckets)
+
+    def state(self) -> HistogramState:
+        """Return what the histogram holds now."""
+        return HistogramState(self.count, self.total, self.least, self.most, tuple(self.buckets))

@@ -1,0 +1,48 @@
+"""The pipeline's own accounts.
+
+Every span received is in exactly one of: pending (its trace is open), queued (kept, on its way to a backend), sampled (sent),
+not sampled, or dropped for a named reason.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+from collections import Counter
+
+
+class Counters:
+    """Counts since the start. Updated once a trace, under `lock`, so that no count is lost and the sums agree."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.received = 0
+        """Without those pending."""
+        self.not_sampled = 0
+        self.late = 0
+        self.queued = 0
+        self.sampled: Counter[str] = Counter()
+        """Spans sent, by the policy that keeps their trace."""
+        self.dropped: Counter[str] = Counter()
+        """Spans of kept traces that were lost, by the bound or failure that lost them."""
+        self.traces: Counter[str] = Counter()
+        """Decided traces, by winning policy or `none`."""
+        self.evicted: Counter[str] = Counter()
+        """Traces decided before they were whole, by why."""
+
+    def kept(self, spans: int, lost: str) -> None:
+        """Count the spans of a trace that is kept: queued, or lost for a reason."""
+        with self.lock:
+            if lost:
+                self.dropped[lost] += spans
+            else:
+                self.queued += spans
+
+    def settle(self, reasons: Counter[str], lost: str) -> None:
+        """Move spans from queued to sampled, by the policy that kept them, or to lost for a reason."""
+        with self.lock:
+            spans = sum(reasons.values())
+            self.queued -= spans
+            if lost:
+                self.dropped[lost] += spans
+            else:
+                self.sampled.update(reasons)

@@ -1,0 +1,63 @@
+"""Metrics from every extraction, before any trace is dropped: exact, bounded, with exemplars that resolve."""
+
+from __future__ import annotations
+
+from _thread import RLock
+from typing import TYPE_CHECKING
+
+from otel_fe.model.histogram import Exemplar
+from otel_fe.pipeline.series import Dimensions, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from otel_fe.model.figures import Figures
+    from otel_fe.pipeline.trace import Candidate
+
+
+class DerivedMetrics:
+    """The series of all extractions; at most `max_series`, the last of them for all that no longer fit."""
+
+    def __init__(self, max_series: int, draw: Callable[[int], int]) -> None:
+        self._max_series = max_series
+        self._draw = draw
+        self._lock = RLock()
+        self._series: dict[tuple[str, bool | None, str, str], Series] = {}
+        self._overflow: Series | None = None
+
+    def series_of(self, figures: Figures) -> Series:
+        """Return the series that an ended extraction belongs to."""
+        lookups = figures.cache_lookups
+        key = (
+            figures.feature_set,
+            figures.cache_hits == lookups if lookups else None,
+            figures.error_type,
+            figures.library,
+        )
+        found = self._series.get(key)
+        return found if found is not None else self._add(key)
+
+    def _add(self, key: tuple[str, bool | None, str, str]) -> Series:
+        with self._lock:
+            found = self._series.get(key)
+            if found is not None:
+                return found
+            if len(self._series) + 1 < self._max_series:
+                found = self._series[key] = Series(Dimensions(*key))
+                return found
+            if self._overflow is None:
+                self._overflow = Series(None)
+            return self._overflow
+
+    def offer(self, trace_id: int, candidates: Iterable[Candidate]) -> None:
+        """Offer the extractions of a trace that is kept as exemplars."""
+        for series, value_ns, time_ns, span_id in candidates:
+            exemplar = Exemplar(value_ns, time_ns, trace_id, span_id)
+            with series.lock:
+                series.duration.offer(exemplar, self._draw)
+
+    def all_series(self) -> list[Series]:
+        """Return every series there is, the overflow last."""
+        with self._lock:
+            found = list(self._series.values())
+            return found if self._overflow is None else [*found, self._overflow]

@@ -1,0 +1,45 @@
+"""Which traces are kept: errors, slow ones, those that break an SLO, and a consistent share of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otel_fe.model import decision as reasons
+from otel_fe.model import probability
+from otel_fe.model.decision import NOT_SAMPLED, Decision
+
+if TYPE_CHECKING:
+    from otel_fe.pipeline.trace import LocalTrace
+
+_ERROR = Decision(sampled=True, reason=reasons.ERROR, threshold=probability.ALWAYS)
+_SLOW = Decision(sampled=True, reason=reasons.SLOW, threshold=probability.ALWAYS)
+_SLO = Decision(sampled=True, reason=reasons.SLO, threshold=probability.ALWAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPolicy:
+    """The first pipeline's policy; the first rule that matches names the reason."""
+
+    slow_ns: int
+    """Inclusive: a trace of exactly this duration is kept."""
+    baseline: Decision
+    """What healthy traces get whose randomness reaches its threshold."""
+
+    @classmethod
+    def of(cls, slow_ns: int, baseline_ratio: float) -> KeepPolicy:
+        """Return the policy that keeps `baseline_ratio` (0..1) of the healthy traces."""
+        threshold = probability.threshold_of(baseline_ratio)
+        return cls(slow_ns, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
+
+    def decide(self, trace: LocalTrace) -> Decision:
+        """Return the decision for a trace as it stands."""
+        if trace.error:
+            return _ERROR
+        if trace.end_ns - trace.start_ns >= self.slow_ns:
+            return _SLOW
+        if trace.slo_breached:
+            return _SLO
+        if probability.randomness(trace.trace_id, trace.entry) >= self.baseline.threshold:
+            return self.baseline
+        return NOT_SAMPLED

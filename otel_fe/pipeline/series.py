@@ -1,0 +1,113 @@
+"""The aggregates of the extractions that share the same dimensions."""
+
+from __future__ import annotations
+
+from _thread import RLock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.model.histogram import Histogram
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from otel_fe.model.figures import Figures
+
+_MS: Final = 1_000_000
+_MIB: Final = 1024 * 1024
+
+DURATION_EDGES_NS: Final = tuple(
+    int(ms * _MS)
+    for ms in (
+        *(0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50),
+        *(55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 120, 130, 140, 150, 175, 200, 225, 250),
+        *(300, 350, 400, 450, 500, 600, 700, 800, 1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 30_000),
+    )
+)
+"""Densest round the objective, and 100 ms is an edge. A percentile read off these is right to a few per cent."""
+
+TIME_EDGES_NS: Final = tuple(
+    int(ms * _MS) for ms in (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000)
+)
+"""For CPU time and waits for pools."""
+
+MEMORY_EDGES: Final = (
+    *(0, 64 * 1024, 256 * 1024, _MIB, 4 * _MIB, 16 * _MIB, 64 * _MIB, 128 * _MIB, 256 * _MIB, 512 * _MIB),
+    *(MEMORY_LIMIT_BYTES, 2 * MEMORY_LIMIT_BYTES, 4 * MEMORY_LIMIT_BYTES),
+)
+"""Bytes; 1 GB, the objective, is an edge."""
+
+SLO_NAMES: Final = ("latency", "cache_hit_rate", "error_rate", "memory")
+"""In the order of `slo.REQUIREMENTS`; a test holds both equal."""
+
+
+class Dimensions(NamedTuple):
+    """What tells one series from another."""
+
+    feature_set: str
+    cache_hit: bool | None
+    error_type: str
+    library: str
+
+
+class Series:
+    """Counts and histograms of the extractions with one combination of dimensions.
+
+    `lock` guards all of it; it is held for a microsecond and never while anything else is locked.
+    """
+
+    __slots__ = (
+        "cache_hits",
+        "cache_misses",
+        "cpu_time",
+        "dimensions",
+        "duration",
+        "lock",
+        "memory_growth",
+        "pool_wait",
+        "slo_bad",
+        "slo_good",
+    )
+
+    def __init__(self, dimensions: Dimensions | None) -> None:
+        self.dimensions = dimensions
+        """None for the series that the rest is folded into."""
+        self.lock = RLock()
+        self.duration = Histogram(DURATION_EDGES_NS)
+        self.memory_growth = Histogram(MEMORY_EDGES)
+        self.cpu_time = Histogram(TIME_EDGES_NS)
+        self.pool_wait = Histogram(TIME_EDGES_NS)
+        self.cache_hits = 0
+        self.cache_misses = 0
+        self.slo_good = [0] * len(SLO_NAMES)
+        self.slo_bad = [0] * len(SLO_NAMES)
+
+    def record(self, figures: Figures) -> tuple[str, ...]:
+        """Count one ended extraction everywhere; return the SLOs that it breaks by itself.
+
+        The four requirements are written out here, flat; `slo.REQUIREMENTS` is the definition, and a property
+        test holds the two equal.
+        """
+        fast = figures.duration_ns < LATENCY_LIMIT_NS
+        sound = not figures.error_type
+        small = figures.memory_growth_bytes < MEMORY_LIMIT_BYTES
+        lookups = figures.cache_lookups
+        with self.lock:
+            self.duration.record(figures.duration_ns)
+            # A process that shrank did not grow: a negative value would make the histogram's sum meaningless.
+            self.memory_growth.record(max(0, figures.memory_growth_bytes))
+            if figures.cpu_ns >= 0:
+                self.cpu_time.record(figures.cpu_ns)
+            if figures.pool_waits:
+                self.pool_wait.record(figures.pool_wait_ns)
+            good, bad = self.slo_good, self.slo_bad
+            (good if fast else bad)[0] += 1
+            if lookups:
+                hits = figures.cache_hits
+                self.cache_hits += hits
+                self.cache_misses += lookups - hits
+                (good if hits == lookups else bad)[1] += 1
+            (good if sound else bad)[2] += 1
+            (good if small else bad)[3] += 1
+        if fast and sound and small:
+            return ()
+        broken = (("latency", fast), ("error_rate", sound), ("memory", small))
+        return tuple(name for name, kept in broken if not kept)

@@ -1,0 +1,66 @@
+"""The four requirements, as SLOs over the figures of single extractions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.model.figures import Figures
+
+LATENCY_LIMIT_NS: Final = 100_000_000
+MEMORY_LIMIT_BYTES: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """One requirement: which extractions count, which of them are good, and what share must be."""
+
+    name: str
+    meaning: str
+    objective: tuple[int, int]
+    """Numerator and denominator, so that the ratio is exact; the share of good events must exceed or equal it."""
+    strict: bool
+    """Whether the share must exceed the objective rather than reach it."""
+    good: Callable[[Figures], bool | None]
+    """None where the extraction does not count."""
+    breached_by_one: bool
+    """Whether one bad event is worth its trace; a single cache miss is not."""
+
+
+REQUIREMENTS: Final = (
+    Slo(
+        "latency",
+        "p95 < 100 ms: at least 95 % of extractions take less than 100 ms",
+        (95, 100),
+        strict=False,
+        good=lambda figures: figures.duration_ns < LATENCY_LIMIT_NS,
+        breached_by_one=True,
+    ),
+    Slo(
+        "cache_hit_rate",
+        "cache hit rate > 70 %: of the extractions that look up, those whose every look-up hits",
+        (70, 100),
+        strict=True,
+        good=lambda figures: figures.all_hit,
+        breached_by_one=False,
+    ),
+    Slo(
+        "error_rate",
+        "error rate < 1 %",
+        (99, 100),
+        strict=True,
+        good=lambda figures: not figures.error_type,
+        breached_by_one=True,
+    ),
+    Slo(
+        "memory",
+        "memory < 1 GB per operation: every extraction grows the process by less than 1 GB",
+        (1, 1),
+        strict=False,
+        good=lambda figures: figures.memory_growth_bytes < MEMORY_LIMIT_BYTES,
+        breached_by_one=True,
+    ),
+)

@@ -1,0 +1,192 @@
+"""Every name that otel_fe emits, once, with its unit and its meaning.
+
+Where OpenTelemetry has a name (`error.type`, `db.*`, `code.*`, `service.*`) that one is used; no convention
+exists for feature extraction or for look-ups in a cache, so those names are ours, under `feature_extraction.`.
+The README's tables are written from this file by `make docs`; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+NAMESPACE: Final = "feature_extraction"
+SPAN_NAME: Final = "feature_extraction"
+"""Name of an extraction's span; followed by a blank and the feature set where it has one."""
+
+SCOPE_NAME: Final = "otel_fe"
+"""Instrumentation scope of the spans and the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute on an extraction's span."""
+
+    name: str
+    type: str
+    """`string`, `bool`, `int`, `double`, or one of them with `[]`."""
+    unit: str
+    """UCUM, empty where there is none."""
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric derived from every extraction, before any trace is dropped."""
+
+    name: str
+    instrument: str
+    """`histogram`, `counter` or `gauge`."""
+    unit: str
+    meaning: str
+    dimensions: tuple[str, ...]
+
+
+ATTRIBUTES: Final[list[Attribute]] = []
+METRICS: Final[list[Metric]] = []
+
+
+def _attribute(name: str, kind: str, unit: str, meaning: str) -> str:
+    full = f"{NAMESPACE}.{name}"
+    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
+    return full
+
+
+def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: str) -> str:
+    METRICS.append(Metric(name, instrument, unit, meaning, dimensions))
+    return name
+
+
+# --- attributes on the span of an extraction ---------------------------------------------------------------
+
+FEATURE_SET: Final = _attribute("feature_set", "string", "", "Which features: the name given to the target.")
+LIBRARY: Final = _attribute("library", "string", "", "The library that computes them, where it is known.")
+BATCH_SIZE: Final = _attribute("batch.size", "int", "{item}", "Entities extracted in this call, where given.")
+FEATURES: Final = _attribute("features", "int", "{feature}", "Features per entity, where given.")
+
+CACHE_HIT: Final = _attribute("cache.hit", "bool", "", "Every look-up hit; absent without a look-up.")
+CACHE_LOOKUPS: Final = _attribute("cache.lookups", "int", "{lookup}", "Keys or fields looked up.")
+CACHE_HITS: Final = _attribute("cache.hits", "int", "{lookup}", "Of those, found.")
+CACHE_TIME: Final = _attribute("cache.time", "double", "s", "Time in look-ups, without waiting for a pool.")
+
+POOL_WAIT_TIME: Final = _attribute(
+    "pool.wait_time", "double", "s", "Time to obtain connections, over all pools, opening new ones included."
+)
+POOL_NAME: Final = _attribute("pool.name", "string", "", "The pool waited for longest.")
+POOL_IN_USE: Final = _attribute("pool.in_use", "int", "{connection}", "Its connections in use afterwards.")
+POOL_SIZE: Final = _attribute("pool.size", "int", "{connection}", "The most it can open, where bounded.")
+
+CPU_TIME: Final = _attribute("cpu.time", "double", "s", "CPU time of the extraction's own thread.")
+CPU_UTILIZATION: Final = _attribute(
+    "cpu.utilization", "double", "1", "CPU time over duration; 1 is one core busy for the whole span."
+)
+MEMORY_USAGE: Final = _attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")
+MEMORY_GROWTH: Final = _attribute(
+    "memory.growth", "int", "By", "Resident memory at the end less that at the start, of the process."
+)
+GPU_UTILIZATION: Final = _attribute(
+    "gpu.utilization", "double", "1", "Busiest GPU over the last sampling period; absent without a GPU."
+)
+GPU_MEMORY_USAGE: Final = _attribute(
+    "gpu.memory.usage", "int", "By", "Memory this process holds on GPUs; absent without a GPU."
+)
+
+SLO_BREACHED: Final = _attribute(
+    "slo.breached", "string[]", "", "SLOs for which this extraction is a bad event by itself."
+)
+BOTTLENECK: Final = _attribute(
+    "bottleneck",
+    "string",
+    "",
+    "On slow extractions, where most time went: `cache_miss`, `pool_wait`, `cpu`, `gpu`, `downstream` or "
+    "`unexplained`.",
+)
+BOTTLENECK_TIME: Final = _attribute("bottleneck.time", "double", "s", "How much of the duration that was.")
+
+ERROR_TYPE: Final = "error.type"
+CODE_FUNCTION_NAME: Final = "code.function.name"
+
+# --- dimensions of the derived metrics that are no span attributes ---------------------------------------------
+
+SLO: Final = "slo"
+GOOD: Final = "good"
+RESULT: Final = "result"
+REASON: Final = "reason"
+HOOK: Final = "hook"
+OVERFLOW: Final = "otel.metric.overflow"
+"""OpenTelemetry's own mark of the series that the rest is folded into."""
+
+_EXTRACTION = (FEATURE_SET, CACHE_HIT, ERROR_TYPE, LIBRARY)
+
+# --- metrics ---------------------------------------------------------------------------------------------------
+
+DURATION: Final = _metric(
+    "feature_extraction.duration", "histogram", "s", "Duration of extractions.", *_EXTRACTION
+)
+SLO_EVENTS: Final = _metric(
+    "feature_extraction.slo.events",
+    "counter",
+    "{extraction}",
+    "Extractions that count for an SLO, good and bad: exact, from every extraction.",
+    SLO,
+    GOOD,
+    FEATURE_SET,
+)
+CACHE_LOOKUPS_METRIC: Final = _metric(
+    "feature_extraction.cache.lookups", "counter", "{lookup}", "Look-ups in caches.", RESULT, FEATURE_SET
+)
+MEMORY_GROWTH_METRIC: Final = _metric(
+    "feature_extraction.memory.growth", "histogram", "By", "Growth of resident memory.", *_EXTRACTION
+)
+CPU_TIME_METRIC: Final = _metric(
+    "feature_extraction.cpu.time", "histogram", "s", "CPU time of extractions.", *_EXTRACTION
+)
+POOL_WAIT_METRIC: Final = _metric(
+    "feature_extraction.pool.wait_time",
+    "histogram",
+    "s",
+    "Time that extractions took to obtain connections; only those that asked a pool.",
+    *_EXTRACTION,
+)
+SPANS_RECEIVED: Final = _metric(
+    "otel_fe.pipeline.spans.received", "counter", "{span}", "Ended spans handed to the pipeline."
+)
+SPANS_SAMPLED: Final = _metric(
+    "otel_fe.pipeline.spans.sampled", "counter", "{span}", "Spans sent, by the policy that keeps their trace.", REASON
+)
+SPANS_NOT_SAMPLED: Final = _metric(
+    "otel_fe.pipeline.spans.not_sampled", "counter", "{span}", "Spans of traces that no policy keeps."
+)
+SPANS_DROPPED: Final = _metric(
+    "otel_fe.pipeline.spans.dropped",
+    "counter",
+    "{span}",
+    "Spans of kept traces that were lost: `queue_full`, `export_failed`.",
+    REASON,
+)
+SPANS_LATE: Final = _metric(
+    "otel_fe.pipeline.spans.late",
+    "counter",
+    "{span}",
+    "Spans that ended after their trace was decided; each is also counted as sampled or not sampled.",
+)
+SPANS_PENDING: Final = _metric(
+    "otel_fe.pipeline.spans.pending", "gauge", "{span}", "Ended spans of traces not yet decided."
+)
+SPANS_QUEUED: Final = _metric(
+    "otel_fe.pipeline.spans.queued", "gauge", "{span}", "Spans of kept traces that are on their way to a backend."
+)
+TRACES: Final = _metric(
+    "otel_fe.pipeline.traces", "counter", "{trace}", "Decided traces, by the winning policy or `none`.", REASON
+)
+TRACES_OPEN: Final = _metric("otel_fe.pipeline.traces.open", "gauge", "{trace}", "Traces not yet decided.")
+TRACES_EVICTED: Final = _metric(
+    "otel_fe.pipeline.traces.evicted",
+    "counter",
+    "{trace}",
+    "Traces decided before they were whole: `open_traces`, `span_limit`, `byte_limit`, `decision_wait`, `shutdown`.",
+    REASON,
+)
+FAULTS: Final = _metric(
+    "otel_fe.faults", "counter", "{fault}", "Faults inside otel_fe that the application did not see.", HOOK
+)

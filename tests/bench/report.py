@@ -1,0 +1,115 @@
+"""The tables, and which goals are met."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.rounds import Spread, added_cost, cost_ratio
+
+if TYPE_CHECKING:
+    from tests.bench.rounds import Scenario
+
+RATIO_LIMIT = 0.5
+RATIO_AIM = 0.33
+STARTUP_AIM_MS = 60
+_PACKAGES = ("opentelemetry-sdk", "redis", "sqlalchemy", "grpcio", "protobuf", "logfire")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One goal of the issue, and what was measured."""
+
+    text: str
+    measured: str
+    met: bool
+
+
+def machine() -> str:
+    """Return cores, Python and the versions that matter, on one line."""
+    parts = [f"{os.cpu_count()} cores", platform.machine(), f"Python {platform.python_version()}"]
+    return ", ".join(parts + [_version(package) for package in _PACKAGES])
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def scenario(which: Scenario, figures: dict[str, list[dict[str, Any]]]) -> tuple[str, list[Goal]]:
+    """Return the table of a scenario and its goals; CPU µs per extraction, medians with the range."""
+    rows = [["variant", "CPU µs/extraction", "added to bare", "ratio to stock's", "peak MiB", "traces kept"]]
+    for name, rounds in figures.items():
+        cpu = Spread.of([one["cpu_us"] for one in rounds])
+        peak = Spread.of([one["peak_mib"] for one in rounds])
+        row = [name, cpu.text(0), "", "", f"{peak.middle:.0f}", _kept(rounds)]
+        if name != "bare":
+            row[2] = added_cost(figures, name).text(0)
+            row[3] = cost_ratio(figures, name).text() if name != "stock" else "1"
+        rows.append(row)
+    goals: list[Goal] = []
+    if "otel_fe" in figures:
+        ratio = cost_ratio(figures, "otel_fe")
+        goals = [
+            Goal(
+                f"{which.name}: added cost at most {limit} of stock's",
+                ratio.text(),
+                met=ratio.middle <= limit,
+            )
+            for limit in (RATIO_LIMIT, RATIO_AIM)
+        ]
+    return _table(f"{which.name}: {len(rounds)} rounds of {rounds[0]['count']} extractions", rows), goals
+
+
+def _kept(rounds: list[dict[str, Any]]) -> str:
+    if not any(one["received"]["roots"] for one in rounds):
+        return "-"
+    kept = sum(sum(one["received"]["roots"].values()) for one in rounds)
+    slow = sum(one["received"]["roots"].get("slow", 0) for one in rounds)
+    total = sum(one["warm_up"] + one["count"] for one in rounds)
+    return f"{kept / total:.1%}" + (f" ({slow} slow)" if slow else "")
+
+
+def startup(starts: dict[str, dict[str, Spread]]) -> tuple[str, list[Goal]]:
+    """Return the table of start-up times, ms, and the goal."""
+    rows = [["exporters", "", "plain python", "stock launcher", "with otel_fe", "added"]]
+    goals: list[Goal] = []
+    for exporter, row in starts.items():
+        for what in ("wall", "cpu"):
+            cells = [row[f"{side} {what}"].text(0) for side in ("plain", "stock", "otel_fe", "added")]
+            rows.append([exporter, f"{what} ms", *cells])
+        added = row["added wall"]
+        text = f"startup, exporters {exporter}: added under {STARTUP_AIM_MS} ms"
+        goals.append(Goal(text, f"{added.text(0)} ms", met=added.middle < STARTUP_AIM_MS))
+    return _table("startup: opentelemetry-instrument python -c pass", rows), goals
+
+
+def memory(sizes: dict[str, dict[str, Spread]]) -> str:
+    """Return the table of sizes, bytes each."""
+    names = list(dict.fromkeys(name for row in sizes.values() for name in row))
+    rows = [["bytes each", *sizes]]
+    rows += [[name, *(row[name].text(0) if name in row else "" for row in sizes.values())] for name in names]
+    return _table("memory: open traces with one ended child span of 14 attributes each", rows)
+
+
+def goals(reached: list[Goal]) -> str:
+    """Return one line per goal."""
+    return "\n".join(
+        f"{'met   ' if goal.met else 'MISSED'}  {goal.text}: {goal.measured}" for goal in reached
+    )
+
+
+def _table(title: str, rows: list[list[str]]) -> str:
+    """Return a Markdown table that also reads well as it stands."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join([title, "", *lines])
