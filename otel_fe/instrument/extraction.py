@@ -175,6 +175,11 @@ class Extraction(Figures):
         except Exception as fault:
             faults.record("extraction.resume", fault)
 
+    def resume_if_suspended(self) -> None:
+        """Enter the context again unless the extraction is in it, or over."""
+        if self._token is None and not self.ended:
+            self.resume()
+
     def pause_cpu(self) -> None:
         """Stop the CPU clock, but stay in the context; for a coroutine that gives way to its event loop."""
         self._stop_cpu()

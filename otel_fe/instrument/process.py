@@ -156,13 +156,14 @@ class ProcessPipeline:
         """Return the derived metrics as they are now."""
         return Collection.take(self.engine, self._started_ns, _CLOCK.time_ns(), faults.counts())
 
-    def decide_pending(self) -> None:
-        """Decide every trace that holds an ended span, so that the exporters get what is finished."""
+    def settle(self) -> None:
+        """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
         self.engine.assembler.decide_all()
+        self._kept.flush(int(self._settings.flush_timeout_s * 1000))
 
     def flush_all(self) -> None:
         """Decide and export what is finished, and then the metrics, which so include it."""
-        self.decide_pending()
+        self.settle()
         flush_providers(self._provider, *self._meters)
 
     def close(self) -> None:
@@ -172,7 +173,7 @@ class ProcessPipeline:
                 return
             self._closed = True
         self._background.stop()
-        self.decide_pending()
+        self.engine.assembler.decide_all()
         self._kept.shutdown()
 
     def _flush(self, timeout_millis: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +26,17 @@ class Termination:
     """Calls `flush` before this process, or a child of it, ends.
 
     Args:
-        flush: Exports what is finished. Runs on a thread of its own, since a signal handler that waits for a lock that
-            the interrupted code holds would never return.
+        decide: Hands what is finished to the exporters; enough at interpreter exit, where the SDK then flushes them.
+        flush: Exports what is finished. Both run on a thread of their own, since a signal handler that waits for a lock
+            that the interrupted code holds would never return.
         timeout_s: How long the end may be delayed.
         on_sigterm: Whether to flush on SIGTERM where the application leaves it at its default.
     """
 
-    def __init__(self, flush: Callable[[], None], timeout_s: float, *, on_sigterm: bool) -> None:
+    def __init__(
+        self, decide: Callable[[], None], flush: Callable[[], None], timeout_s: float, *, on_sigterm: bool
+    ) -> None:
+        self._decide = decide
         self._flush = flush
         self._timeout_s = timeout_s
         self._on_sigterm = on_sigterm
@@ -42,7 +45,7 @@ class Termination:
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""
         self._installed = True
-        atexit.register(self.flush)
+        atexit.register(self._exiting)
         hooks.on_import("multiprocessing.util", self._register_children)
         if self._on_sigterm and threading.current_thread() is threading.main_thread():
             try:
@@ -54,32 +57,28 @@ class Termination:
     def remove(self) -> None:
         """Leave every end as it was; a handler that the application set meanwhile stays."""
         self._installed = False
-        atexit.unregister(self.flush)
+        atexit.unregister(self._exiting)
         if threading.current_thread() is threading.main_thread():
             if signal.getsignal(signal.SIGTERM) == self._terminated:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def flush(self) -> None:
-        """Flush, for at most the timeout. Never raises."""
-        try:
-            if not self._installed:
-                return
-            if sys.is_finalizing():
-                self._flush_and_record()
-                return
-            thread = threading.Thread(target=self._flush_and_record, name="otel-fe-flush", daemon=True)
-            thread.start()
-            thread.join(self._timeout_s)
-        except RuntimeError:  # no threads can be started any more: Python 3.12 refuses them during shutdown
-            self._flush_and_record()
-        except Exception as fault:
-            faults.record("termination.flush", fault)
+        """Export what is finished, for at most the timeout. Never raises."""
+        self._within_timeout(self._flush)
 
-    def _flush_and_record(self) -> None:
+    def _exiting(self) -> None:
+        self._within_timeout(self._decide)
+
+    def _within_timeout(self, work: Callable[[], None]) -> None:
+        if not self._installed:
+            return
+        thread = threading.Thread(target=_guarded, args=(work,), name="otel-fe-flush", daemon=True)
         try:
-            self._flush()
-        except Exception as fault:
-            faults.record("termination.flush", fault)
+            thread.start()
+        except RuntimeError:  # too late for threads: Python 3.12 refuses them during shutdown
+            _guarded(work)
+        else:
+            thread.join(self._timeout_s)
 
     def _terminated(self, signum: int, _frame: FrameType | None) -> None:
         """Flush, then die of the signal as if nobody had handled it: the parent sees the same exit status."""
@@ -91,6 +90,13 @@ class Termination:
         """Flush in multiprocessing's children: `_bootstrap` runs finalizers, but nothing registered with atexit."""
         module: Any = util
         module.register_after_fork(self, _flush_at_end_of_child)
+
+
+def _guarded(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception as fault:
+        faults.record("termination.flush", fault)
 
 
 def _flush_at_end_of_child(termination: Termination) -> None:

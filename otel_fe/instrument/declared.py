@@ -1,0 +1,101 @@
+"""`otel_fe.extraction`: an extraction declared in the code, as a decorator or as a block."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from otel_fe.instrument.extraction import Extraction, Spec, begin_block
+from otel_fe.instrument.wrapping import wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class InertExtraction:
+    """What a block gets while otel_fe is off: every call is accepted and has no effect."""
+
+    def cache_hit(self, count: int = 1) -> None:
+        """Do nothing."""
+
+    def cache_miss(self, count: int = 1) -> None:
+        """Do nothing."""
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
+
+
+INERT: Final = InertExtraction()
+
+
+class DeclaredExtraction:
+    """An extraction that a function or a block declares; made by `extraction`.
+
+    One instance may decorate many functions, and be entered by many threads and tasks at once: what runs is kept in
+    each one's context.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._running: ContextVar[tuple[Extraction | None, ...]] = ContextVar("otel_fe-declared", default=())
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate a function of any kind: each call of it is an extraction."""
+        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}".strip(".")
+        spec = self._spec
+        return wrap(  # type: ignore[return-value]
+            function, Spec(spec.feature_set, spec.library, name, spec.batch_size, spec.features)
+        )
+
+    def __enter__(self) -> Extraction | InertExtraction:
+        running = begin_block(self._spec)
+        self._running.set((*self._running.get(), running))
+        return INERT if running is None else running
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stack = self._running.get()
+        if stack:
+            self._running.set(stack[:-1])
+            if stack[-1] is not None:
+                stack[-1].finish(error)
+
+    async def __aenter__(self) -> Extraction | InertExtraction:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+@overload
+def extraction(feature_set: Function, /) -> Function: ...
+@overload
+def extraction(
+    feature_set: str = "", *, library: str = "", batch_size: int | None = None, features: int | None = None
+) -> DeclaredExtraction: ...
+
+
+def extraction(
+    feature_set: Any = "", *, library: str = "", batch_size: int | None = None, features: int | None = None
+) -> Any:
+    """Declare a feature extraction.
+
+    As a decorator, with or without arguments, on a function, method, coroutine function, generator or async generator;
+    or as a block: `with otel_fe.extraction("user_profile") as running:`, also `async with`. In a block, `running` has
+    `cache_hit()`, `cache_miss()` and `fail(error)`.
+
+    Args:
+        feature_set: Which features: becomes part of the span's name and a dimension of the metrics, so keep to few.
+        library: The library that computes them, as a dimension.
+        batch_size: Entities per call, where that is fixed.
+        features: Features per entity.
+    """
+    if callable(feature_set):
+        return DeclaredExtraction(Spec())(feature_set)
+    return DeclaredExtraction(Spec(feature_set, library, "", batch_size, features))

@@ -1,0 +1,82 @@
+"""Look-ups and waits of redis-py's asyncio clients: single, pipelines, transactions, cluster."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.instrument import faults
+from otel_fe.instrument.extraction import current_extraction
+from otel_fe.instrument.libraries import redis_pools
+from otel_fe.instrument.libraries.redis_lookups import record_pipeline
+from otel_fe.instrument.libraries.redis_responses import COUNTS
+from otel_fe.instrument.patch import Patch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def patches() -> list[Patch]:
+    """Return what to replace in redis-py's asyncio half, now that it is imported."""
+    import redis.asyncio as redis  # noqa: PLC0415 only once the application has
+    from redis.asyncio import client, cluster, connection  # noqa: PLC0415
+
+    return [
+        Patch(redis.Redis, "_send_command_parse_response", _command(2)),
+        Patch(client.Pipeline, "_execute_pipeline", _pipeline),
+        Patch(client.Pipeline, "_execute_transaction", _pipeline),
+        Patch(cluster.ClusterNode, "execute_command", _command(0)),
+        Patch(cluster.ClusterNode, "execute_pipeline", _node_pipeline),
+        Patch(connection.ConnectionPool, "get_connection", redis_pools.awaiting),
+        Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.awaiting),
+    ]
+
+
+def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+            counting = COUNTS.get(args[first]) if len(args) > first else None
+            running = None if counting is None else current_extraction()
+            if running is None or counting is None:
+                return await original(self, *args, **kwargs)
+            start = perf_counter_ns()
+            response = await original(self, *args, **kwargs)
+            end = perf_counter_ns()
+            try:
+                hits, misses = counting(response, args[first:])
+                running.looked_up(hits, misses, start, end)
+            except Exception as fault:
+                faults.record("redis.lookup", fault)
+            return response
+
+        return replacement
+
+    return make
+
+
+def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def replacement(self: Any, connection: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return await original(self, connection, commands, *args, **kwargs)
+        start = perf_counter_ns()
+        responses = await original(self, connection, commands, *args, **kwargs)
+        end = perf_counter_ns()
+        record_pipeline(running, commands, responses, start, end)
+        return responses
+
+    return replacement
+
+
+def _node_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def replacement(self: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return await original(self, commands, *args, **kwargs)
+        start = perf_counter_ns()
+        failed = await original(self, commands, *args, **kwargs)
+        end = perf_counter_ns()
+        record_pipeline(running, commands, [getattr(c, "result", None) for c in commands], start, end)
+        return failed
+
+    return replacement

@@ -1,0 +1,81 @@
+"""Waits for connections of redis-py's pools, plain and blocking, synchronous and asyncio."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument import faults
+from otel_fe.instrument.extraction import current_extraction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.instrument.extraction import Extraction
+
+_UNBOUNDED: Final = 2**31
+"""What redis-py takes for "no bound"."""
+_NAME: Final = "_otel_fe_name"
+
+
+def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of a synchronous pool's `get_connection`."""
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return original(self, *args, **kwargs)
+        start = perf_counter_ns()
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            _record(running, self, start)
+
+    return replacement
+
+
+def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of an asyncio pool's `get_connection`."""
+
+    async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return await original(self, *args, **kwargs)
+        start = perf_counter_ns()
+        try:
+            return await original(self, *args, **kwargs)
+        finally:
+            _record(running, self, start)
+
+    return replacement
+
+
+def _record(running: Extraction, pool: Any, start: int) -> None:
+    """Count a wait, also one that ended in an error: a pool that is exhausted is what it should show."""
+    try:
+        end = perf_counter_ns()
+        size = pool.max_connections
+        bound = size if size is not None and size < _UNBOUNDED else None
+        running.waited(getattr(pool, _NAME, None) or _named(pool), start, end, _in_use(pool, size), bound)
+    except Exception as fault:
+        faults.record("redis.pool", fault)
+
+
+def _in_use(pool: Any, size: int) -> int | None:
+    in_use = getattr(pool, "_in_use_connections", None)
+    if in_use:
+        return len(in_use)
+    queue = getattr(pool, "pool", None)
+    if queue is not None and hasattr(queue, "qsize"):
+        return int(size) - int(queue.qsize())
+    return None if in_use is None else 0
+
+
+def _named(pool: Any) -> str:
+    """Return the address of a pool's server, remembered on the pool; never a user or a password."""
+    options = pool.connection_kwargs
+    path = options.get("path")
+    host = f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    name = f"{f'unix://{path}' if path else host}/{options.get('db') or 0}"
+    setattr(pool, _NAME, name)
+    return name

@@ -1,0 +1,144 @@
+"""One target: what a user named, found in its module, replaced there, and put back."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+_ABSENT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A name to replace: `module:qualified.name[=label]`."""
+
+    module: str
+    """Dotted name of the module."""
+    qualname: str
+    """Name within the module; dotted for what is inside a class."""
+    label: str = ""
+    """What stands after `=`: the feature set."""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.qualname}"
+
+
+class NotWrappedError(Exception):
+    """A target could not be found, or not be replaced; the message says why and what is nearest to it."""
+
+
+def parse_targets(variable: str, value: str) -> list[Target]:
+    """Return the targets of a comma-separated list.
+
+    Args:
+        variable: The variable that holds it, for messages.
+        value: For example `shop.features:UserFeatures.extract=user_profile,shop.text:embed`.
+
+    Raises:
+        ConfigurationError: An entry has another form, or stands there twice.
+    """
+    found: dict[str, Target] = {}
+    for entry in filter(None, (part.strip() for part in value.split(","))):
+        name, _, label = (part.strip() for part in entry.partition("="))
+        module, colon, qualname = (part.strip() for part in name.partition(":"))
+        parts = [*module.split("."), *qualname.split(".")]
+        if not colon or not all(part.isidentifier() for part in parts):
+            raise ConfigurationError(variable, entry, "use module:qualified.name[=feature_set]")
+        target = Target(module, qualname, label)
+        if str(target) in found:
+            raise ConfigurationError(variable, entry, "name each target once")
+        found[str(target)] = target
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A target that was replaced."""
+
+    target: Target
+    """What was named."""
+    owner: Any
+    """The module or class that held it."""
+    name: str
+    """The attribute of the owner."""
+    before: object
+    """What the owner itself held, as it stood in its `__dict__`; a mark where it only inherited the name."""
+    after: object
+    """What it holds now."""
+
+    def undo(self) -> None:
+        """Put back what was there, unless somebody else has replaced it since: theirs then still calls ours."""
+        if vars(self.owner).get(self.name) is not self.after:
+            return
+        if self.before is _ABSENT:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.before)
+
+
+def replace(target: Target, module: ModuleType, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Replacement:
+    """Replace what a target names by what `make` returns for it.
+
+    Static and class methods stay such; a method that is only inherited is replaced on the class that was named.
+
+    Raises:
+        NotWrappedError: It cannot be found, or not be replaced.
+    """
+    owner = _owner(target, module)
+    name = target.qualname.rpartition(".")[2]
+    held = inspect.getattr_static(owner, name, _ABSENT)
+    if held is _ABSENT:
+        raise NotWrappedError(f"no such name{_nearest(target.qualname, owner)}")
+    before = vars(owner).get(name, _ABSENT)
+    after = _made(held, make)
+    try:
+        setattr(owner, name, after)
+    except (AttributeError, TypeError) as error:
+        raise NotWrappedError(f"it cannot be replaced: {error}") from None
+    return Replacement(target, owner, name, before, after)
+
+
+def _owner(target: Target, module: ModuleType) -> Any:
+    owner: Any = module
+    for part in target.qualname.split(".")[:-1]:
+        inner = getattr(owner, part, None)
+        if not inspect.isclass(inner):
+            what = "no such class" if inner is None else f"{part} is a {type(inner).__name__}, not a class"
+            raise NotWrappedError(f"{what}{_nearest(target.qualname, owner, part)}")
+        owner = inner
+    return owner
+
+
+def _made(held: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> object:
+    if isinstance(held, (staticmethod, classmethod)):
+        inner: Any = held.__func__
+        if not callable(inner):
+            raise NotWrappedError(f"its function is a {type(inner).__name__}")
+        return type(held)(make(inner))
+    if inspect.isclass(held):
+        raise NotWrappedError("it is a class; name one of its methods")
+    if isinstance(held, property):
+        raise NotWrappedError("it is a property; name a method")
+    if not callable(held):
+        raise NotWrappedError(f"it is a {type(held).__name__}, which cannot be called")
+    if not (inspect.isroutine(held) or hasattr(held, "__wrapped__")):
+        raise NotWrappedError(
+            f"it is an instance of {type(held).__qualname__}; name {type(held).__qualname__}.__call__ of its module"
+        )
+    return make(held)
+
+
+def _nearest(qualname: str, owner: Any, part: str | None = None) -> str:
+    """Return a hint at the closest name that exists."""
+    wanted = part or qualname.rpartition(".")[2]
+    names = [name for name in dir(owner) if not name.startswith("__")]
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return f"; the closest is {near[0]}" if near else ""

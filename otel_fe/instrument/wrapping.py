@@ -1,0 +1,206 @@
+"""Wrapping a function of any kind so that each call of it is an extraction.
+
+The wrapper is of the kind it wraps (function, coroutine function, generator, async generator), carries its signature, and
+passes through what it returns and raises. Where otel_fe is off, `begin` returns None and the call goes straight on.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument.extraction import begin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+
+    from otel_fe.instrument.extraction import Extraction, Spec
+
+MARK: Final = "__otel_fe_wrapped__"
+"""Attribute of our wrappers; its value is the function underneath."""
+
+
+def is_wrapped(function: object) -> bool:
+    """Whether a function is a wrapper of ours; one that merely copied another's `__dict__` is not."""
+    original = getattr(function, "__dict__", {}).get(MARK)
+    return original is not None and getattr(function, "__wrapped__", None) is original
+
+
+def wrap(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+    """Return a wrapper of the function's own kind, each call of which is an extraction; a wrapped one as it is."""
+    if is_wrapped(function):
+        return function
+    if inspect.isasyncgenfunction(function):
+        wrapper = _asynchronous_generator(function, spec)
+    elif inspect.isgeneratorfunction(function):
+        wrapper = _generator(function, spec)
+    elif inspect.iscoroutinefunction(function):
+        wrapper = _coroutine(function, spec)
+    else:
+        wrapper = _function(function, spec)
+    functools.update_wrapper(wrapper, function)
+    setattr(wrapper, MARK, function)
+    return wrapper
+
+
+def _function(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        running = begin(spec)
+        if running is None:
+            return function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            running.finish(error)
+            raise
+        running.finish()
+        return result
+
+    return wrapper
+
+
+def _coroutine(function: Callable[..., Coroutine[Any, Any, Any]], spec: Spec) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        running = begin(spec)
+        if running is None:
+            return await function(*args, **kwargs)
+        try:
+            result = await _stepwise(function(*args, **kwargs), running)
+        except BaseException as error:
+            running.finish(None if isinstance(error, GeneratorExit) else error)
+            raise
+        running.finish()
+        return result
+
+    return wrapper
+
+
+@types.coroutine
+def _stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
+    """Await a coroutine, with the extraction's CPU clock stopped while it gives way to its event loop."""
+    try:
+        step: Callable[[Any], Any] = coroutine.send
+        value: Any = None
+        while True:
+            try:
+                awaited = step(value)
+            except StopIteration as stop:
+                return stop.value
+            running.pause_cpu()
+            try:
+                value = yield awaited
+            except GeneratorExit:
+                running.resume_cpu()
+                raise
+            except BaseException as error:  # noqa: BLE001 whatever the event loop throws in is the coroutine's
+                step, value = coroutine.throw, error
+            else:
+                step = coroutine.send
+            running.resume_cpu()
+    finally:
+        coroutine.close()
+
+
+def _generator(function: Callable[..., Generator[Any, Any, Any]], spec: Spec) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        running = begin(spec)
+        if running is None:
+            return (yield from function(*args, **kwargs))
+        failure: BaseException | None = None
+        try:
+            generator = function(*args, **kwargs)
+            try:
+                return (yield from _steps(generator, running))
+            finally:
+                # Closing runs the generator's own clean-up, which belongs to the extraction.
+                running.resume_if_suspended()
+                generator.close()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            running.resume_if_suspended()
+            running.finish(failure)
+
+    return wrapper
+
+
+def _steps(generator: Generator[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
+    """Run a generator; the extraction is the current one only while its body runs."""
+    step: Callable[[Any], Any] = generator.send
+    value: Any = None
+    while True:
+        try:
+            item = step(value)
+        except StopIteration as stop:
+            return stop.value
+        running.suspend()
+        try:
+            value = yield item
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 what the consumer throws in is the generator's
+            step, value = generator.throw, error
+        else:
+            step = generator.send
+        running.resume()
+
+
+def _asynchronous_generator(function: Callable[..., AsyncGenerator[Any, Any]], spec: Spec) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        running = begin(spec)
+        if running is None:
+            generator = function(*args, **kwargs)
+        failure: BaseException | None = None
+        step: Callable[[Any], Any]
+        value: Any
+        try:
+            generator = function(*args, **kwargs)
+            step, value = generator.asend, None
+            try:
+                while True:
+                    try:
+                        awaitable = step(value)
+                        item = await (awaitable if running is None else _stepwise_any(awaitable, running))
+                    except StopAsyncIteration:
+                        return
+                    if running is not None:
+                        running.suspend()
+                    try:
+                        value = yield item
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:  # noqa: BLE001 what the consumer throws in is the generator's
+                        step, value = generator.athrow, error
+                    else:
+                        step = generator.asend
+                    if running is not None:
+                        running.resume()
+            finally:
+                if running is not None:
+                    running.resume_if_suspended()
+                await generator.aclose()
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if running is not None:
+                running.resume_if_suspended()
+                running.finish(failure)
+
+    return wrapper
+
+
+async def _stepwise_any(awaitable: Any, running: Extraction) -> Any:
+    return await _stepwise(_as_coroutine(awaitable), running)
+
+
+async def _as_coroutine(awaitable: Any) -> Any:
+    """Return a coroutine for the awaitables of an async generator, which have no `close` of their own before 3.12."""
+    return await awaitable

@@ -1,0 +1,274 @@
+"""The launcher, as a user runs it: `opentelemetry-instrument python app.py`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.launched import command, environment, read, run, write
+
+SHOP = """
+class UserFeatures:
+    def extract(self, user):
+        return {"user": user, "age": 42}
+
+def embed(text):
+    if not text:
+        raise ValueError("the " + "secret text")
+    return [len(text)]
+"""
+TARGETS = "shop:UserFeatures.extract=user_profile,shop:embed"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that holds the module `shop`."""
+    write(tmp_path, SHOP, "shop.py")
+    return tmp_path
+
+
+def test_one_span_per_extraction_without_a_code_change(folder):
+    """An application that knows nothing of us emits one span per call of a target."""
+    app = write(folder, "import shop\nfor i in range(3): shop.UserFeatures().extract(i)\nprint(shop.embed('abc'))")
+    got = run(app, OTEL_FE_TARGETS=TARGETS)
+    assert got.status == 0, got.err
+    names = [span["name"] for span in got.extractions()]
+    assert names == ["feature_extraction user_profile"] * 3 + ["feature_extraction"]
+    assert got.total("feature_extraction.duration") == 4
+    assert "[3]" in got.out
+
+
+def test_metrics_are_exact_while_healthy_traces_are_dropped(folder):
+    """Every extraction counts, though the baseline keeps none of them."""
+    app = write(folder, "import shop\nfor i in range(500): shop.UserFeatures().extract(i)")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATIO="0")
+    assert got.extractions() == []
+    assert got.total("feature_extraction.duration", feature_extraction__feature_set="user_profile") == 500
+    assert got.total("feature_extraction.slo.events", slo="latency", good=True) == 500
+    assert got.total("otel_fe.pipeline.spans.not_sampled") == got.total("otel_fe.pipeline.spans.received") == 500
+
+
+def test_an_error_is_kept_and_says_nothing_of_its_value(folder):
+    """A failed extraction's trace is kept with its type and stack, without its message, and the caller sees the error."""
+    app = write(folder, "import shop\ntry:\n    shop.embed('')\nexcept ValueError as e:\n    print('caught', e)")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATIO="0")
+    assert "caught the secret text" in got.out
+    (span,) = got.extractions()
+    assert span["attributes"]["error.type"] == "ValueError"
+    assert "the secret text" not in str(span)
+    assert "in embed" in span["events"][0]["attributes"]["exception.stacktrace"]
+    assert span["context"]["trace_state"] == "['{key=ot, value=th:0}']"
+
+
+def test_collector_pipeline_exports_every_span_and_derives_nothing(folder):
+    """OTEL_FE_PIPELINE=collector leaves both to a collector."""
+    app = write(folder, "import shop\nfor i in range(20): shop.UserFeatures().extract(i)")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATIO="0", OTEL_FE_PIPELINE="collector")
+    assert len(got.extractions()) == 20
+    assert got.points.keys().isdisjoint({"feature_extraction.duration"})
+
+
+def test_a_head_sampler_leaves_the_metrics_exact(folder):
+    """OTEL_TRACES_SAMPLER decides about traces upstream of the pipeline, and about no metric."""
+    app = write(folder, "import shop\nfor i in range(50): shop.UserFeatures().extract(i)")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_TRACES_SAMPLER="always_off")
+    assert got.extractions() == []
+    assert got.total("feature_extraction.duration") == 50
+    assert got.total("otel_fe.pipeline.spans.received") == 0
+
+
+@pytest.mark.parametrize("setting", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "otel_fe"}])
+def test_switched_off_it_does_nothing(folder, setting):
+    """The SDK's switch and the launcher's own both leave the application alone."""
+    app = write(folder, "import shop\nprint(shop.UserFeatures().extract(1), shop.embed.__code__.co_filename)")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, **setting)
+    assert got.status == 0
+    assert got.extractions() == []
+    assert "shop.py" in got.out
+
+
+def test_without_distro_the_launcher_still_exports(folder, bare_python):
+    """With only our own dependencies installed, providers are set up by the standard variables."""
+    app = write(folder, "import shop\nshop.UserFeatures().extract(1)")
+    got = run(app, python=bare_python, OTEL_FE_TARGETS=TARGETS, OTEL_SERVICE_NAME="shop")
+    (span,) = got.extractions()
+    assert span["resource"]["attributes"]["service.name"] == "shop"
+    assert got.total("feature_extraction.duration") == 1
+
+
+def test_a_wrong_setting_is_named_and_the_application_runs(folder):
+    """A variable with an impossible value, or of a wrong name, is an error in the log, never in the application."""
+    app = write(folder, "import shop\nprint('ran', shop.embed('x'))")
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATO="0.5")
+    assert "ran [1]" in got.out
+    assert got.status == 0
+    assert "OTEL_FE_BASELINE_RATO" in got.err
+    assert "did you mean OTEL_FE_BASELINE_RATIO?" in got.err
+
+
+def test_sigterm_exports_what_is_finished_and_still_kills(folder):
+    """A process that does not handle SIGTERM dies of it, after its spans and metrics are out."""
+    app = write(
+        folder,
+        "import shop, time\nfor i in range(5): shop.UserFeatures().extract(i)\nprint('ready')\ntime.sleep(60)",
+    )
+    process = subprocess.Popen(
+        command(app),
+        env=environment(OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000"),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = ""
+    while "ready" not in seen:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    got = read(process.returncode, seen + out, err)
+    assert got.status == -signal.SIGTERM
+    assert len(got.extractions()) == 5
+    assert got.total("feature_extraction.duration") == 5
+
+
+def test_an_application_s_own_sigterm_handler_stays(folder):
+    """A handler of the application's is neither replaced nor called by us."""
+    source = """
+import os, shop, signal, sys
+def mine(*_):
+    print("mine")
+    sys.exit(3)
+signal.signal(signal.SIGTERM, mine)
+shop.UserFeatures().extract(1)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert got.status == 3
+    assert "mine" in got.out
+    assert len(got.extractions()) == 1
+
+
+def test_fork_sends_nothing_twice_and_nothing_is_lost(folder):
+    """Parent and child each count and send what they did themselves."""
+    source = """
+import os, shop, sys
+shop.UserFeatures().extract(0)
+pid = os.fork()
+if pid == 0:
+    for i in range(3): shop.UserFeatures().extract(i)
+    sys.exit(0)
+os.waitpid(pid, 0)
+shop.UserFeatures().extract(1)
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000")
+    ids = [span["context"]["span_id"] for span in got.extractions()]
+    assert len(ids) == len(set(ids)) == 5
+    assert got.total("feature_extraction.duration") == 5
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing_children_export_before_they_leave(folder, method):
+    """A multiprocessing child leaves by os._exit, past atexit; what it finished is exported all the same."""
+    source = f"""
+import multiprocessing, shop
+def work(n):
+    for i in range(n): shop.UserFeatures().extract(i)
+if __name__ == "__main__":
+    context = multiprocessing.get_context({method!r})
+    children = [context.Process(target=work, args=(4,)) for _ in range(2)]
+    for child in children: child.start()
+    for child in children: child.join()
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000")
+    assert got.status == 0, got.err
+    assert len(got.extractions()) == 8
+    assert got.total("feature_extraction.duration") == 8
+
+
+def test_a_fork_inside_an_extraction_counts_it_once(folder):
+    """The child of a fork in the middle of an extraction leaves that extraction to its parent."""
+    source = """
+import os, otel_fe, sys
+with otel_fe.extraction("outer"):
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+sys.exit(0)
+"""
+    got = run(write(folder, source), OTEL_BSP_SCHEDULE_DELAY="60000")
+    assert len(got.extractions()) == 1
+    assert got.total("feature_extraction.duration") == 1
+
+
+def test_an_unreachable_backend_delays_nothing_but_the_exit(folder):
+    """With nobody listening the application runs at its own pace, and the exit waits no longer than its bound."""
+    source = """
+import shop, time
+start = time.perf_counter()
+for i in range(200): shop.UserFeatures().extract(i)
+print("took", time.perf_counter() - start < 1.0)
+"""
+    began = time.monotonic()
+    got = run(
+        write(folder, source),
+        OTEL_FE_TARGETS=TARGETS,
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_EXPORTER_OTLP_TIMEOUT="1",
+        OTEL_FE_FLUSH_TIMEOUT_S="1",
+    )
+    assert got.status == 0
+    assert "took True" in got.out
+    assert time.monotonic() - began < 25
+
+
+def test_gunicorn_prefork_workers_each_export(folder):
+    """gunicorn's workers are forked after instrumentation; each has a working pipeline and sends its own spans once."""
+    write(
+        folder,
+        "import shop\ndef application(environ, start):\n"
+        "    shop.UserFeatures().extract(1)\n    start('200 OK', [])\n    return [b'ok']\n",
+        "web.py",
+    )
+    gunicorn = Path(sys.executable).parent / "gunicorn"
+    launcher = Path(sys.executable).parent / "opentelemetry-instrument"
+    process = subprocess.Popen(
+        [launcher, gunicorn, "--bind", "unix:web.sock", "--workers", "2", "--preload", "web:application"],
+        env=environment(OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000"),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _request_often(folder / "web.sock", 20)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    got = read(process.returncode, out, err)
+    ids = [span["context"]["span_id"] for span in got.extractions()]
+    assert len(ids) == len(set(ids)) == 20, err[-2000:]
+    assert got.total("feature_extraction.duration") == 20
+
+
+def _request_often(path: Path, times: int) -> None:
+    import socket
+
+    for _ in range(times):
+        for _attempt in range(200):
+            try:
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(os.fspath(path))
+                    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    assert b"200 OK" in client.recv(4096)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(0.05)
