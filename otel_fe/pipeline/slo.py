@@ -29,6 +29,14 @@ class Slo:
     breached_by_one: bool
     """Whether one bad event is worth its trace; a single cache miss is not."""
 
+    def met(self, good: int, total: int) -> bool | None:
+        """Return whether `good` of `total` events satisfy the objective, in exact arithmetic; None without events."""
+        if not total:
+            return None
+        numerator, denominator = self.objective
+        share, wanted = good * denominator, total * numerator
+        return share > wanted if self.strict else share >= wanted
+
 
 REQUIREMENTS: Final = (
     Slo(

@@ -1,0 +1,60 @@
+"""The command `otel-fe`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from otel_fe.errors import OtelFeError
+from otel_fe.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `otel-fe` and return its exit status: 0, 1 for a failure, 2 for a wrong call, 130 for Ctrl-C."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except (OtelFeError, OSError) as error:
+        print(f"otel-fe {parsed.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="otel-fe", description="Why are my features slow?")
+    parser.add_argument("--version", action="version", version=f"otel-fe {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    demo = commands.add_parser(
+        "demo",
+        help="run the example service under load and say where its milliseconds went",
+        description="Run examples/feature_service under opentelemetry-instrument and a mixed load, receive its OTLP on "
+        "loopback, and report. With OTEL_EXPORTER_OTLP_ENDPOINT set, that backend gets everything too.",
+    )
+    demo.add_argument("--seconds", type=_seconds, default=30.0, help="how long the load lasts (default 30)")
+    demo.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    demo.add_argument("--port", type=int, default=0, help="port of the receiver on 127.0.0.1 (default: a free one)")
+    demo.add_argument("--seed", type=int, default=1, help="seed of the load (default 1)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError(f"{text}: use more than 0 and at most 3600")
+    return value
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from otel_fe.demo.run import run  # noqa: PLC0415 only this command needs it
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The demo from start to report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from otel_fe import semconv
+from otel_fe.collector.receiver import Receiver
+from otel_fe.demo.forward import Forward, Forwarded
+from otel_fe.demo.load import CLIENTS, Load, Sent
+from otel_fe.demo.received import Received
+from otel_fe.demo.report import Report, report_of
+from otel_fe.demo.service import Service, ServiceError
+from otel_fe.demo.text import Text, colours
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def run(arguments: Namespace) -> int:
+    """Run the demo and print its report; return the exit status.
+
+    Args:
+        arguments: `seconds` of load, `json`, `port` of the receiver, `seed` of the load.
+    """
+    received = Received()
+    forward = Forward(os.environ) if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") else None
+
+    def receive(signal: str, request: Any) -> None:
+        received.receive(signal, request)
+        if forward is not None:
+            forward(signal, request)
+
+    receiver = Receiver(receive, arguments.port)
+    receiver.start()
+    try:
+        sent, seconds = _drive(receiver, received, arguments)
+    finally:
+        receiver.stop()
+        forwarded = forward.close() if forward is not None else None
+    report = report_of(received)
+    if arguments.json:
+        print(json.dumps(_document(report, sent, seconds, forwarded), indent=2))
+    else:
+        print(Text(colour=colours()).render(report))
+        print(_closing(report, sent, seconds, forwarded))
+    if report.extractions != sent.requests:
+        print(
+            f"otel-fe demo: {sent.requests} requests were answered and {report.extractions} extractions counted; "
+            "they should agree",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _drive(receiver: Receiver, received: Received, arguments: Namespace) -> tuple[Sent, float]:
+    _say("starting the example service under opentelemetry-instrument")
+    service = Service(receiver.endpoint)
+    try:
+        _say(f"{CLIENTS} clients for {arguments.seconds} s; no code of the service knows otel_fe")
+        load = Load(service.port, arguments.seed)
+        began = time.monotonic()
+        load.start()
+        try:
+            _wait(began, arguments.seconds, received, service)
+        except KeyboardInterrupt:
+            _say("stopping; the report is on what there is")
+        sent = load.stop()
+        return sent, time.monotonic() - began
+    finally:
+        _progress("")
+        service.stop()
+
+
+def _wait(began: float, seconds: float, received: Received, service: Service) -> None:
+    while (passed := time.monotonic() - began) < seconds:
+        time.sleep(min(0.5, seconds - passed))
+        if not service.alive:
+            raise ServiceError(f"the example service died; its last lines:\n{service.last_lines}")
+        count = int(received.total(semconv.DURATION))
+        _progress(f"{min(passed + 0.5, seconds):5.1f} s  {count:,} extractions, {len(received.spans):,} spans received")
+
+
+def _say(line: str) -> None:
+    print(f"otel-fe demo: {line}", file=sys.stderr, flush=True)
+
+
+def _progress(line: str) -> None:
+    """Rewrite the line of progress, where there is a terminal to do so."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 3),
+        "clients": {"requests": sent.requests, "errors": sent.errors, "failures": len(sent.failures)},
+        **report.as_dict(),
+        "forwarded": None if forwarded is None else asdict(forwarded),
+    }
+
+
+def _closing(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> str:
+    lines = [
+        f"Cross-check: the clients had {sent.requests:,} answers in {seconds:.0f} s ({sent.errors:,} not 200); "
+        f"{report.extractions:,} extractions were counted."
+    ]
+    if forwarded is None:
+        lines.append(
+            "To see the same in your own backend: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 make demo"
+        )
+    elif forwarded.failed:
+        lines.append(
+            f"{forwarded.endpoint} took {forwarded.sent:,} requests and {forwarded.failed:,} failed: {forwarded.error}"
+        )
+    else:
+        lines.append(f"{forwarded.endpoint} got everything too, in {forwarded.sent:,} requests.")
+    lines.append("Your own service: OTEL_FE_TARGETS=module:function opentelemetry-instrument python app.py (README.md)")
+    return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""The example service as a process under `opentelemetry-instrument`."""
+
+from __future__ import annotations
+
+import collections
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import otel_fe
+from otel_fe.errors import MissingExtraError, OtelFeError
+
+FEATURE_SETS: Final = ("user_profile", "transaction_history", "image_embedding", "digit_segment")
+_READY_S: Final = 60
+_STOP_S: Final = 20
+_LAST_LINES: Final = 25
+
+
+class ServiceError(OtelFeError):
+    """The example service did not start, or died."""
+
+
+class Service:
+    """Runs `examples/feature_service`, unchanged, exporting to `endpoint`.
+
+    Raises:
+        ServiceError: It cannot be found or does not come up; the message has its last lines.
+        MissingExtraError: The launcher is not installed.
+    """
+
+    def __init__(self, endpoint: str, port: int = 0) -> None:
+        launcher = Path(sys.executable).parent / "opentelemetry-instrument"
+        if not launcher.exists():
+            raise MissingExtraError("the demo", "demo")
+        self._last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+        self._ready = threading.Event()
+        self.port = port
+        self._process = subprocess.Popen(  # noqa: S603 our own example
+            [str(launcher), sys.executable, "-m", "feature_service", "--port", str(port)],
+            cwd=_examples(),
+            env=_environment(endpoint),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="otel-fe-demo-service", daemon=True)
+        self._reader.start()
+        if not self._ready.wait(_READY_S) or not self.alive:
+            self.stop()
+            raise ServiceError(f"the example service did not start; its last lines:\n{self.last_lines}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    @property
+    def last_lines(self) -> str:
+        """The last lines that the service wrote."""
+        return "\n".join(self._last) or "(it wrote nothing)"
+
+    def stop(self) -> None:
+        """Ask the service to end, as an orchestrator would, and wait for its last exports."""
+        if self.alive:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        for line in stream:
+            self._last.append(line.rstrip())
+            if line.startswith("serving on "):
+                self.port = int(line.rpartition(":")[2])
+                self._ready.set()
+        self._ready.set()  # it has ended: nobody need wait any longer
+
+
+def _examples() -> Path:
+    """Return the folder that holds the example: of the checkout, or as shipped in the wheel."""
+    package = Path(otel_fe.__file__).parent
+    for folder in (package.parent / "examples", package / "_examples"):
+        if (folder / "feature_service").is_dir():
+            return folder
+    raise ServiceError(f"examples/feature_service is neither beside nor in {package}")
+
+
+def _environment(endpoint: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_EXPORTER_OTLP")}
+    targets = ",".join(f"feature_service.features:Features.{name}={name}" for name in FEATURE_SETS)
+    return {
+        "OTEL_SERVICE_NAME": "feature_service",
+        **clean,
+        "OTEL_FE_TARGETS": targets,
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OTEL_BSP_SCHEDULE_DELAY": "1000",
+        "PYTHONUNBUFFERED": "1",
+    }

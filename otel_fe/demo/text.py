@@ -1,0 +1,133 @@
+"""The report as text for a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.demo.report import Report, Slowest
+
+_BAR: Final = 36
+_CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def colours(stream: object = None) -> bool:
+    """Whether to colour: only a terminal, and not where NO_COLOR is set."""
+    stream = sys.stdout if stream is None else stream
+    return "NO_COLOR" not in os.environ and bool(getattr(stream, "isatty", lambda: False)())
+
+
+class Text:
+    """Renders a report.
+
+    Args:
+        colour: Whether to use terminal colours.
+    """
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colour = colour
+
+    def render(self, report: Report) -> str:
+        """Return the whole report, with a newline at its end."""
+        parts = (
+            self._latencies(report),
+            self._requirements(report),
+            self._kept(report),
+            self._slowest(report.slowest),
+        )
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _paint(self, style: str, text: str) -> str:
+        return f"\033[{_CODES[style]}m{text}\033[0m" if self._colour else text
+
+    def _latencies(self, report: Report) -> str:
+        title = self._paint("bold", f"Latency of {report.extractions:,} extractions, ms")
+        rows = [("feature set", "cache", "count", "p50", "p95", "p99", "max")]
+        for row in report.latencies:
+            figures = (f"{ms:,.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms))
+            name = row.feature_set if row.cache in ("all", "none") or row.feature_set == "all" else ""
+            rows.append((name or ("" if row.cache in ("hit", "miss") else "(none)"), row.cache, f"{row.count:,}", *figures))
+        note = self._paint("dim", "  read off the histogram, interpolated within a bucket")
+        return f"{title}\n{_table(rows, left=2)}\n{note}"
+
+    def _requirements(self, report: Report) -> str:
+        lines = [self._paint("bold", "The four requirements")]
+        for requirement in report.requirements:
+            if requirement.met is None:
+                verdict = self._paint("dim", "no data")
+            elif requirement.met:
+                verdict = self._paint("green", "met    ")
+            else:
+                verdict = self._paint("red", "BROKEN ")
+            share = f"{100 * requirement.ratio:6.2f} % good of {requirement.total:,}"
+            lines.append(f"  {verdict}  {share:<24}  {requirement.meaning}")
+        lookups = max(1, report.cache_lookups)
+        lines.append(
+            f"  look-ups {report.cache_lookups:,}, {100 * report.cache_hits / lookups:.1f} % hits; "
+            f"errors {report.errors:,}; resident memory {report.memory_mb:,.0f} MB"
+        )
+        return "\n".join(lines)
+
+    def _kept(self, report: Report) -> str:
+        total = sum(report.traces.values())
+        why = ", ".join(
+            f"{count:,} {reason}"
+            for reason, count in sorted(report.traces.items(), key=lambda item: -item[1])
+            if reason != "none"
+        )
+        spans = report.spans
+        lines = [
+            self._paint("bold", f"Kept {report.kept:,} of {total:,} traces") + (f": {why}" if why else ""),
+            f"  spans: {spans['received']:,} received = {spans['sampled']:,} sampled + {spans['not_sampled']:,} not sampled"
+            f" + {spans['dropped']:,} dropped + {spans['queued'] + spans['pending']:,} under way",
+            f"  exemplars: {report.exemplars_resolved[0]} of {report.exemplars_resolved[1]} lead to a trace that was kept",
+        ]
+        return "\n".join(lines)
+
+    def _slowest(self, slowest: Slowest | None) -> str:
+        if slowest is None:
+            return "No trace was kept, so there is none to look into."
+        head = f"Slowest: {slowest.name}, {slowest.duration_ms:,.1f} ms"
+        lines = [f"{self._paint('bold', head)}  trace {slowest.trace_id}"]
+        duration = slowest.duration_ms or 1.0
+        for cause, ms in sorted(slowest.split_ms.items(), key=lambda item: -item[1]):
+            if ms > 0:
+                bar = "█" * max(1, round(_BAR * ms / duration))
+                lines.append(f"  {cause:<12}{ms:>9,.1f}  {self._paint('yellow', bar)}")
+        lines.append(f"  {'together':<12}{sum(slowest.split_ms.values()):>9,.1f}")
+        for name, start, length in slowest.children:
+            offset = min(_BAR - 1, round(_BAR * start / duration))
+            bar = "▒" * max(1, min(_BAR - offset, round(_BAR * length / duration)))
+            lines.append(f"  {name[:12]:<12}{length:>9,.1f}  {' ' * offset}{self._paint('dim', bar)}")
+        lines.append(_pool_line(slowest))
+        return "\n".join(line for line in lines if line)
+
+
+def _pool_line(slowest: Slowest) -> str:
+    attributes = slowest.attributes
+    if semconv.POOL_NAME not in attributes:
+        return ""
+    return (
+        f"  pool {attributes[semconv.POOL_NAME]}: {attributes.get(semconv.POOL_IN_USE, '?')} of "
+        f"{attributes.get(semconv.POOL_SIZE, 'any number of')} connections in use"
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]], left: int) -> str:
+    """Return rows as aligned columns, the first `left` of them to the left."""
+    rows = list(rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)
