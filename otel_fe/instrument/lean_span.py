@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Span, logger
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from otel_fe.instrument.processor import PipelineProcessor
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanLimits, SynchronousMultiSpanProcessor
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext, SpanKind
+    from opentelemetry.trace import Link, TraceState
+
+    from otel_fe.pipeline.trace import LocalTrace
 
 _PLAIN: Final = frozenset((str, bool, int, float))
 """Values that need no cleaning: the SDK would store them as they are."""
@@ -38,12 +41,16 @@ _TAKEN_TEXT_BYTES: Final = 200
 
 
 class LeanSpan(Span):
-    """A recording span, cheap while nobody looks."""
+    """A recording span, cheap while nobody looks. Made by `LeanTracer.start_span`, field by field.
+
+    What it shares with all spans of its tracer (resource, scope, limits, processors) it asks its tracer for; its
+    `SpanContext` and that of its parent are made when somebody asks for them.
+    """
 
     # Defaults on the class: an instance holds only what differs.
-    _status = _UNSET
-    _end_time = None
-    _start_time = None
+    _status: Any = _UNSET
+    _end_time: int | None = None
+    _start_time: int | None = None
     _sampler = None
     _trace_config = None
     _instrumentation_info = None
@@ -54,29 +61,67 @@ class LeanSpan(Span):
     _links: Any = ()
     _text_bytes = 0
     _attributes: Any
+    _made_context: SpanContext | None = None
+    _made_lock: Any = None
+    local_trace: LocalTrace | None = None
+    """The trace it belongs to in the pipeline; None where it was not sampled upstream."""
 
-    def __init__(  # deliberately not calling the SDK's, which makes everything at once
-        self,
-        name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
-        kind: SpanKind,
-        resource: Resource,
-        scope: InstrumentationScope,
-        processor: SynchronousMultiSpanProcessor,
-        limits: SpanLimits,
-    ) -> None:
-        self._name = name
-        self._context = context
-        self._parent = parent
-        self._kind = kind
-        self._resource = resource
-        self._instrumentation_scope = scope
-        self._span_processor: Any = processor
-        self._limits = limits
-        self._attributes = {}
-        # Of its own, and reentrant: the garbage collector may end another span, or this one, on this thread.
-        self._lock = RLock()
+    tracer: Any
+    trace_id: int
+    span_id: int
+    flags: int
+    state: TraceState
+    parent_span: Any
+    """The parent's span in this process, or its context, or None."""
+    root: bool
+    """Whether its parent is not in this process."""
+
+    @property
+    def _context(self) -> SpanContext:
+        context = self._made_context
+        if context is None:
+            context = self._made_context = SpanContext(
+                self.trace_id, self.span_id, False, TraceFlags(self.flags), self.state  # noqa: FBT003
+            )
+        return context
+
+    @property
+    def context(self) -> SpanContext:
+        """Return the span's context."""
+        return self._context
+
+    def get_span_context(self) -> SpanContext:
+        """Return the span's context."""
+        return self._context
+
+    @property
+    def _parent(self) -> SpanContext | None:
+        parent = self.parent_span
+        return parent.get_span_context() if isinstance(parent, ApiSpan) else parent
+
+    @property
+    def _resource(self) -> Resource:
+        return self.tracer.resource
+
+    @property
+    def _instrumentation_scope(self) -> InstrumentationScope:
+        return self.tracer._instrumentation_scope
+
+    @property
+    def _span_processor(self) -> SynchronousMultiSpanProcessor:
+        return self.tracer.span_processor
+
+    @property
+    def _limits(self) -> SpanLimits:
+        return self.tracer._span_limits
+
+    @property
+    def _lock(self) -> Any:
+        """A lock for what is rare: events, links, status. Reentrant: the garbage collector may end a span at any time."""
+        lock = self._made_lock
+        if lock is None:
+            lock = self.__dict__.setdefault("_made_lock", RLock())
+        return lock
 
     @property
     def size_bytes(self) -> int:
@@ -173,26 +218,38 @@ class LeanSpan(Span):
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span; see the SDK's. Of two threads that end it at once, one does."""
-        with self._lock:
-            if self._end_time is not None:
-                ended = True
-            else:
-                ended = False
-                self._end_time = end_time if end_time is not None else time_ns()
-        if ended:
+        """End the span; see the SDK's."""
+        if self._end_time is not None or not self._claim_end(time_ns() if end_time is None else end_time):
             logger.warning("Calling end() on an ended span.")
             return
         attributes = self._attributes
         if type(attributes) is not dict:
             attributes._immutable = True
-        active = self._span_processor
-        processors = active._span_processors
+        processors = self.tracer.span_processor._span_processors
         if len(processors) == 1 and type(processors[0]) is PipelineProcessor:
             processors[0].lean_ended(self)  # nobody else looks: no copy
         else:
-            active._on_ending(self)
-            active.on_end(self._readable_span())
+            self._end_seen(processors)
+
+    def _claim_end(self, end_time: int) -> bool:
+        """Set the end, and say whether it was this thread that did: of two that end a span at once, one does."""
+        trace = self.local_trace
+        with self._lock if trace is None else trace.lock:
+            if self._end_time is not None:
+                return False
+            self._end_time = end_time
+            return True
+
+    def _end_seen(self, processors: tuple[Any, ...]) -> None:
+        """End with others looking on: they get the copy that the SDK would give them."""
+        for processor in processors:
+            processor._on_ending(self)
+        readable = self._readable_span()
+        for processor in processors:
+            if type(processor) is PipelineProcessor:
+                processor.lean_ended(self)
+            else:
+                processor.on_end(readable)
 
 
 def _length_of(value: Any) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import random
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +17,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, StaticSampler
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -29,6 +32,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_fe.instrument.lean_span import LeanSpan
+from otel_fe.instrument.processor import PipelineProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,8 +42,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Link
 
+    from otel_fe.pipeline.trace import LocalTrace
+
 _RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
-_FLAGS: Final = tuple(TraceFlags(value) for value in range(4))
+_new: Final = object.__new__
 _get_current: Final = otel_context.get_current
 
 
@@ -58,6 +64,9 @@ class LeanTracer(Tracer):
 
     _lean_sampler: Sampler | None = None
     _lean_always_on = False
+    _new_trace_id: Callable[[], int]
+    _new_span_id: Callable[[], int]
+    _root_flags: int
 
     def start_span(
         self,
@@ -75,40 +84,40 @@ class LeanTracer(Tracer):
             return super().start_span(
                 name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
             )
-        parent_span = (_get_current() if context is None else context).get(_SPAN_KEY)
-        parent = parent_span.get_span_context() if isinstance(parent_span, Span) else None
-        if parent is not None and not parent[5]:
-            parent = None
-        ids = self.id_generator
-        if parent is None:
-            trace_id = ids.generate_trace_id()
-            random = _RANDOM if ids.is_trace_id_random() else 0
-            state = DEFAULT_TRACE_STATE
+        found = (_get_current() if context is None else context).get(_SPAN_KEY)
+        parent: Any = None
+        local: LocalTrace | None = None
+        if type(found) is LeanSpan:
+            parent, local = found, found.local_trace
+            trace_id, flags, state = found.trace_id, found.flags, found.state
+        elif isinstance(found, Span) and (remote := found.get_span_context())[5]:
+            parent = remote
+            trace_id, flags, state = remote[0], remote[3], remote[4]
         else:
-            trace_id = parent[0]
-            random = parent[3] & _RANDOM
-            state = parent[4]
+            trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
         if self.sampler is not self._lean_sampler:
             self._lean_sampler, self._lean_always_on = self.sampler, _always_on(self.sampler)
-        if not (self._lean_always_on and (parent is None or parent[3] & 1)):
+        if not (self._lean_always_on and flags & 1):
             result = self.sampler.should_sample(context, trace_id, name, kind, attributes, links)
             state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
             attributes = result.attributes
+            flags = (flags & _RANDOM) | result.decision.is_sampled()
             if not result.decision.is_recording():
-                return NonRecordingSpan(_context(trace_id, ids.generate_span_id(), random, state))
-            flags = random | result.decision.is_sampled()
-        else:
-            flags = random | 1
-        span = LeanSpan(
-            name,
-            _context(trace_id, ids.generate_span_id(), flags, state),
-            parent,
-            kind,
-            self.resource,
-            self._instrumentation_scope,
-            self.span_processor,  # type: ignore[arg-type]
-            self._span_limits,
-        )
+                return NonRecordingSpan(
+                    SpanContext(trace_id, self._new_span_id(), False, TraceFlags(flags), state)  # noqa: FBT003
+                )
+        # Not through the constructors: the SDK's make at once what few spans need.
+        span: Any = _new(LeanSpan)
+        span._name = name
+        span.tracer = self
+        span.trace_id = trace_id
+        span.span_id = self._new_span_id()
+        span.flags = flags
+        span.state = state
+        span.parent_span = parent
+        span.root = root = parent is None or (type(parent) is SpanContext and parent[2])
+        span._kind = kind
+        span._attributes = {}
         if attributes or links:
             span.start_with(links, attributes)
         if not (record_exception and set_status_on_exception):
@@ -116,8 +125,21 @@ class LeanTracer(Tracer):
             span._set_status_on_exception = set_status_on_exception
         span._start_time = time_ns() if start_time is None else start_time
         for processor in self.span_processor._span_processors:
-            processor.on_start(span, context)
+            if type(processor) is PipelineProcessor:
+                if flags & 1:
+                    processor.lean_started(span, local, root)
+            else:
+                processor.on_start(span, context)
         return span
+
+    def _adopt(self) -> None:
+        """Prepare the ids: the SDK's default generator draws from the application's `random`, ours do not."""
+        ids = self.id_generator
+        if type(ids) is RandomIdGenerator:
+            self._new_trace_id, self._new_span_id = _random_trace_id, _random_span_id
+        else:
+            self._new_trace_id, self._new_span_id = ids.generate_trace_id, ids.generate_span_id
+        self._root_flags = 1 | (_RANDOM if ids.is_trace_id_random() else 0)
 
     def start_as_current_span(  # type: ignore[override]
         self,
@@ -136,8 +158,20 @@ class LeanTracer(Tracer):
         return CurrentSpan(self, arguments, end_on_exit)
 
 
-def _context(trace_id: int, span_id: int, flags: int, state: Any) -> SpanContext:
-    return SpanContext(trace_id, span_id, False, _FLAGS[flags], state)  # noqa: FBT003
+_ids: Final = random.Random()
+"""Of our own, so that an application that seeds `random` gets the numbers that it gets without us."""
+
+
+def _random_trace_id() -> int:
+    return _ids.getrandbits(128) or 1
+
+
+def _random_span_id() -> int:
+    return _ids.getrandbits(64) or 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
 
 
 class CurrentSpan:
@@ -202,6 +236,7 @@ def adopt(tracer: Tracer) -> None:
     """Make an SDK tracer hand out lean spans; a subclass of the SDK's is left alone."""
     if type(tracer) is Tracer:
         tracer.__class__ = LeanTracer
+        tracer._adopt()
 
 
 def release(tracer: Tracer) -> None:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
 
 from otel_fe import semconv
+from otel_fe.model.decision import NONE
 from otel_fe.model.histogram import Exemplar, HistogramState
 from otel_fe.pipeline.series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
 
@@ -105,7 +106,7 @@ class Collection:
             by_reason = {
                 semconv.SPANS_SAMPLED: dict(counters.sampled),
                 semconv.SPANS_DROPPED: dict(counters.dropped),
-                semconv.TRACES: dict(counters.traces),
+                semconv.TRACES: {NONE: counters.traces_not_sampled, **counters.traces},
                 semconv.TRACES_EVICTED: dict(counters.evicted),
             }
             self.gauges[semconv.SPANS_QUEUED] = counters.queued

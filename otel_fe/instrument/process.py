@@ -21,6 +21,7 @@ from otel_fe.instrument.background import Background
 from otel_fe.instrument.export import KeptTraces, exports
 from otel_fe.instrument.flush import flush_providers
 from otel_fe.instrument.gpu import GpuSampler
+from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.metric_points import Collection
 from otel_fe.instrument.metric_source import MetricSource
 from otel_fe.instrument.processor import PipelineProcessor
@@ -134,19 +135,19 @@ class ProcessPipeline:
 
     def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:
         """Count an ended extraction; return the SLOs that it breaks by itself."""
-        context: Any = extraction.span.get_span_context()
-        recorded = extraction.span.is_recording() and context[3] & 1
-        return self.engine.derive(extraction, context[0], context[1] if recorded else 0, end_ns)
+        span = extraction.span
+        if type(span) is LeanSpan:
+            return self.engine.derive(extraction, span.local_trace, span.span_id, end_ns)
+        return self.engine.derive(extraction, None, 0, end_ns)
 
     def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
         """Return where most of a slow extraction's time went: from its own intervals and its child spans of kind client."""
         start = extraction.start_mono_ns
         shift = start - extraction.start_ns
         intervals = list(extraction.intervals)
-        context = extraction.span.get_span_context()
-        trace = self.engine.assembler.open_trace(context.trace_id)
-        if trace is not None:
-            intervals += _calls_below(trace, context.span_id, shift)
+        span = extraction.span
+        if type(span) is LeanSpan and span.local_trace is not None:
+            intervals += _calls_below(span.local_trace, span.span_id, shift)
         split = attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
         return attribution.bottleneck(split)
 
@@ -203,7 +204,8 @@ class ProcessPipeline:
         self.generation += 1
         self._started_ns = _CLOCK.time_ns()
         self._kept.renew()
-        self.engine = self._processor.engine = self._new_engine()
+        self.engine = self._new_engine()
+        self._processor.renew(self.engine)
         self._gpu = None
         self._closing = threading.RLock()
         faults.reset()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from otel_fe.pipeline.engine import Engine
+    from otel_fe.pipeline.trace import LocalTrace
 
 _SAMPLED: Final = 1
 _READABLE_SPAN_BYTES: Final = 2_000
@@ -35,48 +36,70 @@ class PipelineProcessor(SpanProcessor):
         self.engine = engine
         self._close = close
         self._flush = flush
+        self._foreign: dict[tuple[int, int], LocalTrace] = {}
+        """Traces of open spans that are the SDK's own, by trace and span id; a lean span knows its trace itself."""
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
-        """Note a span that has started."""
+    def lean_started(self, span: Any, parent: LocalTrace | None, root: bool) -> None:  # noqa: FBT001 the hot path
+        """Note a lean span that has started."""
         try:
-            context: Any = span._context
-            if context[3] & _SAMPLED:
-                parent: Any = span._parent
-                state = context[4]
-                self.engine.assembler.started(
-                    context[0],
-                    context[1],
-                    local_root=parent is None or parent[2],
-                    entry=state.get("ot") if state else None,
-                )
+            state = span.state
+            entry = state.get("ot") if state else None
+            span.local_trace = self.engine.assembler.started(span.trace_id, parent, entry, root=root)
         except Exception as fault:
             faults.record("processor.on_start", fault)
 
     def lean_ended(self, span: Any) -> None:
-        """Take a lean span that has ended, itself: nobody else looks at it."""
-        self._ended(span, span)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Take the copy of a span that has ended, which other processors have seen too."""
-        self._ended(span, None)
-
-    def _ended(self, span: Any, lean: Any) -> None:
+        """Take a lean span that has ended."""
         try:
-            context = span._context
-            if context[3] & _SAMPLED:
-                parent = span._parent
+            trace = span.local_trace
+            if trace is not None:
                 self.engine.assembler.ended(
+                    trace,
                     span,
-                    context[0],
-                    context[1],
                     start_ns=span._start_time,
                     end_ns=span._end_time,
                     error=span._status.status_code is StatusCode.ERROR,
-                    size=_READABLE_SPAN_BYTES if lean is None else lean.size_bytes,
-                    local_root=parent is None or parent[2],
+                    size=span.size_bytes,
+                    root=span.root,
                 )
         except Exception as fault:
             faults.record("processor.on_end", fault)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+        """Note a span that the SDK itself has started, from a tracer that could not be adopted."""
+        try:
+            context: Any = span.get_span_context()
+            if context.trace_flags & _SAMPLED:
+                root = span.parent is None or span.parent.is_remote
+                trace = self.engine.assembler.started(
+                    context.trace_id, None, context.trace_state.get("ot"), root=root
+                )
+                self._foreign[context.trace_id, context.span_id] = trace
+        except Exception as fault:
+            faults.record("processor.on_start", fault)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take a span that the SDK itself has ended."""
+        try:
+            context: Any = span.context
+            trace = self._foreign.pop((context.trace_id, context.span_id), None)
+            if trace is not None:
+                self.engine.assembler.ended(
+                    trace,
+                    span,
+                    start_ns=span.start_time or 0,
+                    end_ns=span.end_time or 0,
+                    error=span.status.status_code is StatusCode.ERROR,
+                    size=_READABLE_SPAN_BYTES,
+                    root=span.parent is None or span.parent.is_remote,
+                )
+        except Exception as fault:
+            faults.record("processor.on_end", fault)
+
+    def renew(self, engine: Engine) -> None:
+        """Start over with another engine; in a forked child."""
+        self.engine = engine
+        self._foreign = {}
 
     def shutdown(self) -> None:
         """Decide what is pending and shut the exporters down."""

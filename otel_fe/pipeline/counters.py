@@ -25,7 +25,8 @@ class Counters:
         self.dropped: Counter[str] = Counter()
         """Spans of kept traces that were lost, by the bound or failure that lost them."""
         self.traces: Counter[str] = Counter()
-        """Decided traces, by winning policy or `none`."""
+        """Traces that are kept, by winning policy."""
+        self.traces_not_sampled = 0
         self.evicted: Counter[str] = Counter()
         """Traces decided before they were whole, by why."""
 

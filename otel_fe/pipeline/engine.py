@@ -54,18 +54,20 @@ class Engine:
             self._deliver,
         )
 
-    def derive(self, figures: Figures, trace_id: int, span_id: int, end_ns: int) -> tuple[str, ...]:
+    def derive(
+        self, figures: Figures, trace: LocalTrace | None, span_id: int, end_ns: int
+    ) -> tuple[str, ...]:
         """Count an ended extraction; return the SLOs that it breaks by itself.
 
         Called before the extraction's span ends, so that its trace is not decided yet. Without a recorded span,
-        `span_id` is 0: the extraction counts, and is no exemplar.
+        `trace` is None: the extraction counts, and is no exemplar.
         """
         series = self.metrics.series_of(figures)
         breached = series.record(figures)
-        if span_id:
-            trace = self.assembler.open_trace(trace_id)
-            if trace is not None:
-                trace.candidates.append(Candidate(series, figures.duration_ns, end_ns, span_id))
+        if trace is not None:
+            candidate = Candidate(series, figures.duration_ns, end_ns, span_id)
+            with trace.lock:
+                trace.candidates = (*trace.candidates, candidate)
                 if breached:
                     trace.slo_breached = True
         return breached

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from _thread import RLock
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from otel_fe.pipeline.derive import Series
-
-
-class EndedSpan(Protocol):
-    """What the pipeline reads of a span."""
-
-    trace_id: int
-    span_id: int
+    from otel_fe.model.decision import Decision
+    from otel_fe.pipeline.series import Series
 
 
 class Candidate(NamedTuple):
@@ -28,26 +22,24 @@ class Candidate(NamedTuple):
 class LocalTrace:
     """The spans of one trace that this process has started, and what the policies ask of them.
 
-    `lock` guards every field; whoever sets `decided` under it owns the trace from then on.
+    `lock` guards every field; whoever sets `decided` under it owns the trace from then on. Defaults stand on the class:
+    one of these is made for every trace, and most hold little.
     """
 
-    __slots__ = (
-        "bytes",
-        "candidates",
-        "decided",
-        "end_ns",
-        "entry",
-        "error",
-        "lock",
-        "open_ids",
-        "open_roots",
-        "received",
-        "roots_ended_ns",
-        "slo_breached",
-        "spans",
-        "start_ns",
-        "trace_id",
-    )
+    open_spans: int = 0
+    open_roots: int = 0
+    """Of the open spans, those without a parent in this process."""
+    roots_ended_ns: int = 0
+    """Monotonic time at which the last open root ended, while children stay open; else 0."""
+    candidates: tuple[Candidate, ...] = ()
+    decided: bool = False
+    decision: Decision | None = None
+    """None while `decided` is false, and for a moment after."""
+    error: bool = False
+    slo_breached: bool = False
+    start_ns: int = 0
+    end_ns: int = 0
+    bytes: int = 0
 
     def __init__(self, trace_id: int, entry: str | None) -> None:
         self.trace_id = trace_id
@@ -57,18 +49,6 @@ class LocalTrace:
         """Reentrant, as all locks of the pipeline: the garbage collector may close a generator, and so end a span, on
         this very thread while it is held."""
         self.spans: list[object] = []
-        self.open_ids: set[int] = set()
-        self.open_roots = 0
-        self.roots_ended_ns = 0
-        """Monotonic time at which the last open local root ended; 0 while one is open."""
-        self.candidates: list[Candidate] = []
-        self.decided = False
-        self.error = False
-        self.slo_breached = False
-        self.start_ns = 0
-        self.end_ns = 0
-        self.bytes = 0
-        self.received = 0
 
     @property
     def duration_ns(self) -> int:
