@@ -9,10 +9,12 @@ from opentelemetry import trace
 from otel_fe import semconv
 from otel_fe.instrument.flush import flush_providers
 from otel_fe.pipeline import attribution
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.slo import breached_by
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.extraction import Extraction
 
@@ -28,7 +30,7 @@ class ExportEverything:
     generation = 0
 
     def __init__(self, settings: Settings, provider: Any = None) -> None:
-        self.slow_ns = int(settings.slow_threshold_s * 1e9)
+        self._slow_ns = int(settings.slow_threshold_s * 1e9)
         self.exception_messages = settings.exception_messages
         self.tracer = trace.get_tracer(semconv.SCOPE_NAME, __version__, tracer_provider=provider)
 
@@ -48,17 +50,16 @@ class ExportEverything:
         """Export what is finished."""
         flush_providers()
 
-    def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:  # noqa: ARG002
-        """Return the SLOs that an ended extraction breaks by itself; whoever receives its span counts it."""
-        return tuple(slo.name for slo in REQUIREMENTS if slo.breached_by_one and slo.good(extraction) is False)
+    def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
+        """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
 
-    def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
-        """Return where most of a slow extraction's time went, as far as its own figures tell.
-
-        Calls of other services are only known from their spans, which have left already: they are unexplained.
+        Whoever receives its span counts it. Calls of other services are only known from their spans, which have left
+        already: they are unexplained.
         """
-        start = extraction.start_mono_ns
-        end = start + extraction.duration_ns
-        return attribution.bottleneck(
-            attribution.attribute(start, end, extraction.intervals, extraction.cpu_ns)
-        )
+        extraction.slo_breached = breached_by(extraction)
+        if extraction.duration_ns >= self._slow_ns:
+            extraction.settle()
+            start = extraction.start_mono_ns
+            end = start + extraction.duration_ns
+            split = attribution.attribute(start, end, extraction.intervals, extraction.cpu_ns)
+            extraction.bottleneck = attribution.bottleneck(split)

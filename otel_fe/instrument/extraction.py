@@ -16,14 +16,16 @@ What the figures mean:
 from __future__ import annotations
 
 import asyncio
+import os
 from _thread import RLock
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter_ns, thread_time_ns, time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_fe import semconv
@@ -41,8 +43,28 @@ if TYPE_CHECKING:
     from otel_fe.instrument.runtime import Runtime
 
 _EXTRACTION_KEY: Final = otel_context.create_key("otel_fe-extraction")
+_MAX_APART: Final = 64
+"""Look-ups, and waits, that stand apart before they are added up."""
 _MAX_INTERVALS: Final = 256
 """Look-ups and waits of one extraction that attribution can place in time; later ones still count in the sums."""
+_FRESH_FROM_NS: Final = 1_000_000
+"""Extractions of this duration or longer read resident memory afresh."""
+
+Describe = Callable[[Any], "tuple[str, int | None]"]
+"""From a pool to its name and the most connections it can open, None without a bound."""
+
+_settling = RLock()
+"""Held while sums are brought up to date, for a microsecond."""
+
+
+def _after_fork() -> None:
+    """Renew the lock in a child: another thread of the parent may have held it."""
+    global _settling  # noqa: PLW0603 the child has one thread here
+    _settling = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +96,29 @@ class Extraction(Figures):
     none of them has an effect.
     """
 
-    span: Span
-    """The extraction's span; not recording where the SDK is off or a head sampler said no."""
+    lookups: list[tuple[int, int, int, int]]
+    """Hits, misses, start and end (monotonic ns) of look-ups not yet in the sums. Appending needs no lock."""
+    waits: list[tuple[Any, Describe, int, int, int | None]]
+    """Pool, what describes it, start, end and connections in use of waits not yet in the sums."""
     intervals: list[tuple[str, int, int]]
-    """Cause, start and end (monotonic ns) of each look-up and wait."""
-
+    """Cause, start and end of those that are in the sums."""
     batch_size: int | None = None
     features: int | None = None
-    pool_name: str = ""
-    pool_in_use: int | None = None
-    pool_size: int | None = None
+    rss_bytes: int = 0
     ended: bool = False
-    _longest_wait_ns: int = -1
+    _longest: tuple[Any, Describe, int, int, int | None] | None = None
+    """The longest wait."""
+    slo_breached: tuple[str, ...] = ()
+    """SLOs for which this extraction is a bad event by itself."""
+    bottleneck: tuple[str, int] | None = None
+    """Cause and ns, where the extraction was slow."""
+    _span: Span | None = None
     _token: Token[Context] | None = None
+
+    @property
+    def span(self) -> Span:
+        """The extraction's span; not recording where the SDK is off, a head sampler said no, or it has ended."""
+        return INVALID_SPAN if self._span is None else self._span
 
     def __init__(self, spec: Spec, runtime: Runtime) -> None:
         # Not calling the base's: this is the hot path, and it sets the same two.
@@ -99,11 +131,11 @@ class Extraction(Figures):
             self.features = spec.features
         self._runtime = runtime
         self._generation = runtime.generation
-        self._lock = RLock()
-        self.intervals = []
+        self.lookups = []
+        self.waits = []
         context = otel_context.get_current()
         self.start_ns = start_ns = time_ns()
-        self.span = span = runtime.tracer.start_span(
+        self._span = span = runtime.tracer.start_span(
             spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns
         )
         self._token = otel_context.attach(Context({**context, _SPAN_KEY: span, _EXTRACTION_KEY: self}))
@@ -134,27 +166,56 @@ class Extraction(Figures):
 
     def looked_up(self, hits: int, misses: int, start_ns: int, end_ns: int) -> None:
         """Count look-ups in a cache and the time they took (monotonic ns, without any wait for a pool)."""
-        with self._lock:
-            self.cache_hits += hits
-            self.cache_lookups += hits + misses
-            if end_ns > start_ns:
-                self.cache_ns += end_ns - start_ns
-                if len(self.intervals) < _MAX_INTERVALS:
-                    self.intervals.append((CAUSE_CACHE_MISS if misses else CAUSE_CACHE_HIT, start_ns, end_ns))
+        if not self.ended:
+            lookups = self.lookups
+            lookups.append((hits, misses, start_ns, end_ns))
+            if len(lookups) >= _MAX_APART:
+                self.settle()
 
-    def waited(self, pool: str, start_ns: int, end_ns: int, in_use: int | None, size: int | None) -> None:
-        """Count one wait for a connection of `pool` (monotonic ns), with the pool's state after it."""
-        elapsed = end_ns - start_ns
-        with self._lock:
-            self.pool_waits += 1
-            self.pool_wait_ns += elapsed
-            if elapsed > self._longest_wait_ns:
-                self._longest_wait_ns = elapsed
-                self.pool_name = pool
-                self.pool_in_use = in_use
-                self.pool_size = size
-            if len(self.intervals) < _MAX_INTERVALS:
-                self.intervals.append((CAUSE_POOL, start_ns, end_ns))
+    def waited(self, pool: Any, describe: Describe, start_ns: int, end_ns: int, in_use: int | None) -> None:
+        """Count one wait for a connection of `pool` (monotonic ns).
+
+        Args:
+            pool: Kept until the extraction's attributes are needed or it is dropped.
+            describe: Returns the pool's name and its bound, if that wait turns out to be the longest.
+            start_ns: When it was asked.
+            end_ns: When it answered, or failed to.
+            in_use: Its connections in use then, where it can tell.
+        """
+        if not self.ended:
+            waits = self.waits
+            waits.append((pool, describe, start_ns, end_ns, in_use))
+            if len(waits) >= _MAX_APART:
+                self.settle()
+
+    @property
+    def pool_wait_so_far_ns(self) -> int:
+        """Time waited for pools until now; for what wants to leave it out of its own time."""
+        return self.pool_wait_ns + sum(wait[3] - wait[2] for wait in self.waits)
+
+    def settle(self) -> None:
+        """Add what stands apart to the sums.
+
+        While the extraction runs that happens every so often, to stay bounded; otherwise after its end, together with
+        others, where it is cheapest. Popping one by one loses nothing that another thread appends meanwhile.
+        """
+        with _settling:
+            intervals = self.__dict__.setdefault("intervals", [])
+            while self.lookups:
+                hits, misses, start_ns, end_ns = self.lookups.pop()
+                self.cache_hits += hits
+                self.cache_lookups += hits + misses
+                if end_ns > start_ns:
+                    self.cache_ns += end_ns - start_ns
+                    intervals.append((CAUSE_CACHE_MISS if misses else CAUSE_CACHE_HIT, start_ns, end_ns))
+            while self.waits:
+                wait = self.waits.pop()
+                self.pool_waits += 1
+                self.pool_wait_ns += wait[3] - wait[2]
+                if self._longest is None or wait[3] - wait[2] > self._longest[3] - self._longest[2]:
+                    self._longest = wait
+                intervals.append((CAUSE_POOL, wait[2], wait[3]))
+            del intervals[_MAX_INTERVALS:]
 
     # --- for wrappers ------------------------------------------------------------------------------------------
 
@@ -169,7 +230,7 @@ class Extraction(Figures):
     def resume(self) -> None:
         """Enter the extraction's context again, on this thread."""
         try:
-            context = {**otel_context.get_current(), _SPAN_KEY: self.span, _EXTRACTION_KEY: self}
+            context = {**otel_context.get_current(), _SPAN_KEY: self._span, _EXTRACTION_KEY: self}
             self._token = otel_context.attach(Context(context))
             self._cpu_start = thread_time_ns()
         except Exception as fault:
@@ -219,71 +280,64 @@ class Extraction(Figures):
     def _close(self) -> None:
         """Whatever failed before, end the span and leave the context."""
         try:
-            if self.span.is_recording():
-                self.span.end()
-            self._detach()
+            span, self._span = self._span, None
+            if span is not None and span.is_recording():
+                span.end()
+            token = self._token
+            if token is not None:
+                self._token = None
+                otel_context.detach(token)
         except Exception as fault:
             faults.record("extraction.close", fault)
 
     def _finish(self, error: BaseException | None) -> None:
         now = perf_counter_ns()
-        self.duration_ns = now - self.start_mono_ns
-        rss = resources.rss_bytes(now)
+        self.duration_ns = duration_ns = now - self.start_mono_ns
+        grain_ns = resources.GRAIN_NS if duration_ns < _FRESH_FROM_NS else 0
+        self.rss_bytes = rss = resources.rss_bytes(now, grain_ns)
         self.memory_growth_bytes = rss - self.rss_start
         if error is not None:
             self._record_error(error)
         runtime = self._runtime
-        end_ns = self.start_ns + self.duration_ns
-        breached = runtime.derive(self, end_ns)
-        span = self.span
-        if span.is_recording():
-            attributes = self._attributes(rss)
-            if breached:
-                attributes[semconv.SLO_BREACHED] = breached
-            if self.duration_ns >= runtime.slow_ns:
-                cause, cause_ns = runtime.bottleneck(self)
-                attributes[semconv.BOTTLENECK] = cause
-                attributes[semconv.BOTTLENECK_TIME] = cause_ns / 1e9
-            if type(span) is not LeanSpan or not span.take_over(attributes):
-                span.set_attributes(attributes)  # type: ignore[arg-type]
+        end_ns = self.start_ns + duration_ns
+        span = self._span
+        runtime.derive(self, span, end_ns)
+        if span is not None and span.is_recording():
+            # What attributes say is fixed from here on; a lean span that nobody keeps is never told.
+            if type(span) is LeanSpan:
+                span.fill_in_later(self.attributes)
+            else:
+                span.set_attributes(self.attributes())
             span.end(end_ns)
 
     def _record_error(self, error: BaseException) -> None:
         self.error_type = error_type_of(error)
-        span = self.span
-        if span.is_recording():
+        span = self._span
+        if span is not None and span.is_recording():
             record_exception(span, error, self.error_type, with_message=self._runtime.exception_messages)
 
-    def _attributes(self, rss: int) -> dict[str, object]:
+    def attributes(self) -> dict[str, Any]:
         """Return the span's attributes, in the order of the data contract; what is not known is absent."""
-        duration_ns = self.duration_ns or 1
-        attributes: dict[str, object] = {}
-        if self.feature_set:
-            attributes[semconv.FEATURE_SET] = self.feature_set
-        if self.library:
-            attributes[semconv.LIBRARY] = self.library
-        if self.function:
-            attributes[semconv.CODE_FUNCTION_NAME] = self.function
-        if self.batch_size is not None:
-            attributes[semconv.BATCH_SIZE] = self.batch_size
-        if self.features is not None:
-            attributes[semconv.FEATURES] = self.features
+        self.settle()
+        attributes = self._known_before()
         if self.cache_lookups:
             attributes[semconv.CACHE_HIT] = self.cache_hits == self.cache_lookups
             attributes[semconv.CACHE_LOOKUPS] = self.cache_lookups
             attributes[semconv.CACHE_HITS] = self.cache_hits
             attributes[semconv.CACHE_TIME] = self.cache_ns / 1e9
-        if self.pool_waits:
+        if self._longest is not None:
+            pool, describe, _, _, in_use = self._longest
+            name, size = describe(pool)
             attributes[semconv.POOL_WAIT_TIME] = self.pool_wait_ns / 1e9
-            attributes[semconv.POOL_NAME] = self.pool_name
-            if self.pool_in_use is not None:
-                attributes[semconv.POOL_IN_USE] = self.pool_in_use
-            if self.pool_size is not None:
-                attributes[semconv.POOL_SIZE] = self.pool_size
+            attributes[semconv.POOL_NAME] = name
+            if in_use is not None:
+                attributes[semconv.POOL_IN_USE] = in_use
+            if size is not None:
+                attributes[semconv.POOL_SIZE] = size
         if self.cpu_ns >= 0:
             attributes[semconv.CPU_TIME] = self.cpu_ns / 1e9
-            attributes[semconv.CPU_UTILIZATION] = self.cpu_ns / duration_ns
-        attributes[semconv.MEMORY_USAGE] = rss
+            attributes[semconv.CPU_UTILIZATION] = self.cpu_ns / (self.duration_ns or 1)
+        attributes[semconv.MEMORY_USAGE] = self.rss_bytes
         attributes[semconv.MEMORY_GROWTH] = self.memory_growth_bytes
         if self.error_type:
             attributes[semconv.ERROR_TYPE] = self.error_type
@@ -291,7 +345,22 @@ class Extraction(Figures):
         if gpu is not None:
             attributes[semconv.GPU_UTILIZATION] = gpu.utilization
             attributes[semconv.GPU_MEMORY_USAGE] = gpu.memory_bytes
+        if self.slo_breached:
+            attributes[semconv.SLO_BREACHED] = self.slo_breached
+        if self.bottleneck is not None:
+            attributes[semconv.BOTTLENECK], time_ns = self.bottleneck
+            attributes[semconv.BOTTLENECK_TIME] = time_ns / 1e9
         return attributes
+
+    def _known_before(self) -> dict[str, Any]:
+        known = {
+            semconv.FEATURE_SET: self.feature_set,
+            semconv.LIBRARY: self.library,
+            semconv.CODE_FUNCTION_NAME: self.function,
+            semconv.BATCH_SIZE: self.batch_size,
+            semconv.FEATURES: self.features,
+        }
+        return {name: value for name, value in known.items() if value not in ("", None)}
 
 
 def begin(spec: Spec) -> Extraction | None:

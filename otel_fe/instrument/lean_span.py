@@ -19,10 +19,10 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 from otel_fe.instrument.processor import PipelineProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanLimits, SynchronousMultiSpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SynchronousMultiSpanProcessor
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, TraceState
 
@@ -36,8 +36,8 @@ _SPAN_BYTES: Final = 700
 """What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
 _ATTRIBUTE_BYTES: Final = 64
 _EVENT_BYTES: Final = 400
-_TAKEN_TEXT_BYTES: Final = 200
-"""Names of a feature set, function, pool: estimated, since they are shared by all extractions anyway."""
+_FILLED_IN_BYTES: Final = 1_500
+"""An extraction that keeps its figures for the span: estimated."""
 
 
 class LeanSpan(Span):
@@ -63,6 +63,7 @@ class LeanSpan(Span):
     _attributes: Any
     _made_context: SpanContext | None = None
     _made_lock: Any = None
+    _filled_in: Callable[[], dict[str, Any]] | None = None
     local_trace: LocalTrace | None = None
     """The trace it belongs to in the pipeline; None where it was not sampled upstream."""
 
@@ -136,6 +137,9 @@ class LeanSpan(Span):
         if self._end_time is not None:
             logger.warning("Setting attribute on ended span.")
             return
+        self._store(key, value)
+
+    def _store(self, key: str, value: Any) -> None:
         attributes = self._attributes
         kind = type(value)
         limits = self._limits
@@ -160,22 +164,35 @@ class LeanSpan(Span):
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
-    def take_over(self, attributes: dict[str, Any]) -> bool:
-        """Take a dictionary of clean attributes as the span's own, if it has none yet and no limit could apply.
+    def fill_in_later(self, attributes: Callable[[], dict[str, Any]]) -> None:
+        """Set attributes that are only asked for if somebody looks at the span; called right before its end."""
+        self._filled_in = attributes
+        self._text_bytes += _FILLED_IN_BYTES
 
-        The caller vouches for the values: plain ones, and tuples of plain ones. Returns whether it did.
-        """
-        limits = self._limits
-        if (
-            self._attributes
-            or self._end_time is not None
-            or limits.max_span_attribute_length is not None
-            or (limits.max_span_attributes is not None and len(attributes) > limits.max_span_attributes)
-        ):
-            return False
-        self._attributes = attributes
-        self._text_bytes = _TAKEN_TEXT_BYTES
-        return True
+    def _fill_in(self) -> None:
+        attributes = self._filled_in
+        if attributes is None:
+            return
+        self._filled_in = None
+        if type(self._attributes) is not dict:
+            self._attributes._immutable = False
+        for key, value in attributes().items():
+            self._store(key, value)
+        self._seal()
+
+    def _seal(self) -> None:
+        if type(self._attributes) is not dict:
+            self._attributes._immutable = True
+
+    @property
+    def attributes(self) -> Any:
+        """Return the span's attributes, read only."""
+        self._fill_in()
+        return super().attributes
+
+    def _readable_span(self) -> ReadableSpan:
+        self._fill_in()
+        return super()._readable_span()
 
     def _set_bounded(self, key: str, value: Any) -> None:
         with self._lock:
@@ -222,9 +239,7 @@ class LeanSpan(Span):
         if self._end_time is not None or not self._claim_end(time_ns() if end_time is None else end_time):
             logger.warning("Calling end() on an ended span.")
             return
-        attributes = self._attributes
-        if type(attributes) is not dict:
-            attributes._immutable = True
+        self._seal()
         processors = self.tracer.span_processor._span_processors
         if len(processors) == 1 and type(processors[0]) is PipelineProcessor:
             processors[0].lean_ended(self)  # nobody else looks: no copy

@@ -28,6 +28,7 @@ from otel_fe.instrument.processor import PipelineProcessor
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.engine import Engine
+from otel_fe.pipeline.slo import breached_by
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.trace import Span
     from opentelemetry.trace import Tracer as ApiTracer
 
     from otel_fe.config.settings import Settings
@@ -58,7 +60,7 @@ class ProcessPipeline:
         self._settings = settings
         self._provider = traces
         self._meters = () if metrics is None else (metrics,)
-        self.slow_ns = int(settings.slow_threshold_s * 1e9)
+        self._slow_ns = int(settings.slow_threshold_s * 1e9)
         self.exception_messages = settings.exception_messages
         self._kept = KeptTraces([], self._settled)
         self._started_ns = _CLOCK.time_ns()
@@ -133,21 +135,25 @@ class ProcessPipeline:
 
     # --- what extractions need ----------------------------------------------------------------------------------------
 
-    def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:
-        """Count an ended extraction; return the SLOs that it breaks by itself."""
-        span = extraction.span
-        if type(span) is LeanSpan:
-            return self.engine.derive(extraction, span.local_trace, span.span_id, end_ns)
-        return self.engine.derive(extraction, None, 0, end_ns)
+    def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:
+        """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
+        breached = breached_by(extraction)
+        trace = span.local_trace if type(span) is LeanSpan else None
+        if breached:
+            extraction.slo_breached = breached
+            if trace is not None:
+                trace.slo_breached = True
+        if extraction.duration_ns >= self._slow_ns:
+            extraction.bottleneck = self._bottleneck(extraction, span)
+        self.engine.derive(extraction, trace, 0 if trace is None else span.span_id, end_ns)
 
-    def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
-        """Return where most of a slow extraction's time went: from its own intervals and its child spans of kind client."""
+    def _bottleneck(self, extraction: Extraction, span: Span | None) -> tuple[str, int]:
+        """Find it from the extraction's own intervals and its child spans of kind client."""
+        extraction.settle()
         start = extraction.start_mono_ns
-        shift = start - extraction.start_ns
         intervals = list(extraction.intervals)
-        span = extraction.span
         if type(span) is LeanSpan and span.local_trace is not None:
-            intervals += _calls_below(span.local_trace, span.span_id, shift)
+            intervals += _calls_below(span.local_trace, span.span_id, start - extraction.start_ns)
         split = attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
         return attribution.bottleneck(split)
 
@@ -155,10 +161,12 @@ class ProcessPipeline:
 
     def collect(self) -> Collection:
         """Return the derived metrics as they are now."""
+        self.engine.settle()
         return Collection.take(self.engine, self._started_ns, _CLOCK.time_ns(), faults.counts())
 
     def settle(self) -> None:
         """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
+        self.engine.settle()
         self.engine.assembler.decide_all()
         self._kept.flush(int(self._settings.flush_timeout_s * 1000))
 
@@ -178,6 +186,7 @@ class ProcessPipeline:
         self._kept.shutdown()
 
     def _flush(self, timeout_millis: int) -> bool:
+        self.engine.settle()
         return self._kept.flush(timeout_millis)
 
     def _settled(self, reasons: Counter[str], lost: str) -> None:
@@ -189,6 +198,7 @@ class ProcessPipeline:
         return Engine(self._settings, _CLOCK, draw, lambda trace, decision: self._kept(trace, decision))
 
     def _sweep(self) -> None:
+        self.engine.settle()
         self.engine.assembler.sweep()
 
     def _sample_gpu(self) -> None:
@@ -204,6 +214,7 @@ class ProcessPipeline:
         self.generation += 1
         self._started_ns = _CLOCK.time_ns()
         self._kept.renew()
+        self.engine.assembler.abandon()
         self.engine = self._new_engine()
         self._processor.renew(self.engine)
         self._gpu = None

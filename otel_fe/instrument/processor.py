@@ -42,6 +42,9 @@ class PipelineProcessor(SpanProcessor):
     def lean_started(self, span: Any, parent: LocalTrace | None, root: bool) -> None:  # noqa: FBT001 the hot path
         """Note a lean span that has started."""
         try:
+            if parent is not None and parent.abandoned:
+                parent, root = None, True  # of the process that this one was forked from: here this is the first
+                span.root = True
             state = span.state
             entry = state.get("ot") if state else None
             span.local_trace = self.engine.assembler.started(span.trace_id, parent, entry, root=root)

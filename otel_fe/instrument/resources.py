@@ -1,8 +1,9 @@
 """Memory of the process and load of its GPUs, read as cheaply as the platform allows.
 
-On Linux resident memory is one `pread` of `/proc/self/statm` (psutil needs twenty times that), made at most once in a
-millisecond: the call gives up the interpreter's lock, and in a busy process what that costs is far more than the read. Pages are
-not touched fast enough for more than a few MB to appear within that grain. Elsewhere psutil samples it
+On Linux resident memory is one `pread` of `/proc/self/statm` (psutil needs twenty times that). Between two round trips to a
+cache even that costs as much as all else that an extraction measures, so a reading is good for five milliseconds: an
+extraction that lasts longer than one reads afresh at its end, shorter ones share. Pages are not touched fast enough for more
+than some MB to appear within that grain. Elsewhere psutil samples it
 once a second in the background, so that growth within one extraction is only seen to that grain. GPUs are always
 sampled in the background, through NVML.
 """
@@ -13,17 +14,16 @@ import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from otel_fe.instrument.gpu import GpuLoad
 
 _STATM: Final = "/proc/self/statm"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
-_GRAIN_NS: Final = 1_000_000
+GRAIN_NS: Final = 5_000_000
+"""How long a reading is good for, unless a fresh one is asked for."""
 
 _sampled_rss = 0
-_read_at_ns = -_GRAIN_NS
+_read_at_ns = -GRAIN_NS
 _gpu: GpuLoad | None = None
 
 
@@ -35,21 +35,24 @@ def _open_statm() -> int:
         return -1
 
 
-def _statm_rss(now_ns: int) -> int:
+def _statm_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:
     global _sampled_rss, _read_at_ns  # noqa: PLW0603 a race of two threads costs one more read
-    if now_ns - _read_at_ns >= _GRAIN_NS:
+    if now_ns - _read_at_ns >= grain_ns:
         _read_at_ns = now_ns
         _sampled_rss = int(os.pread(_statm, 64, 0).split(b" ", 2)[1]) * _PAGE
     return _sampled_rss
 
 
-def _background_rss(now_ns: int) -> int:  # noqa: ARG001 the same signature, whatever the platform
+def _background_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:  # noqa: ARG001 the same signature everywhere
     return _sampled_rss
 
 
 _statm = _open_statm()
-rss_bytes: Callable[[int], int] = _statm_rss if _statm >= 0 else _background_rss
-"""Return the resident memory of this process, in bytes, at a monotonic time; 0 where it has not been sampled yet."""
+rss_bytes: Final = _statm_rss if _statm >= 0 else _background_rss
+"""Return the resident memory of this process, in bytes; 0 where it has not been sampled yet.
+
+Args: the monotonic time, in ns; and how old a reading may be, 0 for a fresh one.
+"""
 
 
 def sample_rss() -> None:
@@ -79,7 +82,7 @@ def _after_fork() -> None:
         os.close(_statm)
         _statm = _open_statm()
     _gpu = None
-    _read_at_ns = -_GRAIN_NS
+    _read_at_ns = -GRAIN_NS
 
 
 if hasattr(os, "register_at_fork"):

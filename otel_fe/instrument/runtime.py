@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
 
     from otel_fe.instrument.extraction import Extraction
 
@@ -17,20 +17,13 @@ class Runtime(Protocol):
     """The services that a running extraction calls."""
 
     tracer: Tracer
-    slow_ns: int
-    """Extractions of this duration or longer name their bottleneck."""
-
     exception_messages: bool
     """Whether spans get the messages of exceptions, which may quote values."""
     generation: int
     """Raised in a forked child: what the parent began, the parent counts."""
 
-    def derive(self, extraction: Extraction, end_ns: int) -> tuple[str, ...]:
-        """Count the ended extraction in every metric; return the SLOs for which it is a bad event."""
-        ...
-
-    def bottleneck(self, extraction: Extraction) -> tuple[str, int]:
-        """Return where most of a slow extraction's time went, and how many ns."""
+    def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:
+        """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
         ...
 
 

@@ -35,9 +35,8 @@ class Figures:
     """-1 where it cannot be told, as in a block of an event loop that other tasks share."""
     memory_growth_bytes: int = 0
 
-    def __init__(self, feature_set: str = "", library: str = "") -> None:
-        self.feature_set = feature_set
-        self.library = library
+    def settle(self) -> None:
+        """Bring the sums up to date, where they are kept apart while the extraction runs; called once it has ended."""
 
     @property
     def all_hit(self) -> bool | None:

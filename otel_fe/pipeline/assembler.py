@@ -1,7 +1,8 @@
 """Local traces, from their first span to their decision, within bounds.
 
-A local trace begins with a span whose parent is not in this process, and is decided when its last open span has ended:
-with synchronous code, the moment its root ends. Only when the root has ended and a child stays open does it wait,
+A local trace begins with a span whose parent is not in this process, and is complete when its last open span has ended:
+with synchronous code, the moment its root ends. It is decided then, at once if it is worth keeping by itself, otherwise
+together with the next few, and within a second. Only when the root has ended and a child stays open does it wait,
 `decision_wait_ns` at most. A span that ends after that is late and follows the decision. A new local root of the same
 trace (the next request of a caller's trace) joins while the first is open; later it follows a decision to keep, and
 gets its own chance otherwise, so that its errors are not lost.
@@ -9,6 +10,7 @@ gets its own chance otherwise, so that its errors are not lost.
 
 from __future__ import annotations
 
+from _thread import RLock
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.counters import Counters
     from otel_fe.pipeline.policy import KeepPolicy
 
+BATCH: Final = 32
+"""How many healthy traces, or extractions, are worked off together."""
 _SWEEP_EVERY_BYTES: Final = 256 * 1024
 """How much one trace may grow between two looks at the bytes of all."""
 
@@ -64,6 +68,8 @@ class Assembler:
         self._clock = clock
         self._deliver = deliver
         self._open: dict[int, LocalTrace] = {}
+        self._complete: deque[LocalTrace] = deque()
+        """Complete and waiting for company; still open to spans that start after all."""
         self._kept: dict[int, Decision] = {}
         self._kept_order: deque[int] = deque()
 
@@ -128,19 +134,41 @@ class Assembler:
                     if trace.open_spans and not trace.open_roots:
                         trace.roots_ended_ns = self._clock.monotonic_ns()
                 if not trace.open_spans:
-                    trace.decided = True
+                    trace.decided = self._policy.urgent(trace)
                 elif len(spans) >= self._limits.max_spans_per_trace:
                     trace.decided = True
                     why = "span_limit"
+                decided = trace.decided
+                complete = not trace.open_spans
         if late:
-            self._late(trace, span)
-        elif trace.decided:
+            if not trace.abandoned:
+                self._late(trace, span)
+        elif decided:
             self._decide(trace, why)
+        elif complete:
+            self._complete.append(trace)
+            if len(self._complete) >= BATCH:
+                self.settle()
         elif before // _SWEEP_EVERY_BYTES != grown // _SWEEP_EVERY_BYTES:
             self._enforce_bytes()
 
+    def settle(self) -> None:
+        """Decide the traces that are complete."""
+        complete = self._complete
+        while complete:
+            try:
+                trace = complete.popleft()
+            except IndexError:  # another thread took the last
+                return
+            with trace.lock:
+                if trace.decided or trace.open_spans:
+                    continue
+                trace.decided = True
+            self._decide(trace, "")
+
     def sweep(self) -> None:
         """Decide the traces that have waited long enough for children; called about once a second."""
+        self.settle()
         now = self._clock.monotonic_ns()
         wait = self._limits.decision_wait_ns
         for trace in list(self._open.values()):
@@ -151,9 +179,16 @@ class Assembler:
 
     def decide_all(self) -> None:
         """Decide every trace that holds an ended span, as it stands; for a shutdown."""
+        self.settle()
         for trace in list(self._open.values()):
             if trace.spans:
                 self._evict(trace, "shutdown")
+
+    def abandon(self) -> None:
+        """Leave every open trace to the process that this one was forked from; this assembler is used no more."""
+        for trace in [*self._open.values(), *self._complete]:
+            trace.lock = RLock()  # another thread of the parent may have held it
+            trace.decided = trace.abandoned = True
 
     def pending(self) -> tuple[int, int]:
         """Return how many traces are open, and how many ended spans they hold."""

@@ -25,6 +25,11 @@ class DerivedMetrics:
         self._series: dict[tuple[str, bool | None, str, str], Series] = {}
         self._overflow: Series | None = None
 
+    def record(self, figures: Figures) -> None:
+        """Count one ended extraction in every metric."""
+        figures.settle()
+        self.series_of(figures).record(figures)
+
     def series_of(self, figures: Figures) -> Series:
         """Return the series that an ended extraction belongs to."""
         lookups = figures.cache_lookups
@@ -51,8 +56,9 @@ class DerivedMetrics:
 
     def offer(self, trace_id: int, candidates: Iterable[Candidate]) -> None:
         """Offer the extractions of a trace that is kept as exemplars."""
-        for series, value_ns, time_ns, span_id in candidates:
-            exemplar = Exemplar(value_ns, time_ns, trace_id, span_id)
+        for figures, time_ns, span_id in candidates:
+            series = self.series_of(figures)
+            exemplar = Exemplar(figures.duration_ns, time_ns, trace_id, span_id)
             with series.lock:
                 series.duration.offer(exemplar, self._draw)
 

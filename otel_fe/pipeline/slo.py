@@ -72,3 +72,17 @@ REQUIREMENTS: Final = (
         breached_by_one=True,
     ),
 )
+
+
+def breached_by(figures: Figures) -> tuple[str, ...]:
+    """Return the SLOs for which one extraction is a bad event by itself.
+
+    Written out, since it is asked of every extraction; `REQUIREMENTS` is the definition, and a property test holds the
+    two equal.
+    """
+    fast = figures.duration_ns < LATENCY_LIMIT_NS
+    small = figures.memory_growth_bytes < MEMORY_LIMIT_BYTES
+    if fast and small and not figures.error_type:
+        return ()
+    bad = (("latency", not fast), ("error_rate", bool(figures.error_type)), ("memory", not small))
+    return tuple(name for name, broken in bad if broken)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
-    from otel_fe.pipeline.series import Series
+    from otel_fe.model.figures import Figures
 
 
 class Candidate(NamedTuple):
     """An extraction of the trace that becomes an exemplar if the trace is kept."""
 
-    series: Series
-    value_ns: int
+    figures: Figures
     time_ns: int
+    """Unix time of its end."""
     span_id: int
 
 
@@ -31,10 +31,11 @@ class LocalTrace:
     """Of the open spans, those without a parent in this process."""
     roots_ended_ns: int = 0
     """Monotonic time at which the last open root ended, while children stay open; else 0."""
-    candidates: tuple[Candidate, ...] = ()
     decided: bool = False
     decision: Decision | None = None
     """None while `decided` is false, and for a moment after."""
+    abandoned: bool = False
+    """It was begun by the process that this one was forked from, which goes on with it."""
     error: bool = False
     slo_breached: bool = False
     start_ns: int = 0
@@ -49,6 +50,7 @@ class LocalTrace:
         """Reentrant, as all locks of the pipeline: the garbage collector may close a generator, and so end a span, on
         this very thread while it is held."""
         self.spans: list[object] = []
+        self.candidates: list[Candidate] = []
 
     @property
     def duration_ns(self) -> int:

@@ -7,7 +7,7 @@ for that belongs to the pool.
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import faults
 from otel_fe.instrument.extraction import current_extraction
@@ -21,16 +21,21 @@ if TYPE_CHECKING:
     from otel_fe.instrument.extraction import Extraction
 
 
+_SINGLE: Final = 2
+_CLUSTER: Final = 1
+"""Which argument of the hooked method is the command's name."""
+
+
 def patches() -> list[Patch]:
     """Return what to replace in redis-py, now that it is imported."""
     import redis  # noqa: PLC0415 only once the application has
     from redis import client, cluster, connection  # noqa: PLC0415
 
     found = [
-        Patch(redis.Redis, "_send_command_parse_response", _command(2)),
+        Patch(redis.Redis, "_send_command_parse_response", _command(_SINGLE)),
         Patch(client.Pipeline, "_execute_pipeline", _pipeline),
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
-        Patch(cluster.RedisCluster, "_execute_command", _command(1)),
+        Patch(cluster.RedisCluster, "_execute_command", _command(_CLUSTER)),
         Patch(connection.ConnectionPool, "get_connection", redis_pools.waiting),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.waiting),
     ]
@@ -51,13 +56,16 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             running = None if counting is None else current_extraction()
             if running is None or counting is None:
                 return original(self, *args, **kwargs)
-            waited = running.pool_wait_ns
+            waited = running.pool_wait_so_far_ns if first == _CLUSTER else 0
             start = perf_counter_ns()
             response = original(self, *args, **kwargs)
             end = perf_counter_ns()
             try:
                 hits, misses = counting(response, args[first:])
-                running.looked_up(hits, misses, start + running.pool_wait_ns - waited, end)
+                if first == _CLUSTER:
+                    # Here the connection is obtained in between; that time is the pool's.
+                    start += running.pool_wait_so_far_ns - waited
+                running.looked_up(hits, misses, start, end)
             except Exception as fault:
                 faults.record("redis.lookup", fault)
             return response
@@ -86,11 +94,11 @@ def _cluster_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return original(self, stack, *args, **kwargs)
-        waited = running.pool_wait_ns
+        waited = running.pool_wait_so_far_ns
         start = perf_counter_ns()
         responses = original(self, stack, *args, **kwargs)
         end = perf_counter_ns()
-        record_pipeline(running, stack, responses, start + running.pool_wait_ns - waited, end)
+        record_pipeline(running, stack, responses, start + running.pool_wait_so_far_ns - waited, end)
         return responses
 
     return replacement

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _UNBOUNDED: Final = 2**31
 """What redis-py takes for "no bound"."""
-_NAME: Final = "_otel_fe_name"
 
 
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,29 +52,26 @@ def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
 def _record(running: Extraction, pool: Any, start: int) -> None:
     """Count a wait, also one that ended in an error: a pool that is exhausted is what it should show."""
     try:
-        end = perf_counter_ns()
-        size = pool.max_connections
-        bound = size if size is not None and size < _UNBOUNDED else None
-        running.waited(getattr(pool, _NAME, None) or _named(pool), start, end, _in_use(pool, size), bound)
+        running.waited(pool, _describe, start, perf_counter_ns(), _in_use(pool))
     except Exception as fault:
         faults.record("redis.pool", fault)
 
 
-def _in_use(pool: Any, size: int) -> int | None:
+def _in_use(pool: Any) -> int | None:
     in_use = getattr(pool, "_in_use_connections", None)
     if in_use:
         return len(in_use)
     queue = getattr(pool, "pool", None)
     if queue is not None and hasattr(queue, "qsize"):
-        return int(size) - int(queue.qsize())
+        return int(pool.max_connections) - int(queue.qsize())
     return None if in_use is None else 0
 
 
-def _named(pool: Any) -> str:
-    """Return the address of a pool's server, remembered on the pool; never a user or a password."""
+def _describe(pool: Any) -> tuple[str, int | None]:
+    """Return the address of a pool's server, never a user or a password, and its bound."""
     options = pool.connection_kwargs
     path = options.get("path")
     host = f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-    name = f"{f'unix://{path}' if path else host}/{options.get('db') or 0}"
-    setattr(pool, _NAME, name)
-    return name
+    size = pool.max_connections
+    bound = size if size is not None and size < _UNBOUNDED else None
+    return f"{f'unix://{path}' if path else host}/{options.get('db') or 0}", bound

@@ -60,11 +60,14 @@ def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
 def _record(running: Extraction, pool: Any, start: int) -> None:
     """Count a wait, also one that ended in a timeout: an exhausted pool is what it should show."""
     try:
-        end = perf_counter_ns()
-        name = getattr(pool, "logging_name", None) or getattr(pool, _NAME, None) or type(pool).__name__
-        running.waited(name, start, end, _call(pool, "checkedout"), _bound(pool))
+        running.waited(pool, _describe, start, perf_counter_ns(), _call(pool, "checkedout"))
     except Exception as fault:
         faults.record("sqlalchemy.pool", fault)
+
+
+def _describe(pool: Any) -> tuple[str, int | None]:
+    name = getattr(pool, "logging_name", None) or getattr(pool, _NAME, None) or type(pool).__name__
+    return name, _bound(pool)
 
 
 def _call(pool: Any, method: str) -> int | None:
