@@ -61,5 +61,5 @@ class ExportEverything:
             extraction.settle()
             start = extraction.start_mono_ns
             end = start + extraction.duration_ns
-            split = attribution.attribute(start, end, extraction.intervals, extraction.cpu_ns)
+            split = attribution.attribute(start, end, extraction.intervals or (), extraction.cpu_ns)
             extraction.bottleneck = attribution.bottleneck(split)

@@ -26,13 +26,12 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind
-from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_fe import semconv
-from otel_fe.instrument import faults, resources
+from otel_fe.instrument import faults, resources, runtime
+from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.exceptions import error_type_of, record_exception
 from otel_fe.instrument.lean_span import LeanSpan
-from otel_fe.instrument.runtime import current_runtime
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
 
 if TYPE_CHECKING:
@@ -100,8 +99,8 @@ class Extraction(Figures):
     """Hits, misses, start and end (monotonic ns) of look-ups not yet in the sums. Appending needs no lock."""
     waits: list[tuple[Any, Describe, int, int, int | None]]
     """Pool, what describes it, start, end and connections in use of waits not yet in the sums."""
-    intervals: list[tuple[str, int, int]]
-    """Cause, start and end of those that are in the sums."""
+    intervals: list[tuple[str, int, int]] | None = None
+    """Cause, start and end of those that are in the sums; None before the first `settle`."""
     batch_size: int | None = None
     features: int | None = None
     rss_bytes: int = 0
@@ -120,7 +119,7 @@ class Extraction(Figures):
         """The extraction's span; not recording where the SDK is off, a head sampler said no, or it has ended."""
         return INVALID_SPAN if self._span is None else self._span
 
-    def __init__(self, spec: Spec, runtime: Runtime) -> None:
+    def __init__(self, spec: Spec, current: Runtime) -> None:
         # Not calling the base's: this is the hot path, and it sets the same two.
         self.feature_set = spec.feature_set
         self.library = spec.library
@@ -129,16 +128,16 @@ class Extraction(Figures):
             self.batch_size = spec.batch_size
         if spec.features is not None:
             self.features = spec.features
-        self._runtime = runtime
-        self._generation = runtime.generation
+        self._runtime = current
+        self._generation = current.generation
         self.lookups = []
         self.waits = []
-        context = otel_context.get_current()
+        context = get_context()
         self.start_ns = start_ns = time_ns()
-        self._span = span = runtime.tracer.start_span(
+        self._span = span = current.tracer.start_span(
             spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns
         )
-        self._token = otel_context.attach(Context({**context, _SPAN_KEY: span, _EXTRACTION_KEY: self}))
+        self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.cpu_ns = 0
         self.start_mono_ns = now = perf_counter_ns()
         self.rss_start = resources.rss_bytes(now)
@@ -200,22 +199,27 @@ class Extraction(Figures):
         others, where it is cheapest. Popping one by one loses nothing that another thread appends meanwhile.
         """
         with _settling:
-            intervals = self.__dict__.setdefault("intervals", [])
-            while self.lookups:
-                hits, misses, start_ns, end_ns = self.lookups.pop()
+            intervals = self.intervals
+            if intervals is None:
+                intervals = self.intervals = []
+            lookups, waits = self.lookups, self.waits
+            while lookups:
+                hits, misses, start_ns, end_ns = lookups.pop()
                 self.cache_hits += hits
                 self.cache_lookups += hits + misses
                 if end_ns > start_ns:
                     self.cache_ns += end_ns - start_ns
                     intervals.append((CAUSE_CACHE_MISS if misses else CAUSE_CACHE_HIT, start_ns, end_ns))
-            while self.waits:
-                wait = self.waits.pop()
+            while waits:
+                wait = waits.pop()
+                elapsed = wait[3] - wait[2]
                 self.pool_waits += 1
-                self.pool_wait_ns += wait[3] - wait[2]
-                if self._longest is None or wait[3] - wait[2] > self._longest[3] - self._longest[2]:
+                self.pool_wait_ns += elapsed
+                if self._longest is None or elapsed > self._longest[3] - self._longest[2]:
                     self._longest = wait
                 intervals.append((CAUSE_POOL, wait[2], wait[3]))
-            del intervals[_MAX_INTERVALS:]
+            if len(intervals) > _MAX_INTERVALS:
+                del intervals[_MAX_INTERVALS:]
 
     # --- for wrappers ------------------------------------------------------------------------------------------
 
@@ -230,8 +234,8 @@ class Extraction(Figures):
     def resume(self) -> None:
         """Enter the extraction's context again, on this thread."""
         try:
-            context = {**otel_context.get_current(), _SPAN_KEY: self._span, _EXTRACTION_KEY: self}
-            self._token = otel_context.attach(Context(context))
+            context = {**get_context(), SPAN_KEY: self._span, _EXTRACTION_KEY: self}
+            self._token = set_context(Context(context))
             self._cpu_start = thread_time_ns()
         except Exception as fault:
             faults.record("extraction.resume", fault)
@@ -260,35 +264,36 @@ class Extraction(Figures):
     def _detach(self) -> None:
         token, self._token = self._token, None
         if token is not None:
-            otel_context.detach(token)
+            reset_context(token)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the extraction, failed by `error` if given. Never raises; a second call has no effect."""
         if self.ended:
             return
         try:
-            if self._token is not None and self.cpu_ns >= 0:
-                self.cpu_ns += thread_time_ns() - self._cpu_start
+            token = self._token
+            if token is not None:
+                if self.cpu_ns >= 0:
+                    self.cpu_ns += thread_time_ns() - self._cpu_start
+                self._token = None
+                reset_context(token)
             self.ended = True
             if self._generation == self._runtime.generation:
                 self._finish(error)
         except Exception as fault:
             faults.record("extraction.finish", fault)
-        finally:
-            self._close()
+        self.ended = True
+        if self._span is not None:
+            self._abandon()
 
-    def _close(self) -> None:
-        """Whatever failed before, end the span and leave the context."""
+    def _abandon(self) -> None:
+        """End the span after a fault, or in a forked child, with whatever it has."""
         try:
             span, self._span = self._span, None
             if span is not None and span.is_recording():
                 span.end()
-            token = self._token
-            if token is not None:
-                self._token = None
-                otel_context.detach(token)
         except Exception as fault:
-            faults.record("extraction.close", fault)
+            faults.record("extraction.abandon", fault)
 
     def _finish(self, error: BaseException | None) -> None:
         now = perf_counter_ns()
@@ -298,16 +303,15 @@ class Extraction(Figures):
         self.memory_growth_bytes = rss - self.rss_start
         if error is not None:
             self._record_error(error)
-        runtime = self._runtime
         end_ns = self.start_ns + duration_ns
-        span = self._span
-        runtime.derive(self, span, end_ns)
-        if span is not None and span.is_recording():
-            # What attributes say is fixed from here on; a lean span that nobody keeps is never told.
-            if type(span) is LeanSpan:
-                span.fill_in_later(self.attributes)
-            else:
-                span.set_attributes(self.attributes())
+        span, self._span = self._span, None
+        self._runtime.derive(self, span, end_ns)
+        if type(span) is LeanSpan:
+            # What the attributes say is fixed from here on; if nobody keeps the span, they are never asked for.
+            span.filled_in = self.attributes
+            span.end(end_ns)
+        elif span is not None and span.is_recording():
+            span.set_attributes(self.attributes())
             span.end(end_ns)
 
     def _record_error(self, error: BaseException) -> None:
@@ -368,11 +372,11 @@ def begin(spec: Spec) -> Extraction | None:
 
     Never raises. The caller owns the result and calls `finish` on it, in the same context.
     """
-    runtime = current_runtime()
-    if runtime is None:
+    current = runtime.current
+    if current is None:
         return None
     try:
-        return Extraction(spec, runtime)
+        return Extraction(spec, current)
     except Exception as fault:
         faults.record("extraction.begin", fault)
         return None
@@ -388,5 +392,5 @@ def begin_block(spec: Spec) -> Extraction | None:
 
 def current_extraction() -> Extraction | None:
     """Return the innermost extraction that is running in this context, or None."""
-    running = otel_context.get_current().get(_EXTRACTION_KEY)
+    running = get_context().get(_EXTRACTION_KEY)
     return running if isinstance(running, Extraction) and not running.ended else None

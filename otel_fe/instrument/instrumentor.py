@@ -15,7 +15,7 @@ from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.instrument.providers import meter_provider, sdk_disabled, tracer_provider
-from otel_fe.instrument.runtime import current_runtime, set_runtime
+from otel_fe.instrument.runtime import set_runtime
 from otel_fe.instrument.targets import Targets
 from otel_fe.instrument.termination import Termination
 

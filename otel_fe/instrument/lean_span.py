@@ -34,8 +34,10 @@ _PLAIN: Final = frozenset((str, bool, int, float))
 _UNSET: Final = Status(StatusCode.UNSET)
 _SPAN_BYTES: Final = 700
 """What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
-_ATTRIBUTE_BYTES: Final = 64
+_ATTRIBUTE_BYTES: Final = 128
 _EVENT_BYTES: Final = 400
+_SHORT_TEXT: Final = 64
+"""Characters of a value that the estimate for an attribute covers."""
 _FILLED_IN_BYTES: Final = 1_500
 """An extraction that keeps its figures for the span: estimated."""
 
@@ -63,7 +65,8 @@ class LeanSpan(Span):
     _attributes: Any
     _made_context: SpanContext | None = None
     _made_lock: Any = None
-    _filled_in: Callable[[], dict[str, Any]] | None = None
+    filled_in: Callable[[], dict[str, Any]] | None = None
+    """Returns attributes that are only asked for if somebody looks at the span; set right before its end."""
     local_trace: LocalTrace | None = None
     """The trace it belongs to in the pipeline; None where it was not sampled upstream."""
 
@@ -128,52 +131,52 @@ class LeanSpan(Span):
     def size_bytes(self) -> int:
         """Estimated memory of the span: what the pipeline's byte bound counts."""
         size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self._attributes) + self._text_bytes
+        if self.filled_in is not None:
+            size += _FILLED_IN_BYTES
         return size + _EVENT_BYTES * len(self._events) if self._events else size
 
     # --- attributes: a plain dict until a value or a limit needs more --------------------------------------------
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute; see the SDK's."""
-        if self._end_time is not None:
-            logger.warning("Setting attribute on ended span.")
-            return
-        self._store(key, value)
-
-    def _store(self, key: str, value: Any) -> None:
         attributes = self._attributes
-        kind = type(value)
-        limits = self._limits
         if (
-            kind in _PLAIN
+            type(value) in _PLAIN
             and type(attributes) is dict
-            and key
             and type(key) is str
-            and (limits.max_span_attributes is None or len(attributes) < limits.max_span_attributes)
-            and (kind is not str or limits.max_span_attribute_length is None)
+            and self._end_time is None
+            and len(attributes) < self.tracer.plain_attributes
+            and key
+            and key not in attributes
         ):
-            if kind is str:
+            if type(value) is str and len(value) > _SHORT_TEXT:
                 self._text_bytes += len(value)
-            if key in attributes:
-                del attributes[key]  # as the SDK does, so that the oldest is the one set longest ago
             attributes[key] = value
-            return
-        self._set_bounded(key, value)
+        elif self._end_time is not None:
+            logger.warning("Setting attribute on ended span.")
+        else:
+            self._store(key, value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes; see the SDK's."""
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
-    def fill_in_later(self, attributes: Callable[[], dict[str, Any]]) -> None:
-        """Set attributes that are only asked for if somebody looks at the span; called right before its end."""
-        self._filled_in = attributes
-        self._text_bytes += _FILLED_IN_BYTES
+    def _store(self, key: str, value: Any) -> None:
+        """Set an attribute that has been set before, is no plain value, or meets a limit: as the SDK does it."""
+        attributes = self._attributes
+        if type(attributes) is dict and type(value) in _PLAIN and attributes.pop(key, None) is not None:
+            # The SDK removes it first too, so that the oldest is the one set longest ago.
+            if len(attributes) < self.tracer.plain_attributes:
+                attributes[key] = value
+                return
+        self._set_bounded(key, value)
 
     def _fill_in(self) -> None:
-        attributes = self._filled_in
+        attributes = self.filled_in
         if attributes is None:
             return
-        self._filled_in = None
+        self.filled_in = None
         if type(self._attributes) is not dict:
             self._attributes._immutable = False
         for key, value in attributes().items():
@@ -235,25 +238,23 @@ class LeanSpan(Span):
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span; see the SDK's."""
-        if self._end_time is not None or not self._claim_end(time_ns() if end_time is None else end_time):
+        """End the span; see the SDK's. Of two threads that end it at once, one does."""
+        now = time_ns() if end_time is None else end_time
+        trace = self.local_trace
+        with self._lock if trace is None else trace.lock:
+            ended = self._end_time is not None
+            if not ended:
+                self._end_time = now
+        if ended:
             logger.warning("Calling end() on an ended span.")
             return
-        self._seal()
+        if type(self._attributes) is not dict:
+            self._seal()
         processors = self.tracer.span_processor._span_processors
         if len(processors) == 1 and type(processors[0]) is PipelineProcessor:
             processors[0].lean_ended(self)  # nobody else looks: no copy
         else:
             self._end_seen(processors)
-
-    def _claim_end(self, end_time: int) -> bool:
-        """Set the end, and say whether it was this thread that did: of two that end a span at once, one does."""
-        trace = self.local_trace
-        with self._lock if trace is None else trace.lock:
-            if self._end_time is not None:
-                return False
-            self._end_time = end_time
-            return True
 
     def _end_seen(self, processors: tuple[Any, ...]) -> None:
         """End with others looking on: they get the copy that the SDK would give them."""

@@ -10,6 +10,7 @@ import functools
 import inspect
 import os
 import random
+import sys
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,9 +29,9 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
 )
-from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.processor import PipelineProcessor
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 _RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
 _new: Final = object.__new__
-_get_current: Final = otel_context.get_current
 
 
 def _always_on(sampler: Sampler) -> bool:
@@ -67,6 +67,8 @@ class LeanTracer(Tracer):
     _new_trace_id: Callable[[], int]
     _new_span_id: Callable[[], int]
     _root_flags: int
+    plain_attributes: int
+    """How many attributes a span may take unchecked; 0 where each value's length is limited."""
 
     def start_span(
         self,
@@ -84,7 +86,7 @@ class LeanTracer(Tracer):
             return super().start_span(
                 name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
             )
-        found = (_get_current() if context is None else context).get(_SPAN_KEY)
+        found = (get_context() if context is None else context).get(SPAN_KEY)
         parent: Any = None
         local: LocalTrace | None = None
         if type(found) is LeanSpan:
@@ -139,6 +141,10 @@ class LeanTracer(Tracer):
             self._new_trace_id, self._new_span_id = _random_trace_id, _random_span_id
         else:
             self._new_trace_id, self._new_span_id = ids.generate_trace_id, ids.generate_span_id
+        limits = self._span_limits
+        most = limits.max_span_attributes
+        unlimited = limits.max_span_attribute_length is None
+        self.plain_attributes = (sys.maxsize if most is None else most) if unlimited else 0
         self._root_flags = 1 | (_RANDOM if ids.is_trace_id_random() else 0)
 
     def start_as_current_span(  # type: ignore[override]
@@ -188,7 +194,7 @@ class CurrentSpan:
 
     def __enter__(self) -> Span:
         span = self._span = self._tracer.start_span(*self._arguments)
-        self._token = otel_context.attach(Context({**_get_current(), _SPAN_KEY: span}))
+        self._token = set_context(Context({**get_context(), SPAN_KEY: span}))
         return span
 
     def __exit__(
@@ -196,7 +202,10 @@ class CurrentSpan:
     ) -> None:
         span, token = self._span, self._token
         if token is not None:
-            otel_context.detach(token)
+            try:
+                reset_context(token)
+            except ValueError:
+                otel_context.detach(token)  # the API's way to say that the context was left elsewhere than entered
         if span is None:
             return
         try:

@@ -28,7 +28,7 @@ from otel_fe.instrument.processor import PipelineProcessor
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.engine import Engine
-from otel_fe.pipeline.slo import breached_by
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class ProcessPipeline:
         self._provider = traces
         self._meters = () if metrics is None else (metrics,)
         self._slow_ns = int(settings.slow_threshold_s * 1e9)
+        self._remarkable_ns = min(self._slow_ns, LATENCY_LIMIT_NS)
         self.exception_messages = settings.exception_messages
         self._kept = KeptTraces([], self._settled)
         self._started_ns = _CLOCK.time_ns()
@@ -137,21 +138,29 @@ class ProcessPipeline:
 
     def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:
         """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
-        breached = breached_by(extraction)
         trace = span.local_trace if type(span) is LeanSpan else None
-        if breached:
-            extraction.slo_breached = breached
-            if trace is not None:
-                trace.slo_breached = True
+        if (
+            extraction.duration_ns >= self._remarkable_ns
+            or extraction.error_type
+            or extraction.memory_growth_bytes >= MEMORY_LIMIT_BYTES
+        ):
+            self._remark(extraction, span, trace)
+        self.engine.derive(extraction, trace, 0 if trace is None else span.span_id, end_ns)
+
+    def _remark(self, extraction: Extraction, span: Span | None, trace: LocalTrace | None) -> None:
+        """Note what is remarkable about an extraction that may break an SLO or be slow."""
+        breached = breached_by(extraction)
+        extraction.slo_breached = breached
+        if breached and trace is not None:
+            trace.slo_breached = True
         if extraction.duration_ns >= self._slow_ns:
             extraction.bottleneck = self._bottleneck(extraction, span)
-        self.engine.derive(extraction, trace, 0 if trace is None else span.span_id, end_ns)
 
     def _bottleneck(self, extraction: Extraction, span: Span | None) -> tuple[str, int]:
         """Find it from the extraction's own intervals and its child spans of kind client."""
         extraction.settle()
         start = extraction.start_mono_ns
-        intervals = list(extraction.intervals)
+        intervals = list(extraction.intervals or ())
         if type(span) is LeanSpan and span.local_trace is not None:
             intervals += _calls_below(span.local_trace, span.span_id, start - extraction.start_ns)
         split = attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)

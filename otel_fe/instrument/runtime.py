@@ -27,15 +27,11 @@ class Runtime(Protocol):
         ...
 
 
-_current: Runtime | None = None
-
-
-def current_runtime() -> Runtime | None:
-    """Return the runtime in force, or None while otel_fe is off."""
-    return _current
+current: Runtime | None = None
+"""The runtime in force; read directly by what is called most."""
 
 
 def set_runtime(runtime: Runtime | None) -> None:
     """Replace the runtime; None switches extractions off. A running extraction keeps the one it began with."""
-    global _current  # noqa: PLW0603 the one piece of process-wide state, written by (un)instrument only
-    _current = runtime
+    global current  # noqa: PLW0603 the one piece of process-wide state, written by (un)instrument only
+    current = runtime

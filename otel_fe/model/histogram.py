@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,27 +54,40 @@ class Histogram:
     thread-safe: the owner holds the lock.
     """
 
-    __slots__ = ("buckets", "count", "edges", "exemplars", "least", "most", "offered", "total")
+    __slots__ = ("_zero", "buckets", "edges", "exemplars", "least", "most", "offered", "total")
 
     def __init__(self, edges: tuple[int, ...]) -> None:
         self.edges = edges
         self.buckets = [0] * (len(edges) + 1)
-        self.count = 0
         self.total = 0
-        self.least: int | None = None
-        self.most: int | None = None
+        self.least: float = math.inf
+        """Infinite while empty, so that recording needs no special case."""
+        self.most: float = -math.inf
+        self._zero = bisect_left(edges, 0)
         self.exemplars: list[Exemplar | None] = [None] * len(self.buckets)
         self.offered = [0] * len(self.buckets)
 
     def record(self, value: int) -> None:
         """Count `value`; an edge belongs to the bucket below it, as OTLP has it."""
         self.buckets[bisect_left(self.edges, value)] += 1
-        self.count += 1
         self.total += value
-        if self.least is None or value < self.least:
+        if value < self.least:
             self.least = value
-        if self.most is None or value > self.most:
+        if value > self.most:
             self.most = value
+
+    def record_zero(self) -> None:
+        """Count a value of 0, which is what most extractions grow by."""
+        self.buckets[self._zero] += 1
+        if self.least > 0:
+            self.least = 0
+        if self.most < 0:
+            self.most = 0
+
+    @property
+    def count(self) -> int:
+        """How many values have been recorded."""
+        return sum(self.buckets)
 
     def offer(self, exemplar: Exemplar, draw: Callable[[int], int]) -> None:
         """Offer an exemplar to its bucket: of n offered since the last `renew`, each stays with probability 1/n.
@@ -93,4 +107,7 @@ class Histogram:
 
     def state(self) -> HistogramState:
         """Return what the histogram holds now."""
-        return HistogramState(self.count, self.total, self.least, self.most, tuple(self.buckets))
+        count = self.count
+        if not count:
+            return HistogramState(0, 0, None, None, tuple(self.buckets))
+        return HistogramState(count, self.total, int(self.least), int(self.most), tuple(self.buckets))

@@ -64,6 +64,7 @@ class Assembler:
     ) -> None:
         self._limits = limits
         self._policy = policy
+        self._slow_ns = policy.slow_ns
         self._counters = counters
         self._clock = clock
         self._deliver = deliver
@@ -134,7 +135,8 @@ class Assembler:
                     if trace.open_spans and not trace.open_roots:
                         trace.roots_ended_ns = self._clock.monotonic_ns()
                 if not trace.open_spans:
-                    trace.decided = self._policy.urgent(trace)
+                    # What is kept whatever its id has no reason to wait for company.
+                    trace.decided = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
                 elif len(spans) >= self._limits.max_spans_per_trace:
                     trace.decided = True
                     why = "span_limit"

@@ -9,7 +9,6 @@ from otel_fe.pipeline.assembler import BATCH, Assembler, Limits
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.pipeline.policy import KeepPolicy
-from otel_fe.pipeline.trace import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +67,7 @@ class Engine:
             end_ns: Unix time of its end.
         """
         if trace is not None:
-            trace.candidates.append(Candidate(figures, end_ns, span_id))
+            trace.candidates.append((figures, end_ns, span_id))
         waiting = self._waiting
         waiting.append(figures)
         if len(waiting) >= BATCH:

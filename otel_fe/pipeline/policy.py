@@ -32,10 +32,6 @@ class KeepPolicy:
         threshold = probability.threshold_of(baseline_ratio)
         return cls(slow_ns, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
 
-    def urgent(self, trace: LocalTrace) -> bool:
-        """Whether a trace is kept whatever its id; then there is no reason to wait with it."""
-        return trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self.slow_ns
-
     def decide(self, trace: LocalTrace) -> Decision:
         """Return the decision for a trace as it stands."""
         if trace.error:

@@ -86,24 +86,26 @@ class Series:
         The four requirements are written out here, flat; `slo.REQUIREMENTS` is the definition, and a property
         test holds the two equal.
         """
-        fast = figures.duration_ns < LATENCY_LIMIT_NS
-        sound = not figures.error_type
-        small = figures.memory_growth_bytes < MEMORY_LIMIT_BYTES
+        duration_ns = figures.duration_ns
+        growth = figures.memory_growth_bytes
         lookups = figures.cache_lookups
+        good, bad = self.slo_good, self.slo_bad
         with self.lock:
-            self.duration.record(figures.duration_ns)
+            self.duration.record(duration_ns)
             # A process that shrank did not grow: a negative value would make the histogram's sum meaningless.
-            self.memory_growth.record(max(0, figures.memory_growth_bytes))
+            if growth > 0:
+                self.memory_growth.record(growth)
+            else:
+                self.memory_growth.record_zero()
             if figures.cpu_ns >= 0:
                 self.cpu_time.record(figures.cpu_ns)
             if figures.pool_waits:
                 self.pool_wait.record(figures.pool_wait_ns)
-            good, bad = self.slo_good, self.slo_bad
-            (good if fast else bad)[0] += 1
             if lookups:
                 hits = figures.cache_hits
                 self.cache_hits += hits
                 self.cache_misses += lookups - hits
                 (good if hits == lookups else bad)[1] += 1
-            (good if sound else bad)[2] += 1
-            (good if small else bad)[3] += 1
+            (good if duration_ns < LATENCY_LIMIT_NS else bad)[0] += 1
+            (bad if figures.error_type else good)[2] += 1
+            (good if growth < MEMORY_LIMIT_BYTES else bad)[3] += 1

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from _thread import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.figures import Figures
 
 
-class Candidate(NamedTuple):
-    """An extraction of the trace that becomes an exemplar if the trace is kept."""
-
-    figures: Figures
-    time_ns: int
-    """Unix time of its end."""
-    span_id: int
+Candidate = tuple["Figures", int, int]
+"""An extraction that becomes an exemplar if its trace is kept: its figures, the Unix time of its end, its span's id."""
 
 
 class LocalTrace:
