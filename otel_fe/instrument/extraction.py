@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
 from otel_fe import semconv
 from otel_fe.instrument import faults, resources, runtime
@@ -111,6 +111,8 @@ class Extraction(Figures):
     """SLOs for which this extraction is a bad event by itself."""
     bottleneck: tuple[str, int] | None = None
     """Cause and ns, where the extraction was slow."""
+    _given: Figures | None = None
+    _memory_given: bool = False
     _span: Span | None = None
     _token: Token[Context] | None = None
 
@@ -286,6 +288,32 @@ class Extraction(Figures):
         if self._span is not None:
             self._abandon()
 
+    def finish_as(self, given: Figures, *, memory_given: bool) -> None:
+        """End the extraction with figures that its caller knows better than we do.
+
+        Args:
+            given: Its duration and error win; its look-ups and CPU time where it has any.
+            memory_given: Whether its memory wins too; it then stands for the operation's memory and its growth.
+        """
+        if self.ended:
+            return
+        if given.cache_lookups:
+            self.lookups.append((given.cache_hits, given.cache_lookups - given.cache_hits, 0, 0))
+        self._given = given
+        self._memory_given = memory_given
+        self.finish()
+
+    def _take_given(self, given: Figures) -> None:
+        self.duration_ns = given.duration_ns
+        if given.error_type:
+            self.error_type = given.error_type
+            if self._span is not None:
+                self._span.set_status(StatusCode.ERROR, given.error_type)
+        if given.cpu_ns >= 0:
+            self.cpu_ns = given.cpu_ns
+        if self._memory_given:
+            self.rss_bytes = self.memory_growth_bytes = given.memory_growth_bytes
+
     def _abandon(self) -> None:
         """End the span after a fault, or in a forked child, with whatever it has."""
         try:
@@ -303,6 +331,9 @@ class Extraction(Figures):
         self.memory_growth_bytes = rss - self.rss_start
         if error is not None:
             self._record_error(error)
+        if self._given is not None:
+            self._take_given(self._given)
+            duration_ns = self.duration_ns
         end_ns = self.start_ns + duration_ns
         span, self._span = self._span, None
         self._runtime.derive(self, span, end_ns)

@@ -1,0 +1,222 @@
+"""FeatureExtractionPerformanceMonitor: extractions whose start and end lie apart in the code.
+
+It emits the same span, and counts in the same metrics, as every other extraction; beside that it keeps a bounded history of
+its own, so that it answers with otel_fe switched off as well.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from time import perf_counter_ns
+from typing import Any, Final
+
+from otel_fe.instrument.extraction import Extraction, Spec, begin
+from otel_fe.model.figures import Figures
+from otel_fe.pipeline.slo import REQUIREMENTS
+
+_NS_PER_MS: Final = 1_000_000
+_BYTES_PER_MB: Final = 1_000_000
+_OTHER: Final = "_OTHER"
+"""OpenTelemetry's `error.type` where no class is known."""
+_HISTORY: Final = 10_000
+
+
+class ReadsAsDictionary(Mapping[str, Any]):
+    """A value whose fields can also be read as a dictionary's entries."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._names():
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def _names(self) -> list[str]:
+        return [field.name for field in fields(self)]  # type: ignore[arg-type] every subclass is a dataclass
+
+
+@dataclass(frozen=True, eq=False)
+class PerformanceStats(ReadsAsDictionary):
+    """What a monitor has seen. Counts are of all extractions, percentiles of those in the history."""
+
+    total_extractions: int
+    """Since the monitor was made."""
+    error_rate: float
+    """0..1, of all."""
+    cache_hit_rate: float
+    """0..1, of the extractions that used a cache or missed it; 0 without any."""
+    avg_latency_ms: float
+    p50_latency_ms: float
+    """Nearest rank over the history, as the other percentiles."""
+    p95_latency_ms: float
+    p99_latency_ms: float
+    max_latency_ms: float
+    avg_cpu_percent: float
+    """Over the history, where it was given or measured."""
+    max_memory_mb: float
+    """Largest memory of one operation in the history."""
+    history_size: int
+    """Extractions that the percentiles are over."""
+
+
+@dataclass(frozen=True, eq=False)
+class RequirementStatus(ReadsAsDictionary):
+    """One of the four requirements."""
+
+    requirement: str
+    """In words."""
+    good: int
+    """Extractions that satisfy it, of all."""
+    total: int
+    """Extractions that count for it."""
+    met: bool
+    """False without data: nothing has been shown."""
+    status: str
+    """`met`, `broken` or `no data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What the history keeps of an extraction."""
+
+    duration_ns: int
+    cpu_percent: float | None
+    memory_mb: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """An extraction between its start and its end."""
+
+    running: Extraction | None
+    start_ns: int
+
+
+class FeatureExtractionPerformanceMonitor:
+    """Tracks extractions between `start_extraction` and `end_extraction`.
+
+    A start belongs to the thread or task that called it; starts nest. Safe to share between threads and tasks.
+
+    Args:
+        feature_set: Name of the features, for the span and the metrics.
+        history_size: Extractions that percentiles are computed over; counts go on beyond it.
+    """
+
+    def __init__(self, feature_set: str = "", history_size: int = _HISTORY) -> None:
+        if history_size < 1:
+            raise ValueError(f"history_size is {history_size!r}; use at least 1")
+        self._spec = Spec(feature_set)
+        self._started: ContextVar[tuple[_Started, ...]] = ContextVar("otel_fe-monitor", default=())
+        self._lock = threading.Lock()
+        self._history: deque[_Ended] = deque(maxlen=history_size)
+        self._total = self._errors = 0
+        self._good = [0] * len(REQUIREMENTS)
+        self._counted = [0] * len(REQUIREMENTS)
+
+    def start_extraction(self) -> None:
+        """Begin an extraction in this thread or task."""
+        started = _Started(begin(self._spec), perf_counter_ns())
+        self._started.set((*self._started.get(), started))
+
+    def end_extraction(
+        self,
+        duration_ms: float | None = None,
+        used_cache: bool | None = None,  # noqa: FBT001 the seed's signature
+        had_error: bool = False,  # noqa: FBT001, FBT002
+        cpu_percent: float | None = None,
+        memory_mb: float | None = None,
+    ) -> None:
+        """End the extraction that this thread or task began last. What is given wins over what was measured.
+
+        Args:
+            duration_ms: Its duration; measured where left out.
+            used_cache: Whether the features came from a cache: one look-up, hit or miss. None without a cache.
+            had_error: Whether it failed.
+            cpu_percent: CPU utilisation over its duration; 100 is one core.
+            memory_mb: Memory of the operation, in MB (10**6 bytes).
+
+        Raises:
+            ValueError: A figure is negative or not finite.
+        """
+        for name, value in (("duration_ms", duration_ms), ("cpu_percent", cpu_percent), ("memory_mb", memory_mb)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value!r}; use a finite number of at least 0")
+        stack = self._started.get()
+        if stack:
+            started = stack[-1]
+            self._started.set(stack[:-1])
+        else:  # an end without a start still tells of an extraction: it ends now
+            started = _Started(begin(self._spec), perf_counter_ns())
+        given = Figures()
+        given.duration_ns = (
+            perf_counter_ns() - started.start_ns if duration_ms is None else round(duration_ms * _NS_PER_MS)
+        )
+        given.error_type = _OTHER if had_error else ""
+        if used_cache is not None:
+            given.cache_lookups, given.cache_hits = 1, int(used_cache)
+        given.cpu_ns = -1 if cpu_percent is None else round(given.duration_ns * cpu_percent / 100)
+        given.memory_growth_bytes = 0 if memory_mb is None else round(memory_mb * _BYTES_PER_MB)
+        if started.running is not None:
+            started.running.finish_as(given, memory_given=memory_mb is not None)
+        self._remember(given, cpu_percent, memory_mb)
+
+    def get_performance_stats(self) -> PerformanceStats:
+        """Return what has been seen so far."""
+        with self._lock:
+            history = list(self._history)
+            total, errors = self._total, self._errors
+            hits, lookups = self._good[1], self._counted[1]
+        durations = sorted(ended.duration_ns / _NS_PER_MS for ended in history)
+        cpu = [ended.cpu_percent for ended in history if ended.cpu_percent is not None]
+        memory = [ended.memory_mb for ended in history if ended.memory_mb is not None]
+        return PerformanceStats(
+            total_extractions=total,
+            error_rate=errors / total if total else 0.0,
+            cache_hit_rate=hits / lookups if lookups else 0.0,
+            avg_latency_ms=sum(durations) / len(durations) if durations else 0.0,
+            p50_latency_ms=nearest_rank(durations, 50),
+            p95_latency_ms=nearest_rank(durations, 95),
+            p99_latency_ms=nearest_rank(durations, 99),
+            max_latency_ms=durations[-1] if durations else 0.0,
+            avg_cpu_percent=sum(cpu) / len(cpu) if cpu else 0.0,
+            max_memory_mb=max(memory, default=0.0),
+            history_size=len(history),
+        )
+
+    def get_performance_requirements_status(self) -> dict[str, RequirementStatus]:
+        """Return the four requirements by name, each tested on exact counts of all extractions."""
+        with self._lock:
+            good, counted = list(self._good), list(self._counted)
+        found = {}
+        for slo, kept, total in zip(REQUIREMENTS, good, counted, strict=True):
+            met = slo.met(kept, total)
+            status = "no data" if met is None else "met" if met else "broken"
+            found[slo.name] = RequirementStatus(slo.meaning, kept, total, bool(met), status)
+        return found
+
+    def _remember(self, given: Figures, cpu_percent: float | None, memory_mb: float | None) -> None:
+        with self._lock:
+            self._history.append(_Ended(given.duration_ns, cpu_percent, memory_mb))
+            self._total += 1
+            self._errors += bool(given.error_type)
+            for index, slo in enumerate(REQUIREMENTS):
+                good = slo.good(given)
+                if good is not None:
+                    self._counted[index] += 1
+                    self._good[index] += good
+
+
+def nearest_rank(ascending: list[float], percent: int) -> float:
+    """Return the percentile of sorted values: the smallest that at least `percent` % of them do not exceed; 0 of none."""
+    if not ascending:
+        return 0.0
+    return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]

@@ -1,0 +1,219 @@
+"""The seed's components, end to end, as its sample code uses them; only the import path differs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from otel_fe import FeatureExtractionInstrumentor
+from otel_fe.config.settings import Settings
+from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
+
+
+class Observed:
+    """What left the process."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.reader = InMemoryMetricReader()
+        self.traces = TracerProvider(shutdown_on_exit=False)
+        self.traces.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.metrics = MeterProvider([self.reader], shutdown_on_exit=False)
+
+    @property
+    def spans(self):
+        """Return the exported spans."""
+        self.traces.force_flush()
+        return self.exporter.get_finished_spans()
+
+    def total(self, name: str) -> float:
+        """Return the sum of a metric over all its points."""
+        data = self.reader.get_metrics_data()
+        points = [
+            point
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+        return sum(getattr(point, "count", getattr(point, "value", 0)) for point in points)
+
+
+@contextmanager
+def instrumented(**settings):
+    """Instrument this process with exporters in memory, keeping every trace unless told otherwise."""
+    observed = Observed()
+    instrumentor = FeatureExtractionInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=observed.traces,
+        meter_provider=observed.metrics,
+        settings=Settings(**{"baseline_ratio": 1.0, **settings}),
+    )
+    try:
+        yield observed
+    finally:
+        instrumentor.uninstrument()
+        observed.traces.shutdown()
+        observed.metrics.shutdown()
+
+
+def test_the_seed_s_sample_code_works_as_written():
+    """Start, end with the five arguments, statistics and requirements."""
+    monitor = FeatureExtractionPerformanceMonitor()
+    monitor.start_extraction()
+    monitor.end_extraction(duration_ms=45.0, used_cache=True, had_error=False, cpu_percent=35.0, memory_mb=150.0)
+    stats = monitor.get_performance_stats()
+    requirements = monitor.get_performance_requirements_status()
+    assert stats["total_extractions"] == 1
+    assert stats.p95_latency_ms == 45.0
+    assert stats["cache_hit_rate"] == 1.0
+    assert dict(**stats)["max_memory_mb"] == 150.0
+    assert all(status["met"] for status in requirements.values())
+    assert json.loads(json.dumps({name: dict(status) for name, status in requirements.items()}))
+
+
+def test_it_emits_the_same_span_as_every_extraction():
+    """What the caller gives stands on the span, with its duration."""
+    with instrumented() as observed:
+        monitor = FeatureExtractionPerformanceMonitor("user_profile")
+        monitor.start_extraction()
+        monitor.end_extraction(duration_ms=45.0, used_cache=False, had_error=True, cpu_percent=50.0, memory_mb=150.0)
+        (span,) = observed.spans
+        count = observed.total("feature_extraction.duration")
+    assert span.name == "feature_extraction user_profile"
+    assert span.end_time - span.start_time == 45_000_000
+    assert span.attributes["feature_extraction.cache.hit"] is False
+    assert span.attributes["feature_extraction.cpu.time"] == pytest.approx(0.0225)
+    assert span.attributes["feature_extraction.memory.usage"] == 150_000_000
+    assert span.attributes["error.type"] == "_OTHER"
+    assert not span.status.is_ok
+    assert count == 1
+
+
+def test_durations_are_measured_where_none_is_given():
+    """Without duration_ms the monitor's own clock counts."""
+    monitor = FeatureExtractionPerformanceMonitor()
+    monitor.start_extraction()
+    monitor.end_extraction()
+    assert 0 < monitor.get_performance_stats().max_latency_ms < 1_000
+
+
+def test_an_end_without_a_start_still_counts():
+    """Code that only reports ends loses nothing."""
+    with instrumented() as observed:
+        FeatureExtractionPerformanceMonitor().end_extraction(duration_ms=5.0)
+        assert len(observed.spans) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("latency", {"duration_ms": 99.999}, {"duration_ms": 100.0}),
+        ("memory", {"memory_mb": 999.999}, {"memory_mb": 1000.0}),
+    ],
+)
+def test_less_than_is_strict(name, good, bad):
+    """Exactly at the limit is not below it."""
+    for arguments, expected in ((good, "met"), (bad, "broken")):
+        monitor = FeatureExtractionPerformanceMonitor()
+        monitor.end_extraction(**{"duration_ms": 1.0, **arguments})
+        assert monitor.get_performance_requirements_status()[name].status == expected
+
+
+@pytest.mark.parametrize(("hits", "expected"), [(70, "broken"), (71, "met")])
+def test_the_cache_requirement_is_more_than_seventy_percent(hits, expected):
+    """Seventy of a hundred is not more than 70 %."""
+    monitor = FeatureExtractionPerformanceMonitor()
+    for number in range(100):
+        monitor.end_extraction(duration_ms=1.0, used_cache=number < hits)
+    assert monitor.get_performance_requirements_status()["cache_hit_rate"].status == expected
+
+
+@pytest.mark.parametrize(("errors", "expected"), [(1, "broken"), (0, "met")])
+def test_the_error_requirement_is_less_than_one_percent(errors, expected):
+    """One of a hundred is not less than 1 %."""
+    monitor = FeatureExtractionPerformanceMonitor()
+    for number in range(100):
+        monitor.end_extraction(duration_ms=1.0, had_error=number < errors)
+    assert monitor.get_performance_requirements_status()["error_rate"].status == expected
+
+
+def test_without_data_nothing_is_met():
+    """A requirement that nothing has been measured for is neither met nor broken."""
+    statuses = FeatureExtractionPerformanceMonitor().get_performance_requirements_status()
+    assert {status.status for status in statuses.values()} == {"no data"}
+    assert not any(status.met for status in statuses.values())
+
+
+def test_the_history_is_bounded_and_the_counts_are_not():
+    """Percentiles are over the newest, counts over all."""
+    monitor = FeatureExtractionPerformanceMonitor(history_size=10)
+    for number in range(100):
+        monitor.end_extraction(duration_ms=float(number))
+    stats = monitor.get_performance_stats()
+    assert (stats.total_extractions, stats.history_size) == (100, 10)
+    assert stats.p50_latency_ms == 94.0
+
+
+def test_threads_each_have_their_own_extraction():
+    """Starts and ends pair within a thread, and no count is lost."""
+    with instrumented() as observed:
+        monitor = FeatureExtractionPerformanceMonitor()
+
+        def work() -> None:
+            for _ in range(200):
+                monitor.start_extraction()
+                monitor.end_extraction(duration_ms=1.0, used_cache=True)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(observed.spans) == 1_600
+        assert all(span.parent is None for span in observed.spans)
+        assert observed.total("feature_extraction.duration") == 1_600
+    assert monitor.get_performance_stats().total_extractions == 1_600
+
+
+def test_tasks_each_have_their_own_extraction_and_nested_ones_are_children():
+    """Extractions of interleaved tasks do not mix, and a start within a start is its child."""
+    with instrumented() as observed:
+        monitor = FeatureExtractionPerformanceMonitor()
+
+        async def work() -> None:
+            monitor.start_extraction()
+            await asyncio.sleep(0)
+            monitor.start_extraction()
+            await asyncio.sleep(0)
+            monitor.end_extraction(duration_ms=1.0)
+            await asyncio.sleep(0)
+            monitor.end_extraction(duration_ms=2.0)
+
+        async def main() -> None:
+            await asyncio.gather(*(work() for _ in range(20)))
+
+        asyncio.run(main())
+        spans = observed.spans
+    assert len(spans) == 40
+    roots = {span.context.span_id for span in spans if span.parent is None}
+    assert len(roots) == 20
+    assert {span.parent.span_id for span in spans if span.parent is not None} == roots
+
+
+@pytest.mark.parametrize("arguments", [{"duration_ms": -1.0}, {"cpu_percent": float("nan")}, {"memory_mb": float("inf")}])
+def test_impossible_figures_are_named(arguments):
+    """A negative or infinite figure is an error that names it."""
+    (name,) = arguments
+    with pytest.raises(ValueError, match=name):
+        FeatureExtractionPerformanceMonitor().end_extraction(**arguments)
