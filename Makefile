@@ -54,7 +54,7 @@ lint: $(VENV)/.stamp-test
 	$(BIN)/lint-imports
 
 docs: setup
-	@$(BIN)/python -m otel_fe.semconv README.md
+	@$(BIN)/python -m otel_fe.reference README.md
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields
 from time import perf_counter_ns
 from typing import Any, Final
 
-from otel_fe.instrument.extraction import Extraction, Spec, begin
+from otel_fe.instrument.extraction import Extraction, begin
+from otel_fe.instrument.spec import Spec
 from otel_fe.model.figures import Figures
 from otel_fe.pipeline.slo import REQUIREMENTS
 
@@ -41,7 +42,8 @@ class ReadsAsDictionary(Mapping[str, Any]):
         return len(self._names())
 
     def _names(self) -> list[str]:
-        return [field.name for field in fields(self)]  # type: ignore[arg-type] every subclass is a dataclass
+        dataclass_like: Any = self
+        return [field.name for field in fields(dataclass_like)]
 
 
 @dataclass(frozen=True, eq=False)

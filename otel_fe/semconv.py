@@ -120,9 +120,7 @@ _EXTRACTION = (FEATURE_SET, CACHE_HIT, ERROR_TYPE, LIBRARY)
 
 # --- metrics ---------------------------------------------------------------------------------------------------
 
-DURATION: Final = _metric(
-    "feature_extraction.duration", "histogram", "s", "Duration of extractions.", *_EXTRACTION
-)
+DURATION: Final = _metric("feature_extraction.duration", "histogram", "s", "Duration of extractions.", *_EXTRACTION)
 SLO_EVENTS: Final = _metric(
     "feature_extraction.slo.events",
     "counter",

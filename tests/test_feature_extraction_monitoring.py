@@ -211,7 +211,9 @@ def test_tasks_each_have_their_own_extraction_and_nested_ones_are_children():
     assert {span.parent.span_id for span in spans if span.parent is not None} == roots
 
 
-@pytest.mark.parametrize("arguments", [{"duration_ms": -1.0}, {"cpu_percent": float("nan")}, {"memory_mb": float("inf")}])
+@pytest.mark.parametrize(
+    "arguments", [{"duration_ms": -1.0}, {"cpu_percent": float("nan")}, {"memory_mb": float("inf")}]
+)
 def test_impossible_figures_are_named(arguments):
     """A negative or infinite figure is an error that names it."""
     (name,) = arguments

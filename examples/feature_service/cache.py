@@ -40,7 +40,19 @@ def connect(folder: Path) -> tuple[FeatureCache, subprocess.Popen[bytes] | None]
         return FeatureCache(redis.Redis.from_url(url)), None
     socket = folder / "redis.sock"
     server = subprocess.Popen(
-        [_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)],
+        [
+            _server(),
+            "--port",
+            "0",
+            "--unixsocket",
+            str(socket),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(folder),
+        ],
         stdout=subprocess.DEVNULL,
     )
     client = redis.Redis(unix_socket_path=str(socket))

@@ -63,9 +63,7 @@ class Receiver:
         """Finish what is being answered, for at most `grace_s`, and close the port."""
         self._server.stop(grace_s).wait()
 
-    def _add(
-        self, grpc: Any, receive: Callable[[str, Any], None], signal: str, module: str, service: str
-    ) -> None:
+    def _add(self, grpc: Any, receive: Callable[[str, Any], None], signal: str, module: str, service: str) -> None:
         messages = import_module(f"opentelemetry.proto.collector.{module}.v1.{module}_service_pb2")
         request: Any = getattr(messages, f"Export{service}ServiceRequest")
         response: Any = getattr(messages, f"Export{service}ServiceResponse")

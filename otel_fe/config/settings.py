@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "OTEL_FE_"
+_LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
 
 
@@ -56,7 +57,7 @@ def _seconds(name: str, value: str) -> float:
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0.0 < number < 1e6:
+    if not 0.0 < number < _LONGEST_S:
         raise ConfigurationError(name, value, "use a positive number of seconds")
     return number
 

@@ -78,6 +78,10 @@ def _headers(text: str) -> list[tuple[str, str]]:
     return [(key.strip().lower(), unquote(value.strip())) for key, _, value in pairs]
 
 
+def _serialized(message: Any) -> bytes:
+    return bytes(message.SerializeToString())
+
+
 def _over_http(endpoint: str, headers: dict[str, str]) -> Callable[[str, Any], None]:
     import requests  # noqa: PLC0415 a dependency of the OTLP/HTTP exporter
 
@@ -105,7 +109,7 @@ def _over_grpc(endpoint: str, headers: dict[str, str]) -> Callable[[str, Any], N
         name = _PATHS[signal]
         call = channel.unary_unary(
             f"/opentelemetry.proto.collector.{name}.v1.{name.capitalize()}Service/Export",
-            request_serializer=lambda message: message.SerializeToString(),
+            request_serializer=_serialized,
             response_deserializer=lambda data: data,
         )
         call(request, timeout=_TIMEOUT_S, metadata=tuple(headers.items()))

@@ -78,8 +78,8 @@ class Load:
 
 def _path(choices: random.Random) -> str:
     """Return the path of the next request; entities follow Zipf's law, as users do."""
-    names, weights = zip(*_MIX, strict=True)
-    feature_set = choices.choices(names, weights)[0]
+    names = [name for name, _ in _MIX]
+    feature_set = choices.choices(names, [weight for _, weight in _MIX])[0]
     entities = _ENTITIES[feature_set]
     if choices.random() < _UNKNOWN:
         return f"/features/user_profile/{10_000_000 + choices.randrange(100)}"

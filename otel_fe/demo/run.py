@@ -107,14 +107,13 @@ def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded |
 
 
 def _closing(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> str:
-    lines = [
+    checked = (
         f"Cross-check: the clients had {sent.requests:,} answers in {seconds:.0f} s ({sent.errors:,} not 200); "
         f"{report.extractions:,} extractions were counted."
-    ]
+    )
+    lines = [checked]
     if forwarded is None:
-        lines.append(
-            "To see the same in your own backend: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 make demo"
-        )
+        lines.append("To see the same in your own backend: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 make demo")
     elif forwarded.failed:
         lines.append(
             f"{forwarded.endpoint} took {forwarded.sent:,} requests and {forwarded.failed:,} failed: {forwarded.error}"

@@ -48,11 +48,13 @@ class Text:
 
     def _latencies(self, report: Report) -> str:
         title = self._paint("bold", f"Latency of {report.extractions:,} extractions, ms")
-        rows = [("feature set", "cache", "count", "p50", "p95", "p99", "max")]
+        rows: list[tuple[str, ...]] = [("feature set", "cache", "count", "p50", "p95", "p99", "max")]
         for row in report.latencies:
             figures = (f"{ms:,.1f}" for ms in (row.p50_ms, row.p95_ms, row.p99_ms, row.max_ms))
             name = row.feature_set if row.cache in ("all", "none") or row.feature_set == "all" else ""
-            rows.append((name or ("" if row.cache in ("hit", "miss") else "(none)"), row.cache, f"{row.count:,}", *figures))
+            rows.append(
+                (name or ("" if row.cache in ("hit", "miss") else "(none)"), row.cache, f"{row.count:,}", *figures)
+            )
         note = self._paint("dim", "  read off the histogram, interpolated within a bucket")
         return f"{title}\n{_table(rows, left=2)}\n{note}"
 
@@ -82,11 +84,15 @@ class Text:
             if reason != "none"
         )
         spans = report.spans
+        accounts = (
+            f"  spans: {spans['received']:,} received = {spans['sampled']:,} sampled + {spans['not_sampled']:,} not sampled"
+            f" + {spans['dropped']:,} dropped + {spans['queued'] + spans['pending']:,} under way"
+        )
+        found, of = report.exemplars_resolved
         lines = [
             self._paint("bold", f"Kept {report.kept:,} of {total:,} traces") + (f": {why}" if why else ""),
-            f"  spans: {spans['received']:,} received = {spans['sampled']:,} sampled + {spans['not_sampled']:,} not sampled"
-            f" + {spans['dropped']:,} dropped + {spans['queued'] + spans['pending']:,} under way",
-            f"  exemplars: {report.exemplars_resolved[0]} of {report.exemplars_resolved[1]} lead to a trace that was kept",
+            accounts,
+            f"  exemplars: {found} of {of} lead to a trace that was kept",
         ]
         return "\n".join(lines)
 

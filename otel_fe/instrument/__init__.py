@@ -1,0 +1,1 @@
+"""From a function call to a span, and from the SDK to the pipeline."""

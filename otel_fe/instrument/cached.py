@@ -89,7 +89,8 @@ def _rebuilt(function: Any, probe: Callable[..., Any]) -> Callable[..., Any]:
         if function.cache_info().currsize:
             raise NotWrappedError("its cache holds values already; name it before its module is imported")
         parameters: Any = function.cache_parameters()
-        return functools.lru_cache(parameters["maxsize"], parameters["typed"])(probe)
+        again: Callable[..., Any] = functools.lru_cache(parameters["maxsize"], parameters["typed"])(probe)
+        return again
     cachetools: Any = sys.modules.get("cachetools")
     if cachetools is not None and hasattr(function, "cache") and hasattr(function, "cache_key"):
         options = {"key": function.cache_key, "lock": function.cache_lock}

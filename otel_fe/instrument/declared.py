@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from otel_fe.instrument.extraction import Extraction, Spec, begin_block
+from otel_fe.instrument.extraction import Extraction, begin_block
+from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 
 if TYPE_CHECKING:

@@ -67,7 +67,8 @@ class KeptTraces:
 
     def flush(self, timeout_millis: int) -> bool:
         """Send what is queued; False if it took longer."""
-        return all([processor.force_flush(timeout_millis) for processor in self.processors])
+        results = [processor.force_flush(timeout_millis) for processor in self.processors]
+        return all(results)
 
     def shutdown(self) -> None:
         """Send what is queued and shut the processors down."""
@@ -97,7 +98,8 @@ def _stamped(span: Any, decision: Decision) -> ReadableSpan:
         readable._context = SpanContext(
             context.trace_id, context.span_id, context.is_remote, context.trace_flags, state
         )
-    return readable
+    result: ReadableSpan = readable
+    return result
 
 
 def _has_room(processor: SpanProcessor, spans: int) -> bool:
@@ -114,6 +116,7 @@ class _WatchedExporter(SpanExporter):
         self._settled = settled
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export, and tell what became of it."""
         try:
             result = self.exporter.export(spans)
         except Exception:
@@ -130,9 +133,11 @@ class _WatchedExporter(SpanExporter):
             faults.record("export.settle", fault)
 
     def shutdown(self) -> None:
+        """Shut the exporter down."""
         self.exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter."""
         return self.exporter.force_flush(timeout_millis)
 
 

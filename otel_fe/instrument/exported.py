@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from otel_fe.config.settings import Settings
-    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.measured import Measured
 
 
 class ExportEverything:
@@ -50,7 +50,7 @@ class ExportEverything:
         """Export what is finished."""
         flush_providers()
 
-    def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
+    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
         """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
 
         Whoever receives its span counts it. Calls of other services are only known from their spans, which have left

@@ -16,23 +16,18 @@ What the figures mean:
 from __future__ import annotations
 
 import asyncio
-import os
-from _thread import RLock
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import perf_counter_ns, thread_time_ns, time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
-from otel_fe import semconv
 from otel_fe.instrument import faults, resources, runtime
 from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.exceptions import error_type_of, record_exception
 from otel_fe.instrument.lean_span import LeanSpan
-from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.instrument.measured import Measured
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -40,77 +35,21 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from otel_fe.instrument.runtime import Runtime
+    from otel_fe.instrument.spec import Spec
+    from otel_fe.model.figures import Figures
 
 _EXTRACTION_KEY: Final = otel_context.create_key("otel_fe-extraction")
-_MAX_APART: Final = 64
-"""Look-ups, and waits, that stand apart before they are added up."""
-_MAX_INTERVALS: Final = 256
-"""Look-ups and waits of one extraction that attribution can place in time; later ones still count in the sums."""
 _FRESH_FROM_NS: Final = 1_000_000
 """Extractions of this duration or longer read resident memory afresh."""
 
-Describe = Callable[[Any], "tuple[str, int | None]"]
-"""From a pool to its name and the most connections it can open, None without a bound."""
 
-_settling = RLock()
-"""Held while sums are brought up to date, for a microsecond."""
-
-
-def _after_fork() -> None:
-    """Renew the lock in a child: another thread of the parent may have held it."""
-    global _settling  # noqa: PLW0603 the child has one thread here
-    _settling = RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What is known of an extraction before it is called."""
-
-    feature_set: str = ""
-    """Empty for an extraction without one."""
-    library: str = ""
-    """The library that computes the features, where known."""
-    function: str = ""
-    """Qualified name of the function, as `code.function.name`; empty for a block."""
-    batch_size: int | None = None
-    """Entities per call, where known."""
-    features: int | None = None
-    """Features per entity, where known."""
-    span_name: str = field(init=False)
-    """Name of the span."""
-
-    def __post_init__(self) -> None:
-        name = f"{semconv.SPAN_NAME} {self.feature_set}" if self.feature_set else semconv.SPAN_NAME
-        object.__setattr__(self, "span_name", name)
-
-
-class Extraction(Figures):
+class Extraction(Measured):
     """A feature extraction that is running, or has ended.
 
     Methods may be called from any thread that works for the extraction. None of them raises, and after the end
     none of them has an effect.
     """
 
-    lookups: list[tuple[int, int, int, int]]
-    """Hits, misses, start and end (monotonic ns) of look-ups not yet in the sums. Appending needs no lock."""
-    waits: list[tuple[Any, Describe, int, int, int | None]]
-    """Pool, what describes it, start, end and connections in use of waits not yet in the sums."""
-    intervals: list[tuple[str, int, int]] | None = None
-    """Cause, start and end of those that are in the sums; None before the first `settle`."""
-    batch_size: int | None = None
-    features: int | None = None
-    rss_bytes: int = 0
-    ended: bool = False
-    _longest: tuple[Any, Describe, int, int, int | None] | None = None
-    """The longest wait."""
-    slo_breached: tuple[str, ...] = ()
-    """SLOs for which this extraction is a bad event by itself."""
-    bottleneck: tuple[str, int] | None = None
-    """Cause and ns, where the extraction was slow."""
     _given: Figures | None = None
     _memory_given: bool = False
     _span: Span | None = None
@@ -122,7 +61,6 @@ class Extraction(Figures):
         return INVALID_SPAN if self._span is None else self._span
 
     def __init__(self, spec: Spec, current: Runtime) -> None:
-        # Not calling the base's: this is the hot path, and it sets the same two.
         self.feature_set = spec.feature_set
         self.library = spec.library
         self.function = spec.function
@@ -136,9 +74,7 @@ class Extraction(Figures):
         self.waits = []
         context = get_context()
         self.start_ns = start_ns = time_ns()
-        self._span = span = current.tracer.start_span(
-            spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns
-        )
+        self._span = span = current.tracer.start_span(spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns)
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.cpu_ns = 0
         self.start_mono_ns = now = perf_counter_ns()
@@ -162,66 +98,6 @@ class Extraction(Figures):
                 self._record_error(error)
         except Exception as fault:
             faults.record("extraction.fail", fault)
-
-    # --- for the hooks of libraries --------------------------------------------------------------------------------
-
-    def looked_up(self, hits: int, misses: int, start_ns: int, end_ns: int) -> None:
-        """Count look-ups in a cache and the time they took (monotonic ns, without any wait for a pool)."""
-        if not self.ended:
-            lookups = self.lookups
-            lookups.append((hits, misses, start_ns, end_ns))
-            if len(lookups) >= _MAX_APART:
-                self.settle()
-
-    def waited(self, pool: Any, describe: Describe, start_ns: int, end_ns: int, in_use: int | None) -> None:
-        """Count one wait for a connection of `pool` (monotonic ns).
-
-        Args:
-            pool: Kept until the extraction's attributes are needed or it is dropped.
-            describe: Returns the pool's name and its bound, if that wait turns out to be the longest.
-            start_ns: When it was asked.
-            end_ns: When it answered, or failed to.
-            in_use: Its connections in use then, where it can tell.
-        """
-        if not self.ended:
-            waits = self.waits
-            waits.append((pool, describe, start_ns, end_ns, in_use))
-            if len(waits) >= _MAX_APART:
-                self.settle()
-
-    @property
-    def pool_wait_so_far_ns(self) -> int:
-        """Time waited for pools until now; for what wants to leave it out of its own time."""
-        return self.pool_wait_ns + sum(wait[3] - wait[2] for wait in self.waits)
-
-    def settle(self) -> None:
-        """Add what stands apart to the sums.
-
-        While the extraction runs that happens every so often, to stay bounded; otherwise after its end, together with
-        others, where it is cheapest. Popping one by one loses nothing that another thread appends meanwhile.
-        """
-        with _settling:
-            intervals = self.intervals
-            if intervals is None:
-                intervals = self.intervals = []
-            lookups, waits = self.lookups, self.waits
-            while lookups:
-                hits, misses, start_ns, end_ns = lookups.pop()
-                self.cache_hits += hits
-                self.cache_lookups += hits + misses
-                if end_ns > start_ns:
-                    self.cache_ns += end_ns - start_ns
-                    intervals.append((CAUSE_CACHE_MISS if misses else CAUSE_CACHE_HIT, start_ns, end_ns))
-            while waits:
-                wait = waits.pop()
-                elapsed = wait[3] - wait[2]
-                self.pool_waits += 1
-                self.pool_wait_ns += elapsed
-                if self._longest is None or elapsed > self._longest[3] - self._longest[2]:
-                    self._longest = wait
-                intervals.append((CAUSE_POOL, wait[2], wait[3]))
-            if len(intervals) > _MAX_INTERVALS:
-                del intervals[_MAX_INTERVALS:]
 
     # --- for wrappers ------------------------------------------------------------------------------------------
 
@@ -350,52 +226,6 @@ class Extraction(Figures):
         span = self._span
         if span is not None and span.is_recording():
             record_exception(span, error, self.error_type, with_message=self._runtime.exception_messages)
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the span's attributes, in the order of the data contract; what is not known is absent."""
-        self.settle()
-        attributes = self._known_before()
-        if self.cache_lookups:
-            attributes[semconv.CACHE_HIT] = self.cache_hits == self.cache_lookups
-            attributes[semconv.CACHE_LOOKUPS] = self.cache_lookups
-            attributes[semconv.CACHE_HITS] = self.cache_hits
-            attributes[semconv.CACHE_TIME] = self.cache_ns / 1e9
-        if self._longest is not None:
-            pool, describe, _, _, in_use = self._longest
-            name, size = describe(pool)
-            attributes[semconv.POOL_WAIT_TIME] = self.pool_wait_ns / 1e9
-            attributes[semconv.POOL_NAME] = name
-            if in_use is not None:
-                attributes[semconv.POOL_IN_USE] = in_use
-            if size is not None:
-                attributes[semconv.POOL_SIZE] = size
-        if self.cpu_ns >= 0:
-            attributes[semconv.CPU_TIME] = self.cpu_ns / 1e9
-            attributes[semconv.CPU_UTILIZATION] = self.cpu_ns / (self.duration_ns or 1)
-        attributes[semconv.MEMORY_USAGE] = self.rss_bytes
-        attributes[semconv.MEMORY_GROWTH] = self.memory_growth_bytes
-        if self.error_type:
-            attributes[semconv.ERROR_TYPE] = self.error_type
-        gpu = resources.gpu()
-        if gpu is not None:
-            attributes[semconv.GPU_UTILIZATION] = gpu.utilization
-            attributes[semconv.GPU_MEMORY_USAGE] = gpu.memory_bytes
-        if self.slo_breached:
-            attributes[semconv.SLO_BREACHED] = self.slo_breached
-        if self.bottleneck is not None:
-            attributes[semconv.BOTTLENECK], time_ns = self.bottleneck
-            attributes[semconv.BOTTLENECK_TIME] = time_ns / 1e9
-        return attributes
-
-    def _known_before(self) -> dict[str, Any]:
-        known = {
-            semconv.FEATURE_SET: self.feature_set,
-            semconv.LIBRARY: self.library,
-            semconv.CODE_FUNCTION_NAME: self.function,
-            semconv.BATCH_SIZE: self.batch_size,
-            semconv.FEATURES: self.features,
-        }
-        return {name: value for name, value in known.items() if value not in ("", None)}
 
 
 def begin(spec: Spec) -> Extraction | None:

@@ -12,7 +12,9 @@ from otel_fe.instrument import faults
 
 def flush_providers(*more: object) -> None:
     """Force the given providers, and the global ones, to export what they hold: traces, then metrics, then logs."""
-    for provider in dict.fromkeys((*more, trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())):
+    for provider in dict.fromkeys(
+        (*more, trace.get_tracer_provider(), metrics.get_meter_provider(), get_logger_provider())
+    ):
         flush: Any = getattr(provider, "force_flush", None)
         if flush is None:
             continue

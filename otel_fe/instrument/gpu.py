@@ -34,9 +34,7 @@ class GpuSampler:
 
             pynvml.nvmlInit()
             self._nvml = pynvml
-            self._handles = [
-                pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())
-            ]
+            self._handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         except Exception as error:  # noqa: BLE001 no module, no library, no driver, no permission: no GPU
             _log.debug("otel_fe: no GPU attributes: %s", error)
 
@@ -56,9 +54,7 @@ class GpuSampler:
     def _memory(self, handle: Any) -> int:
         nvml = self._nvml
         pid = os.getpid()
-        used = [
-            p.usedGpuMemory for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid == pid
-        ]
+        used = [p.usedGpuMemory for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid == pid]
         if any(u is None for u in used):
             # Containers hide per-process figures; the card's total is the best there is.
             return int(nvml.nvmlDeviceGetMemoryInfo(handle).used)

@@ -37,18 +37,21 @@ class ImportHooks:
         """Start to watch imports."""
         if not self._installed:
             self._installed = True
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+            sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
         """Stop, and forget what was waited for."""
         self._installed = False
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
         with self._lock:
             self._callbacks.clear()
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None  # noqa: ARG002
+        self,
+        name: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """Return the spec that the other finders give, with its loader watched; None for all other modules."""
         if name not in self._callbacks or getattr(self._looking, "name", None) == name:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otel_fe.config.settings import Settings, read_settings
-from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.exported import ExportEverything
 from otel_fe.instrument.imports import ImportHooks

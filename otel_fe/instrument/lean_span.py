@@ -21,9 +21,7 @@ from otel_fe.instrument.processor import PipelineProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SynchronousMultiSpanProcessor
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Link, TraceState
 
     from otel_fe.pipeline.trace import LocalTrace
@@ -81,11 +79,15 @@ class LeanSpan(Span):
     """Whether its parent is not in this process."""
 
     @property
-    def _context(self) -> SpanContext:
+    def _context(self) -> SpanContext:  # type: ignore[override]
         context = self._made_context
         if context is None:
             context = self._made_context = SpanContext(
-                self.trace_id, self.span_id, False, TraceFlags(self.flags), self.state  # noqa: FBT003
+                self.trace_id,
+                self.span_id,
+                False,
+                TraceFlags(self.flags),
+                self.state,  # noqa: FBT003
             )
         return context
 
@@ -99,32 +101,33 @@ class LeanSpan(Span):
         return self._context
 
     @property
-    def _parent(self) -> SpanContext | None:
+    def _parent(self) -> SpanContext | None:  # type: ignore[override]
         parent = self.parent_span
         return parent.get_span_context() if isinstance(parent, ApiSpan) else parent
 
     @property
-    def _resource(self) -> Resource:
+    def _resource(self) -> Any:  # type: ignore[override]
         return self.tracer.resource
 
     @property
-    def _instrumentation_scope(self) -> InstrumentationScope:
+    def _instrumentation_scope(self) -> Any:  # type: ignore[override]
         return self.tracer._instrumentation_scope
 
     @property
-    def _span_processor(self) -> SynchronousMultiSpanProcessor:
+    def _span_processor(self) -> Any:  # type: ignore[override]
         return self.tracer.span_processor
 
     @property
-    def _limits(self) -> SpanLimits:
+    def _limits(self) -> Any:
         return self.tracer._span_limits
 
     @property
-    def _lock(self) -> Any:
+    def _lock(self) -> Any:  # type: ignore[override]
         """A lock for what is rare: events, links, status. Reentrant: the garbage collector may end a span at any time."""
         lock = self._made_lock
         if lock is None:
-            lock = self.__dict__.setdefault("_made_lock", RLock())
+            own: Any = self.__dict__
+            lock = own.setdefault("_made_lock", RLock())
         return lock
 
     @property
@@ -165,11 +168,11 @@ class LeanSpan(Span):
     def _store(self, key: str, value: Any) -> None:
         """Set an attribute that has been set before, is no plain value, or meets a limit: as the SDK does it."""
         attributes = self._attributes
-        if type(attributes) is dict and type(value) in _PLAIN and attributes.pop(key, None) is not None:
-            # The SDK removes it first too, so that the oldest is the one set longest ago.
-            if len(attributes) < self.tracer.plain_attributes:
-                attributes[key] = value
-                return
+        plain = type(attributes) is dict and type(value) in _PLAIN
+        # The SDK removes it first too, so that the oldest is the one set longest ago.
+        if plain and attributes.pop(key, None) is not None and len(attributes) < self.tracer.plain_attributes:
+            attributes[key] = value
+            return
         self._set_bounded(key, value)
 
     def _fill_in(self) -> None:
@@ -217,7 +220,7 @@ class LeanSpan(Span):
     def _add_event(self, event: Any) -> None:
         with self._lock:
             if type(self._events) is tuple:
-                self._events = self._new_events()
+                self._events = self._new_events()  # type: ignore[no-untyped-call]
         self._text_bytes += sum(_length_of(value) for value in (event.attributes or {}).values())
         super()._add_event(event)
 
@@ -227,8 +230,16 @@ class LeanSpan(Span):
                 self._links = self._new_links(())
         super()._add_link(link)
 
-    def start_with(self, links: Sequence[Link] | None, attributes: Mapping[str, Any] | None) -> None:
-        """Take over the links and attributes that the span was started with."""
+    def start_with(
+        self,
+        links: Sequence[Link] | None,
+        attributes: Mapping[str, Any] | None,
+        record_exception: bool,  # noqa: FBT001 the API's order
+        set_status_on_exception: bool,  # noqa: FBT001
+    ) -> None:
+        """Take over what the span was started with, beyond what all spans have."""
+        self._record_exception = record_exception
+        self._set_status_on_exception = set_status_on_exception
         if attributes:
             for key, value in attributes.items():
                 self.set_attribute(key, value)

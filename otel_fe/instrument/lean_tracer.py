@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
     from opentelemetry.trace import Link
 
     from otel_fe.pipeline.trace import LocalTrace
@@ -54,7 +54,7 @@ def _always_on(sampler: Sampler) -> bool:
     if sampler is ALWAYS_ON:
         return True
     return type(sampler) is ParentBased and all(
-        type(part) is StaticSampler and part._decision.is_sampled()
+        type(part) is StaticSampler and part._decision.is_sampled()  # type: ignore[no-untyped-call]
         for part in (sampler._root, sampler._remote_parent_sampled, sampler._local_parent_sampled)
     )
 
@@ -97,17 +97,15 @@ class LeanTracer(Tracer):
             trace_id, flags, state = remote[0], remote[3], remote[4]
         else:
             trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
-        if self.sampler is not self._lean_sampler:
-            self._lean_sampler, self._lean_always_on = self.sampler, _always_on(self.sampler)
-        if not (self._lean_always_on and flags & 1):
-            result = self.sampler.should_sample(context, trace_id, name, kind, attributes, links)
+        if not (flags & 1 and self.sampler is self._lean_sampler and self._lean_always_on):
+            result = self._sampled(context, trace_id, name, kind, attributes, links)
             state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
             attributes = result.attributes
-            flags = (flags & _RANDOM) | result.decision.is_sampled()
-            if not result.decision.is_recording():
-                return NonRecordingSpan(
-                    SpanContext(trace_id, self._new_span_id(), False, TraceFlags(flags), state)  # noqa: FBT003
-                )
+            decision: Any = result.decision
+            flags = (flags & _RANDOM) | decision.is_sampled()
+            if not decision.is_recording():
+                ids = trace_id, self._new_span_id()
+                return NonRecordingSpan(SpanContext(*ids, False, TraceFlags(flags), state))
         # Not through the constructors: the SDK's make at once what few spans need.
         span: Any = _new(LeanSpan)
         span._name = name
@@ -120,11 +118,8 @@ class LeanTracer(Tracer):
         span.root = root = parent is None or (type(parent) is SpanContext and parent[2])
         span._kind = kind
         span._attributes = {}
-        if attributes or links:
-            span.start_with(links, attributes)
-        if not (record_exception and set_status_on_exception):
-            span._record_exception = record_exception
-            span._set_status_on_exception = set_status_on_exception
+        if attributes or links or not (record_exception and set_status_on_exception):
+            span.start_with(links, attributes, record_exception, set_status_on_exception)
         span._start_time = time_ns() if start_time is None else start_time
         for processor in self.span_processor._span_processors:
             if type(processor) is PipelineProcessor:
@@ -132,7 +127,14 @@ class LeanTracer(Tracer):
                     processor.lean_started(span, local, root)
             else:
                 processor.on_start(span, context)
-        return span
+        result_span: Span = span
+        return result_span
+
+    def _sampled(self, *span: Any) -> SamplingResult:
+        """Ask the sampler; and see, where it is another than last time, whether it need be asked at all."""
+        if self.sampler is not self._lean_sampler:
+            self._lean_sampler, self._lean_always_on = self.sampler, _always_on(self.sampler)
+        return self.sampler.should_sample(*span)
 
     def _adopt(self) -> None:
         """Prepare the ids: the SDK's default generator draws from the application's `random`, ours do not."""
@@ -244,11 +246,13 @@ class CurrentSpan:
 def adopt(tracer: Tracer) -> None:
     """Make an SDK tracer hand out lean spans; a subclass of the SDK's is left alone."""
     if type(tracer) is Tracer:
-        tracer.__class__ = LeanTracer
-        tracer._adopt()
+        lean: Any = tracer
+        lean.__class__ = LeanTracer
+        lean._adopt()
 
 
 def release(tracer: Tracer) -> None:
     """Make an adopted tracer an SDK tracer again; spans that are open end as they would have."""
     if type(tracer) is LeanTracer:
-        tracer.__class__ = Tracer
+        lean: Any = tracer
+        lean.__class__ = Tracer

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
@@ -15,16 +16,15 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
     Sum,
 )
-from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
 
 from otel_fe import semconv
 from otel_fe.model.decision import NONE
-from otel_fe.model.histogram import Exemplar, HistogramState
 from otel_fe.pipeline.series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_fe.model.histogram import Exemplar, HistogramState
     from otel_fe.pipeline.engine import Engine
     from otel_fe.pipeline.series import Series
 
@@ -70,8 +70,8 @@ class Collection:
 
     def _add_series(self, series: Series) -> None:
         labels = _labels(series)
-        overflow = series.dimensions is None
-        sets: Labels = _OVERFLOW if overflow else labels_of({semconv.FEATURE_SET: series.dimensions.feature_set})
+        dimensions = series.dimensions
+        sets = _OVERFLOW if dimensions is None else labels_of({semconv.FEATURE_SET: dimensions.feature_set})
         with series.lock:
             for name, histogram in (
                 (semconv.DURATION, series.duration),
@@ -121,9 +121,7 @@ class Collection:
         # What is pending has been received; only a decision counts it, so that counting costs nothing per span.
         self.counters[semconv.SPANS_RECEIVED][()] += spans
 
-    def metrics(
-        self, previous: Collection | None, *, delta_histograms: bool, delta_counters: bool
-    ) -> list[Metric]:
+    def metrics(self, previous: Collection | None, *, delta_histograms: bool, delta_counters: bool) -> list[Metric]:
         """Return the SDK's form of this collection.
 
         Args:

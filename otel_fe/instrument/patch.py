@@ -27,9 +27,7 @@ class Patch:
             extraction is running.
     """
 
-    def __init__(
-        self, owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
+    def __init__(self, owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         self._owner = owner
         self._name = name
         self._make = make

@@ -11,7 +11,6 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 
 from otel_fe import semconv
@@ -35,12 +34,12 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.sdk.trace import Tracer, TracerProvider
     from opentelemetry.trace import Span
     from opentelemetry.trace import Tracer as ApiTracer
 
     from otel_fe.config.settings import Settings
-    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.measured import Measured
     from otel_fe.pipeline.trace import LocalTrace
 
 _CLOCK: Final = SystemClock()
@@ -69,9 +68,7 @@ class ProcessPipeline:
         self._processor = PipelineProcessor(self.engine, self.close, self._flush)
         self._metrics = None if metrics is None else MetricSource(metrics, self.collect)
         self._gpu: GpuSampler | None = None
-        self._background = Background(
-            (("sweep", self._sweep), ("rss", sample_rss), ("gpu", self._sample_gpu))
-        )
+        self._background = Background((("sweep", self._sweep), ("rss", sample_rss), ("gpu", self._sample_gpu)))
         self._closing = threading.RLock()
         self._closed = False
         self.generation = 0
@@ -109,7 +106,8 @@ class ProcessPipeline:
             others = [p for p in active._span_processors if p is not self._processor]
             active._span_processors = (*others, *self._kept.processors)
         self._kept.release()
-        self._provider.__dict__.pop("get_tracer", None)
+        own: Any = self._provider.__dict__
+        own.pop("get_tracer", None)
         for tracer in list(self._provider._tracers.values()):
             lean_tracer.release(tracer)
         if self._metrics is not None:
@@ -136,18 +134,18 @@ class ProcessPipeline:
 
     # --- what extractions need ----------------------------------------------------------------------------------------
 
-    def derive(self, extraction: Extraction, span: Span | None, end_ns: int) -> None:
+    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:
         """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
-        trace = span.local_trace if type(span) is LeanSpan else None
+        trace, span_id = (span.local_trace, span.span_id) if type(span) is LeanSpan else (None, 0)
         if (
             extraction.duration_ns >= self._remarkable_ns
             or extraction.error_type
             or extraction.memory_growth_bytes >= MEMORY_LIMIT_BYTES
         ):
             self._remark(extraction, span, trace)
-        self.engine.derive(extraction, trace, 0 if trace is None else span.span_id, end_ns)
+        self.engine.derive(extraction, trace, span_id, end_ns)
 
-    def _remark(self, extraction: Extraction, span: Span | None, trace: LocalTrace | None) -> None:
+    def _remark(self, extraction: Measured, span: Span | None, trace: LocalTrace | None) -> None:
         """Note what is remarkable about an extraction that may break an SLO or be slow."""
         breached = breached_by(extraction)
         extraction.slo_breached = breached
@@ -156,7 +154,7 @@ class ProcessPipeline:
         if extraction.duration_ns >= self._slow_ns:
             extraction.bottleneck = self._bottleneck(extraction, span)
 
-    def _bottleneck(self, extraction: Extraction, span: Span | None) -> tuple[str, int]:
+    def _bottleneck(self, extraction: Measured, span: Span | None) -> tuple[str, int]:
         """Find it from the extraction's own intervals and its child spans of kind client."""
         extraction.settle()
         start = extraction.start_mono_ns
@@ -204,7 +202,8 @@ class ProcessPipeline:
     def _new_engine(self) -> Engine:
         # Not the module's functions: an application that seeds `random` would get other numbers than without us.
         draw = random.Random().randrange  # noqa: S311 chooses exemplars, guards nothing
-        return Engine(self._settings, _CLOCK, draw, lambda trace, decision: self._kept(trace, decision))
+        # Not `self._kept` itself: `install` replaces it.
+        return Engine(self._settings, _CLOCK, draw, lambda trace, decision: self._kept(trace, decision))  # noqa: PLW0108
 
     def _sweep(self) -> None:
         self.engine.settle()

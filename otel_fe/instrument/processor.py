@@ -74,9 +74,7 @@ class PipelineProcessor(SpanProcessor):
             context: Any = span.get_span_context()
             if context.trace_flags & _SAMPLED:
                 root = span.parent is None or span.parent.is_remote
-                trace = self.engine.assembler.started(
-                    context.trace_id, None, context.trace_state.get("ot"), root=root
-                )
+                trace = self.engine.assembler.started(context.trace_id, None, context.trace_state.get("ot"), root=root)
                 self._foreign[context.trace_id, context.span_id] = trace
         except Exception as fault:
             faults.record("processor.on_start", fault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
@@ -33,12 +33,13 @@ def ensure_providers() -> None:
         return
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # noqa: PLC0415 30 ms that most never need
 
-    class _Configurator(_OTelSDKConfigurator):  # type: ignore[misc]
+    class _Configurator(_OTelSDKConfigurator):
         """The SDK's own configurator, which it asks distributions to subclass."""
 
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    _Configurator().configure()
+    configurator: Any = _Configurator
+    configurator().configure()
 
 
 def tracer_provider(given: object = None) -> TracerProvider | None:

@@ -84,7 +84,9 @@ class Replacement:
             setattr(self.owner, self.name, self.before)
 
 
-def replace(target: Target, module: ModuleType, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Replacement:
+def replace(
+    target: Target, module: ModuleType, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Replacement:
     """Replace what a target names by what `make` returns for it.
 
     Static and class methods stay such; a method that is only inherited is replaced on the class that was named.

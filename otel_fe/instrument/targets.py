@@ -18,7 +18,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument.extraction import Spec
+from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.target import NotWrappedError, Replacement, Target, parse_targets, replace
 from otel_fe.instrument.wrapping import wrap
 
@@ -163,7 +163,7 @@ def _warn_of_copies(done: Replacement, home: ModuleType) -> None:
     if done.owner is not home:
         return
     for name, module in list(sys.modules.items()):
-        if module is home or module is None:
+        if module is home:
             continue
         try:
             holds = any(value is done.before for value in list(vars(module).values()))
@@ -171,5 +171,7 @@ def _warn_of_copies(done: Replacement, home: ModuleType) -> None:
             continue
         if holds:
             _log.warning(
-                "otel_fe: %s was imported into %s before it was wrapped; calls from there are not seen", done.target, name
+                "otel_fe: %s was imported into %s before it was wrapped; calls from there are not seen",
+                done.target,
+                name,
             )

@@ -58,9 +58,9 @@ class Termination:
         """Leave every end as it was; a handler that the application set meanwhile stays."""
         self._installed = False
         atexit.unregister(self._exiting)
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGTERM) == self._terminated:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        mine = signal.getsignal(signal.SIGTERM) == self._terminated
+        if mine and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def flush(self) -> None:
         """Export what is finished, for at most the timeout. Never raises."""

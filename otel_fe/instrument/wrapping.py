@@ -16,7 +16,8 @@ from otel_fe.instrument.extraction import begin
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
-    from otel_fe.instrument.extraction import Extraction, Spec
+    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.spec import Spec
 
 MARK: Final = "__otel_fe_wrapped__"
 """Attribute of our wrappers; its value is the function underneath."""

@@ -1,0 +1,1 @@
+"""Values only: figures, histograms, decisions, probabilities."""

@@ -115,6 +115,8 @@ class Assembler:
     ) -> None:
         """Take a span that has ended, once; decides its trace when nothing of it stays open."""
         why = ""
+        decided = complete = False
+        before = grown = 0
         with trace.lock:
             late = trace.decided
             if not late:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
@@ -27,9 +28,7 @@ _PRECEDENCE: Final = {CAUSE_POOL: 0, CAUSE_CACHE_MISS: 1, CAUSE_CACHE_HIT: 2, CA
 """Where intervals overlap, the more specific cause has the time: the span of a `connect` contains the wait for it."""
 
 
-def attribute(
-    start_ns: int, end_ns: int, intervals: Iterable[tuple[str, int, int]], cpu_ns: int
-) -> dict[str, int]:
+def attribute(start_ns: int, end_ns: int, intervals: Iterable[tuple[str, int, int]], cpu_ns: int) -> dict[str, int]:
     """Split `end_ns - start_ns` over `CAUSES`, in ns; the parts add up to it exactly.
 
     Args:
@@ -41,7 +40,7 @@ def attribute(
             spent inside the intervals is part of them, so what is put down to the CPU may be too much by
             that, never more than the uncovered time.
     """
-    split = dict.fromkeys(CAUSES, 0)
+    split: dict[str, int] = dict.fromkeys(CAUSES, 0)
     duration = max(0, end_ns - start_ns)
     clipped = [
         (max(start, start_ns), min(end, end_ns), cause)
@@ -63,7 +62,7 @@ def _sweep(intervals: list[tuple[int, int, str]]) -> Iterable[tuple[str, int]]:
     edges = sorted({edge for start, end, _ in intervals for edge in (start, end)})
     waiting = sorted(intervals, reverse=True)
     active: list[tuple[int, int, str]] = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         active = [interval for interval in active if interval[1] > left]
         while waiting and waiting[-1][0] <= left:
             active.append(waiting.pop())

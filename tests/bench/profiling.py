@@ -37,9 +37,7 @@ def profiled(run: Callable[[Any], dict[str, Any]], order: Any) -> dict[str, Any]
     result = profile.runcall(run, order)
     statistics = pstats.Stats(profile, stream=sys.stderr)
     calls = order.warm_up + order.count
-    print(
-        f"\n{order.variant}, {order.load}: {calls} extractions, cProfile of the main thread", file=sys.stderr
-    )
+    print(f"\n{order.variant}, {order.load}: {calls} extractions, cProfile of the main thread", file=sys.stderr)
     statistics.sort_stats("tottime").print_stats(TOP)
     statistics.sort_stats("cumulative").print_stats(r"otel_fe|opentelemetry|logfire|redis|sqlalchemy", TOP)
     for name, seconds in sorted(thread_cpu_s().items(), key=lambda item: -item[1]):

@@ -28,9 +28,7 @@ def check(variant: Variant, load: str, extractions: int, received: dict[str, Any
     children = sum(received["children"].values())
     roots = sum(received["roots"].values())
     if not variant.exports:
-        return (
-            [f"{roots + children} spans arrived from a variant that exports none"] if roots + children else []
-        )
+        return [f"{roots + children} spans arrived from a variant that exports none"] if roots + children else []
     sql = 0 if load == "tasks" else extractions // SQL_EVERY
     if not variant.samples:
         expected = {REDIS_SCOPE: extractions, SQL_SCOPE: SQL_SPANS * sql}
@@ -43,9 +41,7 @@ def check(variant: Variant, load: str, extractions: int, received: dict[str, Any
     else:
         problems += _check_share(extractions, received["roots"])
         if received["children"].get(REDIS_SCOPE, 0) != roots:
-            problems.append(
-                f"{received['children'].get(REDIS_SCOPE, 0)} Redis spans under {roots} extractions"
-            )
+            problems.append(f"{received['children'].get(REDIS_SCOPE, 0)} Redis spans under {roots} extractions")
     problems += _check_attributes(received["attributes"])
     if variant.launcher:
         everything = 2 * extractions + SQL_SPANS * sql

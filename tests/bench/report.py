@@ -99,17 +99,14 @@ def memory(sizes: dict[str, dict[str, Spread]]) -> str:
 
 def goals(reached: list[Goal]) -> str:
     """Return one line per goal."""
-    return "\n".join(
-        f"{'met   ' if goal.met else 'MISSED'}  {goal.text}: {goal.measured}" for goal in reached
-    )
+    return "\n".join(f"{'met   ' if goal.met else 'MISSED'}  {goal.text}: {goal.measured}" for goal in reached)
 
 
 def _table(title: str, rows: list[list[str]]) -> str:
     """Return a Markdown table that also reads well as it stands."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join([title, "", *lines])

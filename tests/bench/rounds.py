@@ -67,9 +67,7 @@ def run_child(bed: Bed, scenario: Scenario, name: str, *, profile: bool = False)
     problems = check(VARIANTS[name], scenario.load, scenario.warm_up + scenario.count, figures["received"])
     if problems:
         sys.exit(
-            f"bench: {scenario.name} {name} exported wrongly:\n  "
-            + "\n  ".join(problems)
-            + f"\n{_tail(done.stderr)}"
+            f"bench: {scenario.name} {name} exported wrongly:\n  " + "\n  ".join(problems) + f"\n{_tail(done.stderr)}"
         )
     return figures
 
@@ -143,6 +141,4 @@ def added_cost(figures: dict[str, list[dict[str, Any]]], name: str) -> Spread:
 def cost_ratio(figures: dict[str, list[dict[str, Any]]], name: str) -> Spread:
     """Return what `name` adds over what stock adds, round by round."""
     threes = zip(figures[name], figures["bare"], figures["stock"], strict=True)
-    return Spread.of(
-        [(one["cpu_us"] - b["cpu_us"]) / (stock["cpu_us"] - b["cpu_us"]) for one, b, stock in threes]
-    )
+    return Spread.of([(one["cpu_us"] - b["cpu_us"]) / (stock["cpu_us"] - b["cpu_us"]) for one, b, stock in threes])

@@ -67,7 +67,5 @@ def _start(bed: Bed, exporter: str, side: str) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode != 0 or b"Traceback" in errors:
-        sys.exit(
-            f"bench: startup {side} {exporter} ended with {process.returncode}\n{errors.decode()[-2000:]}"
-        )
+        sys.exit(f"bench: startup {side} {exporter} ended with {process.returncode}\n{errors.decode()[-2000:]}")
     return wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3

@@ -179,9 +179,7 @@ def _logfire(endpoint: str) -> ByHand:
         console=False,
         metrics=False,
         scrubbing=False,
-        sampling=logfire.SamplingOptions.level_or_duration(
-            duration_threshold=SLOW_S, background_rate=BASELINE_RATIO
-        ),
+        sampling=logfire.SamplingOptions.level_or_duration(duration_threshold=SLOW_S, background_rate=BASELINE_RATIO),
         additional_span_processors=[_batch(endpoint)],
     )
     logfire.instrument_redis()

@@ -83,7 +83,9 @@ def test_a_head_sampler_leaves_the_metrics_exact(folder):
     assert got.total("otel_fe.pipeline.spans.received") == 0
 
 
-@pytest.mark.parametrize("setting", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "otel_fe"}])
+@pytest.mark.parametrize(
+    "setting", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "otel_fe"}]
+)
 def test_switched_off_it_does_nothing(folder, setting):
     """The SDK's switch and the launcher's own both leave the application alone."""
     app = write(folder, "import shop\nprint(shop.UserFeatures().extract(1), shop.embed.__code__.co_filename)")

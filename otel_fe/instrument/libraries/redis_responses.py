@@ -53,9 +53,7 @@ def _spellings(name: str) -> tuple[str | bytes, ...]:
     return name, name.lower(), name.encode(), name.lower().encode()
 
 
-COUNTS: Final[dict[Any, Count]] = {
-    spelling: count for name, count in _LOOKUPS.items() for spelling in _spellings(name)
-}
+COUNTS: Final[dict[Any, Count]] = {spelling: count for name, count in _LOOKUPS.items() for spelling in _spellings(name)}
 """By command, as applications spell them."""
 
 

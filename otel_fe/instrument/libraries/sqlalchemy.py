@@ -71,8 +71,9 @@ def _describe(pool: Any) -> tuple[str, int | None]:
 
 
 def _call(pool: Any, method: str) -> int | None:
-    found = getattr(pool, method, None)
-    return int(found()) if callable(found) else None
+    found: Any = getattr(pool, method, None)
+    value: Any = found() if callable(found) else None
+    return None if value is None else int(value)
 
 
 def _bound(pool: Any) -> int | None:

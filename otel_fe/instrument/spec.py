@@ -1,0 +1,29 @@
+"""What is known of an extraction before it is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from otel_fe import semconv
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is known of an extraction before it is called."""
+
+    feature_set: str = ""
+    """Empty for an extraction without one."""
+    library: str = ""
+    """The library that computes the features, where known."""
+    function: str = ""
+    """Qualified name of the function, as `code.function.name`; empty for a block."""
+    batch_size: int | None = None
+    """Entities per call, where known."""
+    features: int | None = None
+    """Features per entity, where known."""
+    span_name: str = field(init=False)
+    """Name of the span."""
+
+    def __post_init__(self) -> None:
+        name = f"{semconv.SPAN_NAME} {self.feature_set}" if self.feature_set else semconv.SPAN_NAME
+        object.__setattr__(self, "span_name", name)

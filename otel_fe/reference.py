@@ -1,0 +1,89 @@
+"""The README's tables, written from the code that they describe: `python -m otel_fe.reference README.md`."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otel_fe import semconv
+from otel_fe.config import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def attributes() -> str:
+    """Return the table of span attributes."""
+    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.ATTRIBUTES]
+    rows.append((f"`{semconv.ERROR_TYPE}`", "string", "", "Class of the exception; absent where none was raised."))
+    rows.append(
+        (f"`{semconv.CODE_FUNCTION_NAME}`", "string", "", "The function that was wrapped, qualified by its module.")
+    )
+    return _table(("attribute", "type", "unit", "meaning"), rows)
+
+
+def metrics() -> str:
+    """Return the table of metrics."""
+    rows = [
+        (f"`{m.name}`", m.instrument, m.unit, m.meaning, ", ".join(f"`{d}`" for d in m.dimensions))
+        for m in semconv.METRICS
+    ]
+    return _table(("metric", "instrument", "unit", "meaning", "dimensions"), rows)
+
+
+def variables() -> str:
+    """Return the table of settings."""
+    meanings = _sentences()
+    rows = [
+        (f"`{settings.PREFIX}{f.name.upper()}`", f"`{_shown(f.default)}`" if f.default != "" else "", meanings[f.name])
+        for f in fields(settings.Settings)
+    ]
+    return _table(("variable", "default", "meaning"), rows)
+
+
+def filled_in(text: str) -> str:
+    """Return a Markdown text with what stands between its `generated` marks written anew."""
+    for name, make in (("attributes", attributes), ("metrics", metrics), ("settings", variables)):
+        pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = pattern.sub(functools.partial(_between, make()), text)
+    return text
+
+
+def _between(table: str, match: re.Match[str]) -> str:
+    return f"{match[1]}{table}\n{match[2]}"
+
+
+def _sentences() -> dict[str, str]:
+    """Return the sentence under each field of the settings."""
+    (cls,) = ast.parse(inspect.getsource(settings.Settings)).body
+    assert isinstance(cls, ast.ClassDef)  # noqa: S101 for the type checkers: it is a class that was parsed
+    found: dict[str, str] = {}
+    for node, below in zip(cls.body, cls.body[1:], strict=False):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
+            found[node.target.id] = str(below.value.value)
+    return found
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(filled_in(path.read_text()))

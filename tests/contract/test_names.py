@@ -1,0 +1,90 @@
+"""Names: what is public is documented, what is documented exists, and the README's tables are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import otel_fe
+from otel_fe import reference, semconv
+
+ROOT = Path(otel_fe.__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+FILES = sorted((ROOT / "otel_fe").rglob("*.py"))
+
+
+def test_the_readme_s_tables_are_those_of_the_code():
+    """`make docs` would change nothing."""
+    assert reference.filled_in(README) == README
+    for name in ("attributes", "metrics", "settings"):
+        assert f"<!-- generated: {name} -->" in README
+
+
+def test_every_public_name_exists():
+    """What `__all__` says can be imported from where it says."""
+    for name in otel_fe.__all__:
+        assert getattr(otel_fe, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        otel_fe.nonsense  # noqa: B018
+
+
+def test_every_module_can_be_imported_by_itself():
+    """There is no order in which modules have to come."""
+    for module in pkgutil.walk_packages(otel_fe.__path__, "otel_fe."):
+        importlib.import_module(module.name)
+
+
+def test_the_readme_names_no_setting_that_does_not_exist():
+    """Every OTEL_FE_ variable in the README is one of ours."""
+    from dataclasses import fields
+
+    from otel_fe.config.settings import PREFIX, Settings
+
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    assert set(re.findall(r"OTEL_FE_[A-Z_]+", README)) <= known
+
+
+def test_wire_names_stand_in_semconv_only():
+    """No other module of the package spells a name of ours."""
+    names = [attribute.name for attribute in semconv.ATTRIBUTES] + [metric.name for metric in semconv.METRICS]
+    for path in FILES:
+        if path.name == "semconv.py":
+            continue
+        literals = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not literals & set(names), path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_public_name_has_a_docstring(path):
+    """Modules, classes and functions without a leading underscore say what they are."""
+    tree = ast.parse(path.read_text())
+    local = {inner for function in _functions(tree) for inner in ast.walk(function) if inner is not function}
+    named = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and not node.name.startswith("_")
+        and node not in local
+        and not _overload(node)
+    ]
+    missing = [node.name for node in named if ast.get_docstring(node) is None]
+    assert not missing
+    assert not tree.body or ast.get_docstring(tree)
+
+
+def _functions(tree: ast.AST) -> list[ast.AST]:
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+def _overload(node: ast.AST) -> bool:
+    decorators = getattr(node, "decorator_list", [])
+    return any(getattr(decorator, "id", "") == "overload" for decorator in decorators)
