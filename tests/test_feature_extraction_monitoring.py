@@ -5,66 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import contextmanager
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otel_fe import FeatureExtractionInstrumentor
-from otel_fe.config.settings import Settings
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
-
-
-class Observed:
-    """What left the process."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.reader = InMemoryMetricReader()
-        self.traces = TracerProvider(shutdown_on_exit=False)
-        self.traces.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.metrics = MeterProvider([self.reader], shutdown_on_exit=False)
-
-    @property
-    def spans(self):
-        """Return the exported spans."""
-        self.traces.force_flush()
-        return self.exporter.get_finished_spans()
-
-    def total(self, name: str) -> float:
-        """Return the sum of a metric over all its points."""
-        data = self.reader.get_metrics_data()
-        points = [
-            point
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
-        return sum(getattr(point, "count", getattr(point, "value", 0)) for point in points)
-
-
-@contextmanager
-def instrumented(**settings):
-    """Instrument this process with exporters in memory, keeping every trace unless told otherwise."""
-    observed = Observed()
-    instrumentor = FeatureExtractionInstrumentor()
-    instrumentor.instrument(
-        tracer_provider=observed.traces,
-        meter_provider=observed.metrics,
-        settings=Settings(**{"baseline_ratio": 1.0, **settings}),
-    )
-    try:
-        yield observed
-    finally:
-        instrumentor.uninstrument()
-        observed.traces.shutdown()
-        observed.metrics.shutdown()
+from tests.observed import instrumented
 
 
 def test_the_seed_s_sample_code_works_as_written():

@@ -73,11 +73,12 @@ class Extraction(Measured):
         self.lookups = []
         self.waits = []
         context = get_context()
+        # Both clocks at one moment, or a child could end after its parent.
         self.start_ns = start_ns = time_ns()
+        self.start_mono_ns = now = perf_counter_ns()
         self._span = span = current.tracer.start_span(spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns)
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.cpu_ns = 0
-        self.start_mono_ns = now = perf_counter_ns()
         self.rss_start = resources.rss_bytes(now)
         self._cpu_start = thread_time_ns()
 

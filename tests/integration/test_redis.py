@@ -1,0 +1,253 @@
+"""Look-ups and waits in Redis, against real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+
+import pytest
+import redis
+import redis.asyncio
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+
+import otel_fe
+
+PREFIX = "feature_extraction."
+
+
+@pytest.fixture
+def client(redis_port):
+    """Return a client of an empty server that holds one value of each kind."""
+    with redis.Redis(port=redis_port, decode_responses=True) as found:
+        found.flushall()
+        found.set("present", "the value")
+        found.hset("hash", mapping={"a": "1", "b": "2"})
+        yield found
+
+
+def cache_of(observed, work):
+    """Run `work` in an extraction; return look-ups and hits on its span."""
+    with otel_fe.extraction("x"):
+        work()
+    attributes = observed.extractions()[-1].attributes
+    return attributes.get(f"{PREFIX}cache.lookups"), attributes.get(f"{PREFIX}cache.hits")
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (lambda r: r.get("present"), (1, 1)),
+        (lambda r: r.get("absent"), (1, 0)),
+        (lambda r: r.getex("present", ex=60), (1, 1)),
+        (lambda r: r.mget("present", "absent", "present"), (3, 2)),
+        (lambda r: r.hget("hash", "a"), (1, 1)),
+        (lambda r: r.hget("hash", "z"), (1, 0)),
+        (lambda r: r.hmget("hash", "a", "z"), (2, 1)),
+        (lambda r: r.hgetall("hash"), (1, 1)),
+        (lambda r: r.hgetall("none"), (1, 0)),
+        (lambda r: r.exists("present", "absent"), (2, 1)),
+        (lambda r: r.execute_command("get", "present"), (1, 1)),
+        (lambda r: r.set("other", "1"), (None, None)),
+    ],
+)
+def test_each_command_counts_its_look_ups(observed, client, work, expected):
+    """Hits and misses are told from the response; a command that looks nothing up does not count."""
+    assert cache_of(observed, lambda: work(client)) == expected
+
+
+@pytest.mark.parametrize("transaction", [True, False])
+def test_pipelines_count_when_they_are_executed(observed, client, transaction):
+    """All look-ups of a pipeline or transaction count, and nothing else in it does."""
+
+    def work():
+        with client.pipeline(transaction=transaction) as pipe:
+            results = pipe.get("present").get("absent").set("x", 1).mget("present", "absent").execute()
+        assert results == ["the value", None, True, ["the value", None]]
+
+    assert cache_of(observed, work) == (4, 2)
+
+
+def test_an_immediate_command_of_a_watching_pipeline_counts(observed, client):
+    """After WATCH a pipeline executes at once, and that look-up counts too."""
+
+    def work():
+        with client.pipeline() as pipe:
+            pipe.watch("present")
+            assert pipe.get("present") == "the value"
+            pipe.multi()
+            pipe.set("present", "the value")
+            pipe.execute()
+
+    assert cache_of(observed, work) == (1, 1)
+
+
+def test_a_failed_command_is_no_look_up_and_fails_as_before(observed, client):
+    """The exception is redis-py's own, and nothing is counted."""
+
+    def work():
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            client.get("hash")
+
+    assert cache_of(observed, work) == (None, None)
+
+
+def test_no_key_and_no_value_reaches_a_span(observed, client):
+    """Counts and times are all that is recorded."""
+    cache_of(observed, lambda: (client.get("present"), client.get("absent")))
+    assert not any(
+        word in str(span.to_json()) for span in observed.spans for word in ("the value", "present", "absent")
+    )
+
+
+def test_commands_outside_of_extractions_are_left_alone(observed, client):
+    """Nothing is recorded without an extraction."""
+    assert client.get("present") == "the value"
+    assert observed.extractions() == []
+
+
+def test_nested_extractions_each_keep_their_own(observed, client):
+    """A look-up belongs to the innermost extraction."""
+    with otel_fe.extraction("outer"):
+        client.get("present")
+        with otel_fe.extraction("inner"):
+            client.get("absent")
+            client.get("absent")
+    inner, outer = observed.extractions()
+    assert (inner.attributes[f"{PREFIX}cache.lookups"], inner.attributes[f"{PREFIX}cache.hits"]) == (2, 0)
+    assert (outer.attributes[f"{PREFIX}cache.lookups"], outer.attributes[f"{PREFIX}cache.hits"]) == (1, 1)
+    assert inner.parent.span_id == outer.context.span_id
+
+
+def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, redis_port):
+    """Of two threads at one connection, the second waits as long as the first holds it, and only it."""
+    pool = redis.BlockingConnectionPool(
+        port=redis_port, max_connections=1, timeout=10, username="default", password=None
+    )
+    held = threading.Event()
+
+    def hold():
+        with otel_fe.extraction("first"):
+            connection = pool.get_connection()
+            held.set()
+            time.sleep(0.2)
+            pool.release(connection)
+
+    def wait():
+        held.wait()
+        with otel_fe.extraction("second"):
+            pool.release(pool.get_connection())
+
+    threads = [threading.Thread(target=work) for work in (hold, wait)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pool.disconnect()
+    waits = {span.name: span.attributes for span in observed.extractions()}
+    second = waits["feature_extraction second"]
+    assert second[f"{PREFIX}pool.wait_time"] > 0.15
+    assert waits["feature_extraction first"][f"{PREFIX}pool.wait_time"] < 0.1
+    assert second[f"{PREFIX}pool.name"] == f"redis://localhost:{redis_port}/0"
+    assert (second[f"{PREFIX}pool.size"], second[f"{PREFIX}pool.in_use"]) == (1, 1)
+    assert second[f"{PREFIX}bottleneck"] == "pool_wait"
+
+
+def test_asyncio_clients_and_concurrent_tasks(observed, client, redis_port):
+    """Interleaved tasks do not mix their look-ups; pipelines and blocking pools work as with threads."""
+    client.get("present")
+
+    async def work(number):
+        async with redis.asyncio.Redis(port=redis_port) as ours, otel_fe.extraction(f"task{number}"):
+            for _ in range(number):
+                await ours.get("present")
+            async with ours.pipeline(transaction=number % 2 == 0) as pipe:
+                pipe.get("present")
+                pipe.get("absent")
+                await pipe.execute()
+
+    async def main():
+        await asyncio.gather(*(work(number) for number in range(1, 6)))
+
+    asyncio.run(main())
+    for span in observed.extractions():
+        number = int(span.name[-1])
+        assert span.attributes[f"{PREFIX}cache.lookups"] == number + 2
+        assert span.attributes[f"{PREFIX}cache.hits"] == number + 1
+        assert f"{PREFIX}cpu.time" not in span.attributes
+
+
+def test_a_cluster_counts_single_commands_and_pipelines(observed, cluster_port):
+    """The cluster clients, synchronous and asyncio, tell hits from misses."""
+    with redis.cluster.RedisCluster(port=cluster_port, host="127.0.0.1") as cluster:
+        cluster.set("present", "1")
+
+        def work():
+            cluster.get("present")
+            cluster.get("absent")
+            pipe = cluster.pipeline()
+            pipe.get("present")
+            pipe.get("absent")
+            pipe.get("other")
+            pipe.execute()
+
+        assert cache_of(observed, work) == (5, 2)
+
+    async def main():
+        async with redis.asyncio.cluster.RedisCluster(host="127.0.0.1", port=cluster_port) as ours:
+            async with otel_fe.extraction("async"):
+                await ours.get("present")
+                await ours.get("absent")
+                async with ours.pipeline() as pipe:
+                    await pipe.get("present").get("absent").execute()
+
+    asyncio.run(main())
+    attributes = observed.extractions()[-1].attributes
+    assert (attributes[f"{PREFIX}cache.lookups"], attributes[f"{PREFIX}cache.hits"]) == (4, 2)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
+@pytest.mark.parametrize("undone", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
+def test_beside_the_redis_instrumentation_in_every_order(client, order, undone):
+    """Both see every command, whoever came first; when both have left, redis-py is as it was."""
+    from tests.observed import Observed
+
+    before = {name: vars(redis.Redis)[name] for name in ("execute_command", "_send_command_parse_response")}
+    observed = Observed()
+    from otel_fe.config.settings import Settings
+
+    ours, theirs = otel_fe.FeatureExtractionInstrumentor(), RedisInstrumentor()
+    for who in order:
+        if who == "ours":
+            ours.instrument(
+                tracer_provider=observed.traces, meter_provider=observed.metrics, settings=Settings(baseline_ratio=1.0)
+            )
+        else:
+            theirs.instrument(tracer_provider=observed.traces)
+    try:
+        with otel_fe.extraction("x"):
+            client.get("present")
+        (extraction,) = observed.extractions()
+        (child,) = [span for span in observed.spans if span.name == "GET"]
+        assert extraction.attributes[f"{PREFIX}cache.lookups"] == 1
+        assert child.parent.span_id == extraction.context.span_id
+        assert child.attributes["db.statement"] == "GET ?"
+    finally:
+        for who in undone:
+            (ours if who == "ours" else theirs).uninstrument()
+        observed.traces.shutdown()
+        observed.metrics.shutdown()
+    assert {name: vars(redis.Redis)[name] for name in before} == before
+    assert client.get("present") == "the value"
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [(None, (0, 1)), ("[]", (0, 1)), ([], (0, 1)), ("[1]", (1, 0)), ({"a": 1}, (1, 0)), ([[1]], (1, 0))],
+)
+def test_json_get_by_the_shapes_of_its_response(response, expected):
+    """No server here has the JSON module: the counting is tested on the shapes that it answers with."""
+    from otel_fe.instrument.libraries.redis_responses import COUNTS
+
+    assert COUNTS["JSON.GET"](response, ("JSON.GET", "key", "$")) == expected
