@@ -7,7 +7,7 @@ ARGS   ?=
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint docs clean
+.PHONY: help setup demo test bench lint docs lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
@@ -29,8 +29,9 @@ $(STAMP): pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
 	@touch $@
 
-$(VENV)/.stamp-test: $(STAMP)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group test --group lint
+# Pinned, so that a release of somebody else's does not break a test run; `make lock` renews the pins.
+$(VENV)/.stamp-test: $(STAMP) tests/constraints.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint tests/constraints.txt --editable '.[demo,gpu]' --group test --group lint
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
@@ -55,6 +56,10 @@ lint: $(VENV)/.stamp-test
 
 docs: setup
 	@$(BIN)/python -m otel_fe.reference README.md
+
+lock: setup
+	@$(BIN)/uv pip install --quiet --upgrade --python $(BIN)/python --editable '.[demo,gpu]' --group test --group lint --group bench
+	@$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > tests/constraints.txt
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,89 @@
+"""The demo, as a new user runs it: a real service, a real load, real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from otel_fe.collector.receiver import Receiver
+from otel_fe.demo.received import Received
+
+OTEL_FE = Path(sys.executable).parent / "otel-fe"
+
+
+def demo(*arguments, **more):
+    """Run `otel-fe demo`."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    return subprocess.run(
+        [OTEL_FE, "demo", *arguments], env={**clean, **more}, capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_the_report_is_whole_and_its_sums_agree():
+    """What the clients sent, what was counted, what was kept and where the slowest spent its time all add up."""
+    user = Received()
+    backend = Receiver(user.receive)
+    backend.start()
+    done = demo("--seconds", "4", "--json", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    backend.stop()
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["extractions"] == report["clients"]["requests"] > 100
+    assert report["errors"] == report["clients"]["errors"]
+    assert report["latencies"][0]["count"] == report["extractions"]
+    spans = report["spans"]
+    assert (
+        spans["received"]
+        == spans["sampled"] + spans["not_sampled"] + spans["dropped"] + spans["queued"] + spans["pending"]
+    )
+    assert spans["queued"] == spans["pending"] == spans["dropped"] == 0
+    assert report["traces_kept"] == sum(n for reason, n in report["traces"].items() if reason != "none")
+    assert report["exemplars_resolved"][0] == report["exemplars_resolved"][1] > 0
+    slowest = report["slowest"]
+    assert sum(slowest["split_ms"].values()) == pytest.approx(slowest["duration_ms"])
+    assert {r["name"] for r in report["requirements"]} == {"latency", "cache_hit_rate", "error_rate", "memory"}
+    # The user's own backend got everything too.
+    assert report["forwarded"]["failed"] == 0
+    assert len(user.spans) == spans["sampled"]
+
+
+def test_the_text_says_it_in_words():
+    """Without --json there is a report to read, and a hint where to go on."""
+    done = demo("--seconds", "2")
+    assert done.returncode == 0, done.stderr
+    for word in ("Latency of", "The four requirements", "Kept", "Slowest:", "together", "Cross-check:", "\n  all "):
+        assert word in done.stdout
+    assert "\033[" not in done.stdout
+
+
+def test_a_backend_that_is_away_is_said_and_holds_nobody_up():
+    """The user's endpoint refuses: the report says so."""
+    done = demo("--seconds", "2", "--json", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["forwarded"]["failed"] > 0
+
+
+def test_a_taken_port_is_named():
+    """The message says which port and what to do."""
+    backend = Receiver(lambda *_: None)
+    backend.start()
+    done = demo("--port", str(backend.port))
+    backend.stop()
+    assert done.returncode == 1
+    assert f"port {backend.port} on 127.0.0.1 is taken" in done.stderr
+
+
+def test_the_service_knows_nothing_of_us():
+    """Its modules import neither otel_fe nor OpenTelemetry (redis-py looks for the latter by itself)."""
+    examples = Path(__file__).parents[2] / "examples"
+    for path in (examples / "feature_service").glob("*.py"):
+        assert not re.search(r"^\s*(import|from) (otel_fe|opentelemetry)", path.read_text(), re.MULTILINE), path
+    source = "import sys, feature_service.__main__\nassert not [m for m in sys.modules if m.startswith('otel_fe')]\n"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    subprocess.run([sys.executable, "-c", source], cwd=examples, env=clean, check=True)

@@ -1,0 +1,140 @@
+"""What must hold for every input: histograms, SLOs, attribution, sampling probabilities."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_fe.model import probability
+from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.model.histogram import Exemplar, Histogram
+from otel_fe.pipeline import attribution, slo
+from otel_fe.pipeline.series import SLO_NAMES, Dimensions, Series
+
+EDGES = (0, 10, 25, 100)
+
+
+@given(st.lists(st.integers(-50, 200)), st.lists(st.integers(-50, 200)))
+def test_a_histogram_counts_like_a_naive_one(first, second):
+    """An edge belongs to the bucket below it; sums, extremes and differences are exact."""
+    histogram = Histogram(EDGES)
+    for value in first:
+        histogram.record(value)
+    before = histogram.state()
+    for value in second:
+        histogram.record(value) if value else histogram.record_zero()
+    after = histogram.state()
+    bounds = [-math.inf, *EDGES, math.inf]
+    values = first + second
+    assert after.buckets == tuple(
+        sum(low < value <= high for value in values) for low, high in zip(bounds, bounds[1:], strict=False)
+    )
+    assert (after.count, after.total) == (len(values), sum(values))
+    assert (after.least, after.most) == ((min(values), max(values)) if values else (None, None))
+    assert ((after - before).count, (after - before).total) == (len(second), sum(second))
+
+
+def test_exemplars_are_drawn_fairly():
+    """Of ten offered to a bucket each stays equally often (chi-square, fixed seed)."""
+    draw = random.Random(5).randrange
+    kept = [0] * 10
+    for _ in range(5_000):
+        histogram = Histogram(EDGES)
+        for number in range(10):
+            histogram.offer(Exemplar(5, number, number, number), draw)
+        kept[histogram.exemplars[1].time_ns] += 1
+    assert sum((count - 500) ** 2 / 500 for count in kept) < 21.67  # 9 degrees of freedom, 1 %
+
+
+@given(
+    st.integers(0, 300_000_000),
+    st.sampled_from(["", "ValueError"]),
+    st.integers(-(10**9), 3 * 10**9),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_the_written_out_requirements_are_those_of_the_definition(duration, error, growth, hits, misses):
+    """`Series.record` and `breached_by` agree with `slo.REQUIREMENTS` on every extraction."""
+    figures = Figures()
+    figures.duration_ns, figures.error_type, figures.memory_growth_bytes = duration, error, growth
+    figures.cache_hits, figures.cache_lookups = hits, hits + misses
+    series = Series(Dimensions("", None, "", ""))
+    series.record(figures)
+    assert tuple(requirement.name for requirement in slo.REQUIREMENTS) == SLO_NAMES
+    for index, requirement in enumerate(slo.REQUIREMENTS):
+        good = requirement.good(figures)
+        assert (series.slo_good[index], series.slo_bad[index]) == (int(good is True), int(good is False))
+    expected = tuple(r.name for r in slo.REQUIREMENTS if r.breached_by_one and r.good(figures) is False)
+    assert slo.breached_by(figures) == expected
+
+
+_CAUSES = st.sampled_from([CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, attribution.CAUSE_DOWNSTREAM])
+
+
+@given(
+    st.integers(0, 20),
+    st.integers(0, 40),
+    st.lists(st.tuples(_CAUSES, st.integers(-5, 70), st.integers(-5, 70)), max_size=8),
+    st.integers(-1, 60),
+)
+def test_attribution_adds_up_and_agrees_with_counting_each_nanosecond(start, duration, intervals, cpu_ns):
+    """Parts are never negative, add up to the duration, and are what a look at every single ns gives."""
+    end = start + duration
+    split = attribution.attribute(start, end, intervals, cpu_ns)
+    assert sum(split.values()) == duration
+    assert min(split.values()) >= 0
+    naive = dict.fromkeys(attribution.CAUSES, 0)
+    own = 0
+    for now in range(start, end):
+        here = {cause for cause, first, last in intervals if first <= now < last}
+        if CAUSE_POOL in here:
+            naive[CAUSE_POOL] += 1
+        elif CAUSE_CACHE_MISS in here:
+            naive[CAUSE_CACHE_MISS] += 1
+        elif here:
+            naive[attribution.CAUSE_DOWNSTREAM] += 1
+        else:
+            own += 1
+    naive[attribution.CAUSE_CPU] = min(own, max(0, cpu_ns))
+    naive[attribution.CAUSE_UNEXPLAINED] = own - naive[attribution.CAUSE_CPU]
+    assert split == naive
+
+
+@given(st.floats(1e-9, 1.0))
+def test_thresholds_keep_their_ratio_and_survive_their_encoding(ratio):
+    """Four significant digits are enough for one part in a thousand, and `th` reads back as it was written."""
+    threshold = probability.threshold_of(ratio)
+    assert probability.decode(probability.encode(threshold)) == threshold
+    kept = (probability.NEVER - threshold) / probability.NEVER
+    assert math.isclose(kept, ratio, rel_tol=1e-3)
+
+
+@given(st.integers(0, probability.NEVER - 1), st.integers(0, probability.NEVER - 1))
+def test_th_is_only_ever_raised_and_other_fields_stay(before, threshold):
+    """`rv` and what other versions may add are kept in their place."""
+    entry = f"rv:00000000000001;th:{probability.encode(before)};zz:1"
+    fields = probability.parse_entry(probability.raise_entry(entry, threshold))
+    assert probability.decode(fields["th"]) == max(before, threshold)
+    assert (fields["rv"], fields["zz"]) == ("00000000000001", "1")
+    assert probability.parse_entry(probability.raise_entry(None, threshold)) == {"th": probability.encode(threshold)}
+
+
+def test_adjusted_counts_estimate_without_bias():
+    """Kept traces, each with its weight, count what there was: within three standard deviations of 100 000."""
+    ids = random.Random(11)
+    threshold = probability.threshold_of(0.05)
+    total = 100_000
+    kept = sum(probability.randomness(ids.getrandbits(128)) >= threshold for _ in range(total))
+    estimate = kept * probability.adjusted_count(threshold)
+    assert abs(estimate - total) < 3 * math.sqrt(total * 0.95 / 0.05)
+
+
+def test_known_thresholds():
+    """The values of the specification and of the Collector."""
+    assert probability.encode(probability.threshold_of(1.0)) == "0"
+    assert probability.encode(probability.threshold_of(0.5)) == "8"
+    assert probability.encode(probability.threshold_of(0.05)) == "f3333"
+    assert probability.randomness(1, "rv:80000000000000") == 1 << 55

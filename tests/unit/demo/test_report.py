@@ -1,0 +1,74 @@
+"""The arithmetic of the demo's report."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_fe.cli import main
+from otel_fe.demo.received import Point, ReceivedSpan, Received
+from otel_fe.demo.report import quantile, report_of, split_of
+from otel_fe.demo.text import Text
+
+
+@pytest.mark.parametrize(("q", "expected"), [(0.0, 2.0), (0.5, 10.0), (0.75, 15.0), (1.0, 20.0)])
+def test_quantiles_are_interpolated_within_their_bucket(q, expected):
+    """Linear between a bucket's ends, which are never beyond what was recorded."""
+    assert quantile(q, (10.0, 30.0), (2, 2, 0), 2.0, 20.0) == pytest.approx(expected)
+
+
+def test_the_last_bucket_ends_at_the_largest_value():
+    """There is no infinity in a report."""
+    assert quantile(0.99, (10.0,), (0, 10), 50.0, 60.0) == pytest.approx(59.9)
+
+
+def span(span_id, parent, start, end, kind=1, **attributes):
+    """Make a span of one trace; times in ns."""
+    named = {f"feature_extraction.{name}": value for name, value in attributes.items()}
+    return ReceivedSpan("t", span_id, parent, "feature_extraction x", kind, start, end, named, False, "")
+
+
+def test_the_split_adds_up_to_the_duration():
+    """Calls of other services, the wait inside one of them, CPU, and the rest."""
+    trace = [
+        span(
+            "a",
+            "",
+            0,
+            100_000_000,
+            **{"cpu.time": 0.02, "pool.wait_time": 0.03, "cache.hit": False, "cache.time": 0.001},
+        ),
+        span("b", "a", 1_000_000, 41_000_000, kind=3),
+        span("c", "b", 2_000_000, 50_000_000, kind=3),
+    ]
+    split = split_of(trace[0], trace)
+    assert sum(split.values()) == 100_000_000
+    assert split["pool_wait"] == 30_000_000
+    assert split["cache_miss"] == 1_000_000
+    assert split["downstream"] == 19_000_000
+    assert split["cpu"] == 20_000_000
+
+
+def test_a_report_on_nothing_can_be_read():
+    """Without data there is no division by zero, and no requirement is met."""
+    report = report_of(Received())
+    assert all(requirement.met is None for requirement in report.requirements)
+    assert "no data" in Text(colour=False).render(report)
+
+
+def test_hostile_names_do_not_break_the_report():
+    """What a span is called is only text."""
+    received = Received()
+    received.spans.append(span("a", "", 0, 5))
+    received.points["feature_extraction.duration"][("feature_extraction.feature_set", "\x1b[31m<b>"),] = Point(
+        1, 0.1, (0.1,), (1, 0), 0.05, 0.05
+    )
+    assert report_of(received).extractions == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1e9", "soon"])
+def test_an_impossible_duration_is_refused(seconds, capsys):
+    """The CLI says what is wrong."""
+    with pytest.raises(SystemExit) as caught:
+        main(["demo", "--seconds", seconds])
+    assert caught.value.code == 2
+    assert seconds in capsys.readouterr().err

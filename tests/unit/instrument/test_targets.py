@@ -1,0 +1,216 @@
+"""Targets by name: found, replaced, put back; or one warning that says why not."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import textwrap
+
+import pytest
+
+from otel_fe import ConfigurationError
+from otel_fe.instrument.cached import CachedTargets
+from otel_fe.instrument.imports import ImportHooks
+from otel_fe.instrument.target import parse_targets
+from otel_fe.instrument.targets import Targets
+from tests.observed import instrumented
+
+SOURCE = """
+import functools
+
+class Base:
+    def inherited(self): return "inherited"
+
+class User(Base):
+    __slots__ = ()
+    def extract(self): return "extract"
+    @staticmethod
+    def static(x): return x
+    @classmethod
+    def of(cls): return cls
+    @property
+    def prop(self): return 1
+    class Inner:
+        def deep(self): return "deep"
+
+class Callable:
+    def __call__(self): return "called"
+
+instance = Callable()
+def embed(text): return text.upper()
+builtin = len
+number = 5
+
+@functools.lru_cache(maxsize=2)
+def cached(x): return x if x < 2 else cached(x - 1)
+
+@functools.lru_cache
+def filled(x): return x
+filled(1)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """Make a module `shop_x` importable, not imported yet."""
+    (tmp_path / "shop_x.py").write_text(textwrap.dedent(SOURCE))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("shop_x", None)
+    sys.modules.pop("shop_copy", None)
+
+
+def applied(value, kind=Targets):
+    """Apply targets; return them and their hooks."""
+    hooks = ImportHooks()
+    targets = kind(value)
+    targets.instrument(hooks)
+    hooks.install()
+    return targets, hooks
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["imported later", "imported already"])
+def test_every_kind_is_wrapped_and_put_back(shop, late):
+    """Functions, methods, static, class and inherited ones, nested classes; afterwards the module is what it was."""
+    names = ["User.extract", "User.static", "User.of", "User.inherited", "User.Inner.deep", "embed", "builtin"]
+    value = ",".join(f"shop_x:{name}={name}" for name in names)
+    if not late:
+        importlib.import_module("shop_x")
+    with instrumented() as observed:
+        targets, hooks = applied(value)
+        module = importlib.import_module("shop_x")
+        assert module.__loader__ is module.__spec__.loader
+        assert type(module.__loader__).__name__ == "SourceFileLoader"
+        user = module.User()
+        assert (user.extract(), user.static(1), user.of(), user.inherited()) == ("extract", 1, module.User, "inherited")
+        assert (module.User.Inner().deep(), module.embed("a"), module.builtin([1])) == ("deep", "A", 1)
+        assert module.Base().inherited() == "inherited"
+        assert [span.name for span in observed.extractions()] == [f"feature_extraction {name}" for name in names]
+        assert len(targets.wrapped) == len(names)
+        targets.uninstrument()
+        hooks.remove()
+        module.embed("a")
+        assert len(observed.extractions()) == len(names)
+    assert "inherited" not in vars(module.User)
+    assert module.builtin is len
+    assert isinstance(vars(module.User)["static"], staticmethod)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("shop_x:embbed", "the closest is embed"),
+        ("shop_x:User.extrct", "the closest is extract"),
+        ("shop_x:Usr.extract", "the closest is User"),
+        ("shop_x:number", "it is a int, which cannot be called"),
+        ("shop_x:User.prop", "it is a property"),
+        ("shop_x:User", "it is a class; name one of its methods"),
+        ("shop_x:instance", "name Callable.__call__"),
+        ("builtins:str.upper", "cannot be replaced"),
+        ("__main__:f", "exist only while it runs"),
+    ],
+)
+def test_what_cannot_be_wrapped_is_one_warning_that_says_why(shop, caplog, target, reason):
+    """The target, the reason and the closest name that exists."""
+    importlib.import_module("shop_x")
+    with caplog.at_level(logging.WARNING, "otel_fe"):
+        targets, hooks = applied(target)
+    targets.uninstrument()
+    hooks.remove()
+    (record,) = caplog.records
+    assert target in record.getMessage()
+    assert reason in record.getMessage()
+
+
+def test_a_module_that_cannot_be_found_is_named_with_the_closest(shop, caplog):
+    """Not at once, since a path may still grow; at the latest when it is switched off."""
+    targets, hooks = applied("shop_y:embed")
+    assert not caplog.records
+    targets.uninstrument()
+    hooks.remove()
+    assert "no module shop_y; the closest is shop_x" in caplog.text
+
+
+def test_a_copy_that_was_imported_before_is_named(shop, tmp_path, caplog):
+    """`from shop import embed` keeps the unwrapped function, and the user is told where."""
+    (tmp_path / "shop_copy.py").write_text("from shop_x import embed")
+    importlib.import_module("shop_copy")
+    targets, hooks = applied("shop_x:embed")
+    targets.uninstrument()
+    hooks.remove()
+    assert "was imported into shop_copy before it was wrapped" in caplog.text
+
+
+@pytest.mark.parametrize("value", ["shop", "shop:", ":x", "a b:c", "shop:x,shop:x", "shop:x y=z"])
+def test_a_malformed_entry_is_named(value):
+    """The entry and the right form."""
+    with pytest.raises(ConfigurationError, match="OTEL_FE_TARGETS"):
+        parse_targets("OTEL_FE_TARGETS", value)
+
+
+def test_cached_functions_count_hits_and_misses(shop):
+    """A recursive cached function counts every look-up of itself; one that is filled already is refused."""
+    import otel_fe
+
+    with instrumented() as observed:
+        targets, hooks = applied("shop_x:cached,shop_x:filled", CachedTargets)
+        module = importlib.import_module("shop_x")
+        assert list(targets.refused) == ["shop_x:filled"]
+        with otel_fe.extraction("x"):
+            assert module.cached(3) == 1  # 3, 2 and 1 are looked up, and missed
+            assert module.cached(3) == 1  # found
+        (span,) = observed.extractions()
+        assert span.attributes["feature_extraction.cache.lookups"] == 4
+        assert span.attributes["feature_extraction.cache.hits"] == 1
+        assert module.cached.cache_info().maxsize == 2
+        module.cached.cache_clear()
+        targets.uninstrument()
+        hooks.remove()
+
+
+def test_cachetools_functions_count_too(tmp_path, monkeypatch):
+    """`cachetools.cached` keeps its cache and its key function."""
+    import otel_fe
+
+    source = "import cachetools\n@cachetools.cached({})\ndef f(x):\n    return x * 2\nf(1)\n"
+    (tmp_path / "shop_tools.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with instrumented() as observed:
+        targets, hooks = applied("shop_tools:f", CachedTargets)
+        module = importlib.import_module("shop_tools")
+        with otel_fe.extraction("x"):
+            assert (module.f(1), module.f(2), module.f(2)) == (2, 4, 4)
+        (span,) = observed.extractions()
+        assert span.attributes["feature_extraction.cache.lookups"] == 3
+        assert span.attributes["feature_extraction.cache.hits"] == 2
+        targets.uninstrument()
+        hooks.remove()
+    sys.modules.pop("shop_tools")
+
+
+def test_import_hooks_survive_a_failing_callback_and_a_failing_module(tmp_path, monkeypatch):
+    """A callback's fault is counted and the import succeeds; a module's own error is its own."""
+    from otel_fe.instrument import faults
+
+    (tmp_path / "shop_fine.py").write_text("x = 1")
+    (tmp_path / "shop_broken.py").write_text("raise RuntimeError('mine')")
+    monkeypatch.syspath_prepend(tmp_path)
+    hooks = ImportHooks()
+    seen = []
+
+    def fail(module):
+        raise ValueError(module)
+
+    hooks.on_import("shop_fine", fail)
+    hooks.on_import("shop_fine", seen.append)
+    hooks.on_import("shop_broken", seen.append)
+    hooks.install()
+    before = faults.counts().get("imports.callback", 0)
+    module = importlib.import_module("shop_fine")
+    with pytest.raises(RuntimeError, match="mine"):
+        importlib.import_module("shop_broken")
+    hooks.remove()
+    assert seen == [module]
+    assert faults.counts()["imports.callback"] == before + 1
+    sys.modules.pop("shop_fine")

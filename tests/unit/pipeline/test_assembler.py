@@ -1,0 +1,212 @@
+"""The assembler: when a trace is decided, by what, and what is counted."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from otel_fe.config.settings import Settings
+from otel_fe.pipeline.engine import Engine
+
+
+class HandClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000
+
+    def time_ns(self) -> int:
+        """Return the time."""
+        return self.now
+
+    def monotonic_ns(self) -> int:
+        """Return the time."""
+        return self.now
+
+
+class Bench:
+    """An engine, a clock, and the traces that it exported."""
+
+    def __init__(self, lost: str = "", **settings) -> None:
+        self.clock = HandClock()
+        self.exported = []
+        self.lost = lost
+        self.engine = Engine(Settings(**settings), self.clock, random.Random(1).randrange, self._export)
+        self.assembler = self.engine.assembler
+
+    def _export(self, trace, decision):
+        if not self.lost:
+            self.exported.append((trace.trace_id, list(trace.spans), decision))
+        return self.lost
+
+    def start(self, trace_id, parent=None, root=True):
+        """Start a span."""
+        return self.assembler.started(trace_id, parent, None, root=root)
+
+    def end(self, trace, name, duration_ns=1, error=False, root=True, size=100):
+        """End a span."""
+        self.assembler.ended(trace, name, start_ns=0, end_ns=duration_ns, error=error, size=size, root=root)
+
+    def balance(self):
+        """Check that every span received is in exactly one place; return the counters."""
+        counters = self.engine.counters
+        _, pending = self.assembler.pending()
+        placed = (
+            counters.queued + sum(counters.sampled.values()) + counters.not_sampled + sum(counters.dropped.values())
+        )
+        assert counters.received == placed
+        assert pending >= 0
+        return counters
+
+
+KEPT, DROPPED = 0xFF_FFFF_FFFF_FFFF, 1
+"""Trace ids of the most and of nearly the least randomness."""
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "duration_ns", "error", "reason"),
+    [
+        (DROPPED, 99_999_999, False, None),
+        (DROPPED, 100_000_000, False, "slow"),
+        (DROPPED, 1, True, "error"),
+        (DROPPED, 200_000_000, True, "error"),
+        (KEPT, 1, False, "baseline"),
+    ],
+)
+def test_the_first_rule_that_matches_names_the_reason(trace_id, duration_ns, error, reason):
+    """Errors, then slow ones (inclusive), then the share by id; the rest is not sampled."""
+    bench = Bench()
+    bench.end(bench.start(trace_id), "span", duration_ns, error)
+    bench.engine.settle()
+    assert [decision.reason for _, _, decision in bench.exported] == ([reason] if reason else [])
+    assert bench.balance().received == 1
+
+
+def test_remarkable_traces_are_decided_at_once_and_healthy_ones_in_company():
+    """An error does not wait; a healthy trace waits for the next round."""
+    bench = Bench()
+    bench.end(bench.start(KEPT), "healthy")
+    assert bench.exported == []
+    bench.end(bench.start(KEPT - 1), "failed", error=True)
+    assert len(bench.exported) == 1
+    bench.engine.settle()
+    assert len(bench.exported) == 2
+
+
+def test_latency_is_of_the_whole_trace_in_any_order():
+    """Earliest start to latest end."""
+    bench = Bench()
+    trace = bench.start(DROPPED)
+    child = bench.start(DROPPED, trace, root=False)
+    bench.assembler.ended(child, "late", start_ns=60_000_000, end_ns=120_000_000, error=False, size=1, root=False)
+    bench.assembler.ended(trace, "root", start_ns=0, end_ns=50_000_000, error=False, size=1, root=True)
+    assert bench.exported[0][2].reason == "slow"
+    assert bench.exported[0][1] == ["late", "root"]
+
+
+def test_a_trace_waits_for_open_children_but_not_for_ever():
+    """After the root has ended, `decision_wait` bounds the wait; the child is late then and follows."""
+    bench = Bench(decision_wait_s=1.0)
+    trace = bench.start(DROPPED)
+    child = bench.start(DROPPED, trace, root=False)
+    bench.end(trace, "root", error=True)
+    bench.assembler.sweep()
+    assert bench.exported == []
+    bench.clock.now += 1_000_000_000
+    bench.assembler.sweep()
+    assert bench.exported[0][1] == ["root"]
+    bench.end(child, "child", root=False)
+    assert bench.exported[1][1] == ["child"]
+    counters = bench.balance()
+    assert (counters.late, counters.evicted["decision_wait"], counters.received) == (1, 1, 2)
+
+
+def test_a_late_span_of_a_dropped_trace_is_dropped_and_counted():
+    """Never exported as an orphan, even where it has an error."""
+    bench = Bench(decision_wait_s=0.001)
+    trace = bench.start(DROPPED)
+    child = bench.start(DROPPED, trace, root=False)
+    bench.end(trace, "root")
+    bench.clock.now += 10_000_000
+    bench.assembler.sweep()
+    bench.end(child, "child", error=True, root=False)
+    assert bench.exported == []
+    assert (bench.balance().late, bench.engine.counters.not_sampled) == (1, 2)
+
+
+def test_a_later_root_of_a_dropped_trace_gets_its_own_chance():
+    """The next request of the same caller's trace may fail, and must not be lost."""
+    bench = Bench()
+    bench.end(bench.start(DROPPED), "first")
+    bench.engine.settle()
+    bench.end(bench.start(DROPPED), "second", error=True)
+    assert [spans for _, spans, _ in bench.exported] == [["second"]]
+
+
+def test_a_later_root_of_a_kept_trace_follows_it():
+    """Once part of a trace is kept, the rest that this process adds is too."""
+    bench = Bench()
+    bench.end(bench.start(DROPPED), "first", error=True)
+    bench.end(bench.start(DROPPED), "second")
+    bench.engine.settle()
+    assert [spans for _, spans, _ in bench.exported] == [["first"], ["second"]]
+
+
+def test_concurrent_roots_of_one_trace_are_decided_together():
+    """While one is open, another joins it."""
+    bench = Bench()
+    first, second = bench.start(DROPPED), bench.start(DROPPED)
+    assert first is second
+    bench.end(first, "first")
+    bench.end(second, "second", error=True)
+    assert bench.exported[0][1] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"max_open_traces": 3}, "open_traces"),
+        ({"max_spans_per_trace": 5}, "span_limit"),
+        ({"max_pending_bytes": 300_000}, "byte_limit"),
+    ],
+)
+def test_every_bound_holds_and_is_counted(settings, reason):
+    """Past a bound, traces are decided as they stand, and it is said which bound that was."""
+    bench = Bench(**settings)
+    for number in range(1, 11):
+        trace = bench.start(number)
+        for child in range(6):
+            bench.end(bench.start(number, trace, root=False), child, root=False, size=20_000)
+    # Bytes are looked at after every 256 KiB that one trace grows by, and once a second for all.
+    bench.assembler.sweep()
+    open_traces, spans = bench.assembler.pending()
+    assert bench.engine.counters.evicted[reason] > 0
+    assert open_traces <= settings.get("max_open_traces", 99)
+    assert spans * 20_000 <= settings.get("max_pending_bytes", 10**9)
+    bench.balance()
+
+
+def test_remembered_decisions_are_bounded():
+    """The oldest are forgotten."""
+    bench = Bench(max_remembered_decisions=10)
+    for number in range(1, 101):
+        bench.end(bench.start(number), "x", error=True)
+    assert len(bench.assembler._kept) == 10
+
+
+def test_a_trace_that_cannot_be_exported_is_dropped_by_name():
+    """What the exporter refuses is counted under its reason, and offers no exemplar."""
+    bench = Bench(lost="queue_full")
+    bench.end(bench.start(DROPPED), "x", error=True)
+    assert bench.balance().dropped["queue_full"] == 1
+
+
+def test_an_abandoned_trace_is_neither_counted_nor_exported():
+    """In a forked child, what the parent began ends in silence."""
+    bench = Bench()
+    trace = bench.start(DROPPED)
+    bench.assembler.abandon()
+    bench.end(trace, "x", error=True)
+    assert bench.exported == []
+    assert bench.balance().received == 0
