@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter_ns, thread_time_ns, time_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from otel_fe.instrument.spec import Spec
     from otel_fe.model.figures import Figures
 
+_INTERNAL: Final = SpanKind.INTERNAL
+"""Looked up once: an enumeration's member costs a call in Python 3.11."""
 _EXTRACTION_KEY: Final = otel_context.create_key("otel_fe-extraction")
 _FRESH_FROM_NS: Final = 1_000_000
 """Extractions of this duration or longer read resident memory afresh."""
@@ -76,7 +78,7 @@ class Extraction(Measured):
         # Both clocks at one moment, or a child could end after its parent.
         self.start_ns = start_ns = time_ns()
         self.start_mono_ns = now = perf_counter_ns()
-        self._span = span = current.tracer.start_span(spec.span_name, context, SpanKind.INTERNAL, start_time=start_ns)
+        self._span = span = current.tracer.start_span(spec.span_name, context, _INTERNAL, start_time=start_ns)
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.cpu_ns = 0
         self.rss_start = resources.rss_bytes(now)
@@ -254,5 +256,8 @@ def begin_block(spec: Spec) -> Extraction | None:
 
 def current_extraction() -> Extraction | None:
     """Return the innermost extraction that is running in this context, or None."""
-    running = get_context().get(_EXTRACTION_KEY)
-    return running if isinstance(running, Extraction) and not running.ended else None
+    running: Any = get_context().get(_EXTRACTION_KEY)  # only an extraction is ever stored under it
+    if running is None or running.ended:
+        return None
+    found: Extraction = running
+    return found

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Span, logger
 from opentelemetry.trace import Span as ApiSpan
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags
 
-from otel_fe.instrument.processor import PipelineProcessor
+from otel_fe.instrument.processor import UNSET, PipelineProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _PLAIN: Final = frozenset((str, bool, int, float))
 """Values that need no cleaning: the SDK would store them as they are."""
 
-_UNSET: Final = Status(StatusCode.UNSET)
 _SPAN_BYTES: Final = 700
 """What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
 _ATTRIBUTE_BYTES: Final = 128
@@ -48,7 +47,7 @@ class LeanSpan(Span):
     """
 
     # Defaults on the class: an instance holds only what differs.
-    _status: Any = _UNSET
+    _status: Any = UNSET
     _end_time: int | None = None
     _start_time: int | None = None
     _sampler = None

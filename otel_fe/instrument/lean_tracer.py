@@ -92,7 +92,7 @@ class LeanTracer(Tracer):
         if type(found) is LeanSpan:
             parent, local = found, found.local_trace
             trace_id, flags, state = found.trace_id, found.flags, found.state
-        elif isinstance(found, Span) and (remote := found.get_span_context())[5]:
+        elif found is not None and isinstance(found, Span) and (remote := found.get_span_context())[5]:
             parent = remote
             trace_id, flags, state = remote[0], remote[3], remote[4]
         else:
@@ -124,7 +124,8 @@ class LeanTracer(Tracer):
         for processor in self.span_processor._span_processors:
             if type(processor) is PipelineProcessor:
                 if flags & 1:
-                    processor.lean_started(span, local, root)
+                    entry = None if state is DEFAULT_TRACE_STATE else state.get("ot")
+                    processor.lean_started(span, trace_id, local, entry, root)
             else:
                 processor.on_start(span, context)
         result_span: Span = span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from otel_fe.instrument import faults
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.trace import LocalTrace
 
 _SAMPLED: Final = 1
+_ERROR: Final = StatusCode.ERROR
+UNSET: Final = Status(StatusCode.UNSET)
+"""The status of a span that nobody has set one on; one object, so that it is known by its identity."""
 _READABLE_SPAN_BYTES: Final = 2_000
 """What an SDK span takes, its attributes' text aside."""
 
@@ -39,15 +42,20 @@ class PipelineProcessor(SpanProcessor):
         self._foreign: dict[tuple[int, int], LocalTrace] = {}
         """Traces of open spans that are the SDK's own, by trace and span id; a lean span knows its trace itself."""
 
-    def lean_started(self, span: Any, parent: LocalTrace | None, root: bool) -> None:  # noqa: FBT001 the hot path
-        """Note a lean span that has started."""
+    def lean_started(
+        self,
+        span: Any,
+        trace_id: int,
+        parent: LocalTrace | None,
+        entry: str | None,
+        root: bool,  # noqa: FBT001 the hot path
+    ) -> None:
+        """Note a lean span that has started; `entry` is the `ot` entry of its tracestate."""
         try:
             if parent is not None and parent.abandoned:
                 parent, root = None, True  # of the process that this one was forked from: here this is the first
                 span.root = True
-            state = span.state
-            entry = state.get("ot") if state else None
-            span.local_trace = self.engine.assembler.started(span.trace_id, parent, entry, root=root)
+            span.local_trace = self.engine.assembler.started(trace_id, parent, entry, root=root)
         except Exception as fault:
             faults.record("processor.on_start", fault)
 
@@ -56,12 +64,13 @@ class PipelineProcessor(SpanProcessor):
         try:
             trace = span.local_trace
             if trace is not None:
+                status = span._status
                 self.engine.assembler.ended(
                     trace,
                     span,
                     start_ns=span._start_time,
                     end_ns=span._end_time,
-                    error=span._status.status_code is StatusCode.ERROR,
+                    error=status is not UNSET and status.status_code is _ERROR,
                     size=span.size_bytes,
                     root=span.root,
                 )
@@ -90,7 +99,7 @@ class PipelineProcessor(SpanProcessor):
                     span,
                     start_ns=span.start_time or 0,
                     end_ns=span.end_time or 0,
-                    error=span.status.status_code is StatusCode.ERROR,
+                    error=span.status.status_code is _ERROR,
                     size=_READABLE_SPAN_BYTES,
                     root=span.parent is None or span.parent.is_remote,
                 )

@@ -249,6 +249,9 @@ class Assembler:
                 counters.evicted[why] += 1
         if decision.sampled:
             self._deliver(trace, decision)
+        # Spans know their trace: without this, every trace would be garbage that only a collection finds.
+        trace.spans = []
+        trace.candidates = []
 
     def _remember(self, trace_id: int, decision: Decision) -> None:
         if trace_id not in self._kept:

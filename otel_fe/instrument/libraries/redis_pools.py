@@ -26,9 +26,17 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, *args, **kwargs)
         start = perf_counter_ns()
         try:
-            return original(self, *args, **kwargs)
-        finally:
+            connection = original(self, *args, **kwargs)
+        except BaseException:
             _record(running, self, start)
+            raise
+        end = perf_counter_ns()
+        try:  # flat, on the path of every command
+            in_use = getattr(self, "_in_use_connections", None)
+            running.waited(self, _describe, start, end, len(in_use) if in_use else _in_use(self))
+        except Exception as fault:
+            faults.record("redis.pool", fault)
+        return connection
 
     return replacement
 

@@ -311,3 +311,25 @@ def test_a_setting_that_cannot_be_used_is_named(name, value):
         read_settings({name: value})
     assert name in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+def test_dropped_extractions_leave_no_garbage():
+    """What is not kept is freed by reference counting alone: nothing waits for the garbage collector."""
+    import gc
+
+    with instrumented(baseline_ratio=0.0) as observed:
+        for _ in range(100):
+            with otel_fe.extraction("x"):
+                pass
+        observed.traces.force_flush()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(640):
+                with otel_fe.extraction("x") as running:
+                    running.cache_hit()
+            observed.traces.force_flush()
+            del running
+            assert gc.collect() < 50
+        finally:
+            gc.enable()
