@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.instrument import faults
-from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor
-from otel_fe.instrument.providers import ensure_providers, sdk_disabled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +21,12 @@ def pre_instrument() -> None:
     Entry point `opentelemetry_pre_instrument`: called before any instrumentation is loaded.
     """
     try:
-        if not (sdk_disabled() or _switched_off()):
-            ensure_providers()
+        if not _switched_off():
+            # Not above: the launcher loads this module even where it was told to leave us out.
+            from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
+
+            if not sdk_disabled():
+                ensure_providers()
     except Exception as fault:
         faults.record("launcher.providers", fault)
 
@@ -40,6 +42,9 @@ def configure(settings: Settings | None = None) -> None:
     Raises:
         ConfigurationError: An `OTEL_FE_*` variable has a value that cannot be used.
     """
+    from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor  # noqa: PLC0415 as above
+    from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
+
     if sdk_disabled():
         return
     ensure_providers()

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _PLAIN: Final = frozenset((str, bool, int, float))
 """Values that need no cleaning: the SDK would store them as they are."""
 
-_SPAN_BYTES: Final = 700
+_SPAN_BYTES: Final = 500
 """What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
-_ATTRIBUTE_BYTES: Final = 128
+_ATTRIBUTE_BYTES: Final = 64
 _EVENT_BYTES: Final = 400
 _SHORT_TEXT: Final = 64
 """Characters of a value that the estimate for an attribute covers."""

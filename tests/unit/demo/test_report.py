@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_fe.cli import main
-from otel_fe.demo.received import Point, ReceivedSpan, Received
+from otel_fe.demo.received import Point, Received, ReceivedSpan
 from otel_fe.demo.report import quantile, report_of, split_of
 from otel_fe.demo.text import Text
 
