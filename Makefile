@@ -25,7 +25,7 @@ $(BIN)/uv:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml | $(BIN)/uv
-	@echo "setup: installing otel_fe and what the demo needs into $(VENV)"
+	@echo "setup: installing otel_fe and what the demo needs into $(VENV)" >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
 	@touch $@
 
