@@ -29,9 +29,12 @@ $(STAMP): pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
 	@touch $@
 
-# Pinned, so that a release of somebody else's does not break a test run; `make lock` renews the pins.
+# Pinned, on the Python that the pins are for, so that a release of somebody else's does not break a test run;
+# `make lock` renews them.
+PINS = $(shell $(BIN)/python -c 'import sys; print("--constraint tests/constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
+
 $(VENV)/.stamp-test: $(STAMP) tests/constraints.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint tests/constraints.txt --editable '.[demo,gpu]' --group test --group lint
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[demo,gpu]' --group test --group lint
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
