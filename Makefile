@@ -38,7 +38,7 @@ $(VENV)/.stamp-test: $(STAMP) tests/constraints.txt
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --group bench
 	@touch $@
 
 demo: setup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=0, help="port of the receiver on 127.0.0.1 (default: a free one)")
     demo.add_argument("--seed", type=int, default=1, help="seed of the load (default 1)")
     demo.set_defaults(run=_demo)
+    check = commands.add_parser(
+        "check",
+        help="say what is wrong in configuration files, all of it, with its lines",
+        description="Read configuration files of the OpenTelemetry Collector as `otel-fe collector` would. Prints one line "
+        "for a file that is right; for others, all problems on stderr, and the exit status is 1.",
+    )
+    check.add_argument("file", nargs="+", help="a YAML file")
+    check.add_argument("--json", action="store_true", help="print one JSON document with the findings instead of text")
+    check.set_defaults(run=_check)
     return parser
 
 
@@ -54,6 +64,22 @@ def _demo(arguments: argparse.Namespace) -> int:
     from otel_fe.demo.run import run  # noqa: PLC0415 only this command needs it
 
     return run(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from otel_fe.config.check import check_file, render_json  # noqa: PLC0415 only this command needs it
+
+    checked = [check_file(file, os.environ) for file in arguments.file]
+    if arguments.json:
+        print(render_json(checked))
+    for found in checked if not arguments.json else ():
+        for problem in found.problems:
+            print(problem, file=sys.stderr)
+        for warning in found.warnings:
+            print(f"{warning} (warning)", file=sys.stderr)
+        if not found.problems:
+            print(f"{found.file}: ok ({found.summary})")
+    return int(any(found.problems for found in checked))
 
 
 if __name__ == "__main__":

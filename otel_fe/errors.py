@@ -2,6 +2,7 @@
 
     OtelFeError
     ├── ConfigurationError      a setting that cannot be: what, where, and what would be right
+    │   └── InvalidConfigError  a file that cannot be, with all its problems (in `config/problems.py`)
     └── MissingExtraError       a feature whose libraries are not installed: the pip command
 
 Only configuring raises. Nothing raises out of a hook into the application: see `instrument/faults.py`.

@@ -57,6 +57,15 @@ def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: st
     return name
 
 
+# --- causes of a slow extraction, as they stand in attributes -----------------------------------------------------
+
+CAUSE_CACHE_MISS: Final = "cache_miss"
+CAUSE_POOL_WAIT: Final = "pool_wait"
+CAUSE_CPU: Final = "cpu"
+CAUSE_GPU: Final = "gpu"
+CAUSE_DOWNSTREAM: Final = "downstream"
+CAUSE_UNEXPLAINED: Final = "unexplained"
+
 # --- attributes on the span of an extraction ---------------------------------------------------------------
 
 FEATURE_SET: Final = _attribute("feature_set", "string", "", "Which features: the name given to the target.")
@@ -102,6 +111,36 @@ BOTTLENECK: Final = _attribute(
     "`unexplained`.",
 )
 BOTTLENECK_TIME: Final = _attribute("bottleneck.time", "double", "s", "How much of the duration that was.")
+TIME: Final = {
+    cause: _attribute(f"time.{cause}", "double", "s", f"On slow extractions: {meaning}; absent where none.")
+    for cause, meaning in (
+        (CAUSE_CACHE_MISS, "time in look-ups that missed"),
+        (CAUSE_POOL_WAIT, "time waiting for connections"),
+        (CAUSE_CPU, "CPU time outside of waits and calls"),
+        (CAUSE_GPU, "time in calls of a GPU"),
+        (CAUSE_DOWNSTREAM, "time in calls of other services, overlapping ones once"),
+        (CAUSE_UNEXPLAINED, "what is left of the duration"),
+    )
+}
+"""Where the time went, by cause. The parts add up to the duration, to the nanosecond."""
+
+
+
+def _ray_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
+    full = f"ray.serve.{name}"
+    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
+    return full
+
+
+RAY_APPLICATION: Final = _ray_attribute(
+    "application", "string", "", "In a Ray Serve replica, and in Ray tasks that work for its request: the application."
+)
+RAY_DEPLOYMENT: Final = _ray_attribute("deployment", "string", "", "Likewise, the deployment.")
+RAY_REPLICA: Final = _ray_attribute("replica", "string", "", "Likewise, the replica.")
+RAY_REQUEST_ID: Final = _ray_attribute("request_id", "string", "", "Likewise, the request's id in Serve.")
+RAY_QUEUE_TIME: Final = _ray_attribute(
+    "queue_time", "double", "s", "How long that request had waited, from the proxy or handle to its turn in the replica."
+)
 
 ERROR_TYPE: Final = "error.type"
 CODE_FUNCTION_NAME: Final = "code.function.name"

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 PREFIX: Final = "OTEL_FE_"
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
+LIBRARIES: Final = (
+    "redis",
+    "sqlalchemy",
+    "scikit-learn",
+    "feast",
+    "tsfresh",
+    "featuretools",
+    "transformers",
+    "sentence-transformers",
+    "hamilton",
+)
+"""The libraries that are instrumented, by the names that switch them off."""
 
 
 def _variable(default: object, parse: Callable[[str, str], object]) -> Any:
@@ -69,6 +81,25 @@ def _pipeline(name: str, value: str) -> str:
     return lowered
 
 
+def library_names(name: str, value: str) -> str:
+    """Return the names of libraries in a comma-separated list, without blanks.
+
+    Args:
+        name: The variable that holds it, for messages.
+        value: For example `scikit-learn, feast`.
+
+    Raises:
+        ConfigurationError: There is no such library; the message has the nearest one's name.
+    """
+    found = [part.strip().lower() for part in value.split(",") if part.strip()]
+    for part in found:
+        if part not in LIBRARIES:
+            near = difflib.get_close_matches(part, LIBRARIES, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ConfigurationError(name, part, f"{hint}use some of {', '.join(LIBRARIES)}")
+    return ",".join(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that a user can set by environment variable; each field's variable is `OTEL_FE_` and its name in capitals."""
@@ -77,6 +108,8 @@ class Settings:
     """What to extract with: `module:qualified.name[=feature_set]`, separated by commas."""
     caches: str = _variable("", _text)
     """Functions under `functools.lru_cache` or `cachetools.cached` whose look-ups count: `module:qualified.name`, by commas."""
+    disabled_libraries: str = _variable("", library_names)
+    """Libraries that are left alone, by name and separated by commas, for example `scikit-learn,feast`."""
     pipeline: str = _variable("process", _pipeline)
     """`process`: decide here, before encoding. `collector`: export every span and leave both to a collector."""
     baseline_ratio: float = _variable(0.05, _ratio)

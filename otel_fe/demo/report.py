@@ -9,6 +9,7 @@ from otel_fe import semconv
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.semconv import CAUSE_DOWNSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +208,7 @@ def split_of(span: ReceivedSpan, trace: list[ReceivedSpan]) -> dict[str, int]:
         if other.parent_id in below:
             below.add(other.span_id)
             if other.kind == _CLIENT:
-                calls.append((attribution.CAUSE_DOWNSTREAM, other.start_ns, other.end_ns))
+                calls.append((CAUSE_DOWNSTREAM, other.start_ns, other.end_ns))
     missed = attributes.get(semconv.CACHE_HIT) is False
     looked = int(attributes.get(semconv.CACHE_TIME, 0) * 1e9) if missed else 0
     waited = int(attributes.get(semconv.POOL_WAIT_TIME, 0) * 1e9)

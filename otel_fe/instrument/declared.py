@@ -30,6 +30,8 @@ class InertExtraction:
 
 
 INERT: Final = InertExtraction()
+_MAX_ENTERED: Final = 1_000
+"""Of one declaration that is entered by many at once: how many can be found again in another context."""
 
 
 class DeclaredExtraction:
@@ -42,6 +44,8 @@ class DeclaredExtraction:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._running: ContextVar[tuple[Extraction | None, ...]] = ContextVar("otel_fe-declared", default=())
+        self._entered: dict[int, Extraction] = {}
+        """Those that are running, in whatever context: a server that streams a generator runs each step in another."""
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function of any kind: each call of it is an extraction."""
@@ -54,7 +58,11 @@ class DeclaredExtraction:
     def __enter__(self) -> Extraction | InertExtraction:
         running = begin_block(self._spec)
         self._running.set((*self._running.get(), running))
-        return INERT if running is None else running
+        if running is None:
+            return INERT
+        if len(self._entered) < _MAX_ENTERED:
+            self._entered[id(running)] = running
+        return running
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -62,8 +70,17 @@ class DeclaredExtraction:
         stack = self._running.get()
         if stack:
             self._running.set(stack[:-1])
-            if stack[-1] is not None:
-                stack[-1].finish(error)
+            running = stack[-1]
+        else:
+            running = self._entered_elsewhere()
+        if running is not None:
+            self._entered.pop(id(running), None)
+            running.finish(error)
+
+    def _entered_elsewhere(self) -> Extraction | None:
+        """Return the one that is left in another context than it was entered in; of several none can be told to be it."""
+        entered = [running for running in list(self._entered.values()) if not running.ended]
+        return entered[0] if len(entered) == 1 else None
 
     async def __aenter__(self) -> Extraction | InertExtraction:
         return self.__enter__()

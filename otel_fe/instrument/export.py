@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export import (
     SpanExporter,
     SpanExportResult,
 )
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, TraceState
 
 from otel_fe.instrument import faults
 from otel_fe.instrument.lean_span import LeanSpan
-from otel_fe.model import probability
+from otel_fe.model import trace_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,11 +90,10 @@ def _stamped(span: Any, decision: Decision) -> ReadableSpan:
     readable: Any = span._readable_span() if isinstance(span, LeanSpan) else span
     readable._otel_fe_reason = decision.reason
     context: Any = readable._context
-    state = context.trace_state
-    entry = state.get("ot")
-    raised = probability.raise_entry(entry, decision.threshold)
-    if raised != entry:
-        state = state.add("ot", raised) if entry is None else state.update("ot", raised)
+    before = context.trace_state.to_header() if context.trace_state else ""
+    after = trace_state.stamped(before, decision.threshold)
+    if after is not None and after != before:
+        state = TraceState.from_header([after])
         readable._context = SpanContext(
             context.trace_id, context.span_id, context.is_remote, context.trace_flags, state
         )

@@ -23,7 +23,7 @@ class ExportEverything:
     """Leaves providers, tracers and exporters alone.
 
     Args:
-        settings: For the threshold from which an extraction names its bottleneck.
+        settings: For the threshold from which an extraction names its causes.
         provider: The tracer provider to use; None for the global one.
     """
 
@@ -58,8 +58,7 @@ class ExportEverything:
         """
         extraction.slo_breached = breached_by(extraction)
         if extraction.duration_ns >= self._slow_ns:
-            extraction.settle()
+            extraction.settle_placed()
             start = extraction.start_mono_ns
             end = start + extraction.duration_ns
-            split = attribution.attribute(start, end, extraction.intervals or (), extraction.cpu_ns)
-            extraction.bottleneck = attribution.bottleneck(split)
+            extraction.split = attribution.attribute(start, end, extraction.intervals or (), extraction.cpu_ns)

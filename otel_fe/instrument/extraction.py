@@ -63,13 +63,9 @@ class Extraction(Measured):
         return INVALID_SPAN if self._span is None else self._span
 
     def __init__(self, spec: Spec, current: Runtime) -> None:
+        self.spec = spec
         self.feature_set = spec.feature_set
         self.library = spec.library
-        self.function = spec.function
-        if spec.batch_size is not None:
-            self.batch_size = spec.batch_size
-        if spec.features is not None:
-            self.features = spec.features
         self._runtime = current
         self._generation = current.generation
         self.lookups = []
@@ -78,10 +74,11 @@ class Extraction(Measured):
         # Both clocks at one moment, or a child could end after its parent.
         self.start_ns = start_ns = time_ns()
         self.start_mono_ns = now = perf_counter_ns()
-        self._span = span = current.tracer.start_span(spec.span_name, context, _INTERNAL, start_time=start_ns)
-        self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
-        self.cpu_ns = 0
         self.rss_start = resources.rss_bytes(now)
+        self._span = span = current.tracer.start_span(spec.span_name, context, _INTERNAL, start_time=start_ns)
+        self.cpu_ns = 0
+        # Last: if anything before it fails, no context has been entered that nobody would leave.
+        self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self._cpu_start = thread_time_ns()
 
     # --- for applications --------------------------------------------------------------------------------------
@@ -107,8 +104,8 @@ class Extraction(Measured):
     def suspend(self) -> None:
         """Leave the extraction's context and stop its CPU clock, until `resume`; for the steps of a generator."""
         try:
-            self._stop_cpu()
             self._detach()
+            self._stop_cpu()
         except Exception as fault:
             faults.record("extraction.suspend", fault)
 
@@ -145,7 +142,12 @@ class Extraction(Measured):
     def _detach(self) -> None:
         token, self._token = self._token, None
         if token is not None:
-            reset_context(token)
+            try:
+                reset_context(token)
+            except ValueError:
+                # Entered in another context, as a block in a generator whose steps a server runs in one each. That
+                # context is gone; and its thread's CPU clock, if it was another thread's, says nothing here.
+                self.forget_cpu()
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the extraction, failed by `error` if given. Never raises; a second call has no effect."""
@@ -157,7 +159,10 @@ class Extraction(Measured):
                 if self.cpu_ns >= 0:
                     self.cpu_ns += thread_time_ns() - self._cpu_start
                 self._token = None
-                reset_context(token)
+                try:
+                    reset_context(token)
+                except ValueError:
+                    self.forget_cpu()  # see `_detach`
             self.ended = True
             if self._generation == self._runtime.generation:
                 self._finish(error)
@@ -214,8 +219,9 @@ class Extraction(Measured):
             self._take_given(self._given)
             duration_ns = self.duration_ns
         end_ns = self.start_ns + duration_ns
-        span, self._span = self._span, None
+        span = self._span
         self._runtime.derive(self, span, end_ns)
+        self._span = None  # not before: after a fault up to here, `_abandon` ends it
         if type(span) is LeanSpan:
             # What the attributes say is fixed from here on; if nobody keeps the span, they are never asked for.
             span.filled_in = self.attributes

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import Span, logger
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from otel_fe.instrument import faults
 from otel_fe.instrument.processor import UNSET, PipelineProcessor
 
 if TYPE_CHECKING:
@@ -29,14 +30,9 @@ if TYPE_CHECKING:
 _PLAIN: Final = frozenset((str, bool, int, float))
 """Values that need no cleaning: the SDK would store them as they are."""
 
-_SPAN_BYTES: Final = 500
-"""What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
-_ATTRIBUTE_BYTES: Final = 64
 _EVENT_BYTES: Final = 400
 _SHORT_TEXT: Final = 64
 """Characters of a value that the estimate for an attribute covers."""
-_FILLED_IN_BYTES: Final = 1_500
-"""An extraction that keeps its figures for the span: estimated."""
 
 
 class LeanSpan(Span):
@@ -58,7 +54,8 @@ class LeanSpan(Span):
     _set_status_on_exception = True
     _events: Any = ()
     _links: Any = ()
-    _text_bytes = 0
+    text_bytes = 0
+    """Of long texts and of events: what the estimate for a span does not cover."""
     _attributes: Any
     _made_context: SpanContext | None = None
     _made_lock: Any = None
@@ -129,14 +126,6 @@ class LeanSpan(Span):
             lock = own.setdefault("_made_lock", RLock())
         return lock
 
-    @property
-    def size_bytes(self) -> int:
-        """Estimated memory of the span: what the pipeline's byte bound counts."""
-        size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self._attributes) + self._text_bytes
-        if self.filled_in is not None:
-            size += _FILLED_IN_BYTES
-        return size + _EVENT_BYTES * len(self._events) if self._events else size
-
     # --- attributes: a plain dict until a value or a limit needs more --------------------------------------------
 
     def set_attribute(self, key: str, value: Any) -> None:
@@ -152,7 +141,7 @@ class LeanSpan(Span):
             and key not in attributes
         ):
             if type(value) is str and len(value) > _SHORT_TEXT:
-                self._text_bytes += len(value)
+                self.text_bytes += len(value)
             attributes[key] = value
         elif self._end_time is not None:
             logger.warning("Setting attribute on ended span.")
@@ -181,8 +170,11 @@ class LeanSpan(Span):
         self.filled_in = None
         if type(self._attributes) is not dict:
             self._attributes._immutable = False
-        for key, value in attributes().items():
-            self._store(key, value)
+        try:
+            for key, value in attributes().items():
+                self._store(key, value)
+        except Exception as fault:
+            faults.record("span.attributes", fault)
         self._seal()
 
     def _seal(self) -> None:
@@ -212,7 +204,7 @@ class LeanSpan(Span):
                 )
                 self._attributes = bounded
             bounded[key] = value
-        self._text_bytes += _length_of(value)
+        self.text_bytes += _length_of(value)
 
     # --- events and links: the SDK's own lists, made when first needed --------------------------------------------------
 
@@ -220,7 +212,7 @@ class LeanSpan(Span):
         with self._lock:
             if type(self._events) is tuple:
                 self._events = self._new_events()  # type: ignore[no-untyped-call]
-        self._text_bytes += sum(_length_of(value) for value in (event.attributes or {}).values())
+        self.text_bytes += _EVENT_BYTES + sum(_length_of(value) for value in (event.attributes or {}).values())
         super()._add_event(event)
 
     def _add_link(self, link: Any) -> None:
@@ -249,20 +241,19 @@ class LeanSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End the span; see the SDK's. Of two threads that end it at once, one does."""
-        now = time_ns() if end_time is None else end_time
-        trace = self.local_trace
-        with self._lock if trace is None else trace.lock:
-            ended = self._end_time is not None
-            if not ended:
-                self._end_time = now
-        if ended:
+        end_ns = time_ns() if end_time is None else end_time
+        # One operation of the interpreter: whoever is first has ended the span.
+        if self.__dict__.setdefault("_ended_by", mark := [end_ns]) is not mark:
             logger.warning("Calling end() on an ended span.")
             return
+        self._end_time = end_ns
         if type(self._attributes) is not dict:
             self._seal()
-        processors = self.tracer.span_processor._span_processors
-        if len(processors) == 1 and type(processors[0]) is PipelineProcessor:
-            processors[0].lean_ended(self)  # nobody else looks: no copy
+        tracer = self.tracer
+        processors = tracer.span_processor._span_processors
+        pipeline = tracer.only_pipeline if processors is tracer.looked_at else tracer.look_at(processors)
+        if pipeline is not None:
+            pipeline.lean_ended(self, end_ns)  # nobody else looks: no copy
         else:
             self._end_seen(processors)
 
@@ -273,7 +264,7 @@ class LeanSpan(Span):
         readable = self._readable_span()
         for processor in processors:
             if type(processor) is PipelineProcessor:
-                processor.lean_ended(self)
+                processor.lean_ended(self, self._end_time or 0)
             else:
                 processor.on_end(readable)
 

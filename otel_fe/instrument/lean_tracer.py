@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
-    from opentelemetry.trace import Link
+    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import Link, TraceState
 
     from otel_fe.pipeline.trace import LocalTrace
 
@@ -69,6 +69,9 @@ class LeanTracer(Tracer):
     _root_flags: int
     plain_attributes: int
     """How many attributes a span may take unchecked; 0 where each value's length is limited."""
+    only_pipeline: PipelineProcessor | None = None
+    """The pipeline, where nobody else looks at the spans; of the processors in `looked_at`."""
+    looked_at: Any = None
 
     def start_span(
         self,
@@ -98,14 +101,9 @@ class LeanTracer(Tracer):
         else:
             trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
         if not (flags & 1 and self.sampler is self._lean_sampler and self._lean_always_on):
-            result = self._sampled(context, trace_id, name, kind, attributes, links)
-            state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
-            attributes = result.attributes
-            decision: Any = result.decision
-            flags = (flags & _RANDOM) | decision.is_sampled()
-            if not decision.is_recording():
-                ids = trace_id, self._new_span_id()
-                return NonRecordingSpan(SpanContext(*ids, False, TraceFlags(flags), state))
+            flags, state, attributes, records = self._sampled(flags, context, trace_id, name, kind, attributes, links)
+            if not records:
+                return NonRecordingSpan(SpanContext(trace_id, self._new_span_id(), False, TraceFlags(flags), state))
         # Not through the constructors: the SDK's make at once what few spans need.
         span: Any = _new(LeanSpan)
         span._name = name
@@ -115,27 +113,53 @@ class LeanTracer(Tracer):
         span.flags = flags
         span.state = state
         span.parent_span = parent
-        span.root = root = parent is None or (type(parent) is SpanContext and parent[2])
+        span.root = parent is None or (type(parent) is SpanContext and parent[2])
         span._kind = kind
         span._attributes = {}
         if attributes or links or not (record_exception and set_status_on_exception):
             span.start_with(links, attributes, record_exception, set_status_on_exception)
         span._start_time = time_ns() if start_time is None else start_time
-        for processor in self.span_processor._span_processors:
+        processors = self.span_processor._span_processors
+        pipeline = self.only_pipeline if processors is self.looked_at else self.look_at(processors)
+        if pipeline is None:
+            self._show(processors, span, context, local)
+        elif flags & 1:
+            if local is not None and not local.decided:
+                # `Assembler.started`, for a span whose parent is of an open trace of this process: most are.
+                with local.lock:
+                    if not local.decided:
+                        local.open_spans += 1
+                        span.local_trace = local
+                        return span  # type: ignore[no-any-return]
+            pipeline.lean_started(span, local)
+        return span  # type: ignore[no-any-return]
+
+    def look_at(self, processors: tuple[Any, ...]) -> PipelineProcessor | None:
+        """See who looks at the spans; asked again when the processors are others."""
+        only = processors[0] if len(processors) == 1 and type(processors[0]) is PipelineProcessor else None
+        self.looked_at, self.only_pipeline = processors, only
+        return only
+
+    def _show(self, processors: tuple[Any, ...], span: Any, context: Context | None, local: LocalTrace | None) -> None:
+        """Tell every processor of a span that has started."""
+        for processor in processors:
             if type(processor) is PipelineProcessor:
-                if flags & 1:
-                    entry = None if state is DEFAULT_TRACE_STATE else state.get("ot")
-                    processor.lean_started(span, trace_id, local, entry, root)
+                if span.flags & 1:
+                    processor.lean_started(span, local)
             else:
                 processor.on_start(span, context)
-        result_span: Span = span
-        return result_span
 
-    def _sampled(self, *span: Any) -> SamplingResult:
-        """Ask the sampler; and see, where it is another than last time, whether it need be asked at all."""
+    def _sampled(self, flags: int, *span: Any) -> tuple[int, TraceState, Any, bool]:
+        """Ask the sampler; and see, where it is another than last time, whether it need be asked at all.
+
+        Returns the span's flags, its tracestate, its attributes, and whether it records.
+        """
         if self.sampler is not self._lean_sampler:
             self._lean_sampler, self._lean_always_on = self.sampler, _always_on(self.sampler)
-        return self.sampler.should_sample(*span)
+        result = self.sampler.should_sample(*span)
+        state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
+        decision: Any = result.decision
+        return (flags & _RANDOM) | decision.is_sampled(), state, result.attributes, decision.is_recording()
 
     def _adopt(self) -> None:
         """Prepare the ids: the SDK's default generator draws from the application's `random`, ours do not."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from _thread import RLock
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.instrument import resources
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.pipeline.attribution import bottleneck
+
+if TYPE_CHECKING:
+    from otel_fe.instrument.spec import Spec
 
 _MAX_APART: Final = 64
 """Look-ups, and waits, that stand apart before they are added up."""
@@ -39,8 +43,8 @@ class Measured(Figures):
     Hooks append from any thread, without a lock; `settle` adds up.
     """
 
-    function: str = ""
-    """Qualified name; empty for a block."""
+    spec: Spec
+    """What was known of it before."""
     start_ns: int = 0
     """Unix time."""
     start_mono_ns: int = 0
@@ -49,8 +53,9 @@ class Measured(Figures):
     waits: list[tuple[Any, Describe, int, int, int | None]]
     """Pool, what describes it, start, end and connections in use of waits not yet in the sums."""
     intervals: list[tuple[str, int, int]] | None = None
-    """Cause, start and end of those that are in the sums; None before the first `settle`."""
+    """Cause, start and end of those that are in the sums, where somebody may need them."""
     batch_size: int | None = None
+    """Where it is known of this one only; else the spec's."""
     features: int | None = None
     rss_bytes: int = 0
     ended: bool = False
@@ -58,8 +63,8 @@ class Measured(Figures):
     """The longest wait."""
     slo_breached: tuple[str, ...] = ()
     """SLOs for which this extraction is a bad event by itself."""
-    bottleneck: tuple[str, int] | None = None
-    """Cause and ns, where the extraction was slow."""
+    split: dict[str, int] | None = None
+    """Where its time went, in ns by cause; None where it was not slow."""
 
     def looked_up(self, hits: int, misses: int, start_ns: int, end_ns: int) -> None:
         """Count look-ups in a cache and the time they took (monotonic ns, without any wait for a pool)."""
@@ -67,7 +72,7 @@ class Measured(Figures):
             lookups = self.lookups
             lookups.append((hits, misses, start_ns, end_ns))
             if len(lookups) >= _MAX_APART:
-                self.settle()
+                self.settle_placed()
 
     def waited(self, pool: Any, describe: Describe, start_ns: int, end_ns: int, in_use: int | None) -> None:
         """Count one wait for a connection of `pool` (monotonic ns).
@@ -83,7 +88,7 @@ class Measured(Figures):
             waits = self.waits
             waits.append((pool, describe, start_ns, end_ns, in_use))
             if len(waits) >= _MAX_APART:
-                self.settle()
+                self.settle_placed()
 
     @property
     def pool_wait_so_far_ns(self) -> int:
@@ -91,33 +96,39 @@ class Measured(Figures):
         return self.pool_wait_ns + sum(wait[3] - wait[2] for wait in self.waits)
 
     def settle(self) -> None:
-        """Add what stands apart to the sums.
+        """Add what stands apart to the sums; called once it has ended, together with others, where that is cheapest."""
+        if self.lookups or self.waits:
+            with _settling:
+                self._add_up(None)
 
-        While the extraction runs that happens every so often, to stay bounded; otherwise after its end, together with
-        others, where it is cheapest. Popping one by one loses nothing that another thread appends meanwhile.
-        """
+    def settle_placed(self) -> None:
+        """The same, and keep what was added as intervals: while it runs, to stay bounded, or to attribute its time."""
         with _settling:
-            intervals = self.intervals
-            if intervals is None:
-                intervals = self.intervals = []
-            lookups, waits = self.lookups, self.waits
-            while lookups:
-                hits, misses, start_ns, end_ns = lookups.pop()
-                self.cache_hits += hits
-                self.cache_lookups += hits + misses
-                if end_ns > start_ns:
-                    self.cache_ns += end_ns - start_ns
+            if self.intervals is None:
+                self.intervals = []
+            self._add_up(self.intervals)
+            del self.intervals[_MAX_INTERVALS:]
+
+    def _add_up(self, intervals: list[tuple[str, int, int]] | None) -> None:
+        """Add up under the lock. Popping one by one loses nothing that another thread appends meanwhile."""
+        lookups, waits = self.lookups, self.waits
+        while lookups:
+            hits, misses, start_ns, end_ns = lookups.pop()
+            self.cache_hits += hits
+            self.cache_lookups += hits + misses
+            if end_ns > start_ns:
+                self.cache_ns += end_ns - start_ns
+                if intervals is not None:
                     intervals.append((CAUSE_CACHE_MISS if misses else CAUSE_CACHE_HIT, start_ns, end_ns))
-            while waits:
-                wait = waits.pop()
-                elapsed = wait[3] - wait[2]
-                self.pool_waits += 1
-                self.pool_wait_ns += elapsed
-                if self._longest is None or elapsed > self._longest[3] - self._longest[2]:
-                    self._longest = wait
+        while waits:
+            wait = waits.pop()
+            elapsed = wait[3] - wait[2]
+            self.pool_waits += 1
+            self.pool_wait_ns += elapsed
+            if self._longest is None or elapsed > self._longest[3] - self._longest[2]:
+                self._longest = wait
+            if intervals is not None:
                 intervals.append((CAUSE_POOL, wait[2], wait[3]))
-            if len(intervals) > _MAX_INTERVALS:
-                del intervals[_MAX_INTERVALS:]
 
     def attributes(self) -> dict[str, Any]:
         """Return the span's attributes, in the order of the data contract; what is not known is absent."""
@@ -150,17 +161,18 @@ class Measured(Figures):
             attributes[semconv.GPU_MEMORY_USAGE] = gpu.memory_bytes
         if self.slo_breached:
             attributes[semconv.SLO_BREACHED] = self.slo_breached
-        if self.bottleneck is not None:
-            attributes[semconv.BOTTLENECK], time_ns = self.bottleneck
+        if self.split is not None:
+            attributes[semconv.BOTTLENECK], time_ns = bottleneck(self.split)
             attributes[semconv.BOTTLENECK_TIME] = time_ns / 1e9
+            attributes.update({semconv.TIME[cause]: ns / 1e9 for cause, ns in self.split.items() if ns})
         return attributes
 
     def _known_before(self) -> dict[str, Any]:
         known = {
             semconv.FEATURE_SET: self.feature_set,
             semconv.LIBRARY: self.library,
-            semconv.CODE_FUNCTION_NAME: self.function,
-            semconv.BATCH_SIZE: self.batch_size,
-            semconv.FEATURES: self.features,
+            semconv.CODE_FUNCTION_NAME: self.spec.function,
+            semconv.BATCH_SIZE: self.spec.batch_size if self.batch_size is None else self.batch_size,
+            semconv.FEATURES: self.spec.features if self.features is None else self.features,
         }
         return {name: value for name, value in known.items() if value not in ("", None)}

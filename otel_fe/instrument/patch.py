@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 _log = logging.getLogger("otel_fe")
 _ABSENT: Final = object()
 
 
 class Patch:
-    """One method of a class, replaced while applied.
+    """One method of a class, or function of a module, replaced while applied.
 
     Args:
-        owner: The class.
+        owner: The class or module.
         name: The method. A class without it is left alone, with a debug line: libraries change.
         make: Returns the replacement, given the original. It must do nothing but call the original while no
             extraction is running.
     """
 
-    def __init__(self, owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    def __init__(
+        self, owner: type | ModuleType, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
         self._owner = owner
         self._name = name
         self._make = make

@@ -28,6 +28,7 @@ from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
+from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.measured import Measured
+    from otel_fe.model.decision import Decision
     from otel_fe.pipeline.trace import LocalTrace
 
 _CLOCK: Final = SystemClock()
@@ -100,7 +102,7 @@ class ProcessPipeline:
     def remove(self) -> None:
         """Decide what is pending and put everything back."""
         self._background.stop()
-        self.engine.assembler.decide_all()
+        self._decide(everything=True)
         active: Any = self._provider._active_span_processor
         with active._lock:
             others = [p for p in active._span_processors if p is not self._processor]
@@ -122,15 +124,12 @@ class ProcessPipeline:
 
         def get_tracer(*args: Any, **kwargs: Any) -> Tracer:
             tracer: Tracer = original(provider, *args, **kwargs)
-            try:
-                lean_tracer.adopt(tracer)
-            except Exception as fault:
-                faults.record("tracer.adopt", fault)
+            _adopt(tracer)
             return tracer
 
         provider.get_tracer = get_tracer
         for tracer in list(provider._tracers.values()):
-            lean_tracer.adopt(tracer)
+            _adopt(tracer)
 
     # --- what extractions need ----------------------------------------------------------------------------------------
 
@@ -152,17 +151,16 @@ class ProcessPipeline:
         if breached and trace is not None:
             trace.slo_breached = True
         if extraction.duration_ns >= self._slow_ns:
-            extraction.bottleneck = self._bottleneck(extraction, span)
+            extraction.split = self._split(extraction, span)
 
-    def _bottleneck(self, extraction: Measured, span: Span | None) -> tuple[str, int]:
+    def _split(self, extraction: Measured, span: Span | None) -> dict[str, int]:
         """Find it from the extraction's own intervals and its child spans of kind client."""
-        extraction.settle()
+        extraction.settle_placed()
         start = extraction.start_mono_ns
         intervals = list(extraction.intervals or ())
         if type(span) is LeanSpan and span.local_trace is not None:
             intervals += _calls_below(span.local_trace, span.span_id, start - extraction.start_ns)
-        split = attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
-        return attribution.bottleneck(split)
+        return attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
 
     # --- in the background, at the end, after a fork --------------------------------------------------------------------
 
@@ -173,8 +171,7 @@ class ProcessPipeline:
 
     def settle(self) -> None:
         """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
-        self.engine.settle()
-        self.engine.assembler.decide_all()
+        self._decide(everything=True)
         self._kept.flush(int(self._settings.flush_timeout_s * 1000))
 
     def flush_all(self) -> None:
@@ -189,12 +186,32 @@ class ProcessPipeline:
                 return
             self._closed = True
         self._background.stop()
-        self.engine.assembler.decide_all()
+        self._decide(everything=True)
         self._kept.shutdown()
 
     def _flush(self, timeout_millis: int) -> bool:
-        self.engine.settle()
+        self._decide(everything=False)
         return self._kept.flush(timeout_millis)
+
+    def _decide(self, *, everything: bool) -> None:
+        """Decide what is complete, or everything as it stands.
+
+        Never raises: an application has called, and the rest of what it asked for (flush, shut down, put back) must be done.
+        """
+        try:
+            self.engine.settle()
+            if everything:
+                self.engine.assembler.decide_all()
+        except Exception as fault:
+            faults.record("pipeline.decide", fault)
+
+    def _keep(self, trace: LocalTrace, decision: Decision) -> str:
+        """Queue a kept trace; return why it could not be. Never raises, so that one trace does not hold up others."""
+        try:
+            return self._kept(trace, decision)
+        except Exception as fault:
+            faults.record("pipeline.keep", fault)
+            return "export_failed"
 
     def _settled(self, reasons: Counter[str], lost: str) -> None:
         self.engine.counters.settle(reasons, lost)
@@ -202,8 +219,7 @@ class ProcessPipeline:
     def _new_engine(self) -> Engine:
         # Not the module's functions: an application that seeds `random` would get other numbers than without us.
         draw = random.Random().randrange  # noqa: S311 chooses exemplars, guards nothing
-        # Not `self._kept` itself: `install` replaces it.
-        return Engine(self._settings, _CLOCK, draw, lambda trace, decision: self._kept(trace, decision))  # noqa: PLW0108
+        return Engine(self._settings, _CLOCK, draw, self._keep)
 
     def _sweep(self) -> None:
         self.engine.settle()
@@ -232,6 +248,15 @@ class ProcessPipeline:
             self._metrics.forget()
 
 
+def _adopt(tracer: Tracer) -> None:
+    """Make a tracer lean, or else leave it as it was: one that is half adopted could not start a span."""
+    try:
+        lean_tracer.adopt(tracer)
+    except Exception as fault:
+        lean_tracer.release(tracer)
+        faults.record("tracer.adopt", fault)
+
+
 def _calls_below(trace: LocalTrace, span_id: int, shift: int) -> list[tuple[str, int, int]]:
     """Return the ended calls of other services below a span, as intervals shifted to the monotonic clock.
 
@@ -247,5 +272,5 @@ def _calls_below(trace: LocalTrace, span_id: int, shift: int) -> list[tuple[str,
         if parent is not None and parent.span_id in below:
             below.add(span.context.span_id)
             if span.kind in _CALLS:
-                found.append((attribution.CAUSE_DOWNSTREAM, span.start_time + shift, span.end_time + shift))
+                found.append((CAUSE_DOWNSTREAM, span.start_time + shift, span.end_time + shift))
     return found

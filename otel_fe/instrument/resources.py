@@ -39,8 +39,27 @@ def _statm_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:
     global _sampled_rss, _read_at_ns  # noqa: PLW0603 a race of two threads costs one more read
     if now_ns - _read_at_ns >= grain_ns:
         _read_at_ns = now_ns
-        _sampled_rss = int(os.pread(_statm, 64, 0).split(b" ", 2)[1]) * _PAGE
+        try:
+            _sampled_rss = int(os.pread(_statm, 64, 0).split(b" ", 2)[1]) * _PAGE
+        except (OSError, ValueError, IndexError):  # a daemon that closes every file has closed ours as well
+            _reopen()
     return _sampled_rss
+
+
+def _reopen() -> None:
+    """Open statm anew. What now goes by the old descriptor is the application's, and stays open."""
+    global _statm, _statm_file  # noqa: PLW0603 a race of two threads costs one descriptor
+    _statm = _open_statm()
+    _statm_file = _file_of(_statm)
+
+
+def _file_of(descriptor: int) -> tuple[int, int] | None:
+    """Return what tells the file behind a descriptor from all others; None where there is none."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _background_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:  # noqa: ARG001 the same signature everywhere
@@ -48,6 +67,8 @@ def _background_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:  # noqa: ARG0
 
 
 _statm = _open_statm()
+_statm_file = _file_of(_statm)
+"""To know our own descriptor by, before it is closed."""
 rss_bytes: Final = _statm_rss if _statm >= 0 else _background_rss
 """Return the resident memory of this process, in bytes; 0 where it has not been sampled yet.
 
@@ -77,10 +98,11 @@ def set_gpu(load: GpuLoad | None) -> None:
 
 def _after_fork() -> None:
     """Reopen statm: an open `/proc/self` file keeps showing the process that opened it."""
-    global _statm, _gpu, _read_at_ns  # noqa: PLW0603 the child has one thread here
+    global _gpu, _read_at_ns  # noqa: PLW0603 the child has one thread here
     if _statm >= 0:
-        os.close(_statm)
-        _statm = _open_statm()
+        if _file_of(_statm) == _statm_file:
+            os.close(_statm)
+        _reopen()
     _gpu = None
     _read_at_ns = -GRAIN_NS
 

@@ -18,6 +18,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument import faults
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.target import NotWrappedError, Replacement, Target, parse_targets, replace
 from otel_fe.instrument.wrapping import wrap
@@ -99,11 +100,14 @@ class NamedTargets:
 
     def report_missing(self) -> None:
         """Warn of each target whose module has not been imported and cannot be found; it is wrapped if it comes yet."""
-        for target in self._waiting():
-            reason = _not_importable(target.module)
-            if reason and str(target) not in self._reported:
-                self._reported.add(str(target))
-                _log.warning("otel_fe: %s: %s is not wrapped: %s", self._variable, target, reason)
+        try:
+            for target in self._waiting():
+                reason = _not_importable(target.module)
+                if reason and str(target) not in self._reported:
+                    self._reported.add(str(target))
+                    _log.warning("otel_fe: %s: %s is not wrapped: %s", self._variable, target, reason)
+        except Exception as fault:  # on a thread or at the exit of the application, among finders of anybody's
+            faults.record("targets.report", fault)
 
     def _waiting(self) -> list[Target]:
         settled = {*self.wrapped, *self.refused}

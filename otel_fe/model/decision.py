@@ -21,13 +21,18 @@ class Decision:
     sampled: bool
     reason: str
     """The policy that won, or `none`."""
-    threshold: int
-    """The sampling threshold that the trace passed, of 2**56; 0 where every trace like it is kept."""
+    threshold: int | None
+    """The sampling threshold that the trace passed, of 2**56; 0 where every trace like it is kept; None where the probability
+    is not known."""
+    dropped: bool = False
+    """A policy dropped it, rather than none sampling it."""
 
     @property
-    def weight(self) -> float:
-        """How many traces it stands for; 0 if it is not sampled."""
-        return probability.adjusted_count(self.threshold) if self.sampled else 0.0
+    def weight(self) -> float | None:
+        """How many traces it stands for; 0 if it is not sampled, None where that is not known."""
+        if not self.sampled:
+            return 0.0
+        return None if self.threshold is None else probability.adjusted_count(self.threshold)
 
 
 NOT_SAMPLED: Final = Decision(sampled=False, reason=NONE, threshold=probability.NEVER)

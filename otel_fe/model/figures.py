@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-CAUSE_POOL: Final = "pool_wait"
+from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_POOL_WAIT
+
+CAUSE_POOL: Final = CAUSE_POOL_WAIT
 CAUSE_CACHE_HIT: Final = "cache_hit"
-CAUSE_CACHE_MISS: Final = "cache_miss"
+"""Of an interval only: time in look-ups that hit is a call like any other."""
+
+__all__ = ["CAUSE_CACHE_HIT", "CAUSE_CACHE_MISS", "CAUSE_POOL", "Figures"]
 
 
 class Figures:

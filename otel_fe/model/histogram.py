@@ -71,14 +71,18 @@ class Histogram:
         """Count `value`; an edge belongs to the bucket below it, as OTLP has it."""
         self.buckets[bisect_left(self.edges, value)] += 1
         self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
+        if value < self.least:
+            self.least = value
+        if value > self.most:
+            self.most = value
 
     def record_zero(self) -> None:
         """Count a value of 0, which is what most extractions grow by."""
         self.buckets[self._zero] += 1
-        self.least = min(self.least, 0)
-        self.most = max(self.most, 0)
+        if self.least > 0:
+            self.least = 0
+        if self.most < 0:
+            self.most = 0
 
     @property
     def count(self) -> int:

@@ -18,17 +18,17 @@ _PRECISION: Final = 4
 _MASK: Final = NEVER - 1
 
 
-def threshold_of(ratio: float) -> int:
-    """Return the threshold that samples `ratio` (0..1) of all traces, to four significant hexadecimal digits.
+def threshold_of(ratio: float, precision: int = _PRECISION) -> int:
+    """Return the threshold that samples `ratio` (0..1) of all traces, to `precision` significant hexadecimal digits.
 
     Ratios near 0 or 1 get as many digits more as they have leading `f` or `0`, so that the relative error stays
-    below 2**-12.
+    below 2**-12 with the default of four.
     """
     if ratio >= 1.0:
         return ALWAYS
     if ratio <= 0.0:
         return NEVER
-    digits = _PRECISION + max(-math.frexp(ratio)[1], -math.frexp(1.0 - ratio)[1], 0) // 4
+    digits = precision + max(-math.frexp(ratio)[1], -math.frexp(1.0 - ratio)[1], 0) // 4
     exact = NEVER - round(ratio * NEVER)
     shift = 4 * max(0, HEX_DIGITS - digits)
     if not shift:
@@ -48,7 +48,7 @@ def encode(threshold: int) -> str:
 
 def decode(digits: str) -> int | None:
     """Return the threshold or randomness written as up to 14 hexadecimal digits; None where it is not one."""
-    if not 1 <= len(digits) <= HEX_DIGITS or not all(c in "0123456789abcdef" for c in digits):
+    if not 1 <= len(digits) <= HEX_DIGITS or not all(c in "0123456789abcdefABCDEF" for c in digits):
         return None
     return int(digits.ljust(HEX_DIGITS, "0"), 16)
 
@@ -70,11 +70,3 @@ def randomness(trace_id: int, entry: str | None = None) -> int:
         if len(explicit) == HEX_DIGITS and (value := decode(explicit)) is not None:
             return value
     return trace_id & _MASK
-
-
-def raise_entry(entry: str | None, threshold: int) -> str:
-    """Return the `ot` entry with `th` raised to `threshold`: never lowered, its other fields kept."""
-    fields = parse_entry(entry) if entry else {}
-    before = decode(fields.get("th", ""))
-    fields["th"] = encode(threshold if before is None else max(before, threshold))
-    return ";".join(f"{key}:{value}" for key, value in fields.items())

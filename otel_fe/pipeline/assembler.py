@@ -106,55 +106,61 @@ class Assembler:
         self,
         trace: LocalTrace,
         span: object,
-        *,
         start_ns: int,
         end_ns: int,
-        error: bool,
+        error: bool,  # noqa: FBT001 the hot path
         size: int,
-        root: bool,
+        root: bool,  # noqa: FBT001
     ) -> None:
         """Take a span that has ended, once; decides its trace when nothing of it stays open."""
-        why = ""
-        decided = complete = False
-        before = grown = 0
         with trace.lock:
-            late = trace.decided
-            if not late:
+            if trace.decided:
+                late, decided = True, False
+            else:
+                late = decided = False
                 spans = trace.spans
                 if not spans:
                     trace.start_ns, trace.end_ns = start_ns, end_ns
                 else:
-                    trace.start_ns = min(trace.start_ns, start_ns)
-                    trace.end_ns = max(trace.end_ns, end_ns)
+                    if start_ns < trace.start_ns:
+                        trace.start_ns = start_ns
+                    if end_ns > trace.end_ns:
+                        trace.end_ns = end_ns
                 spans.append(span)
                 if error:
                     trace.error = True
                 before = trace.bytes
                 trace.bytes = grown = before + size
-                trace.open_spans -= 1
+                trace.open_spans = still_open = trace.open_spans - 1
                 if root:
                     trace.open_roots -= 1
-                    if trace.open_spans and not trace.open_roots:
+                if still_open:
+                    if root and not trace.open_roots:
                         trace.roots_ended_ns = self._clock.monotonic_ns()
-                if not trace.open_spans:
+                    if len(spans) < self._limits.max_spans_per_trace:
+                        if before // _SWEEP_EVERY_BYTES == grown // _SWEEP_EVERY_BYTES:
+                            return
+                        why = ""
+                    else:
+                        decided = trace.decided = True
+                        why = "span_limit"
+                else:
+                    why = ""
                     # What is kept whatever its id has no reason to wait for company.
-                    trace.decided = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
-                elif len(spans) >= self._limits.max_spans_per_trace:
-                    trace.decided = True
-                    why = "span_limit"
-                decided = trace.decided
-                complete = not trace.open_spans
+                    decided = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
+                    trace.decided = decided
         if late:
             if not trace.abandoned:
                 self._late(trace, span)
         elif decided:
             self._decide(trace, why)
-        elif complete:
-            self._complete.append(trace)
-            if len(self._complete) >= BATCH:
-                self.settle()
-        elif before // _SWEEP_EVERY_BYTES != grown // _SWEEP_EVERY_BYTES:
+        elif still_open:
             self._enforce_bytes()
+        else:
+            complete = self._complete
+            complete.append(trace)
+            if len(complete) >= BATCH:
+                self.settle()
 
     def settle(self) -> None:
         """Decide the traces that are complete."""

@@ -6,14 +6,10 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
+from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_GPU, CAUSE_UNEXPLAINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-CAUSE_CPU: Final = "cpu"
-CAUSE_GPU: Final = "gpu"
-CAUSE_DOWNSTREAM: Final = "downstream"
-CAUSE_UNEXPLAINED: Final = "unexplained"
 
 CAUSES: Final = (
     CAUSE_CACHE_MISS,
@@ -24,7 +20,7 @@ CAUSES: Final = (
     CAUSE_UNEXPLAINED,
 )
 
-_PRECEDENCE: Final = {CAUSE_POOL: 0, CAUSE_CACHE_MISS: 1, CAUSE_CACHE_HIT: 2, CAUSE_DOWNSTREAM: 2}
+_PRECEDENCE: Final = {CAUSE_POOL: 0, CAUSE_CACHE_MISS: 1, CAUSE_CACHE_HIT: 2, CAUSE_GPU: 2, CAUSE_DOWNSTREAM: 3}
 """Where intervals overlap, the more specific cause has the time: the span of a `connect` contains the wait for it."""
 
 

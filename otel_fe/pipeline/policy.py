@@ -23,14 +23,16 @@ class KeepPolicy:
 
     slow_ns: int
     """Inclusive: a trace of exactly this duration is kept."""
+    threshold: int
+    """Healthy traces whose randomness reaches it are kept."""
     baseline: Decision
-    """What healthy traces get whose randomness reaches its threshold."""
+    """What those get."""
 
     @classmethod
     def of(cls, slow_ns: int, baseline_ratio: float) -> KeepPolicy:
         """Return the policy that keeps `baseline_ratio` (0..1) of the healthy traces."""
         threshold = probability.threshold_of(baseline_ratio)
-        return cls(slow_ns, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
+        return cls(slow_ns, threshold, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
 
     def decide(self, trace: LocalTrace) -> Decision:
         """Return the decision for a trace as it stands."""
@@ -40,6 +42,6 @@ class KeepPolicy:
             return _SLOW
         if trace.slo_breached:
             return _SLO
-        if probability.randomness(trace.trace_id, trace.entry) >= self.baseline.threshold:
+        if probability.randomness(trace.trace_id, trace.entry) >= self.threshold:
             return self.baseline
         return NOT_SAMPLED

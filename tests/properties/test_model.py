@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_fe.model import probability
+from otel_fe.model import probability, trace_state
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
 from otel_fe.model.histogram import Exemplar, Histogram
 from otel_fe.pipeline import attribution, slo
@@ -113,13 +113,32 @@ def test_thresholds_keep_their_ratio_and_survive_their_encoding(ratio):
 
 
 @given(st.integers(0, probability.NEVER - 1), st.integers(0, probability.NEVER - 1))
-def test_th_is_only_ever_raised_and_other_fields_stay(before, threshold):
-    """`rv` and what other versions may add are kept in their place."""
-    entry = f"rv:00000000000001;th:{probability.encode(before)};zz:1"
-    fields = probability.parse_entry(probability.raise_entry(entry, threshold))
-    assert probability.decode(fields["th"]) == max(before, threshold)
-    assert (fields["rv"], fields["zz"]) == ("00000000000001", "1")
-    assert probability.parse_entry(probability.raise_entry(None, threshold)) == {"th": probability.encode(threshold)}
+def test_th_is_only_ever_raised_and_everything_else_stays(before, threshold):
+    """`rv`, what other versions may add, and other vendors' entries are kept."""
+    text = f"a=1,ot=rv:00000000000001;th:{probability.encode(before)};zz:1,b=2"
+    after = trace_state.stamped(text, threshold)
+    assert trace_state.sampling(after) == (max(before, threshold), 1)
+    assert {key: value for key, value in trace_state.members(after) if key != "ot"} == {"a": "1", "b": "2"}
+    assert ";zz:1" in after
+    assert (after == text) == (threshold < before or text.startswith("ot="))
+    assert trace_state.stamped("", threshold) == f"ot=th:{probability.encode(threshold)}"
+
+
+def test_an_unknown_probability_erases_th():
+    """A wrong weight would be worse than none; an entry that only held it goes."""
+    assert trace_state.stamped("ot=th:8;rv:00000000000001,a=1", None) == "ot=rv:00000000000001,a=1"
+    assert trace_state.stamped("a=1,ot=th:8", None) == "a=1"
+    assert trace_state.stamped("a=1", None) == "a=1"
+
+
+@given(st.text(max_size=60))
+def test_a_tracestate_that_cannot_be_read_is_left_alone(text):
+    """Nothing raises, and what is written can be read."""
+    after = trace_state.stamped(text, 1 << 55)
+    if after is None:
+        assert trace_state.members(text) is None or "ot=" in text
+    else:
+        assert trace_state.sampling(after).threshold >= 1 << 55
 
 
 def test_adjusted_counts_estimate_without_bias():

@@ -21,7 +21,7 @@ def patches() -> list[Patch]:
     import redis.asyncio as redis  # noqa: PLC0415 only once the application has
     from redis.asyncio import client, cluster, connection  # noqa: PLC0415
 
-    return [
+    found = [
         Patch(redis.Redis, "_send_command_parse_response", _command(2)),
         Patch(client.Pipeline, "_execute_pipeline", _pipeline),
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
@@ -30,6 +30,12 @@ def patches() -> list[Patch]:
         Patch(connection.ConnectionPool, "get_connection", redis_pools.awaiting),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.awaiting),
     ]
+    # redis-py 6 brought transactions to the asyncio cluster.
+    if hasattr(cluster, "TransactionStrategy"):
+        transaction = cluster.TransactionStrategy
+        found.append(Patch(transaction, "_execute_transaction_with_retries", _cluster_transaction))
+        found.append(Patch(transaction, "_send_command_parse_response", _command(3)))
+    return found
 
 
 def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -76,7 +82,21 @@ def _node_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         start = perf_counter_ns()
         failed = await original(self, commands, *args, **kwargs)
         end = perf_counter_ns()
-        record_pipeline(running, commands, [getattr(c, "result", None) for c in commands], start, end)
+        record_pipeline(running, commands, None, start, end)
         return failed
+
+    return replacement
+
+
+def _cluster_transaction(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def replacement(self: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return await original(self, commands, *args, **kwargs)
+        start = perf_counter_ns()
+        responses = await original(self, commands, *args, **kwargs)
+        end = perf_counter_ns()
+        record_pipeline(running, commands, responses, start, end)
+        return responses
 
     return replacement

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 _SINGLE: Final = 2
-_CLUSTER: Final = 1
-"""Which argument of the hooked method is the command's name."""
+_WATCHING: Final = 3
+"""Which argument of the hooked method the command begins with: of a client, of a cluster's transaction after WATCH."""
 
 
 def patches() -> list[Patch]:
@@ -35,7 +35,7 @@ def patches() -> list[Patch]:
         Patch(redis.Redis, "_send_command_parse_response", _command(_SINGLE)),
         Patch(client.Pipeline, "_execute_pipeline", _pipeline),
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
-        Patch(cluster.RedisCluster, "_execute_command", _command(_CLUSTER)),
+        Patch(cluster.RedisCluster, "_execute_command", _cluster_command(cluster.ClusterPipeline)),
         Patch(connection.ConnectionPool, "get_connection", redis_pools.waiting),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.waiting),
     ]
@@ -43,7 +43,9 @@ def patches() -> list[Patch]:
     strategy = getattr(cluster, "PipelineStrategy", cluster.ClusterPipeline)
     found.append(Patch(strategy, "send_cluster_commands", _cluster_pipeline))
     if hasattr(cluster, "TransactionStrategy"):
-        found.append(Patch(cluster.TransactionStrategy, "_execute_transaction_with_retries", _cluster_pipeline))
+        transaction = cluster.TransactionStrategy
+        found.append(Patch(transaction, "_execute_transaction_with_retries", _cluster_pipeline))
+        found.append(Patch(transaction, "_send_command_parse_response", _command(_WATCHING)))
     return found
 
 
@@ -56,15 +58,11 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             running = None if counting is None else current_extraction()
             if running is None or counting is None:
                 return original(self, *args, **kwargs)
-            waited = running.pool_wait_so_far_ns if first == _CLUSTER else 0
             start = perf_counter_ns()
             response = original(self, *args, **kwargs)
             end = perf_counter_ns()
             try:
                 hits, misses = counting(response, args[first:])
-                if first == _CLUSTER:
-                    # Here the connection is obtained in between; that time is the pool's.
-                    start += running.pool_wait_so_far_ns - waited
                 running.looked_up(hits, misses, start, end)
             except Exception as fault:
                 faults.record("redis.lookup", fault)
@@ -73,6 +71,44 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return replacement
 
     return make
+
+
+def _cluster_command(pipeline: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes the hook of a cluster's `_execute_command`.
+
+    It obtains the connection in between: that time is the pool's. A pipeline repeats commands through it that a node has
+    redirected; those are counted with their pipeline.
+    """
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def replacement(self: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+            counting = COUNTS.get(args[0]) if args else None
+            running = None if counting is None or isinstance(self, pipeline) else current_extraction()
+            if running is None or counting is None:
+                return original(self, target, *args, **kwargs)
+            waited = _waited_so_far(running)
+            start = perf_counter_ns()
+            response = original(self, target, *args, **kwargs)
+            end = perf_counter_ns()
+            try:
+                hits, misses = counting(response, args)
+                running.looked_up(hits, misses, start + _waited_so_far(running) - waited, end)
+            except Exception as fault:
+                faults.record("redis.lookup", fault)
+            return response
+
+        return replacement
+
+    return make
+
+
+def _waited_so_far(running: Extraction) -> int:
+    """Return how long the extraction has waited for pools. Never raises."""
+    try:
+        return running.pool_wait_so_far_ns
+    except Exception as fault:
+        faults.record("redis.waited", fault)
+        return 0
 
 
 def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,20 +130,30 @@ def _cluster_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return original(self, stack, *args, **kwargs)
-        waited = running.pool_wait_so_far_ns
+        waited = _waited_so_far(running)
         start = perf_counter_ns()
         responses = original(self, stack, *args, **kwargs)
         end = perf_counter_ns()
-        record_pipeline(running, stack, responses, start + running.pool_wait_so_far_ns - waited, end)
+        record_pipeline(running, stack, responses, start + _waited_so_far(running) - waited, end)
         return responses
 
     return replacement
 
 
 def record_pipeline(running: Extraction, stack: Any, responses: Any, start: int, end: int) -> None:
-    """Count the look-ups of a pipeline or transaction that has been executed. Never raises."""
+    """Count the look-ups of a pipeline or transaction that has been executed. Never raises.
+
+    Args:
+        running: The extraction that executed it.
+        stack: Its commands, in any version's form.
+        responses: In the same order; None where each command holds its own.
+        start: When it was sent, without any wait for a pool.
+        end: When the last response had been read.
+    """
     try:
         commands: list[Sequence[Any]] = [getattr(c, "args", None) or c[0] for c in stack]
+        if responses is None:
+            responses = [getattr(command, "result", None) for command in stack]
         hits, misses = count(commands, responses)
         if hits or misses:
             running.looked_up(hits, misses, start, end)

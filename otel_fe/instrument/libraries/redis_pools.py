@@ -76,10 +76,20 @@ def _in_use(pool: Any) -> int | None:
 
 
 def _describe(pool: Any) -> tuple[str, int | None]:
-    """Return the address of a pool's server, never a user or a password, and its bound."""
-    options = pool.connection_kwargs
+    """Return the address of a pool's server, never a user or a password, and its bound. Never raises."""
+    try:
+        return _address(pool.connection_kwargs), _bound(pool)
+    except Exception as fault:
+        faults.record("redis.describe", fault)
+        return type(pool).__name__, None
+
+
+def _address(options: Any) -> str:
     path = options.get("path")
     host = f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-    size = pool.max_connections
-    bound = size if size is not None and size < _UNBOUNDED else None
-    return f"{f'unix://{path}' if path else host}/{options.get('db') or 0}", bound
+    return f"{f'unix://{path}' if path else host}/{options.get('db') or 0}"
+
+
+def _bound(pool: Any) -> int | None:
+    size: int | None = pool.max_connections
+    return size if size is not None and size < _UNBOUNDED else None

@@ -66,8 +66,13 @@ def _record(running: Extraction, pool: Any, start: int) -> None:
 
 
 def _describe(pool: Any) -> tuple[str, int | None]:
-    name = getattr(pool, "logging_name", None) or getattr(pool, _NAME, None) or type(pool).__name__
-    return name, _bound(pool)
+    """Return what a pool is called, and its bound. Never raises."""
+    try:
+        name = getattr(pool, "logging_name", None) or getattr(pool, _NAME, None) or type(pool).__name__
+        return name, _bound(pool)
+    except Exception as fault:
+        faults.record("sqlalchemy.describe", fault)
+        return type(pool).__name__, None
 
 
 def _call(pool: Any, method: str) -> int | None:

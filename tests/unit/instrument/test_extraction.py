@@ -32,20 +32,30 @@ def burn(seconds):
 
 
 def test_a_known_allocation_and_a_known_spin_are_seen_within_ten_percent(observed):
-    """200 MB of memory that is touched, and 300 ms of CPU time; sleeping is neither."""
+    """200 MB of memory that is touched, and 300 ms of CPU time; sleeping is neither.
+
+    CPU is compared with the same thread's own clock: how long the machine took over it is not in it.
+    """
     with otel_fe.extraction("x"):
         block = bytearray(200_000_000)
         for at in range(0, len(block), 4096):
             block[at] = 1
     with otel_fe.extraction("y"):
+        began = time.thread_time()
         burn(0.3)
+        spent = time.thread_time() - began
         time.sleep(0.2)
     del block
     memory, cpu = observed.extractions()
     assert memory.attributes[f"{PREFIX}memory.growth"] == pytest.approx(200_000_000, rel=0.1)
     assert memory.attributes[f"{PREFIX}memory.usage"] > 200_000_000
-    assert cpu.attributes[f"{PREFIX}cpu.time"] == pytest.approx(0.3, rel=0.1)
-    assert cpu.attributes[f"{PREFIX}cpu.utilization"] == pytest.approx(0.6, rel=0.15)
+    assert spent >= 0.3
+    assert cpu.attributes[f"{PREFIX}cpu.time"] == pytest.approx(spent, rel=0.1)
+    lasted = (cpu.end_time - cpu.start_time) / 1e9
+    assert lasted >= spent + 0.2
+    assert cpu.attributes[f"{PREFIX}cpu.utilization"] == pytest.approx(
+        cpu.attributes[f"{PREFIX}cpu.time"] / lasted, rel=0.001
+    )
 
 
 def test_the_attributes_are_those_of_the_data_contract(observed):
@@ -135,6 +145,41 @@ def test_one_declaration_serves_threads_and_tasks_at_once(observed):
     assert otel_fe.extraction(lambda: 5)() == 5
 
 
+def test_a_block_that_is_left_in_another_context_is_counted(observed):
+    """A server that streams a generator runs each of its steps in a copy of the context, on any thread; CPU is absent then."""
+
+    def rows():
+        with otel_fe.extraction("stream"):
+            yield 1
+            yield 2
+
+    generator, before = rows(), faults.counts()
+    assert [contextvars.copy_context().run(next, generator, None) for _ in range(3)] == [1, 2, None]
+    (span,) = observed.extractions()
+    assert observed.total("feature_extraction.duration") == 1
+    assert faults.counts() == before
+    assert f"{PREFIX}cpu.time" not in span.attributes
+
+
+def test_a_shared_declaration_that_is_left_in_another_context_ends_none_of_the_others(observed):
+    """Which of two it is cannot be told: neither is ended by the other's leaving."""
+    declared = otel_fe.extraction("x")
+
+    def rows():
+        with declared:
+            yield 1
+
+    one, two = rows(), rows()
+    for generator in (one, two):
+        contextvars.copy_context().run(next, generator)
+    contextvars.copy_context().run(next, one, None)
+    assert observed.extractions() == []
+    with declared:
+        pass
+    assert len(observed.extractions()) == 1
+    contextvars.copy_context().run(two.close)
+
+
 def test_switched_off_a_block_is_inert():
     """The code runs, its calls are accepted, and there is no extraction."""
     with otel_fe.extraction("x") as running:
@@ -157,9 +202,11 @@ def test_slow_extractions_name_their_bottleneck(observed):
         with tracer.start_as_current_span("GET", kind=trace.SpanKind.CLIENT):
             time.sleep(0.12)
     found = {span.name.split()[1]: span.attributes for span in observed.extractions()}
+    # On a machine that gave it less than half of a core, that is what it mostly waited for.
+    had_a_core = found["burns"][f"{PREFIX}cpu.utilization"] > 0.5
     assert {name: a[f"{PREFIX}bottleneck"] for name, a in found.items()} == {
         "sleeps": "unexplained",
-        "burns": "cpu",
+        "burns": "cpu" if had_a_core else "unexplained",
         "calls": "downstream",
     }
     assert all(a[f"{PREFIX}bottleneck.time"] > 0.1 for a in found.values())

@@ -1,0 +1,72 @@
+"""Metrics as they leave the pipeline: values only, in OTLP's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.model.exponential import ExponentialState
+    from otel_fe.model.span import Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ExemplarPoint:
+    """One measurement of a trace that is kept."""
+
+    value: float
+    """In the metric's unit."""
+    time_ns: int
+    """Unix time."""
+    trace_id: int
+    span_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """An explicit histogram at one moment."""
+
+    count: int
+    total: float
+    """In the metric's unit."""
+    edges: tuple[float, ...]
+    """In the metric's unit; a value equal to an edge is in the bucket below it."""
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One series at one moment."""
+
+    attributes: Attributes
+    start_ns: int
+    """Unix time at which its counting began: of the series, or for a delta of the interval."""
+    time_ns: int
+    value: int | Buckets | ExponentialState
+    """A count, or a histogram."""
+    exemplars: Sequence[ExemplarPoint] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """All series of a metric of one resource."""
+
+    name: str
+    unit: str
+    """UCUM; may be empty."""
+    delta: bool
+    """Temporality: since the last collection, rather than since the start."""
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceMetrics:
+    """The metrics of one resource."""
+
+    attributes: Attributes
+    """The resource's."""
+    scope: str
+    """Name of the instrumentation scope."""
+    metrics: Sequence[Metric] = field(default_factory=tuple)

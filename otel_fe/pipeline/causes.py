@@ -1,0 +1,102 @@
+"""What makes a group of extractions slow: their causes in order, and the percentile there would be without each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otel_fe.pipeline.attribution import CAUSES
+from otel_fe.semconv import CAUSE_CACHE_MISS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One extraction and where its time went."""
+
+    duration_ns: int
+    split: Mapping[str, int]
+    """In ns by cause; adds up to the duration."""
+    weight: float = 1.0
+    """How many it stands for."""
+    missed: bool = False
+    """Whether one of its look-ups missed, so that it had to compute what it did not find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What one cause costs a group."""
+
+    cause: str
+    time_ns: float
+    """In the whole group, by weight."""
+    share: float
+    """0..1 of the group's time."""
+    quantile_without_ns: int
+    """The group's percentile if it had not been for this cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """Why a group is slow."""
+
+    quantile_ns: int
+    """The percentile of the group as it is."""
+    total_weight: float
+    ranked: Sequence[Cause] = field(default_factory=tuple)
+    """The most expensive first; causes that cost nothing are left out."""
+
+
+def rank(group: Sequence[Explained], *, share: float = 0.95, hits: Sequence[Explained] = ()) -> Causes:
+    """Return the causes of a group in order of what they cost.
+
+    Without a cause, each extraction would have taken that much less. For cache misses that is only the look-up: what the miss
+    made the extraction compute stands under other causes. Where extractions of the same kind are known that hit, each that
+    missed is taken to last as long as they do, at the same rank, if that is less.
+
+    Args:
+        group: Extractions of one kind.
+        share: Which percentile, 0..1.
+        hits: Extractions whose look-ups all hit, to compare those that missed with.
+    """
+    weights = [item.weight for item in group]
+    durations = [item.duration_ns for item in group]
+    total = sum(item.duration_ns * item.weight for item in group)
+    ranked = []
+    for cause in CAUSES:
+        time_ns = sum(item.split.get(cause, 0) * item.weight for item in group)
+        if time_ns:
+            without = [item.duration_ns - item.split.get(cause, 0) for item in group]
+            if cause == CAUSE_CACHE_MISS and hits:
+                without = _as_hits(group, without, hits)
+            ranked.append(Cause(cause, time_ns, time_ns / total, weighted_quantile(without, weights, share)))
+    ranked.sort(key=lambda cause: -cause.time_ns)
+    return Causes(weighted_quantile(durations, weights, share), sum(weights), tuple(ranked))
+
+
+def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: float) -> int:
+    """Return the smallest value that `share` (0..1) of the weight does not exceed; 0 without any weight."""
+    wanted = sum(weights) * share
+    seen = 0.0
+    last = 0
+    for value, weight in sorted(zip(values, weights, strict=True)):
+        if weight <= 0:
+            continue
+        seen += weight
+        last = value
+        if seen >= wanted:
+            return value
+    return last
+
+
+def _as_hits(group: Sequence[Explained], without: Sequence[int], hits: Sequence[Explained]) -> list[int]:
+    """Return the durations without cache misses: those that missed last as long as hits of the same rank."""
+    missed = sorted(range(len(group)), key=lambda i: (not group[i].missed, group[i].duration_ns))
+    count = sum(item.missed for item in group)
+    found = list(without)
+    durations, weights = [hit.duration_ns for hit in hits], [hit.weight for hit in hits]
+    for rank_, index in enumerate(missed[:count]):
+        found[index] = min(found[index], weighted_quantile(durations, weights, (rank_ + 0.5) / count))
+    return found

@@ -1,0 +1,115 @@
+"""Extractions as they are received: what their spans' attributes say, as figures and as a split of their time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.pipeline.attribution import CAUSES, attribute
+from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.model.span import SpanView
+
+_PREFIX: Final = f"{semconv.SPAN_NAME} "
+_NS: Final = 1_000_000_000
+
+
+def is_extraction(span: SpanView) -> bool:
+    """Whether a span is that of a feature extraction, by its name."""
+    return span.name == semconv.SPAN_NAME or span.name.startswith(_PREFIX)
+
+
+def figures_of(span: SpanView) -> Figures:
+    """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
+    get = span.attributes.get
+    found = Figures()
+    found.feature_set = _text(get(semconv.FEATURE_SET))
+    found.library = _text(get(semconv.LIBRARY))
+    found.error_type = _text(get(semconv.ERROR_TYPE))
+    found.duration_ns = max(0, span.end_ns - span.start_ns)
+    found.cache_lookups = _whole(get(semconv.CACHE_LOOKUPS))
+    found.cache_hits = min(_whole(get(semconv.CACHE_HITS)), found.cache_lookups)
+    found.cache_ns = _ns(get(semconv.CACHE_TIME))
+    wait = get(semconv.POOL_WAIT_TIME)
+    found.pool_waits = int(wait is not None)
+    found.pool_wait_ns = _ns(wait)
+    cpu = get(semconv.CPU_TIME)
+    found.cpu_ns = -1 if cpu is None else _ns(cpu)
+    found.memory_growth_bytes = _whole(get(semconv.MEMORY_GROWTH))
+    return found
+
+
+def split_of(span: SpanView, trace: Iterable[SpanView]) -> dict[str, int]:
+    """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
+
+    The process that ran a slow extraction knows best, and says so in its attributes. For others it is told from what there
+    is: the times of calls from the spans below, the sums of waits and look-ups from the attributes. Where in the extraction
+    those lay is then not known, so they are taken out of the calls that they lie in by their sums.
+
+    Args:
+        span: The extraction's.
+        trace: Spans of its trace.
+    """
+    duration = max(0, span.end_ns - span.start_ns)
+    told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
+    if any(told.values()):
+        return _adding_up(told, duration)
+    figures = figures_of(span)
+    calls = [(CAUSE_DOWNSTREAM, call.start_ns, call.end_ns) for call in calls_below(span, trace)]
+    split = attribute(span.start_ns, span.start_ns + duration, calls, figures.cpu_ns)
+    misses = figures.cache_lookups - figures.cache_hits
+    share = figures.cache_ns * misses // figures.cache_lookups if figures.cache_lookups else 0
+    for cause, time_ns in ((CAUSE_POOL, figures.pool_wait_ns), (CAUSE_CACHE_MISS, share)):
+        for source in (CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED, CAUSE_CPU):
+            moved = min(split[source], time_ns - split[cause])
+            split[source] -= moved
+            split[cause] += moved
+    return split
+
+
+def calls_below(span: SpanView, trace: Iterable[SpanView]) -> list[SpanView]:
+    """Return the calls of other services that were made below a span, at any depth."""
+    children: dict[int, list[SpanView]] = {}
+    for other in trace:
+        children.setdefault(other.parent_id, []).append(other)
+    found: list[SpanView] = []
+    waiting = [span.span_id]
+    while waiting:
+        # Popped: a span id that stands there twice, or in a circle, is followed once.
+        for child in children.pop(waiting.pop(), ()):
+            waiting.append(child.span_id)
+            if child.kind in (CLIENT, PRODUCER):
+                found.append(child)
+    return found
+
+
+def _adding_up(told: dict[str, int], duration: int) -> dict[str, int]:
+    """Return the parts with what rounding, or somebody's arithmetic, has left over in `unexplained`."""
+    split: dict[str, int] = dict.fromkeys(CAUSES, 0)
+    left = duration
+    for cause in CAUSES:
+        if cause != CAUSE_UNEXPLAINED:
+            split[cause] = min(told[cause], left)
+            left -= split[cause]
+    split[CAUSE_UNEXPLAINED] = left
+    return split
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def _ns(value: Any) -> int:
+    """Return seconds as ns; 0 for what is no time."""
+    if isinstance(value, (int, float)) and 0 <= value < 1e9:  # noqa: PLR2004 thirty years: also keeps out inf and nan
+        return round(value * _NS)
+    return 0

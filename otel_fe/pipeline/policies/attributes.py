@@ -1,0 +1,131 @@
+"""`numeric_attribute`, `string_attribute`, `boolean_attribute`: by an attribute of any resource or span.
+
+An attribute of another type counts as that type's zero (0, "", false), as in the Collector: a text matches a numeric range
+that holds 0.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.model.probability import ALWAYS
+from otel_fe.model.re2 import compile_re2
+from otel_fe.model.vote import NO, SAMPLED, YES, Vote
+from otel_fe.pipeline.policies.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from otel_fe.config.policies import BooleanAttribute, NumericAttribute, StringAttribute
+    from otel_fe.model.span import Value
+    from otel_fe.pipeline.received import ReceivedTrace
+
+_ABSENT: Final = object()
+_INT64: Final = 1 << 63
+
+
+class AttributeEvaluator(Evaluator):
+    """Samples a trace with an attribute that matches or, inverted, a trace without one.
+
+    Args:
+        name: The policy's.
+        key: The attribute's.
+        matches: Whether a value matches; the second argument says whether it is a resource's.
+        invert: Sample unless something matches.
+        shown: Returns a value for a decision record; None where it may be private.
+    """
+
+    __slots__ = ("_invert", "_key", "_matches", "_shown")
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        matches: Callable[[Value, bool], bool],
+        *,
+        invert: bool,
+        shown: Callable[[Value], str] | None = None,
+    ) -> None:
+        super().__init__(name)
+        self._key = key
+        self._matches = matches
+        self._invert = invert
+        self._shown = shown
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote by the first attribute that matches."""
+        matches = self._matches
+        for value, of_resource in self._values(trace):
+            if matches(value, of_resource):
+                return NO if self._invert else (SAMPLED, ALWAYS, value if self._shown else "")
+        return YES if self._invert else NO
+
+    def _values(self, trace: ReceivedTrace) -> Iterator[tuple[Value, bool]]:
+        key = self._key
+        for resource in trace.resources:
+            value: Any = resource.attributes.get(key, _ABSENT)
+            if value is not _ABSENT:
+                yield value, True
+        for span in trace.spans:
+            value = span.attributes.get(key, _ABSENT)
+            if value is not _ABSENT:
+                yield value, False
+
+    def describe(self, seen: Any) -> str:
+        """Return which attribute was asked for and, where it is not private, what matched."""
+        if self._shown is None or seen is None:
+            return f"attribute {self._key}"
+        return f"attribute {self._key} is {self._shown(seen)}"
+
+
+def numeric(policy: NumericAttribute) -> Evaluator:
+    """Return the evaluator of a `numeric_attribute` policy."""
+    least = -_INT64 if policy.min_value is None else policy.min_value
+    most = _INT64 - 1 if policy.max_value is None else policy.max_value
+
+    def matches(value: Value, of_resource: bool) -> bool:  # noqa: ARG001, FBT001
+        return least <= (value if type(value) is int else 0) <= most
+
+    return AttributeEvaluator(
+        policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v if type(v) is int else 0)
+    )
+
+
+def boolean(policy: BooleanAttribute) -> Evaluator:
+    """Return the evaluator of a `boolean_attribute` policy."""
+    wanted = policy.value
+
+    def matches(value: Value, of_resource: bool) -> bool:  # noqa: ARG001, FBT001
+        return (value is True) == wanted
+
+    return AttributeEvaluator(
+        policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v is True).lower()
+    )
+
+
+def string(policy: StringAttribute) -> Evaluator:
+    """Return the evaluator of a `string_attribute` policy."""
+    matches_text = _pattern_matcher(policy) if policy.enabled_regex_matching else _exact_matcher(policy)
+
+    def matches(value: Value, of_resource: bool) -> bool:  # noqa: FBT001
+        text = value if isinstance(value, str) else ""
+        # An empty text of a span never matches, one of a resource may.
+        return bool(text or of_resource) and matches_text(text)
+
+    return AttributeEvaluator(policy.name, policy.key, matches, invert=policy.invert_match)
+
+
+def _exact_matcher(policy: StringAttribute) -> Callable[[str], bool]:
+    wanted = frozenset(value for value in policy.values if value)
+    return wanted.__contains__
+
+
+def _pattern_matcher(policy: StringAttribute) -> Callable[[str], bool]:
+    patterns = [compile_re2(pattern) for pattern in policy.values]
+
+    @functools.lru_cache(policy.cache_max_size if policy.cache_max_size > 0 else 128)
+    def matches(text: str) -> bool:
+        return any(pattern.search(text) is not None for pattern in patterns)
+
+    return matches

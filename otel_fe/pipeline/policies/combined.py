@@ -1,0 +1,97 @@
+"""`and`, `not`, `drop`: policies made of policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.model.inclusion import Inclusion, both
+from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.vote import DROPPED, FAILED, KINDS, NOT_SAMPLED, SAMPLED, Vote
+from otel_fe.pipeline.policies.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.pipeline.received import ReceivedTrace
+
+
+class AndEvaluator(Evaluator):
+    """Votes as every one of its policies does: for sampling, or `as_kind`, if all would sample."""
+
+    __slots__ = ("_as_kind", "_policies")
+
+    def __init__(self, name: str, policies: Sequence[Evaluator], as_kind: int = SAMPLED) -> None:
+        super().__init__(name, batched=any(policy.batched for policy in policies))
+        self._policies = tuple(policies)
+        self._as_kind = as_kind
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote; the first policy that does not sample is the last that is asked."""
+        inclusion: Inclusion = ALWAYS
+        seen: list[Vote] = []
+        kind = self._as_kind
+        for policy in self._policies:
+            vote = policy.evaluate(trace)
+            seen.append(vote)
+            inclusion = both(inclusion, vote[1])
+            if vote[0] == FAILED:
+                return FAILED, NEVER, seen
+            if vote[0] == NOT_SAMPLED:
+                kind = NOT_SAMPLED
+                if inclusion == NEVER:  # nothing that follows could change with what probability
+                    break
+        return kind, inclusion, seen
+
+    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+        """Let its limiters see only the traces that all its other policies would sample."""
+        if not self.batched:
+            return
+        others = [policy for policy in self._policies if not policy.batched]
+        candidates = [t for t in traces if all(policy.evaluate(t)[0] not in (NOT_SAMPLED, FAILED) for policy in others)]
+        for policy in self._policies:
+            policy.prepare(candidates, now_ns)
+
+    def describe(self, seen: Any) -> str:
+        """Return what each of its policies saw, as far as they were asked."""
+        parts = [
+            f"{policy.name} {KINDS[vote[0]]} ({policy.describe(vote[2])})"
+            for policy, vote in zip(self._policies, seen, strict=False)
+        ]
+        return " and ".join(parts)
+
+
+class DropEvaluator(AndEvaluator):
+    """Drops a trace that every one of its policies would sample."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, policies: Sequence[Evaluator]) -> None:
+        super().__init__(name, policies, as_kind=DROPPED)
+
+
+class NotEvaluator(Evaluator):
+    """Votes the opposite of another policy."""
+
+    __slots__ = ("_policy",)
+
+    def __init__(self, name: str, policy: Evaluator) -> None:
+        super().__init__(name, batched=policy.batched)
+        self._policy = policy
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote; what a policy samples by chance has a complement that is no threshold, so its probability is lost."""
+        kind, inclusion, seen = self._policy.evaluate(trace)
+        turned: Inclusion = {ALWAYS: NEVER, NEVER: ALWAYS}.get(inclusion) if isinstance(inclusion, int) else None
+        if kind == SAMPLED:
+            return NOT_SAMPLED, turned, seen
+        if kind == NOT_SAMPLED:
+            return SAMPLED, turned, seen
+        return kind, inclusion, seen
+
+    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+        """Prepare the policy it turns round."""
+        self._policy.prepare(traces, now_ns)
+
+    def describe(self, seen: object) -> str:
+        """Return what the policy saw."""
+        return f"not {self._policy.describe(seen)}"

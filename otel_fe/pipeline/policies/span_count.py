@@ -1,0 +1,36 @@
+"""`span_count`: by the number of spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
+from otel_fe.pipeline.policies.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from otel_fe.config.policies import SpanCount
+    from otel_fe.pipeline.received import ReceivedTrace
+
+
+class SpanCountEvaluator(Evaluator):
+    """Samples a trace with at least, and at most, so many spans."""
+
+    __slots__ = ("_policy",)
+
+    def __init__(self, policy: SpanCount) -> None:
+        super().__init__(policy.name)
+        self._policy = policy
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote by how many spans it has."""
+        count = len(trace.spans)
+        most = self._policy.max_spans
+        if count >= self._policy.min_spans and (not most or count <= most):
+            return SAMPLED, ALWAYS, count
+        return NOT_SAMPLED, NEVER, count
+
+    def describe(self, seen: Any) -> str:
+        """Return the number beside its bounds."""
+        most = self._policy.max_spans
+        return f"{seen} spans, wanted {self._policy.min_spans} to {most or 'any number'}"

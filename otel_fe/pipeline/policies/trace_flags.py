@@ -1,0 +1,31 @@
+"""`trace_flags`: by the sampled flag of any span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.model.span import FLAG_SAMPLED
+from otel_fe.model.vote import NO, YES, Vote
+from otel_fe.pipeline.policies.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from otel_fe.config.policies import TraceFlags
+    from otel_fe.pipeline.received import ReceivedTrace
+
+
+class TraceFlagsEvaluator(Evaluator):
+    """Samples a trace with a span that was marked as sampled where it was made."""
+
+    __slots__ = ()
+
+    def __init__(self, policy: TraceFlags) -> None:
+        super().__init__(policy.name)
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote by its flags."""
+        kind, inclusion, _ = YES if trace.flags & FLAG_SAMPLED else NO
+        return kind, inclusion, trace.flags
+
+    def describe(self, seen: Any) -> str:
+        """Return whether the flag was set."""
+        return "a span has the sampled flag" if seen & FLAG_SAMPLED else "no span has the sampled flag"

@@ -1,0 +1,45 @@
+"""`trace_state`: by an entry of any span's `tracestate`."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.model import trace_state
+from otel_fe.model.vote import NO, YES, Vote
+from otel_fe.pipeline.policies.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from otel_fe.config.policies import TraceState
+    from otel_fe.pipeline.received import ReceivedTrace
+
+_LONGEST: Final = 256
+
+
+class TraceStateEvaluator(Evaluator):
+    """Samples a trace with a span whose `tracestate` has the entry with one of the wanted values."""
+
+    __slots__ = ("_key", "_matches")
+
+    def __init__(self, policy: TraceState) -> None:
+        super().__init__(policy.name)
+        self._key = policy.key
+        # A longer entry cannot stand in a tracestate.
+        wanted = frozenset(v for v in policy.values if v and len(policy.key) + len(v) < _LONGEST)
+
+        @functools.lru_cache(1_024)
+        def matches(text: str) -> bool:
+            return dict(trace_state.members(text) or ()).get(policy.key) in wanted
+
+        self._matches = matches
+
+    def evaluate(self, trace: ReceivedTrace) -> Vote:
+        """Vote by the first span that has it."""
+        if not trace.stated:
+            return NO
+        matches = self._matches
+        return YES if any(matches(span.trace_state) for span in trace.spans if span.trace_state) else NO
+
+    def describe(self, seen: object) -> str:  # noqa: ARG002 the entry may be a secret
+        """Return which entry was asked for."""
+        return f"tracestate entry {self._key}"

@@ -1,0 +1,160 @@
+"""A trace as it is received: its ended spans, and what policies ask of all of them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.model import probability, trace_state
+from otel_fe.model import span as spans_
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.model.span import ResourceView, SpanView
+
+_SYSTEM: Final = "db.system.name"
+_OLD_SYSTEM: Final = "db.system"
+_CALLS: Final = (spans_.CLIENT, spans_.PRODUCER)
+_BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
+
+
+class ReceivedTrace:
+    """The spans of one trace that have been received, in whatever order.
+
+    Sums are kept up to date as spans come in, so that most policies need not look at the spans again.
+    """
+
+    __slots__ = (
+        "_told",
+        "arrived_ns",
+        "decided",
+        "end_ns",
+        "flags",
+        "key",
+        "rooted_ns",
+        "size_bytes",
+        "spans",
+        "start_ns",
+        "stated",
+        "statuses",
+        "trace_id",
+        "wrapped_bytes",
+    )
+
+    def __init__(self, trace_id: int, arrived_ns: int, key: int = 0) -> None:
+        self.trace_id = trace_id
+        self.key = key
+        """What its decision will be remembered by."""
+        self.arrived_ns = arrived_ns
+        """Monotonic time of its first span's arrival."""
+        self.rooted_ns = 0
+        """That of its root; 0 before."""
+        self.decided = False
+        self.spans: list[SpanView] = []
+        self.start_ns = 0
+        """Unix time of the earliest start; spans without one (0) do not count."""
+        self.end_ns = 0
+        """Unix time of the latest end."""
+        self.statuses = 0
+        """Bit n is set where a span has status n; a status that OTLP does not know sets none."""
+        self.flags = 0
+        """The flags of all spans, or'ed."""
+        self.stated = False
+        """Whether any span has a `tracestate`."""
+        self.size_bytes = 0
+        """Protobuf bytes of its parts, each with its resource and scopes."""
+        self.wrapped_bytes = 0
+        """The same as one `TracesData` message."""
+        self._told: tuple[int, bool] | None = None
+
+    def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        """Take some more of its spans.
+
+        Args:
+            spans: All of this trace.
+            size_bytes: Protobuf bytes of these spans with their resource and scopes.
+            now_ns: Monotonic time.
+        """
+        self.spans.extend(spans)
+        start, end, statuses, flags = self.start_ns, self.end_ns, self.statuses, self.flags
+        bits = _BITS
+        for span in spans:  # flat: this is done for every span there is
+            begun = span.start_ns
+            if begun and (not start or begun < start):
+                start = begun
+            if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
+                end = span.end_ns
+            statuses |= bits.get(span.status, 0)
+            flags |= span.flags
+            if not span.parent_id:
+                self.rooted_ns = self.rooted_ns or now_ns
+            if span.trace_state:
+                self.stated = True
+                self._told = None
+        self.start_ns, self.end_ns, self.statuses, self.flags = start, end, statuses, flags
+        self.size_bytes += size_bytes
+        self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
+
+    @property
+    def duration_ns(self) -> int:
+        """Of the whole trace: earliest start to latest end, whatever the order in which its spans came."""
+        return self.end_ns - self.start_ns
+
+    @property
+    def randomness(self) -> int:
+        """Its own 56 bits of randomness: `rv` where its spans have one, else the end of its id."""
+        return self._sampling[0]
+
+    @property
+    def tells_sampling(self) -> bool:
+        """Whether any of its spans says in its `tracestate` how it was sampled before."""
+        return self.stated and self._sampling[1]
+
+    @property
+    def _sampling(self) -> tuple[int, bool]:
+        found = self._told
+        if found is None:
+            found = self._told = self._read_sampling()
+        return found
+
+    def _read_sampling(self) -> tuple[int, bool]:
+        own = probability.randomness(self.trace_id)
+        if not self.stated:
+            return own, False
+        told = [trace_state.sampling(span.trace_state) for span in self.spans if span.trace_state]
+        explicit = [sampling.randomness for sampling in told if sampling.randomness is not None]
+        # All spans of a trace should say the same; where they do not, the order of arrival must not matter.
+        return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in told)
+
+    @property
+    def resources(self) -> list[ResourceView]:
+        """What its spans were produced by, each once."""
+        return list({id(resource): resource for resource in [span.resource for span in self.spans]}.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is outstanding, as far as its spans tell.
+
+        Its root is there, and every parent; and every call of another service has a child, which that service sent. Calls
+        of databases have none: those send no spans.
+        """
+        if not self.rooted_ns:
+            return False
+        spans = self.spans
+        ids = {span.span_id for span in spans}
+        unanswered = False
+        for span in spans:
+            parent = span.parent_id
+            if parent and parent not in ids:
+                return False
+            if span.kind in _CALLS and not _of_database(span):
+                unanswered = True
+        if not unanswered:
+            return True
+        parents = {span.parent_id for span in spans}
+        return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
+
+
+def _of_database(span: SpanView) -> bool:
+    attributes = span.attributes
+    return _SYSTEM in attributes or _OLD_SYSTEM in attributes

@@ -1,0 +1,121 @@
+"""Why traces were kept or not: a bounded ring of decisions, each with every policy's vote and what it saw."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.model.vote import KINDS, Vote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.model.decision import Decision
+    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.received import ReceivedTrace
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVote:
+    """What one policy said of a trace."""
+
+    policy: str
+    vote: str
+    """`sampled`, `not sampled`, `dropped` or `failed`."""
+    saw: str
+    """The value that it voted by, in words, for example `92 ms < 100 ms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision, explained."""
+
+    trace_id: int
+    time_ns: int
+    """Unix time of the decision."""
+    trigger: str
+    """Why it was decided then: `whole`, `decision_wait`, `root_wait`, `num_traces`, `trace_size`, `shutdown`."""
+    decision: Decision
+    spans: int
+    duration_ns: int
+    votes: tuple[PolicyVote, ...]
+    """Of the policies that were asked, in that order."""
+
+    @property
+    def outcome(self) -> str:
+        """The decision in words: `kept by slow, weight 1`."""
+        if self.decision.sampled:
+            weight = self.decision.weight
+            known = "unknown" if weight is None else f"{weight:.4g}"
+            return f"kept by {self.decision.reason}, weight {known}"
+        if self.decision.dropped:
+            return f"dropped by {self.decision.reason}"
+        return "not sampled"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record for machines; ids in hexadecimal, as everybody writes them."""
+        return {
+            "trace_id": f"{self.trace_id:032x}",
+            "time_unix_nano": self.time_ns,
+            "trigger": self.trigger,
+            "outcome": self.outcome,
+            "sampled": self.decision.sampled,
+            "dropped": self.decision.dropped,
+            "policy": self.decision.reason,
+            "weight": self.decision.weight,
+            "spans": self.spans,
+            "duration_ns": self.duration_ns,
+            "votes": [{"policy": v.policy, "vote": v.vote, "saw": v.saw} for v in self.votes],
+        }
+
+
+class DecisionRecords:
+    """The last decisions. What was seen is kept as it was, and put into words when somebody asks.
+
+    Args:
+        policies: Those that voted, in the order in which they are asked.
+        limit: How many decisions are kept.
+    """
+
+    def __init__(self, policies: Sequence[Evaluator], limit: int) -> None:
+        self._policies = tuple(policies)
+        self._ring: deque[tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]] = deque(maxlen=limit)
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def add(
+        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+    ) -> None:
+        """Record a decision; the oldest makes room."""
+        self._ring.append(
+            (trace.trace_id, time_ns, trigger, decision, len(trace.spans), trace.end_ns - trace.start_ns, votes)
+        )
+
+    def of(self, trace_id: int) -> DecisionRecord | None:
+        """Return the last decision on a trace; None where it is not, or no longer, known."""
+        for entry in reversed(self._ring):
+            if entry[0] == trace_id:
+                return self._explained(*entry)
+        return None
+
+    def last(self, count: int) -> list[DecisionRecord]:
+        """Return the last decisions, the newest first."""
+        return [self._explained(*entry) for _, entry in zip(range(count), reversed(self._ring), strict=False)]
+
+    def _explained(
+        self,
+        trace_id: int,
+        time_ns: int,
+        trigger: str,
+        decision: Decision,
+        spans: int,
+        duration_ns: int,
+        votes: tuple[Vote, ...],
+    ) -> DecisionRecord:
+        said = tuple(
+            PolicyVote(policy.name, KINDS[kind], policy.describe(seen))
+            for policy, (kind, _, seen) in zip(self._policies, votes, strict=False)
+        )
+        return DecisionRecord(trace_id, time_ns, trigger, decision, spans, duration_ns, said)

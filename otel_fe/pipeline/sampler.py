@@ -1,0 +1,98 @@
+"""From the votes of all policies on a trace to its decision.
+
+Drop beats sample; not to sample is no veto; the first policy of the file that samples is named. The threshold that a sampled
+trace is stamped with has the probability with which *any* policy samples traces like it, so that weights are right however
+many policies there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.config.policies import Drop
+from otel_fe.model.decision import NOT_SAMPLED, Decision
+from otel_fe.model.inclusion import Inclusion, any_of
+from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.vote import DROPPED, SAMPLED, Vote
+from otel_fe.pipeline.policies.compiled import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.config.policies import Policy
+    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.received import ReceivedTrace
+
+Verdict = tuple[Decision, tuple[Vote, ...]]
+"""A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they were asked."""
+
+_MOST_INTERNED: Final = 4_096
+
+
+class Sampler:
+    """Evaluates policies.
+
+    Args:
+        policies: In the order of the file; those of type `drop` are moved to the front.
+        first_match: Ask no further policy for its opinion once one samples. Its probability is asked for all the same: a
+            later policy that would have sampled too changes the weight.
+    """
+
+    def __init__(self, policies: Sequence[Policy], *, first_match: bool = False) -> None:
+        drops = [policy for policy in policies if isinstance(policy, Drop)]
+        others = [policy for policy in policies if not isinstance(policy, Drop)]
+        self.policies: tuple[Evaluator, ...] = tuple(compiled(policy) for policy in (*drops, *others))
+        """In the order in which they are asked."""
+        self.batched = any(policy.batched for policy in self.policies)
+        """Whether traces must be decided in rounds, since a limiter compares them with each other."""
+        self._drops = self.policies[: len(drops)]
+        self._others = self.policies[len(drops) :]
+        self._others_asked = [(policy.name, policy.evaluate) for policy in self._others]
+        self._first_match = first_match
+        self._interned: dict[tuple[str, int | None, bool], Decision] = {}
+
+    def decide_round(self, traces: Sequence[ReceivedTrace], now_ns: int) -> list[Verdict]:
+        """Decide several traces; `now_ns` is monotonic."""
+        if self.batched:
+            for policy in self._drops:
+                policy.prepare(traces, now_ns)
+            staying = [t for t in traces if not any(policy.evaluate(t)[0] == DROPPED for policy in self._drops)]
+            for policy in self._others:
+                policy.prepare(staying, now_ns)
+        return [self.decide(trace) for trace in traces]
+
+    def decide(self, trace: ReceivedTrace) -> Verdict:
+        """Decide one trace; of a round, if there are limiters."""
+        votes: list[Vote] = []
+        certain = True
+        for policy in self._drops:
+            vote = policy.evaluate(trace)
+            votes.append(vote)
+            if vote[0] == DROPPED:
+                return self._decision(policy.name, None, dropped=True), tuple(votes)
+            if vote[1] != NEVER:
+                certain = False  # it was by chance that this one was not dropped
+        winner = ""
+        for name, evaluate in self._others_asked:
+            vote = evaluate(trace)
+            votes.append(vote)
+            if vote[0] == SAMPLED and not winner:
+                winner = name
+                if self._first_match and vote[1] == ALWAYS:
+                    break
+        if not winner:
+            return NOT_SAMPLED, tuple(votes)
+        inclusions: list[Inclusion] = [vote[1] for vote in votes[len(self._drops) :]]
+        threshold = any_of(inclusions) if certain else None
+        return self._decision(winner, threshold), tuple(votes)
+
+    def _decision(self, reason: str, threshold: int | None, *, dropped: bool = False) -> Decision:
+        key = (reason, threshold, dropped)
+        found = self._interned.get(key)
+        if found is None:
+            if len(self._interned) >= _MOST_INTERNED:  # the thresholds of limiters differ from round to round
+                self._interned.clear()
+            found = self._interned[key] = Decision(
+                sampled=not dropped, reason=reason, threshold=NEVER if dropped else threshold, dropped=dropped
+            )
+        return found

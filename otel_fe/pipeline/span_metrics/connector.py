@@ -1,0 +1,199 @@
+"""Metrics from spans: counted as they come, reported when asked.
+
+Counting comes before sampling, so that counts are exact; a span that was sampled upstream counts for as many as its
+`tracestate` says. Exemplars come after: only spans of kept traces are offered, so that every exemplar leads to its trace.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.config.span_metrics import SERVICE_NAME
+from otel_fe.model import trace_state
+from otel_fe.model.metric import ExemplarPoint, Metric, Point, ResourceMetrics
+from otel_fe.model.probability import NEVER
+from otel_fe.pipeline.span_metrics.measure import Measure, Measured, Measures, Source
+from otel_fe.pipeline.span_metrics.series import FIXED_BITS, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from otel_fe.clock import Clock
+    from otel_fe.config.span_metrics import SpanMetrics
+    from otel_fe.model.span import ResourceView, SpanView
+    from otel_fe.pipeline.span_metrics.dimensions import Key
+
+SCOPE: Final = "spanmetricsconnector"
+"""As the Collector's, so that dashboards made for it work."""
+_PER_UNIT: Final = {"ms": 1_000_000, "s": 1_000_000_000}
+_ONE: Final = 1 << FIXED_BITS
+_REMEMBERED_STARTS: Final = 100_000
+
+
+class SpanMetricsConnector:
+    """Counts spans by their dimensions. Not thread-safe: its owner calls it from one thread, or holds a lock.
+
+    Args:
+        settings: Of the `span_metrics` connector.
+        clock: Unix time.
+        draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
+        instance_id: The value of `collector.instance.id`, which tells the metrics of several instances apart.
+    """
+
+    def __init__(self, settings: SpanMetrics, clock: Clock, draw: Callable[[int], int], instance_id: str) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._draw = draw
+        self._per_unit = _PER_UNIT[settings.unit]
+        self._measures = Measures(settings, self._per_unit, instance_id)
+        self._resources: OrderedDict[object, Measured] = OrderedDict()
+        """By what tells resources apart."""
+        self._sources: dict[ResourceView, Source | None] = {}
+        """By identity: spans that came together share the object. None without a service's name."""
+        self._starts: OrderedDict[tuple[object, str, Key], int] = OrderedDict()
+        """With delta temporality, where the next interval of a series begins."""
+        self.skipped = 0
+        """Spans without `service.name` on their resource, which the Collector does not count either."""
+
+    # --- spans in ----------------------------------------------------------------------------------------------------
+
+    def record(self, spans: Iterable[SpanView]) -> None:
+        """Count ended spans."""
+        now_ns = self._clock.time_ns()
+        sources = self._sources
+        for span in spans:  # flat: this is done for every span there is
+            try:
+                source = sources[span.resource]
+            except KeyError:
+                source = self._source(span.resource)
+            if source is None:
+                self.skipped += 1
+                continue
+            source.measured.seen_ns = now_ns
+            state = span.trace_state
+            adjusted = _adjusted(state) if state else None
+            duration_ns = span.end_ns - span.start_ns
+            if duration_ns < 0:  # noqa: PLR1730 a call of max() costs more
+                duration_ns = 0  # the clock was set back
+            for counted in source.counted:
+                dimensions = counted.dimensions
+                key = dimensions.plain_key(span, span.attributes.get)
+                if dimensions.unusual:
+                    key = dimensions.unusual_key(key, span, adjusted)
+                series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
+                series.seen_ns = now_ns
+                series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
+            if source.measured.events is not None:
+                self._record_events(source, source.measured.events, span, now_ns, adjusted)
+
+    def _record_events(
+        self, source: Source, events: Measure, span: SpanView, now_ns: int, adjusted: int | None
+    ) -> None:
+        for event in span.events:
+            counted = source.of_event(events, event.attributes)
+            key = counted.dimensions.key(span, adjusted)
+            series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
+            series.seen_ns = now_ns
+            series.record(0, 1 if adjusted is None else series.whole(adjusted))
+
+    def offer(self, spans: Iterable[SpanView]) -> None:
+        """Offer the spans of a kept trace, which have been counted, as exemplars."""
+        if not self._settings.exemplars.enabled:
+            return
+        now_ns = self._clock.time_ns()
+        for span in spans:
+            source = self._sources.get(span.resource) or self._source(span.resource)
+            if source is None or not span.trace_id:
+                continue
+            duration_ns = max(0, span.end_ns - span.start_ns)
+            exemplar = ExemplarPoint(duration_ns / self._per_unit, now_ns, span.trace_id, span.span_id)
+            adjusted = _adjusted(span.trace_state) if span.trace_state else None
+            for counted in source.counted:
+                series = counted.series.of(counted.dimensions.key(span, adjusted))
+                if series is not None:
+                    series.reservoir.offer(exemplar, series.aggregate.bucket(duration_ns), self._draw)
+
+    # --- resources ----------------------------------------------------------------------------------------------------
+
+    def _source(self, resource: ResourceView) -> Source | None:
+        """Return how the spans of a resource are counted that is seen for the first time, or again after a while."""
+        limit = self._settings.resource_cache_size
+        if len(self._sources) >= 4 * limit:
+            self._sources.clear()
+        attributes = resource.attributes
+        if SERVICE_NAME not in attributes:
+            self._sources[resource] = None
+            return None
+        wanted = self._settings.resource_key_attributes or attributes
+        identity = tuple(sorted((name, repr(attributes[name])) for name in wanted if name in attributes))
+        measured = self._resources.get(identity)
+        if measured is None:
+            measured = self._resources[identity] = self._measures.of(attributes)
+            if len(self._resources) > limit:
+                _, oldest = self._resources.popitem(last=False)
+                self._sources = {r: s for r, s in self._sources.items() if s is None or s.measured is not oldest}
+        self._resources.move_to_end(identity)
+        source = self._sources[resource] = self._measures.source(measured, attributes)
+        return source
+
+    # --- metrics out ---------------------------------------------------------------------------------------------------
+
+    def collect(self) -> list[ResourceMetrics]:
+        """Return all metrics as they are now; with delta temporality, counting begins anew."""
+        now_ns = self._clock.time_ns()
+        collected = [
+            ResourceMetrics(measured.attributes, SCOPE, self._metrics(identity, measured, now_ns))
+            for identity, measured in self._resources.items()
+        ]
+        if self._settings.delta:
+            self._resources.clear()
+            self._sources.clear()
+        else:
+            self._expire(now_ns)
+        return collected
+
+    def _metrics(self, identity: object, measured: Measured, now_ns: int) -> list[Metric]:
+        limit, delta = self._settings.exemplars.max_per_data_point, self._settings.delta
+        metrics = []
+        for measure in measured.all:
+            reports: dict[str, list[Point]] = {report.name: [] for report in measure.reports}
+            for key, series in measure.series.items():
+                start_ns = self._start_of((identity, measure.reports[0].name, key), series, now_ns)
+                exemplars = series.reservoir.take(limit, self._draw)
+                for report in measure.reports:
+                    value = report.value(series.aggregate)
+                    reports[report.name].append(Point(series.attributes, start_ns, now_ns, value, exemplars))
+            metrics += [Metric(report.name, report.unit, delta, reports[report.name]) for report in measure.reports]
+        return metrics
+
+    def _start_of(self, place: tuple[object, str, Key], series: Series, now_ns: int) -> int:
+        """Return where a point's interval begins: deltas of a series follow each other without a gap."""
+        if not self._settings.delta:
+            return series.start_ns
+        start = self._starts.pop(place, series.start_ns)
+        self._starts[place] = now_ns
+        if len(self._starts) > _REMEMBERED_STARTS:
+            self._starts.popitem(last=False)
+        return start
+
+    def _expire(self, now_ns: int) -> None:
+        settings = self._settings
+        if settings.expiration_ns:
+            stale = [i for i, m in self._resources.items() if now_ns - m.seen_ns >= settings.expiration_ns]
+            for identity in stale:
+                del self._resources[identity]
+            if stale:
+                self._sources.clear()
+        if settings.series_expiration_ns:
+            for measured in self._resources.values():
+                for measure in measured.all:
+                    measure.series.expire(now_ns - settings.series_expiration_ns)
+
+
+@functools.lru_cache(1_024)
+def _adjusted(text: str) -> int | None:
+    """Return how many spans one stands for by its `tracestate`, in parts of 2**-64; None where it does not say."""
+    threshold = trace_state.sampling(text).threshold
+    return None if threshold is None else _ONE * NEVER // (NEVER - threshold)

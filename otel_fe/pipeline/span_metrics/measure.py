@@ -1,0 +1,140 @@
+"""What is counted of spans, and the metrics that this makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.pipeline.span_metrics.aggregates import Count, durations
+from otel_fe.pipeline.span_metrics.dimensions import Dimensions
+from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from otel_fe.config.span_metrics import Dimension, SpanMetrics
+    from otel_fe.model.span import Attributes, SpanView, Value
+    from otel_fe.pipeline.span_metrics.aggregates import Aggregate
+    from otel_fe.pipeline.span_metrics.dimensions import Key
+
+    DimensionsOf = Callable[[Sequence[Dimension], Attributes], Dimensions]
+    """From a metric's own dimensions and the attributes that spans fall back on to how to count by them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One metric that is made from a measure."""
+
+    name: str
+    unit: str
+    value: Callable[[Any], Any]
+    """From a series' aggregate to the value of its point."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """Series by the same dimensions, counted once, and what is reported of them.
+
+    Where calls and durations have the same dimensions, as they do unless told otherwise, one measure makes both metrics: the
+    count of a histogram is the count of calls.
+    """
+
+    own: Sequence[Dimension]
+    """Dimensions beside those of every metric."""
+    series: SeriesMap
+    reports: tuple[Report, ...]
+
+
+class Measured:
+    """The measures of all resources that count as one."""
+
+    __slots__ = ("attributes", "events", "measures", "seen_ns")
+
+    def __init__(self, attributes: Attributes, measures: Sequence[Measure], events: Measure | None) -> None:
+        self.attributes = attributes
+        """The first resource's."""
+        self.measures = tuple(measures)
+        """Of spans."""
+        self.events = events
+        """Of their events; None where they are not wanted."""
+        self.seen_ns = 0
+        """Unix time of the last span."""
+
+    @property
+    def all(self) -> tuple[Measure, ...]:
+        """Every measure."""
+        return self.measures if self.events is None else (*self.measures, self.events)
+
+
+class Source:
+    """A resource as its spans are counted: measures that it may share with others, and dimensions of its own."""
+
+    __slots__ = ("_attributes", "_dimensions_of", "counted", "measured")
+
+    def __init__(self, measured: Measured, attributes: Attributes, dimensions_of: DimensionsOf) -> None:
+        self.measured = measured
+        self._attributes = attributes
+        self._dimensions_of = dimensions_of
+        self.counted = tuple(Counted(dimensions_of(measure.own, attributes), measure) for measure in measured.measures)
+
+    def of_event(self, events: Measure, attributes: Mapping[str, Value]) -> Counted:
+        """Return how an event is counted: its attributes stand in front of the resource's."""
+        return Counted(self._dimensions_of(events.own, {**self._attributes, **attributes}), events)
+
+
+class Counted:
+    """A measure seen from one resource."""
+
+    __slots__ = ("by_key", "dimensions", "series")
+
+    def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
+        self.dimensions = dimensions
+        self.series = measure.series
+        self.by_key = measure.series.by_key
+
+    def begin(self, key: Key, span: SpanView, now_ns: int, *, adjusted: bool) -> Series:
+        """Return the series of a key that has none yet."""
+        return self.series.add(key, lambda: self.dimensions.attributes(span, span.scope, adjusted=adjusted), now_ns)
+
+
+class Measures:
+    """Makes measures, and the dimensions to count by.
+
+    Args:
+        settings: Of the connector.
+        per_unit: Nanoseconds in the unit of durations.
+        instance_id: The value of `collector.instance.id`.
+    """
+
+    def __init__(self, settings: SpanMetrics, per_unit: int, instance_id: str) -> None:
+        self._settings = settings
+        self._instance_id = instance_id
+        prefix = f"{settings.namespace}." if settings.namespace else ""
+        self._calls = Report(f"{prefix}calls", "", lambda aggregate: aggregate.count)
+        self._duration = Report(f"{prefix}duration", settings.unit, lambda aggregate: aggregate.value())
+        self._events = Report(f"{prefix}events", "", lambda aggregate: aggregate.count)
+        self._durations = None if settings.histogram is None else durations(settings.histogram, per_unit)
+
+    def of(self, attributes: Attributes) -> Measured:
+        """Return new measures for a resource."""
+        settings = self._settings
+        events = self._measure(settings.event_dimensions, Count, self._events) if settings.events_enabled else None
+        return Measured(attributes, self._of_spans(), events)
+
+    def source(self, measured: Measured, attributes: Attributes) -> Source:
+        """Return how the spans of a resource are counted in measures."""
+        return Source(measured, attributes, lambda own, of: Dimensions(self._settings, own, of, self._instance_id))
+
+    def _of_spans(self) -> list[Measure]:
+        calls, duration = self._settings.calls_dimensions, self._settings.histogram_dimensions
+        if self._durations is None:
+            return [self._measure(calls, Count, self._calls)]
+        if calls == duration:
+            return [self._measure(duration, self._durations, self._calls, self._duration)]
+        return [
+            self._measure(calls, Count, self._calls),
+            self._measure(duration, self._durations, self._duration),
+        ]
+
+    def _measure(self, own: Sequence[Dimension], make: Callable[[], Aggregate], *reports: Report) -> Measure:
+        return Measure(own, SeriesMap(make, self._settings.cardinality_limit), reports)

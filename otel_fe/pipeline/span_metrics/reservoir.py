@@ -1,0 +1,41 @@
+"""Exemplars: one for each bucket, drawn fairly among those that were offered to it, which are spans of kept traces only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.model.metric import ExemplarPoint
+
+
+class Reservoir:
+    """The exemplars of one series since its last collection."""
+
+    __slots__ = ("_kept", "_offered")
+
+    def __init__(self) -> None:
+        self._kept: dict[int, ExemplarPoint] = {}
+        self._offered: dict[int, int] = {}
+
+    def offer(self, exemplar: ExemplarPoint, bucket: int, draw: Callable[[int], int]) -> None:
+        """Offer an exemplar: of n offered to a bucket, each stays with probability 1/n.
+
+        Args:
+            exemplar: Of a trace that is kept.
+            bucket: Where it competes.
+            draw: Returns a random integer from 0 to its argument less one.
+        """
+        count = self._offered[bucket] = self._offered.get(bucket, 0) + 1
+        if draw(count) == 0:
+            self._kept[bucket] = exemplar
+
+    def take(self, limit: int, draw: Callable[[int], int]) -> tuple[ExemplarPoint, ...]:
+        """Return at most `limit` exemplars, all buckets having the same chance, and begin anew."""
+        found = [self._kept[bucket] for bucket in sorted(self._kept)]
+        while len(found) > limit:
+            del found[draw(len(found))]
+        self._kept.clear()
+        self._offered.clear()
+        return tuple(found)

@@ -1,0 +1,200 @@
+"""Received spans, by trace, until each trace is decided.
+
+A trace is decided as soon as it is whole: its root is there, every parent is, and no call of another service waits for that
+service's spans (`ReceivedTrace.whole`). Otherwise `decision_wait_after_root_received` after its root or `decision_wait` after
+its first span, whichever is set and comes first, as in the Collector, which always waits that long. Limiters compare the traces
+of a round with each other: where there is one, traces that are due wait for the next `tick`.
+
+Spans that come after the decision follow it. What they would have changed is lost, and counted as late.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.model.decision import Decision
+from otel_fe.model.probability import NEVER
+from otel_fe.pipeline.counters import Counters
+from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.records import DecisionRecords
+from otel_fe.pipeline.remembered import Remembered, key_of
+from otel_fe.pipeline.sampler import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_fe.clock import Clock
+    from otel_fe.config.policies import TailSampling
+    from otel_fe.model.span import SpanView
+    from otel_fe.model.vote import Vote
+
+    Deliver = Callable[[int, Sequence[SpanView], Decision], str]
+    """Takes a trace's id, spans of it and their decision; returns the reason why it could not send them, or ""."""
+
+WHOLE: Final = "whole"
+DECISION_WAIT: Final = "decision_wait"
+ROOT_WAIT: Final = "root_wait"
+NUM_TRACES: Final = "num_traces"
+TRACE_SIZE: Final = "trace_size"
+SHUTDOWN: Final = "shutdown"
+
+_TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
+_ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
+_EARLY: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
+_REMEMBERED: Final = 100_000
+
+
+class TailSampler:
+    """Assembles, decides, delivers. Not thread-safe: its owner calls it from one thread, or holds a lock.
+
+    Args:
+        settings: Of the `tail_sampling` processor.
+        clock: Both clocks.
+        deliver: Takes what is kept.
+        at_once: Decide whole traces at once; False waits as long as the Collector does.
+        records: How many decisions stay explained.
+        counters: Where spans are counted; its own by default.
+    """
+
+    def __init__(
+        self,
+        settings: TailSampling,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        at_once: bool = True,
+        records: int = 10_000,
+        counters: Counters | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._deliver = deliver
+        self._at_once = at_once
+        self.sampler = Sampler(settings.policies, first_match=settings.sample_on_first_match)
+        self.records = DecisionRecords(self.sampler.policies, records)
+        self.counters = Counters() if counters is None else counters
+        self._open: dict[int, ReceivedTrace] = {}
+        self._by_arrival: deque[ReceivedTrace] = deque()
+        self._by_root: deque[ReceivedTrace] = deque()
+        self._round: dict[int, tuple[ReceivedTrace, str]] = {}
+        """Traces that are due, with the trigger, and wait for the next tick."""
+        self._remembered = Remembered(max(settings.sampled_cache_size, settings.non_sampled_cache_size, _REMEMBERED))
+
+    # --- spans in ----------------------------------------------------------------------------------------------------
+
+    def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        """Take spans that have arrived together.
+
+        Args:
+            trace_id: Their trace.
+            spans: At least one.
+            size_bytes: Protobuf bytes of them with their resource and scopes; 0 where nobody asks for sizes.
+            now_ns: Monotonic time; handed in, since one reading does for all traces of a request.
+        """
+        trace = self._open.get(trace_id)
+        if trace is None:
+            key = key_of(trace_id)
+            decision = self._remembered[key]
+            if decision is not None:
+                self._late(trace_id, spans, decision)
+                return
+            if len(self._open) >= self._settings.num_traces:
+                self._decide([next(iter(self._open.values()))], NUM_TRACES)
+            trace = self._open[trace_id] = ReceivedTrace(trace_id, now_ns, key)
+            self._by_arrival.append(trace)
+        rooted = trace.rooted_ns
+        trace.add(spans, size_bytes, now_ns)
+        limit = self._settings.maximum_trace_size_bytes
+        if limit and trace.size_bytes > limit:
+            self._conclude(trace, TRACE_SIZE, _TOO_LARGE, ())
+        elif trace.rooted_ns:
+            if not rooted and self._settings.decision_wait_after_root_received_ns:
+                self._by_root.append(trace)
+            if self._at_once and trace.whole:
+                if self.sampler.batched:
+                    self._round.setdefault(trace_id, (trace, WHOLE))
+                else:
+                    self._conclude(trace, WHOLE, *self.sampler.decide(trace))
+
+    def _late(self, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> None:
+        count = len(spans)
+        counters = self.counters
+        with counters.lock:
+            counters.received += count
+            counters.late += count
+            if decision is _TOO_LARGE:
+                counters.dropped[TRACE_SIZE] += count
+            elif not decision.sampled:
+                counters.not_sampled += count
+        if decision.sampled:
+            counters.kept(count, self._deliver(trace_id, spans, decision))
+
+    # --- decisions out ------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Return how many traces are not decided, and how many spans they hold."""
+        return len(self._open), sum(len(trace.spans) for trace in self._open.values())
+
+    def tick(self) -> None:
+        """Decide what is due; called about once a second, and as often as traces should be decided that are not whole."""
+        now_ns = self._clock.monotonic_ns()
+        self._collect_due(self._by_arrival, now_ns - self._settings.decision_wait_ns, DECISION_WAIT)
+        self._collect_due(self._by_root, now_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT)
+        due, self._round = list(self._round.values()), {}
+        if due:
+            self._decide([trace for trace, _ in due], [trigger for _, trigger in due])
+
+    def close(self) -> None:
+        """Decide all pending traces as they stand, or drop them if that was asked for."""
+        pending = list(self._open.values())
+        if self._settings.drop_pending_traces_on_shutdown:
+            for trace in pending:
+                self._conclude(trace, SHUTDOWN, _ABANDONED, ())
+        else:
+            self._decide(pending, SHUTDOWN)
+
+    def _collect_due(self, waiting: deque[ReceivedTrace], until_ns: int, trigger: str) -> None:
+        while waiting:
+            trace = waiting[0]
+            if not trace.decided:
+                since = trace.arrived_ns if trigger is DECISION_WAIT else trace.rooted_ns
+                if since > until_ns:
+                    return
+                self._round.setdefault(trace.trace_id, (trace, trigger))
+            waiting.popleft()
+
+    def _decide(self, traces: Sequence[ReceivedTrace], triggers: str | Sequence[str]) -> None:
+        each = [triggers] * len(traces) if isinstance(triggers, str) else triggers
+        verdicts = self.sampler.decide_round(traces, self._clock.monotonic_ns())
+        for trace, trigger, (decision, votes) in zip(traces, each, verdicts, strict=True):
+            self._conclude(trace, trigger, decision, votes)
+
+    def _conclude(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+        """Carry a decision out: count, record, remember, deliver."""
+        trace.decided = True
+        trace_id, spans = trace.trace_id, trace.spans
+        del self._open[trace_id]
+        if self._round:
+            self._round.pop(trace_id, None)
+        self._remembered[trace.key] = decision
+        self.records.add(trace, self._clock.time_ns(), trigger, decision, votes)
+        self._count(len(spans), trigger, decision)
+        if decision.sampled:
+            self.counters.kept(len(spans), self._deliver(trace_id, spans, decision))
+        trace.spans = []  # it may wait in a queue for its time to come
+
+    def _count(self, spans: int, trigger: str, decision: Decision) -> None:
+        counters = self.counters
+        with counters.lock:
+            counters.received += spans
+            if trigger in _EARLY:
+                counters.evicted[trigger] += 1
+            if decision.sampled:
+                counters.traces[decision.reason] += 1
+            elif decision is _TOO_LARGE or decision is _ABANDONED:
+                counters.dropped[decision.reason] += spans
+            else:
+                counters.not_sampled += spans
+                counters.traces_not_sampled += 1

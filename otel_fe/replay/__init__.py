@@ -1,0 +1,1 @@
+"""Recorded traffic through a policy, before it is deployed: what would be kept, and what changes."""

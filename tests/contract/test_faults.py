@@ -1,0 +1,75 @@
+"""Every hook has a fault injected: the names are read from the source, so that a new hook cannot be forgotten."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import otel_fe
+from tests.integration.faulty import INJECTIONS
+
+PACKAGE = Path(otel_fe.__file__).parent / "instrument"
+
+
+def _modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        yield name, ast.parse(path.read_text())
+
+
+def _calls(tree, name):
+    """Return the calls of a function, by the last part of its name."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
+    ]
+
+
+def _background_tasks():
+    """Return the names of the tasks that `Background` is made with; it counts each one's faults under its own."""
+    return {
+        task.elts[0].value
+        for _, tree in _modules()
+        for call in _calls(tree, "Background")
+        for task in call.args[0].elts
+    }
+
+
+def _hooks():
+    """Return each hook with the module it is in."""
+    found = set()
+    for module, tree in _modules():
+        for call in _calls(tree, "record"):
+            if not ast.unparse(call.func).startswith("faults."):
+                continue
+            name = call.args[0]
+            if isinstance(name, ast.Constant):
+                found.add((module, name.value))
+            else:
+                assert (module, ast.unparse(name)) == ("background", "f'background.{name}'"), (
+                    f"{module}:{call.lineno}: write the hook's name out, so that this test can read it"
+                )
+                found |= {(module, f"background.{task}") for task in _background_tasks()}
+    return found
+
+
+def test_every_hook_has_a_fault_injected():
+    """What `faults.record` names anywhere in the package stands in tests/integration/faulty/, and nothing else does."""
+    hooks = _hooks()
+    assert len(hooks) > 25
+    injected = {(injection.module, injection.hook) for injection in INJECTIONS}
+    assert hooks - injected == set(), "these hooks have no injection"
+    assert injected - hooks == set(), "these injections are of hooks that do not exist"
+
+
+def test_every_handler_of_everything_counts():
+    """`except Exception` in the package hands what it caught to `faults.record`, raises, or says why not beside it."""
+    for module, tree in _modules():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ExceptHandler) or ast.unparse(node.type or ast.Constant("")) != "Exception":
+                continue
+            body = "\n".join(map(ast.unparse, node.body))
+            counted = "faults.record(" in body or "raise" in body
+            source = (PACKAGE / f"{module.replace('.', '/')}.py").read_text().splitlines()[node.lineno - 1]
+            assert counted or "# noqa" in source, f"{module}:{node.lineno}"

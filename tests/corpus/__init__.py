@@ -1,0 +1,1 @@
+"""Traces and settings that go through the original, the OpenTelemetry Collector, and through us; every edge has a name."""

@@ -1,0 +1,106 @@
+"""What came of a case: which spans left, and which metrics; without what differs from run to run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from otel_fe.model.span import Span
+
+_READABLE = 1_000
+Json = Any
+"""What json.loads returns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a case. Equal to another one where their JSON is, so that 1, 1.0 and true are told apart."""
+
+    kept: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """By trace id and `tracestate`, the ids of its exported spans: hexadecimal, sorted, as often as they were exported."""
+    winners: dict[str, str] = field(default_factory=dict)
+    """By trace id, the policy that sampled it."""
+    sub_policies: dict[str, str] = field(default_factory=dict)
+    """By trace id, the sub-policy of a composite that would have sampled it, whichever policy won."""
+    points: list[dict[str, Json]] = field(default_factory=list)
+    """The data points of the last cumulative flush, or of all delta flushes; sorted."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it without what is empty."""
+        return {key: value for key, value in vars(self).items() if value}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Json]) -> Outcome:
+        """Return what `to_json` gave."""
+        return cls(**found)
+
+    def totals(self) -> dict[str, int]:
+        """Return how much was kept, where what was kept is up to chance."""
+        spans = sum(len(ids) for states in self.kept.values() for ids in states.values())
+        return {"traces": len(self.kept), "spans": spans, "points": len(self.points)}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Outcome):
+            return NotImplemented
+        return _text(self.to_json()) == _text(other.to_json())
+
+    def __hash__(self) -> int:
+        return hash(_text(self.to_json()))
+
+
+def _text(found: Json) -> str:
+    return json.dumps(found, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class KeptSpan:
+    """A span that left, and what the sampler wrote on it."""
+
+    trace_id: int
+    span_id: int
+    trace_state: str
+    winner: str = ""
+    sub_policy: str = ""
+
+
+def outcome(kept: Iterable[KeptSpan] = (), points: Iterable[dict[str, Json]] = ()) -> Outcome:
+    """Return the outcome of these spans and points, in whatever order they came."""
+    by_trace: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    winners: dict[str, str] = {}
+    sub_policies: dict[str, str] = {}
+    for span in kept:
+        trace = f"{span.trace_id:032x}"
+        by_trace[trace][span.trace_state].append(f"{span.span_id:x}")
+        # Late spans carry no winner in the original.
+        if span.winner:
+            winners[trace] = span.winner
+        if span.sub_policy:
+            sub_policies[trace] = span.sub_policy
+    ordered = {trace: {state: sorted(ids) for state, ids in states.items()} for trace, states in by_trace.items()}
+    return Outcome(ordered, winners, sub_policies, sorted(map(_abbreviated, points), key=_text))
+
+
+def _abbreviated(found: Json) -> Json:
+    """Return JSON in which a string too long to be read is told by its length and hash."""
+    if isinstance(found, dict):
+        return {key: _abbreviated(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_abbreviated(value) for value in found]
+    if isinstance(found, str) and len(found) > _READABLE:
+        return f"{len(found)} characters, {hashlib.blake2b(found.encode(), digest_size=8).hexdigest()}"
+    return found
+
+
+def keeps(spans: Sequence[Span], winner: str, trace_state: str = "ot=th:0") -> Outcome:
+    """Return the outcome that exactly these spans are kept."""
+    return outcome(KeptSpan(span.trace_id, span.span_id, trace_state, winner) for span in spans)
+
+
+NOTHING = Outcome()
+"""Every trace was let go."""

@@ -1,0 +1,16 @@
+"""Faults for every hook of ours, each with an operation of the application that runs into it."""
+
+from tests.integration.faulty import at_the_end, extractions, imports, pipeline, redis_clients, sql
+from tests.integration.faulty.injection import INJECTIONS, Application, Injection
+
+__all__ = [
+    "INJECTIONS",
+    "Application",
+    "Injection",
+    "at_the_end",
+    "extractions",
+    "imports",
+    "pipeline",
+    "redis_clients",
+    "sql",
+]

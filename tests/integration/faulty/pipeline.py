@@ -1,0 +1,65 @@
+"""Faults in the pipeline behind the spans: deciding, exporting, metrics, the background."""
+
+from __future__ import annotations
+
+import otel_fe
+from tests.integration.faulty.injection import injected
+
+
+def names(app):
+    """Return the exported spans of the application's own."""
+    return [span.name for span in app.captured.spans if not span.name.startswith("feature_extraction")]
+
+
+def traced(app):
+    """Leave a span of the application's own with an extraction in it."""
+    with app.captured.traces.get_tracer("mine").start_as_current_span("mine"), otel_fe.extraction("x"):
+        return 5
+
+
+@injected("export.settle", "export", "otel_fe.pipeline.counters:Counters.settle")
+def exported_spans(app):
+    return traced(app), app.captured.traces.force_flush(), names(app)
+
+
+@injected("pipeline.keep", "process", "otel_fe.instrument.export:_stamped")
+@injected("pipeline.decide", "process", "otel_fe.pipeline.engine:Engine.settle")
+def flushing(app):
+    return [(traced(app), app.captured.traces.force_flush()) for _ in range(40)]
+
+
+@injected("pipeline.decide", "process", "otel_fe.pipeline.assembler:Assembler.decide_all")
+def shutting_down(app):
+    return traced(app), app.captured.traces.shutdown(), app.captured.metrics.force_flush()
+
+
+def ours_left_out(data):
+    """Return the metrics of the application's own, by name and value."""
+    return [
+        (metric.name, point.value)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if scope.scope.name == "mine"
+    ]
+
+
+@injected("metrics.collect", "metric_source", "otel_fe.instrument.metric_points:Collection.metrics")
+@injected("metrics.collect", "metric_source", "otel_fe.instrument.metric_points:Collection.take")
+def metrics_of_its_own(app):
+    app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
+    traced(app)
+    return ours_left_out(app.captured.reader.get_metrics_data())
+
+
+QUICK = "otel_fe.instrument.background"
+
+
+@injected("background.sweep", "background", "otel_fe.pipeline.assembler:Assembler.sweep", when="before")
+@injected("background.rss", "background", "otel_fe.instrument.process:sample_rss", when="before")
+@injected("background.gpu", "background", "otel_fe.instrument.process:GpuSampler", when="before")
+def work_while_the_background_fails(app):
+    found = [traced(app)]
+    app.await_fault()
+    return [*found, traced(app)], names(app)

@@ -1,0 +1,119 @@
+"""Arbitrary spans, as far as OTLP can carry them, and every kind of policy."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from otel_fe.config.collector import read_collector_config
+from otel_fe.model.span import Event, Resource, Scope, Span
+
+UINT64 = (1 << 64) - 1
+INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
+KEYS = st.sampled_from(["shop", "n", "ok", "service.name", "db.system", "feature_extraction.feature_set", "", "ü"])
+
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.floats(allow_nan=True),
+    st.text(max_size=8),
+    st.binary(max_size=4),
+)
+VALUES = st.recursive(
+    _scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=4,
+)
+ATTRIBUTES = st.dictionaries(KEYS, VALUES, max_size=4)
+TRACE_STATES = st.one_of(
+    st.just(""),
+    st.sampled_from(
+        ["ot=th:8", "ot=th:0", "ot=rv:ffffffffffffff", "ot=th:c;rv:fedcba98765432,a=b", "shop=keep", "=,="]
+    ),
+    st.text(max_size=12),
+)
+RESOURCES = [Resource({"service.name": "a"}), Resource({"service.name": "b", "shop": "yes"}), Resource({})]
+SCOPES = [Scope(), Scope("lib", "1")]
+
+SPANS = st.builds(
+    Span,
+    trace_id=st.integers(1, 5),
+    span_id=st.integers(1, 6),
+    parent_id=st.one_of(st.just(0), st.integers(1, 6)),
+    name=st.text(max_size=4),
+    kind=st.one_of(st.integers(0, 5), INT32),
+    start_ns=st.one_of(st.integers(0, UINT64), st.integers(0, 10**9)),
+    end_ns=st.one_of(st.integers(0, UINT64), st.integers(0, 10**9)),
+    status=st.one_of(st.integers(0, 2), INT32),
+    trace_state=TRACE_STATES,
+    flags=st.integers(0, (1 << 32) - 1),
+    attributes=ATTRIBUTES,
+    events=st.lists(st.builds(Event, name=st.text(max_size=3), attributes=ATTRIBUTES), max_size=2),
+    resource=st.sampled_from(RESOURCES),
+    scope=st.sampled_from(SCOPES),
+)
+
+POLICIES = {
+    "error": "{type: status_code, status_code: {status_codes: [ERROR]}}",
+    "slow": "{type: latency, latency: {threshold_ms: 99}}",
+    "between": "{type: latency, latency: {threshold_ms: 10, upper_threshold_ms: 400}}",
+    "numeric": "{type: numeric_attribute, numeric_attribute: {key: n, min_value: 5, max_value: 900}}",
+    "string": "{type: string_attribute, string_attribute: {key: shop, values: ['y.*'], enabled_regex_matching: true}}",
+    "inverted": "{type: string_attribute, string_attribute: {key: shop, values: ['yes'], invert_match: true}}",
+    "boolean": "{type: boolean_attribute, boolean_attribute: {key: ok, value: true}}",
+    "share": "{type: probabilistic, probabilistic: {sampling_percentage: 40}}",
+    "salted": "{type: probabilistic, probabilistic: {sampling_percentage: 30, hash_salt: own}}",
+    "state": "{type: trace_state, trace_state: {key: shop, values: [keep]}}",
+    "flags": "{type: trace_flags}",
+    "count": "{type: span_count, span_count: {min_spans: 2, max_spans: 4}}",
+    "rate": "{type: rate_limiting, rate_limiting: {spans_per_second: 3}}",
+    "bytes": "{type: bytes_limiting, bytes_limiting: {bytes_per_second: 500}}",
+    "ottl": (
+        "{type: ottl_condition, ottl_condition: {error_mode: propagate, span: "
+        '[\'attributes["n"] > 3 and IsMatch(name, "a")\'], spanevent: [\'attributes["ok"] == true\']}}'
+    ),
+    "and": (
+        "{type: and, and: {and_sub_policy: [{name: a, type: trace_flags}, "
+        "{name: b, type: not, not: {not_sub_policy: {name: c, type: probabilistic, "
+        "probabilistic: {sampling_percentage: 50}}}}]}}"
+    ),
+    "drop": "{type: drop, drop: {drop_sub_policy: [{name: a, type: string_attribute, string_attribute: {key: shop, values: [no]}}]}}",
+    "composite": (
+        "{type: composite, composite: {max_total_spans_per_second: 4, policy_order: [a, b], composite_sub_policy: "
+        "[{name: a, type: trace_flags}, {name: b, type: always_sample}]}}"
+    ),
+}
+"""One of each kind, by name: the YAML of its settings."""
+
+
+def tail_sampling(*names, settings=""):
+    """Return the settings of a processor with these policies."""
+    policies = "\n".join(f"      - {POLICIES[name].replace('{', '{name: ' + name + ', ', 1)}" for name in names)
+    text = f"""
+receivers: {{otlp: {{protocols: {{grpc: {{}}}}}}}}
+exporters: {{nop: {{}}}}
+processors:
+  tail_sampling:
+    decision_wait: 5s
+{settings}
+    policies:
+{policies}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [tail_sampling], exporters: [nop]}}}}}}
+"""
+    (found,) = read_collector_config(text, "test.yaml", {}).processors.values()
+    return found
+
+
+class HandClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**18
+
+    def time_ns(self) -> int:
+        """Return the time."""
+        return self.now_ns
+
+    def monotonic_ns(self) -> int:
+        """Return the time."""
+        return self.now_ns

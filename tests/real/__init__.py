@@ -1,0 +1,1 @@
+"""Real programs that tests run against, built here where no package manager has them."""

@@ -1,0 +1,159 @@
+"""The real OpenTelemetry Collector: built once per manifest into a cache folder, and run by tests."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.integration.conftest import missing
+from tests.real.go import Unavailable, cache_folder, go_binary, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MANIFEST = Path(__file__).with_name("collector.yaml")
+BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.160.0"
+_NAME = "otelcol-fe"
+_START_S = 30
+_STOP_S = 30
+
+
+def built_collector() -> Path:
+    """Return the Collector's binary; where it cannot be built, skip the test, and fail it in CI."""
+    try:
+        return build_collector()
+    except Unavailable as fault:
+        missing(f"the OpenTelemetry Collector ({fault})")
+        raise
+
+
+def build_collector() -> Path:
+    """Return the Collector's binary, built now (two minutes) unless an earlier run has.
+
+    Raises:
+        Unavailable: with what the toolchain said.
+    """
+    cache = cache_folder()
+    digest = hashlib.sha256(MANIFEST.read_bytes() + BUILDER.encode()).hexdigest()[:12]
+    folder = cache / f"collector-{digest}"
+    binary = folder / _NAME
+    if not binary.exists():
+        with _locked(cache / "build.lock"):
+            # Whoever held the lock before may have built it.
+            if not binary.exists():
+                _build(cache, folder)
+    return binary
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes; it ends with the process, however that ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(cache: Path, folder: Path) -> None:
+    """Build the manifest beside `folder`, and move what is complete to its place."""
+    go = go_binary()
+    making = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+    try:
+        tools = making / "tools"
+        environment = {**os.environ, "GOBIN": str(tools), "PATH": f"{go.parent}{os.pathsep}{os.environ['PATH']}"}
+        run([go, "install", BUILDER], env=environment)
+        run([tools / "builder", "--config", MANIFEST], env=environment, cwd=making)
+        # Something stale without a binary, if anything, is in the way.
+        shutil.rmtree(folder, ignore_errors=True)
+        (making / "out").rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+class RunningCollector:
+    """A Collector from start to graceful stop, in which it decides the traces that are pending.
+
+    Args:
+        binary: What `built_collector` returned.
+        config: Its configuration, YAML.
+        folder: Where its configuration and its log are written.
+        receivers: Ports on 127.0.0.1 or Unix sockets that accept connections when it has started.
+        gates: Feature gates to switch on.
+    """
+
+    def __init__(
+        self, binary: Path, config: str, folder: Path, receivers: Sequence[int | Path], gates: Sequence[str] = ()
+    ) -> None:
+        self._command = [str(binary), "--config", str(folder / "collector.yaml")]
+        if gates:
+            self._command.append(f"--feature-gates={','.join(gates)}")
+        self._config = config
+        self._folder = folder
+        self._receivers = receivers
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return (self._folder / "collector.log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """Its process, for measurements."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def __enter__(self) -> RunningCollector:  # noqa: PYI034 - Self is of 3.11
+        (self._folder / "collector.yaml").write_text(self._config)
+        with (self._folder / "collector.log").open("wb") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            self._wait_until_it_accepts()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it with SIGTERM and wait until it has decided and exported what was pending. May be called twice."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"the Collector does not end\n{self.log[-2000:]}") from None
+
+    def _wait_until_it_accepts(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            if all(map(_accepts, self._receivers)):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the Collector does not start\n{self.log[-4000:]}")
+
+
+def _accepts(receiver: int | Path) -> bool:
+    family = socket.AF_INET if isinstance(receiver, int) else socket.AF_UNIX
+    address = ("127.0.0.1", receiver) if isinstance(receiver, int) else str(receiver)
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(address) == 0

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+from otel_fe.cli import main
+
+GOOD = """
+receivers: {otlp: {protocols: {grpc: }}}
+exporters: {debug: , nop: }
+service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+"""
+
+
+def test_a_right_file_is_ok(tmp_path, capsys):
+    """One line with what it holds; warnings go to stderr."""
+    file = tmp_path / "good.yaml"
+    file.write_text(GOOD)
+    assert main(["check", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{file}: ok (1 pipeline: traces; 2 exporters: debug, nop)\n"
+    assert err == f"{file}:3:22: exporters::nop: no pipeline names it, so it does nothing (warning)\n"
+
+
+def test_all_problems_of_all_files_are_printed(tmp_path, capsys):
+    """To stderr, and the exit status is 1."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(GOOD.replace(", nop: ", ""))
+    bad.write_text(GOOD.replace("[otlp]", "[x]").replace(", nop: ", ", y: "))
+    assert main(["check", str(bad), str(good)]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{good}: ok")
+    assert [line.split(": ")[1] for line in err.splitlines()] == [
+        "exporters::y",
+        "service::pipelines::traces::receivers[0]",
+    ]
+
+
+def test_json(tmp_path, capsys):
+    """The same for machines."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(GOOD.replace("[otlp]", "[x]"))
+    assert main(["check", "--json", str(file)]) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["file"], found["ok"], found["summary"]) == (str(file), False, "")
+    assert found["problems"][0] == {
+        "line": 4,
+        "column": 44,
+        "key": "service::pipelines::traces::receivers[0]",
+        "value": "x",
+        "wanted": "no receiver has this id",
+    }
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path, capsys):
+    """With its name, and without a traceback."""
+    missing, binary = tmp_path / "missing.yaml", tmp_path / "binary.yaml"
+    binary.write_bytes(b"a: \xff")
+    assert (main(["check", str(missing)]), main(["check", str(binary)])) == (1, 1)
+    first, second = capsys.readouterr().err.splitlines()
+    assert "No such file" in first
+    assert str(missing) in first
+    assert second == f"otel-fe check: {binary}: 'byte 3' cannot be used; write the file in UTF-8"
+
+
+def test_documents_of_another_kind_are_told_apart(tmp_path, capsys):
+    """By `apiVersion`."""
+    file = tmp_path / "slo.yaml"
+    file.write_text("apiVersion: openslo/v1\nkind: SLO\n")
+    assert main(["check", str(file)]) == 1
+    assert "OpenSLO" in capsys.readouterr().err
