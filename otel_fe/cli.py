@@ -50,6 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", nargs="+", help="a YAML file")
     check.add_argument("--json", action="store_true", help="print one JSON document with the findings instead of text")
     check.set_defaults(run=_check)
+    replay = commands.add_parser(
+        "replay",
+        help="run a policy over recorded traffic: what it keeps, and what changes against another",
+        description="Runs the tail_sampling processor of a Collector configuration over recorded OTLP traces (protobuf or JSON, "
+        "also gzipped, also as the Collector's file exporter writes them), with the timing of the recording.",
+    )
+    replay.add_argument("recorded", nargs="+", metavar="RECORDED", help="files of recorded traces, in their order")
+    replay.add_argument("--config", required=True, help="the configuration with the policies to try")
+    replay.add_argument("--against", help="the configuration to compare with, for example the one in force")
+    replay.add_argument("--processor", default="", help="id of the processor, where a file has several")
+    replay.add_argument("--slow-ms", type=float, default=100.0, help="what counts as slow, inclusive (default 100)")
+    replay.add_argument(
+        "--wait", action="store_true", help="wait as long as the Collector before deciding whole traces"
+    )
+    replay.add_argument(
+        "--changes", type=int, default=20, help="how many traces that change sides to show (default 20)"
+    )
+    replay.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    replay.set_defaults(run=_replay)
     return parser
 
 
@@ -64,6 +83,13 @@ def _demo(arguments: argparse.Namespace) -> int:
     from otel_fe.demo.run import run  # noqa: PLC0415 only this command needs it
 
     return run(arguments)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from otel_fe.replay.command import replay  # noqa: PLC0415 only this command needs it
+
+    print(replay(arguments, os.environ))
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:

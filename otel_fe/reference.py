@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_fe import semconv
-from otel_fe.config import settings
+from otel_fe.config import ottl, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +47,33 @@ def variables() -> str:
     return _table(("variable", "default", "meaning"), rows)
 
 
+def paths() -> str:
+    """Return the table of what a condition can ask for."""
+    rows = [
+        (f"`{context}.{name}`", sentence) for context, named in ottl.PATHS.items() for name, sentence in named.items()
+    ]
+    return _table(("path", "meaning"), rows)
+
+
+def converters() -> str:
+    """Return the table of functions in conditions."""
+    rows = [
+        (f"`{name}({', '.join(p.name for p in converter.parameters)})`", converter.sentence)
+        for name, converter in ottl.CONVERTERS.items()
+    ]
+    return _table(("converter", "meaning"), rows)
+
+
 def filled_in(text: str) -> str:
     """Return a Markdown text with what stands between its `generated` marks written anew."""
-    for name, make in (("attributes", attributes), ("metrics", metrics), ("settings", variables)):
+    tables = {
+        "attributes": attributes,
+        "metrics": metrics,
+        "settings": variables,
+        "paths": paths,
+        "converters": converters,
+    }
+    for name, make in tables.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(functools.partial(_between, make()), text)
     return text

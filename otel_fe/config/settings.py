@@ -110,6 +110,8 @@ class Settings:
     """Functions under `functools.lru_cache` or `cachetools.cached` whose look-ups count: `module:qualified.name`, by commas."""
     disabled_libraries: str = _variable("", library_names)
     """Libraries that are left alone, by name and separated by commas, for example `scikit-learn,feast`."""
+    config: str = _variable("", _text)
+    """A Collector configuration (a YAML file) whose `tail_sampling` decides here what is kept, and whose `span_metrics` count."""
     pipeline: str = _variable("process", _pipeline)
     """`process`: decide here, before encoding. `collector`: export every span and leave both to a collector."""
     baseline_ratio: float = _variable(0.05, _ratio)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.export import Metric, MetricReader
 
     from otel_fe.instrument.metric_points import Collection
 
@@ -41,11 +41,15 @@ class MetricSource:
     Args:
         provider: An SDK meter provider.
         collect: Returns the engine's metrics as they are now.
+        more: Returns metrics beside those, in the SDK's form.
     """
 
-    def __init__(self, provider: MeterProvider, collect: Callable[[], Collection]) -> None:
+    def __init__(
+        self, provider: MeterProvider, collect: Callable[[], Collection], more: Callable[[], list[Metric]]
+    ) -> None:
         self._provider = provider
         self._collect = collect
+        self._more = more
         self._previous: dict[MetricReader, _Previous] = {}
         consumer: Any = provider._measurement_consumer
         self._consumer = consumer
@@ -88,6 +92,7 @@ class MetricSource:
             delta_counters=temporality[_Counter] is AggregationTemporality.DELTA,
         )
         previous.collection = now
+        metrics += self._more()
         if not metrics:
             return collected
         scope = ScopeMetrics(scope=_SCOPE, metrics=metrics, schema_url="")

@@ -6,7 +6,6 @@ What it puts in, it takes out again: tracers, processors and readers are afterwa
 from __future__ import annotations
 
 import os
-import random
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import SpanKind
 
 from otel_fe import semconv
-from otel_fe.clock import SystemClock
 from otel_fe.instrument import faults, lean_tracer
 from otel_fe.instrument.background import Background
+from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.export import KeptTraces, exports
 from otel_fe.instrument.flush import flush_providers
 from otel_fe.instrument.gpu import GpuSampler
@@ -26,7 +25,6 @@ from otel_fe.instrument.metric_source import MetricSource
 from otel_fe.instrument.processor import PipelineProcessor
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline import attribution
-from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.version import __version__
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.trace import Tracer, TracerProvider
     from opentelemetry.trace import Span
     from opentelemetry.trace import Tracer as ApiTracer
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.pipeline.trace import LocalTrace
 
-_CLOCK: Final = SystemClock()
 _CALLS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
 
 
@@ -65,10 +63,11 @@ class ProcessPipeline:
         self._remarkable_ns = min(self._slow_ns, LATENCY_LIMIT_NS)
         self.exception_messages = settings.exception_messages
         self._kept = KeptTraces([], self._settled)
-        self._started_ns = _CLOCK.time_ns()
-        self.engine = self._new_engine()
+        self._started_ns = CLOCK.time_ns()
+        self._engines = Engines(settings)
+        self.engine = self._engines.make(self._keep)
         self._processor = PipelineProcessor(self.engine, self.close, self._flush)
-        self._metrics = None if metrics is None else MetricSource(metrics, self.collect)
+        self._metrics = None if metrics is None else MetricSource(metrics, self.collect, self._collect_span_metrics)
         self._gpu: GpuSampler | None = None
         self._background = Background((("sweep", self._sweep), ("rss", sample_rss), ("gpu", self._sample_gpu)))
         self._closing = threading.RLock()
@@ -81,8 +80,7 @@ class ProcessPipeline:
             os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
 
     def __str__(self) -> str:
-        kept = f"{self._settings.baseline_ratio:.3g} of healthy traces kept"
-        return f"pipeline in the process ({kept}, errors and slow ones always)"
+        return f"pipeline in the process ({self._engines})"
 
     # --- putting it in, and taking it out -------------------------------------------------------------------------
 
@@ -167,7 +165,16 @@ class ProcessPipeline:
     def collect(self) -> Collection:
         """Return the derived metrics as they are now."""
         self.engine.settle()
-        return Collection.take(self.engine, self._started_ns, _CLOCK.time_ns(), faults.counts())
+        return Collection.take(self.engine, self._started_ns, CLOCK.time_ns(), faults.counts())
+
+    def _collect_span_metrics(self) -> list[Metric]:
+        """Return what `span_metrics` connectors have counted, of a configuration that has any."""
+        connectors = self._engines.span_metrics
+        if connectors is None:
+            return []
+        from otel_fe.instrument.span_metric_points import sdk_metrics  # noqa: PLC0415 few need it
+
+        return sdk_metrics(connectors.collect())
 
     def settle(self) -> None:
         """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
@@ -216,11 +223,6 @@ class ProcessPipeline:
     def _settled(self, reasons: Counter[str], lost: str) -> None:
         self.engine.counters.settle(reasons, lost)
 
-    def _new_engine(self) -> Engine:
-        # Not the module's functions: an application that seeds `random` would get other numbers than without us.
-        draw = random.Random().randrange  # noqa: S311 chooses exemplars, guards nothing
-        return Engine(self._settings, _CLOCK, draw, self._keep)
-
     def _sweep(self) -> None:
         self.engine.settle()
         self.engine.assembler.sweep()
@@ -236,10 +238,10 @@ class ProcessPipeline:
     def _after_fork(self) -> None:
         """Start over in a child: the parent holds, counts and sends everything up to here."""
         self.generation += 1
-        self._started_ns = _CLOCK.time_ns()
+        self._started_ns = CLOCK.time_ns()
         self._kept.renew()
         self.engine.assembler.abandon()
-        self.engine = self._new_engine()
+        self.engine = self._engines.make(self._keep)
         self._processor.renew(self.engine)
         self._gpu = None
         self._closing = threading.RLock()

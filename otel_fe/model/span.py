@@ -101,6 +101,26 @@ class SpanView(Protocol):
         ...
 
     @property
+    def status_message(self) -> str:
+        """What its status says beside the code."""
+        ...
+
+    @property
+    def dropped_attributes_count(self) -> int:
+        """How many attributes were dropped where it was made."""
+        ...
+
+    @property
+    def dropped_events_count(self) -> int:
+        """How many events."""
+        ...
+
+    @property
+    def dropped_links_count(self) -> int:
+        """How many links."""
+        ...
+
+    @property
     def events(self) -> Sequence[EventView]:
         """Its events, in order."""
         ...

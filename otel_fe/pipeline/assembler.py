@@ -19,11 +19,11 @@ from otel_fe.model.decision import NOT_SAMPLED, Decision
 from otel_fe.pipeline.trace import LocalTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.pipeline.counters import Counters
-    from otel_fe.pipeline.policy import KeepPolicy
+    from otel_fe.pipeline.policy import Policy
 
 BATCH: Final = 32
 """How many healthy traces, or extractions, are worked off together."""
@@ -57,17 +57,21 @@ class Assembler:
     def __init__(
         self,
         limits: Limits,
-        policy: KeepPolicy,
+        policy: Policy,
         counters: Counters,
         clock: Clock,
         deliver: Callable[[LocalTrace, Decision], None],
+        count: Callable[[Sequence[object]], None] | None = None,
     ) -> None:
         self._limits = limits
         self._policy = policy
         self._slow_ns = policy.slow_ns
+        self._keeps_remarkable = policy.keeps_remarkable
         self._counters = counters
         self._clock = clock
         self._deliver = deliver
+        self._count = count
+        """Takes every span once it has ended and its trace is decided, before it is kept or not."""
         self._open: dict[int, LocalTrace] = {}
         self._complete: deque[LocalTrace] = deque()
         """Complete and waiting for company; still open to spans that start after all."""
@@ -146,14 +150,15 @@ class Assembler:
                         why = "span_limit"
                 else:
                     why = ""
+                    remarkable = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
                     # What is kept whatever its id has no reason to wait for company.
-                    decided = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
+                    decided = remarkable and self._keeps_remarkable
                     trace.decided = decided
         if late:
             if not trace.abandoned:
                 self._late(trace, span)
         elif decided:
-            self._decide(trace, why)
+            self._decide((trace,), why)
         elif still_open:
             self._enforce_bytes()
         else:
@@ -163,18 +168,21 @@ class Assembler:
                 self.settle()
 
     def settle(self) -> None:
-        """Decide the traces that are complete."""
+        """Decide the traces that are complete, together."""
         complete = self._complete
+        claimed: list[LocalTrace] = []
         while complete:
             try:
                 trace = complete.popleft()
             except IndexError:  # another thread took the last
-                return
+                break
             with trace.lock:
                 if trace.decided or trace.open_spans:
                     continue
                 trace.decided = True
-            self._decide(trace, "")
+            claimed.append(trace)
+        if claimed:
+            self._decide(claimed, "")
 
     def sweep(self) -> None:
         """Decide the traces that have waited long enough for children; called about once a second."""
@@ -227,21 +235,30 @@ class Assembler:
             if trace.decided:
                 return
             trace.decided = True
-        self._decide(trace, why)
+        self._decide((trace,), why)
 
-    def _decide(self, trace: LocalTrace, why: str) -> None:
-        """Decide a trace whose `decided` this thread has just set; `why` it was not whole, if it was not."""
-        trace_id = trace.trace_id
-        decision = NOT_SAMPLED
+    def _decide(self, traces: Sequence[LocalTrace], why: str) -> None:
+        """Decide traces whose `decided` this thread has just set; `why` they were not whole, if they were not."""
         try:
-            if trace.spans:
-                decision = self._kept.get(trace_id) or self._policy.decide(trace)
-            if decision.sampled:
-                self._remember(trace_id, decision)
-        finally:
+            decisions = self._policy.decide(traces)
+        except BaseException:
             # Whatever failed, a decided trace must leave, or `started` would wait for that for ever.
-            trace.decision = decision
-            self._open.pop(trace_id, None)
+            for trace in traces:
+                self._conclude(trace, why, NOT_SAMPLED)
+            raise
+        for trace, decision in zip(traces, decisions, strict=True):
+            self._conclude(trace, why, decision)
+
+    def _conclude(self, trace: LocalTrace, why: str, decision: Decision) -> None:
+        """Carry a decision out. Roots of a trace that was kept before follow it."""
+        trace_id = trace.trace_id
+        decision = (self._kept.get(trace_id) or decision) if trace.spans else NOT_SAMPLED
+        if decision.sampled:
+            self._remember(trace_id, decision)
+        trace.decision = decision
+        self._open.pop(trace_id, None)
+        if self._count is not None:
+            self._count(trace.spans)
         counters = self._counters
         spans = len(trace.spans)
         with counters.lock:
@@ -270,6 +287,8 @@ class Assembler:
     def _late(self, trace: LocalTrace, span: object) -> None:
         # Without a decision, the thread that has just set `decided` is still at it: not sampled then, as most are.
         decision = trace.decision or NOT_SAMPLED
+        if self._count is not None:
+            self._count((span,))
         counters = self._counters
         with counters.lock:
             counters.received += 1

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from otel_fe.config.settings import Settings
     from otel_fe.model.decision import Decision
     from otel_fe.model.figures import Figures
+    from otel_fe.pipeline.configured import ConfiguredMetrics
+    from otel_fe.pipeline.policy import Policy
     from otel_fe.pipeline.trace import LocalTrace
 
 
@@ -28,6 +30,8 @@ class Engine:
         clock: Both clocks.
         draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
         export: Takes the spans of a kept trace with its decision; returns the reason why it could not, or "".
+        policy: What decides, instead of the settings' own rules.
+        span_metrics: What counts every span besides.
     """
 
     def __init__(
@@ -36,8 +40,11 @@ class Engine:
         clock: Clock,
         draw: Callable[[int], int],
         export: Callable[[LocalTrace, Decision], str],
+        policy: Policy | None = None,
+        span_metrics: ConfiguredMetrics | None = None,
     ) -> None:
         self._export = export
+        self._span_metrics = span_metrics
         self._waiting: deque[Figures] = deque()
         self.counters = Counters()
         self.metrics = DerivedMetrics(settings.max_series, draw)
@@ -49,10 +56,11 @@ class Engine:
                 settings.max_remembered_decisions,
                 int(settings.decision_wait_s * 1e9),
             ),
-            KeepPolicy.of(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio),
+            policy or KeepPolicy.of(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio),
             self.counters,
             clock,
             self._deliver,
+            None if span_metrics is None else span_metrics.record,
         )
 
     def derive(self, figures: Figures, trace: LocalTrace | None, span_id: int, end_ns: int) -> None:
@@ -95,6 +103,8 @@ class Engine:
         spans = len(trace.spans)
         lost = self._export(trace, decision)
         self.counters.kept(spans, lost)
+        if self._span_metrics is not None and not lost:
+            self._span_metrics.offer(trace.spans)
         if trace.candidates and not lost:
             # An exemplar stands in a bucket: its extraction must have been counted there.
             self._count_waiting()

@@ -1,15 +1,17 @@
-"""Which traces are kept: errors, slow ones, those that break an SLO, and a consistent share of the rest."""
+"""Which traces of this process are kept: by default errors, slow ones, those that break an SLO, and a consistent share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.model import decision as reasons
 from otel_fe.model import probability
 from otel_fe.model.decision import NOT_SAMPLED, Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_fe.pipeline.trace import LocalTrace
 
 _ERROR = Decision(sampled=True, reason=reasons.ERROR, threshold=probability.ALWAYS)
@@ -17,9 +19,27 @@ _SLOW = Decision(sampled=True, reason=reasons.SLOW, threshold=probability.ALWAYS
 _SLO = Decision(sampled=True, reason=reasons.SLO, threshold=probability.ALWAYS)
 
 
+class Policy(Protocol):
+    """What decides local traces."""
+
+    @property
+    def slow_ns(self) -> int:
+        """From what duration on a trace is slow, inclusive."""
+        ...
+
+    @property
+    def keeps_remarkable(self) -> bool:
+        """Whether every trace is kept that is slow, has an error or breaks an SLO: then it is decided at once."""
+        ...
+
+    def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
+        """Return the decisions for traces as they stand. Called from any thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeepPolicy:
-    """The first pipeline's policy; the first rule that matches names the reason."""
+    """The policy of a process that was given none; the first rule that matches names the reason."""
 
     slow_ns: int
     """Inclusive: a trace of exactly this duration is kept."""
@@ -27,6 +47,7 @@ class KeepPolicy:
     """Healthy traces whose randomness reaches it are kept."""
     baseline: Decision
     """What those get."""
+    keeps_remarkable: bool = True
 
     @classmethod
     def of(cls, slow_ns: int, baseline_ratio: float) -> KeepPolicy:
@@ -34,8 +55,11 @@ class KeepPolicy:
         threshold = probability.threshold_of(baseline_ratio)
         return cls(slow_ns, threshold, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
 
-    def decide(self, trace: LocalTrace) -> Decision:
-        """Return the decision for a trace as it stands."""
+    def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
+        """Return the decisions for traces as they stand."""
+        return [self._decide(trace) for trace in traces]
+
+    def _decide(self, trace: LocalTrace) -> Decision:
         if trace.error:
             return _ERROR
         if trace.end_ns - trace.start_ns >= self.slow_ns:

@@ -97,25 +97,27 @@ class DecisionRecords:
         """Return the last decision on a trace; None where it is not, or no longer, known."""
         for entry in reversed(self._ring):
             if entry[0] == trace_id:
-                return self._explained(*entry)
+                return explained(self._policies, *entry)
         return None
 
     def last(self, count: int) -> list[DecisionRecord]:
         """Return the last decisions, the newest first."""
-        return [self._explained(*entry) for _, entry in zip(range(count), reversed(self._ring), strict=False)]
+        return [explained(self._policies, *entry) for _, entry in zip(range(count), reversed(self._ring), strict=False)]
 
-    def _explained(
-        self,
-        trace_id: int,
-        time_ns: int,
-        trigger: str,
-        decision: Decision,
-        spans: int,
-        duration_ns: int,
-        votes: tuple[Vote, ...],
-    ) -> DecisionRecord:
-        said = tuple(
-            PolicyVote(policy.name, KINDS[kind], policy.describe(seen))
-            for policy, (kind, _, seen) in zip(self._policies, votes, strict=False)
-        )
-        return DecisionRecord(trace_id, time_ns, trigger, decision, spans, duration_ns, said)
+
+def explained(
+    policies: Sequence[Evaluator],
+    trace_id: int,
+    time_ns: int,
+    trigger: str,
+    decision: Decision,
+    spans: int,
+    duration_ns: int,
+    votes: Sequence[Vote],
+) -> DecisionRecord:
+    """Return a decision in words, given the policies that voted, in the order in which they were asked."""
+    said = tuple(
+        PolicyVote(policy.name, KINDS[kind], policy.describe(seen))
+        for policy, (kind, _, seen) in zip(policies, votes, strict=False)
+    )
+    return DecisionRecord(trace_id, time_ns, trigger, decision, spans, duration_ns, said)

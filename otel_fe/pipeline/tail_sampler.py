@@ -11,7 +11,7 @@ Spans that come after the decision follow it. What they would have changed is lo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.model.decision import Decision
 from otel_fe.model.probability import NEVER
@@ -43,6 +43,17 @@ _TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
 _ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
 _EARLY: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
+_EXPLAINED: Final = 10_000
+
+
+class Records(Protocol):
+    """Where decisions are recorded."""
+
+    def add(
+        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+    ) -> None:
+        """Record a decision; `trace` still holds its spans."""
+        ...
 
 
 class TailSampler:
@@ -53,7 +64,7 @@ class TailSampler:
         clock: Both clocks.
         deliver: Takes what is kept.
         at_once: Decide whole traces at once; False waits as long as the Collector does.
-        records: How many decisions stay explained.
+        records: What decisions are recorded in; by default the last 10 000 stay explained.
         counters: Where spans are counted; its own by default.
     """
 
@@ -64,7 +75,7 @@ class TailSampler:
         deliver: Deliver,
         *,
         at_once: bool = True,
-        records: int = 10_000,
+        records: Records | None = None,
         counters: Counters | None = None,
     ) -> None:
         self._settings = settings
@@ -72,7 +83,8 @@ class TailSampler:
         self._deliver = deliver
         self._at_once = at_once
         self.sampler = Sampler(settings.policies, first_match=settings.sample_on_first_match)
-        self.records = DecisionRecords(self.sampler.policies, records)
+        self.records = DecisionRecords(self.sampler.policies, _EXPLAINED)
+        self._record = (self.records if records is None else records).add
         self.counters = Counters() if counters is None else counters
         self._open: dict[int, ReceivedTrace] = {}
         self._by_arrival: deque[ReceivedTrace] = deque()
@@ -179,7 +191,7 @@ class TailSampler:
         if self._round:
             self._round.pop(trace_id, None)
         self._remembered[trace.key] = decision
-        self.records.add(trace, self._clock.time_ns(), trigger, decision, votes)
+        self._record(trace, self._clock.time_ns(), trigger, decision, votes)
         self._count(len(spans), trigger, decision)
         if decision.sampled:
             self.counters.kept(len(spans), self._deliver(trace_id, spans, decision))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench import report
 from tests.bench.bed import Bed
+from tests.bench.engine import run_engine
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
 from tests.bench.startup import MINIMUM_ROUNDS, run_startup
@@ -24,7 +25,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory")
+NAMES = (*SCENARIOS, "startup", "memory", "engine")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -88,6 +89,10 @@ def main() -> None:
                 starts = run_startup(bed, 2 if arguments.quick else max(rounds, MINIMUM_ROUNDS))
                 table, goal = report.startup(starts)
                 everything[name] = starts
+            elif name == "engine":
+                figures = run_engine(rounds)
+                table, goal = report.engine(figures)
+                everything[name] = figures
             else:
                 sizes = run_memory(bed, 1 if arguments.quick else 2)
                 table, goal = report.memory(sizes), []

@@ -79,8 +79,9 @@ def _hold(tracer: Any, traces: int, *, pending: bool) -> tuple[list[Any], float]
         if pending:
             child = tracer.start_span("GET", set_span_in_context(root))
             child.set_attributes(attributes(number))
-            estimate += getattr(child, "size_bytes", 0)
             child.end()
+            held_by = getattr(child, "local_trace", None)
+            estimate += held_by.bytes if held_by is not None else 0
     return held, estimate / traces
 
 

@@ -32,13 +32,13 @@ class Series:
         """Unix time of its first span."""
         self.seen_ns = now_ns
         """That of its last."""
-        self.carry = 0
+        self.carry = 1 << FIXED_BITS - 1  # half a span: sums are rounded, not cut off
         self.reservoir = Reservoir()
 
     def whole(self, adjusted: int) -> int:
         """Return how many spans to count for one that stands for `adjusted` parts of 2**-64.
 
-        What is not a whole one is carried over, so that the sum is right to less than one without a random number.
+        What is not a whole one is carried over, so that the sum is right to half a span without a random number.
         """
         total = self.carry + adjusted
         self.carry = total & _FRACTION

@@ -1,0 +1,135 @@
+"""From kept spans to export requests: spans byte for byte as they came, but for their `tracestate`.
+
+    ExportTraceServiceRequest: for each resource its frame, and
+        for each scope its frame, and
+            its spans
+
+Frames are what the sender wrote around its spans (`origins.py`), and are joined, not encoded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.wire.fields import DELIMITED, delimited, varint_size, without
+from otel_fe.model import trace_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from otel_fe.collector.wire.origins import WireResource, WireScope
+    from otel_fe.collector.wire.span import WireSpan
+    from otel_fe.model.decision import Decision
+
+    Kept = tuple[Sequence[WireSpan], Decision]
+
+POLICY: Final = "tailsampling.policy"
+"""The name under which the Collector records the policy that sampled a trace; it does so on the scope."""
+MAXIMUM_BYTES: Final = 4 << 20
+"""What gRPC servers accept unless they are told otherwise."""
+
+_RESOURCE_SPANS: Final = 1
+_SCOPE_SPANS: Final = 2
+_SPANS: Final = 2
+_TRACE_STATE: Final = 3
+_ATTRIBUTES: Final = 9
+_AROUND: Final = 6
+"""Tag and length of a message: at most."""
+_IDS: Final = 28
+"""Bytes of the two ids at the beginning of a span, as nearly every encoder writes it, with their tags and lengths."""
+_TRACE_ID: Final = b"\x0a\x10"
+_SPAN_ID: Final = b"\x12\x08"
+_STATE_TAG: Final = _TRACE_STATE << 3 | DELIMITED
+_ONE_BYTE: Final = 0x80
+
+
+class Request:
+    """An export request in the making."""
+
+    __slots__ = ("_resources", "size_bytes", "spans")
+
+    def __init__(self) -> None:
+        self._resources: dict[WireResource, dict[WireScope, list[bytes]]] = {}
+        self.size_bytes = 0
+        """As which it will be encoded, at most."""
+        self.spans = 0
+
+    def size_with(self, span: WireSpan, encoded: bytes) -> int:
+        """Return what its size would be with one more span."""
+        size = self.size_bytes + len(encoded) + 1 + varint_size(len(encoded))
+        scopes = self._resources.get(span.resource)
+        if scopes is None:
+            size += len(span.resource.frame) + _AROUND
+        if scopes is None or span.scope not in scopes:
+            size += len(span.scope.frame) + _AROUND
+        return size
+
+    def add(self, span: WireSpan, encoded: bytes, size_bytes: int) -> None:
+        """Add a span, encoded as it shall leave; `size_bytes` is what `size_with` said."""
+        scopes = self._resources.setdefault(span.resource, {})
+        scopes.setdefault(span.scope, []).append(encoded)
+        self.size_bytes = size_bytes
+        self.spans += 1
+
+    def encode(self) -> bytes:
+        """Return it as an `ExportTraceServiceRequest`."""
+        written: list[bytes] = []
+        for resource, scopes in self._resources.items():
+            parts = [resource.frame]
+            for scope, spans in scopes.items():
+                body = b"".join([scope.frame, *[delimited(_SPANS, span) for span in spans]])
+                parts.append(delimited(_SCOPE_SPANS, body))
+            written.append(delimited(_RESOURCE_SPANS, b"".join(parts)))
+        return b"".join(written)
+
+
+def encode(
+    kept: Iterable[Kept], *, maximum_bytes: int = MAXIMUM_BYTES, record_policy: bool = False
+) -> Iterator[tuple[bytes, int]]:
+    """Yield export requests for kept spans, and how many spans each holds.
+
+    Args:
+        kept: Spans, and the decision on their trace.
+        maximum_bytes: No request is larger, except with a single span that is.
+        record_policy: Whether to put the name of the policy on each span, as the attribute `tailsampling.policy`, unless it has
+            one from a sampler before. Not on the scope, as the Collector does: spans of one scope and several policies would
+            need several scopes, whose bytes would no longer be those that came.
+    """
+    request = Request()
+    for spans, decision in kept:
+        for span in spans:
+            encoded = stamped(span, decision, record_policy=record_policy)
+            size = request.size_with(span, encoded)
+            if size > maximum_bytes and request.spans:
+                yield request.encode(), request.spans
+                request = Request()
+                size = request.size_with(span, encoded)
+            request.add(span, encoded, size)
+    if request.spans:
+        yield request.encode(), request.spans
+
+
+def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) -> bytes:
+    """Return an encoded span with its decision: byte for byte as it came where that changes nothing.
+
+    A `tracestate` that cannot be read stays as it is.
+    """
+    raw = span.attributes.raw
+    before = span.trace_state
+    after = trace_state.stamped(before, decision.threshold)
+    if after is not None and after != before:
+        if before:
+            raw = _without_trace_state(raw)
+        if after:
+            raw += delimited(_TRACE_STATE, after.encode())
+    if record_policy and decision.reason and POLICY not in span.attributes:
+        value = delimited(1, decision.reason.encode("utf-8", "replace"))
+        raw += delimited(_ATTRIBUTES, delimited(1, POLICY.encode()) + delimited(2, value))
+    return raw
+
+
+def _without_trace_state(raw: bytes) -> bytes:
+    if raw[_IDS] == _STATE_TAG and raw[_IDS + 1] < _ONE_BYTE and raw.startswith(_TRACE_ID) and raw[18:20] == _SPAN_ID:
+        # Where it usually stands. Should there be another, the one that is appended counts: protobuf takes the last.
+        return raw[:_IDS] + raw[_IDS + 2 + raw[_IDS + 1] :]
+    return without(raw, _TRACE_STATE)

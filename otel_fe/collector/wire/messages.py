@@ -1,0 +1,128 @@
+"""The messages that payloads are parsed as: OTLP's, with less of it declared, and more of that as `bytes`.
+
+    Spans       spans as bytes, each as it came                        `ScopeSpans` to others
+    Heads       the same spans: ids, times, status, ...; each of the attributes as bytes
+    Events      the events of a span                                   `Span` to others
+    Origins     what stands around spans: the resource, or the scope   `ResourceSpans`, `ScopeSpans`
+    Pair, Any   an attribute and its value, in texts that may be no UTF-8
+
+Made here, when this is imported, and not by `protoc`: what that generates runs with the runtimes of its own and the next major
+version, and refuses older ones, whereas `opentelemetry-proto` may come with protobuf 5, 6 or 7. Descriptors that are built
+at run time are API in all of them. `tests/unit/collector/wire/test_messages.py` holds them against the official ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_Proto = descriptor_pb2.FieldDescriptorProto
+_BYTES: Final = _Proto.TYPE_BYTES
+_STRING: Final = _Proto.TYPE_STRING
+_INT32: Final = _Proto.TYPE_INT32
+_INT64: Final = _Proto.TYPE_INT64
+_BOOL: Final = _Proto.TYPE_BOOL
+_DOUBLE: Final = _Proto.TYPE_DOUBLE
+_FIXED32: Final = _Proto.TYPE_FIXED32
+_FIXED64: Final = _Proto.TYPE_FIXED64
+
+PACKAGE: Final = "otel_fe.wire"
+
+
+class Field(NamedTuple):
+    """A field of a message."""
+
+    number: int
+    name: str
+    kind: Any
+    """A type of protobuf's, or the name of a message."""
+    repeated: bool = False
+    one_of: bool = False
+    """Whether it excludes the message's other fields that say so."""
+    optional: bool = False
+    """Whether an empty one is told from none."""
+
+
+DECLARED: Final[Mapping[str, Sequence[Field]]] = {
+    "Spans": (Field(2, "spans", _BYTES, repeated=True),),
+    "Heads": (Field(2, "spans", "Head", repeated=True),),
+    "Head": (
+        Field(1, "trace_id", _BYTES),
+        Field(2, "span_id", _BYTES),
+        Field(3, "trace_state", _STRING),
+        Field(4, "parent_span_id", _BYTES),
+        Field(5, "name", _STRING),
+        Field(6, "kind", _INT32),
+        Field(7, "start_time_unix_nano", _FIXED64),
+        Field(8, "end_time_unix_nano", _FIXED64),
+        Field(9, "attributes", _BYTES, repeated=True),
+        # As bytes: a message within the message costs three times as much to ask, for every span.
+        Field(15, "status", _BYTES, optional=True),
+        Field(16, "flags", _FIXED32),
+    ),
+    "Status": (Field(3, "code", _INT32),),
+    "Events": (Field(11, "events", "Event", repeated=True),),
+    "Event": (
+        Field(1, "time_unix_nano", _FIXED64),
+        Field(2, "name", _BYTES),
+        Field(3, "attributes", _BYTES, repeated=True),
+    ),
+    "ResourceOrigin": (Field(1, "resource", "Resource"),),
+    "Resource": (Field(1, "attributes", _BYTES, repeated=True),),
+    "ScopeOrigin": (Field(1, "scope", "Scope"),),
+    "Scope": (
+        Field(1, "name", _STRING),
+        Field(2, "version", _STRING),
+        Field(3, "attributes", _BYTES, repeated=True),
+    ),
+    "Pair": (Field(1, "key", _BYTES), Field(2, "value", _BYTES)),
+    "Any": (
+        Field(1, "string_value", _BYTES, one_of=True),
+        Field(2, "bool_value", _BOOL, one_of=True),
+        Field(3, "int_value", _INT64, one_of=True),
+        Field(4, "double_value", _DOUBLE, one_of=True),
+        Field(5, "array_value", "Array", one_of=True),
+        Field(6, "kvlist_value", "Array", one_of=True),
+        Field(7, "bytes_value", _BYTES, one_of=True),
+    ),
+    "Array": (Field(1, "values", _BYTES, repeated=True),),
+}
+
+
+def _built() -> dict[str, Any]:
+    file = descriptor_pb2.FileDescriptorProto(name="otel_fe/wire.proto", package=PACKAGE, syntax="proto3")
+    for name, fields in DECLARED.items():
+        message = file.message_type.add(name=name)
+        if any(field.one_of for field in fields):
+            message.oneof_decl.add(name="value")
+        for field in fields:
+            label = _Proto.LABEL_REPEATED if field.repeated else _Proto.LABEL_OPTIONAL
+            made = message.field.add(name=field.name, number=field.number, label=label)
+            if isinstance(field.kind, str):
+                made.type, made.type_name = _Proto.TYPE_MESSAGE, f".{PACKAGE}.{field.kind}"
+            else:
+                made.type = field.kind
+            if field.one_of:
+                made.oneof_index = 0
+            if field.optional:  # as protoc writes it: an alternative with nothing else in it
+                made.proto3_optional, made.oneof_index = True, len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{field.name}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in DECLARED}
+
+
+_MADE: Final = _built()
+Spans: Final[Any] = _MADE["Spans"]
+Heads: Final[Any] = _MADE["Heads"]
+Head: Final[Any] = _MADE["Head"]
+Events: Final[Any] = _MADE["Events"]
+ResourceOrigin: Final[Any] = _MADE["ResourceOrigin"]
+Status: Final[Any] = _MADE["Status"]
+ScopeOrigin: Final[Any] = _MADE["ScopeOrigin"]
+Pair: Final[Any] = _MADE["Pair"]
+AnyMessage: Final[Any] = _MADE["Any"]

@@ -1,0 +1,131 @@
+"""From the pipeline's metrics to an `ExportMetricsServiceRequest`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from otel_fe.model.exponential import ExponentialState
+from otel_fe.model.metric import Buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.model.metric import Metric, Point, ResourceMetrics
+    from otel_fe.model.span import Attributes, Value
+
+_TRACE_ID_BYTES: Final = 16
+_SPAN_ID_BYTES: Final = 8
+_INT64: Final = range(-(1 << 63), 1 << 63)
+
+
+def encode_metrics(metrics: Iterable[ResourceMetrics]) -> bytes:
+    """Return metrics as an encoded `ExportMetricsServiceRequest`; those without points are left out."""
+    request = ExportMetricsServiceRequest()
+    for of_resource in metrics:
+        resource_metrics = request.resource_metrics.add()
+        resource_metrics.resource.attributes.extend(_key_values(of_resource.attributes))
+        scope_metrics = resource_metrics.scope_metrics.add()
+        scope_metrics.scope.name = of_resource.scope
+        scope_metrics.metrics.extend(_metric(metric) for metric in of_resource.metrics if metric.points)
+    return bytes(request.SerializeToString())
+
+
+def any_value(value: Value) -> AnyValue:
+    """Return an attribute's value as OTLP has it."""
+    found = AnyValue()
+    if isinstance(value, bool):  # an int in Python, so it comes first
+        found.bool_value = value
+    elif isinstance(value, str):
+        found.string_value = value.encode("utf-8", "replace").decode()
+    elif isinstance(value, int):
+        if value in _INT64:
+            found.int_value = value
+        else:
+            found.double_value = float(value)
+    elif isinstance(value, float):
+        found.double_value = value
+    elif isinstance(value, bytes):
+        found.bytes_value = value
+    elif isinstance(value, Mapping):
+        found.kvlist_value.SetInParent()
+        found.kvlist_value.values.extend(_key_values(value))
+    elif value is not None:
+        found.array_value.SetInParent()
+        found.array_value.values.extend(any_value(item) for item in value)
+    return found
+
+
+def _key_values(attributes: Attributes) -> list[KeyValue]:
+    return [KeyValue(key=key, value=any_value(value)) for key, value in attributes.items()]
+
+
+def _metric(metric: Metric) -> otlp.Metric:
+    """Return a metric as OTLP has it: a sum, or a histogram of the kind that its points have."""
+    made = otlp.Metric(name=metric.name, unit=metric.unit)
+    first = metric.points[0].value
+    data: Any
+    if isinstance(first, Buckets):
+        data, point_of = made.histogram, _histogram_point
+    elif isinstance(first, ExponentialState):
+        data, point_of = made.exponential_histogram, _exponential_point
+    else:
+        data, point_of = made.sum, _number_point
+        data.is_monotonic = True
+    data.aggregation_temporality = (
+        otlp.AGGREGATION_TEMPORALITY_DELTA if metric.delta else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    )
+    data.data_points.extend(map(point_of, metric.points))
+    return made
+
+
+def _frame(point: Point) -> dict[str, Any]:
+    """Return the fields that points of every kind have."""
+    return {
+        "attributes": _key_values(point.attributes),
+        "start_time_unix_nano": point.start_ns,
+        "time_unix_nano": point.time_ns,
+        "exemplars": [
+            otlp.Exemplar(
+                time_unix_nano=exemplar.time_ns,
+                as_double=exemplar.value,
+                trace_id=exemplar.trace_id.to_bytes(_TRACE_ID_BYTES, "big"),
+                span_id=exemplar.span_id.to_bytes(_SPAN_ID_BYTES, "big"),
+            )
+            for exemplar in point.exemplars
+        ],
+    }
+
+
+def _number_point(point: Point) -> otlp.NumberDataPoint:
+    value: Any = point.value
+    return otlp.NumberDataPoint(as_int=value, **_frame(point))
+
+
+def _histogram_point(point: Point) -> otlp.HistogramDataPoint:
+    value: Any = point.value
+    return otlp.HistogramDataPoint(
+        count=value.count,
+        sum=value.total,
+        explicit_bounds=value.edges,
+        bucket_counts=value.counts,
+        **_frame(point),
+    )
+
+
+def _exponential_point(point: Point) -> otlp.ExponentialHistogramDataPoint:
+    value: Any = point.value
+    return otlp.ExponentialHistogramDataPoint(
+        count=value.count,
+        sum=value.total,
+        min=value.least,
+        max=value.most,
+        scale=value.scale,
+        zero_count=value.zero_count,
+        positive=otlp.ExponentialHistogramDataPoint.Buckets(offset=value.offset, bucket_counts=value.buckets),
+        **_frame(point),
+    )

@@ -1,0 +1,124 @@
+"""`otel-fe replay`: reads what it is given, replays it, and says what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.config.collector import read_collector_config
+from otel_fe.errors import ConfigurationError
+from otel_fe.replay.ledger import Share, Summary, summary
+from otel_fe.replay.recorded import requests
+from otel_fe.replay.run import Replay, tail_sampling_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from otel_fe.replay.recorded import Request
+
+_NS_PER_MS: Final = 1_000_000
+
+
+def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Return what `otel-fe replay` prints.
+
+    Raises:
+        ConfigurationError: A configuration or a recording cannot be used.
+        OSError: A file cannot be read.
+    """
+    slow_ns = round(arguments.slow_ms * _NS_PER_MS)
+    tried = _replayed(arguments.config, arguments, environ)
+    summaries = {arguments.config: summary(tried.ledger, slow_ns, tried.late_spans)}
+    changes: list[dict[str, Any]] = []
+    if arguments.against is not None:
+        before = _replayed(arguments.against, arguments, environ)
+        summaries = {arguments.against: summary(before.ledger, slow_ns, before.late_spans), **summaries}
+        changes = list(_changes(before, tried))
+    if arguments.json:
+        return json.dumps({"policies": {f: _plain(s) for f, s in summaries.items()}, "changes": changes}, indent=2)
+    texts = [_text(file, found, arguments.slow_ms) for file, found in summaries.items()]
+    if arguments.against is not None:
+        texts.append(_changes_text(changes, arguments.changes))
+    return "\n\n".join(texts)
+
+
+def _replayed(file: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Replay:
+    config = read_collector_config(_text_of(file), file, environ)
+    run = Replay(tail_sampling_of(config, file, arguments.processor), at_once=not arguments.wait)
+    run.run(_requests(arguments.recorded))
+    if not run.ledger.entries:
+        raise ConfigurationError(", ".join(arguments.recorded), "no spans", "give recordings that hold spans")
+    return run
+
+
+def _text_of(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(file, f"byte {error.start}", "write the file in UTF-8") from None
+
+
+def _requests(files: list[str]) -> Iterator[Request]:
+    for file in files:
+        yield from requests(file)
+
+
+def _changes(before: Replay, after: Replay) -> Iterator[dict[str, Any]]:
+    """Yield each trace that one of two policies keeps and the other does not, with both decisions."""
+    for trace_id, entry in after.ledger.entries.items():
+        other = before.ledger.entries[trace_id]
+        if entry.decision.sampled != other.decision.sampled:
+            yield {
+                "trace_id": f"{trace_id:032x}",
+                "before": before.ledger.explained(other, before.policies).as_dict(),
+                "after": after.ledger.explained(entry, after.policies).as_dict(),
+            }
+
+
+def _plain(found: Summary) -> dict[str, Any]:
+    shares = {
+        name: {**asdict(v), "ratio": v.ratio} for name in asdict(found) if isinstance(v := getattr(found, name), Share)
+    }
+    return {**asdict(found), **shares}
+
+
+def _text(file: str, found: Summary, slow_ms: float) -> str:
+    estimate = found.estimated_traces / found.traces.total - 1
+    lines = [
+        file,
+        _share("traces kept", found.traces),
+        _share("spans kept", found.spans),
+        _share("bytes kept", found.bytes),
+        _share("with errors", found.failed),
+        _share(f"slow (≥ {slow_ms:g} ms)", found.slow),
+        f"  {'estimate':<20}{found.estimated_traces:>12.0f} of {found.traces.total} traces, by weights ({estimate:+.1%})",
+        f"  {'kept by':<20}{_counts(found.by_policy)}",
+        f"  {'decided by':<20}{_counts(found.by_trigger)}",
+    ]
+    if found.unknown_weights:
+        lines.append(f"  {'without a weight':<20}{found.unknown_weights:>12} kept traces, missing in the estimate")
+    if found.late_spans:
+        lines.append(f"  {'late spans':<20}{found.late_spans:>12} came after their trace was decided")
+    return "\n".join(lines)
+
+
+def _share(name: str, share: Share) -> str:
+    return f"  {name:<20}{share.kept:>12} of {share.total} ({share.ratio:.1%})"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _changes_text(changes: list[dict[str, Any]], limit: int) -> str:
+    gained = sum(change["after"]["sampled"] for change in changes)
+    lines = [f"{len(changes)} traces change sides: {gained} are kept now, {len(changes) - gained} no more"]
+    for change in changes[:limit]:
+        lines.append(f"  {change['trace_id']}  {change['before']['outcome']} → {change['after']['outcome']}")
+        lines += [f"      {vote['policy']}: {vote['vote']}, {vote['saw']}" for vote in change["after"]["votes"]]
+    if len(changes) > limit:
+        lines.append(f"  … and {len(changes) - limit} more (--changes)")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""What a policy decided of recorded traffic, trace by trace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.model.span import ERROR
+from otel_fe.pipeline.records import DecisionRecord, explained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.model.decision import Decision
+    from otel_fe.model.vote import Vote
+    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.received import ReceivedTrace
+
+_ERROR_BIT: Final = 1 << ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One trace as it was when it was decided."""
+
+    trace_id: int
+    spans: int
+    size_bytes: int
+    duration_ns: int
+    failed: bool
+    time_ns: int
+    trigger: str
+    decision: Decision
+    votes: tuple[Vote, ...]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Every decision of a replay; takes the place of a sampler's decision records."""
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    """By trace id."""
+
+    def add(
+        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+    ) -> None:
+        """Note a decision."""
+        self.entries[trace.trace_id] = Entry(
+            trace.trace_id,
+            len(trace.spans),
+            trace.size_bytes,
+            trace.duration_ns,
+            bool(trace.statuses & _ERROR_BIT),
+            time_ns,
+            trigger,
+            decision,
+            votes,
+        )
+
+    def explained(self, entry: Entry, policies: Sequence[Evaluator]) -> DecisionRecord:
+        """Return a decision in words."""
+        return explained(
+            policies,
+            entry.trace_id,
+            entry.time_ns,
+            entry.trigger,
+            entry.decision,
+            entry.spans,
+            entry.duration_ns,
+            entry.votes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of something was kept."""
+
+    kept: int
+    total: int
+
+    @property
+    def ratio(self) -> float:
+        """0..1; 1 of nothing."""
+        return self.kept / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a policy makes of recorded traffic."""
+
+    traces: Share
+    spans: Share
+    bytes: Share
+    failed: Share
+    """Traces with a span of status ERROR."""
+    slow: Share
+    """Traces that last as long as the given bound, or longer."""
+    estimated_traces: float
+    """The sum of the weights of the kept traces: what whoever counts those takes the number of all traces for."""
+    unknown_weights: int
+    """Kept traces whose probability is not known; they are missing in the estimate."""
+    late_spans: int
+    by_policy: dict[str, int]
+    """Kept traces by the policy that won."""
+    by_trigger: dict[str, int]
+    """All traces by why they were decided when they were."""
+
+
+def summary(ledger: Ledger, slow_ns: int, late_spans: int) -> Summary:
+    """Return what a ledger adds up to; `slow_ns` is inclusive."""
+    entries = list(ledger.entries.values())
+    kept = [entry for entry in entries if entry.decision.sampled]
+    weights = [entry.decision.weight for entry in kept]
+    slow = [entry for entry in entries if entry.duration_ns >= slow_ns]
+    failed = [entry for entry in entries if entry.failed]
+    return Summary(
+        traces=Share(len(kept), len(entries)),
+        spans=Share(sum(e.spans for e in kept), sum(e.spans for e in entries)),
+        bytes=Share(sum(e.size_bytes for e in kept), sum(e.size_bytes for e in entries)),
+        failed=Share(sum(e.decision.sampled for e in failed), len(failed)),
+        slow=Share(sum(e.decision.sampled for e in slow), len(slow)),
+        estimated_traces=sum(weight for weight in weights if weight is not None),
+        unknown_weights=weights.count(None),
+        late_spans=late_spans,
+        by_policy=dict(Counter(entry.decision.reason for entry in kept).most_common()),
+        by_trigger=dict(Counter(entry.trigger for entry in entries).most_common()),
+    )

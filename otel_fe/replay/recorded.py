@@ -1,0 +1,110 @@
+"""Recorded traffic: files of OTLP trace requests, as protobuf or JSON, plain or gzipped.
+
+What is read: one request as protobuf; many, each behind its length in four bytes, as the Collector's `file` exporter writes with
+`format: proto`; one request as JSON; many, one a line, as that exporter writes by default.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.json import to_protobuf
+from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otel_fe.collector.wire.batch import Batch
+
+_GZIP: Final = b"\x1f\x8b"
+_LENGTH_BYTES: Final = 4
+_WANTED: Final = "use OTLP traces: protobuf, or JSON with one request a line; gzip may be around it"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One recorded request."""
+
+    where: str
+    """File, and line or number, for messages."""
+    batch: Batch
+
+
+def requests(path: str) -> Iterator[Request]:
+    """Yield the requests in a file, in its order.
+
+    Raises:
+        ConfigurationError: It holds something else; the message says where.
+        OSError: It cannot be read.
+    """
+    decoder = Decoder()
+    for where, payload in _payloads(path, _unpacked(path)):
+        try:
+            yield Request(where, decoder.decode(payload))
+        except WireError as error:
+            raise ConfigurationError(where, _start_of(payload), f"{_WANTED} ({error})") from None
+
+
+def _unpacked(path: str) -> bytes:
+    content = Path(path).read_bytes()
+    if not content.startswith(_GZIP):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigurationError(path, _start_of(content), f"{_WANTED} (its gzip is damaged: {error})") from None
+
+
+def _payloads(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield each request as protobuf, with where it stands."""
+    if content.lstrip()[:1] in (b"{", b"["):
+        yield from _from_json(path, content)
+    elif framed := _framed(content):
+        for number, payload in enumerate(framed, 1):
+            yield f"{path}, request {number}", payload
+    elif content:
+        yield path, content
+
+
+def _from_json(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    documents = [(f"{path}:{n}", line) for n, line in enumerate(content.splitlines(), 1) if line.strip()]
+    if not _is_json(documents[0][1]):
+        documents = [(path, content)]  # one document over many lines
+    for where, document in documents:
+        try:
+            yield where, to_protobuf("traces", document)
+        except WireError as error:
+            raise ConfigurationError(where, _start_of(document), f"{_WANTED} ({error})") from None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _framed(content: bytes) -> list[bytes]:
+    """Return the messages behind their lengths; none where the lengths do not lead to the end of the content."""
+    found = []
+    at = 0
+    while at < len(content):
+        length = int.from_bytes(content[at : at + _LENGTH_BYTES], "big")
+        at += _LENGTH_BYTES
+        if not length or at + length > len(content):
+            return []
+        found.append(content[at : at + length])
+        at += length
+    return found
+
+
+def _start_of(content: bytes) -> str:
+    return content[:40].decode("utf-8", "replace")

@@ -1,0 +1,203 @@
+"""What must hold of derived metrics: exact counts, exponential histograms to the specification, fair exemplars."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_fe.config.span_metrics import Dimension, Exemplars, Explicit, Exponential, SpanMetrics
+from otel_fe.model.exponential import ExponentialHistogram
+from otel_fe.model.metric import ExemplarPoint
+from otel_fe.model.span import Resource, Span
+from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
+from otel_fe.pipeline.span_metrics.dimensions import key_function, text_of
+from otel_fe.pipeline.span_metrics.reservoir import Reservoir
+from tests.properties.traffic import ATTRIBUTES, KEYS, SPANS, VALUES, HandClock
+
+VALUES_SEEN = st.floats(min_value=1e-300, max_value=1e300) | st.integers(-60, 60).map(lambda e: 2.0**e)
+
+
+def naive_key(span, names, fallbacks):
+    """Return what `key_function` must make."""
+    values = (span.attributes.get(name, fallback) for name, fallback in zip(names, fallbacks, strict=True))
+    return (span.name, span.kind, span.status, *(text_of(value) for value in values))
+
+
+@given(ATTRIBUTES, st.lists(st.tuples(KEYS, VALUES), max_size=5))
+def test_a_compiled_key_is_that_of_a_loop(attributes, wanted):
+    """Whatever the values, and whatever the names."""
+    names, fallbacks = [name for name, _ in wanted], [value for _, value in wanted]
+    span = Span(1, 1, name="x", attributes=attributes)
+    assert key_function(names, fallbacks)(span, span.attributes.get) == naive_key(span, names, fallbacks)
+
+
+@pytest.mark.parametrize(
+    "histogram", [Explicit((1, 1000, 10**9)), Exponential(8), None], ids=["explicit", "exponential", "none"]
+)
+@given(spans=st.lists(SPANS, max_size=12), delta=st.booleans(), limit=st.integers(0, 3))
+def test_every_span_of_a_service_is_counted_once(histogram, spans, delta, limit):
+    """Sums over all series are the number of spans (by weight where `tracestate` says so, to less than one); none raises."""
+    settings = SpanMetrics(
+        histogram,
+        dimensions=(Dimension("shop", "none"), Dimension("", None, "n*")),
+        events_enabled=True,
+        event_dimensions=(Dimension("ok"),),
+        exemplars=Exemplars(enabled=True),
+        delta=delta,
+        cardinality_limit=limit,
+        sampling_method=True,
+    )
+    connector = SpanMetricsConnector(settings, HandClock(), random.Random(1).randrange, "i")
+    counted = Counter()
+    for half in (spans[::2], spans[1::2]):
+        connector.record(half)
+        connector.offer(half)
+        collected = Counter()
+        for resource in connector.collect():
+            for metric in resource.metrics:
+                for point in metric.points:
+                    assert point.start_ns <= point.time_ns
+                    value = point.value
+                    collected[metric.name] += value if isinstance(value, int) else value.count
+        counted = counted + collected if delta else collected
+    of_services = [span for span in spans if "service.name" in span.resource.attributes]
+    weights = sum({"ot=th:8": 2, "ot=th:c;rv:fedcba98765432,a=b": 4}.get(span.trace_state, 1) for span in of_services)
+    assert counted["traces.span.metrics.calls"] == weights
+    assert connector.skipped == len(spans) - len(of_services)
+    if histogram is not None:
+        assert counted["traces.span.metrics.duration"] == weights
+
+
+@given(st.lists(VALUES_SEEN, max_size=40), st.integers(2, 20))
+def test_buckets_are_those_of_the_specification(values, size):
+    """Every value lies in its bucket: base**index < value <= base**(index + 1), to rounding; counts and extremes are exact."""
+    histogram = ExponentialHistogram(size)
+    for value in values:
+        histogram.record(value)
+    state = histogram.state()
+    assert state.count == len(values)
+    assert len(state.buckets) <= size
+    if not values:
+        return
+    assert (state.least, state.most) == (min(values), max(values))
+    for edge in range(len(state.buckets)):
+        upper = (state.offset + edge + 1) * 2.0**-state.scale
+        below = sum(math.log2(value) <= upper + 1e-9 for value in values)
+        surely = sum(math.log2(value) <= upper - 1e-9 for value in values)
+        assert surely <= sum(state.buckets[: edge + 1]) <= below
+
+
+@pytest.mark.parametrize("exponent", range(-30, 31))
+def test_a_power_of_two_is_the_upper_edge_of_its_bucket(exponent):
+    """Exactly, at every scale: the value itself is in the bucket that ends with it, the next number above is not."""
+    for size in (2, 8, 160):
+        histogram = ExponentialHistogram(size)
+        histogram.record(2.0**exponent)
+        histogram.record(2.0 ** (exponent + 9))
+        state = histogram.state()
+        assert (state.offset + 1) * 2.0**-state.scale >= exponent > state.offset * 2.0**-state.scale
+
+
+@given(st.lists(st.lists(VALUES_SEEN, max_size=8), min_size=3, max_size=3), st.integers(2, 20))
+def test_merging_is_associative_commutative_and_like_recording(parts, size):
+    """However merged, counts, scale and buckets are those of one histogram that has seen it all."""
+
+    def of(values):
+        histogram = ExponentialHistogram(size)
+        for value in values:
+            histogram.record(value)
+        return histogram
+
+    def merged(*histograms):
+        total = ExponentialHistogram(size)
+        for histogram in histograms:
+            total.merge(histogram)
+        return total
+
+    first, second, third = (of(values) for values in parts)
+    everything = of([value for values in parts for value in values]).state()
+    for way in (
+        merged(merged(first, second), third),
+        merged(first, merged(second, third)),
+        merged(third, first, second),
+    ):
+        state = way.state()
+        assert (state.scale, state.offset, state.buckets) == (everything.scale, everything.offset, everything.buckets)
+        assert (state.count, state.least, state.most) == (everything.count, everything.least, everything.most)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: rng.lognormvariate(3.5, 0.7),
+        lambda rng: rng.gauss(5, 0.5) if rng.random() < 0.8 else rng.gauss(150, 10),
+        lambda rng: rng.paretovariate(1.5),
+        lambda _: 42.0,
+    ],
+    ids=["log-normal", "bimodal", "heavy-tailed", "constant"],
+)
+def test_p95_is_right_within_one_percent(draw):
+    """On 20 000 values of each distribution, with the default number of buckets."""
+    rng = random.Random(7)
+    values = sorted(abs(draw(rng)) for _ in range(20_000))
+    histogram = ExponentialHistogram()
+    for value in values:
+        histogram.record(value)
+    exact = values[math.ceil(0.95 * len(values)) - 1]
+    assert histogram.state().quantile(0.95) == pytest.approx(exact, rel=0.01)
+
+
+def test_exemplars_are_drawn_fairly_within_each_bucket():
+    """Of ten offered to a bucket each stays equally often, and past the limit each bucket does (chi-square, fixed seed)."""
+    draw = random.Random(5).randrange
+    within, among = Counter(), Counter()
+    for _ in range(4_000):
+        reservoir = Reservoir()
+        for number in range(10):
+            reservoir.offer(ExemplarPoint(1.0, 0, number, 1), 3, draw)
+            reservoir.offer(ExemplarPoint(1.0, 0, number, 2), number % 4 + 10, draw)
+        taken = reservoir.take(100, draw)
+        within.update(e.trace_id for e in taken if e.span_id == 1)
+        for bucket in range(4):
+            reservoir.offer(ExemplarPoint(1.0, 0, bucket, 1), bucket, draw)
+        among.update(e.trace_id for e in reservoir.take(1, draw))
+    assert sum((within[n] - 400) ** 2 / 400 for n in range(10)) < 21.67  # 9 degrees of freedom, 1 %
+    assert sum((among[n] - 1000) ** 2 / 1000 for n in range(4)) < 11.34  # 3 degrees of freedom, 1 %
+
+
+def test_weights_add_up_to_less_than_one():
+    """Spans that stand for 1 1/3 each: three of them count for four, in whichever series they are."""
+    connector = SpanMetricsConnector(SpanMetrics(), HandClock(), random.Random(1).randrange, "i")
+    resource = Resource({"service.name": "a"})
+    spans = [Span(1, n, trace_state="ot=th:4", resource=resource) for n in range(1, 301)]
+    connector.record(spans)
+    (found,) = connector.collect()
+    calls = next(metric for metric in found.metrics if metric.name.endswith("calls"))
+    assert [point.value for point in calls.points] == [400]
+
+
+def test_delta_intervals_follow_each_other_and_a_reset_starts_anew():
+    """With delta, a series' next interval begins where its last one ended; an expired cumulative one begins with its next span."""
+    clock, resource = HandClock(), Resource({"service.name": "a"})
+    delta = SpanMetricsConnector(SpanMetrics(delta=True), clock, random.Random(1).randrange, "i")
+    expiring = SpanMetricsConnector(SpanMetrics(series_expiration_ns=10), clock, random.Random(1).randrange, "i")
+    seen = []
+    for step in range(3):
+        for connector in (delta, expiring):
+            connector.record([Span(1, 1, resource=resource)])
+        clock.now_ns += 5
+        if step == 2:
+            clock.now_ns += 100
+        points = [c.collect()[0].metrics[0].points[0] for c in (delta, expiring)]
+        seen.append([(p.start_ns - 10**18, p.time_ns - 10**18, p.value) for p in points])
+    assert [interval for interval, _ in seen] == [(0, 5, 1), (5, 10, 1), (10, 115, 1)]
+    assert [interval for _, interval in seen] == [(0, 5, 1), (0, 10, 2), (0, 115, 3)]
+    assert expiring.collect()[0].metrics[0].points == []
+    expiring.record([Span(1, 1, resource=resource)])
+    (point,) = expiring.collect()[0].metrics[0].points
+    assert (point.start_ns - 10**18, point.value) == (115, 1)

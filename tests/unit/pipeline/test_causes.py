@@ -1,0 +1,122 @@
+"""Where received extractions' milliseconds went, and what a group of slow ones would be without each cause."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_fe import semconv
+from otel_fe.model.span import CLIENT, INTERNAL, Span
+from otel_fe.pipeline.attribution import CAUSES
+from otel_fe.pipeline.causes import Explained, rank, weighted_quantile
+from otel_fe.pipeline.extractions import calls_below, figures_of, is_extraction, split_of
+from tests.properties.traffic import SPANS
+
+MS = 1_000_000
+
+
+def extraction(duration_ms, **attributes):
+    """Return the span of an extraction, number 1."""
+    return Span(
+        1,
+        1,
+        name="feature_extraction x",
+        end_ns=round(duration_ms * MS),
+        attributes={f"feature_extraction.{k}": v for k, v in attributes.items()},
+    )
+
+
+def call(number, parent, start_ms, end_ms, kind=CLIENT):
+    """Return a call below another span."""
+    return Span(1, number, parent, kind=kind, start_ns=round(start_ms * MS), end_ns=round(end_ms * MS))
+
+
+def milliseconds(split):
+    """Return what is not zero, in ms."""
+    return {cause: ns / MS for cause, ns in split.items() if ns}
+
+
+def test_the_process_s_own_split_is_believed():
+    """It has seen where each wait lay; rounding goes to what is unexplained."""
+    span = extraction(100, **{"time.pool_wait": 0.07, "time.cpu": 0.02})
+    assert milliseconds(split_of(span, [span])) == {"pool_wait": 70, "cpu": 20, "unexplained": 10}
+
+
+def test_overlapping_calls_count_once():
+    """Two calls at the same time, and one inside another, take the time that passes."""
+    span = extraction(100, **{"cpu.time": 0.01})
+    calls = [call(2, 1, 10, 40), call(3, 1, 20, 50), call(4, 2, 12, 14), call(5, 9, 60, 70)]
+    assert milliseconds(split_of(span, [span, *calls])) == {"downstream": 40, "cpu": 10, "unexplained": 50}
+
+
+def test_waits_and_missed_look_ups_are_taken_out_of_the_calls_that_hold_them():
+    """`connect` contains the wait for its connection, the Redis span the look-up that missed."""
+    span = extraction(100, **{"pool.wait_time": 0.03, "cache.time": 0.008, "cache.lookups": 4, "cache.hits": 1})
+    calls = [call(2, 1, 0, 10), call(3, 1, 10, 50)]
+    assert milliseconds(split_of(span, [span, *calls])) == {
+        "pool_wait": 30,
+        "cache_miss": 6,
+        "downstream": 14,
+        "unexplained": 50,
+    }
+
+
+def test_calls_are_found_at_any_depth_and_circles_end():
+    """Through spans that are no calls, and past a span that is its own ancestor."""
+    span = extraction(100)
+    spans = [span, call(2, 1, 0, 1, INTERNAL), call(3, 2, 0, 1), call(1, 3, 0, 1), call(7, 8, 0, 1)]
+    assert [found.span_id for found in calls_below(span, spans)] == [3, 1]
+
+
+@given(SPANS, st.lists(SPANS, max_size=6))
+def test_the_parts_add_up_for_any_span(span, trace):
+    """Whatever is on it: no part is negative, and together they are its duration."""
+    span.attributes = {**span.attributes, semconv.CPU_TIME: 1e9, semconv.POOL_WAIT_TIME: -1, semconv.CACHE_TIME: "x"}
+    split = split_of(span, [span, *trace])
+    assert sum(split.values()) == span.duration_ns
+    assert min(split.values()) >= 0
+    assert set(split) == set(CAUSES)
+
+
+def test_figures_are_what_the_attributes_say():
+    """An attribute of another type says nothing."""
+    figures = figures_of(
+        extraction(5, **{"feature_set": "x", "cache.lookups": 3, "cache.hits": 5, "cpu.time": 0.001, "library": 7})
+    )
+    assert (figures.feature_set, figures.library, figures.duration_ns) == ("x", "", 5 * MS)
+    assert (figures.cache_lookups, figures.cache_hits, figures.cpu_ns, figures.pool_waits) == (3, 3, MS, 0)
+    assert figures_of(extraction(5)).cpu_ns == -1
+    assert is_extraction(extraction(1))
+    assert not is_extraction(call(2, 1, 0, 1))
+
+
+def test_causes_are_ranked_with_the_percentile_without_each():
+    """Nine that waited 80 of 100 ms and one of 150 ms CPU: without the waits the p95 is that one's."""
+    waiting = [Explained(100 * MS, {"pool_wait": 80 * MS, "cpu": 20 * MS}) for _ in range(9)]
+    busy = Explained(150 * MS, {"cpu": 150 * MS}, weight=0.5)
+    causes = rank([*waiting, busy], share=0.95)
+    assert causes.quantile_ns == 150 * MS
+    assert [(c.cause, c.quantile_without_ns // MS) for c in causes.ranked] == [("pool_wait", 150), ("cpu", 80)]
+    assert sum(cause.share for cause in causes.ranked) == 1.0
+    assert rank([], share=0.95).quantile_ns == 0
+
+
+def test_a_miss_costs_what_it_made_the_extraction_compute():
+    """Beside extractions that hit, those that missed would last as long as these do, at the same rank."""
+    missed = [Explained(n * MS, {"cache_miss": MS, "cpu": (n - 1) * MS}, missed=True) for n in (100, 200)]
+    hits = [Explained(n * MS, {"cpu": n * MS}) for n in (5, 10)]
+    alone, beside = rank(missed, share=1.0), rank(missed, share=1.0, hits=hits)
+    assert next(c.quantile_without_ns for c in alone.ranked if c.cause == "cache_miss") == 199 * MS
+    assert next(c.quantile_without_ns for c in beside.ranked if c.cause == "cache_miss") == 10 * MS
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 4)), max_size=20), st.floats(0.01, 1.0))
+def test_a_weighted_quantile_is_that_of_the_repeated_values(pairs, share):
+    """A weight of n is n values."""
+    repeated = sorted(value for value, weight in pairs for _ in range(weight))
+    found = weighted_quantile([value for value, _ in pairs], [weight for _, weight in pairs], share)
+    if repeated:
+        rank_ = next(i for i in range(len(repeated)) if i + 1 >= share * len(repeated))
+        assert found == repeated[rank_]
+    else:
+        assert found == 0

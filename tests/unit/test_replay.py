@@ -1,0 +1,140 @@
+"""`otel-fe replay`: what it reads, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from otel_fe.cli import main
+from otel_fe.collector.wire.json import from_protobuf
+from otel_fe.model.span import Resource, Scope, Span
+from tests.corpus.wire import encode
+
+RESOURCE, SCOPE = Resource({"service.name": "shop"}), Scope("x")
+START = 1_790_000_000_000_000_000
+MS = 1_000_000
+CONFIG = """
+receivers: {{otlp: {{protocols: {{grpc: {{}}}}}}}}
+processors:
+  tail_sampling:
+    decision_wait: 2s
+    policies:
+      - {{name: failed, type: status_code, status_code: {{status_codes: [ERROR]}}}}
+      - {{name: slow, type: latency, latency: {{threshold_ms: {threshold}}}}}
+exporters: {{nop: {{}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [tail_sampling], exporters: [nop]}}}}}}
+"""
+
+
+def span(trace, number=1, parent=0, at_ms=0, ms=10, status=0):
+    """Return a span, `at_ms` after the start of the recording."""
+    start = START + at_ms * MS
+    return Span(
+        trace,
+        number,
+        parent,
+        "work",
+        start_ns=start,
+        end_ns=start + ms * MS,
+        status=status,
+        resource=RESOURCE,
+        scope=SCOPE,
+    )
+
+
+REQUESTS = [
+    encode([span(1), span(2, ms=150)]),
+    encode([span(3, at_ms=500, status=2), span(4, 2, 1, at_ms=600)]),
+    encode([span(4, at_ms=600, ms=80), span(5, 2, 1, at_ms=700, ms=300)]),
+    encode([span(4, 3, 1, at_ms=90_000)]),
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with two configurations."""
+    monkeypatch.chdir(tmp_path)
+    for threshold in (99, 199):
+        (tmp_path / f"{threshold}.yaml").write_text(CONFIG.format(threshold=threshold))
+    return tmp_path
+
+
+def written(folder, form):
+    """Write the recording in one of the forms that are read."""
+    lines = [from_protobuf("traces", request) for request in REQUESTS]
+    files = {
+        "framed": [b"".join(len(r).to_bytes(4, "big") + r for r in REQUESTS)],
+        "files": REQUESTS,
+        "lines": [b"\n".join(lines) + b"\n"],
+        "gzip": [gzip.compress(b"\n".join(lines))],
+        "pretty": [json.dumps(json.loads(line), indent=2).encode() for line in lines],
+    }[form]
+    names = []
+    for number, content in enumerate(files):
+        (folder / f"{number}.rec").write_bytes(content)
+        names.append(f"{number}.rec")
+    return names
+
+
+@pytest.mark.parametrize("form", ["framed", "files", "lines", "gzip", "pretty"])
+def test_every_form_of_recording_gives_the_same(folder, form, capsys):
+    """Three of five traces are kept: an error, a slow one, and one that is slow although its root is missing."""
+    assert main(["replay", "--config", "99.yaml", "--json", *written(folder, form)]) == 0
+    found = json.loads(capsys.readouterr().out)["policies"]["99.yaml"]
+    assert {k: (found[k]["kept"], found[k]["total"]) for k in ("traces", "spans", "failed", "slow")} == {
+        "traces": (3, 5),
+        "spans": (3, 6),
+        "failed": (1, 1),
+        "slow": (2, 2),
+    }
+    assert found["by_policy"] == {"slow": 2, "failed": 1}
+    assert found["by_trigger"] == {"whole": 4, "decision_wait": 1}
+    assert (found["late_spans"], found["estimated_traces"], found["unknown_weights"]) == (1, 3.0, 0)
+
+
+def test_against_another_policy_it_says_who_changes_sides_and_why(folder, capsys):
+    """The trace of 150 ms is not slow any more; both decisions are explained."""
+    assert main(["replay", "--config", "199.yaml", "--against", "99.yaml", *written(folder, "framed")]) == 0
+    text = capsys.readouterr().out
+    assert "1 traces change sides: 0 are kept now, 1 no more" in text
+    assert "00000000000000000000000000000002  kept by slow, weight 1 → not sampled" in text
+    assert "slow: not sampled, 150 ms < 200 ms" in text
+
+
+def test_waiting_as_the_collector_does_decides_later(folder, capsys):
+    """With --wait no trace is decided before its time."""
+    assert main(["replay", "--config", "99.yaml", "--wait", "--json", *written(folder, "framed")]) == 0
+    found = json.loads(capsys.readouterr().out)["policies"]["99.yaml"]
+    assert found["by_trigger"] == {"decision_wait": 5}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "give recordings that hold spans"),
+        (b'{"resourceSpans": 5}', "0.rec:1"),
+        (b'{"resourceSpans": []}\nrubbish', "0.rec"),
+        (b"rubbish", "use OTLP traces"),
+        (b"\x1f\x8brubbish", "its gzip is damaged"),
+    ],
+)
+def test_rubbish_is_refused_with_its_place(folder, content, said, capsys):
+    """File, line where there is one, and what would be right."""
+    (folder / "0.rec").write_bytes(content)
+    assert main(["replay", "--config", "99.yaml", "0.rec"]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_configuration_without_a_sampler_is_refused(folder, capsys):
+    """Nothing is replayed through nothing."""
+    (folder / "none.yaml").write_text(
+        CONFIG.format(threshold=1)
+        .replace("processors: [tail_sampling], ", "")
+        .replace("tail_sampling:", "batch:")
+        .split("    decision_wait")[0]
+        + "exporters: {nop: {}}\nservice: {pipelines: {traces: {receivers: [otlp], processors: [batch], exporters: [nop]}}}"
+    )
+    assert main(["replay", "--config", "none.yaml", *written(folder, "framed")]) == 1
+    assert "name one processor of the file with --processor: none" in capsys.readouterr().err
