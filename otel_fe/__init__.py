@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.extraction import current_extraction
     from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor
     from otel_fe.instrument.launcher import configure
+    from otel_fe.instrument.runtime import why
     from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "configure",
     "current_extraction",
     "extraction",
+    "why",
 ]
 
 _HOMES: Final = {
@@ -36,6 +38,7 @@ _HOMES: Final = {
     "configure": "instrument.launcher",
     "current_extraction": "instrument.extraction",
     "extraction": "instrument.declared",
+    "why": "instrument.runtime",
 }
 
 

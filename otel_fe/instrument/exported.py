@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.measured import Measured
+    from otel_fe.pipeline.records import DecisionRecord
 
 
 class ExportEverything:
@@ -49,6 +50,10 @@ class ExportEverything:
     def flush_all(self) -> None:
         """Export what is finished."""
         flush_providers()
+
+    def explain(self, trace_id: int) -> DecisionRecord | None:  # noqa: ARG002
+        """Return None: whoever receives the spans decides."""
+        return None
 
     def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
         """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.

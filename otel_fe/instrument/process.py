@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.measured import Measured
     from otel_fe.model.decision import Decision
+    from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.pipeline.trace import LocalTrace
 
 _CALLS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
@@ -159,6 +160,11 @@ class ProcessPipeline:
         if type(span) is LeanSpan and span.local_trace is not None:
             intervals += _calls_below(span.local_trace, span.span_id, start - extraction.start_ns)
         return attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
+
+    def explain(self, trace_id: int) -> DecisionRecord | None:
+        """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        self.engine.settle()
+        return self.engine.policy.explain(trace_id)
 
     # --- in the background, at the end, after a fork --------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from otel_fe.instrument.measured import Measured
+    from otel_fe.pipeline.records import DecisionRecord
 
 
 class Runtime(Protocol):
@@ -26,9 +27,30 @@ class Runtime(Protocol):
         """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
         ...
 
+    def explain(self, trace_id: int) -> DecisionRecord | None:
+        """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        ...
+
 
 current: Runtime | None = None
 """The runtime in force; read directly by what is called most."""
+
+
+def why(trace_id: int | str) -> DecisionRecord | None:
+    """Return why this process kept a trace or did not: every policy's vote, and the value that it saw.
+
+    Args:
+        trace_id: The number, or its 32 hexadecimal digits.
+
+    Returns:
+        The record of the last decision; None where the trace is not decided yet, or not among the last thousand, or where
+        this process does not decide.
+
+    Raises:
+        ValueError: It is no trace id.
+    """
+    number = trace_id if isinstance(trace_id, int) else int(trace_id, 16)
+    return None if current is None else current.explain(number)
 
 
 def set_runtime(runtime: Runtime | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -77,7 +78,7 @@ def _courses(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, _Course]:
     left = [counted(sums, slo.indicator, begin + moves * k, now_ns) for k in range(_STEPS + 1)]
     recent = counted(sums, slo.indicator, now_ns - RECENT_NS, now_ns)
     edges = [now_ns - RECENT_NS + RECENT_NS * k // _SLICES for k in range(_SLICES + 1)]
-    slices = [counted(sums, slo.indicator, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    slices = [counted(sums, slo.indicator, a, b) for a, b in itertools.pairwise(edges)]
     none = Counts(0, 0)
     return {
         group: _Course(

@@ -77,7 +77,4 @@ def _holds(alert: Alert, long: Counts, short: Counts) -> bool:
 
     The short window says only that it goes on: it needs no confidence of its own, or few events would never reset it.
     """
-    share, reached = alert.share, alert.reached
-    return (
-        long.exceed(share, reached=reached) and short.exceed(share, reached=reached) and exceeds(long, share)
-    )
+    return short.exceed(alert.share) and exceeds(long, alert.share)

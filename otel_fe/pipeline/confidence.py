@@ -26,10 +26,10 @@ def evidence(bad: float, total: float, share: float) -> float:
     """Return how strongly `bad` of `total` events speak for a true share above `share`: -ln of Chernoff's bound.
 
     If each event were bad with a chance of `share`, at least `bad` of them would be with a chance of at most e^-evidence:
-    total * KL(bad/total || share), or 0 where bad/total does not exceed it (Hoeffding 1963, "Probability Inequalities for Sums of Bounded
-    Random Variables", theorem 1, equation 2.1). It never claims more than Clopper-Pearson's exact bound does, and unlike that one, and
-    unlike Wilson's, which one bad event of one satisfies at any usual confidence, it is a closed form that is right for few
-    events: PromQL can say it, so Prometheus decides alike.
+    total * KL(bad/total || share), or 0 where bad/total does not exceed it (Hoeffding 1963, "Probability Inequalities for
+    Sums of Bounded Random Variables", theorem 1, equation 2.1). It never claims more than Clopper-Pearson's exact bound,
+    and is right for few events, unlike Wilson's, which one bad event of one satisfies at any usual confidence. Being
+    a closed form, it can be said in PromQL as well, so that Prometheus decides alike.
     """
     if not total or bad <= total * share:
         return 0.0

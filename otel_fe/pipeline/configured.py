@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.metric import ResourceMetrics
     from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.pipeline.trace import LocalTrace
 
     View = Callable[[object], SpanView]
@@ -48,7 +49,7 @@ class ConfiguredPolicy:
         self._view = view
         self._lock = RLock()
         self._sampler = Sampler(settings.policies, first_match=settings.sample_on_first_match)
-        self.records = DecisionRecords(self._sampler.policies, _EXPLAINED)
+        self._records = DecisionRecords(self._sampler.policies, _EXPLAINED)
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
         """Return the decisions for traces as they stand."""
@@ -57,8 +58,13 @@ class ConfiguredPolicy:
             received = [self._received(trace, now_ns) for trace in traces]
             verdicts = self._sampler.decide_round(received, now_ns)
             for trace, (decision, votes) in zip(received, verdicts, strict=True):
-                self.records.add(trace, time_ns, _WHOLE, decision, votes)
+                self._records.add(trace, time_ns, _WHOLE, decision, votes)
         return [decision for decision, _ in verdicts]
+
+    def explain(self, trace_id: int) -> DecisionRecord | None:
+        """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        with self._lock:
+            return self._records.of(trace_id)
 
     def _received(self, trace: LocalTrace, now_ns: int) -> ReceivedTrace:
         received = ReceivedTrace(trace.trace_id, now_ns)

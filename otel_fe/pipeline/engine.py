@@ -48,6 +48,7 @@ class Engine:
         self._waiting: deque[Figures] = deque()
         self.counters = Counters()
         self.metrics = DerivedMetrics(settings.max_series, draw)
+        self.policy: Policy = policy or KeepPolicy(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio, clock)
         self.assembler = Assembler(
             Limits(
                 settings.max_open_traces,
@@ -56,7 +57,7 @@ class Engine:
                 settings.max_remembered_decisions,
                 int(settings.decision_wait_s * 1e9),
             ),
-            policy or KeepPolicy.of(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio),
+            self.policy,
             self.counters,
             clock,
             self._deliver,

@@ -37,4 +37,6 @@ def counts(sums: EventSums, indicator: Indicator, start_ns: int, end_ns: int) ->
     """Return the events of an SLO in a window by group: always sums, never ratios that somebody would average."""
     total = sums.counted(indicator.total, start_ns, end_ns)
     part = sums.counted(indicator.part, start_ns, end_ns)
-    return {group: Counts(indicator.bad(part.get(group, 0), number), number) for group, number in total.items() if number}
+    return {
+        group: Counts(indicator.bad(part.get(group, 0), number), number) for group, number in total.items() if number
+    }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.model import decision as reasons
 from otel_fe.model import probability
 from otel_fe.model.decision import NOT_SAMPLED, Decision
+from otel_fe.pipeline.local_records import LocalRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.clock import Clock
+    from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.pipeline.trace import LocalTrace
 
 _ERROR = Decision(sampled=True, reason=reasons.ERROR, threshold=probability.ALWAYS)
@@ -36,28 +38,43 @@ class Policy(Protocol):
         """Return the decisions for traces as they stand. Called from any thread."""
         ...
 
+    def explain(self, trace_id: int) -> DecisionRecord | None:
+        """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        ...
 
-@dataclass(frozen=True, slots=True)
+
 class KeepPolicy:
-    """The policy of a process that was given none; the first rule that matches names the reason."""
+    """The policy of a process that was given none; the first rule that matches names the reason.
 
-    slow_ns: int
-    """Inclusive: a trace of exactly this duration is kept."""
-    threshold: int
-    """Healthy traces whose randomness reaches it are kept."""
-    baseline: Decision
-    """What those get."""
-    keeps_remarkable: bool = True
+    Args:
+        slow_ns: A trace of this duration or longer is kept.
+        baseline_ratio: Share of the healthy traces that are kept, 0..1.
+        clock: When decisions were made.
+    """
 
-    @classmethod
-    def of(cls, slow_ns: int, baseline_ratio: float) -> KeepPolicy:
-        """Return the policy that keeps `baseline_ratio` (0..1) of the healthy traces."""
-        threshold = probability.threshold_of(baseline_ratio)
-        return cls(slow_ns, threshold, Decision(sampled=True, reason=reasons.BASELINE, threshold=threshold))
+    keeps_remarkable = True
+
+    def __init__(self, slow_ns: int, baseline_ratio: float, clock: Clock) -> None:
+        self.slow_ns = slow_ns
+        self.threshold = probability.threshold_of(baseline_ratio)
+        """Healthy traces whose randomness reaches it are kept."""
+        self._baseline = Decision(sampled=True, reason=reasons.BASELINE, threshold=self.threshold)
+        self._clock = clock
+        self._records = LocalRecords(slow_ns, self.threshold)
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
         """Return the decisions for traces as they stand."""
-        return [self._decide(trace) for trace in traces]
+        time_ns = self._clock.time_ns()
+        decisions = []
+        for trace in traces:
+            decision = self._decide(trace)
+            self._records.add(trace, time_ns, decision)
+            decisions.append(decision)
+        return decisions
+
+    def explain(self, trace_id: int) -> DecisionRecord | None:
+        """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        return self._records.of(trace_id)
 
     def _decide(self, trace: LocalTrace) -> Decision:
         if trace.error:
@@ -67,5 +84,5 @@ class KeepPolicy:
         if trace.slo_breached:
             return _SLO
         if probability.randomness(trace.trace_id, trace.entry) >= self.threshold:
-            return self.baseline
+            return self._baseline
         return NOT_SAMPLED

@@ -380,3 +380,23 @@ def test_dropped_extractions_leave_no_garbage():
             assert gc.collect() < 50
         finally:
             gc.enable()
+
+
+def test_why_tells_what_every_rule_saw():
+    """Kept or not, the last decisions are explained; what is not known is None, what is no id an error."""
+    with instrumented(baseline_ratio=0.0) as observed:
+        with otel_fe.extraction("healthy") as running:
+            healthy = running.span.get_span_context().trace_id
+        with pytest.raises(ZeroDivisionError), otel_fe.extraction("failing") as running:
+            failed = running.span.get_span_context().trace_id
+            1 // 0
+        assert observed.traces.force_flush()
+        record = otel_fe.why(f"{healthy:032x}")
+        assert record.outcome == "not sampled"
+        assert [vote.policy for vote in record.votes] == ["error", "slow", "slo", "baseline"]
+        assert "< 100 ms" in record.votes[1].saw
+        assert otel_fe.why(failed).outcome == "kept by error, weight 1"
+        assert otel_fe.why(1) is None
+        with pytest.raises(ValueError, match="invalid literal"):
+            otel_fe.why("no id")
+    assert otel_fe.why(failed) is None

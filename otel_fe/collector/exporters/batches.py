@@ -1,0 +1,152 @@
+"""What is sent in one request: a payload as it came, or as many as `sending_queue::batch` asks for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from otel_fe.collector.exporters.entry import SIZERS
+from otel_fe.collector.exporters.splitting import split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.backlog import Backlog
+    from otel_fe.collector.exporters.entry import Entry
+    from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.config.sending import QueueBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What stands of one entry in a request: mostly all of it."""
+
+    entry: Entry
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent at once."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def data(self) -> bytes:
+        """Serialized. Requests are joined by standing one after the other: so does protobuf define a repeated field."""
+        parts = self.parts
+        return parts[0].payload.data if len(parts) == 1 else b"".join(part.payload.data for part in parts)
+
+    @property
+    def items(self) -> int:
+        """Spans, points or records."""
+        return sum(part.payload.items for part in self.parts)
+
+
+class Requests(Protocol):
+    """Where the threads that send get their work from."""
+
+    def next(self) -> Request | None:
+        """Return what to send next, waiting for it; None at the end."""
+        ...
+
+
+class Singles:
+    """Each payload on its own.
+
+    Args:
+        backlog: Where they wait.
+        damaged: Called with an entry that the disk does not give back.
+    """
+
+    def __init__(self, backlog: Backlog, damaged: Callable[[Entry], None]) -> None:
+        self._backlog = backlog
+        self._damaged = damaged
+
+    def next(self) -> Request | None:
+        """Return the next one."""
+        while (entry := self._backlog.take()) is not None:
+            payload = self._backlog.load(entry)
+            if payload is not None:
+                return Request((Part(entry, payload),))
+            self._damaged(entry)
+        return None
+
+
+class Batches:
+    """Payloads joined until they reach `min_size` or have waited for `flush_timeout`, and split beyond `max_size`.
+
+    One thread gathers at a time; the others send what they have, or wait for their turn. A single item beyond `max_size` is sent on
+    its own; the Collector drops it.
+    """
+
+    def __init__(self, backlog: Backlog, damaged: Callable[[Entry], None], settings: QueueBatch, clock: Clock) -> None:
+        self._backlog = backlog
+        self._damaged = damaged
+        self._settings = settings
+        self._sizer = SIZERS[settings.sizer]
+        self._clock = clock
+        self._turn = threading.Lock()
+        # Guarded by the turn: what is gathered.
+        self._parts: list[Part] = []
+        self._size = 0
+        self._since_ns = 0
+
+    def next(self) -> Request | None:
+        """Return the next batch."""
+        with self._turn:
+            while not self._parts or self._size < self._settings.min_size:
+                until_ns = self._since_ns + self._settings.flush_timeout_ns if self._parts else None
+                entry = self._backlog.take(until_ns)
+                if entry is None:
+                    break
+                payload = self._backlog.load(entry)
+                if payload is None:
+                    self._damaged(entry)
+                    continue
+                if not self._parts:
+                    self._since_ns = self._clock.monotonic_ns()
+                self._parts.append(Part(entry, payload))
+                self._size += self._measure(payload)
+            if not self._parts:
+                return None
+            return self._cut()
+
+    def _cut(self) -> Request:
+        """Take `max_size` of what is gathered; the rest begins the next batch."""
+        most = self._settings.max_size
+        gathered, self._parts, self._size = self._parts, [], 0
+        fitting: list[Part] = []
+        room = most
+        for position, part in enumerate(gathered):
+            size = self._measure(part.payload)
+            if not most or size <= room:
+                fitting.append(part)
+                room -= size
+                continue
+            head, tail = self._split(part, room, alone=not fitting)
+            fitting.extend(head)
+            self._parts = [*tail, *gathered[position + 1 :]]
+            self._size = sum(self._measure(left.payload) for left in self._parts)
+            self._since_ns = self._clock.monotonic_ns()
+            break
+        return Request(tuple(fitting))
+
+    def _split(self, part: Part, room: int, *, alone: bool) -> tuple[list[Part], list[Part]]:
+        """Return what of a part fits and what does not; where it stands alone, at least one item does."""
+        try:
+            head, tail = split(part.payload, room, by_bytes=self._settings.sizer == "bytes")
+            if head is None and alone:
+                head, tail = split(part.payload, 1, by_bytes=False)
+        except ValueError:  # what cannot be read cannot be cut: the backend shall say what it thinks of it
+            head, tail = (part.payload, None) if alone else (None, part.payload)
+        if head is not None and tail is not None:
+            part.entry.open_parts += 1
+        return [Part(part.entry, half) for half in (head,) if half], [
+            Part(part.entry, half) for half in (tail,) if half
+        ]
+
+    def _measure(self, payload: Payload) -> int:
+        return self._sizer(payload.items, len(payload.data))

@@ -1,0 +1,93 @@
+"""One request on its way: tried until it is taken, refused for good, or out of time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.exporters.backoff import Backoff
+from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
+from otel_fe.collector.exporters.payload import EXPORT_FAILED, RETRY_EXHAUSTED, SENT, SHUTDOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.outcome import Transport
+    from otel_fe.collector.exporters.reachability import Reachability
+    from otel_fe.collector.exporters.tallies import Tallies
+    from otel_fe.config.sending import Retry
+
+_LONGEST_WAIT_S: Final = threading.TIMEOUT_MAX
+
+
+class Stop:
+    """Whether an exporter is to come to its end; what waits for its next try waits on this."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Let every wait end now."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._event.is_set()
+
+    def pause(self, ns: int) -> None:
+        """Wait for `ns`, or until it is set."""
+        self._event.wait(min(ns / 1e9, _LONGEST_WAIT_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Sends requests through one transport, with other tries as configured. Any number of threads may deliver at a time."""
+
+    transport: Transport
+    retry: Retry | None
+    """None to try once."""
+    reachability: Reachability
+    tallies: Tallies
+    clock: Clock
+    random: Callable[[], float]
+    """Returns a number in [0, 1)."""
+    stop: Stop
+    """Once it is set, a request has one more try."""
+
+    def deliver(self, signal: str, data: bytes, items: int) -> str:
+        """Send one request; returns an empty reason, or why it was lost."""
+        backoff = Backoff(self.retry, self.random, self.clock.monotonic_ns()) if self.retry is not None else None
+        while True:
+            last = self.stop.is_set()
+            outcome = self._attempt(signal, data)
+            if isinstance(outcome, Delivered):
+                self._delivered(outcome, items)
+                return SENT
+            self.tallies.failed_try()
+            if not outcome.may_pass:
+                self.reachability.dropped(EXPORT_FAILED, items, outcome.why)
+                return EXPORT_FAILED
+            self.reachability.failed(outcome.why)
+            if last:
+                return SHUTDOWN
+            wait_ns = backoff.wait_ns(self.clock.monotonic_ns(), outcome.after_ns) if backoff is not None else None
+            if wait_ns is None:
+                self.reachability.dropped(RETRY_EXHAUSTED, items, outcome.why)
+                return RETRY_EXHAUSTED
+            self.stop.pause(wait_ns)
+
+    def _attempt(self, signal: str, data: bytes) -> Delivered | Failed:
+        try:
+            return self.transport.send(signal, data)
+        except Exception as error:
+            # A transport returns what can go wrong; this is a fault of ours, which must not end the thread that all wait for.
+            return Failed(f"{type(error).__name__}: {brief(error)}", may_pass=False)
+
+    def _delivered(self, outcome: Delivered, items: int) -> None:
+        self.reachability.answered()
+        if outcome.rejected or outcome.message:
+            rejected = min(outcome.rejected, items)
+            self.tallies.rejected_of_sent(rejected)
+            self.reachability.rejected(rejected, brief(outcome.message))

@@ -1,0 +1,68 @@
+"""What the rest of the collector knows of an exporter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.collector.exporters.payload import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterCounts:
+    """What an exporter has done since it started, in items; and what it holds."""
+
+    sent: int = 0
+    """Items of requests that the backend took; those it rejected of them are counted here too."""
+    rejected: int = 0
+    """Of those sent: items that the backend did not take (`partial_success`)."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Items by reason."""
+    stored: int = 0
+    """Items left on disk at the shutdown."""
+    recovered: int = 0
+    """Items found on disk at the start."""
+    failed_tries: int = 0
+    """Tries that failed, in requests."""
+    waiting: int = 0
+    """Payloads that are held: in the queue, or under way."""
+    queue_size: int = 0
+    """Those, in the unit of `sending_queue::sizer`."""
+    queue_capacity: int = 0
+    """`sending_queue::queue_size`, of all signals together."""
+
+
+class Exporter(Protocol):
+    """Takes payloads and sees to it that each arrives, or is settled with the reason why not."""
+
+    def start(self) -> None:
+        """Make ready, and go on with what an earlier process left on disk. It does not wait for the backend.
+
+        Raises:
+            ConfigurationError: A file that the configuration names cannot be used.
+            StorageError: The queue on disk cannot be opened, or belongs to another process.
+        """
+        ...
+
+    def offer(self, payload: Payload) -> bool:
+        """Take a payload, or settle it with the reason why not and return False.
+
+        It does not wait for the backend, unless `block_on_overflow` asks for that. With a queue on disk it waits for the disk: what
+        was taken is there. Safe to call from any thread.
+        """
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what waits without waiting for fuller batches; whether all was settled in time."""
+        ...
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Take nothing more, give what waits one more try, and settle the rest when the time is up. A second call does nothing."""
+        ...
+
+    def counts(self) -> ExporterCounts:
+        """Return what has been counted so far."""
+        ...

@@ -1,0 +1,107 @@
+"""The way of one signal through one exporter: a backlog, and the threads that send from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from otel_fe.collector.exporters.batches import Batches, Singles
+from otel_fe.collector.exporters.payload import SHUTDOWN, STORAGE_CORRUPT, STORED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.backlog import Backlog
+    from otel_fe.collector.exporters.batches import Request, Requests
+    from otel_fe.collector.exporters.delivery import Delivery
+    from otel_fe.collector.exporters.entry import Entry
+    from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.collector.exporters.tallies import Tallies
+    from otel_fe.config.sending import SendingQueue
+
+
+class Lane:
+    """Sends the payloads of one signal, in the order in which they came, by `num_consumers` threads.
+
+    Args:
+        name: For its threads.
+        settings: How many, and what they send at once.
+        backlog: What they send.
+        delivery: How.
+        tallies: Where they count.
+        clock: For batches.
+    """
+
+    def __init__(
+        self, name: str, settings: SendingQueue, backlog: Backlog, delivery: Delivery, tallies: Tallies, clock: Clock
+    ) -> None:
+        self.backlog = backlog
+        self._delivery = delivery
+        self._tallies = tallies
+        self._requests: Requests = (
+            Singles(backlog, self._damaged)
+            if settings.batch is None
+            else Batches(backlog, self._damaged, settings.batch, clock)
+        )
+        # Daemons: a thread that a dead backend holds does not hold the process.
+        self._threads = [
+            threading.Thread(target=self._consume, name=f"otel-fe-{name}-{number}", daemon=True)
+            for number in range(settings.num_consumers)
+        ]
+
+    def start(self) -> None:
+        """Begin to send."""
+        for thread in self._threads:
+            thread.start()
+
+    def offer(self, payload: Payload) -> bool:
+        """Take a payload, or settle it with the reason why not."""
+        refused = self.backlog.put(payload)
+        if not refused:
+            return True
+        self._tallies.settle(payload, refused)
+        if refused == STORED:
+            return True
+        self._delivery.reachability.dropped(refused, payload.items)
+        return False
+
+    def finish(self, deadline_s: float) -> None:
+        """Let what waits have its last try until `deadline_s` (of `time.monotonic`), and settle the rest.
+
+        The backlog is closed and `Delivery.stop` is set by then.
+        """
+        self.backlog.wait_empty(max(0.0, deadline_s - time.monotonic()))
+        left = self.backlog.abandon()
+        reason = STORED if self.backlog.persistent else SHUTDOWN
+        for entry in left:
+            self._tallies.settle(replace(entry.payload, items=entry.open_items), reason)
+        if left and reason == SHUTDOWN:
+            self._delivery.reachability.dropped(SHUTDOWN, sum(entry.open_items for entry in left))
+
+    def _consume(self) -> None:
+        while (request := self._requests.next()) is not None:
+            self._send(request)
+
+    def _send(self, request: Request) -> None:
+        signal = request.parts[0].payload.signal
+        lost = self._delivery.deliver(signal, request.data, request.items)
+        keep = lost == SHUTDOWN and self.backlog.persistent
+        if keep:
+            # What is on disk is safe there, and the backend does not answer: no need to try the rest as well.
+            self.backlog.halt()
+        for part in request.parts:
+            self.backlog.done(
+                part.entry, part.payload.items, self._settling(part.payload, STORED if keep else lost), keep=keep
+            )
+        if lost == SHUTDOWN and not keep:
+            self._delivery.reachability.dropped(SHUTDOWN, request.items)
+
+    def _damaged(self, entry: Entry) -> None:
+        self._delivery.reachability.dropped(STORAGE_CORRUPT, entry.payload.items)
+        self.backlog.done(entry, entry.payload.items, self._settling(entry.payload, STORAGE_CORRUPT))
+
+    def _settling(self, payload: Payload, reason: str) -> Callable[[], None]:
+        return lambda: self._tallies.settle(payload, reason)

@@ -1,0 +1,57 @@
+"""What came of one try to send, and what a try is made by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The backend has answered that it took the request."""
+
+    rejected: int = 0
+    """Items that it did not take all the same (`partial_success`); they are not to be sent again."""
+    message: str = ""
+    """What it says to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request was not taken."""
+
+    why: str
+    """For the log: no value of the application's, no header."""
+    may_pass: bool
+    """Whether another try can succeed."""
+    after_ns: int = 0
+    """How long the backend asks to wait before that; 0 where it does not."""
+
+
+class Transport(Protocol):
+    """Sends a request to one backend, once. Any number of threads may send at a time."""
+
+    def start(self) -> None:
+        """Make ready, without waiting for the backend.
+
+        Raises:
+            ConfigurationError: A file that the configuration names cannot be used.
+        """
+        ...
+
+    def send(self, signal: str, data: bytes) -> Delivered | Failed:
+        """Send one serialized `Export…ServiceRequest`, and wait for the answer for at most the configured timeout."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections; what is under way fails where that can be brought about."""
+        ...
+
+
+def brief(text: object) -> str:
+    """Return a foreign message as one line that is short enough for a log."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+_LONGEST = 200

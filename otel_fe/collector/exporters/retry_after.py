@@ -1,0 +1,25 @@
+"""The header `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3)."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+_S: Final = 1_000_000_000
+_LONGEST_DIGITS: Final = 9
+
+
+def asked_ns(header: str | None, now_ns: int) -> int:
+    """Return how long a server asks to wait; 0 where it does not, or not so that it can be read.
+
+    Args:
+        header: Its value.
+        now_ns: Unix time.
+    """
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:_LONGEST_DIGITS]) * _S
+    try:
+        return max(round(parsedate_to_datetime(text).timestamp() * _S) - now_ns, 0)
+    except (ValueError, OverflowError):
+        return 0

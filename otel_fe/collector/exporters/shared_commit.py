@@ -1,0 +1,96 @@
+"""One commit for all who wait for one: whoever comes while none is under way leads the next, for everybody."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.collector.exporters.storage_file import StorageFullError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the index of a file says of one payload."""
+
+    key: int
+    items: int
+    size_bytes: int
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """A payload that is to be on disk."""
+
+    items: int
+    data: bytes
+    key: int = 0
+    """Set once it is."""
+    failure: StorageFullError | None = None
+    """Set once it will not be."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody has to wait for it any more."""
+        return self.key > 0 or self.failure is not None
+
+
+class SharedCommit:
+    """Gathers writes and removals for the next commit, and sees to it that there is one at a time.
+
+    Args:
+        commit: Makes one; it sets the key or the failure of each write.
+    """
+
+    def __init__(self, commit: Callable[[list[Write], list[Found]], None]) -> None:
+        self._commit = commit
+        # Its lock guards the three below; it is not held during a commit, so that others can join the next one meanwhile.
+        self._turn = threading.Condition()
+        self._writes: list[Write] = []
+        self._removals: list[Found] = []
+        self._busy = False
+
+    def write(self, write: Write) -> None:
+        """Return once the write is over."""
+        with self._turn:
+            self._writes.append(write)
+            while self._busy and not write.over:
+                self._turn.wait()
+            if write.over:
+                return
+            self._busy = True
+        self._lead()
+
+    def remove(self, found: Found) -> None:
+        """See to a removal: now, or with the commit after the one that is under way."""
+        with self._turn:
+            self._removals.append(found)
+            if self._busy:
+                return
+            self._busy = True
+        self._lead()
+
+    def finish(self) -> None:
+        """Return once all that was asked for is committed, or has failed."""
+        with self._turn:
+            while self._busy:
+                self._turn.wait()
+            self._busy = True
+        self._lead()
+
+    def _lead(self) -> None:
+        leading = True
+        while leading:
+            with self._turn:
+                writes, self._writes = self._writes, []
+                removals, self._removals = self._removals, []
+            try:
+                self._commit(writes, removals)
+            finally:
+                with self._turn:
+                    # Those who wait for a write lead the next commit themselves; for removals nobody waits.
+                    leading = self._busy = bool(self._removals) and not self._writes
+                    self._turn.notify_all()

@@ -1,0 +1,192 @@
+"""A queue on disk: one SQLite file for each exporter and signal, whose commits are shared by all who wait for one.
+
+What `append` has returned for is on disk. By `file_storage::fsync` that means: without it (the Collector's default) it survives the
+end of this process, `kill -9` too, and with it the loss of power as well; without it a loss of power may take the last moments,
+and never more than those. What is sent is removed in the next shared commit: a crash just before it makes a duplicate, not a loss.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.exporters.shared_commit import Found, SharedCommit, Write
+from otel_fe.collector.exporters.storage_file import (
+    DamagedError,
+    StorageError,
+    StorageFullError,
+    open_file,
+    remove_file,
+    rescue,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger("otel_fe")
+_SHRINK_BYTES: Final = 32 * 1024 * 1024
+"""Sent bytes after which an empty file gives its space back."""
+
+
+class Storage:
+    """The payloads of one queue, on disk, by ascending key. Any number of threads may use it.
+
+    Args:
+        path: The file. Its directory is there.
+        fsync: Wait for the disk at each commit.
+        lock_timeout_s: How long to wait for another process to let go of it.
+
+    Raises:
+        StorageError: Another process has it, or it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, fsync: bool, lock_timeout_s: float) -> None:
+        self._path = path
+        self._fsync = fsync
+        self._lock_timeout_s = lock_timeout_s
+        self._commits = SharedCommit(self._commit)
+        # Guards all below: commits come one at a time, but `load` comes at any.
+        self._disk = threading.Lock()
+        self._undone: list[int] = []
+        self._sent_bytes = 0
+        self._closed = False
+        self._connection: sqlite3.Connection | None = self._open()
+        try:
+            found = self._index()
+        except sqlite3.DatabaseError as error:
+            self._repair(error)
+            found = self._index()
+        self.found: Final = found
+        """What an earlier process left, oldest first."""
+        self._live = len(found)
+        self._next_key = found[-1].key + 1 if found else 1
+
+    def append(self, items: int, data: bytes) -> int:
+        """Return the key of a payload that is on disk now.
+
+        Raises:
+            StorageFullError: The disk cannot take it. A later call may succeed.
+        """
+        write = Write(items, data)
+        self._commits.write(write)
+        if not write.key:
+            raise write.failure or StorageFullError("it could not be written")
+        return write.key
+
+    def load(self, key: int) -> bytes | None:
+        """Return the payload under a key, or None where it cannot be read as it was written."""
+        with self._disk:
+            try:
+                row = self._connected().execute("SELECT checksum, data FROM waiting WHERE key = ?", (key,)).fetchone()
+            except (sqlite3.Error, StorageError):
+                row = None
+        if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
+            return None
+        return row[1]
+
+    def remove(self, found: Found) -> None:
+        """Forget a payload that is settled: now, or with the commit after the one that is under way."""
+        self._commits.remove(found)
+
+    def close(self) -> None:
+        """Give the file back. What comes later has no effect."""
+        self._commits.finish()
+        with self._disk:
+            self._disconnect()
+            self._closed = True
+
+    def _commit(self, writes: list[Write], removed: list[Found]) -> None:
+        """Write all that waits, as one transaction."""
+        with self._disk:
+            self._account(removed)
+            failure: StorageFullError | None = None
+            try:
+                with translated():
+                    self._transact(writes)
+            except DamagedError as error:
+                failure = StorageFullError("its file was damaged")
+                self._repair(error)
+            except StorageFullError as error:
+                failure = error
+            for write in writes if failure is not None else ():
+                write.failure = failure
+            if not self._live and not self._closed:
+                self._shrink()
+
+    def _account(self, removed: list[Found]) -> None:
+        self._live -= len(removed)
+        self._sent_bytes += sum(found.size_bytes for found in removed)
+        # A removal that did not fit on a full disk has another chance with each commit.
+        self._undone += [found.key for found in removed]
+
+    def _transact(self, writes: list[Write]) -> None:
+        connection = self._connected()
+        numbered = list(enumerate(writes, self._next_key))
+        try:
+            connection.execute("BEGIN")
+            connection.executemany("DELETE FROM waiting WHERE key = ?", [(key,) for key in self._undone])
+            connection.executemany(
+                "INSERT INTO waiting VALUES (?, ?, ?, ?)",
+                [(key, write.items, zlib.crc32(write.data), write.data) for key, write in numbered],
+            )
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._undone = []
+        self._next_key += len(writes)
+        self._live += len(writes)
+        for key, write in numbered:
+            write.key = key
+
+    def _shrink(self) -> None:
+        """Give space back where nothing is waiting: now and then, and at once where removals do not fit on the disk."""
+        connection = self._connection
+        try:
+            if self._undone:
+                # All that is left in the file is settled, so that it can go as a whole, which needs no space.
+                self._disconnect()
+                remove_file(self._path)
+                self._undone = []
+            elif self._sent_bytes >= _SHRINK_BYTES and connection is not None:
+                # Each step of it frees one page, and `execute` takes only the first: it has no rows to fetch.
+                connection.executescript("PRAGMA incremental_vacuum")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            else:
+                return
+            self._sent_bytes = 0
+        except (sqlite3.Error, OSError):
+            # Space that is not given back is no loss, and is given back the next time.
+            return
+
+    def _repair(self, error: Exception) -> None:
+        _log.warning("file_storage: %s is damaged (%s); what can be read of it is kept", self._path, error)
+        self._disconnect()
+        rescue(self._path)
+
+    def _index(self) -> tuple[Found, ...]:
+        rows = self._connected().execute("SELECT key, items, length(data) FROM waiting ORDER BY key").fetchall()
+        # A damaged row may hold anything; its checksum tells when it is its turn.
+        return tuple(
+            Found(key, *(int(value) if isinstance(value, int) else 0 for value in rest)) for key, *rest in rows
+        )
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StorageError(self._path, "it is closed")
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        return open_file(self._path, fsync=self._fsync, lock_timeout_s=self._lock_timeout_s)

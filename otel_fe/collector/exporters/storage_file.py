@@ -1,0 +1,143 @@
+"""The SQLite file under a queue on disk: opening it for one owner, and getting out what can be read of a damaged one."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.errors import OtelFeError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS waiting (
+    key INTEGER PRIMARY KEY,
+    items INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    data BLOB NOT NULL
+)
+"""
+_LOG_BYTES: Final = 16 * 1024 * 1024
+"""To which SQLite's write-ahead log shrinks again after a burst."""
+
+
+class StorageError(OtelFeError, OSError):
+    """The queue on disk cannot be used.
+
+    Attributes:
+        path: Its file.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"file_storage: {path}: {why}")
+        self.path = path
+
+
+class StorageFullError(OtelFeError, OSError):
+    """The disk cannot take more, now."""
+
+
+class DamagedError(OtelFeError):
+    """The file is not what was written to it."""
+
+
+def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:
+    """Return a connection that nobody else can have at the same time; a damaged file is replaced by what can be read of it.
+
+    Raises:
+        StorageError: Another process has it, or it cannot be opened.
+    """
+    try:
+        try:
+            return _connect(path, fsync=fsync, lock_timeout_s=lock_timeout_s)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            rescue(path)
+            return _connect(path, fsync=fsync, lock_timeout_s=lock_timeout_s)
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise StorageError(path, "another process uses it; one collector at a time can have a directory") from error
+        raise StorageError(path, str(error)) from error
+
+
+def _connect(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        # One owner, held until the process ends in whatever way; asked for first, it also spares the memory-mapped index file.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_SCHEMA)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that is closed, with SQLite's log beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def rescue(path: Path) -> None:
+    """Put what can be read of a damaged file into a new one in its place; the old one stays beside it as `….damaged`."""
+    damaged = path.with_name(path.name + ".damaged")
+    # Without room for a copy the new one stays empty; it is no reason to end.
+    with contextlib.suppress(sqlite3.Error, OSError):
+        _move(path, damaged)
+        _copy(damaged, path)
+
+
+def _move(path: Path, damaged: Path) -> None:
+    remove_file(damaged)
+    for suffix in ("", "-wal"):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            old.replace(damaged.with_name(damaged.name + suffix))
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+
+
+def _copy(damaged: Path, path: Path) -> None:
+    with (
+        contextlib.closing(_connect(path, fsync=False, lock_timeout_s=0)) as fresh,
+        contextlib.closing(sqlite3.connect(damaged, isolation_level=None)) as old,
+    ):
+        # Lets SQLite read a file that is shorter than it says.
+        old.execute("PRAGMA writable_schema = ON")
+        fresh.execute("BEGIN")
+        fresh.executemany("INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?)", _readable(old))
+        fresh.execute("COMMIT")
+
+
+def _readable(damaged: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+    """Return the rows from both ends up to the first that cannot be read: damage is mostly in one place."""
+    for order in ("ASC", "DESC"):
+        # Each payload has its own checksum, so that what is read wrongly is found out when it is its turn.
+        with contextlib.suppress(sqlite3.Error):
+            yield from damaged.execute(f"SELECT key, items, checksum, data FROM waiting ORDER BY key {order}")  # noqa: S608
+            return
+
+
+@contextlib.contextmanager
+def translated() -> Generator[None]:
+    """Tell a disk that is full or fails from a file that is damaged.
+
+    Raises:
+        StorageFullError: The former.
+        DamagedError: The latter.
+    """
+    try:
+        yield
+    except (StorageError, sqlite3.OperationalError) as error:
+        raise StorageFullError(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise DamagedError(str(error)) from error
