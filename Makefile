@@ -7,12 +7,13 @@ ARGS   ?=
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint docs lock clean
+.PHONY: help setup demo test bench fuzz lint docs lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
 	@echo "make test    everything that CI runs"
 	@echo "make bench   what it costs, beside the alternatives"
+	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
 	@echo "make lint    ruff, mypy, pyright, import-linter"
 	@echo "make docs    write the README's tables anew from semconv.py and the settings"
 
@@ -49,6 +50,9 @@ test: $(VENV)/.stamp-test
 
 bench: $(VENV)/.stamp-bench
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: $(VENV)/.stamp-test
+	@$(BIN)/python -m tests.fuzz --inputs 1000000 $(ARGS)
 
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .

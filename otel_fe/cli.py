@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from otel_fe.collector.command import add_commands
 from otel_fe.errors import OtelFeError
 from otel_fe.version import __version__
 
@@ -69,6 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     replay.set_defaults(run=_replay)
+    render = commands.add_parser("render", help="write other systems' configuration, made of ours")
+    systems = render.add_subparsers(dest="system", required=True, metavar="system")
+    prometheus = systems.add_parser(
+        "prometheus",
+        help="recording and alerting rules for the SLOs",
+        description="Write the rules with which Prometheus alerts on the SLOs as otel_fe itself does.",
+    )
+    prometheus.add_argument("--slo", metavar="FILE", help="OpenSLO v1 documents (default: the four requirements)")
+    prometheus.add_argument("--out", metavar="DIR", help="folder for the rule file (default: print it)")
+    prometheus.set_defaults(run=_render_prometheus)
+    add_commands(commands)
     return parser
 
 
@@ -89,6 +101,16 @@ def _replay(arguments: argparse.Namespace) -> int:
     from otel_fe.replay.command import replay  # noqa: PLC0415 only this command needs it
 
     print(replay(arguments, os.environ))
+    return 0
+
+
+def _render_prometheus(arguments: argparse.Namespace) -> int:
+    from otel_fe.render.command import render_prometheus  # noqa: PLC0415 only this command needs it
+
+    text, warnings = render_prometheus(arguments.slo, arguments.out, os.environ)
+    print(text)
+    for warning in warnings:
+        print(f"{warning} (warning)", file=sys.stderr)
     return 0
 
 

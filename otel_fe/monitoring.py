@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Final
 
 from otel_fe.instrument.extraction import Extraction, begin
 from otel_fe.instrument.spec import Spec
 from otel_fe.model.figures import Figures
+from otel_fe.model.reading import ReadsAsDictionary
 from otel_fe.pipeline.slo import REQUIREMENTS
 
 _NS_PER_MS: Final = 1_000_000
@@ -26,24 +26,13 @@ _OTHER: Final = "_OTHER"
 """OpenTelemetry's `error.type` where no class is known."""
 _HISTORY: Final = 10_000
 
-
-class ReadsAsDictionary(Mapping[str, Any]):
-    """A value whose fields can also be read as a dictionary's entries."""
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._names():
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __len__(self) -> int:
-        return len(self._names())
-
-    def _names(self) -> list[str]:
-        dataclass_like: Any = self
-        return [field.name for field in fields(dataclass_like)]
+__all__ = [
+    "FeatureExtractionPerformanceMonitor",
+    "PerformanceStats",
+    "ReadsAsDictionary",
+    "RequirementStatus",
+    "nearest_rank",
+]
 
 
 @dataclass(frozen=True, eq=False)

@@ -99,6 +99,13 @@ GPU_UTILIZATION: Final = _attribute(
 GPU_MEMORY_USAGE: Final = _attribute(
     "gpu.memory.usage", "int", "By", "Memory this process holds on GPUs; absent without a GPU."
 )
+GPU_MEMORY_PEAK: Final = _attribute(
+    "gpu.memory.peak",
+    "int",
+    "By",
+    "Most memory that PyTorch held on one GPU in this process so far, where this extraction raised it; its statistics are "
+    "never reset.",
+)
 
 SLO_BREACHED: Final = _attribute(
     "slo.breached", "string[]", "", "SLOs for which this extraction is a bad event by itself."
@@ -125,7 +132,6 @@ TIME: Final = {
 """Where the time went, by cause. The parts add up to the duration, to the nanosecond."""
 
 
-
 def _ray_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
     full = f"ray.serve.{name}"
     ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
@@ -139,11 +145,16 @@ RAY_DEPLOYMENT: Final = _ray_attribute("deployment", "string", "", "Likewise, th
 RAY_REPLICA: Final = _ray_attribute("replica", "string", "", "Likewise, the replica.")
 RAY_REQUEST_ID: Final = _ray_attribute("request_id", "string", "", "Likewise, the request's id in Serve.")
 RAY_QUEUE_TIME: Final = _ray_attribute(
-    "queue_time", "double", "s", "How long that request had waited, from the proxy or handle to its turn in the replica."
+    "queue_time",
+    "double",
+    "s",
+    "How long that request had waited, from the proxy or handle to its turn in the replica.",
 )
 
 ERROR_TYPE: Final = "error.type"
 CODE_FUNCTION_NAME: Final = "code.function.name"
+SERVICE_NAME: Final = "service.name"
+"""Of the resource."""
 
 # --- dimensions of the derived metrics that are no span attributes ---------------------------------------------
 
@@ -152,6 +163,7 @@ GOOD: Final = "good"
 RESULT: Final = "result"
 REASON: Final = "reason"
 HOOK: Final = "hook"
+WINDOW: Final = "window"
 OVERFLOW: Final = "otel.metric.overflow"
 """OpenTelemetry's own mark of the series that the rest is folded into."""
 
@@ -167,6 +179,23 @@ SLO_EVENTS: Final = _metric(
     "Extractions that count for an SLO, good and bad: exact, from every extraction.",
     SLO,
     GOOD,
+    FEATURE_SET,
+)
+BURN_RATE: Final = _metric(
+    "feature_extraction.slo.burn_rate",
+    "gauge",
+    "1",
+    "How many times faster than allowed an SLO's error budget is spent, over the last `window`.",
+    SLO,
+    WINDOW,
+    FEATURE_SET,
+)
+BUDGET_REMAINING: Final = _metric(
+    "feature_extraction.slo.error_budget.remaining",
+    "gauge",
+    "1",
+    "What is left of an SLO's error budget over its whole window: 1 is all of it, below 0 is overspent.",
+    SLO,
     FEATURE_SET,
 )
 CACHE_LOOKUPS_METRIC: Final = _metric(
@@ -227,3 +256,91 @@ TRACES_EVICTED: Final = _metric(
 FAULTS: Final = _metric(
     "otel_fe.faults", "counter", "{fault}", "Faults inside otel_fe that the application did not see.", HOOK
 )
+
+# --- OpenTelemetry's own metrics of connection pools (https://opentelemetry.io/docs/specs/semconv/db/database-metrics) ----
+
+POOL: Final = "db.client.connection.pool.name"
+STATE: Final = "db.client.connection.state"
+IDLE: Final = "idle"
+USED: Final = "used"
+
+CONNECTION_COUNT: Final = _metric(
+    "db.client.connection.count",
+    "updowncounter",
+    "{connection}",
+    "Connections by state, `idle` or `used`.",
+    POOL,
+    STATE,
+)
+CONNECTION_IDLE_MAX: Final = _metric(
+    "db.client.connection.idle.max", "updowncounter", "{connection}", "The most that stay open unused.", POOL
+)
+CONNECTION_IDLE_MIN: Final = _metric(
+    "db.client.connection.idle.min", "updowncounter", "{connection}", "The fewest that are kept open unused.", POOL
+)
+CONNECTION_MAX: Final = _metric(
+    "db.client.connection.max", "updowncounter", "{connection}", "The most that the pool can open, where bounded.", POOL
+)
+CONNECTION_PENDING: Final = _metric(
+    "db.client.connection.pending_requests",
+    "updowncounter",
+    "{request}",
+    "Callers that wait for a connection, where the pool lets them wait.",
+    POOL,
+)
+CONNECTION_TIMEOUTS: Final = _metric(
+    "db.client.connection.timeouts", "counter", "{timeout}", "Callers that waited until their time was up.", POOL
+)
+CONNECTION_CREATE_TIME: Final = _metric(
+    "db.client.connection.create_time", "histogram", "s", "Time to open a connection.", POOL
+)
+CONNECTION_WAIT_TIME: Final = _metric(
+    "db.client.connection.wait_time", "histogram", "s", "Time to obtain an open connection, opening it included.", POOL
+)
+CONNECTION_USE_TIME: Final = _metric(
+    "db.client.connection.use_time", "histogram", "s", "Time from borrowing a connection to returning it.", POOL
+)
+
+
+def metric(name: str) -> Metric:
+    """Return what is known of one of the metrics, by its name."""
+    return next(known for known in METRICS if known.name == name)
+
+# --- alerts: a gauge, and the log event that tells of one -------------------------------------------------------
+
+ALERT: Final = "alert"
+SEVERITY: Final = "severity"
+ALERT_ACTIVE: Final = _metric(
+    "feature_extraction.alert.active",
+    "gauge",
+    "{alert}",
+    "Alerts that fire, by type; 0 once the last has been resolved.",
+    ALERT,
+    SEVERITY,
+    FEATURE_SET,
+)
+
+ALERT_EVENT: Final = "feature_extraction.alert"
+"""Name of the log event. Its time is that of the transition, its body says what is wrong."""
+ALERT_ATTRIBUTES: Final[list[Attribute]] = []
+
+
+def _alert_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
+    full = f"{ALERT_EVENT}.{name}"
+    ALERT_ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
+    return full
+
+
+ALERT_KEY: Final = _alert_attribute("key", "string", "", "What it is deduplicated by.")
+ALERT_TYPE: Final = _alert_attribute("type", "string", "", "What it is about, for example `latency_threshold`.")
+ALERT_STATE: Final = _alert_attribute("state", "string", "", "`firing` or `resolved`.")
+ALERT_SEVERITY: Final = _alert_attribute("severity", "string", "", "`page` or `ticket`.")
+ALERT_SUBJECT: Final = _alert_attribute("subject", "string", "", "What was measured, for example `p95 latency`.")
+ALERT_TITLE: Final = _alert_attribute("title", "string", "", "One line.")
+ALERT_OBSERVED: Final = _alert_attribute("observed", "double", "", "The value, in the alert's unit.")
+ALERT_THRESHOLD: Final = _alert_attribute("threshold", "double", "", "What it reached, in the same unit.")
+ALERT_UNIT: Final = _alert_attribute("unit", "string", "", "Of both.")
+ALERT_SINCE: Final = _alert_attribute("since", "double", "s", "Unix time at which its condition began to hold.")
+ALERT_CAUSE: Final = _alert_attribute("cause", "string", "", "The likely cause; absent where none is known.")
+ALERT_EXEMPLARS: Final = _alert_attribute("exemplars", "string[]", "", "Ids of traces that show it and are kept.")
+ALERT_FIRST_ACTION: Final = _alert_attribute("first_action", "string", "", "The first thing to do.")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.config.collector import read_collector_config, read_collector_document
 from otel_fe.config.document import Mapping, Scalar, read_documents
+from otel_fe.config.openslo import VERSION, read_openslo_documents
 from otel_fe.config.policies import TailSampling
 from otel_fe.config.problems import InvalidConfigError, Problem
 from otel_fe.config.span_metrics import SpanMetrics
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from collections.abc import Mapping as MappingType
 
     from otel_fe.config.collector import CollectorConfig
@@ -69,36 +70,44 @@ def check_text(text: str, file: str, environ: MappingType[str, str]) -> Checked:
         MissingExtraError: PyYAML is not installed.
     """
     documents = read_documents(text, file, environ)
-    kinds = {_kind(document) for document in documents}
-    if kinds <= {COLLECTOR}:
+    by_kind: dict[str, list[Document]] = {}
+    for document in documents:
+        by_kind.setdefault(_kind(document), []).append(document)
+    if by_kind.keys() <= {COLLECTOR}:
         config = read_collector_config(text, file, environ)
         return Checked(file, _summary(config), (), config.warnings)
-    found = [READERS[_kind(document)](document) for document in documents]
-    return Checked(
-        file, "; ".join(summary for summary, _ in found), (), tuple(one for _, warnings in found for one in warnings)
-    )
+    found: list[tuple[str, tuple[Problem, ...]]] = []
+    problems: list[Problem] = []
+    for kind, those in by_kind.items():
+        try:
+            found.append(READERS[kind](those))
+        except InvalidConfigError as error:
+            problems += error.problems
+    if problems:
+        raise InvalidConfigError(problems)
+    warnings = tuple(one for _, several in found for one in several)
+    return Checked(file, "; ".join(summary for summary, _ in found), (), warnings)
 
 
 COLLECTOR: Final = "collector"
 """The kind of documents that say nothing else of themselves."""
 
 
-def _check_collector(document: Document) -> tuple[str, tuple[Problem, ...]]:
-    config = read_collector_document(document)
-    return _summary(config), config.warnings
+def _check_collector(documents: Sequence[Document]) -> tuple[str, tuple[Problem, ...]]:
+    configs = [read_collector_document(document) for document in documents]
+    return "; ".join(map(_summary, configs)), tuple(warning for config in configs for warning in config.warnings)
 
 
-def _refuse_openslo(document: Document) -> tuple[str, tuple[Problem, ...]]:
-    raise InvalidConfigError(
-        [Problem(document.root.position, "apiVersion", None, "OpenSLO documents cannot be checked yet")]
-    )
+def _check_openslo(documents: Sequence[Document]) -> tuple[str, tuple[Problem, ...]]:
+    found = read_openslo_documents(documents)
+    return f"{_count(len(found.slos), 'SLO')}: {', '.join(slo.name for slo in found.slos)}", found.warnings
 
 
-READERS: Final[dict[str, Callable[[Document], tuple[str, tuple[Problem, ...]]]]] = {
+READERS: Final[dict[str, Callable[[Sequence[Document]], tuple[str, tuple[Problem, ...]]]]] = {
     COLLECTOR: _check_collector,
-    "openslo/v1": _refuse_openslo,
+    VERSION: _check_openslo,
 }
-"""By `apiVersion`: returns a document's summary and its warnings, or raises `InvalidConfigError`."""
+"""By `apiVersion`: returns a summary of the documents of that kind and their warnings, or raises `InvalidConfigError`."""
 
 
 def _kind(document: Document) -> str:

@@ -25,6 +25,8 @@ LIBRARIES: Final = (
     "transformers",
     "sentence-transformers",
     "hamilton",
+    "torch",
+    "ray",
 )
 """The libraries that are instrumented, by the names that switch them off."""
 
@@ -136,6 +138,8 @@ class Settings:
     """Export what is finished before SIGTERM ends the process, where the application has no handler of its own."""
     exception_messages: bool = _variable(False, _boolean)  # noqa: FBT003
     """Put the messages of exceptions on extraction spans; they may quote feature values, keys or SQL parameters."""
+    connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
+    """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
     gpu: bool = _variable(True, _boolean)  # noqa: FBT003
     """Sample GPUs through NVML in the background, where there are any."""
 

@@ -21,6 +21,8 @@ from otel_fe.instrument.termination import Termination
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from opentelemetry.sdk.metrics import MeterProvider
+
 _log = logging.getLogger("otel_fe")
 
 
@@ -50,13 +52,13 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             raise
 
     def _switch_on(self, settings: Settings, kwargs: dict[str, Any]) -> None:
-        traces = tracer_provider(kwargs.get("tracer_provider"))
+        traces, metrics = tracer_provider(kwargs.get("tracer_provider")), meter_provider(kwargs.get("meter_provider"))
         targets, caches = Targets(settings.targets), CachedTargets(settings.caches)
         hooks = ImportHooks()
-        libraries = Libraries()
+        libraries = Libraries(settings.disabled_libraries)
         pipeline: ProcessPipeline | ExportEverything
         if traces is not None and settings.pipeline == "process":
-            pipeline = ProcessPipeline(settings, traces, meter_provider(kwargs.get("meter_provider")))
+            pipeline = ProcessPipeline(settings, traces, metrics)
         else:
             pipeline = ExportEverything(settings, kwargs.get("tracer_provider"))
         pipeline.install()
@@ -76,7 +78,18 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._undo.append(caches.uninstrument)
         hooks.install()
         self._undo.append(hooks.remove)
+        if settings.connection_metrics and metrics is not None:
+            self._watch_pools(metrics)
         _log.info("otel_fe: %s; targets %s; caches %s; libraries %s", pipeline, targets, caches, libraries)
+
+    def _watch_pools(self, metrics: MeterProvider) -> None:
+        # Here, for they take longer to import than all the rest.
+        from otel_fe.instrument.libraries.connection_metrics import ConnectionMetrics  # noqa: PLC0415
+        from otel_fe.instrument.libraries.connections import WATCHING  # noqa: PLC0415
+
+        WATCHING.begin()
+        self._undo.append(WATCHING.end)
+        self._undo.append(ConnectionMetrics.begin(metrics).end)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         while self._undo:

@@ -84,16 +84,19 @@ class Collection:
             self.exemplars[labels] = [e for e in series.duration.exemplars if e is not None]
             series.duration.renew()
             for name, good, bad in zip(SLO_NAMES, series.slo_good, series.slo_bad, strict=True):
-                self._count(semconv.SLO_EVENTS, {semconv.SLO: name, semconv.GOOD: True}, sets, good)
-                self._count(semconv.SLO_EVENTS, {semconv.SLO: name, semconv.GOOD: False}, sets, bad)
-            self._count(semconv.CACHE_LOOKUPS_METRIC, {semconv.RESULT: "hit"}, sets, series.cache_hits)
-            self._count(semconv.CACHE_LOOKUPS_METRIC, {semconv.RESULT: "miss"}, sets, series.cache_misses)
+                self._count(semconv.SLO_EVENTS, {semconv.SLO: name}, sets, {semconv.GOOD: {True: good, False: bad}})
+            lookups = {"hit": series.cache_hits, "miss": series.cache_misses}
+            self._count(semconv.CACHE_LOOKUPS_METRIC, {}, sets, {semconv.RESULT: lookups})
 
-    def _count(self, name: str, labels: dict[str, object], more: Labels, value: int) -> None:
-        if value:
-            key = labels_of({**labels, **dict(more)})
-            points = self.counters[name]
-            points[key] = points.get(key, 0) + value
+    def _count(self, name: str, labels: dict[str, object], more: Labels, by: dict[str, dict[Any, int]]) -> None:
+        """Add counts that make up a whole, zeros too once there is any: Prometheus sees no increase in what is new at 1."""
+        ((label, counts),) = by.items()
+        if not any(counts.values()):
+            return
+        points = self.counters[name]
+        for value, count in counts.items():
+            key = labels_of({**labels, label: value, **dict(more)})
+            points[key] = points.get(key, 0) + count
 
     def _add_pipeline(self, engine: Engine) -> None:
         counters = engine.counters

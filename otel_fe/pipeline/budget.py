@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.model.slo import Counts
 from otel_fe.model.spans_of_time import HOUR_NS, Calendar
 from otel_fe.pipeline.confidence import interval
-from otel_fe.pipeline.event_sums import counts as counted
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -75,10 +74,10 @@ def _courses(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, _Course]:
     begin, end = slo.window.begin_ns(now_ns), slo.window.end_ns(now_ns)
     step = ((end or 2 * now_ns - begin) - now_ns) // _STEPS
     moves = 0 if isinstance(slo.window, Calendar) else step
-    left = [counted(sums, slo.indicator, begin + moves * k, now_ns) for k in range(_STEPS + 1)]
-    recent = counted(sums, slo.indicator, now_ns - RECENT_NS, now_ns)
+    left = [sums.events(slo.indicator, begin + moves * k, now_ns) for k in range(_STEPS + 1)]
+    recent = sums.events(slo.indicator, now_ns - RECENT_NS, now_ns)
     edges = [now_ns - RECENT_NS + RECENT_NS * k // _SLICES for k in range(_SLICES + 1)]
-    slices = [counted(sums, slo.indicator, a, b) for a, b in itertools.pairwise(edges)]
+    slices = [sums.events(slo.indicator, a, b) for a, b in itertools.pairwise(edges)]
     none = Counts(0, 0)
     return {
         group: _Course(

@@ -24,11 +24,24 @@ class DerivedMetrics:
         self._lock = RLock()
         self._series: dict[tuple[str, bool | None, str, str], Series] = {}
         self._overflow: Series | None = None
+        self._observed_by: Callable[[Figures], None] | None = None
+
+    def observe(self, callback: Callable[[Figures], None] | None) -> None:
+        """Hand every extraction that is counted from now on to `callback` as well, instead of whoever it was; None to nobody.
+
+        Args:
+            callback: Called on the thread that counts, after the extraction has been counted. It must be quick, must not
+                raise, and must not keep the figures: extractions die by reference counting alone.
+        """
+        self._observed_by = callback
 
     def record(self, figures: Figures) -> None:
         """Count one ended extraction in every metric."""
         figures.settle()
         self.series_of(figures).record(figures)
+        observer = self._observed_by
+        if observer is not None:
+            observer(figures)
 
     def series_of(self, figures: Figures) -> Series:
         """Return the series that an ended extraction belongs to."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from otel_fe.model.slo import Counts
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from fractions import Fraction
 
-    from otel_fe.model.slo import Indicator, Selection
+    from otel_fe.model.slo import Counts, Indicator, Selection
 
 
 class Group(NamedTuple):
@@ -24,19 +23,16 @@ class Group(NamedTuple):
 class EventSums(Protocol):
     """Exact sums of counters over any window: of every process, across restarts and resets.
 
-    A gap adds nothing. A counter that starts anew adds what it counts from zero. What is counted while the clock on the wall
-    is set back or forward belongs to the time that the clock showed.
+    Windows are in Unix time and hold their beginning and not their end. A gap adds nothing; a counter that starts anew
+    adds what it counts from zero. What is counted while the clock on the wall is wrong belongs to the time that it showed.
     """
 
-    def counted(self, selection: Selection, start_ns: int, end_ns: int) -> Mapping[Group, int]:
-        """Return how many of the selected events there were after `start_ns`, up to and including `end_ns` (Unix time)."""
+    def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> Mapping[Group, Counts]:
+        """Return an SLO's events by group; none for a group without events."""
         ...
 
-
-def counts(sums: EventSums, indicator: Indicator, start_ns: int, end_ns: int) -> dict[Group, Counts]:
-    """Return the events of an SLO in a window by group: always sums, never ratios that somebody would average."""
-    total = sums.counted(indicator.total, start_ns, end_ns)
-    part = sums.counted(indicator.part, start_ns, end_ns)
-    return {
-        group: Counts(indicator.bad(part.get(group, 0), number), number) for group, number in total.items() if number
-    }
+    def at_most(
+        self, values: Selection, edges: Sequence[Fraction], start_ns: int, end_ns: int
+    ) -> Mapping[Group, Sequence[int]]:
+        """Return how many values of a histogram are at most each of some of its edges, and last how many there are in all."""
+        ...

@@ -35,23 +35,18 @@ def percentiles(limit: Limit, share: Fraction, sums: EventSums, start_ns: int, e
     """Return the percentile of what a limit is about, by group.
 
     "p95 < 100 ms" and "at least 95 % take less than 100 ms" are one statement, so the alert is on exact counts, and this says
-    where the percentile is. It takes a sum for each edge of the histogram.
+    where the percentile is.
 
     Args:
         limit: Names the histogram.
         share: 95/100 for p95.
         sums: The past.
-        start_ns: Of the window, exclusive, as Unix time.
-        end_ns: Of the window, inclusive.
+        start_ns: Of the window, as Unix time.
+        end_ns: Its end, which it does not hold.
     """
     edges = EDGES[limit.metric]
-    below = [sums.counted(Selection(limit.metric, limit.attributes, edge), start_ns, end_ns) for edge in edges]
-    totals = sums.counted(Selection(limit.metric, limit.attributes), start_ns, end_ns)
-    return {
-        group: _percentile(edges, [one.get(group, 0) for one in below], total, share)
-        for group, total in totals.items()
-        if total
-    }
+    found = sums.at_most(Selection(limit.metric, limit.attributes), edges, start_ns, end_ns)
+    return {group: _percentile(edges, below, total, share) for group, (*below, total) in found.items() if total}
 
 
 def _percentile(edges: Sequence[Fraction], below: Sequence[int], total: int, share: Fraction) -> Percentile:

@@ -10,11 +10,12 @@ from otel_fe.model import span as spans_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.model.span import ResourceView, SpanView
+    from otel_fe.model.span import ResourceView, ScopeView, SpanView
 
 _SYSTEM: Final = "db.system.name"
 _OLD_SYSTEM: Final = "db.system"
 _CALLS: Final = (spans_.CLIENT, spans_.PRODUCER)
+_MOST_KINDS: Final = 10_000
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -155,6 +156,16 @@ class ReceivedTrace:
         return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
 
 
+_databases: dict[tuple[ScopeView, str], bool] = {}
+"""By scope and name: spans of the same library and name are alike, and asking each for its attributes costs more than all else."""
+
+
 def _of_database(span: SpanView) -> bool:
-    attributes = span.attributes
-    return _SYSTEM in attributes or _OLD_SYSTEM in attributes
+    kind = (span.scope, span.name)
+    known = _databases.get(kind)
+    if known is None:
+        if len(_databases) >= _MOST_KINDS:
+            _databases.clear()
+        attributes = span.attributes
+        known = _databases[kind] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
+    return known

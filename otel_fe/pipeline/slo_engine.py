@@ -10,7 +10,6 @@ from otel_fe.model.slo import Counts
 from otel_fe.model.spans_of_time import show_span
 from otel_fe.pipeline.budget import remaining
 from otel_fe.pipeline.burning import burning
-from otel_fe.pipeline.event_sums import counts as counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,8 +79,8 @@ class SloEngine:
 
     def _states(self, slo: Slo, now: int) -> Iterable[SloState]:
         lengths = {window for alert in slo.alerts for window in alert.windows}
-        by_length = {length: counted(self._sums, slo.indicator, now - length, now) for length in lengths}
-        whole = counted(self._sums, slo.indicator, slo.window.begin_ns(now), now)
+        by_length = {length: self._sums.events(slo.indicator, now - length, now) for length in lengths}
+        whole = self._sums.events(slo.indicator, slo.window.begin_ns(now), now)
         for group in sorted({*whole, *(group for found in by_length.values() for group in found)}):
             counts = {length: found[group] for length, found in by_length.items() if group in found}
             yield SloState(slo, group, now, whole.get(group, _NONE), burning(slo, counts))

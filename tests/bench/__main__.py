@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench import report
 from tests.bench.bed import Bed
+from tests.bench.collectors import run_collectors
 from tests.bench.engine import run_engine
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
@@ -25,7 +26,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -92,6 +93,10 @@ def main() -> None:
             elif name == "engine":
                 figures = run_engine(rounds)
                 table, goal = report.engine(figures)
+                everything[name] = figures
+            elif name == "collectors":
+                figures = run_collectors(rounds)
+                table, goal = report.collectors(figures)
                 everything[name] = figures
             else:
                 sizes = run_memory(bed, 1 if arguments.quick else 2)

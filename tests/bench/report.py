@@ -18,6 +18,10 @@ RATIO_AIM = 0.33
 STARTUP_AIM_MS = 60
 ENGINE_LIMIT_US = 3
 REMEMBERED_LIMIT = 32
+COLLECTOR_LIMIT = 0.4
+COLLECTOR_AIM = 0.33
+COLLECTOR_MEMORY = 0.1
+ARRIVAL_S = 0.25
 FLAT = 1.5
 """A larger table misses the processor's caches more often; what grows with it would be ten times and more."""
 _PACKAGES = ("opentelemetry-sdk", "redis", "sqlalchemy", "grpcio", "protobuf", "logfire")
@@ -131,6 +135,33 @@ def engine(figures: dict[str, Spread]) -> tuple[str, list[Goal]]:
         )
     )
     return _table("engine: 5 spans a trace, 3 policies, metrics with 4 dimensions and exemplars", rows), found
+
+
+def collectors(figures: dict[str, dict[str, dict[str, Spread]]]) -> tuple[str, list[Goal]]:
+    """Return the table of collectors and the goals against the OpenTelemetry Collector."""
+    rows = [["task", "side", "CPU µs/span", "peak MiB", "to arrival, median s", "p99 s", "traces arrived"]]
+    for task, sides in figures.items():
+        for side, found in sides.items():
+            cells = [found[name].text() for name in ("cpu_us", "peak_mib", "median_s", "p99_s", "arrived")]
+            rows.append([task, side, *cells])
+    ours, theirs = figures["sampling"]["otel_fe"], figures["sampling"]["collector"]
+    cpu = ours["cpu_us"].middle / theirs["cpu_us"].middle
+    memory_ratio = ours["peak_mib"].middle / theirs["peak_mib"].middle
+    found_goals = [
+        Goal(f"collectors: at most {limit} of the Collector's CPU a span", f"{cpu:.2f}", met=cpu <= limit)
+        for limit in (COLLECTOR_LIMIT, COLLECTOR_AIM)
+    ]
+    found_goals += [
+        Goal(
+            "collectors: a tenth of the Collector's memory", f"{memory_ratio:.2f}", met=memory_ratio <= COLLECTOR_MEMORY
+        ),
+        Goal(
+            "collectors: whole traces arrive within 250 ms, p99",
+            ours["p99_s"].text(3),
+            met=ours["p99_s"].middle < ARRIVAL_S,
+        ),
+    ]
+    return _table("collectors: 20 000 spans a second over gRPC, one core each", rows), found_goals
 
 
 def goals(reached: list[Goal]) -> str:

@@ -155,7 +155,7 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
         message: Any = Spans.FromString(data)
     except DecodeError as error:
         raise WireError(f"a ScopeSpans that is none: {error}") from None
-    raws = list(message.spans)
+    raws: list[bytes] = message.spans[:]
     if len(raws) > _FEW_SPANS and len(raws) * _SMALLEST_SPAN > len(data):
         # Parsed further, each would take a hundred times the room that it takes here.
         raise WireError(f"{len(raws)} spans in {len(data)} bytes: most of them have no ids")
@@ -165,7 +165,7 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
 
 def _heads(data: bytes) -> Any:
     try:
-        return Heads.FromString(data).spans
+        return Heads.FromString(data).spans[:]
     except DecodeError as error:
         raise WireError(f"spans that are none: {error}") from None
 

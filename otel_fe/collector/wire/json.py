@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 
 from otel_fe.collector.wire.signals import SIGNALS
 from otel_fe.collector.wire.wire_error import WireError
@@ -43,6 +43,10 @@ def to_protobuf(signal: str, payload: bytes) -> bytes:
     """
     try:
         content = json.loads(payload.decode(), parse_constant=_refuse)
+        if (
+            b"\\u" in payload
+        ):  # half a surrogate pair is no text, which protobuf notices in some places and not in others
+            json.dumps(content, ensure_ascii=False).encode()
     except RecursionError:
         raise WireError("no OTLP/JSON: nested too deep") from None
     except ValueError as error:
@@ -52,7 +56,7 @@ def to_protobuf(signal: str, payload: bytes) -> bytes:
     try:
         message = json_format.ParseDict(content, request(), ignore_unknown_fields=True)
         return bytes(message.SerializeToString())
-    except (json_format.ParseError, EncodeError, RecursionError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever a wrong value makes Python raise in there: an overflow, a missing method
         raise WireError(f"no OTLP/JSON: {error}") from None
 
 

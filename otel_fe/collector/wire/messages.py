@@ -3,6 +3,7 @@
     Spans       spans as bytes, each as it came                        `ScopeSpans` to others
     Heads       the same spans: ids, times, status, ...; each of the attributes as bytes
     Events      the events of a span                                   `Span` to others
+    Rest        what hardly anybody asks of a span                     `Span` to others
     Origins     what stands around spans: the resource, or the scope   `ResourceSpans`, `ScopeSpans`
     Pair, Any   an attribute and its value, in texts that may be no UTF-8
 
@@ -60,11 +61,18 @@ DECLARED: Final[Mapping[str, Sequence[Field]]] = {
         Field(7, "start_time_unix_nano", _FIXED64),
         Field(8, "end_time_unix_nano", _FIXED64),
         Field(9, "attributes", _BYTES, repeated=True),
-        # As bytes: a message within the message costs three times as much to ask, for every span.
+        # As bytes: a message within the message costs three times as much to ask, for every span. Where a span has two,
+        # which nobody writes, protobuf would merge them, and here the last one counts.
         Field(15, "status", _BYTES, optional=True),
         Field(16, "flags", _FIXED32),
     ),
-    "Status": (Field(3, "code", _INT32),),
+    "Status": (Field(2, "message", _BYTES), Field(3, "code", _INT32)),
+    "Rest": (
+        Field(10, "dropped_attributes_count", _INT32),
+        Field(12, "dropped_events_count", _INT32),
+        Field(14, "dropped_links_count", _INT32),
+        Field(15, "status", "Status"),
+    ),
     "Events": (Field(11, "events", "Event", repeated=True),),
     "Event": (
         Field(1, "time_unix_nano", _FIXED64),
@@ -123,6 +131,7 @@ Head: Final[Any] = _MADE["Head"]
 Events: Final[Any] = _MADE["Events"]
 ResourceOrigin: Final[Any] = _MADE["ResourceOrigin"]
 Status: Final[Any] = _MADE["Status"]
+Rest: Final[Any] = _MADE["Rest"]
 ScopeOrigin: Final[Any] = _MADE["ScopeOrigin"]
 Pair: Final[Any] = _MADE["Pair"]
 AnyMessage: Final[Any] = _MADE["Any"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from otel_fe.collector.wire.messages import Events
+from otel_fe.collector.wire.messages import Events, Rest
 from otel_fe.collector.wire.values import read_attributes
 from otel_fe.model.span import Event
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.wire.attributes import WireAttributes
     from otel_fe.collector.wire.origins import WireResource, WireScope
+
+_UINT32 = 2**32 - 1
+"""Counts are unsigned on the wire; `messages` declares every 32-bit number as signed."""
 
 
 class WireSpan:
@@ -69,6 +72,37 @@ class WireSpan:
             Event(event.name.decode("utf-8", "replace"), event.time_unix_nano, read_attributes(event.attributes))
             for event in events
         ]
+
+    @property
+    def status_message(self) -> str:
+        """What its status says beside the code."""
+        message: bytes = self._rest().status.message
+        return message.decode("utf-8", "replace")
+
+    @property
+    def dropped_attributes_count(self) -> int:
+        """How many attributes were dropped where it was made."""
+        return self._count("dropped_attributes_count")
+
+    @property
+    def dropped_events_count(self) -> int:
+        """How many events."""
+        return self._count("dropped_events_count")
+
+    @property
+    def dropped_links_count(self) -> int:
+        """How many links."""
+        return self._count("dropped_links_count")
+
+    def _count(self, name: str) -> int:
+        count: int = getattr(self._rest(), name)
+        return count & _UINT32
+
+    def _rest(self) -> Any:
+        try:
+            return Rest.FromString(self.raw)
+        except DecodeError:  # a status that is none, say: the head holds its bytes unread
+            return Rest()
 
     def __repr__(self) -> str:
         return f"WireSpan({self.name!r}, trace_id={self.trace_id:032x}, span_id={self.span_id:016x})"

@@ -1,4 +1,7 @@
-"""The libraries whose calls inside an extraction are measured, each hooked when, and only if, it is imported."""
+"""The libraries that are known, each hooked when, and only if, it is imported.
+
+Of caches and pools the calls inside an extraction are measured; of those that compute features the outermost call is one.
+"""
 
 from __future__ import annotations
 
@@ -9,41 +12,68 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
+from otel_fe.config.settings import library_names
+
 if TYPE_CHECKING:
     from types import ModuleType
 
     from otel_fe.instrument.imports import ImportHooks
-    from otel_fe.instrument.patch import Patch
+    from otel_fe.instrument.libraries.library import Replaced
 
 _log = logging.getLogger("otel_fe")
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library that can be hooked."""
+    """A library that can be hooked, or a part of one that is imported by itself."""
 
+    name: str
+    """As in `OTEL_FE_DISABLED_LIBRARIES`."""
     module: str
     """Whose import triggers it."""
     hooks: str
     """The module of ours whose `patches()` returns what to replace."""
-    instrumentation: str
-    """The package of OpenTelemetry's that makes its child spans."""
-    spans: str
+    instrumentation: str = ""
+    """The package of OpenTelemetry's that makes its child spans; empty where it needs none."""
+    spans: str = ""
     """What those spans are of, for the message when they are missing."""
 
 
 LIBRARIES: Final = (
-    Library("redis", "redis_lookups", "redis", "Redis"),
-    Library("redis.asyncio", "redis_asyncio", "", ""),
-    Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "SQL"),
+    Library("redis", "redis", "redis_lookups", "redis", "Redis"),
+    Library("redis", "redis.asyncio", "redis_asyncio"),
+    Library("redis", "opentelemetry.instrumentation.redis.util", "redis_spans"),
+    Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy", "SQL"),
+    Library("scikit-learn", "sklearn.base", "sklearn_estimators"),
+    Library("scikit-learn", "sklearn.pipeline", "sklearn_pipeline"),
+    Library("feast", "feast.feature_store", "feast"),
+    Library("tsfresh", "tsfresh", "tsfresh"),
+    Library("featuretools", "featuretools", "featuretools"),
+    Library("transformers", "transformers.pipelines.image_feature_extraction", "transformers_pipelines"),
+    Library("transformers", "transformers.pipelines.feature_extraction", "transformers_pipelines"),
+    Library("transformers", "transformers.feature_extraction_utils", "transformers_processors"),
+    Library("transformers", "transformers.image_processing_utils", "transformers_processors"),
+    Library("sentence-transformers", "sentence_transformers", "sentence_transformers"),
+    Library("hamilton", "hamilton.driver", "hamilton"),
+    Library("hamilton", "hamilton.async_driver", "hamilton_asyncio"),
+    Library("torch", "torch.cuda", "torch"),
+    Library("ray", "ray", "ray"),
 )
 
 
 class Libraries:
-    """What is hooked at the moment."""
+    """What is hooked at the moment.
 
-    def __init__(self) -> None:
-        self._patches: list[Patch] = []
+    Args:
+        disabled: Names of libraries that are left alone, separated by commas.
+
+    Raises:
+        ConfigurationError: There is no such library.
+    """
+
+    def __init__(self, disabled: str = "") -> None:
+        self._disabled = library_names("OTEL_FE_DISABLED_LIBRARIES", disabled).split(",")
+        self._patches: list[Replaced] = []
         self._hooked: list[str] = []
 
     def __str__(self) -> str:
@@ -52,7 +82,8 @@ class Libraries:
     def instrument(self, hooks: ImportHooks) -> None:
         """Hook every library, now or when it is imported."""
         for library in LIBRARIES:
-            hooks.on_import(library.module, _Hook(self, library))
+            if library.name not in self._disabled:
+                hooks.on_import(library.module, _Hook(self, library))
 
     def uninstrument(self) -> None:
         """Put everything back."""
@@ -64,8 +95,8 @@ class Libraries:
         """Hook a library that has just been imported."""
         ours: Any = importlib.import_module(f"{__name__}.{library.hooks}")
         for patch in ours.patches():
+            self._patches.append(patch)  # before it is applied: what fails half-way is put back with the rest
             patch.apply()
-            self._patches.append(patch)
         self._hooked.append(library.module)
         reason = missing_spans_reason(library)
         if reason:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.config.span_metrics import SERVICE_NAME
 from otel_fe.model import trace_state
@@ -77,12 +77,19 @@ class SpanMetricsConnector:
             duration_ns = span.end_ns - span.start_ns
             if duration_ns < 0:  # noqa: PLR1730 a call of max() costs more
                 duration_ns = 0  # the clock was set back
+            attributes: Any = span.attributes
+            encoded = hasattr(attributes, "place")
             for counted in source.counted:
-                dimensions = counted.dimensions
-                key = dimensions.plain_key(span, span.attributes.get)
-                if dimensions.unusual:
-                    key = dimensions.unusual_key(key, span, adjusted)
-                series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
+                layouts = counted.layouts if encoded else None
+                series = None if layouts is None else layouts.find(span, attributes)
+                if series is None:
+                    dimensions = counted.dimensions
+                    key = dimensions.plain_key(span, attributes.get)
+                    if dimensions.unusual:
+                        key = dimensions.unusual_key(key, span, adjusted)
+                    series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
+                    if layouts is not None:
+                        layouts.learn(span, attributes, series)
                 series.seen_ns = now_ns
                 series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
             if source.measured.events is not None:
@@ -190,6 +197,10 @@ class SpanMetricsConnector:
             for measured in self._resources.values():
                 for measure in measured.all:
                     measure.series.expire(now_ns - settings.series_expiration_ns)
+            for source in self._sources.values():
+                for counted in source.counted if source is not None else ():
+                    if counted.layouts is not None:
+                        counted.layouts.clear()
 
 
 @functools.lru_cache(1_024)

@@ -71,6 +71,11 @@ class Dimensions:
         )
         """Whether a key needs more than what `plain_key` makes."""
 
+    @property
+    def names(self) -> list[str]:
+        """The attributes that the key is made of, beside name, kind and status."""
+        return [name for name, _ in self._fallbacks]
+
     def key(self, span: SpanView, adjusted: int | None) -> Key:
         """Return what the series of a span is found by; equal for two spans that share it.
 

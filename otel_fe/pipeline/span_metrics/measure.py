@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.pipeline.span_metrics.aggregates import Count, durations
 from otel_fe.pipeline.span_metrics.dimensions import Dimensions
+from otel_fe.pipeline.span_metrics.layouts import Layouts
 from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 
 if TYPE_CHECKING:
@@ -85,10 +86,12 @@ class Source:
 class Counted:
     """A measure seen from one resource."""
 
-    __slots__ = ("by_key", "dimensions", "series")
+    __slots__ = ("by_key", "dimensions", "layouts", "series")
 
     def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
         self.dimensions = dimensions
+        self.layouts = None if dimensions.unusual else Layouts(dimensions.names)
+        """None where a key needs more than what attributes say."""
         self.series = measure.series
         self.by_key = measure.series.by_key
 

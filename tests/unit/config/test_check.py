@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from otel_fe.cli import main
+from otel_fe.config.openslo import default_text
 
 GOOD = """
 receivers: {otlp: {protocols: {grpc: }}}
@@ -63,8 +64,20 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path, capsys):
 
 
 def test_documents_of_another_kind_are_told_apart(tmp_path, capsys):
-    """By `apiVersion`."""
+    """By `apiVersion`: those of one kind are read together, and the problems of all are said."""
     file = tmp_path / "slo.yaml"
-    file.write_text("apiVersion: openslo/v1\nkind: SLO\n")
+    file.write_text(default_text())
+    assert main(["check", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{file}: ok (4 SLOs: latency, cache_hit_rate, error_rate, memory)\n"
+    assert err.splitlines()[0].endswith("the page fires at 75 % bad instead (warning)")
+    file.write_text(f"{GOOD}---\n{default_text()}")
+    assert main(["check", str(file)]) == 0
+    assert "debug, nop; 4 SLOs" in capsys.readouterr().out
+    file.write_text(f"{GOOD.replace('[otlp]', '[x]')}---\napiVersion: openslo/v1\nkind: SLO\n")
     assert main(["check", str(file)]) == 1
-    assert "OpenSLO" in capsys.readouterr().err
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "service::pipelines::traces::receivers[0]",
+        "metadata",
+        "spec",
+    ]

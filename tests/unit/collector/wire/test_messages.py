@@ -19,6 +19,7 @@ OFFICIAL = {
     "Head": Span,
     "Status": Status,
     "Events": Span,
+    "Rest": Span,
     "Event": Span.Event,
     "ResourceOrigin": ResourceSpans,
     "Resource": Resource,
@@ -29,7 +30,7 @@ OFFICIAL = {
     "Array": ArrayValue,
 }
 DELIMITED = (FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE)
-NUMBERS = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_ENUM, FieldDescriptor.TYPE_BOOL)
+NUMBERS = (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_ENUM, FieldDescriptor.TYPE_BOOL)
 
 
 def encoding(kind):
@@ -46,7 +47,8 @@ def test_every_field_is_an_official_one(name):
     for field in DECLARED[name]:
         theirs = official[field.number]
         assert (theirs.name, encoding(theirs.type)) == (field.name, encoding(field.kind))
-        assert theirs.is_repeated == field.repeated
+        repeated = theirs.is_repeated if hasattr(theirs, "is_repeated") else theirs.label == theirs.LABEL_REPEATED
+        assert repeated == field.repeated
 
 
 def test_every_type_of_value_is_known():

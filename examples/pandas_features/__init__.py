@@ -1,0 +1,1 @@
+"""A pandas pipeline of plain functions, instrumented by name."""

@@ -1,0 +1,99 @@
+"""An alert: what is wrong, since when, by how much, why, and what to do first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from otel_fe.model import slo
+from otel_fe.model.reading import ReadsAsDictionary
+
+
+class AlertType(Enum):
+    """What an alert is about."""
+
+    LATENCY_THRESHOLD = "latency_threshold"
+    """The 95th percentile is too high."""
+    RESOURCE_USAGE = "resource_usage"
+    """CPU, memory or GPU."""
+    CACHE_DEGRADATION = "cache_degradation"
+    """Too few look-ups hit."""
+    ERROR_RATE_SPIKE = "error_rate_spike"
+    THROUGHPUT_DROP = "throughput_drop"
+    """Much less than in the hour before."""
+    POOL_EXHAUSTION = "pool_exhaustion"
+    """Extractions wait for connections."""
+    SLO_BURN = "slo_burn"
+    """An error budget is spent too fast."""
+    ANOMALY = "anomaly"
+    """Unlike this hour of other days."""
+
+
+class Severity(Enum):
+    """Who has to act, and when."""
+
+    PAGE = slo.PAGE
+    """Somebody, now."""
+    TICKET = slo.TICKET
+    """Somebody, in the next days."""
+
+
+class State(Enum):
+    """Where an alert is in its life."""
+
+    PENDING = "pending"
+    """Its condition holds, not for long enough yet."""
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, eq=False)
+class Alert(ReadsAsDictionary):
+    """One alert at one moment. Values of its fields only; no key, parameter or message of the application's."""
+
+    key: str
+    """What it is deduplicated by: type, subject, service and feature set."""
+    type: AlertType
+    severity: Severity
+    state: State
+    title: str
+    """One line."""
+    message: str
+    """What, for which feature set, by how much, since when, over how many extractions."""
+    service: str
+    """Empty for this process."""
+    feature_set: str
+    """Empty where it is not about one, or the extractions have none."""
+    subject: str
+    """What was measured: `p95 latency`, `machine memory`, the name of an SLO."""
+    observed: float
+    """The last value, or that of when it was resolved."""
+    threshold: float
+    unit: str
+    """Of both: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `deviations`."""
+    samples: int
+    """Extractions that the value is over; 0 where it is not over extractions."""
+    since_unix_s: float
+    """When its condition began to hold."""
+    fired_unix_s: float = 0.0
+    """0 while pending."""
+    resolved_unix_s: float = 0.0
+    """0 until resolved."""
+    cause: str = ""
+    """The likely cause: one of attribution's, an `error.type`, or empty where nothing is known."""
+    cause_detail: str = ""
+    """In words, with its numbers."""
+    exemplars: tuple[str, ...] = ()
+    """Up to three trace ids in hexadecimal, of traces that are kept."""
+    first_action: str = ""
+    """The first thing to do."""
+    silenced: bool = False
+    """Whether a silence keeps it from being told to anybody."""
+    resolution: str = ""
+    """Why it is resolved: `recovered` or `no data`."""
+
+    def document(self) -> dict[str, object]:
+        """Return it with nothing in it that JSON does not have."""
+        found = dict(self)
+        found.update(type=self.type.value, severity=self.severity.value, state=self.state.value)
+        return {**found, "exemplars": list(self.exemplars)}

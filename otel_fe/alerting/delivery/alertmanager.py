@@ -1,0 +1,102 @@
+"""Alerts to Prometheus' Alertmanager, by its v2 API: https://github.com/prometheus/alertmanager, api/v2/openapi.yaml."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.alerting.alert import State
+from otel_fe.alerting.delivery.http import Poster
+from otel_fe.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otel_fe.alerting.alert import Alert
+    from otel_fe.clock import Clock
+
+_PATH: Final = "/api/v2/alerts"
+_MISSED: Final = 4
+"""An alert ends by itself once so many repetitions have not come: as Prometheus has it."""
+
+
+class Alertmanager:
+    """A receiver that keeps Alertmanager informed: it repeats what fires, since Alertmanager forgets what is not repeated.
+
+    Args:
+        url: Of the Alertmanager, with its route prefix if it has one. Only its host is ever shown.
+        labels: Added to each alert, for its routes.
+        repeat_s: How often what fires is repeated.
+        clock: For the time at which an alert ends if it is not repeated.
+        more: `tries`, `timeout_s`, `first_wait_s` of `Poster`.
+
+    Raises:
+        ConfigurationError: It is no URL to post to.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        labels: Mapping[str, str] | None = None,
+        repeat_s: float = 60.0,
+        clock: Clock | None = None,
+        **more: Any,
+    ) -> None:
+        self._poster = Poster(url.rstrip("/") + _PATH, **more)
+        self._labels = dict(labels or {})
+        self.repeat_s = repeat_s
+        self._clock = SystemClock() if clock is None else clock
+
+    def __call__(self, alert: Alert) -> None:
+        """Post one alert.
+
+        Raises:
+            DeliveryError: It could not be delivered.
+        """
+        self.repeat([alert])
+
+    def repeat(self, alerts: Sequence[Alert]) -> None:
+        """Post alerts, all that fire in one request.
+
+        Raises:
+            DeliveryError: They could not be delivered.
+        """
+        if alerts:
+            self._poster.post([self._entry(alert) for alert in alerts])
+
+    def __repr__(self) -> str:
+        return f"Alertmanager({self._poster.host}/…)"
+
+    def _entry(self, alert: Alert) -> dict[str, object]:
+        ends = alert.resolved_unix_s
+        if alert.state is not State.RESOLVED:
+            ends = self._clock.time_ns() / 1e9 + _MISSED * self.repeat_s
+        labels = {
+            **self._labels,
+            "alertname": "FeatureExtraction" + alert.type.name.title().replace("_", ""),
+            "severity": alert.severity.value,
+            "service": alert.service,
+            "feature_set": alert.feature_set,
+            "subject": alert.subject,
+            "key": alert.key,
+        }
+        annotations = {
+            "summary": alert.title,
+            "description": alert.message,
+            "observed": f"{alert.observed:.6g} {alert.unit}",
+            "threshold": f"{alert.threshold:.6g} {alert.unit}",
+            "cause": alert.cause_detail or alert.cause,
+            "first_action": alert.first_action,
+            "exemplars": " ".join(alert.exemplars),
+        }
+        return {
+            # An empty label is no label to Alertmanager.
+            "labels": {name: value for name, value in labels.items() if value},
+            "annotations": {name: value for name, value in annotations.items() if value},
+            "startsAt": _rfc3339(alert.fired_unix_s or alert.since_unix_s),
+            "endsAt": _rfc3339(ends),
+        }
+
+
+def _rfc3339(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, timezone.utc).isoformat(timespec="milliseconds")

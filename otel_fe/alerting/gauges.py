@@ -1,0 +1,42 @@
+"""`feature_extraction.alert.active`, made of the alerts that fire."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from otel_fe import semconv
+from otel_fe.pipeline.slo_engine import GaugeValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.alerting.alert import Alert
+
+
+class Labels(NamedTuple):
+    """What one value of the gauge is told from another by."""
+
+    service: str
+    alert: str
+    severity: str
+    feature_set: str
+
+
+def labels_of(alert: Alert) -> Labels:
+    """Return where an alert counts."""
+    return Labels(alert.service, alert.type.value, alert.severity.value, alert.feature_set)
+
+
+def active_gauges(seen: Iterable[Labels], firing: Iterable[Alert]) -> list[GaugeValue]:
+    """Return how many alerts fire; 0 for what has fired before, so that a graph shows its end."""
+    counts = Counter(map(labels_of, firing))
+    return [
+        GaugeValue(semconv.ALERT_ACTIVE, labels.service, _attributes(labels), float(counts[labels]))
+        for labels in sorted(seen)
+    ]
+
+
+def _attributes(labels: Labels) -> dict[str, str]:
+    found = {semconv.ALERT: labels.alert, semconv.SEVERITY: labels.severity}
+    return {**found, semconv.FEATURE_SET: labels.feature_set} if labels.feature_set else found

@@ -1,0 +1,155 @@
+"""What each rule measures in the live view. Shares are judged on exact counts, and only fire where chance does not explain them."""
+
+from __future__ import annotations
+
+import statistics
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.alerting import rule as rules
+from otel_fe.alerting.reading import Reading
+from otel_fe.live.results import ratio
+from otel_fe.model.slo import Counts
+from otel_fe.pipeline.confidence import exceeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_fe.alerting.rule import Rule
+    from otel_fe.live.results import SystemResources
+    from otel_fe.live.view import Group, LiveView, Window
+
+_P95: Final = Fraction(95, 100)
+_BASELINE_S: Final = 3600.0
+_FEWEST_MINUTES: Final = 10
+"""So many minutes with traffic make an hour that a drop can be measured by."""
+
+
+def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Reading]:
+    """Return a rule's readings for every group that has any.
+
+    Args:
+        rule: One that is about extractions.
+        view: What they did.
+        held: For alerts that are pending or firing, the rate that they were measured by when that began, by key.
+    """
+    if rule.subject == rules.THROUGHPUT:
+        return [found for group in view.groups() if (found := _throughput(rule, view, group, held)) is not None]
+    of: Callable[[Rule, Group, Window], Reading | None] | None = _OF_WINDOW.get(rule.subject)
+    if of is None:
+        return []
+    windows = view.windows(rule.window_s)
+    return [found for group, window in windows.items() if (found := of(rule, group, window)) is not None]
+
+
+def measure_machine(rule: Rule, resources: SystemResources) -> list[Reading]:
+    """Return the reading of a rule that is about the machine; none where that is not known."""
+    percent = {
+        rules.MACHINE_CPU: resources.cpu_percent,
+        rules.MACHINE_MEMORY: resources.memory_percent,
+        rules.GPU: resources.gpu_percent,
+    }.get(rule.subject)
+    return [] if percent is None else [Reading(rule, percent, rule.reached(percent), rule.over(percent))]
+
+
+def _latency(rule: Rule, group: Group, window: Window) -> Reading:
+    tally = window.tally
+    (p95,) = tally.quantiles_ms(0.95)
+    limit_ns = round(rule.threshold * 1e6)
+    words = f"{tally.count} extractions"
+    holds = rule.reached(p95)
+    if limit_ns in tally.limits_ns:
+        slow = tally.reached[tally.limits_ns.index(limit_ns)]
+        counts = Counts(slow, tally.count)
+        holds = exceeds(counts, 1 - _P95)
+        words = f"{slow} of {words} took {rule.threshold:g} ms or more"
+        # The estimate may err by a bucket's width; the counts do not.
+        p95 = max(p95, rule.threshold) if counts.exceed(1 - _P95) else min(p95, rule.threshold)
+    return _judged(rule, group, p95, tally.count, words, holds=holds)
+
+
+def _errors(rule: Rule, group: Group, window: Window) -> Reading:
+    tally = window.tally
+    holds = exceeds(Counts(tally.errors, tally.count), Fraction(rule.threshold).limit_denominator(10**6))
+    words = f"{tally.errors} of {tally.count} extractions failed"
+    return _judged(rule, group, ratio(tally.errors, tally.count), tally.count, words, holds=holds)
+
+
+def _cache(rule: Rule, group: Group, window: Window) -> Reading | None:
+    tally = window.tally
+    if not tally.looked_up:
+        return None
+    missed = tally.looked_up - tally.all_hit
+    holds = exceeds(Counts(missed, tally.looked_up), 1 - Fraction(rule.threshold).limit_denominator(10**6))
+    words = f"{missed} of {tally.looked_up} extractions that looked up missed"
+    return _judged(rule, group, tally.all_hit / tally.looked_up, tally.looked_up, words, holds=holds)
+
+
+def _pool_wait(rule: Rule, group: Group, window: Window) -> Reading | None:
+    tally = window.tally
+    if not tally.waited:
+        return None
+    mean_ms = tally.pool_wait_ns / tally.waited / 1e6
+    share = ratio(tally.pool_wait_ns, tally.duration.total)
+    words = f"{tally.waited} extractions waited for connections, {share:.0%} of the time of all"
+    return _judged(rule, group, mean_ms, tally.waited, words, holds=rule.reached(mean_ms))
+
+
+def _operation_memory(rule: Rule, group: Group, window: Window) -> Reading:
+    most_mb = window.tally.memory_most / 1e6
+    words = f"the largest of {window.tally.count} extractions"
+    return _judged(rule, group, most_mb, window.tally.count, words, holds=rule.reached(most_mb))
+
+
+def _throughput(rule: Rule, view: LiveView, group: Group, held: Mapping[str, float]) -> Reading | None:
+    """Return the rate now, as a share of that of the hour before; as soon as it has dropped, of the hour before it did."""
+    window = view.window(group, rule.window_s)
+    key = Reading(rule, 0.0, holds=False, over=False, group=group).key
+    usual = held.get(key)
+    if usual is None:
+        usual = _usual_rate(view, group, rule.window_s)
+    if usual is None or usual * window.seconds < rule.min_samples:
+        return None
+    share = window.rate / usual
+    words = f"{window.rate:.3g} a second; {usual:.3g} in the hour before"
+    return Reading(
+        rule, window.rate, rule.reached(share), rule.over(share), window.tally.count, group,
+        threshold=rule.threshold * usual, words=words,
+    )  # fmt: skip
+
+
+def usual_of(reading: Reading) -> float:
+    """Return the rate that a reading of throughput was measured by."""
+    return (reading.threshold or 0.0) / reading.rule.threshold
+
+
+def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
+    """Return the median rate of the minutes of the last hour but for the last ones; None where that is too little to go by."""
+    minutes = view.slices(group, _BASELINE_S, before_s=recent_s)
+    if len(minutes) < _FEWEST_MINUTES:
+        return None
+    # The first minute is cut off by the group's first extraction.
+    return statistics.median(one.tally.count / ((one.end_ns - one.start_ns) / 1e9) for one in minutes[1:])
+
+
+def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool) -> Reading:
+    enough = samples >= rule.min_samples
+    return Reading(
+        rule,
+        value,
+        enough and holds,
+        enough and not holds and rule.over(value),
+        samples,
+        group,
+        words=words,
+        known=enough,
+    )
+
+
+_OF_WINDOW: Final[Mapping[str, Callable[[Rule, Group, Window], Reading | None]]] = {
+    rules.LATENCY_P95: _latency,
+    rules.ERROR_RATE: _errors,
+    rules.CACHE_HIT_RATE: _cache,
+    rules.POOL_WAIT: _pool_wait,
+    rules.OPERATION_MEMORY: _operation_memory,
+}

@@ -1,0 +1,90 @@
+"""Alert rules as values: what is measured, when it fires, when it clears, and how often it may be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from otel_fe.alerting.alert import AlertType, Severity
+
+LATENCY_P95: Final = "p95 latency"
+MACHINE_CPU: Final = "machine CPU"
+MACHINE_MEMORY: Final = "machine memory"
+OPERATION_MEMORY: Final = "memory of one operation"
+GPU: Final = "GPU"
+CACHE_HIT_RATE: Final = "cache hit rate"
+ERROR_RATE: Final = "error rate"
+THROUGHPUT: Final = "throughput"
+POOL_WAIT: Final = "pool wait"
+POOL_USE: Final = "pool use"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition, evaluated for each service and feature set, or for the machine."""
+
+    type: AlertType
+    subject: str
+    """What is measured; one of the names above."""
+    threshold: float
+    """It holds when this is reached."""
+    clear: float
+    """It is over only on the healthy side of this, so that a value that hovers at the threshold fires once."""
+    unit: str
+    severity: Severity
+    window_s: float = 60.0
+    """Over which it is measured."""
+    min_samples: int = 10
+    """With fewer, nothing is said: neither that it holds nor that it is over."""
+    for_s: float = 0.0
+    """How long it must hold before it fires. 0 where the window alone says that it lasts."""
+    clear_for_s: float = 60.0
+    """How long it must be over before it is resolved."""
+    cooldown_s: float = 600.0
+    """Told as firing at most once in this time."""
+    higher_is_worse: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "clear", "window_s", "for_s", "clear_for_s", "cooldown_s", "min_samples"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{self.subject}: {name} is {value!r}; use a finite number of at least 0")
+        if not 0 < self.window_s <= 3600:  # noqa: PLR2004 what the live view keeps in minutes
+            raise ValueError(f"{self.subject}: window_s is {self.window_s!r}; use more than 0 and at most 3600")
+        if (self.clear > self.threshold) if self.higher_is_worse else (self.clear < self.threshold):
+            side = "at most" if self.higher_is_worse else "at least"
+            raise ValueError(f"{self.subject}: clear is {self.clear!r}; use {side} the threshold, {self.threshold!r}")
+
+    def reached(self, value: float) -> bool:
+        """Whether a value is at the threshold or beyond."""
+        return value >= self.threshold if self.higher_is_worse else value <= self.threshold
+
+    def over(self, value: float) -> bool:
+        """Whether a value is on the healthy side of the clear threshold."""
+        return value < self.clear if self.higher_is_worse else value > self.clear
+
+
+_T: Final = AlertType
+_PAGE, _TICKET = Severity.PAGE, Severity.TICKET
+
+DEFAULT_RULES: Final = (
+    Rule(_T.LATENCY_THRESHOLD, LATENCY_P95, 100.0, 90.0, "ms", _PAGE),
+    Rule(_T.ERROR_RATE_SPIKE, ERROR_RATE, 0.01, 0.005, "ratio", _PAGE),
+    Rule(
+        _T.CACHE_DEGRADATION, CACHE_HIT_RATE, 0.70, 0.75, "ratio", _TICKET,
+        window_s=300.0, min_samples=20, for_s=60.0, higher_is_worse=False,
+    ),
+    Rule(
+        _T.THROUGHPUT_DROP, THROUGHPUT, 0.5, 0.7, "ratio", _PAGE,
+        min_samples=30, for_s=60.0, higher_is_worse=False,
+    ),
+    Rule(_T.POOL_EXHAUSTION, POOL_WAIT, 25.0, 10.0, "ms", _PAGE, for_s=30.0),
+    Rule(_T.POOL_EXHAUSTION, POOL_USE, 0.95, 0.8, "ratio", _PAGE, for_s=60.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, MACHINE_CPU, 90.0, 80.0, "percent", _TICKET, for_s=120.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, MACHINE_MEMORY, 90.0, 85.0, "percent", _PAGE, for_s=60.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, GPU, 95.0, 85.0, "percent", _TICKET, for_s=300.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, OPERATION_MEMORY, 1000.0, 900.0, "MB", _TICKET, min_samples=1),
+)  # fmt: skip
+"""The four requirements of the service, and what a user expects beside them. Latency, cache and errors fire where the requirement
+is broken with 99 % confidence, so that a few extractions do not page. Throughput is against the hour before."""

@@ -1,0 +1,55 @@
+"""Silences: alerts that are not told to anybody for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from otel_fe.alerting.alert import AlertType
+    from otel_fe.alerting.reading import Reading
+    from otel_fe.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What matches all that is given is silent until `until_ns`; an alert still firing then is told."""
+
+    until_ns: int
+    """Monotonic."""
+    type: AlertType | None = None
+    """None for every one, as the next two."""
+    feature_set: str | None = None
+    service: str | None = None
+    comment: str = ""
+    """Why, and by whom."""
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    @classmethod
+    def lasting(
+        cls,
+        duration_s: float,
+        clock: Clock,
+        alert_type: AlertType | None,
+        feature_set: str | None,
+        service: str | None,
+        comment: str,
+    ) -> Silence:
+        """Return one that lasts from now.
+
+        Raises:
+            ValueError: `duration_s` is not above 0.
+        """
+        if not duration_s > 0:
+            raise ValueError(f"duration_s is {duration_s!r}; use a number above 0")
+        return cls(clock.monotonic_ns() + round(duration_s * 1e9), alert_type, feature_set, service, comment)
+
+    def matches(self, reading: Reading, now_ns: int) -> bool:
+        """Whether the alert of a reading is silent now."""
+        return (
+            now_ns < self.until_ns
+            and self.type in (None, reading.rule.type)
+            and self.feature_set in (None, reading.group.feature_set)
+            and self.service in (None, reading.group.service)
+        )

@@ -1,0 +1,82 @@
+"""What alerts are made of besides the live view: burning budgets and pools in use, as readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.alerting.alert import AlertType, Severity
+from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.rule import Rule
+from otel_fe.live.view import Group
+from otel_fe.model.slo import PAGE
+from otel_fe.model.spans_of_time import show_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.pipeline.burning import Burning
+    from otel_fe.pipeline.slo_engine import SloState
+
+_NS: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """A pool at one moment."""
+
+    name: str
+    in_use: int
+    size: int
+    """The most that it can open."""
+    waiting: int | None = None
+    """Callers that wait; None where the pool does not say."""
+
+
+def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Reading]:
+    """Return the readings of the rule about pools in use. Full alone is no harm: where the pool says so, somebody must wait."""
+    found = []
+    for pool in pools:
+        if pool.size > 0:
+            use = pool.in_use / pool.size
+            holds = rule.reached(use) and pool.waiting != 0
+            waiting = "" if pool.waiting is None else f", {pool.waiting} waiting"
+            words = f"{pool.in_use} of {pool.size} connections in use{waiting}"
+            found.append(Reading(rule, use, holds, rule.over(use), detail=pool.name, words=words))
+    return found
+
+
+def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Reading]:
+    """Return the readings of all alerts of some SLOs.
+
+    Args:
+        states: From the SLO engine.
+        cooldown_s: Of all of them.
+    """
+    return [
+        _burning(state, one, cooldown_s) for state in states for one in state.alerts if state.slo.budget or one.long.bad
+    ]
+
+
+def _burning(state: SloState, one: Burning, cooldown_s: float) -> Reading:
+    budget = state.slo.budget
+    threshold = float(one.alert.share / budget) if budget else 0.0
+    rule = Rule(
+        AlertType.SLO_BURN,
+        f"SLO {state.slo.name}",
+        threshold,
+        threshold,
+        "x budget" if budget else "bad events",
+        Severity.PAGE if one.alert.severity == PAGE else Severity.TICKET,
+        min_samples=0,
+        for_s=one.alert.after_ns / _NS,
+        cooldown_s=cooldown_s,
+    )
+    observed = float(one.rate or 0) if budget else float(one.long.bad)
+    # The engine's condition has its own guard against chance; over is what its short window says.
+    over = not one.true and not one.short.exceed(one.alert.share)
+    windows = "/".join(show_span(window) for window in one.alert.windows)
+    group = Group(state.group.service, state.group.feature_set)
+    return Reading(
+        rule, observed, one.true, over, one.long.total, group, f"{one.alert.name} {windows}", words=one.describe()
+    )

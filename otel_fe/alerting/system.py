@@ -1,0 +1,248 @@
+"""FeatureExtractionAlertingSystem: evaluates the rules, remembers, and tells."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from otel_fe.alerting.alert import Alert, AlertType, State
+from otel_fe.alerting.board import Board
+from otel_fe.alerting.delivery.log_events import LogEvents
+from otel_fe.alerting.gauges import Labels, active_gauges, labels_of
+from otel_fe.alerting.measures import measure, measure_machine
+from otel_fe.alerting.outbox import Outbox
+from otel_fe.alerting.rule import DEFAULT_RULES, POOL_USE
+from otel_fe.alerting.silence import Silence
+from otel_fe.alerting.sources import measure_burning, measure_pools
+from otel_fe.alerting.why import Likely, exemplars_of, likely_cause
+from otel_fe.live.source import LiveSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from otel_fe.alerting.reading import Reading
+    from otel_fe.alerting.rule import Rule
+    from otel_fe.alerting.sources import PoolUse
+    from otel_fe.pipeline.slo_engine import GaugeValue, SloState
+
+_T = TypeVar("_T")
+_HISTORY: Final = 1_000
+_HANG_S: Final = 10.0
+_BURN_COOLDOWN_S: Final = 600.0
+
+
+class FeatureExtractionAlertingSystem:
+    """Alerts on what a collector sees. Safe to share between threads.
+
+    Args:
+        metrics_collector: An EnhancedMetricsCollector.
+        rules: What to alert on.
+        slo_states: Returns the states of SLOs (`SloEngine.evaluate`), for alerts on burning budgets.
+        pools: Returns the pools in use, for alerts on exhausted ones beside the waits that extractions had.
+        more: Returns further readings, for example of anomalies.
+        log_events: Whether to emit OTLP log events, through the SDK's logger provider where there is one.
+        history_size: Transitions that `get_alert_history` remembers.
+        receiver_timeout_s: A receiver that takes longer has hung.
+        on_fault: Called with the name and the error of what went wrong with a source or a receiver; must not raise.
+    """
+
+    def __init__(
+        self,
+        metrics_collector: Any,
+        rules: Sequence[Rule] = DEFAULT_RULES,
+        *,
+        slo_states: Callable[[], Iterable[SloState]] | None = None,
+        pools: Callable[[], Iterable[PoolUse]] | None = None,
+        more: Callable[[], Iterable[Reading]] | None = None,
+        log_events: bool = True,
+        history_size: int = _HISTORY,
+        receiver_timeout_s: float = _HANG_S,
+        on_fault: Callable[[str, BaseException | None], None] | None = None,
+    ) -> None:
+        source = (
+            metrics_collector
+            if isinstance(metrics_collector, LiveSource)
+            else getattr(metrics_collector, "source", None)
+        )
+        if not isinstance(source, LiveSource):
+            raise TypeError(f"metrics_collector is {metrics_collector!r}; use an EnhancedMetricsCollector")
+        self._source = source
+        self._rules = tuple(rules)
+        self._slo_states, self._pools, self._more = slo_states, pools, more
+        self._on_fault = on_fault
+        self._outbox = Outbox(receiver_timeout_s, on_fault)
+        self._history_size = history_size
+        self._silences: dict[str, Silence] = {}
+        self._reset()
+        if log_events:
+            self._outbox.add(None, LogEvents())
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._board = Board(self._source.clock, self._explain)
+        self._history: deque[Alert] = deque(maxlen=self._history_size)
+        self._seen: set[Labels] = set()
+        self.source_faults: Counter[str] = Counter()
+        """Evaluations that went without `slo_states`, `pools`, `more` or an explanation, because that failed."""
+
+    def _after_fork(self) -> None:
+        self._reset()
+        self._outbox.renew()
+
+    # --- who is told ----------------------------------------------------------------------------------------------------
+
+    def register_alert_handler(self, alert_type: AlertType | None, handler: Callable[[Alert], object]) -> None:
+        """Call a function with each alert when it fires, and again when it is resolved (`alert.state` tells).
+
+        Args:
+            alert_type: Of which type; None for all.
+            handler: Called on a thread of its own, one alert after the other: it may raise or hang and harms nobody. A
+                `Webhook` or an `Alertmanager` (`otel_fe.alerting.delivery`) is one.
+
+        Raises:
+            TypeError: It is no type of alert, or nothing that can be called.
+        """
+        if alert_type is not None and not isinstance(alert_type, AlertType):
+            raise TypeError(f"alert_type is {alert_type!r}; use an AlertType, or None for all")
+        if not callable(handler):
+            raise TypeError(f"handler is {handler!r}; use something that can be called with an alert")
+        self._outbox.add(alert_type, handler)
+
+    def unregister_alert_handler(self, handler: Callable[[Alert], object]) -> bool:
+        """Call a function no more; return whether it was registered."""
+        return self._outbox.remove(handler)
+
+    # --- evaluating -----------------------------------------------------------------------------------------------------
+
+    def check_performance_alerts(self, wait_s: float = 1.0) -> list[Alert]:
+        """Evaluate every rule now, tell what is new, and return what fires.
+
+        Args:
+            wait_s: How long to wait for handlers to have been called, at most; 0 not at all.
+        """
+        firing = self.evaluate()
+        if wait_s > 0:
+            self._outbox.wait(wait_s)
+        return firing
+
+    def evaluate(self) -> list[Alert]:
+        """Do the same without waiting; every ten seconds in the background."""
+        with self._lock:
+            self._attempt("source", self._source.refresh)
+            told = self._board.take(self._readings(), self._silent)
+            self._history.extend(told)
+            for alert in told:
+                self._outbox.tell(alert)
+            firing = self._board.alerts(State.FIRING)
+            self._seen |= {labels_of(alert) for alert in firing}
+            unsilenced = [alert for alert in firing if not alert.silenced]
+            self._outbox.remind(unsilenced, self._source.clock.monotonic_ns())
+        return firing
+
+    def _readings(self) -> list[Reading]:
+        found: list[Reading] = []
+        held = self._board.held_rates()
+        resources = self._attempt("resources", self._source.resources)
+        pools = self._taken("pools", self._pools)
+        for one in self._rules:
+            found += measure(one, self._source.view, held)
+            if resources is not None:
+                found += measure_machine(one, resources)
+            if one.subject == POOL_USE:
+                found += measure_pools(one, pools)
+        found += measure_burning(self._taken("slo_states", self._slo_states), _BURN_COOLDOWN_S)
+        return found + self._taken("more", self._more)
+
+    def _taken(self, name: str, take: Callable[[], Iterable[_T]] | None) -> list[_T]:
+        """Return what a source says, as far as there is one and it works."""
+        return [] if take is None else self._attempt(name, lambda: list(take())) or []
+
+    def _explain(self, reading: Reading) -> tuple[Likely, tuple[str, ...]]:
+        why = self._attempt("cause", lambda: likely_cause(reading, self._source))
+        exemplars = self._attempt("exemplars", lambda: exemplars_of(reading, self._source))
+        return why or Likely(), exemplars or ()
+
+    def _attempt(self, name: str, do: Callable[[], Any]) -> Any:
+        """Return what a source says; None where it fails: the other rules are evaluated all the same."""
+        try:
+            return do()
+        except Exception as fault:
+            self.source_faults[name] += 1
+            if self._on_fault is not None:
+                self._on_fault(f"alerts.{name}", fault)
+            return None
+
+    # --- what there is --------------------------------------------------------------------------------------------------
+
+    def get_active_alerts(self) -> list[Alert]:
+        """Return what fired at the last evaluation, silenced ones too, the oldest first."""
+        with self._lock:
+            return self._board.alerts(State.FIRING)
+
+    def get_pending_alerts(self) -> list[Alert]:
+        """Return what holds, and has not for long enough; or has been told so recently that it counts as the same."""
+        with self._lock:
+            return self._board.alerts(State.PENDING)
+
+    def get_alert_history(self, limit: int = 100) -> list[Alert]:
+        """Return what was told, firing and resolved, the newest first."""
+        with self._lock:
+            return list(self._history)[::-1][:limit]
+
+    def faults(self) -> dict[str, int]:
+        """Return what went wrong with receivers and sources, by name and what, so far."""
+        return {**self._outbox.faults, **self.source_faults}
+
+    def gauges(self) -> list[GaugeValue]:
+        """Return `feature_extraction.alert.active`: how many fire, by type; 0 for what has fired before."""
+        with self._lock:
+            return active_gauges(self._seen, self._board.alerts(State.FIRING))
+
+    # --- silences -------------------------------------------------------------------------------------------------------
+
+    def silence(
+        self,
+        duration_s: float,
+        alert_type: AlertType | None = None,
+        *,
+        feature_set: str | None = None,
+        service: str | None = None,
+        comment: str = "",
+    ) -> str:
+        """Tell nobody, for a while, of alerts that match all that is given; return the silence's id.
+
+        What has been told before is still told as resolved. What still fires at the end of the silence is told then.
+
+        Raises:
+            ValueError: `duration_s` is not above 0.
+        """
+        made = Silence.lasting(duration_s, self._source.clock, alert_type, feature_set, service, comment)
+        with self._lock:
+            self._silences[made.id] = made
+        return made.id
+
+    def unsilence(self, silence_id: str) -> bool:
+        """End a silence; return whether there was one."""
+        with self._lock:
+            return self._silences.pop(silence_id, None) is not None
+
+    def get_silences(self) -> list[Silence]:
+        """Return the silences that are in force."""
+        now = self._source.clock.monotonic_ns()
+        with self._lock:
+            self._silences = {name: one for name, one in self._silences.items() if now < one.until_ns}
+            return list(self._silences.values())
+
+    def _silent(self, reading: Reading) -> bool:
+        now = self._source.clock.monotonic_ns()
+        return any(one.matches(reading, now) for one in self._silences.values())
+
+    def close(self, wait_s: float = 2.0) -> None:
+        """Tell what is still to be told, for so long at most, and let go of the threads."""
+        self._outbox.close(wait_s)

@@ -1,0 +1,86 @@
+"""Why an alert fires, as far as recent extractions tell, and three of their traces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.alerting.alert import AlertType
+from otel_fe.pipeline.causes import rank
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
+
+if TYPE_CHECKING:
+    from otel_fe.alerting.reading import Reading
+    from otel_fe.live.source import LiveSource
+    from otel_fe.model.histogram import Exemplar
+    from otel_fe.pipeline.series import Dimensions
+
+_LOOK_BACK_S: Final = 600.0
+_MOST: Final = 3
+_FEWEST: Final = 3
+"""Slow extractions; fewer say nothing about a group."""
+
+
+class Likely(NamedTuple):
+    """A likely cause."""
+
+    cause: str = ""
+    detail: str = ""
+
+
+def likely_cause(reading: Reading, source: LiveSource) -> Likely:
+    """Return what most likely causes an alert: of errors their most frequent type, else what costs slow extractions most."""
+    if reading.rule.type is AlertType.ERROR_RATE_SPIKE:
+        return _error(reading, source)
+    if not reading.group.feature_set and not reading.samples:
+        return Likely()  # about the machine
+    slow, hits = source.view.slow(reading.group, _LOOK_BACK_S)
+    if len(slow) < _FEWEST:
+        return Likely()
+    if reading.rule.type is AlertType.CACHE_DEGRADATION:
+        missed = sum(one.missed for one in slow)
+        return (
+            Likely(CAUSE_CACHE_MISS, f"{missed} of {len(slow)} recent slow extractions missed") if missed else Likely()
+        )
+    causes = rank(slow, hits=hits)
+    # Not what takes most time but what would help most: a look-up that misses is short, and what follows from it is not.
+    first = min(causes.ranked, key=lambda one: one.quantile_without_ns)
+    detail = f"{first.cause} takes {first.share:.0%} of the time of {len(slow)} recent slow extractions"
+    if first.cause != CAUSE_UNEXPLAINED:
+        without = first.quantile_without_ns / 1e6
+        detail += f"; their p95 is {causes.quantile_ns / 1e6:.4g} ms and would be {without:.4g} ms without it"
+    return Likely(first.cause, detail)
+
+
+def exemplars_of(reading: Reading, source: LiveSource) -> tuple[str, ...]:
+    """Return up to three trace ids of kept traces that show what a reading is about: recent ones, the clearest first."""
+    if reading.group.service:
+        return ()
+    since = source.clock.time_ns() - int(max(_LOOK_BACK_S, reading.rule.window_s) * 1e9)
+    found = [
+        (_fits(reading, dimensions, one), one)
+        for dimensions, one in source.exemplars()
+        if one.time_ns >= since and dimensions.feature_set == reading.group.feature_set
+    ]
+    found.sort(key=lambda pair: (pair[0], pair[1].value), reverse=True)
+    traces = dict.fromkeys(f"{one.trace_id:032x}" for fits, one in found if fits)
+    return tuple(traces)[:_MOST]
+
+
+def _fits(reading: Reading, dimensions: Dimensions, exemplar: Exemplar) -> bool:
+    kind = reading.rule.type
+    if kind is AlertType.ERROR_RATE_SPIKE:
+        return bool(dimensions.error_type)
+    if kind is AlertType.CACHE_DEGRADATION:
+        return dimensions.cache_hit is False
+    if kind in {AlertType.LATENCY_THRESHOLD, AlertType.POOL_EXHAUSTION}:
+        return exemplar.value >= LATENCY_LIMIT_NS
+    return exemplar.value >= LATENCY_LIMIT_NS or bool(dimensions.error_type) or dimensions.cache_hit is False
+
+
+def _error(reading: Reading, source: LiveSource) -> Likely:
+    tally = source.view.window(reading.group, reading.rule.window_s).tally
+    if not tally.error_types:
+        return Likely()
+    cause, times = max(tally.error_types.items(), key=lambda item: item[1])
+    return Likely(cause, f"{times} of {tally.errors} errors are {cause}")

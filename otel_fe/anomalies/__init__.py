@@ -1,0 +1,22 @@
+"""What is unlike this hour of other days: latency, hit rate and throughput of each feature set. Needs the extra `anomalies`.
+
+collector = EnhancedMetricsCollector()
+system = FeatureExtractionAlertingSystem(collector, more=AnomalyWatch(collector.source))
+"""
+
+from __future__ import annotations
+
+from otel_fe.anomalies.detector import Detector, Verdict
+from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, Kind
+from otel_fe.anomalies.watch import AnomalyWatch
+
+__all__ = [
+    "CACHE_HIT_RATE",
+    "KINDS",
+    "LATENCY_P95",
+    "THROUGHPUT",
+    "AnomalyWatch",
+    "Detector",
+    "Kind",
+    "Verdict",
+]

@@ -1,0 +1,229 @@
+"""The collector at work: exporters, pipelines, receivers; started, changed and stopped as one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector import own_metrics, pending
+from otel_fe.collector.accounts import samples_of
+from otel_fe.collector.explaining import explained
+from otel_fe.collector.exporting import Exporters
+from otel_fe.collector.inheriting import inherit
+from otel_fe.collector.listening import Listeners
+from otel_fe.collector.pipelines.build import PipelineBuilder, Surroundings
+from otel_fe.collector.pipelines.connected import send_metrics
+from otel_fe.collector.pipelines.engine import Engine
+from otel_fe.config.extensions import FileStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.accounts import Sample
+    from otel_fe.collector.garbage import Garbage
+    from otel_fe.collector.keeping import Keeping
+    from otel_fe.collector.pipelines.engine import Partition
+    from otel_fe.collector.pipelines.parts import Parts
+    from otel_fe.collector.servers.http_server import Loop
+    from otel_fe.config.collector import CollectorConfig
+    from otel_fe.pipeline.counters import Counters
+
+_log = logging.getLogger("otel_fe")
+_TICK_S: Final = 0.1
+_OWN_METRICS_S: Final = 60.0
+_GONE_S: Final = 5.0
+_PENDING: Final = "pending_traces"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What one process of several is."""
+
+    workers: int = 1
+    partition: Partition | None = None
+    """Hands over the spans of other workers' traces."""
+    ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By receiver and protocol: those that all workers share, where the file leaves the choice of a port to us."""
+
+
+class Collector:
+    """One process's collector.
+
+    Args:
+        config: What it does.
+        clock: Both clocks.
+        loop: Where HTTP servers run.
+        role: Which of several processes it is.
+        open_to_all: See `Options.open_to_all`.
+        keeping: Puts what is kept into the store; None without one.
+        garbage: Looks for cycles of garbage, in a process that is the collector's alone.
+    """
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        clock: Clock,
+        loop: Loop,
+        role: Role | None = None,
+        *,
+        open_to_all: bool = False,
+        keeping: Keeping | None = None,
+        garbage: Garbage | None = None,
+    ) -> None:
+        self.config = config
+        self.instance_id = str(uuid.uuid4())
+        self.started_ns = clock.time_ns()
+        self.started_s = time.monotonic()
+        self._clock = clock
+        self._role = role or Role()
+        self._keeping = keeping
+        self._surroundings = Surroundings(clock, self.instance_id, self._role.workers)
+        self._exporters = Exporters(clock)
+        shared = self._role.ports if self._role.workers > 1 else None
+        self._listeners = Listeners(loop, lambda: self.engine, open_to_all=open_to_all, shared=shared)
+        self._lock = threading.Lock()
+        """The engines': see `Engine`."""
+        self._changing = threading.Lock()
+        self._stopped = threading.Event()
+        self._ticking = threading.Thread(target=self._tick, name="otel-fe-tick", daemon=True)
+        self._garbage = garbage
+        self._retired: list[Counters] = []
+        self.restored = 0
+        """Spans that an earlier process left pending."""
+        self.saved = 0
+        """Spans that are left pending for the next."""
+        self.engine: Engine
+
+    @property
+    def listening(self) -> list[tuple[str, str, str]]:
+        """Receiver, protocol and address of each server."""
+        return self._listeners.listening
+
+    def start(self) -> None:
+        """Begin to work.
+
+        Raises:
+            OtelFeError, OSError: Something cannot be started; nothing of it is at work.
+        """
+        self._exporters.apply(self.config)
+        try:
+            self.engine = self._built(self.config, None)
+            path = pending_path(self.config)
+            if path is not None:
+                self.restored = pending.restore(path, self.engine, self._clock)
+            self._listeners.apply(self.config)
+        except BaseException:
+            self._listeners.stop(0)
+            self._exporters.shutdown(0)
+            raise
+        if self._garbage is not None:
+            self._garbage.take_charge()
+        self._ticking.start()
+
+    def change(self, config: CollectorConfig) -> None:
+        """Go on with another configuration; what has not changed goes on untouched, and no connection ends.
+
+        Raises:
+            OtelFeError, OSError: It cannot be done; the one before goes on.
+        """
+        with self._changing:
+            old = self.engine
+            change = self._exporters.apply(config)
+            try:
+                engine = self._built(config, old.parts)
+                self._listeners.apply(config)
+            except BaseException:
+                self._exporters.undo(change)
+                raise
+            with self._lock:
+                old.closed = True
+                self._retired += inherit(engine.parts, old)
+                self.engine, self.config = engine, config
+            old.finish()
+            for exporter in change.gone:
+                exporter.shutdown(_GONE_S)
+
+    def quiesce(self, grace_s: float) -> None:
+        """Take nothing more from senders; what is under way has `grace_s`. What is pending is decided as before."""
+        with self._changing:
+            self._listeners.stop(grace_s)
+
+    def stop(self, grace_s: float) -> None:
+        """Take nothing more, decide or save what is pending, send what is kept."""
+        deadline_s = time.monotonic() + grace_s
+        self.quiesce(min(2.0, grace_s / 3))
+        with self._changing:
+            self._stopped.set()
+            self._ticking.join()
+            path = pending_path(self.config)
+            self.engine.close(decide=path is None)
+            if path is not None:
+                self._save(path)
+            self.send_own_metrics()
+            if self._keeping is not None:
+                self._keeping.finish(self.engine, max(0.5, deadline_s - time.monotonic()))
+            self._exporters.shutdown(max(0.5, deadline_s - time.monotonic()))
+
+    def explained(self, trace_id: int) -> dict[str, Any]:
+        """Return what is known of a trace: see `explaining.explained`."""
+        store = self._keeping.directory if self._keeping is not None else None
+        return explained(self.engine, trace_id, self._clock.monotonic_ns(), store)
+
+    def samples(self) -> list[Sample]:
+        """Return its own figures."""
+        return samples_of(self.engine, self._listeners.received, self._retired, self.started_s)
+
+    def send_own_metrics(self) -> None:
+        """Hand its own figures to the metrics pipelines."""
+        engine = self.engine
+        if self.config.telemetry.metrics_level != "none" and engine.parts.own_metrics_to:
+            now_ns = self._clock.time_ns()
+            payload = own_metrics.encode(self.samples(), self.instance_id, self.started_ns, now_ns)
+            send_metrics(payload, engine.parts.own_metrics_to)
+
+    def _built(self, config: CollectorConfig, before: Parts | None) -> Engine:
+        parts = PipelineBuilder(config, self._exporters.running, self._surroundings, before).build()
+        if self._keeping is not None:
+            self._keeping.observe(parts)
+        return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping)
+
+    def _save(self, path: Path) -> None:
+        """Leave pending traces for the next process; where the disk does not take them, decide them as they stand."""
+        try:
+            self.saved = pending.save(path, self.engine, self._clock)
+        except OSError as error:
+            _log.warning("pending traces cannot be saved (%s); they are decided as they stand", error)
+            self.engine.close(decide=True)
+
+    def _tick(self) -> None:
+        own_s = time.monotonic() + _OWN_METRICS_S
+        while not self._stopped.wait(_TICK_S):
+            try:
+                self.engine.tick()
+                if self._garbage is not None:
+                    self._garbage.work()
+                if self._keeping is not None:
+                    self._keeping.work(self.engine)
+                if time.monotonic() >= own_s:
+                    own_s += _OWN_METRICS_S
+                    self.send_own_metrics()
+            except Exception:
+                # Everything waits for this thread: it goes on, whatever was wrong with one round.
+                _log.exception("a round of the pipelines failed")
+
+
+def pending_path(config: CollectorConfig) -> Path | None:
+    """Return where pending traces are saved: with `file_storage`, and where they are not to be dropped; else None."""
+    for extension in config.extensions.values():
+        if isinstance(extension, FileStorage):
+            directory = Path(extension.directory)
+            if extension.create_directory:
+                directory.mkdir(extension.directory_permissions, parents=True, exist_ok=True)
+            return directory / _PENDING
+    return None

@@ -1,0 +1,94 @@
+"""The commands `otel-fe collector` and `otel-fe why`: their arguments. What they do is imported when they do it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[Any]
+
+_OWN_PAGE: Final = "localhost:8888"
+_MOST_WORKERS: Final = 64
+
+
+def add_commands(commands: Commands) -> None:
+    """Add both to the commands of `otel-fe`."""
+    _add_collector(commands)
+    why = commands.add_parser(
+        "why",
+        help="say why the running collector kept a trace, or did not",
+        description="Ask the running `otel-fe collector` for the decision on a trace: each policy's vote with what it saw, the "
+        "winner, the weight, the trigger. The exit status is 1 for a trace that it does not know.",
+    )
+    why.add_argument("trace_id", type=_trace_id, help="32 hexadecimal digits")
+    why.add_argument("--own-page", default=_OWN_PAGE, metavar="HOST:PORT", help="where the collector answers")
+    why.add_argument("--json", action="store_true", help="print the answer as one JSON document")
+    why.set_defaults(run=_why)
+
+
+def _add_collector(commands: Commands) -> None:
+    collector = commands.add_parser(
+        "collector",
+        help="receive OTLP, decide which traces to keep, and send them on",
+        description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM ends it, SIGHUP reads the "
+        "configuration again.",
+    )
+    collector.add_argument("--config", required=True, type=Path, metavar="FILE", help="the Collector's YAML")
+    collector.add_argument(
+        "--own-page",
+        default=_OWN_PAGE,
+        metavar="HOST:PORT",
+        help="where /metrics and `otel-fe why` are answered, on loopback; `none` for nowhere (default %(default)s)",
+    )
+    collector.add_argument(
+        "--store", type=Path, metavar="DIR", help="keep kept traces and series here, for the dashboard"
+    )
+    collector.add_argument(
+        "--workers", type=_workers, default=1, metavar="N", help="processes that share the work (default 1)"
+    )
+    collector.add_argument(
+        "--allow-unauthenticated",
+        action="store_true",
+        help="let receivers listen beyond loopback without asking who sends",
+    )
+    collector.set_defaults(run=_collector)
+
+
+def _workers(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= _MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"{text}: use 1 to {_MOST_WORKERS}")
+    return int(text)
+
+
+def _trace_id(text: str) -> str:
+    value = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{32}", value):
+        raise argparse.ArgumentTypeError(f"{text!r}: a trace id has 32 hexadecimal digits")
+    return value
+
+
+def _collector(arguments: argparse.Namespace) -> int:
+    from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
+    from otel_fe.collector.settings import Options  # noqa: PLC0415
+
+    return serve(
+        Options(
+            config=arguments.config,
+            own_page=arguments.own_page,
+            store=arguments.store,
+            workers=arguments.workers,
+            open_to_all=arguments.allow_unauthenticated,
+        )
+    )
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    from otel_fe.collector.why import ask, in_words  # noqa: PLC0415 only this command needs it
+
+    answer = ask(arguments.trace_id, arguments.own_page)
+    print(json.dumps(answer) if arguments.json else in_words(answer))
+    return int(answer.get("state") not in {"decided", "pending", "remembered"})

@@ -1,0 +1,184 @@
+"""The exporters of the running configuration, which can be changed while data flows."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_fe.collector.exporters.build import build
+from otel_fe.collector.pipelines.outlets import Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.exporter import Exporter, ExporterCounts
+    from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.config.collector import CollectorConfig
+    from otel_fe.config.identifiers import ComponentId
+
+_REPLACED_S: Final = 5.0
+"""For an exporter with other settings to send what it holds."""
+
+
+class Plan(NamedTuple):
+    """All that an exporter is made of: equal plans make equal exporters."""
+
+    identifier: ComponentId
+    settings: Any
+    extensions: Mapping[ComponentId, Any]
+    """Those that it names."""
+    signals: tuple[str, ...]
+    """Of the pipelines that name it."""
+
+    def build(self, clock: Clock) -> Exporter:
+        """Return such an exporter, not started."""
+        name = str(self.identifier)
+        return build(self.identifier, self.settings, self.extensions, Settler(name), self.signals, clock=clock)
+
+    @property
+    def stored(self) -> bool:
+        """Whether its queue is on disk, where only one at a time can have it."""
+        queue = getattr(self.settings, "sending_queue", None)
+        return queue is not None and queue.storage is not None
+
+
+class Running:
+    """An exporter that another can take the place of, between two payloads.
+
+    Args:
+        plan: Of it.
+        clock: For waits.
+    """
+
+    def __init__(self, plan: Plan, clock: Clock) -> None:
+        self.plan = plan
+        self._clock = clock
+        self._exporter = plan.build(clock)
+        self._replacing = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._exporter.start()
+
+    def offer(self, payload: Payload) -> bool:
+        """Take a payload, or settle it with the reason why not."""
+        if not self._replacing.locked():
+            return self._exporter.offer(payload)
+        with self._replacing:
+            return self._exporter.offer(payload)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what waits; whether all was settled in time."""
+        return self._exporter.flush(timeout_s)
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Take nothing more, and settle all."""
+        self._exporter.shutdown(timeout_s)
+
+    def counts(self) -> ExporterCounts:
+        """Return what has been counted."""
+        return self._exporter.counts()
+
+    def replace(self, plan: Plan) -> None:
+        """Put an exporter with other settings in its place; payloads wait meanwhile.
+
+        Raises:
+            ConfigurationError, StorageError: It cannot be started; the one before is at work again.
+        """
+        with self._replacing:
+            before, new = self._exporter, plan.build(self._clock)
+            if not self.plan.stored and not plan.stored:
+                new.start()
+                self._exporter, self.plan = new, plan
+                threading.Thread(target=before.shutdown, args=(_REPLACED_S,), daemon=True).start()
+                return
+            before.shutdown(_REPLACED_S)
+            try:
+                new.start()
+            except BaseException:
+                self._exporter = self.plan.build(self._clock)
+                self._exporter.start()
+                raise
+            self._exporter, self.plan = new, plan
+
+
+class Change(NamedTuple):
+    """What a configuration has changed of the exporters."""
+
+    before: dict[str, Running]
+    added: list[Running]
+    replaced: list[tuple[Running, Plan]]
+    """With the plans that they had."""
+    gone: list[Running]
+    """To be shut down once nothing sends to them any more."""
+
+
+class Exporters:
+    """All of them, by id.
+
+    Args:
+        clock: For waits.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.running: dict[str, Running] = {}
+
+    def apply(self, config: CollectorConfig) -> Change:
+        """Start what the configuration adds, and change what it changes; what it no longer has goes on for now.
+
+        Raises:
+            ConfigurationError, StorageError: One cannot be started; all is as it was.
+        """
+        plans = plans_of(config)
+        added = {name: Running(plan, self._clock) for name, plan in plans.items() if name not in self.running}
+        change = Change(dict(self.running), [], [], [one for name, one in self.running.items() if name not in plans])
+        try:
+            for one in added.values():
+                one.start()
+                change.added.append(one)
+            for name, plan in plans.items():
+                before = self.running.get(name)
+                if before is not None and before.plan != plan:
+                    old = before.plan
+                    before.replace(plan)
+                    change.replaced.append((before, old))
+        except BaseException:
+            self.undo(change)
+            raise
+        kept = {name: one for name, one in self.running.items() if name in plans}
+        self.running = {**kept, **added}
+        return change
+
+    def undo(self, change: Change) -> None:
+        """Make all as it was before a change."""
+        for one in change.added:
+            one.shutdown(0.0)
+        for one, old in change.replaced:
+            one.replace(old)
+        self.running = change.before
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Shut all down, at the same time."""
+        threads = [
+            threading.Thread(target=one.shutdown, args=(timeout_s,), name="otel-fe-shutdown")
+            for one in self.running.values()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def plans_of(config: CollectorConfig) -> dict[str, Plan]:
+    """Return what the exporters that pipelines name are made of, by id."""
+    found: dict[str, Plan] = {}
+    for identifier, settings in config.exporters.items():
+        signals = {p.signal: None for p, pipeline in config.pipelines.items() if identifier in pipeline.exporters}
+        queue = getattr(settings, "sending_queue", None)
+        named = (getattr(settings, "auth", None), queue.storage if queue is not None else None)
+        extensions = {one: config.extensions[one] for one in named if one in config.extensions}
+        if signals:
+            found[str(identifier)] = Plan(identifier, settings, extensions, tuple(signals))
+    return found

@@ -1,0 +1,120 @@
+"""What the collector puts into the store, for the dashboard and for `otel-fe why` later: kept traces, series, decisions.
+
+Deciding only appends to a list here; encoding and storing is done on the thread that ticks. A decision of a trace that was not kept is
+worth little a minute later, and there may be thousands a second: so many a second are stored, and at the end the last ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_fe.collector.wire.encode import encode
+from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.store import kept_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.pipelines.parts import Parts
+    from otel_fe.collector.pipelines.sampled import SampledPipeline
+    from otel_fe.model.decision import Decision
+    from otel_fe.model.metric import ResourceMetrics
+    from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.records import DecisionRecord
+    from otel_fe.store import Store
+
+_MOST_WAITING: Final = 10_000
+_RECORDS_A_ROUND: Final = 20
+"""Ten rounds a second."""
+_LAST_RECORDS: Final = 2_000
+_OURS: Final = b"feature_extraction."
+
+
+class _Kept(NamedTuple):
+    trace_id: int
+    spans: Sequence[Any]
+    decision: Decision
+    record: dict[str, Any] | None
+    """None for spans that came after the decision."""
+
+
+class Keeping:
+    """Hands what is to be kept to the store.
+
+    Args:
+        store: Open.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.directory = store.directory
+        self._waiting: deque[_Kept] = deque(maxlen=_MOST_WAITING)
+        self._last: dict[SampledPipeline, tuple[int, int]] = {}
+        """The newest decision of each pipeline whose spans were delivered."""
+        self._stored: dict[SampledPipeline, tuple[int, int]] = {}
+        """The newest that was stored."""
+
+    def observe(self, parts: Parts) -> None:
+        """Be told of what pipelines keep from now on."""
+        self._last.clear()
+        self._stored.clear()
+        for sampled in parts.sampled:
+            sampled.on_kept.append(
+                lambda trace_id, spans, decision, one=sampled: self._note(one, trace_id, spans, decision)
+            )
+
+    def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
+        """Take what a connector has counted."""
+        self._store.add_metrics(metrics)
+
+    def exported(self, payload: bytes) -> None:
+        """Take metrics that some process has exported, or that were derived here; those of extractions only."""
+        if _OURS in payload:
+            self._store.add_otlp_metrics(payload)
+
+    def work(self, engine: Engine, records: int = _RECORDS_A_ROUND) -> None:
+        """Store what has come since the last round, and the newest of its decisions."""
+        while self._waiting:
+            self._keep(self._waiting.popleft())
+        for pipeline in engine.parts.sampled:
+            with engine.lock:
+                fresh = self._fresh(pipeline, records)
+            for record in reversed(fresh):
+                if not record.decision.sampled:  # those of kept traces are stored with them
+                    self._store.add_record(record.as_dict())
+
+    def finish(self, engine: Engine, timeout_s: float) -> None:
+        """Store what is left, and let go of the store."""
+        self.work(engine, _LAST_RECORDS)
+        self._store.close(timeout_s)
+
+    def _fresh(self, pipeline: SampledPipeline, most: int) -> list[DecisionRecord]:
+        """Return the newest decisions since the last round, the newest first."""
+        last = self._stored.get(pipeline)
+        found = list(takewhile(lambda record: _key(record) != last, pipeline.sampler.records.last(most)))
+        if found:
+            self._stored[pipeline] = _key(found[0])
+        return found
+
+    def _note(self, pipeline: SampledPipeline, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> None:
+        """Take note, under the engine's lock. A trace's decision is recorded just before its spans are delivered."""
+        record = None
+        for newest in pipeline.sampler.records.last(1):
+            if newest.trace_id == trace_id and _key(newest) != self._last.get(pipeline):
+                self._last[pipeline] = _key(newest)
+                record = newest.as_dict()
+        self._waiting.append(_Kept(trace_id, spans, decision, record))
+
+    def _keep(self, kept: _Kept) -> None:
+        received = ReceivedTrace(kept.trace_id, 0)
+        received.add(kept.spans, 0, 0)
+        for data, _ in encode([(kept.spans, kept.decision)], maximum_bytes=1 << 30):
+            late = kept.record is None
+            self._store.add_trace(kept_trace(received, kept.decision, data, record=kept.record, late=late))
+
+
+def _key(record: DecisionRecord) -> tuple[int, int]:
+    return record.trace_id, record.time_ns

@@ -1,0 +1,125 @@
+"""Traces that are pending at a graceful stop, on disk until the next start: their spans, and when they came.
+
+One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them. A
+damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_fe.collector.pipelines.engine import encoded
+from otel_fe.collector.wire.batch import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.pipelines.sampled import SampledPipeline
+
+_log = logging.getLogger("otel_fe")
+_MAGIC: Final = b"otel-fe pending traces 1\n"
+_SIZES: Final = struct.Struct(">III")
+
+
+class Saved(NamedTuple):
+    """A trace on disk."""
+
+    pipeline: str
+    arrived_ns: int
+    """Unix time."""
+    rooted_ns: int
+    """Unix time of its root's arrival; 0 before."""
+    spans: bytes
+
+
+def save(path: Path, engine: Engine, clock: Clock) -> int:
+    """Write what is pending in a closed engine; return how many spans that is. What was there before is replaced.
+
+    Raises:
+        OSError: The disk does not take it; the pending traces are still there.
+    """
+    lead_ns = clock.time_ns() - clock.monotonic_ns()
+    spans = 0
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        file.write(_MAGIC)
+        for pipeline in engine.parts.sampled:
+            for trace in pipeline.sampler._open.values():
+                file.write(_record(pipeline.name, trace, lead_ns))
+                spans += len(trace.spans)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return spans
+
+
+def load(path: Path) -> Iterator[Saved]:
+    """Yield what is in a file, the oldest first; nothing of a file that is another's."""
+    content = path.read_bytes()
+    place = len(_MAGIC)
+    if not content.startswith(_MAGIC):
+        _log.warning("%s: these are no pending traces", path)
+        return
+    while place < len(content):
+        try:
+            head_size, spans_size, checksum = _SIZES.unpack_from(content, place)
+            place += _SIZES.size
+            body = content[place : place + head_size + spans_size]
+            if len(body) < head_size + spans_size or zlib.crc32(body) != checksum:
+                raise ValueError("a trace is damaged")
+            head: Mapping[str, Any] = json.loads(body[:head_size])
+            yield Saved(head["pipeline"], head["arrived_ns"], head["rooted_ns"], body[head_size:])
+        except (struct.error, ValueError, KeyError) as error:
+            _log.warning("%s: the pending traces from byte %d on are lost (%s)", path, place, error)
+            return
+        place += head_size + spans_size
+
+
+def restore(path: Path, engine: Engine, clock: Clock) -> int:
+    """Let an engine go on with what is in a file, and remove it; return how many spans that is."""
+    lead_ns = clock.time_ns() - clock.monotonic_ns()
+    by_name = {pipeline.name: pipeline for pipeline in engine.parts.sampled}
+    spans = 0
+    if not path.exists():
+        return 0
+    with engine.lock:
+        for saved in load(path):
+            # A pipeline that has another name now is the only one, mostly.
+            pipeline = by_name.get(saved.pipeline) or next(iter(by_name.values()), None)
+            if pipeline is not None:
+                spans += _give_back(saved, engine, pipeline, lead_ns)
+    path.unlink(missing_ok=True)
+    return spans
+
+
+def _record(pipeline: str, trace: Any, lead_ns: int) -> bytes:
+    held = Trace(trace.trace_id)
+    held.spans = trace.spans
+    body = encoded([held])
+    rooted_ns = trace.rooted_ns + lead_ns if trace.rooted_ns else 0
+    head = json.dumps({"pipeline": pipeline, "arrived_ns": trace.arrived_ns + lead_ns, "rooted_ns": rooted_ns}).encode()
+    return _SIZES.pack(len(head), len(body), zlib.crc32(head + body)) + head + body
+
+
+def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns: int) -> int:
+    batch = engine.decode(saved.spans, sized=pipeline.sized)
+    receive = pipeline.sampler.receive
+    for trace in batch.traces:
+        roots = [span for span in trace.spans if not span.parent_id]
+        others = [span for span in trace.spans if span.parent_id]
+        # In two parts, so that each has its own time.
+        if others:
+            receive(trace.trace_id, others, trace.size_bytes, saved.arrived_ns - lead_ns)
+        if roots:
+            size = 0 if others else trace.size_bytes
+            receive(trace.trace_id, roots, size, (saved.rooted_ns or saved.arrived_ns) - lead_ns)
+    batch.release()
+    return sum(len(trace.spans) for trace in batch.traces)

@@ -1,0 +1,128 @@
+"""The metrics of feature extractions, derived here where no SDK has done it already.
+
+With `OTEL_FE_PIPELINE=collector` an application sends every span and derives nothing; otherwise it derives before it samples, and what
+it then sends carries its decision: `th` in the `ot` entry of `tracestate`. So an extraction with `th` has been counted by whoever
+decided it, and is not counted again; one without has not been.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from otel_fe import semconv
+from otel_fe.collector.wire.fields import delimited
+from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
+from otel_fe.instrument.metric_points import Collection
+from otel_fe.model import trace_state
+from otel_fe.pipeline.derive import DerivedMetrics
+from otel_fe.pipeline.extractions import figures_of, is_extraction
+from otel_fe.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.wire.origins import WireResource
+    from otel_fe.model.span import SpanView
+
+_RESOURCES: Final = 500
+_SERIES: Final = 2_000
+"""Of one resource, as in the process (`OTEL_FE_MAX_SERIES`)."""
+_RESOURCE_METRICS: Final = 1
+_SCOPE_METRICS: Final = 2
+_SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
+_NO_RESOURCE: Final = Resource({})
+
+
+class _Source:
+    """What one resource's extractions have shown."""
+
+    def __init__(self, frame: bytes, start_ns: int, draw: Callable[[int], int]) -> None:
+        self.frame = frame
+        """A `ResourceMetrics` without its scopes: laid out like the `ResourceSpans` that it came from."""
+        self.start_ns = start_ns
+        self.metrics = DerivedMetrics(_SERIES, draw)
+
+    def encode(self, now_ns: int) -> bytes:
+        """Return all metrics as one field of an `ExportMetricsServiceRequest`."""
+        now = Collection(self.start_ns, now_ns)
+        for series in self.metrics.all_series():
+            now._add_series(series)
+        metrics = now.metrics(None, delta_histograms=False, delta_counters=False)
+        scope = ScopeMetrics(scope=_SCOPE, metrics=metrics, schema_url="")
+        data = MetricsData([ResourceMetrics(resource=_NO_RESOURCE, scope_metrics=[scope], schema_url="")])
+        encoded = encode_metrics(data).resource_metrics[0].scope_metrics[0].SerializeToString()
+        return delimited(_RESOURCE_METRICS, self.frame + delimited(_SCOPE_METRICS, encoded))
+
+
+class Derived:
+    """Metrics of extractions by resource. Not thread-safe: the engine holds its lock.
+
+    Args:
+        clock: Unix time.
+        draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
+        instance_id: Added to the resources where several workers report for the same ones; empty to add nothing.
+    """
+
+    def __init__(self, clock: Clock, draw: Callable[[int], int], instance_id: str = "") -> None:
+        self._clock = clock
+        self._draw = draw
+        self._instance_id = instance_id
+        self._sources: OrderedDict[bytes, _Source] = OrderedDict()
+
+    def record(self, spans: Iterable[SpanView]) -> None:
+        """Count those of the spans that are extractions which nobody has counted."""
+        prefix = semconv.SPAN_NAME
+        for span in spans:
+            if span.name.startswith(prefix) and _uncounted(span):
+                self._source(span.resource).metrics.record(figures_of(span))
+
+    def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
+        """Offer spans of a kept trace as exemplars."""
+        for span in spans:
+            if span.name.startswith(semconv.SPAN_NAME) and _uncounted(span):
+                candidate = (figures_of(span), span.end_ns, span.span_id)
+                self._source(span.resource).metrics.offer(trace_id, (candidate,))
+
+    def collect(self) -> bytes:
+        """Return all metrics as an `ExportMetricsServiceRequest`; empty where there was no extraction."""
+        now_ns = self._clock.time_ns()
+        return b"".join(source.encode(now_ns) for source in self._sources.values())
+
+    def _source(self, resource: object) -> _Source:
+        frame = _frame_of(resource)
+        source = self._sources.get(frame)
+        if source is None:
+            source = _Source(self._with_instance(frame), self._clock.time_ns(), self._draw)
+            self._sources[frame] = source
+            if len(self._sources) > _RESOURCES:
+                self._sources.popitem(last=False)
+        self._sources.move_to_end(frame)
+        return source
+
+    def _with_instance(self, frame: bytes) -> bytes:
+        if not self._instance_id:
+            return frame
+        described = ResourceSpans.FromString(frame)
+        value = AnyValue(string_value=self._instance_id)
+        described.resource.attributes.append(KeyValue(key=COLLECTOR_INSTANCE_ID, value=value))
+        return bytes(described.SerializeToString())
+
+
+def _uncounted(span: SpanView) -> bool:
+    state = span.trace_state
+    return is_extraction(span) and (not state or trace_state.sampling(state).threshold is None)
+
+
+def _frame_of(resource: object) -> bytes:
+    """Return the bytes of a resource; all that the engine is handed come off the wire."""
+    wire: WireResource = resource  # type: ignore[assignment]
+    return wire.frame

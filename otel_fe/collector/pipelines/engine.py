@@ -1,0 +1,234 @@
+"""Takes requests from receivers and moves them through the pipelines.
+
+A request is refused as a whole before anything has been done with it, so that sending it again counts nothing twice; or it is
+taken by all of its pipelines. `lock` guards samplers, connectors and derived metrics; decoding, encoding and sending are outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from otel_fe.collector.pipelines.connected import send_collected, send_metrics
+from otel_fe.collector.pipelines.items import items_of
+from otel_fe.collector.pipelines.routes import Route
+from otel_fe.collector.refusals import NoPipelineError, StoppingError
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.encode import Request
+from otel_fe.collector.wire.responses import Outcome
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping, Sequence
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.pipelines.parts import Parts
+    from otel_fe.collector.pipelines.sampled import Kept, SampledPipeline
+    from otel_fe.collector.wire.batch import Batch, Trace
+    from otel_fe.model.metric import ResourceMetrics
+
+    Due = tuple[SampledPipeline, list[Kept]]
+    Collected = tuple[str, list[ResourceMetrics]]
+
+
+class Partition(Protocol):
+    """Spreads traces over several workers."""
+
+    def check(self) -> None:
+        """Refuse new spans while another worker cannot be given its own.
+
+        Raises:
+            PressureError: That is so.
+        """
+        ...
+
+    def own(self, receiver: str, batch: Batch) -> Batch:
+        """Hand over the spans of other workers' traces that a receiver took, and return the rest."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees metrics on their way."""
+
+    def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
+        """Take what a connector has counted."""
+        ...
+
+    def exported(self, payload: bytes) -> None:
+        """Take an encoded `ExportMetricsServiceRequest`."""
+        ...
+
+
+_SUCCESS = Outcome()
+_METRICS_INTERVAL_NS = 60_000_000_000
+"""Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
+
+
+class Engine:
+    """Pipelines at work. Thread-safe.
+
+    Args:
+        parts: The pipelines.
+        clock: Both clocks.
+        lock: Outlives a reload, as what it guards does.
+        partition: Where there are several workers.
+        observer: Wants to see metrics: the store.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        clock: Clock,
+        lock: threading.Lock,
+        partition: Partition | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.parts = parts
+        self.lock = lock
+        self.closed = False
+        self._clock = clock
+        self.decode = Decoder().decode
+        self._partition = partition
+        self._observer = observer
+        self._derived_ns = clock.monotonic_ns()
+
+    # --- requests in ---------------------------------------------------------------------------------------------------
+
+    def signals_of(self, receiver: str) -> Mapping[str, Route]:
+        """Return the signals that some pipeline takes from a receiver."""
+        return self.parts.routes.get(receiver, {})
+
+    def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, Outcome]:
+        """Take a request; return how many items were accepted, and what to answer.
+
+        Raises:
+            RefusedError: It is not taken, and nothing was done with it.
+            WireError: It cannot be read.
+        """
+        route = self.signals_of(receiver).get(signal)
+        if route is None:
+            raise NoPipelineError(signal)
+        self._check(route)
+        if not route.needs_spans:
+            items = items_of(signal, payload)
+            for pipeline in route.plain:
+                pipeline.take(payload, items)
+            if self._observer is not None and signal == "metrics":
+                self._observer.exported(payload)
+            return items, _SUCCESS
+        batch = self.decode(payload, sized=route.sized)
+        if batch.rejected and route.plain:
+            payload = encoded(batch.traces)
+        accepted = sum(len(trace.spans) for trace in batch.traces)
+        own = batch if self._partition is None else self._partition.own(receiver, batch)
+        self._take_spans(route, own)
+        for pipeline in route.plain if accepted else ():
+            pipeline.take(payload, accepted)
+        return accepted, Outcome(batch.rejected, batch.message) if batch.rejected else _SUCCESS
+
+    def take_handed(self, receiver: str, payload: bytes) -> int:
+        """Take spans that another worker has accepted from a receiver, and whose traces are this one's; return how many.
+
+        Raises:
+            WireError: They cannot be read.
+        """
+        route = self.signals_of(receiver).get("traces", Route())
+        batch = self.decode(payload, sized=route.sized)
+        self._take_spans(route, batch)
+        return sum(len(trace.spans) for trace in batch.traces)
+
+    def _check(self, route: Route) -> None:
+        if self.closed:
+            raise StoppingError
+        for limit in route.limits:
+            limit.check()
+        if self._partition is not None and route.needs_spans:
+            self._partition.check()
+        for pipeline in route.plain:
+            pipeline.check()
+        for sampled in route.sampled:
+            sampled.check()
+
+    def _take_spans(self, route: Route, batch: Batch) -> None:
+        now_ns = self._clock.monotonic_ns()
+        with self.lock:
+            if self.closed:
+                raise StoppingError
+            for connected in route.connected:
+                connected.connector.record(batch.spans)
+            if route.derives:
+                self.parts.derived.record(batch.spans)
+            if self.parts.keeps_all:
+                self._offer(route, batch)
+            for sampled in route.sampled:
+                sampled.receive(batch, now_ns)
+            batch.release()
+            due = [(sampled, sampled.take_due(now_ns)) for sampled in route.sampled]
+        for sampled, kept in due:
+            sampled.send(kept)
+
+    def _offer(self, route: Route, batch: Batch) -> None:
+        """Offer exemplars where nothing samples, so that all of them can be found."""
+        for connected in route.connected:
+            connected.connector.offer(batch.spans)
+        for trace in batch.traces if route.derives else ():
+            self.parts.derived.offer(trace.trace_id, trace.spans)
+
+    # --- time ----------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Decide and send what is due; called ten times a second."""
+        now_ns = self._clock.monotonic_ns()
+        derived = b""
+        with self.lock:
+            if self.closed:
+                return
+            for sampled in self.parts.sampled:
+                sampled.tick()
+            due = [(sampled, sampled.take_due(now_ns)) for sampled in self.parts.sampled]
+            collected = [(name, one.collect_due(now_ns)) for name, one in self.parts.connectors.items()]
+            if now_ns - self._derived_ns >= _METRICS_INTERVAL_NS:
+                self._derived_ns = now_ns
+                derived = self.parts.derived.collect()
+        self._send(due, collected, derived)
+        for pipeline in self.parts.plain:
+            pipeline.tick(now_ns)
+
+    def close(self, *, decide: bool) -> None:
+        """Take nothing more; send all that is decided and counted, and first decide all that is pending, if asked to."""
+        with self.lock:
+            self.closed = True
+            for sampled in self.parts.sampled:
+                if decide or sampled.settings.drop_pending_traces_on_shutdown:
+                    sampled.close()
+        self.finish()
+
+    def finish(self) -> None:
+        """Send all that is decided and counted."""
+        now_ns = self._clock.monotonic_ns()
+        with self.lock:
+            due = [(sampled, sampled.take_due(now_ns, all_of_it=True)) for sampled in self.parts.sampled]
+            collected = [(name, one.collect_due(now_ns, at_once=True)) for name, one in self.parts.connectors.items()]
+            derived = self.parts.derived.collect()
+        self._send(due, collected, derived)
+        for pipeline in self.parts.plain:
+            pipeline.close()
+
+    def _send(self, due: Sequence[Due], collected: Sequence[Collected], derived: bytes) -> None:
+        for sampled, kept in due:
+            sampled.send(kept)
+        for name, metrics in collected:
+            send_collected(metrics, self.parts.metrics_of[name])
+            if self._observer is not None and metrics:
+                self._observer.collected(metrics)
+        send_metrics(derived, self.parts.own_metrics_to)
+        if self._observer is not None and derived:
+            self._observer.exported(derived)
+
+
+def encoded(traces: Sequence[Trace]) -> bytes:
+    """Return the spans of traces as one `ExportTraceServiceRequest`, byte for byte as they came."""
+    request = Request()
+    for trace in traces:
+        for span in trace.spans:
+            request.add(span, span.raw, request.size_with(span, span.raw))
+    return request.encode()

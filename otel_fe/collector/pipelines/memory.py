@@ -1,0 +1,141 @@
+"""The `memory_limiter` processor: refuses requests while the process has too much memory in use."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from otel_fe.collector.refusals import PressureError
+from otel_fe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.clock import Clock
+    from otel_fe.config.processors import MemoryLimiter
+
+_MIB: Final = 1024 * 1024
+_CGROUPS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+class MemoryLimit:
+    """Refuses between the soft limit (the limit less the spike limit) and whenever it was last seen above it.
+
+    The Collector compares the heap that Go has in use; there is no such figure here, so it is the resident memory of the process.
+    What is freed goes back to the system only where that is asked for, which this does above the soft limit.
+
+    Args:
+        settings: Of it.
+        clock: For `check_interval`.
+        rss: Returns the resident memory in bytes.
+        share: How many processes share the limit (`--workers`).
+    """
+
+    def __init__(
+        self,
+        settings: MemoryLimiter,
+        clock: Clock,
+        rss: Callable[[], int] | None = None,
+        share: int = 1,
+    ) -> None:
+        total = settings.limit_mib * _MIB or total_memory() * settings.limit_percentage // 100
+        spike = (
+            settings.spike_limit_mib * _MIB
+            if settings.limit_mib
+            else total_memory() * settings.spike_limit_percentage // 100
+        )
+        self.hard_bytes = total // share
+        self.soft_bytes = (total - (spike or total // 5)) // share
+        self._interval_ns = settings.check_interval_ns
+        self._clock = clock
+        self._rss = rss or resident_bytes
+        self._lock = threading.Lock()
+        self._checked_ns = 0
+        self.above = False
+
+    def check_idle(self, name: str) -> None:
+        """Refuse a limit that the process is above while it does nothing yet.
+
+        Raises:
+            ConfigurationError: It is.
+        """
+        idle = self._rss()
+        if idle >= self.soft_bytes:
+            raise ConfigurationError(
+                name,
+                f"{self.soft_bytes // _MIB} MiB",
+                f"use a higher limit, or a lower spike limit: the process takes {idle // _MIB} MiB already",
+            )
+
+    def check(self) -> None:
+        """Refuse a request, if there is too much memory in use; looked up once every `check_interval`.
+
+        Raises:
+            PressureError: There is.
+        """
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._checked_ns >= self._interval_ns and self._lock.acquire(blocking=False):
+            try:
+                self._checked_ns = now_ns
+                self.above = self._is_above()
+            finally:
+                self._lock.release()
+        if self.above:
+            raise PressureError(
+                "memory", f"more than {self.soft_bytes // _MIB} MiB of memory in use", self._interval_ns / 1e9
+            )
+
+    def _is_above(self) -> bool:
+        used = self._rss()
+        if used < self.soft_bytes:
+            return False
+        if used >= self.hard_bytes:
+            gc.collect()
+        release_memory()
+        return self._rss() >= self.soft_bytes
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
+    try:
+        with Path("/proc/self/statm").open("rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return int(psutil.Process().memory_info().rss)
+
+
+def total_memory() -> int:
+    """Return the memory that the machine, or the container, has."""
+    limits = [psutil.virtual_memory().total]
+    for path in _CGROUPS:
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)
+
+
+def release_memory() -> None:
+    """Give memory that is free within the process back to the system, where the C library can."""
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+def _malloc_trim() -> Callable[[int], object] | None:
+    try:
+        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):  # not glibc
+        return None
+    return trim
+
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_TRIM: Final = _malloc_trim()

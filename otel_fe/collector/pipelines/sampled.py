@@ -1,0 +1,163 @@
+"""A traces pipeline with `tail_sampling`: spans in, kept traces out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector.pipelines.gathering import Gathering
+from otel_fe.collector.pipelines.outlets import Outlets
+from otel_fe.collector.pipelines.sizes import asks_for_sizes
+from otel_fe.collector.pipelines.stamped import with_decision
+from otel_fe.collector.refusals import PressureError
+from otel_fe.collector.wire.encode import encode
+from otel_fe.pipeline.counters import Counters
+from otel_fe.pipeline.tail_sampler import TailSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.exporter import Exporter
+    from otel_fe.collector.wire.batch import Batch
+    from otel_fe.config.policies import TailSampling
+    from otel_fe.config.processors import Batch as BatchSettings
+    from otel_fe.model.decision import Decision
+    from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.records import DecisionRecords
+    from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
+
+    Kept = tuple[Sequence[Any], Decision]
+    OnKept = Callable[[int, Sequence[SpanView], Decision], None]
+
+_EARLIER: Final = 2
+
+
+class SampledPipeline:
+    """Decides traces and sends those that are kept. Not thread-safe but for `send`: the engine holds its lock.
+
+    Args:
+        name: The pipeline's id.
+        settings: Of its `tail_sampling` processor.
+        exporters: At its end, by id.
+        batch: Of a `batch` processor behind the sampler; None where there is none. One before it has nothing to do: spans are
+            handed to the sampler as they come, and are not in requests there.
+        clock: Both clocks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: TailSampling,
+        exporters: Mapping[str, Exporter],
+        batch: BatchSettings | None,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.sized = asks_for_sizes(settings)
+        self.counters = Counters()
+        self.sampler = TailSampler(settings, clock, self._deliver, counters=self.counters)
+        self.outlets = Outlets("traces", exporters, self.counters)
+        self.behind: list[SpanMetricsConnector] = []
+        """Connectors at its end, which count what is kept, by its weight."""
+        self.on_kept: list[OnKept] = []
+        """What else wants to know of kept spans: their trace's id, the spans, the decision."""
+        self.earlier_records: list[DecisionRecords] = []
+        """Decisions of the samplers before this one, newest first."""
+        self._clock = clock
+        self._gathering: Gathering[Kept] = Gathering(batch)
+
+    # --- under the engine's lock ---------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse new spans where all places are taken and the configuration wants back-pressure rather than early decisions.
+
+        Raises:
+            PressureError: That is so.
+        """
+        if self.settings.block_on_overflow and len(self.sampler._open) >= self.settings.num_traces:
+            raise PressureError("num_traces", f"{self.settings.num_traces} traces are waiting for their decision")
+
+    def receive(self, batch: Batch, now_ns: int) -> None:
+        """Take the spans of a request."""
+        receive = self.sampler.receive
+        for trace in batch.traces:
+            receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
+
+    def tick(self) -> None:
+        """Decide what is due."""
+        self.sampler.tick()
+
+    def close(self) -> None:
+        """Decide what is pending."""
+        self.sampler.close()
+
+    def take_due(self, now_ns: int, *, all_of_it: bool = False) -> list[Kept]:
+        """Take what is kept and due to be sent."""
+        return self._gathering.take() if all_of_it else self._gathering.take_due(now_ns)
+
+    def succeed(self, before: SampledPipeline) -> None:
+        """Take over what the pipeline holds that this one takes the place of: its counts, its pending traces, its memory."""
+        self.counters = before.counters
+        self.outlets.counters = before.counters
+        old = before.sampler
+        self.earlier_records = before.earlier_records
+        if self.settings == before.settings:
+            self.sampler = old
+            old._deliver = self._deliver
+        else:
+            new = self.sampler
+            new.counters, new._remembered = before.counters, old._remembered
+            self.earlier_records = [old.records, *before.earlier_records][:_EARLIER]
+            for trace in list(old._open.values()):
+                new.receive(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns)
+            old._open.clear()
+        for part in before.take_due(0, all_of_it=True):
+            self._gathering.add(part, len(part[0]), self._clock.monotonic_ns())
+
+    @property
+    def held(self) -> int:
+        """Kept spans that wait for more; they are counted as queued."""
+        return self._gathering.items
+
+    def _deliver(self, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> str:
+        self._gathering.add((spans, decision), len(spans), self._clock.monotonic_ns())
+        if self.behind:
+            weighted = with_decision(spans, decision)
+            for connector in self.behind:
+                connector.record(weighted)
+                connector.offer(weighted)
+        for told in self.on_kept:
+            told(trace_id, spans, decision)
+        return ""
+
+    # --- without it ----------------------------------------------------------------------------------------------------
+
+    def send(self, kept: Sequence[Kept]) -> None:
+        """Encode kept spans and offer them to the exporters."""
+        reasons = _Reasons(kept)
+        for data, spans in encode(kept):
+            self.outlets.send(data, reasons.of_next(spans))
+
+
+class _Reasons:
+    """Why spans are kept, in the order in which they are encoded."""
+
+    def __init__(self, kept: Sequence[Kept]) -> None:
+        self._groups = iter(kept)
+        self._reason = ""
+        self._left = 0
+
+    def of_next(self, spans: int) -> Counter[str]:
+        """Return the reasons of the next so many spans."""
+        found: Counter[str] = Counter()
+        while spans:
+            if not self._left:
+                group, decision = next(self._groups)
+                self._reason, self._left = decision.reason, len(group)
+            part = min(spans, self._left)
+            found[self._reason] += part
+            self._left -= part
+            spans -= part
+        return found

@@ -1,0 +1,76 @@
+"""Why a request is not taken: what each server turns into the status code of its protocol.
+
+    RefusedError
+    ├── PressureError     too much at once: the same request can be taken later     RESOURCE_EXHAUSTED + RetryInfo   429
+    ├── StoppingError     this process is about to end; another will take it        UNAVAILABLE + RetryInfo          503
+    ├── TooLargeError     never                                                     RESOURCE_EXHAUSTED               413
+    ├── NoPipelineError   nothing takes this signal from this receiver              UNIMPLEMENTED                    404
+    └── EncodingError     nobody here reads this compression or content type        UNIMPLEMENTED                    415
+
+What cannot be read is a `WireError`: INVALID_ARGUMENT, 400.
+"""
+
+from __future__ import annotations
+
+from otel_fe.errors import OtelFeError
+
+
+class RefusedError(OtelFeError):
+    """A request that is not taken.
+
+    Attributes:
+        retry_after_s: After how long the sender may try again; 0 where it must not.
+        reason: One word, for counters.
+    """
+
+    reason = "refused"
+    retry_after_s = 0.0
+
+
+class PressureError(RefusedError):
+    """There is no room for it now.
+
+    Args:
+        reason: One word, for counters: `memory`, `queue_full`, `num_traces`, `busy`.
+        why: For the sender.
+        retry_after_s: After how long there may be room.
+    """
+
+    def __init__(self, reason: str, why: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"{why}; try again in {retry_after_s:g} s")
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class StoppingError(RefusedError):
+    """The process is about to end."""
+
+    reason = "stopping"
+
+    def __init__(self, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"shutting down; try again in {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class TooLargeError(RefusedError):
+    """It is larger than this receiver takes, as it comes or once it is unpacked."""
+
+    reason = "too_large"
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"the request is larger than {most_bytes} bytes; send smaller batches")
+
+
+class NoPipelineError(RefusedError):
+    """No pipeline takes this signal from this receiver."""
+
+    reason = "no_pipeline"
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(f"no pipeline takes {signal} from this receiver")
+
+
+class EncodingError(RefusedError):
+    """It is packed or written in a way that is not read here."""
+
+    reason = "encoding"

@@ -1,0 +1,126 @@
+"""Unpacks bodies, up to a size: what would become larger is refused before it does."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.refusals import EncodingError, TooLargeError
+from otel_fe.collector.wire.wire_error import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GZIP: Final = 31
+"""`wbits` of gzip's format; zlib's is 15."""
+_ZLIB: Final = 15
+_MOST_MEMBERS: Final = 64
+"""Each costs a copy of what follows it."""
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_WINDOW: Final = 8 << 20
+"""What every decoder has to be able to hold (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
+
+
+def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """Return a body without its `Content-Encoding`.
+
+    Args:
+        body: As it came.
+        encoding: The header's value; empty for none. Several, separated by commas, were applied in that order.
+        most_bytes: It must not become larger than this.
+
+    Raises:
+        EncodingError: It is none of gzip, deflate, zstd and identity.
+        TooLargeError: It would become larger.
+        WireError: It is damaged.
+    """
+    for name in reversed([part.strip().lower() for part in encoding.split(",") if part.strip()]):
+        unpack = _UNPACKERS.get(name)
+        if unpack is None:
+            raise EncodingError(f"Content-Encoding {name[:40]!r} is not read here; use gzip, deflate, zstd or none")
+        body = unpack(body, most_bytes)
+    if len(body) > most_bytes:
+        raise TooLargeError(most_bytes)
+    return body
+
+
+def unpacked_message(message: bytes, most_bytes: int) -> bytes:
+    """Return a gRPC message without its compression, which shows in its first bytes.
+
+    gRPC's own decompression, which could be had instead, makes everything of a message before it looks at its size. No request of
+    OTLP begins like gzip: its first byte would be a tag of a kind that does not exist. One could begin like zlib in theory.
+
+    Raises:
+        TooLargeError: It would become larger.
+        WireError: It is damaged.
+    """
+    if message.startswith(_GZIP_MAGIC):
+        return _gunzip(message, most_bytes)
+    if message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0:
+        try:
+            return _inflate(message, most_bytes)
+        except WireError:
+            return message
+    return message
+
+
+def _gunzip(body: bytes, most_bytes: int) -> bytes:
+    return _zlib(body, most_bytes, _GZIP)
+
+
+def _inflate(body: bytes, most_bytes: int) -> bytes:
+    return _zlib(body, most_bytes, _ZLIB)
+
+
+def _zlib(body: bytes, most_bytes: int, format_: int) -> bytes:
+    """Unpack gzip's members, one after the other, or zlib's format."""
+    parts: list[bytes] = []
+    left = most_bytes
+    while body:
+        if len(parts) >= _MOST_MEMBERS:
+            raise WireError(f"the compressed body has more than {_MOST_MEMBERS} parts")
+        member = zlib.decompressobj(format_)
+        try:
+            part = member.decompress(body, left + 1)
+        except zlib.error as error:
+            raise WireError(f"the compressed body is damaged: {error}") from None
+        left -= len(part)
+        if left < 0:
+            raise TooLargeError(most_bytes)
+        if not member.eof:
+            raise WireError("the compressed body ends too early")
+        parts.append(part)
+        body = member.unused_data
+    return b"".join(parts)
+
+
+def _unzstd(body: bytes, most_bytes: int) -> bytes:
+    try:
+        import zstandard  # noqa: PLC0415 an extra
+    except ImportError:
+        raise EncodingError(
+            "Content-Encoding 'zstd' needs the package zstandard, which is not installed here"
+        ) from None
+    decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    try:
+        with decoder.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
+            unpacked_body = reader.read(most_bytes + 1)
+    except zstandard.ZstdError as error:
+        raise WireError(f"the compressed body is damaged: {error}") from None
+    if len(unpacked_body) > most_bytes:
+        raise TooLargeError(most_bytes)
+    return bytes(unpacked_body)
+
+
+def _as_it_is(body: bytes, most_bytes: int) -> bytes:  # noqa: ARG001 like the others
+    return body
+
+
+_UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _inflate,
+    "zstd": _unzstd,
+    "identity": _as_it_is,
+}

@@ -1,0 +1,33 @@
+"""The options of a gRPC server, from the Collector's keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otel_fe.config.receivers import GrpcServer
+
+
+def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[tuple[str, int]]:
+    """Return the options for the settings of a receiver."""
+    keepalive = settings.keepalive
+    times = {
+        "grpc.max_connection_idle_ms": keepalive.max_connection_idle_ns,
+        "grpc.max_connection_age_ms": keepalive.max_connection_age_ns,
+        "grpc.max_connection_age_grace_ms": keepalive.max_connection_age_grace_ns,
+        "grpc.keepalive_time_ms": keepalive.time_ns,
+        "grpc.keepalive_timeout_ms": keepalive.timeout_ns,
+        "grpc.http2.min_recv_ping_interval_without_data_ms": keepalive.min_time_ns,
+    }
+    options = [(name, max(1, value // 1_000_000)) for name, value in times.items() if value]
+    if settings.max_concurrent_streams:
+        options.append(("grpc.max_concurrent_streams", min(settings.max_concurrent_streams, 2**31 - 1)))
+    if keepalive.permit_without_stream:
+        options.append(("grpc.keepalive_permit_without_calls", 1))
+    return [
+        *options,
+        ("grpc.max_receive_message_length", most_bytes),
+        ("grpc.so_reuseport", int(shared)),
+        # Messages come as they were sent: see `bodies.unpacked_message`.
+        ("grpc.per_message_decompression", 0),
+    ]

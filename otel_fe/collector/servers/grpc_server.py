@@ -1,0 +1,193 @@
+"""OTLP over gRPC. Requests are handed on as the bytes that they came as."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector.refusals import NoPipelineError, PressureError, RefusedError
+from otel_fe.collector.servers.bodies import unpacked_message
+from otel_fe.collector.servers.grpc_options import options_of
+from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status
+from otel_fe.collector.servers.tls import grpc_credentials
+from otel_fe.collector.wire.responses import response
+from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from otel_fe.collector.servers.endpoints import Endpoint
+    from otel_fe.collector.servers.intake import Intake
+    from otel_fe.collector.servers.tokens import Tokens
+    from otel_fe.config.receivers import GrpcServer
+
+_log = logging.getLogger("otel_fe")
+_THREADS: Final = 4
+_MOST_WAITING: Final = 256
+"""Calls that wait for a thread; a sender has one or a few. What has not been read of them, gRPC's flow control holds back."""
+_MIB: Final = 1024 * 1024
+_DEFAULT_BYTES: Final = 4 * _MIB
+_SIGNALS: Final = {
+    f"/opentelemetry.proto.collector.{package}.v1.{service}Service/Export": signal
+    for signal, package, service in (
+        ("traces", "trace", "Trace"),
+        ("metrics", "metrics", "Metrics"),
+        ("logs", "logs", "Logs"),
+    )
+}
+_STATUS_KEY: Final = "grpc-status-details-bin"
+
+
+class OtlpGrpcServer:
+    """Listens for OTLP/gRPC.
+
+    Args:
+        settings: Of the receiver's `protocols::grpc`.
+        endpoint: Where to listen; a port of 0 takes a free one.
+        intake: Takes the requests.
+        tokens: Who may send; None for anybody.
+        where: The key of the settings, for messages.
+
+    Raises:
+        ConfigurationError: A certificate cannot be used.
+        MissingExtraError: grpcio is not installed.
+    """
+
+    def __init__(
+        self,
+        settings: GrpcServer,
+        endpoint: Endpoint,
+        intake: Intake,
+        tokens: Tokens | None,
+        where: str,
+    ) -> None:
+        try:
+            import grpc  # noqa: PLC0415 an extra
+        except ImportError:
+            raise MissingExtraError("receiving OTLP over gRPC", "collector") from None
+        self.tokens = tokens
+        self.intake = intake
+        self._grpc: Any = grpc
+        self._codes = {code.value[0]: code for code in grpc.StatusCode}
+        self._endpoint = endpoint
+        self._most_bytes = settings.max_recv_msg_size_mib * _MIB or _DEFAULT_BYTES
+        self._credentials = grpc_credentials(settings.tls, where) if settings.tls is not None else None
+        self._settings = settings
+        self._pool = _Pool()
+        self._server: Any = None
+        self.port = 0
+
+    def start(self, *, shared: bool = False) -> None:
+        """Begin to listen; with `shared`, on a port that other processes listen on, too.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        endpoint = self._endpoint
+        options = options_of(self._settings, self._most_bytes, shared=shared)
+        self._server = self._grpc.server(self._pool, handlers=(_Calls(self),), options=options)
+        address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+        try:
+            if self._credentials is None:
+                self.port = self._server.add_insecure_port(f"{address}:{endpoint.port}")
+            else:
+                self.port = self._server.add_secure_port(f"{address}:{endpoint.port}", self._credentials)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {endpoint}: is it taken? ({str(error).splitlines()[0]})") from error
+        self._server.start()
+
+    def stop(self, grace_s: float) -> threading.Event:
+        """Take no new request; those under way have `grace_s`. Returns what is set when all is done."""
+        stopped: threading.Event = self._server.stop(grace_s)
+        return stopped
+
+    # --- one request -----------------------------------------------------------------------------------------------------
+
+    def answerer(self, method: str, metadata: Any) -> Any:
+        """Return what answers a call, before its message has been received; None for one that does not exist."""
+        signal = _SIGNALS.get(method)
+        if signal is None:
+            return None
+        tokens = self.tokens
+        if tokens is not None and not any(
+            tokens.accept(value) for key, value in metadata or () if key.lower() == tokens.header
+        ):
+            return self._refusing(UNAUTHENTICATED, "send a valid bearer token")
+        if not self.intake.takes(signal):
+            error: RefusedError = NoPipelineError(signal)
+        elif self._pool.waiting >= _MOST_WAITING:
+            error = PressureError("busy", f"{_MOST_WAITING} requests are under way")
+        else:
+            return self._taking(signal)
+        self.intake.refuse(error)
+        return self._refusing(code_of(error), str(error), error.retry_after_s)
+
+    def _taking(self, signal: str) -> Any:
+        def take(message: bytes, context: Any) -> bytes:
+            try:
+                outcome = self.intake.take(signal, self._unpacked(message))
+                return response(signal, outcome) if outcome.rejected else b""  # as an answer without fields is encoded
+            except (RefusedError, WireError) as error:
+                retry_s = error.retry_after_s if isinstance(error, RefusedError) else 0.0
+                refusal = code_of(error), str(error), retry_s
+            except Exception:
+                # Whatever it is, the sender must hear of it in its own terms, and the server go on.
+                _log.exception("a request for %s failed", signal)
+                refusal = INTERNAL, "internal error", 0.0
+            self._abort(context, *refusal)
+            return b""
+
+        return self._grpc.unary_unary_rpc_method_handler(take)
+
+    def _unpacked(self, message: bytes) -> bytes:
+        try:
+            return unpacked_message(message, self._most_bytes)
+        except (RefusedError, WireError) as error:
+            self.intake.refuse(error)
+            raise
+
+    def _refusing(self, code: Code, message: str, retry_s: float = 0.0) -> Any:
+        def refuse(_message: bytes, context: Any) -> bytes:
+            self._abort(context, code, message, retry_s)
+            return b""
+
+        return self._grpc.unary_unary_rpc_method_handler(refuse)
+
+    def _abort(self, context: Any, code: Code, message: str, retry_s: float) -> None:
+        context.set_trailing_metadata(((_STATUS_KEY, status(code, message, retry_s)),))
+        context.abort(self._codes[code.grpc], message)
+
+
+class _Pool(ThreadPoolExecutor):
+    """Knows how many calls wait for a thread."""
+
+    def __init__(self) -> None:
+        super().__init__(_THREADS, thread_name_prefix="otel-fe-grpc")
+        self.waiting = 0
+        self._counting = threading.Lock()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run something later."""
+        with self._counting:
+            self.waiting += 1
+        return super().submit(self._run, fn, *args, **kwargs)
+
+    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self._counting:
+            self.waiting -= 1
+        return function(*args, **kwargs)
+
+
+class _Calls:
+    """What gRPC asks for the handler of a call."""
+
+    def __init__(self, server: OtlpGrpcServer) -> None:
+        self._server = server
+
+    def service(self, call: Any) -> Any:
+        """Return it."""
+        return self._server.answerer(call.method, call.invocation_metadata)

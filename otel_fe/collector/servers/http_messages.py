@@ -1,0 +1,43 @@
+"""A request and a response of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, with all of its body."""
+
+    method: str
+    path: str
+    """Without the query."""
+    headers: Mapping[str, str]
+    """By lower-case name; of several with one name, all, separated by commas."""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Sequence[tuple[str, str]] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which a request's body is read."""
+
+    most_bytes: int
+    too_large: Response
+    """The answer to a larger one."""
+
+
+Look = Callable[[Request], "Terms | Response"]
+"""Looks at a request without its body: returns how much of that is read, or answers at once, and nothing of it is."""
+Answer = Callable[[Request], Awaitable[Response]]
+"""Answers a request."""

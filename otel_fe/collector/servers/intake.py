@@ -1,0 +1,95 @@
+"""What a server hands its requests to."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from otel_fe.collector.refusals import NoPipelineError, RefusedError, StoppingError
+from otel_fe.collector.wire.wire_error import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.wire.responses import Outcome
+
+
+class Received:
+    """What one receiver has been sent over one transport. Updated under `lock`."""
+
+    def __init__(self, receiver: str, transport: str) -> None:
+        self.receiver = receiver
+        self.transport = transport
+        self.lock = threading.Lock()
+        self.accepted: Counter[str] = Counter()
+        """Spans, data points and log records, by signal."""
+        self.rejected: Counter[str] = Counter()
+        """Of requests that were accepted: what was rejected of them (`partial_success`)."""
+        self.refused: Counter[str] = Counter()
+        """Requests, by reason: of them, nothing was taken."""
+
+
+class Intake:
+    """Takes the requests of one receiver's transport, and counts them. Thread-safe.
+
+    Args:
+        received: The counts.
+        engine: Returns the engine as it is now: a reload puts another in its place.
+    """
+
+    def __init__(self, received: Received, engine: Callable[[], Engine]) -> None:
+        self.received = received
+        self._engine = engine
+        self.stopping = False
+
+    def takes(self, signal: str) -> bool:
+        """Whether some pipeline takes a signal."""
+        return signal in self._engine().signals_of(self.received.receiver)
+
+    def take(self, signal: str, payload: bytes) -> Outcome:
+        """Take a request, and return what to answer.
+
+        Raises:
+            RefusedError: It is not taken.
+            WireError: It cannot be read.
+        """
+        received = self.received
+        try:
+            accepted, outcome = self._take(signal, payload)
+        except (RefusedError, WireError) as error:
+            self.refuse(error)
+            raise
+        with received.lock:
+            received.accepted[signal] += accepted
+            if outcome.rejected:
+                received.rejected[signal] += outcome.rejected
+        return outcome
+
+    def refuse(self, error: RefusedError | WireError | str) -> None:
+        """Count a request that is not taken."""
+        reason = error if isinstance(error, str) else error.reason if isinstance(error, RefusedError) else "invalid"
+        with self.received.lock:
+            self.received.refused[reason] += 1
+
+    def _take(self, signal: str, payload: bytes) -> tuple[int, Outcome]:
+        if self.stopping:
+            raise StoppingError
+        engine = self._engine()
+        try:
+            return engine.take(self.received.receiver, signal, payload)
+        except StoppingError:
+            another = self._engine()
+            if another is engine:
+                raise
+            return another.take(self.received.receiver, signal, payload)  # it was replaced just now
+
+    def check_signal(self, signal: str) -> None:
+        """Refuse a signal that no pipeline takes.
+
+        Raises:
+            NoPipelineError: None does.
+        """
+        if not self.takes(signal):
+            raise NoPipelineError(signal)

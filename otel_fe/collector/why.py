@@ -1,0 +1,79 @@
+"""`otel-fe why TRACE_ID`: asks the running collector, and puts its answer into words."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector.servers.endpoints import endpoint
+from otel_fe.errors import OtelFeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TIMEOUT_S: Final = 10.0
+
+
+class UnreachableError(OtelFeError):
+    """No collector answers there."""
+
+
+def ask(trace_id: str, own_page: str) -> dict[str, Any]:
+    """Return what the running collector knows of a trace.
+
+    Args:
+        trace_id: 32 hexadecimal digits.
+        own_page: The `host:port` of its page.
+
+    Raises:
+        UnreachableError: No collector answers.
+    """
+    where = endpoint(own_page, "--own-page")
+    connection = http.client.HTTPConnection(where.address, where.port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", f"/decisions/{trace_id}")
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnreachableError(
+            f"no collector answers on {own_page} ({error}); is `otel-fe collector` running, and is this its --own-page?"
+        ) from error
+    finally:
+        connection.close()
+    return answer
+
+
+def in_words(answer: Mapping[str, Any]) -> str:
+    """Return an answer as text."""
+    state, name = answer.get("state"), answer.get("trace_id", "")
+    if state == "decided":
+        return _decided(answer["record"], answer.get("pipeline", ""))
+    if state == "pending":
+        return f"trace {name}: not decided yet; {answer['spans']} spans, the first came {answer['waiting_s']:.1f} s ago"
+    if state == "remembered":
+        became = f"kept by {answer['policy']}" if answer["sampled"] else "not kept"
+        return f"trace {name}: {became}; how its policies voted is no longer known"
+    if state == "unknown":
+        return (
+            f"trace {name}: unknown. No span of it has come to this collector, or it was decided so long ago that this has been "
+            "forgotten"
+        )
+    return str(answer.get("error", answer))
+
+
+def _decided(record: Mapping[str, Any], pipeline: str) -> str:
+    time = datetime.fromtimestamp(record["time_unix_nano"] / 1e9, timezone.utc)
+    lines = [
+        f"trace {record['trace_id']}: {record['outcome']}",
+        f"decided {time:%Y-%m-%d %H:%M:%S.%f} UTC by pipeline {pipeline or '?'}, trigger {record['trigger']}: "
+        f"{record['spans']} spans, {record['duration_ns'] / 1e6:.1f} ms",
+    ]
+    votes = record["votes"]
+    if votes:
+        wide = max(len("policy"), *(len(vote["policy"]) for vote in votes))
+        lines.append(f"  {'policy':{wide}}  {'vote':11}  saw")
+        lines += [f"  {vote['policy']:{wide}}  {vote['vote']:11}  {vote['saw']}" for vote in votes]
+    else:
+        lines.append("  no policy was asked")
+    return "\n".join(lines)

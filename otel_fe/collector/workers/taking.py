@@ -1,0 +1,78 @@
+"""Takes spans that other workers hand over."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.refusals import StoppingError
+from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.collector.workers.frames import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from otel_fe.collector.pipelines.engine import Engine
+
+_log = logging.getLogger("otel_fe")
+_BACKLOG: Final = 64
+
+
+class Taking:
+    """Listens on a Unix socket for the other workers; a thread for each, since there are few.
+
+    Args:
+        path: Of the socket. One that a dead worker left there is replaced.
+        engine: Returns the engine as it is now.
+    """
+
+    def __init__(self, path: Path, engine: Callable[[], Engine]) -> None:
+        self.taken = 0
+        """Spans."""
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connections: set[threading.Thread] = set()
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(_BACKLOG)
+        threading.Thread(target=self._accept, name="otel-fe-taking", daemon=True).start()
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until the others, which have ended their connections, have been read to the end."""
+        for thread in list(self._connections):
+            thread.join(timeout_s)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # it was closed
+            while True:
+                connection, _ = self._socket.accept()
+                thread = threading.Thread(target=self._read, args=(connection,), name="otel-fe-from", daemon=True)
+                self._connections.add(thread)
+                thread.start()
+
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            for receiver, payload in frames(connection):
+                spans = self._take(receiver, payload)
+                with self._lock:
+                    self.taken += spans
+        except (OSError, WireError, UnicodeDecodeError) as error:
+            _log.warning("a worker's spans cannot be read: %s", error)
+        finally:
+            connection.close()
+            self._connections.discard(threading.current_thread())
+
+    def _take(self, receiver: str, payload: bytes) -> int:
+        while True:
+            engine = self._engine()
+            try:
+                return engine.take_handed(receiver, payload)
+            except StoppingError:
+                if self._engine() is engine:
+                    return 0

@@ -1,0 +1,149 @@
+"""One of several workers. Commands come as lines on stdin, and each is answered by a line of JSON on stdout.
+
+    ready      (unasked, once) what listens where
+    reload     reads the configuration again
+    samples    its figures
+    explain    what it knows of a trace
+    quiesce    takes nothing more from senders, and hands over what is other workers'
+    stop       decides or saves what is pending, sends what is kept, and ends
+
+If stdin ends, so has the supervisor: the worker does both of the last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.clock import SystemClock
+from otel_fe.collector.accounts import COUNTER, Sample
+from otel_fe.collector.collector import Collector, Role
+from otel_fe.collector.garbage import Garbage
+from otel_fe.collector.servers.http_server import Loop
+from otel_fe.collector.surroundings import log_to_stderr, read_config
+from otel_fe.collector.workers.hand_over import HandOver
+from otel_fe.collector.workers.taking import Taking
+from otel_fe.config.extensions import FileStorage
+from otel_fe.errors import OtelFeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.config.collector import CollectorConfig
+
+_FLUSH_S: Final = 5.0
+
+
+class Worker:
+    """One worker.
+
+    Args:
+        options: `config`, `index`, `workers`, `folder` (of the sockets), `ports` (by receiver and protocol), `open_to_all`,
+            `grace_s`: see `supervisor`.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._config = Path(options["config"])
+        index, workers = options["index"], options["workers"]
+        config = self._read()
+        log_to_stderr(config.telemetry.logs_level)
+        sockets = [Path(options["folder"]) / f"worker-{place}" for place in range(workers)]
+        self._loop = Loop()
+        self._hand_over = HandOver(index, sockets)
+        ports = {tuple(place.rsplit(" ", 1)): port for place, port in options["ports"].items()}
+        role = Role(workers, self._hand_over, ports)
+        self._collector = Collector(
+            config, SystemClock(), self._loop, role, open_to_all=options["open_to_all"], garbage=Garbage()
+        )
+        self._collector.start()
+        self._taking = Taking(sockets[index], lambda: self._collector.engine)
+
+    def run(self) -> None:
+        """Obey until told to stop."""
+        self._answer({"ready": True, "listening": self._collector.listening, "restored": self._collector.restored})
+        commands: dict[str, Callable[[str], dict[str, Any]]] = {
+            "reload": self._reload,
+            "samples": self._samples,
+            "explain": self._explain,
+            "quiesce": self._quiesce,
+        }
+        for line in sys.stdin:
+            name, _, argument = line.strip().partition(" ")
+            if name == "stop":
+                break
+            try:
+                self._answer(commands[name](argument))
+            except Exception as error:
+                # The supervisor waits for an answer, whatever it is.
+                self._answer({"error": f"{type(error).__name__}: {error}"})
+        else:
+            self._quiesce("")
+        self._taking.finish(_FLUSH_S)
+        self._collector.stop(self._options["grace_s"])
+        self._answer(self._samples("") | {"saved": self._collector.saved})
+
+    def _read(self) -> CollectorConfig:
+        """Read the configuration, with a directory of its own for what is on disk."""
+        config = read_config(self._config, os.environ)
+        index = self._options["index"]
+        extensions = {
+            name: replace(one, directory=str(Path(one.directory) / f"worker-{index}"), create_directory=True)
+            if isinstance(one, FileStorage)
+            else one
+            for name, one in config.extensions.items()
+        }
+        return replace(config, extensions=extensions)
+
+    def _reload(self, _: str) -> dict[str, Any]:
+        try:
+            self._collector.change(self._read())
+        except (OtelFeError, OSError) as error:
+            return {"error": str(error)}
+        return {}
+
+    def _samples(self, _: str) -> dict[str, Any]:
+        own = (
+            ("otel_fe.collector.spans.handed_over", self._hand_over.sent),
+            ("otel_fe.collector.spans.taken_over", self._taking.taken),
+            ("otel_fe.collector.spans.not_handed_over", self._hand_over.lost),
+        )
+        return {"samples": [*self._collector.samples(), *(Sample(name, COUNTER, (), value) for name, value in own)]}
+
+    def _explain(self, trace_id: str) -> dict[str, Any]:
+        return self._collector.explained(int(trace_id, 16))
+
+    def _quiesce(self, _: str) -> dict[str, Any]:
+        self._collector.quiesce(_FLUSH_S / 2)
+        flushed = self._hand_over.flush(_FLUSH_S)
+        self._hand_over.close()
+        return {"flushed": flushed}
+
+    def _answer(self, content: dict[str, Any]) -> None:
+        print(json.dumps(content), flush=True)
+
+
+def main() -> int:
+    """Run a worker; its options are the one argument, as JSON."""
+    parser = argparse.ArgumentParser(prog="otel-fe worker")
+    parser.add_argument("options", type=json.loads)
+    # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    try:
+        Worker(parser.parse_args().options).run()
+    except (OtelFeError, OSError) as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""Hamilton's driver for asyncio, which is imported by itself."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from otel_fe.instrument.libraries.hamilton import ASYNCHRONOUS
+from otel_fe.instrument.libraries.hooked import HookedMethods
+from otel_fe.instrument.libraries.observed import observed
+
+
+def patches() -> list[HookedMethods]:
+    """Return what to replace in it, now that it is imported."""
+    driver = sys.modules["hamilton.async_driver"].AsyncDriver
+    return [HookedMethods(driver, ("execute",), functools.partial(observed, kind=ASYNCHRONOUS, method=True))]

@@ -1,0 +1,78 @@
+"""What an engine counts, handed to everybody who watches it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.model.figures import Figures
+    from otel_fe.pipeline.derive import DerivedMetrics
+
+_log = logging.getLogger("otel_fe")
+
+
+class Feed:
+    """Hands on every extraction that one engine counts. What goes wrong with one watcher does not reach anybody else."""
+
+    def __init__(self) -> None:
+        self._watchers: tuple[Callable[[Figures], None], ...] = ()
+        self.faults = 0
+        """Extractions that a watcher could not take."""
+
+    def __call__(self, figures: Figures) -> None:
+        """Hand on one extraction; never raises."""
+        for watcher in self._watchers:
+            try:
+                watcher(figures)
+            except Exception as fault:
+                self.faults += 1
+                if self.faults == 1:
+                    _log.warning(
+                        "otel_fe: the live view has lost an extraction; further ones are counted", exc_info=fault
+                    )
+
+    def add(self, watcher: Callable[[Figures], None]) -> bool:
+        """Add a watcher; return whether it is the only one."""
+        self._watchers = (*self._watchers, watcher)
+        return len(self._watchers) == 1
+
+    def remove(self, watcher: Callable[[Figures], None]) -> bool:
+        """Remove a watcher; return whether nobody is left."""
+        self._watchers = tuple(one for one in self._watchers if one != watcher)
+        return not self._watchers
+
+
+_lock = threading.RLock()
+_feeds: weakref.WeakKeyDictionary[DerivedMetrics, Feed] = weakref.WeakKeyDictionary()
+
+
+def _after_fork() -> None:
+    """Renew the lock in a child: another thread of the parent may have held it."""
+    global _lock  # noqa: PLW0603 the child has one thread here
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def watch(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
+    """Call `watcher` with every extraction that is counted from now on, until `leave`."""
+    with _lock:
+        feed = _feeds.setdefault(metrics, Feed())
+        if feed.add(watcher):
+            metrics.observe(feed)
+
+
+def leave(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
+    """Call it no more; where nobody is left, counting costs what it did before."""
+    with _lock:
+        feed = _feeds.get(metrics)
+        if feed is not None and feed.remove(watcher):
+            metrics.observe(None)

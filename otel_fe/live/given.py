@@ -1,0 +1,145 @@
+"""Metrics as applications hold them: mappings, objects or figures, of one extraction or added up by a monitor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Final
+
+from otel_fe.model.figures import Figures
+
+SUMS: Final = "total_extractions"
+"""What has it was added up over many."""
+_FIELDS: Final = ("duration_ms", "used_cache", "had_error", "cpu_percent", "memory_mb", "feature_set")
+_OTHER: Final = "_OTHER"
+
+
+def entries(metrics: object) -> dict[str, Any]:
+    """Return the fields of an object, or the entries of a mapping, by name.
+
+    Raises:
+        TypeError: It has none of the names that metrics have.
+    """
+    if isinstance(metrics, Mapping):
+        mapping: Mapping[Any, Any] = metrics
+        found = {str(name): value for name, value in mapping.items()}
+    elif is_dataclass(metrics) and not isinstance(metrics, type):
+        found = {field.name: getattr(metrics, field.name) for field in fields(metrics)}
+    else:
+        found = {name: getattr(metrics, name) for name in (*_FIELDS, "error_type") if hasattr(metrics, name)}
+    if not found.keys() & {*_FIELDS, SUMS}:
+        shown = (
+            f"of {type(metrics).__name__}" if not isinstance(metrics, Mapping) else f"{', '.join(found) or 'nothing'}"
+        )
+        raise TypeError(
+            f"metrics: found {shown}; give a mapping or an object with duration_ms, or a monitor's statistics"
+        )
+    return found
+
+
+def figures_of(found: Mapping[str, Any]) -> Figures:
+    """Return the figures of one extraction.
+
+    Args:
+        found: `duration_ms`, and as far as known `used_cache`, `had_error`, `cpu_percent`, `memory_mb` and `feature_set`;
+            None where not known. Other entries are not looked at.
+
+    Raises:
+        ValueError: A figure is missing, negative, not finite or of the wrong kind; the message names it and its value.
+    """
+    figures = Figures()
+    figures.duration_ns = round(_number(found, "duration_ms", needed=True) * 1e6)
+    used_cache = _flag(found, "used_cache")
+    if used_cache is not None:
+        figures.cache_lookups, figures.cache_hits = 1, int(used_cache)
+    error_type = _text(found, "error_type")
+    figures.error_type = (error_type or _OTHER) if _flag(found, "had_error") or error_type else ""
+    if found.get("cpu_percent") is not None:
+        figures.cpu_ns = round(figures.duration_ns * _number(found, "cpu_percent") / 100)
+    figures.memory_growth_bytes = round(_number(found, "memory_mb") * 1e6)
+    figures.feature_set = _text(found, "feature_set")
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a monitor has added up since it was made."""
+
+    total: int
+    errors: int
+    hits: int
+    lookups: int
+    quantiles_ms: tuple[tuple[float, float], ...]
+    """Shares and the durations that they do not exceed, ascending."""
+    average_ms: float
+    cpu_percent: float
+    memory_mb: float
+
+
+def sums_of(found: Mapping[str, Any]) -> Sums:
+    """Return the statistics of `FeatureExtractionPerformanceMonitor`, or what has its fields.
+
+    Raises:
+        ValueError: As `figures_of`.
+    """
+    total = int(_number(found, SUMS, needed=True))
+    hit_rate = _share(found, "cache_hit_rate")
+    # A rate of 0 is also what a monitor says that has seen no cache.
+    lookups = total if hit_rate else 0
+    quantiles = [
+        (share, _number(found, name))
+        for share, name in (
+            (0.5, "p50_latency_ms"),
+            (0.95, "p95_latency_ms"),
+            (0.99, "p99_latency_ms"),
+            (1.0, "max_latency_ms"),
+        )
+        if found.get(name) is not None
+    ]
+    return Sums(
+        total,
+        round(_share(found, "error_rate") * total),
+        round(hit_rate * lookups),
+        lookups,
+        tuple(quantiles),
+        _number(found, "avg_latency_ms"),
+        _number(found, "avg_cpu_percent"),
+        _number(found, "max_memory_mb"),
+    )
+
+
+def _number(found: Mapping[str, Any], name: str, *, needed: bool = False) -> float:
+    value = found.get(name)
+    if value is None and not needed:
+        return 0.0
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) or value is None else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} is {value!r}; use a finite number of at least 0")
+    return number
+
+
+def _share(found: Mapping[str, Any], name: str) -> float:
+    value = _number(found, name)
+    if value > 1:
+        raise ValueError(f"{name} is {found[name]!r}; use a ratio from 0 to 1")
+    return value
+
+
+def _flag(found: Mapping[str, Any], name: str) -> bool | None:
+    value = found.get(name)
+    if value is None:
+        return None
+    if type(value).__name__ not in {"bool", "bool_", "int"} or value not in (0, 1):
+        raise ValueError(f"{name} is {value!r}; use True or False, or None where it is not known")
+    return bool(value)
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}; use a string")
+    return value or ""

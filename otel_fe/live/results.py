@@ -1,0 +1,142 @@
+"""What the live view answers: values that also read as dictionaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+
+if TYPE_CHECKING:
+    from otel_fe.live.view import Window
+
+
+@dataclass(frozen=True, eq=False)
+class WindowMetrics(ReadsAsDictionary):
+    """Extractions of the last so many seconds. Counts are exact; percentiles are right to a few per cent."""
+
+    window_s: float
+    """How long it really is: less where less is known."""
+    total_extractions: int
+    throughput_per_s: float
+    error_rate: float
+    """0..1."""
+    cache_hit_rate: float
+    """0..1, of the extractions that looked up: those whose every look-up hit; 0 without any."""
+    slow_extractions: int
+    """That took 100 ms or more."""
+    avg_latency_ms: float
+    p50_latency_ms: float
+    p95_latency_ms: float
+    p99_latency_ms: float
+    max_latency_ms: float
+    avg_cpu_percent: float
+    """CPU time over duration, where it is known; 100 is one core."""
+    max_memory_mb: float
+    """Largest growth by one operation."""
+    avg_pool_wait_ms: float
+    """Over all extractions."""
+
+
+@dataclass(frozen=True, eq=False)
+class SystemResources(ReadsAsDictionary):
+    """The machine and this process; None is what is not known (yet)."""
+
+    cpu_percent: float | None = None
+    """Of all cores together, 0..100, since the sample before."""
+    memory_percent: float | None = None
+    """In use, of the machine's."""
+    memory_available_mb: float | None = None
+    process_cpu_percent: float | None = None
+    """100 is one core."""
+    process_memory_mb: float | None = None
+    """Resident."""
+    gpu_percent: float | None = None
+    """Of the busiest GPU."""
+    gpu_memory_mb: float | None = None
+    """Held by this process."""
+    time_unix_s: float = 0.0
+    """When it was sampled; 0 for never."""
+
+
+@dataclass(frozen=True, eq=False)
+class RealTimeMetrics(WindowMetrics):
+    """The last minute: all extractions, and those of each feature set."""
+
+    time_unix_s: float = 0.0
+    feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)
+    """By feature set, `service/feature set` where they are of another service."""
+    resources: SystemResources = field(default_factory=SystemResources)
+
+
+@dataclass(frozen=True, eq=False)
+class TrendPoint(ReadsAsDictionary):
+    """One slice of time; slices in which nothing happened are left out."""
+
+    time_unix_s: float
+    """Its beginning."""
+    duration_s: float
+    total_extractions: int
+    throughput_per_s: float
+    avg_latency_ms: float
+    p95_latency_ms: float
+    error_rate: float
+    cache_hit_rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trend(ReadsAsDictionary):
+    """Where one figure is going."""
+
+    direction: str
+    """`improving`, `worsening`, `steady`, or `unknown` where there is too little to tell. Of throughput, more is better."""
+    change_ratio: float
+    """Over the whole time, by the median slope, of the median: 0.1 is a tenth more."""
+    confidence: float
+    """0..1, that it moves at all (Mann-Kendall)."""
+
+
+@dataclass(frozen=True, eq=False)
+class PerformanceTrends(ReadsAsDictionary):
+    """How figures have moved."""
+
+    hours: float
+    points: tuple[TrendPoint, ...]
+    """Oldest first."""
+    trends: dict[str, Trend]
+    """By the name of the figure in the points."""
+
+
+def metrics_of(window: Window) -> dict[str, float | int]:
+    """Return the fields of `WindowMetrics`."""
+    tally = window.tally
+    count = tally.count
+    p50, p95, p99 = tally.quantiles_ms(0.5, 0.95, 0.99)
+    return {
+        "window_s": window.seconds,
+        "total_extractions": count,
+        "throughput_per_s": window.rate,
+        "error_rate": ratio(tally.errors, count),
+        "cache_hit_rate": ratio(tally.all_hit, tally.looked_up),
+        "slow_extractions": slow_of(window),
+        "avg_latency_ms": ratio(tally.duration.total, count) / 1e6,
+        "p50_latency_ms": p50,
+        "p95_latency_ms": p95,
+        "p99_latency_ms": p99,
+        "max_latency_ms": tally.duration.most / 1e6 if count else 0.0,
+        "avg_cpu_percent": 100 * ratio(tally.cpu_ns, tally.cpu_of_ns),
+        "max_memory_mb": tally.memory_most / 1e6,
+        "avg_pool_wait_ms": ratio(tally.pool_wait_ns, count) / 1e6,
+    }
+
+
+def slow_of(window: Window) -> int:
+    """Return how many took 100 ms or more: exact, whatever other limits the tally has."""
+    tally = window.tally
+    return tally.reached[tally.limits_ns.index(LATENCY_LIMIT_NS)]
+
+
+def ratio(part: float, whole: float) -> float:
+    """Return a share; 0 of nothing."""
+    return part / whole if whole else 0.0

@@ -1,0 +1,72 @@
+"""Statistics that a monitor has added up, as a tally: counts are exact, durations as far as its percentiles tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.live.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.live.given import Sums
+
+_OTHER: Final = "_OTHER"
+
+
+def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally:
+    """Return what was added since the statistics before.
+
+    A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher percentile
+    that is told, so that percentiles come out as they went in; the sum is that of the averages.
+
+    Args:
+        sums: The statistics now.
+        before: The last ones of the same monitor.
+        limits_ns: Of the tally.
+    """
+    if before is not None and before.total > sums.total:
+        before = None
+    total, errors, hits, lookups, time_ms = (
+        sums.total,
+        sums.errors,
+        sums.hits,
+        sums.lookups,
+        sums.average_ms * sums.total,
+    )
+    if before is not None:
+        total -= before.total
+        errors = min(total, max(0, errors - before.errors))
+        lookups = min(total, max(0, lookups - before.lookups))
+        hits = min(lookups, max(0, hits - before.hits))
+        time_ms = max(0.0, time_ms - before.average_ms * before.total)
+    tally = Tally(limits_ns)
+    if not total:
+        return tally
+    tally.count = total
+    if errors:
+        tally.count_errors(_OTHER, errors)
+    tally.looked_up, tally.all_hit = lookups, hits
+    _spread(tally, sums, total)
+    tally.duration.total = time_ms * 1e6
+    tally.cpu_of_ns = round(time_ms * 1e6)
+    tally.cpu_ns = round(tally.cpu_of_ns * sums.cpu_percent / 100)
+    tally.memory_most = round(sums.memory_mb * 1e6)
+    return tally
+
+
+def _spread(tally: Tally, sums: Sums, total: int) -> None:
+    """Lay `total` durations out over the percentiles."""
+    done = 0
+    for share, duration_ms in sums.quantiles_ms or ((1.0, sums.average_ms),):
+        upto = total if share >= 1 else int(share * total + 0.5)
+        times = upto - done
+        if times <= 0:
+            continue
+        done = upto
+        duration_ns = round(duration_ms * 1e6)
+        tally.duration.record(duration_ns, times)
+        for index, limit in enumerate(tally.limits_ns):
+            tally.reached[index] += times * (duration_ns >= limit)
+    if done < total:
+        tally.duration.record(round(sums.average_ms * 1e6), total - done)

@@ -1,0 +1,128 @@
+"""One group's extractions over time: in fine slices at first, in coarser ones as they age."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.live.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_S: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Slices of one width."""
+
+    width_ns: int
+    keep: int
+    """How many."""
+
+    @property
+    def reach_ns(self) -> int:
+        """How far back they go."""
+        return self.width_ns * self.keep
+
+
+TIERS: Final = (Tier(10 * _S, 37), Tier(60 * _S, 61), Tier(900 * _S, 97))
+"""Ten seconds for six minutes, minutes for an hour, quarters of an hour for a day. Each width divides the next."""
+LONGEST_NS: Final = 24 * 3600 * _S
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What happened between two moments, on the monotonic clock."""
+
+    start_ns: int
+    end_ns: int
+    tally: Tally
+
+
+class Timeline:
+    """Tallies of one group. Not thread-safe: the owner holds the lock.
+
+    A finished slice is final, so that who holds the lock only collects references; adding them up needs none.
+    """
+
+    __slots__ = ("_index", "_limits", "_open", "_rings")
+
+    def __init__(self, limits_ns: Sequence[int]) -> None:
+        self._limits = limits_ns
+        self._index = -1
+        self._open = Tally(limits_ns)
+        self._rings: tuple[deque[tuple[int, Tally]], ...] = tuple(deque() for _ in TIERS)
+
+    def at(self, now_ns: int) -> Tally:
+        """Return the tally to count in at this time (monotonic)."""
+        index = now_ns // TIERS[0].width_ns
+        if index > self._index:  # not on a clock that steps back: what is late belongs to the newest slice
+            self._close()
+            self._index = index
+            self._forget()
+        return self._open
+
+    def slices(self, now_ns: int, length_ns: int) -> list[Slice]:
+        """Return the slices that begin within the last `length_ns`, oldest first; the newest is a copy.
+
+        They come from the finest tier that reaches so far. Slices in which nothing happened are left out.
+        """
+        self.at(now_ns)
+        level = _level(length_ns)
+        width = TIERS[level].width_ns
+        first = begin_ns(now_ns, length_ns) // width
+        found = [(index, tally) for index, tally in self._rings[level] if index >= first]
+        if self._open.count:
+            index = now_ns // width
+            newest = self._open.copy()
+            if found and found[-1][0] == index:
+                newest.merge(found.pop()[1])
+            found.append((index, newest))
+        elif level and found:  # still being added to
+            found[-1] = (found[-1][0], found[-1][1].copy())
+        return [Slice(i * width, min((i + 1) * width, max(now_ns, i * width + 1)), tally) for i, tally in found]
+
+    def idle_since(self, now_ns: int) -> bool:
+        """Whether nothing is left in any slice."""
+        self.at(now_ns)
+        return not self._open.count and not any(self._rings)
+
+    def _close(self) -> None:
+        closed, self._open = self._open, Tally(self._limits)
+        if not closed.count:
+            return
+        closed.settle()
+        start = self._index * TIERS[0].width_ns
+        for tier, ring in zip(TIERS, self._rings, strict=True):
+            index = start // tier.width_ns
+            if ring and ring[-1][0] == index:
+                ring[-1][1].merge(closed)
+            else:
+                ring.append((index, closed if ring is self._rings[0] else closed.copy()))
+
+    def _forget(self) -> None:
+        now = self._index * TIERS[0].width_ns
+        for tier, ring in zip(TIERS, self._rings, strict=True):
+            while ring and ring[0][0] <= now // tier.width_ns - tier.keep:
+                ring.popleft()
+
+
+def begin_ns(now_ns: int, length_ns: int) -> int:
+    """Return where the slices of the last `length_ns` begin: at the edge of a slice, and no earlier."""
+    width = TIERS[_level(length_ns)].width_ns
+    return -(-(now_ns - length_ns) // width) * width
+
+
+def _level(length_ns: int) -> int:
+    return next((i for i, tier in enumerate(TIERS) if tier.reach_ns > length_ns), len(TIERS) - 1)
+
+
+def added_up(slices: Sequence[Slice], limits_ns: Sequence[int]) -> Tally:
+    """Return the sum of some slices."""
+    found = Tally(limits_ns)
+    for one in slices:
+        found.merge(one.tally)
+    return found

@@ -1,0 +1,88 @@
+"""Whether figures move: over the slices of some hours, by a test that no single outlier decides."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.live.results import PerformanceTrends, Trend, TrendPoint, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.live.timeline import Slice
+
+_LOWER_IS_BETTER: Final = {
+    "avg_latency_ms": True,
+    "p95_latency_ms": True,
+    "error_rate": True,
+    "cache_hit_rate": False,
+    "throughput_per_s": False,
+}
+_FEWEST: Final = 6
+"""With fewer points even a perfect order may be chance."""
+_SURE: Final = 0.95
+_WORTH: Final = 0.05
+"""A smaller change is none, however sure."""
+
+
+def trends_of(slices: Sequence[Slice], hours: float, unix_shift_ns: int) -> PerformanceTrends:
+    """Return the trends of slices of one group or of several.
+
+    Args:
+        slices: Any order; those of one time are added up.
+        hours: That they were asked for.
+        unix_shift_ns: Unix time less monotonic time.
+    """
+    by_start: dict[int, list[Slice]] = {}
+    for one in slices:
+        by_start.setdefault(one.start_ns, []).append(one)
+    points = tuple(_point(by_start[start], unix_shift_ns) for start in sorted(by_start))
+    trends = {name: _trend([float(point[name]) for point in points], name) for name in _LOWER_IS_BETTER}
+    return PerformanceTrends(hours, points, trends)
+
+
+def _point(together: Sequence[Slice], unix_shift_ns: int) -> TrendPoint:
+    first, *rest = together
+    tally = first.tally.copy()
+    for one in rest:
+        tally.merge(one.tally)
+    end = max(one.end_ns for one in together)
+    (p95,) = tally.quantiles_ms(0.95)
+    return TrendPoint(
+        time_unix_s=(first.start_ns + unix_shift_ns) / 1e9,
+        duration_s=(end - first.start_ns) / 1e9,
+        total_extractions=tally.count,
+        throughput_per_s=tally.count / max(1.0, (end - first.start_ns) / 1e9),
+        avg_latency_ms=ratio(tally.duration.total, tally.count) / 1e6,
+        p95_latency_ms=p95,
+        error_rate=ratio(tally.errors, tally.count),
+        cache_hit_rate=ratio(tally.all_hit, tally.looked_up),
+    )
+
+
+def _trend(values: Sequence[float], name: str) -> Trend:
+    if len(values) < _FEWEST:
+        return Trend("unknown", 0.0, 0.0)
+    slopes = [(b - a) / (j - i) for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)]
+    middle = statistics.median(values)
+    # Theil 1950 and Sen 1968: the median of all slopes.
+    change = statistics.median(slopes) * (len(values) - 1) / middle if middle else 0.0
+    confidence = _confidence(values)
+    if confidence < _SURE or abs(change) < _WORTH:
+        return Trend("steady", change, confidence)
+    better = (change < 0) == _LOWER_IS_BETTER[name]
+    return Trend("improving" if better else "worsening", change, confidence)
+
+
+def _confidence(values: Sequence[float]) -> float:
+    """Return how sure it is that values rise or fall: Mann 1945 and Kendall 1975, two-sided, corrected for ties."""
+    n = len(values)
+    score = sum((b > a) - (b < a) for a, b in itertools.combinations(values, 2))
+    ties = sum(t * (t - 1) * (2 * t + 5) for t in map(values.count, set(values)))
+    variance = (n * (n - 1) * (2 * n + 5) - ties) / 18
+    if variance <= 0 or not score:
+        return 0.0
+    return math.erf((abs(score) - 1) / math.sqrt(2 * variance))

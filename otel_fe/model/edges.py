@@ -1,0 +1,44 @@
+"""The edges of the histograms, in their metrics' units and exact: where a threshold can be counted at.
+
+`pipeline/series.py` counts in integers by the same edges; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from otel_fe import semconv
+
+_MS: Final = Fraction(1, 1_000)
+_MIB: Final = 1024 * 1024
+_GB: Final = 1_000_000_000
+
+
+def _seconds(*milliseconds: str) -> tuple[Fraction, ...]:
+    return tuple(Fraction(ms) * _MS for ms in milliseconds)
+
+
+_DURATION: Final = _seconds(
+    *("0.1", "0.25", "0.5", "1", "1.5", "2", "2.5", "3", "4", "5", "6", "7", "8", "10", "12", "14", "16", "18", "20"),
+    *("25", "30", "35", "40", "45", "50", "55", "60", "65", "70", "75", "80", "85", "90", "95", "100", "105", "110"),
+    *("120", "130", "140", "150", "175", "200", "225", "250", "300", "350", "400", "450", "500", "600", "700", "800"),
+    *("1000", "1500", "2000", "3000", "5000", "10000", "30000"),
+)
+_TIME: Final = _seconds(
+    *("0.01", "0.1", "0.5", "1", "2.5", "5", "10", "25", "50", "75", "100", "250", "500", "1000", "2500", "5000")
+)
+_MEMORY: Final = tuple(
+    Fraction(size)
+    for size in (
+        *(0, 64 * 1024, 256 * 1024, _MIB, 4 * _MIB, 16 * _MIB, 64 * _MIB, 128 * _MIB, 256 * _MIB, 512 * _MIB),
+        *(_GB, 2 * _GB, 4 * _GB),
+    )
+)
+EDGES: Final[dict[str, tuple[Fraction, ...]]] = {
+    semconv.DURATION: _DURATION,
+    semconv.CPU_TIME_METRIC: _TIME,
+    semconv.POOL_WAIT_METRIC: _TIME,
+    semconv.MEMORY_GROWTH_METRIC: _MEMORY,
+}
+"""By metric, ascending: seconds or bytes. A value equal to an edge is counted below it."""

@@ -1,0 +1,20 @@
+"""Ray itself, imported when it is used and not before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from otel_fe.errors import MissingExtraError
+
+
+def ray_module(name: str = "ray") -> Any:
+    """Return a module of Ray's.
+
+    Raises:
+        MissingExtraError: Ray, or Ray Serve where that is asked for, is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError:
+        raise MissingExtraError("the integration with Ray Serve", "ray") from None

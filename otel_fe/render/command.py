@@ -1,0 +1,51 @@
+"""`otel-fe render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otel_fe.config.openslo import DEFAULT, default_text, read_openslo
+from otel_fe.errors import ConfigurationError
+from otel_fe.render.prometheus import FILE, prometheus_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.config.problems import Problem
+
+
+def render_prometheus(
+    slo_file: str | None, folder: str | None, environ: Mapping[str, str]
+) -> tuple[str, tuple[Problem, ...]]:
+    """Write Prometheus's rules for SLOs into a folder, which is made where it is not there.
+
+    Args:
+        slo_file: OpenSLO documents; None for the four requirements.
+        folder: None to write nothing.
+        environ: What `${env:NAME}` in the documents stands for.
+
+    Returns:
+        What to print, the path of what was written or else the rules themselves; and what the documents warn of.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ConfigurationError: The documents cannot be used.
+        MissingExtraError: PyYAML is not installed.
+    """
+    text = default_text() if slo_file is None else _read(slo_file)
+    found = read_openslo(text, slo_file or DEFAULT, environ)
+    rules = prometheus_rules(found.slos)
+    if folder is None:
+        return rules.removesuffix("\n"), found.warnings
+    path = Path(folder) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(rules, encoding="utf-8")
+    return str(path), found.warnings
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(file, f"byte {error.start}", "write the file in UTF-8") from error

@@ -1,0 +1,60 @@
+"""Prometheus's rule files as values and as text; written without PyYAML, so that the same rules are always the same bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A recording rule or an alerting rule."""
+
+    name: str
+    expression: str
+    """PromQL, of one line or several."""
+    alerting: bool = False
+    after: str = ""
+    """How long it must be true before it fires, such as `5m`; empty for at once."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated together, in their order."""
+
+    name: str
+    rules: Sequence[Rule]
+    interval: str = ""
+    """Such as `5m`; empty for Prometheus's own."""
+    comments: Sequence[str] = ()
+
+
+def write(groups: Sequence[Group], comments: Sequence[str] = ()) -> str:
+    """Return the text of a rule file."""
+    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines.append("groups:")
+    for group in groups:
+        lines += [f"  # {comment}".rstrip() for comment in group.comments]
+        lines.append(f"  - name: {json.dumps(group.name, ensure_ascii=False)}")
+        lines += [f"    interval: {group.interval}"] if group.interval else []
+        lines.append("    rules:")
+        for rule in group.rules:
+            lines += _rule(rule)
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> list[str]:
+    lines = [f"      - {'alert' if rule.alerting else 'record'}: {rule.name}", "        expr: |"]
+    lines += [f"          {line}" for line in rule.expression.splitlines()]
+    lines += [f"        for: {rule.after}"] if rule.after else []
+    for title, values in (("labels", rule.labels), ("annotations", rule.annotations)):
+        lines += [f"        {title}:"] if values else []
+        # A JSON string is a YAML string.
+        lines += [f"          {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return lines

@@ -1,0 +1,1 @@
+"""Caches and connection pools: what they say of themselves, what they cost, and what to change about them."""

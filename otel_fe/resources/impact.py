@@ -1,0 +1,132 @@
+"""What misses and waits cost the extractions of this process: read from the exact counts that the metrics are made of."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument import runtime
+from otel_fe.pipeline.series import DURATION_EDGES_NS
+from otel_fe.resources.results import Impact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from otel_fe.model.histogram import HistogramState
+    from otel_fe.pipeline.series import Series
+
+_MS: Final = 1e6
+_NORMAL: Final = 1.96
+"""Of a 95 % interval."""
+_SHARE: Final = 0.95
+_NOTHING: Final = Impact(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, available=False)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Durations of extractions of one kind."""
+
+    count: int = 0
+    total_ns: int = 0
+    squares_ns2: float = 0.0
+    """About: each value stands in the middle of its bucket."""
+
+    def add(self, state: HistogramState) -> None:
+        """Add the durations of one histogram."""
+        self.count += state.count
+        self.total_ns += state.total
+        for index, count in enumerate(state.buckets):
+            self.squares_ns2 += count * _middle_ns(index, state) ** 2 if count else 0.0
+
+    @property
+    def mean_ns(self) -> float:
+        """0 without any."""
+        return self.total_ns / self.count if self.count else 0.0
+
+    @property
+    def error2_ns2(self) -> float:
+        """The square of the mean's standard error."""
+        return max(0.0, self.squares_ns2 / self.count - self.mean_ns**2) / self.count if self.count else 0.0
+
+
+def impact() -> Impact:
+    """Return what misses and waits have cost since otel_fe was switched on."""
+    engine: Any = getattr(runtime.current, "engine", None)
+    if engine is None:
+        return _NOTHING
+    engine.settle()
+    return impact_of(engine.metrics.all_series())
+
+
+def impact_of(series: Iterable[Series]) -> Impact:
+    """Return the same of these series. Extractions that failed do not count: they may have ended early."""
+    kinds: dict[tuple[str, bool | None], _Sums] = defaultdict(_Sums)
+    every, hits = [0] * (len(DURATION_EDGES_NS) + 1), [0] * (len(DURATION_EDGES_NS) + 1)
+    wait_ns = 0
+    for one in series:
+        known = one.dimensions
+        if known is None or known.error_type:
+            continue
+        with one.lock:
+            durations = one.duration.state()
+            wait_ns += one.pool_wait.state().total
+        kinds[known.feature_set, known.cache_hit].add(durations)
+        for index, count in enumerate(durations.buckets):
+            every[index] += count
+            hits[index] += 0 if known.cache_hit is False else count
+    total = sum(every)
+    missed = sum(sums.count for (_, hit), sums in kinds.items() if hit is False)
+    cost_ns, error_ns, counted = _miss_cost(kinds)
+    misses_ms = cost_ns * counted / _MS
+    return Impact(
+        extractions=total,
+        missed=missed,
+        miss_ms=cost_ns / _MS,
+        miss_error_ms=error_ns / _MS,
+        misses_total_ms=misses_ms,
+        misses_per_extraction_ms=misses_ms / total if total else 0.0,
+        wait_total_ms=wait_ns / _MS,
+        wait_per_extraction_ms=wait_ns / _MS / total if total else 0.0,
+        p95_ms=_quantile_ns(every) / _MS,
+        p95_all_hits_ms=_quantile_ns(hits) / _MS,
+    )
+
+
+def _miss_cost(kinds: dict[tuple[str, bool | None], _Sums]) -> tuple[float, float, int]:
+    """Return the mean cost of a miss in ns, half its interval, and how many misses it is of.
+
+    Feature set by feature set, weighted by misses: a slow one that always misses is not what a miss costs a fast one.
+    """
+    cost = error2 = 0.0
+    counted = 0
+    for (feature_set, hit), with_miss in kinds.items():
+        without = kinds.get((feature_set, True))
+        if hit is not False or without is None or not without.count or not with_miss.count:
+            continue
+        cost += with_miss.count * (with_miss.mean_ns - without.mean_ns)
+        error2 += with_miss.count**2 * (with_miss.error2_ns2 + without.error2_ns2)
+        counted += with_miss.count
+    if not counted:
+        return 0.0, 0.0, 0
+    return cost / counted, _NORMAL * math.sqrt(error2) / counted, counted
+
+
+def _middle_ns(index: int, state: HistogramState) -> float:
+    lower = DURATION_EDGES_NS[index - 1] if index else 0
+    upper = DURATION_EDGES_NS[index] if index < len(DURATION_EDGES_NS) else (state.most or lower)
+    least, most = state.least or 0, state.most if state.most is not None else upper
+    return (max(lower, min(least, upper)) + min(upper, max(most, lower))) / 2
+
+
+def _quantile_ns(buckets: Sequence[int]) -> float:
+    rank = _SHARE * sum(buckets)
+    seen = 0
+    for index, count in enumerate(buckets):
+        if count and seen + count >= rank:
+            lower = DURATION_EDGES_NS[index - 1] if index else 0
+            upper = DURATION_EDGES_NS[index] if index < len(DURATION_EDGES_NS) else lower
+            return lower + (upper - lower) * (rank - seen) / count
+        seen += count
+    return 0.0

@@ -1,0 +1,97 @@
+"""Which values the attributes of a selection's extractions have: what is different about the slow ones.
+
+Attributes are not stored a second time. They are read out of the spans, of as many extractions as answer within a moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from otel_fe import semconv
+from otel_fe.store.packing import Packing
+
+if TYPE_CHECKING:
+    from otel_fe.store.reading import Reading
+    from otel_fe.store.selection import Selection
+
+_LONGEST: Final = 128
+"""Longer values are texts rather than categories."""
+_SPREAD: Final = 2_654_435_761
+_MOST_VALUES: Final = 1_000
+"""An attribute with more values than this tells nothing apart: it is an id."""
+_MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
+
+Value = str | bool | int
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeCounts:
+    """What the attributes of a sample of a selection hold."""
+
+    sampled: int
+    """How many extractions were read."""
+    weight: float
+    """How many they stand for."""
+    values: dict[str, dict[Value, float]]
+    """By attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
+
+
+def attribute_counts(reading: Reading, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
+    """Return what the attributes of a selection's extractions hold, by weight.
+
+    Texts, booleans and whole numbers count; measurements do not. Of a selection with more than `limit` extractions about so
+    many are read, spread over it, and stand for the rest.
+    """
+    values: dict[str, dict[Value, float]] = {}
+    sampled, weights = 0, 0.0
+    with reading.transaction() as connection:
+        where, parameters = selection.where(connection)
+        total = connection.execute(f"SELECT count(*) FROM extraction WHERE {where}", parameters).fetchone()[0]  # noqa: S608
+        step = max(1, -(-total // max(1, limit)))
+        packing = Packing.of(connection) or Packing(b"")
+        # By a hash of the trace's key, so that no rhythm of the traffic can coincide with that of the sample.
+        query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.body FROM
+            (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+            JOIN trace t ON t.key = e.trace"""  # noqa: S608
+        rows = connection.execute(query, (*parameters, step, 2 * limit))
+        for span_id, weight, body in rows:
+            sampled += 1
+            weights += weight
+            for key, value in _attributes(packing.unpack_trace(body)[1], span_id).items():
+                counts = values.setdefault(key, {})
+                counts[value] = counts.get(value, 0.0) + weight
+    telling = {key: counts for key, counts in sorted(values.items()) if len(counts) <= _MOST_VALUES}
+    ordered = {key: dict(sorted(counts.items(), key=lambda item: -item[1])) for key, counts in telling.items()}
+    return AttributeCounts(sampled, weights, ordered)
+
+
+def _attributes(body: bytes, span_id: bytes) -> dict[str, Value]:
+    """Return the attributes of one span of an encoded trace that are categories, with its resource's."""
+    try:
+        request = TracesData.FromString(body)
+    except DecodeError:
+        return {}
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                if span.span_id == span_id:
+                    return _categories((*resource_spans.resource.attributes, *span.attributes))
+    return {}
+
+
+def _categories(pairs: tuple[Any, ...]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for pair in pairs:
+        value = pair.value
+        kind = value.WhichOneof("value")
+        if kind == "string_value" and len(value.string_value) <= _LONGEST:
+            found[pair.key] = value.string_value
+        elif kind == "bool_value":
+            found[pair.key] = value.bool_value
+        elif kind == "int_value" and pair.key not in _MEASURED:
+            found[pair.key] = value.int_value
+    return found

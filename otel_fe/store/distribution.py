@@ -1,0 +1,118 @@
+"""A histogram over a window, of however many series, whatever their buckets."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otel_fe.store.counts import add_packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otel_fe.store.points import Shape
+
+
+@dataclass(slots=True)
+class Distribution:
+    """Counts of values between edges. Exact at the edges; in between, values are taken to lie evenly."""
+
+    count: int = 0
+    total: float = 0.0
+    """Sum of all values, in the metric's unit: each series' is exact."""
+    _zeros: int = 0
+    _buckets: dict[Shape, dict[int, int]] = field(default_factory=dict)
+
+    def add(self, shape: Shape, packed: bytes, count: int, total: float, zeros: int) -> None:
+        """Add a row of a series."""
+        self.count += count
+        self.total += total
+        self._zeros += zeros
+        add_packed(packed, self._buckets.setdefault(shape, {}))
+
+    def quantile(self, share: float) -> float | None:
+        """Return the value that `share` (0..1) of all values do not exceed, in the metric's unit; None without any."""
+        curve = self._curve()
+        if not curve or not curve[-1][1]:
+            return None
+        wanted = share * curve[-1][1]
+        before, reached = curve[0][0], 0.0
+        for value, seen in curve:
+            if seen >= wanted and seen > reached:
+                return before + (value - before) * max(0.0, wanted - reached) / (seen - reached)
+            before, reached = value, seen
+        return curve[-1][0]
+
+    def at_most(self, value: float) -> float:
+        """Return how many values do not exceed one: exact where it is an edge, as an objective is."""
+        curve = self._curve()
+        place = bisect_right(curve, value, key=lambda point: point[0])
+        if not place:
+            return 0.0
+        low, reached = curve[place - 1]
+        if low == value or place == len(curve):
+            return reached
+        high, seen = curve[place]
+        return reached + (seen - reached) * (value - low) / (high - low)
+
+    def _curve(self) -> list[tuple[float, float]]:
+        """Return how many values do not exceed each edge, at every edge, in order."""
+        ranges = list(self._ranges())
+        edges = sorted({edge for low, high, _ in ranges for edge in (low, high)})
+        return _stairs(ranges, edges) if len(self._buckets) <= 1 else _overlapping(ranges, edges)
+
+    def _ranges(self) -> Iterator[tuple[float, float, int]]:
+        """Yield from where, exclusively, to where how many values lie."""
+        if self._zeros:
+            yield *_point(0.0), self._zeros
+        for shape, buckets in self._buckets.items():
+            for index, count in buckets.items():
+                yield *_bounds(shape, index), count
+
+
+def _bounds(shape: Shape, index: int) -> tuple[float, float]:
+    if isinstance(shape, int):
+        width = 2.0**-shape
+        return 2.0 ** (index * width), 2.0 ** ((index + 1) * width)
+    edges = shape or (0.0,)
+    if index >= len(edges):
+        # What has no upper edge is taken to lie just above the last one that there is.
+        return _point(math.nextafter(edges[-1], math.inf))
+    low = edges[index - 1] if index else min(0.0, edges[0])
+    return (low, edges[index]) if low < edges[index] else _point(edges[index])
+
+
+def _point(value: float) -> tuple[float, float]:
+    return math.nextafter(value, -math.inf), value
+
+
+def _stairs(ranges: list[tuple[float, float, int]], edges: list[float]) -> list[tuple[float, float]]:
+    """Return the curve where no two ranges overlap: whole numbers throughout."""
+    ended: dict[float, int] = {}
+    for _, high, count in ranges:
+        ended[high] = ended.get(high, 0) + count
+    seen = itertools.accumulate(ended.get(edge, 0) for edge in edges)
+    return [(edge, float(count)) for edge, count in zip(edges, seen, strict=True)]
+
+
+def _overlapping(ranges: list[tuple[float, float, int]], edges: list[float]) -> list[tuple[float, float]]:
+    """Return the curve where they do: the sum of as many lines as there are ranges."""
+    slopes, jumps = dict.fromkeys(edges, 0.0), dict.fromkeys(edges, 0.0)
+    for low, high, count in ranges:
+        if math.nextafter(low, math.inf) == high:
+            # No line: so steep a slope would drown all others.
+            jumps[high] += count
+        else:
+            slopes[low] += count / (high - low)
+            slopes[high] -= count / (high - low)
+    curve: list[tuple[float, float]] = []
+    seen = slope = before = 0.0
+    for edge in edges:
+        seen += slope * (edge - before) + jumps[edge]
+        slope = max(0.0, slope + slopes[edge])
+        before = edge
+        curve.append((edge, seen))
+    return curve

@@ -1,0 +1,74 @@
+"""Kept traces as values: what the store is given, and gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class KeptExtraction:
+    """One extraction of a kept trace; or the whole of a trace that has none."""
+
+    span_id: int
+    start_ns: int
+    """Unix time."""
+    duration_ns: int
+    service: str
+    feature_set: str | None
+    """Empty where the extraction has none; None where this is no extraction but a whole trace."""
+    error: bool = False
+    error_type: str = ""
+    library: str = ""
+    cache_hit: bool | None = None
+    """Whether every look-up hit; None without a look-up."""
+    lookups: int = 0
+    hits: int = 0
+    cpu_ns: int = -1
+    """CPU time of its thread; -1 where it is not known."""
+    memory_growth_bytes: int = 0
+    cause: str = ""
+    """Where most of its time went; empty where that is not known."""
+    split: Mapping[str, int] = field(default_factory=dict)
+    """In ns by cause; adds up to the duration. Empty where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTrace:
+    """A trace that is kept, or what has come late of one."""
+
+    trace_id: int
+    start_ns: int
+    """Unix time of the earliest start."""
+    end_ns: int
+    root: str
+    """Name of the root's span; empty where it is not there."""
+    service: str
+    """That of the root, or else of the first span."""
+    error: bool
+    policy: str
+    """What kept it."""
+    weight: float | None
+    """How many traces it stands for; None where that is not known."""
+    span_count: int
+    spans: bytes
+    """As they left: an `ExportTraceServiceRequest` of this trace alone."""
+    extractions: tuple[KeptExtraction, ...] = ()
+    """None for a part that came late and has none."""
+    logs: bytes = b""
+    """Likewise, an `ExportLogsServiceRequest`."""
+    record: Mapping[str, Any] | None = None
+    """Its decision record, as `DecisionRecord.as_dict` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An extraction that was looked for."""
+
+    trace_id: int
+    policy: str
+    weight: float | None
+    extraction: KeptExtraction

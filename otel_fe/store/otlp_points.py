@@ -1,0 +1,131 @@
+"""Points out of OTLP: what SDK processes export."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, MetricsData
+
+from otel_fe.store.counts import Counts, scale_of
+from otel_fe.store.points import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    SERVICE,
+    MetricPoint,
+    Shape,
+    counts_of_buckets,
+    counts_of_exponential,
+    labels_of,
+    scaled,
+    source_of,
+)
+from otel_fe.store.store_error import InvalidItemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NO_VALUE: Final = 1
+"""Flag of a point that only says that there is nothing to say."""
+
+
+def points_in(payload: bytes) -> Iterator[MetricPoint]:
+    """Yield the points of an encoded `ExportMetricsServiceRequest`. Summaries cannot be added up, and are left out.
+
+    Raises:
+        InvalidItemError: It is none.
+    """
+    try:
+        request = MetricsData.FromString(payload)
+    except DecodeError as error:
+        raise InvalidItemError(f"no metrics: {error}") from None
+    for resource_metrics in request.resource_metrics:
+        attributes = _attributes(resource_metrics.resource.attributes)
+        source, service = source_of(attributes), str(attributes.get(SERVICE) or "")
+        for scope_metrics in resource_metrics.scope_metrics:
+            for metric in scope_metrics.metrics:
+                for point in _points(metric):
+                    made = _point(metric, point, service, source)
+                    if made is not None:
+                        yield made
+
+
+def _points(metric: Any) -> Any:
+    kind = metric.WhichOneof("data")
+    if kind in (None, "summary"):
+        return ()
+    return [point for point in getattr(metric, kind).data_points if not point.flags & _NO_VALUE]
+
+
+def _point(metric: Any, point: Any, service: str, source: str) -> MetricPoint | None:
+    data = getattr(metric, metric.WhichOneof("data"))
+    delta = getattr(data, "aggregation_temporality", 0) == AGGREGATION_TEMPORALITY_DELTA
+    found = _histogram(metric, point) or _number(metric, point, gauge=_is_gauge(metric, delta=delta))
+    if found is None:
+        return None
+    kind, value, scale, shape = found
+    return MetricPoint(
+        metric.name,
+        metric.unit,
+        kind,
+        service,
+        labels_of(_attributes(point.attributes)),
+        source,
+        point.start_time_unix_nano,
+        point.time_unix_nano,
+        delta,
+        value,
+        scale,
+        shape,
+    )
+
+
+def _is_gauge(metric: Any, *, delta: bool) -> bool:
+    """Whether the last value is what matters: a sum that may fall is one, unless it comes in differences."""
+    return metric.WhichOneof("data") == "gauge" or not (delta or metric.sum.is_monotonic)
+
+
+def _number(metric: Any, point: Any, *, gauge: bool) -> tuple[str, Counts | float, int, Shape] | None:
+    kind = point.WhichOneof("value")
+    if kind is None:
+        return None
+    value = getattr(point, kind)
+    if not math.isfinite(value):
+        return None
+    if gauge:
+        return GAUGE, float(value), 1, None
+    scale = 1 if kind == "as_int" else scale_of(metric.unit)
+    return COUNTER, Counts(scaled(value, scale)), scale, None
+
+
+def _histogram(metric: Any, point: Any) -> tuple[str, Counts | float, int, Shape] | None:
+    kind = metric.WhichOneof("data")
+    scale = scale_of(metric.unit)
+    if kind == "histogram":
+        counts = counts_of_buckets(point.bucket_counts, point.count, point.sum, scale)
+        return HISTOGRAM, counts, scale, tuple(point.explicit_bounds)
+    if kind == "exponential_histogram":
+        buckets = dict(enumerate(point.positive.bucket_counts, point.positive.offset))
+        zeros = point.zero_count + sum(point.negative.bucket_counts)
+        exponential, shape = counts_of_exponential(buckets, zeros, point.sum, point.scale, scale)
+        return HISTOGRAM, exponential, scale, shape
+    return None
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "bytes_value":
+        return value.bytes_value.hex()
+    if kind in ("array_value", "kvlist_value"):
+        return str(getattr(value, kind))
+    if kind == "double_value" and not math.isfinite(value.double_value):
+        return str(value.double_value)
+    return getattr(value, kind)

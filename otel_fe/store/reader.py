@@ -1,0 +1,54 @@
+"""The store's reading side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.store.attribute_counts import attribute_counts
+from otel_fe.store.decision_ring import Decisions
+from otel_fe.store.reading import Reading
+from otel_fe.store.series import StoredSeries
+from otel_fe.store.sums import StoredSums
+from otel_fe.store.trace_totals import TraceTotals
+from otel_fe.store.traces import Traces
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from otel_fe.store.attribute_counts import AttributeCounts
+    from otel_fe.store.selection import Selection
+
+
+class StoreReader:
+    """Answers questions about a store, in any process, while another writes to it. Any number of threads may use it.
+
+    Every question may raise `StoreMissingError` as long as nothing was ever stored, and `StoreError` where the file cannot be read.
+
+    Args:
+        directory: The store's. It need not be there yet.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._reading = Reading(directory)
+        self.traces: Final = Traces(self._reading)
+        self.totals: Final = TraceTotals(self._reading)
+        self.decisions: Final = Decisions(self._reading)
+        self.series: Final = StoredSeries(self._reading)
+        self.sums: Final = StoredSums(self._reading, self.series)
+
+    def attribute_counts(self, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
+        """Return which values the attributes of a selection's extractions have, by weight; of at most `limit` of them."""
+        return attribute_counts(self._reading, selection, limit=limit)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._reading.close()
+
+    def __enter__(self) -> StoreReader:  # noqa: PYI034 `Self` is younger than Python 3.10
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,91 @@
+"""The tables, and how a file of an earlier version becomes one of this.
+
+Texts that repeat (services, feature sets, policies, causes) are numbers here, by `name`. Times are Unix times, `_ns` in nanoseconds
+and `_s` in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+APPLICATION_ID: Final = 0x6F746665
+"""`otfe`: tells our files from other people's."""
+
+_META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+
+_NAME: Final = "CREATE TABLE name (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE)"
+
+# One row for each part of a trace: what came late, and logs, have rows of their own. The wide columns stand last, so that
+# reading the others does not touch the pages that they overflow to.
+_TRACE: Final = (
+    """CREATE TABLE trace (
+    key INTEGER PRIMARY KEY, trace_id BLOB NOT NULL, stored_s INTEGER NOT NULL, start_ns INTEGER, end_ns INTEGER, root TEXT,
+    service INTEGER, error INTEGER, policy INTEGER, weight REAL, spans INTEGER NOT NULL, body BLOB, logs BLOB)""",
+    "CREATE INDEX trace_by_id ON trace (trace_id)",
+    "CREATE INDEX trace_by_age ON trace (stored_s)",
+)
+
+# One row for each extraction of a kept trace; a trace without any has one for the whole of it, without a feature set. They lie in
+# slots of ten minutes, and in each by latency: the heat map's groups come in order, and are added up without sorting. What filters
+# ask for stands first, since a row is read up to the last column that is asked for.
+_EXTRACTION: Final = (
+    """CREATE TABLE extraction (
+    slot INTEGER NOT NULL, latency INTEGER NOT NULL, trace INTEGER NOT NULL, ordinal INTEGER NOT NULL, weight REAL,
+    start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, service INTEGER NOT NULL, feature_set INTEGER,
+    error INTEGER NOT NULL, cache_hit INTEGER, cause INTEGER, policy INTEGER NOT NULL,
+    span_id BLOB NOT NULL, library INTEGER, error_type INTEGER, lookups INTEGER NOT NULL, hits INTEGER NOT NULL,
+    cpu_ns INTEGER NOT NULL, memory_growth_bytes INTEGER NOT NULL,
+    in_cache_miss INTEGER, in_pool_wait INTEGER, in_cpu INTEGER, in_gpu INTEGER, in_downstream INTEGER, in_unexplained INTEGER,
+    PRIMARY KEY (slot, latency, trace, ordinal)) WITHOUT ROWID""",
+    "CREATE INDEX extraction_by_trace ON extraction (trace)",
+)
+
+# A chunk is the records of one commit. Its key is the number of the last of them, counted from the beginning of the file.
+_RECORD: Final = "CREATE TABLE record (key INTEGER PRIMARY KEY, trace_ids BLOB NOT NULL, body BLOB NOT NULL)"
+
+# A series is what its labels say, whoever counted; a stream is what one process counts since one start.
+_SERIES: Final = (
+    """CREATE TABLE series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL UNIQUE, name TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL,
+    scale INTEGER NOT NULL, service TEXT NOT NULL, labels TEXT NOT NULL, shape TEXT, seen_s INTEGER NOT NULL)""",
+    """CREATE TABLE stream (
+    key BLOB PRIMARY KEY, seen_s INTEGER NOT NULL, start_ns INTEGER NOT NULL, time_ns INTEGER NOT NULL, scale INTEGER NOT NULL,
+    count INTEGER NOT NULL, total INTEGER NOT NULL, zeros INTEGER NOT NULL, buckets BLOB) WITHOUT ROWID""",
+    "CREATE INDEX stream_by_age ON stream (seen_s)",
+    "CREATE TABLE tier (width_s INTEGER PRIMARY KEY, from_s INTEGER NOT NULL)",
+    """CREATE TABLE counter (
+    series INTEGER NOT NULL, width_s INTEGER NOT NULL, time_s INTEGER NOT NULL, value INTEGER NOT NULL,
+    PRIMARY KEY (series, width_s, time_s)) WITHOUT ROWID""",
+    """CREATE TABLE histogram (
+    series INTEGER NOT NULL, width_s INTEGER NOT NULL, time_s INTEGER NOT NULL, count INTEGER NOT NULL, total INTEGER NOT NULL,
+    zeros INTEGER NOT NULL, buckets BLOB NOT NULL, PRIMARY KEY (series, width_s, time_s)) WITHOUT ROWID""",
+    """CREATE TABLE gauge (
+    series INTEGER NOT NULL, width_s INTEGER NOT NULL, time_s INTEGER NOT NULL, at_ns INTEGER NOT NULL, last REAL NOT NULL,
+    least REAL NOT NULL, most REAL NOT NULL, PRIMARY KEY (series, width_s, time_s)) WITHOUT ROWID""",
+)
+
+Migration = tuple[str, ...]
+MIGRATIONS: Final[tuple[Migration, ...]] = ((_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),)
+"""Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring a file to the newest version, in one transaction: whatever interrupts it, the file is of one version or the other."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        for statements in migrations[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        if version < len(migrations):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

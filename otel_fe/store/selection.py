@@ -1,0 +1,67 @@
+"""Which extractions are meant: what the dashboard's filters and the heat map's selection come down to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otel_fe.store.trace_rows import SLOT_NS
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_INT64_MAX = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Extractions of kept traces that satisfy all that is given. Ranges hold their beginning and not their end."""
+
+    since_ns: int
+    """Unix time of the extraction's start."""
+    until_ns: int
+    service: str | None = None
+    feature_set: str | None = None
+    """Empty: those without one."""
+    min_duration_ns: int | None = None
+    max_duration_ns: int | None = None
+    error: bool | None = None
+    cache_hit: bool | None = None
+    cause: str | None = None
+    policy: str | None = None
+    whole_traces: bool = False
+    """With traces that have no extraction, each by its whole duration."""
+
+    def where(self, connection: sqlite3.Connection) -> tuple[str, tuple[int, ...]]:
+        """Return this as an SQL condition on `extraction`, and its parameters."""
+        since, until = max(0, min(self.since_ns, _INT64_MAX)), max(0, min(self.until_ns, _INT64_MAX))
+        # The slots are what the rows are ordered by; the exact bounds only matter in the first and the last of them.
+        terms = ["slot >= ? AND slot <= ? AND start_ns >= ? AND start_ns < ?"]
+        values = [since // SLOT_NS, max(0, until - 1) // SLOT_NS, since, until]
+        for column, name in (
+            ("service", self.service),
+            ("feature_set", self.feature_set),
+            ("cause", self.cause),
+            ("policy", self.policy),
+        ):
+            if name is not None:
+                terms.append(f"{column} = ?")
+                values.append(_number(connection, name))
+        for term, value in (
+            ("duration_ns >= ?", self.min_duration_ns),
+            ("duration_ns < ?", self.max_duration_ns),
+            ("error = ?", self.error),
+            ("cache_hit = ?", self.cache_hit),
+        ):
+            if value is not None:
+                terms.append(term)
+                values.append(min(int(value), _INT64_MAX))
+        if not self.whole_traces:
+            terms.append("feature_set IS NOT NULL")
+        return " AND ".join(terms), tuple(values)
+
+
+def _number(connection: sqlite3.Connection, name: str) -> int:
+    """Return the number of a name; one that nothing has where it is not known."""
+    row = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
+    return -1 if row is None else int(row[0])

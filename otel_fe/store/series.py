@@ -1,0 +1,159 @@
+"""Questions about metric series: how many in a window, how they are distributed, how that went over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.store.distribution import Distribution
+from otel_fe.store.points import COUNTER, GAUGE, HISTOGRAM
+from otel_fe.store.series_keys import KnownSeries, SeriesKey, Which
+from otel_fe.store.tiers import Floors
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from otel_fe.store.reading import Reading
+
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """What a gauge showed in a step of time."""
+
+    time_ns: int
+    """Unix time at which the step begins."""
+    last: float
+    least: float
+    most: float
+
+
+class StoredSeries:
+    """Reads metric series. A window holds its beginning and not its end."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._known = KnownSeries(reading)
+
+    def keys(self, name: str | None = None) -> list[SeriesKey]:
+        """Return the series that there are, of one metric or of all."""
+        with self._reading.transaction() as connection:
+            known = self._known.by_name(connection)
+            return list(known.get(name, ())) if name else [key for keys in known.values() for key in keys]
+
+    def count(self, which: Which, since_ns: int, until_ns: int) -> float:
+        """Return by how much counters have risen in a window, all together: an int where they count in whole numbers."""
+        with self._reading.transaction() as connection:
+            return self.count_in(connection, which, since_ns, until_ns)
+
+    def count_in(self, connection: sqlite3.Connection, which: Which, since_ns: int, until_ns: int) -> float:
+        """Return the same within a transaction of the caller's."""
+        whole, parts = 0, 0.0
+        windows = Floors.of(connection).cover(since_ns, until_ns)
+        for scale, numbers in self._by_scale(connection, which, COUNTER).items():
+            for width, first, end in windows:
+                query = f"SELECT sum(value) FROM counter WHERE {_in(numbers)}"  # noqa: S608
+                found = connection.execute(query, (width, first, end)).fetchone()[0] or 0
+                if scale == 1:
+                    whole += found
+                else:
+                    parts += found / scale
+        return whole + parts if parts else whole
+
+    def histogram(self, which: Which, since_ns: int, until_ns: int) -> Distribution:
+        """Return what histograms have counted in a window, all together."""
+        found = Distribution()
+        with self._reading.transaction() as connection:
+            keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
+            for width, first, end in Floors.of(connection).cover(since_ns, until_ns) if keys else ():
+                query = f"SELECT 0, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
+                for row in connection.execute(query, (width, first, end)):
+                    _add(found, keys, row)
+        return found
+
+    def count_by_step(self, which: Which, since_ns: int, until_ns: int, step_ns: int) -> list[tuple[int, float]]:
+        """Return by how much counters have risen in each step, by the Unix time (ns) at which it begins; nothing where by nothing.
+
+        Steps begin at multiples of their width, which is raised to that of the rows that are left of the window's beginning.
+        """
+        found: dict[int, float] = {}
+        with self._reading.transaction() as connection:
+            step, at = _step(connection, since_ns, until_ns, step_ns)
+            for scale, numbers in self._by_scale(connection, which, COUNTER).items():
+                query = f"SELECT time_s / {step}, sum(value) FROM counter WHERE {_in(numbers)} GROUP BY 1"  # noqa: S608
+                for place, value in connection.execute(query, at):
+                    found[place] = found.get(place, 0) + (value if scale == 1 else value / scale)
+        return [(place * step * _NS, value) for place, value in sorted(found.items())]
+
+    def histogram_by_step(
+        self, which: Which, since_ns: int, until_ns: int, step_ns: int
+    ) -> list[tuple[int, Distribution]]:
+        """Return what histograms have counted in each step, likewise."""
+        found: dict[int, Distribution] = {}
+        with self._reading.transaction() as connection:
+            step, at = _step(connection, since_ns, until_ns, step_ns)
+            keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
+            if keys:
+                query = f"SELECT time_s / {step}, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
+                for row in connection.execute(query, at):
+                    _add(found.setdefault(row[0], Distribution()), keys, row)
+        return [(place * step * _NS, distribution) for place, distribution in sorted(found.items())]
+
+    def gauge_by_step(self, which: Which, since_ns: int, until_ns: int, step_ns: int) -> list[Gauge]:
+        """Return what gauges have shown in each step; of several the one that spoke last, and the extremes of all."""
+        with self._reading.transaction() as connection:
+            step, at = _step(connection, since_ns, until_ns, step_ns)
+            numbers = [key.number for key in self._known.matching(connection, which, GAUGE)]
+            query = f"""SELECT time_s / {step}, last, least, most FROM gauge WHERE {_in(numbers)}
+                ORDER BY time_s, at_ns"""  # noqa: S608
+            shown: dict[int, Gauge] = {}
+            for place, last, least, most in connection.execute(query, at):
+                old = shown.get(place)
+                extremes = (least, most) if old is None else (min(old.least, least), max(old.most, most))
+                shown[place] = Gauge(place * step * _NS, last, *extremes)
+        return [shown[place] for place in sorted(shown)]
+
+    def first_s(self, connection: sqlite3.Connection, which: Which) -> int | None:
+        """Return the Unix time of the first row of a counter, as exactly as it is still known."""
+        lowest: dict[int, int] = {}
+        for key in self._known.matching(connection, which, COUNTER):
+            for width in Floors.of(connection).by_width:
+                query = "SELECT min(time_s) FROM counter WHERE series = ? AND width_s = ?"
+                found = connection.execute(query, (key.number, width)).fetchone()[0]
+                if found is not None:
+                    lowest[width] = min(found, lowest.get(width, found))
+        if not lowest:
+            return None
+        first = min(lowest.values())
+        coarsest = max(lowest)
+        return max(time for time in lowest.values() if time < first + coarsest)
+
+    def _by_scale(self, connection: sqlite3.Connection, which: Which, kind: str) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for key in self._known.matching(connection, which, kind):
+            found.setdefault(key.scale, []).append(key.number)
+        return found
+
+
+def _add(found: Distribution, keys: Mapping[int, SeriesKey], row: Any) -> None:
+    _, series, count, total, zeros, packed = row
+    key = keys[series]
+    found.add(key.shape, packed, count, total / key.scale, zeros)
+
+
+def _in(numbers: Iterable[int]) -> str:
+    return f"series IN ({', '.join(map(str, numbers))}) AND width_s = ? AND time_s >= ? AND time_s < ?"
+
+
+def _step(
+    connection: sqlite3.Connection, since_ns: int, until_ns: int, step_ns: int
+) -> tuple[int, tuple[int, int, int]]:
+    """Return the width of a step, in s, and the rows to read: their width, and from when to when."""
+    floors = Floors.of(connection)
+    since, until = since_ns // _NS, -(-until_ns // _NS)
+    finest = floors.width_at(since)
+    step = max(1, -(-step_ns // (finest * _NS))) * finest
+    width = max((width for width in floors.by_width if step % width == 0 and width >= finest), default=finest)
+    return step, (width, since // step * step, until)

@@ -1,0 +1,76 @@
+"""Which metric series there are, and which of them are meant."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+
+    from otel_fe.store.points import Labels, Shape
+    from otel_fe.store.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """What tells a series from others."""
+
+    number: int
+    name: str
+    unit: str
+    kind: str
+    service: str
+    labels: Labels
+    scale: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Series of one metric: those that satisfy all that is given."""
+
+    name: str
+    service: str | None = None
+    labels: Mapping[str, str | bool | int | float] | None = None
+    """Each must be there, with this value; an empty text asks for series without that label."""
+
+    def matches(self, key: SeriesKey, kind: str) -> bool:
+        """Whether a series is one of them."""
+        if key.kind != kind or (self.service is not None and key.service != self.service):
+            return False
+        wanted = self.labels or {}
+        return all(key.labels.get(label, "") == value for label, value in wanted.items())
+
+
+class KnownSeries:
+    """The series of a store. Any number of threads may use it: what is known is replaced as a whole."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._known: tuple[object, dict[str, list[SeriesKey]]] = (None, {})
+
+    def matching(self, connection: sqlite3.Connection, which: Which, kind: str) -> list[SeriesKey]:
+        """Return those that are meant, of one kind."""
+        return [key for key in self.by_name(connection).get(which.name, ()) if which.matches(key, kind)]
+
+    def by_name(self, connection: sqlite3.Connection) -> dict[str, list[SeriesKey]]:
+        """Return all of them by the name of their metric; read anew only when there are others."""
+        state = (self._reading.file, *connection.execute("SELECT max(id), count(*) FROM series").fetchone())
+        known = self._known
+        if state != known[0]:
+            found: dict[str, list[SeriesKey]] = {}
+            for key in _read(connection):
+                found.setdefault(key.name, []).append(key)
+            self._known = known = (state, found)
+        return known[1]
+
+
+def _read(connection: sqlite3.Connection) -> Iterator[SeriesKey]:
+    rows = connection.execute("SELECT id, name, unit, kind, service, labels, scale, shape FROM series")
+    for number, name, unit, kind, service, labels, scale, shape in rows:
+        told: Any = None if shape is None else json.loads(shape)
+        edges = tuple(told) if isinstance(told, list) else told
+        yield SeriesKey(number, name, unit, kind, service, json.loads(labels), scale, edges)

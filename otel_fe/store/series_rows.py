@@ -1,0 +1,144 @@
+"""Points of metrics, on their way into their tables: each increment into every tier, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import semconv
+from otel_fe.store.counts import Counts, merged, pack_buckets
+from otel_fe.store.placement import place
+from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
+from otel_fe.store.room import Room
+from otel_fe.store.streams import Streams
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections import Counter
+
+    from otel_fe.store.limits import StoreLimits
+    from otel_fe.store.tiers import Floors
+
+_NS: Final = 1_000_000_000
+_SKEW_NS: Final = 60 * _NS
+"""How far ahead of ours another clock may be; what comes from further ahead is taken to be of now."""
+_REFRESH_S: Final = 3_600
+_STREAMS: Final = 10
+"""Streams for each series: processes, and their restarts of a day."""
+_AT: Final = "ON CONFLICT (series, width_s, time_s) DO UPDATE SET"
+_COUNTER: Final = f"INSERT INTO counter VALUES (?, ?, ?, ?) {_AT} value = value + excluded.value"  # noqa: S608
+_HISTOGRAM: Final = f"""INSERT INTO histogram VALUES (?, ?, ?, ?, ?, ?, ?) {_AT} count = count + excluded.count,
+    total = total + excluded.total, zeros = zeros + excluded.zeros, buckets = merged(buckets, excluded.buckets)"""  # noqa: S608
+_GAUGE: Final = f"""INSERT INTO gauge VALUES (?, ?, ?, ?, ?, ?, ?) {_AT}
+    last = CASE WHEN excluded.at_ns >= at_ns THEN excluded.last ELSE last END, at_ns = max(at_ns, excluded.at_ns),
+    least = min(least, excluded.least), most = max(most, excluded.most)"""  # noqa: S608
+_SERIES: Final = "INSERT INTO series VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class SeriesRows:
+    """Writes points. Belongs to the thread that writes, and to one connection.
+
+    Args:
+        connection: To the store.
+        limits: Tiers, and the most series.
+        floors: From when each tier holds anything.
+        tally: Counts what is out of the ordinary, by name.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, limits: StoreLimits, floors: Floors, tally: Counter[str]
+    ) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._floors = floors
+        self._tally = tally
+        self._streams = Streams(connection, tally, limits.max_series * _STREAMS)
+        self._room = Room(connection, "series", limits.max_series)
+        self._known: dict[bytes, tuple[int, int]] = {}
+        """Number of a series, and when it was last said to be in use."""
+        connection.create_function("merged", 2, merged, deterministic=True)
+
+    def forget(self) -> None:
+        """Forget what is known: the transaction that wrote it was rolled back."""
+        self._known.clear()
+        self._room.recount()
+        self._streams.forget()
+
+    def add(self, point: MetricPoint, now_ns: int) -> None:
+        """Count a point."""
+        value = point.value
+        if isinstance(value, Counts):
+            found = self._streams.increment(point, value, now_ns)
+            if found is not None:
+                series = self._series(replace(point, shape=found.shape), now_ns // _NS)
+                since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
+                for time_s, part in place(since, until, found.counts):
+                    self._add(series, point.kind, time_s, part)
+        else:
+            time_ns = _credible(point.time_ns, now_ns)
+            series = self._series(point, now_ns // _NS)
+            self._connection.executemany(
+                _GAUGE, [(*at, time_ns, value, value, value) for at in self._places(series, time_ns // _NS)]
+            )
+
+    def _add(self, series: int, kind: str, time_s: int, part: Counts) -> None:
+        places = self._places(series, time_s)
+        if kind == COUNTER:
+            self._connection.executemany(_COUNTER, [(*at, part.count) for at in places])
+        else:
+            row = (part.count, part.total, part.zeros, pack_buckets(part.buckets))
+            self._connection.executemany(_HISTOGRAM, [(*at, *row) for at in places])
+
+    def _places(self, series: int, time_s: int) -> list[tuple[int, int, int]]:
+        """Return the keys of the rows, one in each tier that still holds such a time."""
+        floors = self._floors.by_width
+        found = [
+            (series, tier.width_s, time_s // tier.width_s * tier.width_s)
+            for tier in self._limits.tiers
+            if time_s >= floors[tier.width_s]
+        ]
+        if not found:
+            self._tally["too_old"] += 1
+        return found
+
+    def _series(self, point: MetricPoint, now_s: int) -> int:
+        key = _key(point)
+        known = self._known.get(key)
+        if known is not None and abs(now_s - known[1]) < _REFRESH_S:
+            return known[0]
+        if len(self._known) > self._limits.max_series:
+            self._known.clear()
+        found = self._found(key, point, now_s)
+        self._known[key] = (found, now_s)
+        return found
+
+    def _found(self, key: bytes, point: MetricPoint, now_s: int) -> int:
+        row = self._connection.execute("SELECT id FROM series WHERE key = ?", (key,)).fetchone()
+        if row is not None:
+            self._connection.execute("UPDATE series SET seen_s = ? WHERE id = ?", (now_s, row[0]))
+            return int(row[0])
+        if semconv.OVERFLOW not in point.labels and not self._room.take():
+            self._tally["folded"] += 1
+            return self._series(replace(point, labels={semconv.OVERFLOW: True}), now_s)
+        shape = None if point.shape is None else shape_text(point.shape)
+        described = (
+            key,
+            point.name,
+            point.unit,
+            point.kind,
+            point.scale,
+            point.service,
+            canonical(point.labels),
+            shape,
+        )
+        return int(self._connection.execute(_SERIES, (*described, now_s)).lastrowid or 0)
+
+
+def _key(point: MetricPoint) -> bytes:
+    told = [point.name, point.unit, point.kind, point.scale, point.service, point.labels, shape_text(point.shape)]
+    return blake2b(canonical(told).encode(), digest_size=16).digest()
+
+
+def _credible(time_ns: int, now_ns: int) -> int:
+    return now_ns if not time_ns or time_ns > now_ns + _SKEW_NS else time_ns

@@ -1,0 +1,125 @@
+"""A store's file while it is open to write: batches in, each as one transaction, whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.store.database import open_for_writing
+from otel_fe.store.decision_ring import DecisionRows, is_record
+from otel_fe.store.names import Names
+from otel_fe.store.otlp_points import points_in
+from otel_fe.store.packing import Packing
+from otel_fe.store.points import MetricPoint, points_of
+from otel_fe.store.retention import Retention
+from otel_fe.store.series_rows import SeriesRows
+from otel_fe.store.store_error import InvalidItemError
+from otel_fe.store.tiers import Floors
+from otel_fe.store.trace_rows import TraceRows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from otel_fe.store.inbox import Item
+    from otel_fe.store.limits import StoreLimits
+
+_NS: Final = 1_000_000_000
+
+
+class Session:
+    """Writes to one file. Belongs to one thread.
+
+    Args:
+        directory: The store's; the caller has the right to write there.
+        limits: Its settings.
+        tally: Counts points of metrics that are out of the ordinary.
+        now_ns: Unix time.
+
+    Raises:
+        sqlite3.Error: The disk is full, or fails.
+        OSError: Likewise.
+    """
+
+    def __init__(self, directory: Path, limits: StoreLimits, tally: Counter[str], now_ns: int) -> None:
+        connection = self._connection = open_for_writing(directory, fsync=limits.fsync)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._names = Names(connection)
+            self._names.sweep()
+            self._traces = TraceRows(connection, self._names, Packing.begin(connection))
+            self._records = DecisionRows(connection, limits.max_records)
+            floors = Floors.of(connection)
+            floors.begin(connection, limits, now_ns // _NS)
+            self._series = SeriesRows(connection, limits, floors, tally)
+            connection.execute("COMMIT")
+            self.retention = Retention(connection, limits, floors)
+        except BaseException:
+            connection.close()
+            raise
+
+    def write(self, batch: Sequence[Item], now_ns: int) -> Counter[str]:
+        """Commit a batch; return how many of each kind it holds now, and under `invalid` how many it does not.
+
+        Raises:
+            sqlite3.Error: Nothing of it was committed.
+            OSError: Likewise.
+        """
+        connection = self._connection
+        done: Counter[str] = Counter()
+        records: list[Any] = []
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for item in batch:
+                if item.kind == "record" and is_record(item.content):
+                    records.append(item.content)
+                    done["record"] += 1
+                elif item.kind == "record":
+                    done["invalid"] += 1
+                else:
+                    done[item.kind if self._valid(item, now_ns) else "invalid"] += 1
+            if records:
+                self._records.add(records)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._names.forget()
+            self._series.forget()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return done
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def _valid(self, item: Item, now_ns: int) -> bool:
+        """Write an item; where it cannot be, leave nothing of it, and return false."""
+        self._connection.execute("SAVEPOINT item")
+        try:
+            self._add(item, now_ns)
+        except (InvalidItemError, ValueError, OverflowError, TypeError, KeyError, sqlite3.InterfaceError):
+            self._connection.execute("ROLLBACK TO item")
+            self._connection.execute("RELEASE item")
+            self._names.forget()
+            self._series.forget()
+            return False
+        self._connection.execute("RELEASE item")
+        return True
+
+    def _add(self, item: Item, now_ns: int) -> None:
+        content = item.content
+        if item.kind == "trace":
+            self._traces.add(content, now_ns // _NS)
+        elif item.kind == "logs":
+            trace_id, logs = content
+            self._traces.add_logs(trace_id, logs, now_ns // _NS)
+        elif isinstance(content, bytes):
+            for point in points_in(content):
+                self._series.add(point, now_ns)
+        else:
+            for told in content:
+                points = (told,) if isinstance(told, MetricPoint) else points_of(told)
+                for point in points:
+                    self._series.add(point, now_ns)

@@ -1,0 +1,34 @@
+"""What can go wrong with a store: named, with the file it is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_fe.errors import OtelFeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StoreError(OtelFeError, OSError):
+    """The store cannot be used, now.
+
+    Attributes:
+        path: Its directory, or the file in it that is meant.
+    """
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"store {path}: {why}")
+        self.path = path
+
+
+class StoreBusyError(StoreError):
+    """Another process writes to it."""
+
+
+class StoreMissingError(StoreError):
+    """Nobody has written to it yet."""
+
+
+class InvalidItemError(OtelFeError, ValueError):
+    """What was handed to the store is not what it should be; the rest of its batch is stored."""

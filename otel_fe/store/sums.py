@@ -1,0 +1,108 @@
+"""What SLOs and alerts are computed from: exact sums over any window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from otel_fe import semconv
+from otel_fe.store.series_keys import Which
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.store.distribution import Distribution
+    from otel_fe.store.reading import Reading
+    from otel_fe.store.series import StoredSeries
+
+_NS: Final = 1_000_000_000
+_Label = str | bool | int | float
+
+
+class Sums(Protocol):
+    """Sums of what was counted. Windows are in Unix time, in ns, and hold their beginning and not their end.
+
+    The sums of two adjacent windows are those of both together. Windows are exact to the minute, further back to ten minutes and to
+    the hour. `service` and `feature_set` leave out the others where given; an empty feature set asks for extractions without.
+    """
+
+    def good_and_total(
+        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> tuple[int, int]:
+        """Return how many events of an SLO were good, and how many there were."""
+        ...
+
+    def groups(self, slo: str) -> Sequence[tuple[str, str]]:
+        """Return the services and feature sets that have counted events of an SLO, in order."""
+        ...
+
+    def first_ns(self) -> int | None:
+        """Return when counting began, so that a window that begins before is known to be short; None before any event."""
+        ...
+
+    def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:
+        """Return by how much a counter has risen; dots in the names of labels are written `__`."""
+        ...
+
+    def distribution(
+        self, metric: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> Distribution:
+        """Return what a histogram has counted, in its own unit."""
+        ...
+
+
+class StoredSums:
+    """Sums read from the store. Any number of threads may use it."""
+
+    def __init__(self, reading: Reading, series: StoredSeries) -> None:
+        self._reading = reading
+        self._series = series
+
+    def good_and_total(
+        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> tuple[int, int]:
+        """Return how many events of an SLO were good, and how many there were."""
+        labels: dict[str, _Label] = {semconv.SLO: slo}
+        if feature_set is not None:
+            labels[semconv.FEATURE_SET] = feature_set
+        with self._reading.transaction() as connection:
+            # One transaction, so that an event that is counted in between is in both or in neither.
+            good, bad = (
+                int(
+                    self._series.count_in(
+                        connection,
+                        Which(semconv.SLO_EVENTS, service, {**labels, semconv.GOOD: told}),
+                        since_ns,
+                        until_ns,
+                    )
+                )
+                for told in (True, False)
+            )
+        return good, good + bad
+
+    def groups(self, slo: str) -> list[tuple[str, str]]:
+        """Return the services and feature sets that have counted events of an SLO, in order."""
+        return sorted(
+            {
+                (key.service, str(key.labels.get(semconv.FEATURE_SET, "")))
+                for key in self._series.keys(semconv.SLO_EVENTS)
+                if key.labels.get(semconv.SLO) == slo
+            }
+        )
+
+    def first_ns(self) -> int | None:
+        """Return when counting began; None before any event."""
+        with self._reading.transaction() as connection:
+            first = self._series.first_s(connection, Which(semconv.SLO_EVENTS))
+        return None if first is None else first * _NS
+
+    def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:
+        """Return by how much a counter has risen; dots in the names of labels are written `__`."""
+        told = {label.replace("__", "."): value for label, value in labels.items()}
+        return self._series.count(Which(metric, service, told), since_ns, until_ns)
+
+    def distribution(
+        self, metric: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> Distribution:
+        """Return what a histogram has counted, in its own unit."""
+        labels = None if feature_set is None else {semconv.FEATURE_SET: feature_set}
+        return self._series.histogram(Which(metric, service, labels), since_ns, until_ns)

@@ -1,0 +1,105 @@
+"""Kept traces, on their way into their tables."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.store.latency import bucket_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from otel_fe.store.kept import KeptExtraction, KeptTrace
+    from otel_fe.store.names import Names
+    from otel_fe.store.packing import Packing
+
+SPLIT_CAUSES: Final = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
+"""Whose columns are `in_…`, in their order in the table; a test holds them equal to the pipeline's causes."""
+SLOT_NS: Final = 600_000_000_000
+"""Ten minutes: what extractions are ordered by."""
+_INT64_MAX: Final = (1 << 63) - 1
+_TRACE: Final = f"INSERT INTO trace VALUES (NULL{', ?' * 12})"  # noqa: S608
+_EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len(SPLIT_CAUSES)))})"  # noqa: S608
+
+
+class TraceRows:
+    """Writes kept traces. Belongs to the thread that writes, and to one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, names: Names, packing: Packing) -> None:
+        self._connection = connection
+        self._names = names
+        self._packing = packing
+
+    def add(self, trace: KeptTrace, now_s: int) -> None:
+        """Write a trace, or a part of one."""
+        number = self._names.number
+        record = b"" if trace.record is None else json.dumps(trace.record, separators=(",", ":"), default=str).encode()
+        policy = number(trace.policy)
+        key = self._connection.execute(
+            _TRACE,
+            (
+                _id(trace.trace_id),
+                now_s,
+                _fits(trace.start_ns),
+                _fits(trace.end_ns),
+                trace.root.encode("utf-8", "replace").decode(),
+                number(trace.service),
+                trace.error,
+                policy,
+                trace.weight,
+                trace.span_count,
+                self._packing.pack_trace(record, trace.spans),
+                self._packing.pack(trace.logs),
+            ),
+        ).lastrowid
+        if trace.extractions:
+            rows = [
+                self._row(key, ordinal, extraction, trace.weight, policy)
+                for ordinal, extraction in enumerate(trace.extractions)
+            ]
+            self._connection.executemany(_EXTRACTION, rows)
+
+    def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:
+        """Write logs of a trace that is, or will be, there."""
+        row = (_id(trace_id), now_s, *(None,) * 7, 0, None, self._packing.pack(logs))
+        self._connection.execute(_TRACE, row)
+
+    def _row(
+        self, key: int | None, ordinal: int, extraction: KeptExtraction, weight: float | None, policy: int
+    ) -> tuple[Any, ...]:
+        number = self._names.number
+        start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
+        split = extraction.split
+        return (
+            start_ns // SLOT_NS,
+            bucket_of(duration_ns),
+            key,
+            ordinal,
+            weight,
+            start_ns,
+            duration_ns,
+            number(extraction.service),
+            None if extraction.feature_set is None else number(extraction.feature_set),
+            extraction.error,
+            extraction.cache_hit,
+            number(extraction.cause) if extraction.cause else None,
+            policy,
+            extraction.span_id.to_bytes(8, "big"),
+            number(extraction.library) if extraction.library else None,
+            number(extraction.error_type) if extraction.error_type else None,
+            _fits(extraction.lookups),
+            _fits(extraction.hits),
+            _fits(extraction.cpu_ns),
+            _fits(extraction.memory_growth_bytes),
+            *((_fits(split.get(cause, 0)) for cause in SPLIT_CAUSES) if split else (None,) * len(SPLIT_CAUSES)),
+        )
+
+
+def _id(trace_id: int) -> bytes:
+    return trace_id.to_bytes(16, "big")
+
+
+def _fits(value: int) -> int:
+    """Return a number as SQLite can hold it; times on the wire may be larger, and are then nonsense anyway."""
+    return value if -_INT64_MAX <= value <= _INT64_MAX else _INT64_MAX

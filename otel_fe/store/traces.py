@@ -1,0 +1,129 @@
+"""Questions about kept traces: one by its id, many by what they are like."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
+from otel_fe.store.packing import Packing
+from otel_fe.store.trace_rows import SPLIT_CAUSES
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from otel_fe.store.reading import Reading
+    from otel_fe.store.selection import Selection
+
+_SPLIT: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
+_COLUMNS: Final = (
+    "e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, e.error, e.error_type, e.library, e.cache_hit, e.lookups, "
+    f"e.hits, e.cpu_ns, e.memory_growth_bytes, e.cause, {_SPLIT}"
+)
+ORDERS: Final = {
+    # Rows are in the order of their slots, so that the first of these are found without looking at the others.
+    "newest": "slot DESC, start_ns DESC",
+    "oldest": "slot, start_ns",
+    "slowest": "duration_ns DESC",
+    "fastest": "duration_ns",
+}
+"""In what order extractions can be asked for."""
+
+
+class Traces:
+    """Reads kept traces."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def by_id(self, trace_id: int) -> KeptTrace | None:
+        """Return a trace with all of its parts; None where it is not, or no longer, stored."""
+        with self._reading.transaction() as connection:
+            columns = "key, start_ns, end_ns, root, service, error, policy, weight, spans, body, logs"
+            rows = connection.execute(
+                f"SELECT {columns} FROM trace WHERE trace_id = ? ORDER BY key",  # noqa: S608
+                (trace_id.to_bytes(16, "big"),),
+            ).fetchall()
+            if not any(row[1] is not None for row in rows):
+                return None
+            names, packing = _names(connection), Packing.of(connection) or Packing(b"")
+            return _trace(trace_id, rows, _extractions(connection, [row[0] for row in rows], names), names, packing)
+
+    def find(self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0) -> list[Found]:
+        """Return extractions, without their spans.
+
+        Args:
+            selection: Which.
+            order: One of `ORDERS`.
+            limit: The most to return.
+            offset: How many to leave out before.
+        """
+        with self._reading.transaction() as connection:
+            where, values = selection.where(connection)
+            query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS}
+                FROM (SELECT * FROM extraction WHERE {where} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?) e
+                JOIN trace t ON t.key = e.trace ORDER BY {", ".join("e." + term for term in ORDERS[order].split(", "))}"""  # noqa: S608
+            rows = connection.execute(query, (*values, limit, offset)).fetchall()
+            names = _names(connection)
+        return [
+            Found(int.from_bytes(row[0], "big"), names.get(row[1], ""), row[2], _extraction(row[3:], names))
+            for row in rows
+        ]
+
+
+def _names(connection: sqlite3.Connection) -> dict[int, str]:
+    return dict(connection.execute("SELECT id, text FROM name").fetchall())
+
+
+def _extractions(connection: sqlite3.Connection, keys: list[int], names: dict[int, str]) -> tuple[KeptExtraction, ...]:
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM extraction e WHERE trace IN ({', '.join(map(str, keys))}) ORDER BY trace, ordinal"  # noqa: S608
+    )
+    return tuple(_extraction(row, names) for row in rows)
+
+
+def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
+    span_id, start, duration, service, feature_set, error, error_type, library, hit, *rest = row
+    lookups, hits, cpu, growth, cause, *split = rest
+    return KeptExtraction(
+        int.from_bytes(span_id, "big"),
+        start,
+        duration,
+        names.get(service, ""),
+        None if feature_set is None else names.get(feature_set, ""),
+        bool(error),
+        names.get(error_type, ""),
+        names.get(library, ""),
+        None if hit is None else bool(hit),
+        lookups,
+        hits,
+        cpu,
+        growth,
+        names.get(cause, ""),
+        dict(zip(SPLIT_CAUSES, split, strict=True)) if split[0] is not None else {},
+    )
+
+
+def _trace(
+    trace_id: int, rows: list[Any], extractions: tuple[KeptExtraction, ...], names: dict[int, str], packing: Packing
+) -> KeptTrace:
+    """Return one trace of all of its parts; requests of protobuf are joined by writing one after the other."""
+    parts = [row for row in rows if row[1] is not None]
+    first = next((row for row in parts if row[3]), parts[0])
+    bodies = [packing.unpack_trace(row[9]) for row in rows]
+    record = next((record for record, _ in bodies if record), None)
+    return KeptTrace(
+        trace_id,
+        min((row[1] for row in parts if row[1]), default=0),
+        max(row[2] for row in parts),
+        first[3],
+        names.get(first[4], ""),
+        any(row[5] for row in parts),
+        names.get(parts[0][6], ""),
+        parts[0][7],
+        sum(row[8] for row in rows),
+        b"".join(spans for _, spans in bodies),
+        extractions,
+        b"".join(packing.unpack(row[10]) for row in rows),
+        None if record is None else json.loads(record),
+    )

@@ -1,0 +1,1 @@
+"""The services under examples/, run as their READMEs say, over real sockets."""

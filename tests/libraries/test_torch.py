@@ -1,0 +1,57 @@
+"""Peaks of PyTorch's memory on GPUs. There is no GPU here: the arithmetic runs against a stand-in for `torch.cuda`.
+
+That CUDA is left alone by the real PyTorch without one is tested inside test_transformers.py. With a GPU nothing has been run.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import otel_fe
+from otel_fe.instrument.extraction import Extraction
+from otel_fe.instrument.libraries.torch import raised
+from tests.observed import instrumented
+
+PEAK = "feature_extraction.gpu.memory.peak"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "peak"),
+    [
+        ((), (), 0),
+        ((5,), (5,), 0),
+        ((5,), (7,), 7),
+        ((), (3,), 3),
+        ((5, 9), (6, 9), 6),
+        ((5, 9), (6, 10), 10),
+        ((9,), (2,), 0),
+    ],
+)
+def test_only_a_peak_that_was_raised_is_one(before, after, peak):
+    """The largest of those; a reset by the application in between tells nothing."""
+    assert raised(before, after) == peak
+
+
+def test_an_extraction_that_raises_the_peak_has_it(cuda):
+    """Those that stay below have none."""
+    with instrumented() as captured:
+        for name, used in (("first", 300), ("second", 200), ("third", 400)):
+            with otel_fe.extraction(name):
+                cuda.peaks[1] = max(cuda.peaks[1], used)
+    assert [captured.extraction(name).attributes.get(PEAK) for name in ("first", "second", "third")] == [300, None, 400]
+
+
+def test_cuda_that_is_not_initialised_is_not_touched(cuda):
+    """Initialising it takes seconds and memory: that is the application's to do."""
+    cuda.initialised = False
+    with instrumented() as captured, otel_fe.extraction("x"):
+        pass
+    assert PEAK not in captured.extraction("x").attributes
+
+
+def test_extractions_are_put_back(cuda):
+    """Without PyTorch, and afterwards, they are as they were written."""
+    before = dict(vars(Extraction))
+    with instrumented():
+        assert dict(vars(Extraction)) != before
+    assert dict(vars(Extraction)) == before

@@ -1,0 +1,1 @@
+"""Against a real Ray cluster: Serve, handle calls, tasks, and Ray's own metrics."""

@@ -1,0 +1,1 @@
+"""Weeks of traffic in seconds: alerts on a fake clock."""

@@ -1,0 +1,245 @@
+"""What rules measure, beside what the end-to-end tests show: pools, budgets, the machine, causes, advice."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from otel_fe.alerting import DEFAULT_RULES, AlertType, FeatureExtractionAlertingSystem, PoolUse, Rule, Severity, attach
+from otel_fe.alerting.advice import first_action
+from otel_fe.alerting.measures import measure_machine
+from otel_fe.alerting.sources import measure_burning
+from otel_fe.enhanced_metrics import EnhancedMetricsCollector
+from otel_fe.live.results import SystemResources
+from otel_fe.live.source import LiveSource
+from otel_fe.model.figures import Figures
+from otel_fe.model.slo import Counts, Indicator, Selection, Slo
+from otel_fe.model.spans_of_time import HOUR_NS, Rolling
+from otel_fe.pipeline.attribution import CAUSES
+from otel_fe.testing import FakeClock
+
+HOUR = HOUR_NS
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+def _rules(subject):
+    return [rule for rule in DEFAULT_RULES if rule.subject == subject]
+
+
+def _slow(collector, number, **fields):
+    for _ in range(number):
+        figures = Figures()
+        figures.duration_ns = 150_000_000
+        figures.feature_set = "a"
+        for name, value in fields.items():
+            setattr(figures, name, value)
+        collector.add_feature_extraction_metrics(figures)
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"pool_waits": 1, "pool_wait_ns": 120_000_000}, "pool_wait"),
+        ({"cpu_ns": 140_000_000}, "cpu"),
+        ({"cache_lookups": 2, "cache_hits": 0, "cache_ns": 100_000_000}, "cache_miss"),
+        ({"split": {"downstream": 149_000_000, "unexplained": 1_000_000}}, "downstream"),
+        ({}, "unexplained"),
+    ],
+)
+def test_the_cause_is_what_would_help_most(clock, fields, cause):
+    """By the split of recent slow extractions, and the advice is that of the cause."""
+    collector = EnhancedMetricsCollector(clock=clock)
+    system = FeatureExtractionAlertingSystem(collector, _rules("p95 latency"))
+    _slow(collector, 20, **fields)
+    (alert,) = system.check_performance_alerts()
+    assert alert.cause == cause
+    assert cause in alert.cause_detail
+    assert alert.first_action == first_action(AlertType.LATENCY_THRESHOLD, cause)
+
+
+def test_misses_are_blamed_for_what_they_lead_to(clock):
+    """A look-up that misses is short; those that hit are fast: it is the miss all the same."""
+    collector = EnhancedMetricsCollector(clock=clock)
+    system = FeatureExtractionAlertingSystem(collector, _rules("p95 latency"))
+    _slow(collector, 30, cache_lookups=1, cache_hits=1, cache_ns=1_000_000, duration_ns=2_000_000)
+    _slow(collector, 30, cache_lookups=1, cache_hits=0, cache_ns=1_000_000, cpu_ns=90_000_000)
+    (alert,) = system.check_performance_alerts()
+    assert alert.cause == "cache_miss"
+
+
+@pytest.mark.parametrize("alert_type", AlertType)
+@pytest.mark.parametrize("cause", ["", *CAUSES, "KeyError"])
+def test_there_is_advice_for_everything(alert_type, cause):
+    """Every type, with every cause and with none."""
+    assert len(first_action(alert_type, cause)) > 20
+
+
+def test_waits_for_pools_fire(clock):
+    """25 ms on average, for half a minute."""
+    collector = EnhancedMetricsCollector(clock=clock)
+    system = FeatureExtractionAlertingSystem(collector, _rules("pool wait"))
+    for expected in (0, 0, 0, 1):
+        _slow(collector, 20, pool_waits=1, pool_wait_ns=25_000_000, duration_ns=30_000_000)
+        assert len(system.check_performance_alerts()) == expected
+        clock.advance(10)
+    (alert,) = system.get_active_alerts()
+    assert alert.type is AlertType.POOL_EXHAUSTION
+    assert "83% of the time" in alert.message
+
+
+def test_pools_that_are_full_fire_where_somebody_waits(clock):
+    """Full is no harm by itself; the pool's name stands in the key."""
+    pools = [PoolUse("db", 10, 10, 3), PoolUse("calm", 10, 10, 0), PoolUse("half", 5, 10), PoolUse("none", 0, 0)]
+    system = FeatureExtractionAlertingSystem(
+        EnhancedMetricsCollector(clock=clock), _rules("pool use"), pools=lambda: pools
+    )
+    for _ in range(7):
+        system.check_performance_alerts(0)
+        clock.advance(10)
+    (alert,) = system.get_active_alerts()
+    assert "db" in alert.key
+    assert "10 of 10 connections in use, 3 waiting" in alert.message
+
+
+@pytest.mark.parametrize(
+    ("resources", "subject", "holds", "over"),
+    [
+        (SystemResources(cpu_percent=95.0), "machine CPU", True, False),
+        (SystemResources(cpu_percent=85.0), "machine CPU", False, False),
+        (SystemResources(memory_percent=50.0), "machine memory", False, True),
+        (SystemResources(gpu_percent=100.0), "GPU", True, False),
+    ],
+)
+def test_the_machine_is_measured(resources, subject, holds, over):
+    """What is not known is no reading."""
+    (rule,) = _rules(subject)
+    (reading,) = measure_machine(rule, resources)
+    assert (reading.holds, reading.over) == (holds, over)
+    assert measure_machine(rule, SystemResources()) == []
+
+
+def _state(bad, short_bad, severity="page"):
+    """Return the state of an SLO with an alert on an hour and five minutes."""
+    from otel_fe.model.slo import Alert
+    from otel_fe.pipeline.burning import burning
+    from otel_fe.pipeline.event_sums import Group
+    from otel_fe.pipeline.slo_engine import SloState
+
+    alert = Alert("burn", severity, HOUR, HOUR // 12, Fraction(72, 100))
+    indicator = Indicator(Selection("m"), True, Selection("m"))
+    slo = Slo("latency", indicator, Fraction(95, 100), Rolling(30 * 24 * HOUR), (alert,))
+    counts = {HOUR: Counts(bad, 1000), HOUR // 12: Counts(short_bad, 100)}
+    return SloState(slo, Group("", "a"), 0, Counts(bad, 1000), burning(slo, counts))
+
+
+def test_burning_budgets_fire(clock):
+    """By the burn engine's own conditions; resolved when its short window says that it is over."""
+    states = [_state(900, 90)]
+    system = FeatureExtractionAlertingSystem(EnhancedMetricsCollector(clock=clock), [], slo_states=lambda: states)
+    (alert,) = system.check_performance_alerts()
+    assert (alert.type, alert.severity, alert.subject) == (AlertType.SLO_BURN, Severity.PAGE, "SLO latency")
+    assert (alert.observed, alert.threshold) == (18.0, 14.4)
+    assert "900 of 1000" in alert.message
+    (held,) = measure_burning([_state(900, 90, "ticket")], 600)
+    assert held.rule.severity is Severity.TICKET
+    states[:] = [_state(900, 0)]
+    for _ in range(8):
+        clock.advance(10)
+        system.check_performance_alerts(0)
+    assert system.get_active_alerts() == []
+
+
+def test_a_source_that_fails_stops_no_other(clock):
+    """It is counted, handed on, and the rules are evaluated without it."""
+    faults = []
+    collector = EnhancedMetricsCollector(clock=clock)
+    system = FeatureExtractionAlertingSystem(
+        collector,
+        slo_states=lambda: 1 / 0,
+        pools=lambda: 1 / 0,
+        more=lambda: 1 / 0,
+        on_fault=lambda name, fault: faults.append(name),
+    )
+    _slow(collector, 30)
+    assert system.check_performance_alerts()
+    assert system.faults() == {"slo_states": 1, "pools": 1, "more": 1}
+    assert faults == ["alerts.pools", "alerts.slo_states", "alerts.more"]
+
+
+class _Engine:
+    """What `attach` needs of a pipeline: an engine that may become another."""
+
+    def __init__(self):
+        from otel_fe.pipeline.derive import DerivedMetrics
+
+        self.metrics = DerivedMetrics(100, lambda _: 0)
+
+    def settle(self):
+        pass
+
+
+class _Pipeline:
+    def __init__(self):
+        self.engine = _Engine()
+
+
+def test_attached_to_a_pipeline_it_evaluates_every_ten_seconds(clock):
+    """It sees what the engine counts, follows another engine, and lets go."""
+    pipeline = _Pipeline()
+    attached = attach(pipeline, clock=clock, log_events=False)
+    told = []
+    attached.system.register_alert_handler(AlertType.LATENCY_THRESHOLD, told.append)
+    first = pipeline.engine.metrics
+
+    def serve(number):
+        for _ in range(number):
+            figures = Figures()
+            figures.duration_ns = 200_000_000
+            pipeline.engine.metrics.record(figures)
+
+    serve(20)
+    for _ in range(9):
+        clock.advance(1)
+        attached.tick()
+    assert attached.system.get_active_alerts() == []
+    clock.advance(1)
+    attached.tick()
+    assert len(attached.system.get_active_alerts()) == 1
+    pipeline.engine = _Engine()
+    clock.advance(70)
+    attached.tick()
+    serve(20)
+    assert first._observed_by is None
+    clock.advance(10)
+    attached.tick()
+    (alert,) = attached.system.get_active_alerts()
+    assert alert.samples == 20
+    attached.close()
+    assert len(told) == 1
+    assert pipeline.engine.metrics._observed_by is None
+
+
+def test_a_collector_that_is_forgotten_leaves_nothing_behind(clock):
+    """No close is needed: what the engine counts goes nowhere once nobody looks."""
+    engine = _Engine()
+    source = LiveSource(clock, lambda: engine)
+    other = LiveSource(clock, lambda: engine)
+    assert engine.metrics._observed_by is not None
+    del source
+    assert engine.metrics._observed_by is not None
+    other.close()
+    assert engine.metrics._observed_by is None
+
+
+def test_rules_of_one_s_own_need_no_exact_limit(clock):
+    """A latency that the view does not count exactly is judged by the estimate."""
+    rule = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 50.0, 40.0, "ms", Severity.TICKET)
+    collector = EnhancedMetricsCollector(clock=clock)
+    system = FeatureExtractionAlertingSystem(collector, [rule])
+    _slow(collector, 20, duration_ns=60_000_000)
+    assert [alert.severity for alert in system.check_performance_alerts()] == [Severity.TICKET]
