@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml | $(BIN)/uv
 PINS = $(shell $(BIN)/python -c 'import sys; print("--constraint tests/constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
 
 $(VENV)/.stamp-test: $(STAMP) tests/constraints.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[demo,gpu]' --group test --group lint
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[demo,gpu,anomalies]' --group test --group lint
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
@@ -65,7 +65,7 @@ docs: setup
 	@$(BIN)/python -m otel_fe.reference README.md
 
 lock: setup
-	@$(BIN)/uv pip install --quiet --upgrade --python $(BIN)/python --editable '.[demo,gpu]' --group test --group lint --group bench
+	@$(BIN)/uv pip install --quiet --upgrade --python $(BIN)/python --editable '.[demo,gpu,anomalies]' --group test --group lint --group bench
 	@$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > tests/constraints.txt
 
 clean:

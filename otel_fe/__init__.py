@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
+    from otel_fe.alerting import FeatureExtractionAlertingSystem
+    from otel_fe.enhanced_metrics import EnhancedMetricsCollector
     from otel_fe.errors import ConfigurationError, MissingExtraError, OtelFeError
     from otel_fe.instrument.declared import extraction
     from otel_fe.instrument.extraction import current_extraction
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigurationError",
+    "EnhancedMetricsCollector",
+    "FeatureExtractionAlertingSystem",
     "FeatureExtractionInstrumentor",
     "FeatureExtractionPerformanceMonitor",
     "MissingExtraError",
@@ -31,6 +35,8 @@ __all__ = [
 
 _HOMES: Final = {
     "ConfigurationError": "errors",
+    "EnhancedMetricsCollector": "enhanced_metrics",
+    "FeatureExtractionAlertingSystem": "alerting",
     "FeatureExtractionInstrumentor": "instrument.instrumentor",
     "FeatureExtractionPerformanceMonitor": "monitoring",
     "MissingExtraError": "errors",

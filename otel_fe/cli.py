@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.command import add_commands
 from otel_fe.errors import OtelFeError
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    Commands = argparse._SubParsersAction[Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-fe", description="Why are my features slow?")
     parser.add_argument("--version", action="version", version=f"otel-fe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for add in (_add_demo, _add_check, _add_replay, _add_render, add_commands):
+        add(commands)
+    return parser
+
+
+def _add_demo(commands: Commands) -> None:
     demo = commands.add_parser(
         "demo",
         help="run the example service under load and say where its milliseconds went",
@@ -42,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=0, help="port of the receiver on 127.0.0.1 (default: a free one)")
     demo.add_argument("--seed", type=int, default=1, help="seed of the load (default 1)")
     demo.set_defaults(run=_demo)
+
+
+def _add_check(commands: Commands) -> None:
     check = commands.add_parser(
         "check",
         help="say what is wrong in configuration files, all of it, with its lines",
@@ -51,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", nargs="+", help="a YAML file")
     check.add_argument("--json", action="store_true", help="print one JSON document with the findings instead of text")
     check.set_defaults(run=_check)
+
+
+def _add_replay(commands: Commands) -> None:
     replay = commands.add_parser(
         "replay",
         help="run a policy over recorded traffic: what it keeps, and what changes against another",
@@ -70,8 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     replay.set_defaults(run=_replay)
+
+
+def _add_render(commands: Commands) -> None:
     render = commands.add_parser("render", help="write other systems' configuration, made of ours")
     systems = render.add_subparsers(dest="system", required=True, metavar="system")
+    _add_prometheus(systems)
+    _add_fleet(systems)
+
+
+def _add_prometheus(systems: Commands) -> None:
     prometheus = systems.add_parser(
         "prometheus",
         help="recording and alerting rules for the SLOs",
@@ -80,8 +102,24 @@ def _parser() -> argparse.ArgumentParser:
     prometheus.add_argument("--slo", metavar="FILE", help="OpenSLO v1 documents (default: the four requirements)")
     prometheus.add_argument("--out", metavar="DIR", help="folder for the rule file (default: print it)")
     prometheus.set_defaults(run=_render_prometheus)
-    add_commands(commands)
-    return parser
+
+
+def _add_fleet(systems: Commands) -> None:
+    collector = systems.add_parser(
+        "collector",
+        help="a fleet of OpenTelemetry Collectors, and what stores and shows what they send",
+        description="Write everything that a policy needs on many machines: Collectors in two tiers, Prometheus, Alertmanager, "
+        "Jaeger or Tempo, Grafana, compose and Kubernetes files. A policy that would decide differently there is refused.",
+    )
+    collector.add_argument(
+        "--config",
+        default="collector_config/policy.yaml",
+        metavar="POLICY",
+        help="the Collector's YAML with the policies (default %(default)s)",
+    )
+    collector.add_argument("--slo", metavar="FILE", help="OpenSLO v1 documents (default: the four requirements)")
+    collector.add_argument("--out", metavar="DIR", help="folder for the files (default: print the samplers' settings)")
+    collector.set_defaults(run=_render_collector)
 
 
 def _seconds(text: str) -> float:
@@ -107,7 +145,16 @@ def _replay(arguments: argparse.Namespace) -> int:
 def _render_prometheus(arguments: argparse.Namespace) -> int:
     from otel_fe.render.command import render_prometheus  # noqa: PLC0415 only this command needs it
 
-    text, warnings = render_prometheus(arguments.slo, arguments.out, os.environ)
+    return _rendered(*render_prometheus(arguments.slo, arguments.out, os.environ))
+
+
+def _render_collector(arguments: argparse.Namespace) -> int:
+    from otel_fe.render.command import render_collector  # noqa: PLC0415 only this command needs it
+
+    return _rendered(*render_collector(arguments.config, arguments.slo, arguments.out, os.environ))
+
+
+def _rendered(text: str, warnings: Iterable[object]) -> int:
     print(text)
     for warning in warnings:
         print(f"{warning} (warning)", file=sys.stderr)

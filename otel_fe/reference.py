@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from otel_fe import semconv
 from otel_fe.config import ottl, settings
+from otel_fe.instrument.libraries import LIBRARIES
+from otel_fe.instrument.libraries import __name__ as LIBRARIES_PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +68,23 @@ def converters() -> str:
     return _table(("converter", "meaning"), rows)
 
 
+def libraries() -> str:
+    """Return the table of libraries whose calls are extractions."""
+    # Where a library's hooks are in several modules, what it is about stands in the one of its name.
+    names = dict.fromkeys(name for library in LIBRARIES for name in (library.name.replace("-", "_"), library.hooks))
+    found = [name for name in names if importlib.util.find_spec(f"{LIBRARIES_PACKAGE}.{name}") is not None]
+    modules = [importlib.import_module(f"{LIBRARIES_PACKAGE}.{name}") for name in found]
+    told = [module.ABOUT for module in modules if hasattr(module, "ABOUT")]
+    rows = [(f"`{about.library}`", about.extraction, about.children, " and ".join(about.versions)) for about in told]
+    return _table(("library", "an extraction is", "its children are", "tested with"), rows)
+
+
+def alert_attributes() -> str:
+    """Return the table of what an alert's log event says."""
+    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.ALERT_ATTRIBUTES]
+    return _table(("attribute", "type", "unit", "meaning"), rows)
+
+
 def filled_in(text: str) -> str:
     """Return a Markdown text with what stands between its `generated` marks written anew."""
     tables = {
@@ -72,6 +93,8 @@ def filled_in(text: str) -> str:
         "settings": variables,
         "paths": paths,
         "converters": converters,
+        "libraries": libraries,
+        "alerts": alert_attributes,
     }
     for name, make in tables.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)

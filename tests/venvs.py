@@ -20,6 +20,8 @@ ROOT = Path(otel_fe.__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
 RUNNER = ("pytest", "pytest-timeout")
 """What runs a file of tests inside."""
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--noconftest", "-o", "filterwarnings=ignore")
+"""The tree's own `conftest.py` needs what is not there, and old libraries warn of what is new."""
 
 
 def venvs_folder() -> Path:
@@ -74,7 +76,7 @@ def run_inside(python: Path, *tests: str, timeout_s: float = 300, **environ: str
     """
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "PYTEST_"))}
     done = subprocess.run(
-        [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=ignore", *tests],
+        [python, "-B", "-m", "pytest", *OPTIONS, *tests],
         cwd=ROOT,
         env={**clean, "PYTHONPATH": str(ROOT), **environ},
         capture_output=True,

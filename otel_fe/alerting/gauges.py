@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from opentelemetry.sdk.metrics.export import Gauge, Metric, NumberDataPoint
+
 from otel_fe import semconv
 from otel_fe.pipeline.slo_engine import GaugeValue
 
@@ -35,6 +37,16 @@ def active_gauges(seen: Iterable[Labels], firing: Iterable[Alert]) -> list[Gauge
         GaugeValue(semconv.ALERT_ACTIVE, labels.service, _attributes(labels), float(counts[labels]))
         for labels in sorted(seen)
     ]
+
+
+def sdk_metrics(values: Iterable[GaugeValue], time_ns: int) -> list[Metric]:
+    """Return gauges of this process in the SDK's form, as the metric source adds them; those of other services are left out."""
+    points: dict[str, list[NumberDataPoint]] = {}
+    for one in values:
+        if not one.service:
+            points.setdefault(one.name, []).append(NumberDataPoint(one.attributes, time_ns, time_ns, one.value))
+    known = {name: semconv.metric(name) for name in points}
+    return [Metric(name, known[name].meaning, known[name].unit, Gauge(found)) for name, found in points.items()]
 
 
 def _attributes(labels: Labels) -> dict[str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
+UPTIME: Final = "otelcol_process_uptime_seconds"
 _ITEMS: Final = {"traces": "spans", "metrics": "metric_points", "logs": "log_records"}
 
 
@@ -51,7 +52,7 @@ def samples_of(
         started_s: Monotonic time of the start.
     """
     found = [
-        Sample("otelcol_process_uptime_seconds", COUNTER, (), time.monotonic() - started_s),
+        Sample(UPTIME, COUNTER, (), time.monotonic() - started_s),
         Sample("otelcol_process_cpu_seconds", COUNTER, (), time.process_time()),
         Sample("otelcol_process_memory_rss_bytes", GAUGE, (), resident_bytes()),
     ]

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -188,7 +188,8 @@ class Collector:
             send_metrics(payload, engine.parts.own_metrics_to)
 
     def _built(self, config: CollectorConfig, before: Parts | None) -> Engine:
-        parts = PipelineBuilder(config, self._exporters.running, self._surroundings, before).build()
+        surroundings = replace(self._surroundings, durable=self._exporters.durable)
+        parts = PipelineBuilder(config, self._exporters.running, surroundings, before).build()
         if self._keeping is not None:
             self._keeping.observe(parts)
         return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping)

@@ -26,6 +26,7 @@ def add_commands(commands: Commands) -> None:
     )
     why.add_argument("trace_id", type=_trace_id, help="32 hexadecimal digits")
     why.add_argument("--own-page", default=_OWN_PAGE, metavar="HOST:PORT", help="where the collector answers")
+    why.add_argument("--store", type=Path, metavar="DIR", help="where older decisions are, also if no collector runs")
     why.add_argument("--json", action="store_true", help="print the answer as one JSON document")
     why.set_defaults(run=_why)
 
@@ -89,6 +90,6 @@ def _collector(arguments: argparse.Namespace) -> int:
 def _why(arguments: argparse.Namespace) -> int:
     from otel_fe.collector.why import ask, in_words  # noqa: PLC0415 only this command needs it
 
-    answer = ask(arguments.trace_id, arguments.own_page)
+    answer = ask(arguments.trace_id, arguments.own_page, arguments.store)
     print(json.dumps(answer) if arguments.json else in_words(answer))
     return int(answer.get("state") not in {"decided", "pending", "remembered"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.pipeline.remembered import key_of
@@ -30,8 +31,8 @@ def explained(engine: Engine, trace_id: int, now_ns: int, store: Path | None = N
         store: Where older decisions are.
 
     Returns:
-        `state` and `trace_id`; where it is decided, `record` and `pipeline`; where it is pending, `spans` and `waiting_s`; where only
-        its decision is remembered, `outcome`.
+        `state` and `trace_id`; where it is decided, `record` and `pipeline`; where it is pending, `spans` and `waiting_s`; where
+        only its decision is remembered, `sampled` and `policy`.
     """
     found: dict[str, Any] = {"state": UNKNOWN}
     with engine.lock:
@@ -48,14 +49,12 @@ def explained(engine: Engine, trace_id: int, now_ns: int, store: Path | None = N
 
 def stored_record(trace_id: int, store: Path) -> dict[str, Any] | None:
     """Return a decision from a store; None where there is none of that trace, or no such store."""
-    with StoreReader(store) as reader:
-        try:
-            record = reader.decisions.of(trace_id)
-            if record is None and (trace := reader.traces.by_id(trace_id)) is not None and trace.record:
-                record = dict(trace.record)
-            return record
-        except StoreError:
-            return None
+    record = None
+    with StoreReader(store) as reader, contextlib.suppress(StoreError):
+        record = reader.decisions.of(trace_id)
+        if record is None and (trace := reader.traces.by_id(trace_id)) is not None and trace.record:
+            record = dict(trace.record)
+    return record
 
 
 def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[str, Any]:

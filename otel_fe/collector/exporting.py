@@ -125,6 +125,11 @@ class Exporters:
         self._clock = clock
         self.running: dict[str, Running] = {}
 
+    @property
+    def durable(self) -> set[str]:
+        """The ids of those whose queue is on disk."""
+        return {name for name, one in self.running.items() if one.plan.stored}
+
     def apply(self, config: CollectorConfig) -> Change:
         """Start what the configuration adds, and change what it changes; what it no longer has goes on for now.
 
@@ -178,7 +183,7 @@ def plans_of(config: CollectorConfig) -> dict[str, Plan]:
         signals = {p.signal: None for p, pipeline in config.pipelines.items() if identifier in pipeline.exporters}
         queue = getattr(settings, "sending_queue", None)
         named = (getattr(settings, "auth", None), queue.storage if queue is not None else None)
-        extensions = {one: config.extensions[one] for one in named if one in config.extensions}
+        extensions = {one: config.extensions[one] for one in named if one is not None and one in config.extensions}
         if signals:
             found[str(identifier)] = Plan(identifier, settings, extensions, tuple(signals))
     return found

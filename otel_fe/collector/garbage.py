@@ -1,8 +1,8 @@
 """When Python looks for cycles of garbage.
 
-It does so after every few hundred new objects, and looks at all that is young; spans are objects by the ten thousand, which die soon and
-are in no cycle. Left alone, that takes a third of the collector's time. What does make cycles here (errors with their tracebacks,
-connections) is little, and can wait for seconds.
+It does so after every few hundred new objects, and looks at all that is young; spans are objects by the ten thousand, which die
+soon and are in no cycle. Left alone, that takes a third of the collector's time. What does make cycles here (errors with their
+tracebacks, connections) is little, and can wait for seconds.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """What the collector puts into the store, for the dashboard and for `otel-fe why` later: kept traces, series, decisions.
 
-Deciding only appends to a list here; encoding and storing is done on the thread that ticks. A decision of a trace that was not kept is
-worth little a minute later, and there may be thousands a second: so many a second are stored, and at the end the last ones.
+Deciding only appends to a list here; encoding and storing is done on the thread that ticks. A decision of a trace that was not
+kept is worth little a minute later, and there may be thousands a second: so many a second are stored, and at the end the last.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -62,9 +63,7 @@ class Keeping:
         self._last.clear()
         self._stored.clear()
         for sampled in parts.sampled:
-            sampled.on_kept.append(
-                lambda trace_id, spans, decision, one=sampled: self._note(one, trace_id, spans, decision)
-            )
+            sampled.on_kept.append(partial(self._note, sampled))
 
     def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
         """Take what a connector has counted."""

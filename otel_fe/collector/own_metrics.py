@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from otel_fe import semconv
-from otel_fe.collector.accounts import COUNTER, Sample
+from otel_fe.collector.accounts import COUNTER, UPTIME, Sample
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def added_up(samples: Iterable[Sample]) -> list[Sample]:
-    """Return the figures of several workers as one: all are sums, or parts of one."""
+    """Return the figures of several workers as one: all are sums, or parts of one, but for the time since the start."""
     sums: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = defaultdict(float)
     for sample in samples:
-        sums[sample.name, sample.kind, sample.labels] += sample.value
+        key = sample.name, sample.kind, sample.labels
+        sums[key] = max(sums[key], sample.value) if sample.name == UPTIME else sums[key] + sample.value
     return [Sample(*key, value) for key, value in sums.items()]
 
 

@@ -1,7 +1,7 @@
 """Traces that are pending at a graceful stop, on disk until the next start: their spans, and when they came.
 
-One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them. A
-damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock.
+One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them.
+A damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,11 @@ def save(path: Path, engine: Engine, clock: Clock) -> int:
                 spans += len(trace.spans)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    if spans:
+        temporary.replace(path)
+    else:
+        temporary.unlink()
+        path.unlink(missing_ok=True)
     return spans
 
 
@@ -73,8 +77,7 @@ def load(path: Path) -> Iterator[Saved]:
             head_size, spans_size, checksum = _SIZES.unpack_from(content, place)
             place += _SIZES.size
             body = content[place : place + head_size + spans_size]
-            if len(body) < head_size + spans_size or zlib.crc32(body) != checksum:
-                raise ValueError("a trace is damaged")
+            _check(body, head_size + spans_size, checksum)
             head: Mapping[str, Any] = json.loads(body[:head_size])
             yield Saved(head["pipeline"], head["arrived_ns"], head["rooted_ns"], body[head_size:])
         except (struct.error, ValueError, KeyError) as error:
@@ -88,7 +91,7 @@ def restore(path: Path, engine: Engine, clock: Clock) -> int:
     lead_ns = clock.time_ns() - clock.monotonic_ns()
     by_name = {pipeline.name: pipeline for pipeline in engine.parts.sampled}
     spans = 0
-    if not path.exists():
+    if not path.exists() or not by_name:
         return 0
     with engine.lock:
         for saved in load(path):
@@ -98,6 +101,11 @@ def restore(path: Path, engine: Engine, clock: Clock) -> int:
                 spans += _give_back(saved, engine, pipeline, lead_ns)
     path.unlink(missing_ok=True)
     return spans
+
+
+def _check(body: bytes, size: int, checksum: int) -> None:
+    if len(body) < size or zlib.crc32(body) != checksum:
+        raise ValueError("a trace is damaged")
 
 
 def _record(pipeline: str, trace: Any, lead_ns: int) -> bytes:

@@ -127,12 +127,17 @@ def _reload(work: Work, pages: Pages, options: Options) -> None:
     try:
         config = read_config(options.config, os.environ)
         pages.open_health(config)
-        work.change(config)
+        try:
+            work.change(config)
+        except BaseException:
+            pages.open_health(work.config)
+            raise
     except InvalidConfigError as error:
         _log.error("the configuration was not changed:\n%s", error)  # noqa: TRY400 the text says all
     except (OtelFeError, OSError) as error:
         _log.error("the configuration was not changed: %s", error)  # noqa: TRY400
     else:
+        log_to_stderr(config.telemetry.logs_level)
         _say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")
 
 

@@ -67,6 +67,7 @@ class Pages:
         self._explain = explain
         self._own: HttpServer | None = None
         self._health: dict[HealthCheck, tuple[HealthPage, HttpServer]] = {}
+        self._ready = False
         self.listening: list[str] = []
 
     def open_own(self, address: str, *, metrics: bool) -> None:
@@ -102,7 +103,7 @@ class Pages:
                 server = HttpServer(self._loop, page.look, page.answer)
                 where = endpoint(settings.endpoint, f"extensions::{name}::endpoint")
                 server.listen(where)
-                page.ready = bool(self._health)
+                page.ready = self._ready
                 self._health[settings] = (page, server)
                 self.listening.append(f"health on http://{where.address}:{server.port}{settings.path}")
         for settings in self._health.keys() - wanted.keys():
@@ -110,6 +111,7 @@ class Pages:
 
     def ready(self, *, ready: bool) -> None:
         """Say whether the collector works."""
+        self._ready = ready
         for page, _ in self._health.values():
             page.ready = ready
 

@@ -7,11 +7,13 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.collector.explaining import DECIDED, PENDING, REMEMBERED, UNKNOWN, stored_record
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.errors import OtelFeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _TIMEOUT_S: Final = 10.0
 
@@ -20,16 +22,30 @@ class UnreachableError(OtelFeError):
     """No collector answers there."""
 
 
-def ask(trace_id: str, own_page: str) -> dict[str, Any]:
-    """Return what the running collector knows of a trace.
+def ask(trace_id: str, own_page: str, store: Path | None = None) -> dict[str, Any]:
+    """Return what the running collector knows of a trace, or else a store.
 
     Args:
         trace_id: 32 hexadecimal digits.
         own_page: The `host:port` of its page.
+        store: Where to look where the collector does not know it, or does not run; None for nowhere.
 
     Raises:
-        UnreachableError: No collector answers.
+        UnreachableError: No collector answers, and there is nothing in the store.
     """
+    record = stored_record(int(trace_id, 16), store) if store is not None else None
+    try:
+        answer = _asked(trace_id, own_page)
+    except UnreachableError:
+        if record is None:
+            raise
+        answer = {}
+    if record is not None and answer.get("state") not in {DECIDED, PENDING}:
+        return {"state": DECIDED, "trace_id": trace_id, "record": record}
+    return answer
+
+
+def _asked(trace_id: str, own_page: str) -> dict[str, Any]:
     where = endpoint(own_page, "--own-page")
     connection = http.client.HTTPConnection(where.address, where.port, timeout=_TIMEOUT_S)
     try:
@@ -47,14 +63,14 @@ def ask(trace_id: str, own_page: str) -> dict[str, Any]:
 def in_words(answer: Mapping[str, Any]) -> str:
     """Return an answer as text."""
     state, name = answer.get("state"), answer.get("trace_id", "")
-    if state == "decided":
+    if state == DECIDED:
         return _decided(answer["record"], answer.get("pipeline", ""))
-    if state == "pending":
+    if state == PENDING:
         return f"trace {name}: not decided yet; {answer['spans']} spans, the first came {answer['waiting_s']:.1f} s ago"
-    if state == "remembered":
+    if state == REMEMBERED:
         became = f"kept by {answer['policy']}" if answer["sampled"] else "not kept"
         return f"trace {name}: {became}; how its policies voted is no longer known"
-    if state == "unknown":
+    if state == UNKNOWN:
         return (
             f"trace {name}: unknown. No span of it has come to this collector, or it was decided so long ago that this has been "
             "forgotten"
@@ -64,10 +80,11 @@ def in_words(answer: Mapping[str, Any]) -> str:
 
 def _decided(record: Mapping[str, Any], pipeline: str) -> str:
     time = datetime.fromtimestamp(record["time_unix_nano"] / 1e9, timezone.utc)
+    by = f" by pipeline {pipeline}" if pipeline else ""
+    lasted_ms = record["duration_ns"] / 1e6
     lines = [
         f"trace {record['trace_id']}: {record['outcome']}",
-        f"decided {time:%Y-%m-%d %H:%M:%S.%f} UTC by pipeline {pipeline or '?'}, trigger {record['trigger']}: "
-        f"{record['spans']} spans, {record['duration_ns'] / 1e6:.1f} ms",
+        f"decided {time:%Y-%m-%d %H:%M:%S.%f} UTC{by}, trigger {record['trigger']}: {record['spans']} spans, {lasted_ms:.1f} ms",
     ]
     votes = record["votes"]
     if votes:

@@ -138,6 +138,8 @@ class Settings:
     """Export what is finished before SIGTERM ends the process, where the application has no handler of its own."""
     exception_messages: bool = _variable(False, _boolean)  # noqa: FBT003
     """Put the messages of exceptions on extraction spans; they may quote feature values, keys or SQL parameters."""
+    alerts: bool = _variable(True, _boolean)  # noqa: FBT003
+    """Evaluate alerts in the background every ten seconds, as log events and `feature_extraction.alert.active`."""
     connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
     """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
     gpu: bool = _variable(True, _boolean)  # noqa: FBT003

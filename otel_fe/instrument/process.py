@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_fe import semconv
 from otel_fe.instrument import faults, lean_tracer
+from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.export import KeptTraces, exports
@@ -68,9 +69,17 @@ class ProcessPipeline:
         self._engines = Engines(settings)
         self.engine = self._engines.make(self._keep)
         self._processor = PipelineProcessor(self.engine, self.close, self._flush)
-        self._metrics = None if metrics is None else MetricSource(metrics, self.collect, self._collect_span_metrics)
+        self._metrics = None if metrics is None else MetricSource(metrics, self.collect, self._collect_more)
         self._gpu: GpuSampler | None = None
-        self._background = Background((("sweep", self._sweep), ("rss", sample_rss), ("gpu", self._sample_gpu)))
+        self._alerts = ProcessAlerts(self) if settings.alerts else None
+        self._background = Background(
+            (
+                ("sweep", self._sweep),
+                ("rss", sample_rss),
+                ("gpu", self._sample_gpu),
+                ("alerts", self._evaluate_alerts),
+            )
+        )
         self._closing = threading.RLock()
         self._closed = False
         self.generation = 0
@@ -115,6 +124,7 @@ class ProcessPipeline:
             self._metrics.remove()
         if self._gpu is not None:
             self._gpu.close()
+        self._close_alerts()
 
     def _adopt_tracers(self) -> None:
         """Make the provider's tracers lean: those handed out already, and those to come."""
@@ -173,14 +183,15 @@ class ProcessPipeline:
         self.engine.settle()
         return Collection.take(self.engine, self._started_ns, CLOCK.time_ns(), faults.counts())
 
-    def _collect_span_metrics(self) -> list[Metric]:
-        """Return what `span_metrics` connectors have counted, of a configuration that has any."""
+    def _collect_more(self) -> list[Metric]:
+        """Return what alerts say, and what `span_metrics` connectors have counted, of a configuration that has any."""
+        found = [] if self._alerts is None else self._alerts.metrics()
         connectors = self._engines.span_metrics
-        if connectors is None:
-            return []
-        from otel_fe.instrument.span_metric_points import sdk_metrics  # noqa: PLC0415 few need it
+        if connectors is not None:
+            from otel_fe.instrument.span_metric_points import sdk_metrics  # noqa: PLC0415 few need it
 
-        return sdk_metrics(connectors.collect())
+            found += sdk_metrics(connectors.collect())
+        return found
 
     def settle(self) -> None:
         """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
@@ -200,6 +211,7 @@ class ProcessPipeline:
             self._closed = True
         self._background.stop()
         self._decide(everything=True)
+        self._close_alerts()
         self._kept.shutdown()
 
     def _flush(self, timeout_millis: int) -> bool:
@@ -240,6 +252,17 @@ class ProcessPipeline:
             self._gpu = GpuSampler()
         if self._gpu.present:
             set_gpu(self._gpu.sample())
+
+    def _evaluate_alerts(self) -> None:
+        if self._alerts is not None:
+            self._alerts.tick()
+
+    def _close_alerts(self) -> None:
+        try:
+            if self._alerts is not None:
+                self._alerts.close()
+        except Exception as fault:
+            faults.record("alerts.close", fault)
 
     def _after_fork(self) -> None:
         """Start over in a child: the parent holds, counts and sends everything up to here."""

@@ -11,6 +11,7 @@ import atexit
 import os
 import signal
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.instrument import faults
@@ -41,6 +42,9 @@ class Termination:
         self._timeout_s = timeout_s
         self._on_sigterm = on_sigterm
         self._installed = False
+        if hasattr(os, "register_at_fork"):
+            leave = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := leave()) and method())
 
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""
@@ -58,9 +62,20 @@ class Termination:
         """Leave every end as it was; a handler that the application set meanwhile stays."""
         self._installed = False
         atexit.unregister(self._exiting)
+        self._leave_sigterm()
+
+    def _leave_sigterm(self) -> None:
         mine = signal.getsignal(signal.SIGTERM) == self._terminated
         if mine and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _after_fork(self) -> None:
+        """Let SIGTERM end a child at once, as it would without us.
+
+        Python runs a handler only when the main thread executes again. A worker that waits for a lock of its pool at that
+        moment may never, and whoever has terminated it and joins it would wait forever.
+        """
+        self._leave_sigterm()
 
     def flush(self) -> None:
         """Export what is finished, for at most the timeout. Never raises."""

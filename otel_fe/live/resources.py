@@ -6,8 +6,6 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import psutil
-
 from otel_fe.live.results import SystemResources
 
 if TYPE_CHECKING:
@@ -68,6 +66,8 @@ class ResourceSampler:
         return self._latest  # another thread is at it: the last one will do
 
     def _sample(self, now_ns: int) -> SystemResources:
+        import psutil  # noqa: PLC0415 7 ms of imports, where somebody asks
+
         if self._pid != os.getpid():  # the first, or in a forked child
             self._process, self._pid, self._sampled_ns = psutil.Process(), os.getpid(), None
         machine = psutil.cpu_times()

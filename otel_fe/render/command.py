@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from otel_fe.config.openslo import DEFAULT, default_text, read_openslo
 from otel_fe.errors import ConfigurationError
+from otel_fe.render.collector import collector_files
+from otel_fe.render.fleet import read_fleet
 from otel_fe.render.prometheus import FILE, prometheus_rules
 
 if TYPE_CHECKING:
@@ -42,6 +44,38 @@ def render_prometheus(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(rules, encoding="utf-8")
     return str(path), found.warnings
+
+
+def render_collector(
+    policy_file: str, slo_file: str | None, folder: str | None, environ: Mapping[str, str]
+) -> tuple[str, tuple[Problem, ...]]:
+    """Write every file of a fleet of Collectors into a folder, which is made where it is not there.
+
+    Args:
+        policy_file: A Collector configuration with one `tail_sampling` and one `span_metrics`.
+        slo_file: OpenSLO documents; None for the four requirements.
+        folder: None to write nothing.
+        environ: What `${env:NAME}` in the files stands for.
+
+    Returns:
+        What to print: the paths of what was written, or else the samplers' configuration; and what the files warn of.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ConfigurationError: They cannot be used, or a fleet would decide differently.
+        MissingExtraError: PyYAML is not installed.
+    """
+    slos = read_openslo(default_text() if slo_file is None else _read(slo_file), slo_file or DEFAULT, environ)
+    fleet = read_fleet(_read(policy_file), policy_file, environ, slos.slos)
+    rendered = collector_files(fleet)
+    warnings = (*fleet.warnings, *slos.warnings)
+    if folder is None:
+        return rendered["sampler.yaml"].removesuffix("\n"), warnings
+    paths = [Path(folder) / name for name in rendered]
+    for path, content in zip(paths, rendered.values(), strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return "\n".join(map(str, paths)), warnings
 
 
 def _read(file: str) -> str:

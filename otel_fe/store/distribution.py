@@ -21,15 +21,20 @@ class Distribution:
     """Counts of values between edges. Exact at the edges; in between, values are taken to lie evenly."""
 
     count: int = 0
-    total: float = 0.0
-    """Sum of all values, in the metric's unit: each series' is exact."""
+    _totals: dict[int, int] = field(default_factory=dict)
+    """By scale, in parts of a unit: whole numbers until somebody asks, so that it does not matter how many rows they came in."""
     _zeros: int = 0
     _buckets: dict[Shape, dict[int, int]] = field(default_factory=dict)
 
-    def add(self, shape: Shape, packed: bytes, count: int, total: float, zeros: int) -> None:
-        """Add a row of a series."""
+    @property
+    def total(self) -> float:
+        """Sum of all values, in the metric's unit."""
+        return sum(total / scale for scale, total in sorted(self._totals.items()))
+
+    def add(self, shape: Shape, packed: bytes, count: int, total: int, zeros: int, *, scale: int = 1) -> None:
+        """Add a row of a series, whose sum is in so many parts of a unit."""
         self.count += count
-        self.total += total
+        self._totals[scale] = self._totals.get(scale, 0) + total
         self._zeros += zeros
         add_packed(packed, self._buckets.setdefault(shape, {}))
 

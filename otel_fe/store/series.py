@@ -50,17 +50,14 @@ class StoredSeries:
 
     def count_in(self, connection: sqlite3.Connection, which: Which, since_ns: int, until_ns: int) -> float:
         """Return the same within a transaction of the caller's."""
-        whole, parts = 0, 0.0
+        found: float = 0
         windows = Floors.of(connection).cover(since_ns, until_ns)
         for scale, numbers in self._by_scale(connection, which, COUNTER).items():
-            for width, first, end in windows:
-                query = f"SELECT sum(value) FROM counter WHERE {_in(numbers)}"  # noqa: S608
-                found = connection.execute(query, (width, first, end)).fetchone()[0] or 0
-                if scale == 1:
-                    whole += found
-                else:
-                    parts += found / scale
-        return whole + parts if parts else whole
+            query = f"SELECT sum(value) FROM counter WHERE {_in(numbers)}"  # noqa: S608
+            # Whole numbers up to here, so that it does not matter how many rows they stand in.
+            total = sum(connection.execute(query, rows).fetchone()[0] or 0 for rows in windows)
+            found = found + total if scale == 1 else found + total / scale
+        return found
 
     def histogram(self, which: Which, since_ns: int, until_ns: int) -> Distribution:
         """Return what histograms have counted in a window, all together."""
@@ -140,7 +137,7 @@ class StoredSeries:
 def _add(found: Distribution, keys: Mapping[int, SeriesKey], row: Any) -> None:
     _, series, count, total, zeros, packed = row
     key = keys[series]
-    found.add(key.shape, packed, count, total / key.scale, zeros)
+    found.add(key.shape, packed, count, total, zeros, scale=key.scale)
 
 
 def _in(numbers: Iterable[int]) -> str:

@@ -6,7 +6,8 @@ import ast
 from pathlib import Path
 
 import otel_fe
-from tests.integration.faulty import INJECTIONS
+from tests.integration.faulty import INJECTIONS as OF_THE_PIPELINE
+from tests.libraries.test_faults_libraries import INJECTIONS as OF_LIBRARIES
 
 PACKAGE = Path(otel_fe.__file__).parent / "instrument"
 
@@ -58,7 +59,7 @@ def test_every_hook_has_a_fault_injected():
     """What `faults.record` names anywhere in the package stands in tests/integration/faulty/, and nothing else does."""
     hooks = _hooks()
     assert len(hooks) > 25
-    injected = {(injection.module, injection.hook) for injection in INJECTIONS}
+    injected = {(injection.module, injection.hook) for injection in (*OF_THE_PIPELINE, *OF_LIBRARIES)}
     assert hooks - injected == set(), "these hooks have no injection"
     assert injected - hooks == set(), "these injections are of hooks that do not exist"
 

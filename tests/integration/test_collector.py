@@ -117,7 +117,7 @@ def test_metrics_and_logs_pass_through_as_they_came(at_work):
     assert export(collector.grpc, metrics.SerializeToString(), METRICS) == b""
     assert export(collector.grpc, logs.SerializeToString(), LOGS) == b""
     until(lambda: metrics.SerializeToString() in sink.requests.get(METRICS, ()))
-    until(lambda: sink.logs())
+    until(sink.logs)
     assert sink.logs() == [logs]
 
 
@@ -251,6 +251,7 @@ def test_health_and_figures(at_work):
     page = urllib.request.Request(f"http://{collector.page}/metrics", headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(page)
+    caught.value.close()
     assert caught.value.code == 403
 
 
@@ -316,6 +317,7 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [otlp_grpc]}}}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(post)
+        refused.value.close()
         assert refused.value.code == 429
         assert refused.value.headers["Retry-After"] == "1"
         assert "queue_full" in str(collector.sums())

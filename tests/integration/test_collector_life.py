@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import threading
 import time
 
@@ -14,6 +15,7 @@ from tests.unit.collector.running import (
     EXPORT,
     KEEP_ALL,
     KEEP_SLOW,
+    OTEL_FE,
     Process,
     backend,
     config,
@@ -69,9 +71,7 @@ def test_acknowledged_spans_survive_kill_9(tmp_path):
     with backend() as sink:
         port = sink.port
     # Nobody listens there now.
-    text = config(f"127.0.0.1:{port}", exporter=exporter, extensions=storage).replace(
-        "tail_sampling, batch]", "tail_sampling]"
-    )
+    text = config(f"127.0.0.1:{port}", exporter=exporter, extensions=storage)
     with running(tmp_path, text) as collector:
         for number in range(1, 21):
             send(collector.grpc, number)
@@ -213,8 +213,6 @@ def test_overload_is_refused_and_adds_up(tmp_path):
             with grpc.insecure_channel(collector.grpc) as channel:
                 call = channel.unary_unary(EXPORT)
                 while time.monotonic() < stop:
-                    for span in base.resource_spans[0].scope_spans[0].spans if worker == 1 else ():
-                        pass
                     number += 1
                     payload = _renumbered(base, number)
                     try:
@@ -274,8 +272,6 @@ def test_workers_keep_traces_whole(tmp_path):
                         scope.spans.extend(kept)
                 parts.append(made)
             for made in reversed(parts):
-                for _ in range(2):
-                    pass
                 export(collector.grpc, made.SerializeToString())
             until(lambda: len(sink.spans()) == 3 * len(traces), told=lambda: str(collector.sums()))
             assert collector.why(0x5001)[1].startswith(f"trace {0x5001:032x}: kept by two")
@@ -336,3 +332,5 @@ def test_the_store_holds_what_was_kept(tmp_path):
             assert "not sampled" in collector.why(0x72)[1]
             assert json.loads(collector.get(f"/decisions/{0x71:032x}"))["record"]["spans"] == 2
             collector.stop()
+        command = [OTEL_FE, "why", f"{0x71:032x}", "--own-page", "localhost:1", "--store", store]
+        assert b"kept by slow" in subprocess.run(command, capture_output=True, check=True).stdout

@@ -156,6 +156,22 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert len(got.extractions()) == 1
 
 
+def test_a_forked_child_dies_of_sigterm_at_once(folder):
+    """A handler in Python may never run in a pool's worker that waits for a lock, and its parent would wait forever."""
+    source = """
+import multiprocessing, signal
+def handler(_):
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+if __name__ == "__main__":
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print("default", pool.map(handler, [1, 2]))
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert got.status == 0
+    assert "default [True, True]" in got.out
+
+
 def test_fork_sends_nothing_twice_and_nothing_is_lost(folder):
     """Parent and child each count and send what they did themselves."""
     source = """

@@ -90,7 +90,9 @@ def test_times_of_an_alert_are_in_order(rule, steps):
 @given(STEPS)
 def test_a_value_between_the_thresholds_never_changes_anything(steps):
     """Hysteresis: the same story with 95 ms left out tells the same, but for the end for want of data."""
-    rule = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 100.0, 90.0, "ms", Severity.PAGE, clear_for_s=0.0, cooldown_s=0.0)
+    rule = Rule(
+        AlertType.LATENCY_THRESHOLD, "p95 latency", 100.0, 90.0, "ms", Severity.PAGE, clear_for_s=0.0, cooldown_s=0.0
+    )
     short = [(min(seconds, 3), value, False) for seconds, value, _ in steps]
     kept = [(seconds, None if value == 95.0 else value, silent) for seconds, value, silent in short]
     assert [alert.state for _, alert in _play(rule, short)[2]] == [alert.state for _, alert in _play(rule, kept)[2]]

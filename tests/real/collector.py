@@ -19,7 +19,7 @@ from tests.integration.conftest import missing
 from tests.real.go import Unavailable, cache_folder, go_binary, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MANIFEST = Path(__file__).with_name("collector.yaml")
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.160.0"
@@ -28,30 +28,30 @@ _START_S = 30
 _STOP_S = 30
 
 
-def built_collector() -> Path:
+def built_collector(manifest: Path = MANIFEST) -> Path:
     """Return the Collector's binary; where it cannot be built, skip the test, and fail it in CI."""
     try:
-        return build_collector()
+        return build_collector(manifest)
     except Unavailable as fault:
         missing(f"the OpenTelemetry Collector ({fault})")
         raise
 
 
-def build_collector() -> Path:
+def build_collector(manifest: Path = MANIFEST) -> Path:
     """Return the Collector's binary, built now (two minutes) unless an earlier run has.
 
     Raises:
         Unavailable: with what the toolchain said.
     """
     cache = cache_folder()
-    digest = hashlib.sha256(MANIFEST.read_bytes() + BUILDER.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(manifest.read_bytes() + BUILDER.encode()).hexdigest()[:12]
     folder = cache / f"collector-{digest}"
     binary = folder / _NAME
     if not binary.exists():
         with _locked(cache / "build.lock"):
             # Whoever held the lock before may have built it.
             if not binary.exists():
-                _build(cache, folder)
+                _build(cache, folder, manifest)
     return binary
 
 
@@ -63,15 +63,15 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(cache: Path, folder: Path) -> None:
-    """Build the manifest beside `folder`, and move what is complete to its place."""
+def _build(cache: Path, folder: Path, manifest: Path) -> None:
+    """Build a manifest beside `folder`, and move what is complete to its place."""
     go = go_binary()
     making = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
     try:
         tools = making / "tools"
         environment = {**os.environ, "GOBIN": str(tools), "PATH": f"{go.parent}{os.pathsep}{os.environ['PATH']}"}
         run([go, "install", BUILDER], env=environment)
-        run([tools / "builder", "--config", MANIFEST], env=environment, cwd=making)
+        run([tools / "builder", "--config", manifest.resolve()], env=environment, cwd=making)
         # Something stale without a binary, if anything, is in the way.
         shutil.rmtree(folder, ignore_errors=True)
         (making / "out").rename(folder)
@@ -88,10 +88,17 @@ class RunningCollector:
         folder: Where its configuration and its log are written.
         receivers: Ports on 127.0.0.1 or Unix sockets that accept connections when it has started.
         gates: Feature gates to switch on.
+        environ: Environment variables that it gets beside this process's own.
     """
 
     def __init__(
-        self, binary: Path, config: str, folder: Path, receivers: Sequence[int | Path], gates: Sequence[str] = ()
+        self,
+        binary: Path,
+        config: str,
+        folder: Path,
+        receivers: Sequence[int | Path],
+        gates: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._command = [str(binary), "--config", str(folder / "collector.yaml")]
         if gates:
@@ -99,6 +106,7 @@ class RunningCollector:
         self._config = config
         self._folder = folder
         self._receivers = receivers
+        self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -115,7 +123,7 @@ class RunningCollector:
     def __enter__(self) -> RunningCollector:  # noqa: PYI034 - Self is of 3.11
         (self._folder / "collector.yaml").write_text(self._config)
         with (self._folder / "collector.log").open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, env=self._environ)
         try:
             self._wait_until_it_accepts()
         except BaseException:

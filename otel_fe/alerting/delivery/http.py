@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-import urllib3
 
 from otel_fe.errors import ConfigurationError, OtelFeError
 from otel_fe.version import __version__
@@ -60,6 +59,10 @@ class Poster:
         self._tries = tries
         self._first_wait_s = first_wait_s
         self._sleep = sleep
+        import urllib3  # noqa: PLC0415 most processes post nothing
+
+        _hide(url)
+        self._failure = urllib3.exceptions.HTTPError
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout_s), retries=False)
 
     def post(self, document: object, sign: Callable[[bytes], Mapping[str, str]] = lambda _: {}) -> None:
@@ -79,7 +82,7 @@ class Poster:
             asked_s = 0.0
             try:
                 answer = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False)
-            except urllib3.exceptions.HTTPError as error:
+            except self._failure as error:
                 problem = type(error).__name__  # its text holds the path
             else:
                 if answer.status in _OK:
@@ -95,6 +98,31 @@ class Poster:
 
     def __repr__(self) -> str:
         return f"Poster({self.host}/…)"
+
+
+class _Hidden(logging.Filter):
+    """Drops urllib3's own records of requests to our URLs: at DEBUG it writes paths and queries out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        return not any(isinstance(one, str) and one in self.urls for one in arguments)
+
+
+_hidden: Final = _Hidden()
+
+
+def _hide(url: str) -> None:
+    parts = urlsplit(url)
+    shown = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if shown == "/":
+        return  # nothing in it to hide, and many another request has the same
+    _hidden.urls.add(shown)
+    logging.getLogger("urllib3.connectionpool").addFilter(_hidden)  # once, however often
 
 
 def _retry_after_s(headers: Mapping[str, Any]) -> float:

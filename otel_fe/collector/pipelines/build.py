@@ -19,7 +19,7 @@ from otel_fe.config.processors import Batch, MemoryLimiter
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
@@ -38,6 +38,9 @@ class Surroundings:
     """Of this process; on span metrics."""
     workers: int = 1
     """How many processes there are like this one: they share the limit of memory, and mark derived metrics with their id."""
+    durable: Collection[str] = ()
+    """Exporters whose queue is on disk. What is kept goes there before its sender is told that it was taken, rather than wait for a
+    batch in memory, which a power cut would take: batches are for the queue to make (`sending_queue::batch`)."""
 
 
 class PipelineBuilder:
@@ -117,6 +120,8 @@ class PipelineBuilder:
         exporters = {str(i): self._exporters[str(i)] for i in pipeline.exporters if str(i) in self._exporters}
         after = processors[samplers[0] + 1 :] if samplers else processors
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
+        if exporters.keys() & set(self._surroundings.durable):
+            batch = None
         for settings in (processors[place][1] for place in samplers):
             if isinstance(settings, TailSampling):
                 sampled = SampledPipeline(name, settings, exporters, batch, self._clock)
@@ -183,6 +188,6 @@ class PipelineBuilder:
         before = {c: None for routes in parts.routes.values() for route in routes.values() for c in route.connected}
         for sampled in parts.sampled:
             for connected in before:
-                sampled.on_kept.append(lambda _, spans, __, one=connected: one.connector.offer(spans))
+                sampled.on_kept.append(connected.offer_kept)
             if parts.own_metrics_to:
-                sampled.on_kept.append(lambda trace_id, spans, _: parts.derived.offer(trace_id, spans))
+                sampled.on_kept.append(parts.derived.offer_kept)

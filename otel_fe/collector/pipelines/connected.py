@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.pipelines.plain import PlainPipeline
     from otel_fe.config.span_metrics import SpanMetrics
+    from otel_fe.model.decision import Decision
     from otel_fe.model.metric import ResourceMetrics
+    from otel_fe.model.span import SpanView
 
 
 class Connected:
@@ -31,6 +33,10 @@ class Connected:
         self.settings = settings
         self.connector = SpanMetricsConnector(settings, clock, random.randrange, instance_id)
         self._flushed_ns = clock.monotonic_ns()
+
+    def offer_kept(self, _trace_id: int, spans: Sequence[SpanView], _decision: Decision) -> None:
+        """Offer spans of a kept trace as exemplars: see `OnKept`."""
+        self.connector.offer(spans)
 
     def collect_due(self, now_ns: int, *, at_once: bool = False) -> list[ResourceMetrics]:
         """Return what is counted, if it is time to send it; else nothing."""

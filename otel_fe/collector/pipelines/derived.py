@@ -1,8 +1,8 @@
 """The metrics of feature extractions, derived here where no SDK has done it already.
 
-With `OTEL_FE_PIPELINE=collector` an application sends every span and derives nothing; otherwise it derives before it samples, and what
-it then sends carries its decision: `th` in the `ot` entry of `tracestate`. So an extraction with `th` has been counted by whoever
-decided it, and is not counted again; one without has not been.
+With `OTEL_FE_PIPELINE=collector` an application sends every span and derives nothing; otherwise it derives before it samples, and
+what it then sends carries its decision: `th` in the `ot` entry of `tracestate`. So an extraction with `th` has been counted by
+whoever decided it, and is not counted again; one without has not been.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.wire.origins import WireResource
+    from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
 
 _RESOURCES: Final = 500
@@ -91,6 +92,10 @@ class Derived:
             if span.name.startswith(semconv.SPAN_NAME) and _uncounted(span):
                 candidate = (figures_of(span), span.end_ns, span.span_id)
                 self._source(span.resource).metrics.offer(trace_id, (candidate,))
+
+    def offer_kept(self, trace_id: int, spans: Iterable[SpanView], _decision: Decision) -> None:
+        """Offer them: see `OnKept`."""
+        self.offer(trace_id, spans)
 
     def collect(self) -> bytes:
         """Return all metrics as an `ExportMetricsServiceRequest`; empty where there was no extraction."""

@@ -37,7 +37,8 @@ class Outlets:
         items = sum(reasons.values())
         tally = Tally(reasons, len(self.exporters), self.counters)
         payload = Payload(self.signal, data, items, tally)
-        return all([exporter.offer(payload) for exporter in self.exporters.values()])
+        taken = [exporter.offer(payload) for exporter in self.exporters.values()]  # to each, whatever another says
+        return all(taken)
 
     @property
     def full(self) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_fe.config.receivers import GrpcServer
 
 _log = logging.getLogger("otel_fe")
-_THREADS: Final = 4
+_THREADS: Final = 2
 _MOST_WAITING: Final = 256
 """Calls that wait for a thread; a sender has one or a few. What has not been read of them, gRPC's flow control holds back."""
 _MIB: Final = 1024 * 1024
@@ -103,7 +103,12 @@ class OtlpGrpcServer:
     def stop(self, grace_s: float) -> threading.Event:
         """Take no new request; those under way have `grace_s`. Returns what is set when all is done."""
         stopped: threading.Event = self._server.stop(grace_s)
+        threading.Thread(target=self._let_go, args=(stopped,), name="otel-fe-grpc-end", daemon=True).start()
         return stopped
+
+    def _let_go(self, stopped: threading.Event) -> None:
+        stopped.wait()
+        self._pool.shutdown(wait=False)
 
     # --- one request -----------------------------------------------------------------------------------------------------
 

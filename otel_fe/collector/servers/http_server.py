@@ -11,7 +11,7 @@ from otel_fe.collector.servers.http_connection import HttpConnection, Limits
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from otel_fe.collector.servers.endpoints import Endpoint
@@ -58,21 +58,27 @@ class HttpServer:
         answer: See `Answer`.
         limits: Times.
         tls: None for plain HTTP.
+        turned_away: Told of each connection that is closed at once, since there are too many.
     """
 
     def __init__(
-        self, loop: Loop, look: Look, answer: Answer, limits: Limits | None = None, tls: ssl.SSLContext | None = None
+        self,
+        loop: Loop,
+        look: Look,
+        answer: Answer,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        turned_away: Callable[[], None] | None = None,
     ) -> None:
         self.look = look
         self.answer = answer
         self._loop = loop
         self._limits = limits or Limits()
         self._tls = tls
+        self._turned_away = turned_away
         self._connections: dict[asyncio.Task[None], HttpConnection] = {}
         self._server: asyncio.Server | None = None
         self.port = 0
-        self.turned_away = 0
-        """Connections that were closed at once, since there were too many."""
 
     def listen(self, endpoint: Endpoint, *, shared: bool = False) -> None:
         """Begin to listen; with `shared`, on a port that other processes listen on, too.
@@ -112,7 +118,8 @@ class HttpServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _MOST_CONNECTIONS and not self._drop_idle():
-            self.turned_away += 1
+            if self._turned_away is not None:
+                self._turned_away()
             writer.transport.abort()
             return
         task = asyncio.current_task()

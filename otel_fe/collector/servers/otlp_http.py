@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import EncodingError, NoPipelineError, PressureError, RefusedError, TooLargeError
@@ -67,7 +68,8 @@ class OtlpHttpServer:
         tls = ssl_context(settings.tls, where) if settings.tls is not None else None
         given = Limits()
         limits = Limits(settings.read_timeout_ns / 1e9 or given.read_s, settings.idle_timeout_ns / 1e9 or given.idle_s)
-        self._server = HttpServer(loop, self._look, self._answer, limits, tls)
+        turned_away = partial(intake.refuse, "connections")
+        self._server = HttpServer(loop, self._look, self._answer, limits, tls, turned_away)
 
     @property
     def port(self) -> int:

@@ -54,7 +54,7 @@ def status(code: Code, message: str, retry_after_s: float = 0.0) -> bytes:
 
 def status_json(code: Code, message: str, retry_after_s: float = 0.0) -> bytes:
     """Return the same in JSON."""
-    return json_format.MessageToJson(_status(code, message, retry_after_s), indent=None).encode()
+    return str(json_format.MessageToJson(_status(code, message, retry_after_s), indent=None)).encode()
 
 
 def _status(code: Code, message: str, retry_after_s: float) -> status_pb2.Status:

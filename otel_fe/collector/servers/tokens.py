@@ -47,7 +47,8 @@ class Tokens:
             if not blank or scheme.lower() != self._scheme.lower():
                 return False
         # All are compared: which one was nearly right must not show.
-        return any([hmac.compare_digest(given, token) for token in self._tokens])
+        found = [hmac.compare_digest(given, token) for token in self._tokens]
+        return any(found)
 
     def _refresh(self, file: Path) -> None:
         """Read the file where it has changed; while it cannot be read, the tokens stay as they are."""

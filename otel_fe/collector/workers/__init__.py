@@ -5,6 +5,6 @@
     hand_over    spans to the worker that decides their trace, over Unix sockets
     frames       how they stand in the stream
 
-All listen on the same ports (SO_REUSEPORT), so that the kernel spreads connections. Which worker decides a trace follows from its id
-alone; the one that receives a span hands it over, if it is another's.
+All listen on the same ports (SO_REUSEPORT), so that the kernel spreads connections. Which worker decides a trace follows from its
+id alone; the one that receives a span hands it over, if it is another's.
 """

@@ -39,7 +39,7 @@ class Crewman:
             WorkerError: It cannot start.
         """
         # None of it comes from outside.
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "otel_fe.collector.workers.worker", json.dumps(self._options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

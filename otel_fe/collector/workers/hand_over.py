@@ -76,7 +76,8 @@ class HandOver:
         """Wait until all is handed over; whether that came to pass in time."""
         deadline_s = time.monotonic() + timeout_s
         links = [link for link in self._links if link is not None]
-        return all([link.flush(deadline_s) for link in links])
+        flushed = [link.flush(deadline_s) for link in links]
+        return all(flushed)
 
     def close(self) -> None:
         """End the connections."""
@@ -101,16 +102,19 @@ class _Link:
         self._thread.start()
 
     def put(self, data: bytes, spans: int) -> None:
+        """Send a frame, later."""
         with self._changed:
             self._frames.append((data, spans))
             self.waiting_bytes += len(data)
             self._changed.notify_all()
 
     def flush(self, deadline_s: float) -> bool:
+        """Wait until all is sent; whether that came to pass in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._frames, max(0.0, deadline_s - time.monotonic()))
 
     def close(self) -> None:
+        """Send what waits, and end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

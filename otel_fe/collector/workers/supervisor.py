@@ -77,10 +77,10 @@ class Supervisor:
         Raises:
             WorkerError: One cannot. Where the others could, they go on with the new one: so the first is asked first.
         """
-        self.config = config
         self._copy()
         for one in self._crew:
             one.ask("reload")
+        self.config = config
 
     def stop(self, grace_s: float) -> None:
         """Stop all: first nothing more is taken or handed over, then all is decided and sent."""

@@ -103,7 +103,9 @@ class Worker:
 
     def _reload(self, _: str) -> dict[str, Any]:
         try:
-            self._collector.change(self._read())
+            config = self._read()
+            self._collector.change(config)
+            log_to_stderr(config.telemetry.logs_level)
         except (OtelFeError, OSError) as error:
             return {"error": str(error)}
         return {}
@@ -137,10 +139,10 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     try:
         Worker(parser.parse_args().options).run()
+    except BrokenPipeError:  # the supervisor is no more
+        return 1
     except (OtelFeError, OSError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
-        return 1
-    except BrokenPipeError:
         return 1
     return 0
 

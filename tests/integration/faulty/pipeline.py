@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import otel_fe
+from otel_fe.instrument import runtime
 from tests.integration.faulty.injection import injected
 
 
@@ -28,6 +29,7 @@ def flushing(app):
     return [(traced(app), app.captured.traces.force_flush()) for _ in range(40)]
 
 
+@injected("alerts.close", "process", "otel_fe.instrument.alerts:ProcessAlerts.close")
 @injected("pipeline.decide", "process", "otel_fe.pipeline.assembler:Assembler.decide_all")
 def shutting_down(app):
     return traced(app), app.captured.traces.shutdown(), app.captured.metrics.force_flush()
@@ -58,8 +60,22 @@ QUICK = "otel_fe.instrument.background"
 
 @injected("background.sweep", "background", "otel_fe.pipeline.assembler:Assembler.sweep", when="before")
 @injected("background.rss", "background", "otel_fe.instrument.process:sample_rss", when="before")
+@injected("background.alerts", "background", "otel_fe.instrument.alerts:ProcessAlerts.tick", when="before")
 @injected("background.gpu", "background", "otel_fe.instrument.process:GpuSampler", when="before")
 def work_while_the_background_fails(app):
     found = [traced(app)]
     app.await_fault()
+    return [*found, traced(app)], names(app)
+
+
+@injected("alerts", "alerts", "otel_fe.live.source:LiveSource.refresh", when="work")
+def work_while_alerts_fail(app):
+    found = [traced(app)]
+    if app.injection is not None:
+        alerts = runtime.current._alerts
+        alerts._begin_ns = 0
+        alerts.tick()
+        app.arm()
+        alerts._attached._next_ns = 0
+        alerts.tick()
     return [*found, traced(app)], names(app)

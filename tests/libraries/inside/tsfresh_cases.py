@@ -32,8 +32,7 @@ OPTIONS = {
 def test_extract_features_is_an_extraction(n_jobs):
     """A row a series, a column a feature; alone or with two processes, results are the same."""
     alone = extract_features(SERIES, n_jobs=n_jobs, **OPTIONS)
-    # tsfresh ends its pool by SIGTERM, at once; a Python handler of it in a forked child can come too late to be run.
-    with watching(flush_on_sigterm=False) as captured:
+    with watching() as captured:
         pd.testing.assert_frame_equal(tsfresh.extract_features(SERIES, n_jobs=n_jobs, **OPTIONS), alone)
     assert tree(captured) == ["feature_extraction extract_features"]
     assert told(captured.extraction()) == ("tsfresh", 20, alone.shape[1])

@@ -58,7 +58,9 @@ def receiver(*answers):
 
 def an_alert(state=State.FIRING, feature_set="user_profile", rule=DEFAULT_RULES[0], start=1_700_000_000.0):
     """Return an alert."""
-    reading = Reading(rule, 142.0, holds=True, over=False, samples=50, group=Group("", feature_set), words="50 extractions")
+    reading = Reading(
+        rule, 142.0, holds=True, over=False, samples=50, group=Group("", feature_set), words="50 extractions"
+    )
     times = (start, start + 60, start + 600 if state is State.RESOLVED else 0.0)
     why = Likely("pool_wait", "pool_wait takes 70%")
     return alert_of(reading, state, times, why, ("0" * 31 + "1",), "recovered" if state is State.RESOLVED else "")

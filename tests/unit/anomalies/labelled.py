@@ -45,7 +45,11 @@ def make(kind: str, seed: int) -> Labelled:
         points.append((START_S + index * STEP_S, None if missing else shape.value(even)))
     # A drift counts from where it is one deviation, a spike and a shift at once; half an hour after the end is still in time.
     labels = [
-        (START_S + (first + (last - first) // 6 * (name == "drift")) * STEP_S, START_S + (last + HOUR // 2) * STEP_S, name)
+        (
+            START_S + (first + (last - first) // 6 * (name == "drift")) * STEP_S,
+            START_S + (last + HOUR // 2) * STEP_S,
+            name,
+        )
         for first, last, name, _ in windows
     ]
     return Labelled(kind, points, labels)
@@ -56,7 +60,11 @@ def _windows(draw, count):
     found = []
     for name in ("spike", "shift", "drift") * 2:
         while True:
-            length = {"spike": draw.randint(1, 3), "shift": draw.randint(HOUR, 8 * HOUR), "drift": draw.randint(6 * HOUR, 30 * HOUR)}
+            length = {
+                "spike": draw.randint(1, 3),
+                "shift": draw.randint(HOUR, 8 * HOUR),
+                "drift": draw.randint(6 * HOUR, 30 * HOUR),
+            }
             first = draw.randrange(PER_DAY, count - 40 * HOUR)
             last = first + length[name] - 1
             if all(last + PER_DAY < a or first > b + PER_DAY for a, b, *_ in found):
@@ -79,8 +87,16 @@ class _shape:
     def __init__(self, draw, kind):
         self.kind = kind
         self.bad = 1 if kind == "p95 latency" else -1
-        self.sigma = {"p95 latency": draw.uniform(0.04, 0.12), "cache hit rate": draw.uniform(0.1, 0.25), "throughput": draw.uniform(0.04, 0.12)}[kind]
-        self.base = {"p95 latency": math.log(draw.uniform(20, 70)), "cache hit rate": draw.uniform(1.5, 3.0), "throughput": math.log(draw.uniform(5, 500))}[kind]
+        self.sigma = {
+            "p95 latency": draw.uniform(0.04, 0.12),
+            "cache hit rate": draw.uniform(0.1, 0.25),
+            "throughput": draw.uniform(0.04, 0.12),
+        }[kind]
+        self.base = {
+            "p95 latency": math.log(draw.uniform(20, 70)),
+            "cache hit rate": draw.uniform(1.5, 3.0),
+            "throughput": math.log(draw.uniform(5, 500)),
+        }[kind]
         self.daily = draw.uniform(1, 5) * self.sigma * (3 if kind == "throughput" else 1)
         self.second = self.daily * draw.uniform(0, 0.4)
         self.phase = draw.uniform(0, 2 * math.pi)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("river", reason="the extra `anomalies`")
+if find_spec("river") is None and os.environ.get("CI") != "true":
+    pytest.skip("river is missing (the extra `anomalies`)", allow_module_level=True)
 
 from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem  # noqa: E402
 from otel_fe.anomalies import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, AnomalyWatch, Detector  # noqa: E402
@@ -16,7 +19,7 @@ from otel_fe.model.figures import Figures  # noqa: E402
 from otel_fe.testing import FakeClock  # noqa: E402
 from tests.unit.anomalies.labelled import PER_DAY, START_S, STEP_S, make, score  # noqa: E402
 
-SEEDS = range(900, 904)
+SEEDS = range(900, 903)
 """The thresholds were chosen on seeds 100 to 104."""
 
 
@@ -48,7 +51,7 @@ def precision_and_recall(find, seeds=SEEDS, kinds=KINDS):
 
 
 def test_it_finds_more_than_a_threshold_and_cries_wolf_less_often():
-    """README's figures, on fewer seeds: 12 series of four weeks."""
+    """README's figures, on fewer seeds: 9 series of four weeks."""
     precision, recall = precision_and_recall(detected)
     plain_precision, plain_recall = precision_and_recall(plain)
     assert precision >= 0.75, (precision, recall)
@@ -86,8 +89,8 @@ def test_better_is_no_anomaly():
             assert not detector.observe(START_S + index * STEP_S, value).anomalous
 
 
-def test_an_anomaly_becomes_an_alert(monkeypatch):
-    """From extractions to an alert that says what is usual at this hour; in the first hour there is none."""
+def test_an_anomaly_becomes_an_alert():
+    """From extractions to an alert that says what is usual at this hour; resolved when it is usual again."""
     clock = FakeClock()
     collector = EnhancedMetricsCollector(clock=clock)
     system = FeatureExtractionAlertingSystem(collector, [], more=AnomalyWatch(collector.source))
@@ -95,23 +98,24 @@ def test_an_anomaly_becomes_an_alert(monkeypatch):
     def serve(minutes, duration_ms):
         alerts = []
         for _ in range(minutes // 5):
+            clock.advance(150)
             for number in range(40):
                 figures = Figures()
                 figures.feature_set = "a"
                 figures.duration_ns = int(duration_ms * 1e6 * (1 + number % 7 / 100))
                 collector.add_feature_extraction_metrics(figures)
-            clock.advance(300)
+            clock.advance(150)
             alerts += system.check_performance_alerts(0)
         return alerts
 
-    assert serve(30, 20.0) == []
-    assert serve(30, 90.0) == []
     assert serve(600, 20.0) == []
     alert = serve(15, 90.0)[0]
     assert (alert.type, alert.subject) == (AlertType.ANOMALY, "unusual p95 latency")
     assert alert.observed == pytest.approx(95, rel=0.1)
     assert "usually about" in alert.message
-    assert serve(120, 20.0)[-1:] == []  or not system.get_active_alerts()
+    serve(120, 20.0)
+    assert system.get_active_alerts() == []
+    assert [one.state.value for one in system.get_alert_history()] == ["resolved", "firing"]
     assert system.faults() == {}
 
 

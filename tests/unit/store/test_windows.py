@@ -6,13 +6,14 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otel_fe import semconv
-from otel_fe.store.counts import pack_buckets
+from otel_fe.store.counts import Counts, pack_buckets
 from otel_fe.store.distribution import Distribution
 from otel_fe.store.limits import StoreLimits, Tier
+from otel_fe.store.points import COUNTER, MetricPoint
 from otel_fe.store.series_keys import Which
 from otel_fe.testing import FakeClock
 from tests.unit.store.parts import HOUR, MINUTE, NS, T0, bed, counter, histogram
@@ -103,6 +104,7 @@ def snapped(time_ns, now_s):
 
 
 @settings(deadline=None, max_examples=25)
+@example([[0, 0, 0, 0]] * 7 + [[0, 0, 0, 2], [38, 0, 0, 10], [0, 9, 2, 6], [0, 20, 0, 25]], 256)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=40), st.integers(1, 300))
 def test_rolled_up_histograms_are_exact(tmp_path_factory, made, apart):
     """Buckets and sums are the same to the last one before and after, at any age."""
@@ -118,6 +120,22 @@ def test_rolled_up_histograms_are_exact(tmp_path_factory, made, apart):
             assert found.count == sum(held)
             assert found.total == total / NS
             assert [found.at_most(edge) for edge in (0.05, 0.1, 0.2)] == [sum(held[: i + 1]) for i in range(3)]
+            store.clock.advance(3 * 3600)
+            store.tidy()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40), st.integers(1, 300))
+def test_rolled_up_fractions_are_exact(tmp_path_factory, made, apart):
+    """A counter of seconds is kept in nanoseconds, and its sum is that of all of them, in however many rows."""
+    with bed(tmp_path_factory.mktemp("store"), SMALL) as store:
+        for value in made:
+            store.clock.advance(apart)
+            now = store.clock.time_ns()
+            point = MetricPoint("busy", "s", COUNTER, "shop", {}, "a", now - NS, now, True, Counts(value), NS)
+            store.points(point)
+        for _ in range(4):
+            assert store.reader.series.count(Which("busy"), 0, 1 << 62) == sum(made) / NS
             store.clock.advance(3 * 3600)
             store.tidy()
 
@@ -187,7 +205,7 @@ def test_slo_sums(store):
 def test_quantiles_lie_evenly_within_a_bucket(share, value):
     """As Prometheus has it: what has no upper edge lies at the last."""
     found = Distribution()
-    found.add((0.1, 0.2, 0.4), pack_buckets({0: 50, 2: 40, 3: 10}), 100, 0.0, 0)
+    found.add((0.1, 0.2, 0.4), pack_buckets({0: 50, 2: 40, 3: 10}), 100, 0, 0)
     expected = {0.95: 0.4}.get(share, value)
     assert found.quantile(share) == pytest.approx(expected)
     assert Distribution().quantile(0.5) is None
@@ -202,7 +220,7 @@ def test_series_with_different_edges_are_one_distribution(values, share):
     found = Distribution()
     for index, value in enumerate(values):
         shape = shapes[index % 2]
-        found.add(shape, pack_buckets({bisect_left(shape, value): 1}), 1, value, 0)
+        found.add(shape, pack_buckets({bisect_left(shape, value): 1}), 1, 0, 0)
     estimate = found.quantile(share)
     for edge in (16.0,):
         assert found.at_most(edge) == pytest.approx(len(values))

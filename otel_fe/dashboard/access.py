@@ -1,0 +1,103 @@
+"""Who may read the pages: everybody on this machine; from elsewhere, whoever has the token; nobody by a borrowed name.
+
+A web page elsewhere whose name was pointed to this machine sends its own name as `Host`: on loopback only names of loopback are
+answered, off loopback only addresses and names that were given. The session's cookie is not the token, and dies with the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COOKIE: Final = "otel_fe_session"
+_FEWEST: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules of one server."""
+
+    listen: Endpoint
+    token: str = ""
+    names: frozenset[str] = frozenset()
+    """Host names that it may be asked by, off loopback."""
+    _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def __post_init__(self) -> None:
+        if not self.listen.loopback and not self.token:
+            raise ConfigurationError(
+                "--listen",
+                str(self.listen),
+                "beyond loopback, set a token (--token-file, or OTEL_FE_DASHBOARD_TOKEN), or use localhost",
+            )
+        if self.token and len(self.token) < _FEWEST:
+            raise ConfigurationError("--token", f"{len(self.token)} characters", f"use at least {_FEWEST}")
+
+    def known_host(self, header: str) -> bool:
+        """Whether a request's `Host` is one of this server's."""
+        name = _name(header)
+        if self.listen.loopback:
+            return Endpoint(name, 0).loopback
+        if name in self.names or name == self.listen.host:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return Endpoint(name, 0).loopback
+        return True
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Whether whoever asks has shown the token, where there is one."""
+        if not self.token:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self.is_token(given):
+            return True
+        try:
+            morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return False
+        return morsel is not None and hmac.compare_digest(morsel.value.encode(), self.session().encode())
+
+    def is_token(self, given: str) -> bool:
+        """Whether this is the token; takes as long for one wrong one as for another."""
+        return hmac.compare_digest(
+            hashlib.sha256(given.strip().encode("utf-8", "replace")).digest(), hashlib.sha256(self.token.encode()).digest()
+        )
+
+    def session(self) -> str:
+        """Return what the cookie holds of somebody who has shown the token."""
+        return self._sign("session")
+
+    def form_token(self) -> str:
+        """Return what a form on one of our pages sends along, and a page elsewhere cannot know."""
+        return self._sign("form")
+
+    def is_form_token(self, given: str) -> bool:
+        """Whether a form came from one of our pages."""
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.form_token().encode())
+
+    def same_origin(self, headers: Mapping[str, str]) -> bool:
+        """Whether a form was sent by a page of this very server."""
+        origin = headers.get("origin", "")
+        return not origin or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+    def _sign(self, what: str) -> str:
+        return hmac.new(self._secret, f"{what}\0{self.token}".encode(), hashlib.sha256).hexdigest()
+
+
+def _name(header: str) -> str:
+    host, colon, port = header.strip().lower().rpartition(":")
+    return (host if colon and port.isdigit() else header.strip().lower()).strip("[]")

@@ -1,0 +1,79 @@
+"""What is wrong at the moment: budgets that burn, by exact counts, and alerts that processes have told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import semconv
+from otel_fe.dashboard import quantity
+from otel_fe.model.slo import PAGE
+from otel_fe.store.series_keys import Which
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.pipeline.slo_engine import SloState
+
+_FRESH_NS: Final = 10 * 60 * 1_000_000_000
+"""A gauge that was not heard of for longer says nothing of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """One alert that is true now."""
+
+    title: str
+    severity: str
+    """`page` or `ticket`."""
+    service: str
+    feature_set: str
+    detail: str
+    slo: str
+    """Its SLO; empty for one that a process has told of."""
+
+
+def alerts_of(stored: Stored, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
+    """Return the alerts that are true now, pages first."""
+    return shown_alerts(stored, stored.slo_states(), service, feature_set)
+
+
+def shown_alerts(
+    stored: Stored, states: tuple[SloState, ...], service: str | None, feature_set: str | None
+) -> list[ShownAlert]:
+    """Return the same, of states that are known already."""
+    found = [
+        ShownAlert(
+            f"{state.slo.name} {'budget burns' if one.alert.name == 'burn' else 'objective is broken'}",
+            one.alert.severity,
+            state.group.service,
+            state.group.feature_set,
+            one.describe(),
+            state.slo.name,
+        )
+        for state in states
+        for one in state.alerts
+        if one.true
+    ] + _told(stored)
+    wanted = [
+        one
+        for one in found
+        if service in (None, one.service) and (feature_set in (None, one.feature_set) or not one.feature_set)
+    ]
+    return sorted(wanted, key=lambda one: (one.severity != PAGE, one.service, one.feature_set, one.title))
+
+
+def _told(stored: Stored) -> list[ShownAlert]:
+    """Return the alerts that processes tell of by their gauge."""
+    now = stored.now_ns()
+    found = []
+    for key in stored.reader.series.keys(semconv.ALERT_ACTIVE):
+        shown = stored.reader.series.gauge_by_step(
+            Which(key.name, key.service, key.labels), now - _FRESH_NS, now + 1, _FRESH_NS
+        )
+        if shown and shown[-1].last > 0:
+            name = str(key.labels.get(semconv.ALERT, "alert")).replace("_", " ")
+            words = f"{quantity.count(shown[-1].last)} firing, told by the process itself"
+            severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
+            feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
+            found.append(ShownAlert(name, severity, key.service, feature_set, words, ""))
+    return found

@@ -1,0 +1,62 @@
+"""What the server sends back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+HTML: Final = "text/html; charset=utf-8"
+JSON: Final = "application/json"
+SECURITY: Final = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""On every answer. No inline script, no inline style, nothing from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: str = HTML
+    headers: tuple[tuple[str, str], ...] = ()
+    cacheable: bool = False
+    """Whether a browser may keep it: files of ours, never what the store says."""
+
+
+def json_answer(content: Any, status: int = 200) -> Answer:
+    """Return anything that a page is made of as JSON."""
+    return Answer(status, json.dumps(plain(content), ensure_ascii=False, allow_nan=False).encode(), JSON)
+
+
+def plain(value: Any) -> Any:
+    """Return a value with nothing in it that JSON does not have; bytes are left out."""
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (float, Fraction)):
+        number = float(value)
+        return number if number - number == 0 else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            one.name: plain(found)
+            for one in fields(value)
+            if not isinstance(found := getattr(value, one.name), bytes) and not one.name.startswith("_")
+        }
+    if isinstance(value, Mapping):
+        return {str(key): plain(found) for key, found in value.items() if not isinstance(found, bytes)}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return str(value)

@@ -1,0 +1,110 @@
+"""A selection against the rest of its window: where its milliseconds go, and which attributes it has more often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.pipeline.attribution import CAUSES
+
+if TYPE_CHECKING:
+    from otel_fe.store.attribute_counts import AttributeCounts
+    from otel_fe.store.trace_totals import Totals
+
+NAMES: Final = {
+    "cache_miss": "Cache miss",
+    "pool_wait": "Pool wait",
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "downstream": "Downstream",
+    "unexplained": "Unexplained",
+}
+_MOST_ATTRIBUTES: Final = 12
+_WORTH: Final = 0.05
+"""A smaller difference of shares is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCompared:
+    """One cause, in the mean extraction of each side, by weight."""
+
+    cause: str
+    name: str
+    selected_ns: float
+    rest_ns: float
+    difference_ns: float
+    share_of_difference: float
+    """0..1 of what the selection takes longer; 0 where this cause takes less of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Both sides."""
+
+    selected_count: int
+    selected_weight: float
+    rest_weight: float
+    selected_mean_ns: float
+    rest_mean_ns: float | None
+    """None where there is no rest: then there is nothing to compare with."""
+    causes: tuple[CauseCompared, ...]
+    """The one that explains most of the difference first."""
+
+    @property
+    def main(self) -> CauseCompared | None:
+        """The cause that explains most; None without a difference."""
+        first = self.causes[0] if self.causes else None
+        return first if first is not None and first.difference_ns > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeCompared:
+    """A value that the selection has more often than the rest, or less often."""
+
+    attribute: str
+    value: str
+    selected_share: float
+    rest_share: float
+
+
+def compare(selected: Totals, everything: Totals) -> Compared:
+    """Return a selection against the rest, given what both add up to."""
+    weight = selected.weight
+    other = max(0.0, everything.weight - weight) if everything.extractions > selected.extractions else 0.0
+    causes = []
+    for cause in CAUSES:
+        mine = selected.split_ns.get(cause, 0.0) / weight if weight else 0.0
+        rest = (everything.split_ns.get(cause, 0.0) - selected.split_ns.get(cause, 0.0)) / other if other else 0.0
+        causes.append((cause, mine, max(0.0, rest)))
+    longer = sum(max(0.0, mine - rest) for _, mine, rest in causes)
+    rows = [
+        CauseCompared(
+            cause, NAMES[cause], mine, rest, mine - rest, max(0.0, mine - rest) / longer if longer else 0.0
+        )
+        for cause, mine, rest in causes
+        if mine or rest
+    ]
+    return Compared(
+        selected.extractions,
+        weight,
+        other,
+        selected.duration_ns / weight if weight else 0.0,
+        max(0.0, everything.duration_ns - selected.duration_ns) / other if other else None,
+        tuple(sorted(rows, key=lambda row: -row.difference_ns)),
+    )
+
+
+def compare_attributes(selected: AttributeCounts, everything: AttributeCounts) -> tuple[AttributeCompared, ...]:
+    """Return the values whose shares differ most between a selection and its whole window, by samples of both."""
+    if not selected.weight or not everything.weight:
+        return ()
+    found = []
+    for attribute, values in selected.values.items():
+        known = everything.values.get(attribute, {})
+        for value in {*values, *known}:
+            mine = values.get(value, 0.0) / selected.weight
+            rest = known.get(value, 0.0) / everything.weight
+            if abs(mine - rest) >= _WORTH:
+                found.append(AttributeCompared(attribute, str(value), mine, rest))
+    found.sort(key=lambda one: (-abs(one.selected_share - one.rest_share), one.attribute, one.value))
+    return tuple(found[:_MOST_ATTRIBUTES])

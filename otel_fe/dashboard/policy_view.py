@@ -1,0 +1,127 @@
+"""Policies: the YAML in force, what each keeps, and what an edited one would make of the traces that are stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.config.collector import read_collector_config
+from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
+from otel_fe.errors import OtelFeError
+from otel_fe.replay.ledger import summary
+from otel_fe.replay.recorded import Request
+from otel_fe.replay.run import Replay, tail_sampling_of
+from otel_fe.store import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.view_address import ViewAddress
+
+_DECISIONS: Final = 2_000
+_SHOWN: Final = 30
+MOST_REPLAYED: Final = 2_000
+MOST_BYTES: Final = 256 * 1024
+"""Of a policy that is tried."""
+_SLOW_NS: Final = 100_000_000
+_FILE: Final = "edited"
+
+
+def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+    """Return the policies in force and what they did.
+
+    Raises:
+        StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
+    """
+    now = stored.now_ns()
+    since, until = address.window(now)
+    last = stored.reader.decisions.last(_DECISIONS)
+    in_force = yaml_in_force(stored)
+    names = {str(one.get("policy", "")) for one in last} | _names_in(in_force)
+    names |= {one.policy for one in stored.reader.traces.find(Selection(since, until, whole_traces=True), limit=500)}
+    kept = []
+    for name in sorted(names - {"", "none"}):
+        found = stored.reader.totals.totals(Selection(since, until, policy=name))
+        kept.append({"policy": name, "extractions": found.extractions, "weight": found.weight})
+    return {
+        "yaml": in_force,
+        "file": str(stored.config) if stored.config else "",
+        "kept": sorted(kept, key=lambda one: -one["weight"]),
+        "kept_total": sum(one["extractions"] for one in kept),
+        "decisions": last[:_SHOWN],
+        "not_kept": Counter(
+            "dropped by " + str(one.get("policy")) if one.get("dropped") else "not sampled"
+            for one in last
+            if not one.get("sampled")
+        ),
+        "text": in_force or EXAMPLE,
+        "result": None,
+        "problem": "",
+    }
+
+
+def yaml_in_force(stored: Stored) -> str:
+    """Return the policies of the collector's configuration as they are written; empty where that is not known."""
+    try:
+        return policies_in(stored.config.read_text(encoding="utf-8")) if stored.config else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def replayed(stored: Stored, address: ViewAddress, text: str) -> dict[str, Any]:
+    """Return the page with what an edited configuration makes of the newest stored traces in the window."""
+    page = policy_view(stored, address) | {"text": text}
+    since, until = address.window(stored.now_ns())
+    ids = list(
+        dict.fromkeys(
+            one.trace_id
+            for one in stored.reader.traces.find(Selection(since, until, whole_traces=True), limit=MOST_REPLAYED)
+        )
+    )
+    if not ids:
+        return page | {"problem": "There are no stored traces in this window. Choose a longer one, then replay again."}
+    try:
+        tried = _run(stored, text, ids)
+    except OtelFeError as error:
+        return page | {"problem": str(error)}
+    found = summary(tried.ledger, _SLOW_NS, tried.late_spans)
+    lost = [
+        {
+            "trace_id": f"{entry.trace_id:032x}",
+            "duration_ns": entry.duration_ns,
+            "failed": entry.failed,
+            "record": tried.ledger.explained(entry, tried.policies).as_dict(),
+        }
+        for entry in tried.ledger.entries.values()
+        if not entry.decision.sampled
+    ]
+    lost.sort(key=lambda one: (not one["failed"], -int(str(one["duration_ns"]))))
+    return page | {"result": {"summary": found, "lost": lost[:_SHOWN], "lost_count": len(lost)}}
+
+
+def _run(stored: Stored, text: str, ids: list[int]) -> Replay:
+    # No variable of this process is looked up: a policy that somebody pastes must not read them out.
+    config = read_collector_config(as_configuration(text), _FILE, {})
+    run = Replay(tail_sampling_of(config, _FILE))
+    run.run(_requests(stored, ids))
+    return run
+
+
+def _requests(stored: Stored, ids: list[int]) -> Iterator[Request]:
+    decoder = Decoder()
+    kept = [one for one in map(stored.reader.traces.by_id, ids) if one is not None and one.spans]
+    for trace in sorted(kept, key=lambda one: one.end_ns):
+        yield Request(f"{trace.trace_id:032x}", decoder.decode(trace.spans))
+
+
+def _names_in(text: str) -> set[str]:
+    """Return the names of a configuration's policies, so that one that keeps nothing is listed too."""
+    if not text:
+        return set()
+    try:
+        settings = tail_sampling_of(read_collector_config(as_configuration(text), _FILE, {}), _FILE)
+    except OtelFeError:
+        return set()
+    return {policy.name for policy in settings.policies}

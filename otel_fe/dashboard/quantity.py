@@ -1,0 +1,90 @@
+"""Numbers as people read them: rounded to what matters, and always with their unit."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Final
+
+_NONE: Final = "–"
+_BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+_THIN: Final = "\u202f"  # narrow no-break space
+
+
+def duration(value_ns: float | None) -> str:
+    """Write nanoseconds: `231 ms`, `1.2 s`, `84 µs`; a dash for None."""
+    if value_ns is None or not math.isfinite(value_ns):
+        return _NONE
+    for size, unit in _TIMES:
+        if abs(value_ns) >= size:
+            return f"{_short(value_ns / size)} {unit}"
+    return f"{value_ns:.0f} ns"
+
+
+def milliseconds(value_ns: float | None) -> str:
+    """Write nanoseconds in ms always, so that a column can be compared at a glance."""
+    return _NONE if value_ns is None else f"{_short(value_ns / 1e6)} ms"
+
+
+def signed_milliseconds(value_ns: float) -> str:
+    """Write a difference: `+38 ms`."""
+    return f"{'+' if value_ns >= 0 else '−'}{_short(abs(value_ns) / 1e6)} ms"
+
+
+def percent(ratio: float | None) -> str:
+    """Write a ratio 0..1 in per cent; a dash for None."""
+    if ratio is None or not math.isfinite(ratio):
+        return _NONE
+    value = ratio * 100
+    # 99.96 % is not all of it, and 0.04 % is not nothing.
+    digits = 2 if 0 < abs(value) < 1 or 99 < value < 100 else 1  # noqa: PLR2004
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") + " %"
+
+
+def count(value: float | None, noun: str = "") -> str:
+    """Write a number of things, with its digits in groups."""
+    if value is None:
+        return _NONE
+    text = f"{value:,.0f}" if abs(value - round(value)) < 0.005 else f"{value:,.1f}"  # noqa: PLR2004
+    return text.replace(",", _THIN) + (f" {noun}" if noun else "")
+
+
+def rate(per_s: float | None) -> str:
+    """Write how many a second."""
+    return _NONE if per_s is None else f"{_short(per_s)} /s"
+
+
+def size(value_bytes: float | None) -> str:
+    """Write bytes, in powers of a thousand as the requirement has them."""
+    if value_bytes is None:
+        return _NONE
+    for unit_bytes, unit in _BYTES:
+        if abs(value_bytes) >= unit_bytes:
+            return f"{_short(value_bytes / unit_bytes)} {unit}"
+    return f"{value_bytes:.0f} B"
+
+
+def weight(value: float | None) -> str:
+    """Write how many traces one stands for."""
+    return "unknown" if value is None else f"×{value:.4g}"
+
+
+def iso(time_ns: float) -> str:
+    """Write a Unix time as a machine reads it; the page's script shows it in the reader's zone."""
+    try:
+        return datetime.fromtimestamp(time_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return "1970-01-01T00:00:00.000+00:00"
+
+
+def clock_time(time_ns: float) -> str:
+    """Write a Unix time for those who have no script: UTC, and said so."""
+    return iso(time_ns)[:19].replace("T", " ") + " UTC"
+
+
+def _short(value: float) -> str:
+    magnitude = abs(value)
+    if magnitude >= 1000:  # noqa: PLR2004
+        return f"{value:,.0f}".replace(",", _THIN)
+    return f"{value:.0f}" if magnitude >= 100 else f"{value:.3g}"  # noqa: PLR2004

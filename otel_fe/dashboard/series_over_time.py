@@ -1,0 +1,109 @@
+"""Figures over a window, step by step, and whether they move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.live.trends import _trend
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.store.series_keys import Which
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.live.results import Trend
+
+_STEPS: Final = 90
+_NS: Final = 1_000_000_000
+_WIDTHS_S: Final = (60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A slice of time; slices in which nothing happened are left out."""
+
+    time_ns: int
+    extractions: int
+    per_s: float
+    p50_ns: float
+    p95_ns: float
+    slow_ratio: float
+    error_ratio: float | None
+    hit_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """All steps of a window."""
+
+    step_ns: int
+    steps: tuple[Step, ...]
+    trends: dict[str, Trend]
+    """By figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
+
+
+def step_of(window: tuple[int, int]) -> int:
+    """Return a step's width for a window: whole minutes, at most ninety steps."""
+    wanted = (window[1] - window[0]) / _STEPS / _NS
+    return next((one for one in _WIDTHS_S if one >= wanted), 86_400) * _NS
+
+
+def over_time(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> OverTime:
+    """Return how a group's figures went."""
+    step = step_of(window)
+    labels: dict[str, Any] = {} if feature_set is None else {semconv.FEATURE_SET: feature_set}
+    spreads = stored.reader.series.histogram_by_step(Which(semconv.DURATION, service, labels), *window, step)
+    ratios = {
+        slo: _ratios(stored, window, service, {**labels, semconv.SLO: slo}, step)
+        for slo in ("latency", "error_rate", "cache_hit_rate")
+    }
+    steps = []
+    for time_ns, spread in spreads:
+        if spread.count:
+            good, hits, right = (ratios[slo].get(time_ns) for slo in ("latency", "cache_hit_rate", "error_rate"))
+            slow = 1 - spread.at_most(LATENCY_LIMIT_NS / 1e9) / spread.count if good is None else 1 - good
+            seconds = (min(time_ns + step, window[1]) - max(time_ns, window[0])) / _NS
+            steps.append(
+                Step(
+                    time_ns,
+                    spread.count,
+                    spread.count / max(1.0, seconds),
+                    (spread.quantile(0.5) or 0.0) * 1e9,
+                    (spread.quantile(0.95) or 0.0) * 1e9,
+                    slow,
+                    None if right is None else 1 - right,
+                    hits,
+                )
+            )
+    return OverTime(step, tuple(steps), _trends(steps))
+
+
+def _ratios(
+    stored: Stored, window: tuple[int, int], service: str | None, labels: dict[str, Any], step_ns: int
+) -> dict[int, float]:
+    """Return the share of good events, step by step."""
+    series = stored.reader.series
+    good, bad = (
+        dict(
+            series.count_by_step(
+                Which(semconv.SLO_EVENTS, service, {**labels, semconv.GOOD: told}), *window, step_ns
+            )
+        )
+        for told in (True, False)
+    )
+    return {
+        time: good.get(time, 0) / total
+        for time in {*good, *bad}
+        if (total := good.get(time, 0) + bad.get(time, 0)) > 0
+    }
+
+
+def _trends(steps: list[Step]) -> dict[str, Trend]:
+    whole = steps[1:-1]  # the first and the last are cut off by the window
+    return {
+        "p95_latency_ms": _trend([one.p95_ns / 1e6 for one in whole], "p95_latency_ms"),
+        "throughput_per_s": _trend([one.per_s for one in whole], "throughput_per_s"),
+        "error_rate": _trend([one.error_ratio or 0.0 for one in whole], "error_rate"),
+        "cache_hit_rate": _trend([one.hit_ratio for one in whole if one.hit_ratio is not None], "cache_hit_rate"),
+    }

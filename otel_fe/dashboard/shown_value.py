@@ -1,0 +1,45 @@
+"""Attributes as they are shown: shortened, and without what may be a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST: Final = 300
+_SECRET: Final = re.compile(
+    r"authorization|cookie|passw|secret|token|api[-_.]?key|credential|private[-_.]?key"
+    r"|^http\.(request|response)\.header\.|^db\.(query|operation)\.parameter",
+    re.IGNORECASE,
+)
+_HIDDEN: Final = "(not shown)"
+
+
+def shown_attributes(pairs: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    """Return OTLP attributes as texts, by name. Those whose name speaks of secrets keep their value to themselves."""
+    return tuple(sorted((pair.key, _HIDDEN if _SECRET.search(pair.key) else shown(pair.value)) for pair in pairs))
+
+
+def shown(value: Any) -> str:
+    """Return an OTLP value as a text of bounded length."""
+    text = _text(value, 0)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _text(value: Any, depth: int) -> str:
+    kind = value.WhichOneof("value")
+    if kind is None or depth > 4:  # noqa: PLR2004 nobody reads deeper
+        return ""
+    if kind == "string_value":
+        return str(value.string_value)
+    if kind == "bool_value":
+        return "true" if value.bool_value else "false"
+    if kind == "array_value":
+        return ", ".join(_text(one, depth + 1) for one in value.array_value.values)
+    if kind == "kvlist_value":
+        return ", ".join(f"{one.key}={_text(one.value, depth + 1)}" for one in value.kvlist_value.values)
+    if kind == "bytes_value":
+        return f"{len(value.bytes_value)} bytes"
+    return f"{getattr(value, kind):.6g}" if kind == "double_value" else str(getattr(value, kind))

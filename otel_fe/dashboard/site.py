@@ -1,0 +1,173 @@
+"""Which page answers which path. Pure: a question in, an answer out; the server around it knows of sockets, and this does not."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from otel_fe.dashboard.access import COOKIE, Access
+from otel_fe.dashboard.answer import Answer, json_answer
+from otel_fe.dashboard.explore import explore
+from otel_fe.dashboard.exports import export
+from otel_fe.dashboard.overview import overview
+from otel_fe.dashboard.policy_view import policy_view, replayed
+from otel_fe.dashboard.resource_view import resource_view
+from otel_fe.dashboard.slo_view import slo_view
+from otel_fe.dashboard.templating import page, static_file
+from otel_fe.dashboard.trace_view import TRACE_ID, trace_view
+from otel_fe.dashboard.view_address import ViewAddress
+from otel_fe.errors import ConfigurationError
+from otel_fe.store.store_error import StoreError, StoreMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_fe.dashboard.stored import Stored
+
+_log = logging.getLogger("otel_fe.dashboard")
+_VIEWS: Final[dict[str, tuple[str, str, Callable[[Stored, ViewAddress], dict[str, Any]]]]] = {
+    "/": ("Overview", "overview.html", overview),
+    "/explore": ("Explore", "explore.html", explore),
+    "/slo": ("Objectives", "slo.html", slo_view),
+    "/resources": ("Resources", "resources.html", resource_view),
+    "/policies": ("Policies", "policies.html", policy_view),
+}
+NAVIGATION: Final = tuple((path, title) for path, (title, _, _) in _VIEWS.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request."""
+
+    method: str
+    target: str
+    """Path and query."""
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The part before the question mark."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The part behind it; of a name that stands there twice, the last."""
+        return dict(parse_qsl(urlsplit(self.target).query, max_num_fields=50))
+
+
+class Site:
+    """Answers questions. Safe to share between threads.
+
+    Args:
+        stored: What the pages are made of.
+        access: Who may ask.
+    """
+
+    def __init__(self, stored: Stored, access: Access) -> None:
+        self._stored = stored
+        self._access = access
+
+    def answer(self, question: Question) -> Answer:
+        """Return the answer to a question; never raises."""
+        try:
+            return self._admitted(question)
+        except ConfigurationError as error:
+            return self._message(400, "That address cannot be read", str(error))
+        except StoreMissingError:
+            return self._empty(question)
+        except StoreError as error:
+            return self._message(503, "The store cannot be read", str(error))
+        except Exception:
+            _log.exception("a page failed: %s", question.path)
+            return self._message(500, "Something went wrong here", "The dashboard's log has the error.")
+
+    def _admitted(self, question: Question) -> Answer:
+        if not self._access.known_host(question.headers.get("host", "")):
+            return Answer(403, b"ask by the name of localhost, or start the dashboard with --host NAME\n", "text/plain")
+        if question.path.startswith("/static/"):
+            found = static_file(question.path.removeprefix("/static/")) if question.method in ("GET", "HEAD") else None
+            return found or self._message(404, "There is no such file", "")
+        if question.method == "POST":
+            return self._posted(question)
+        if question.method not in ("GET", "HEAD"):
+            return Answer(405, b"use GET\n", "text/plain", (("Allow", "GET, HEAD"),))
+        if not self._access.admits(question.headers):
+            return page("login.html", 401, title="Sign in", problem="")
+        return self._shown(question)
+
+    def _posted(self, question: Question) -> Answer:
+        form = dict(parse_qsl(question.body.decode("utf-8", "replace"), max_num_fields=10))
+        if not self._access.same_origin(question.headers):
+            return Answer(403, b"sent by another site\n", "text/plain")
+        if question.path == "/login":
+            if self._access.token and self._access.is_token(form.get("token", "")):
+                cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
+                return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
+            return page("login.html", 401, title="Sign in", problem="That is not the token.")
+        if not self._access.admits(question.headers):
+            return page("login.html", 401, title="Sign in", problem="")
+        if question.path == "/policies" and self._access.is_form_token(form.get("form_token", "")):
+            address = ViewAddress.read(question.query)
+            content = replayed(self._stored, address, form.get("policy", "").replace("\r\n", "\n"))
+            return self._page("policies.html", "Policies", "/policies", address, **content)
+        return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
+
+    def _shown(self, question: Question) -> Answer:
+        path = question.path
+        if path.startswith("/trace/"):
+            return self._trace(question, path.removeprefix("/trace/"))
+        if path.startswith("/export."):
+            address = ViewAddress.read(question.query)
+            return export(self._stored, address, path.removeprefix("/export."))
+        as_json = path.endswith(".json")
+        view = _VIEWS.get("/" if path == "/overview.json" else path.removesuffix(".json"))
+        if view is None:
+            return self._message(404, "There is no such page", "The pages are in the navigation above.")
+        address = ViewAddress.read(question.query)
+        title, template, content = view
+        found = content(self._stored, address)
+        return json_answer(found) if as_json else self._page(template, title, path, address, **found)
+
+    def _trace(self, question: Question, name: str) -> Answer:
+        as_json = name.endswith(".json")
+        trace_id = name.removesuffix(".json").lower()
+        if not TRACE_ID.fullmatch(trace_id):
+            return self._message(400, "That is no trace id", "A trace id has 32 hexadecimal digits.")
+        found = trace_view(self._stored, trace_id)
+        status = 200 if found["kept"] or found["record"] else 404
+        if as_json:
+            return json_answer(found, status)
+        address = ViewAddress.read(question.query)
+        return self._page("trace.html", f"Trace {trace_id[:8]}", "/explore", address, status, **found)
+
+    def _page(
+        self, template: str, title: str, path: str, address: ViewAddress, status: int = 200, **content: Any
+    ) -> Answer:
+        now = self._stored.now_ns()
+        groups = self._stored.reader.sums.groups("latency")
+        groups = sorted({*groups, *self._stored.reader.totals.groups(address.window(now)[0])})
+        return page(
+            template,
+            status,
+            title=title,
+            path=path,
+            address=address,
+            shown_window=address.window(now),
+            now_ns=now,
+            groups_known=groups,
+            navigation=NAVIGATION,
+            form_token=self._access.form_token(),
+            **content,
+        )
+
+    def _empty(self, question: Question) -> Answer:
+        if question.path.endswith(".json"):
+            return json_answer({"empty": True}, 404)
+        return page("empty.html", 200, title="No data yet", navigation=NAVIGATION, path="/", directory=str(self._stored.directory))
+
+    def _message(self, status: int, heading: str, text: str) -> Answer:
+        return page("message.html", status, title=heading, navigation=NAVIGATION, path="", text=text)

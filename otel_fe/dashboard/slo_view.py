@@ -1,0 +1,147 @@
+"""Objectives: what is left of each budget, how fast it goes, when it will be gone, and which traces spent it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.dashboard.comparison import NAMES
+from otel_fe.dashboard.geometry import line_chart
+from otel_fe.dashboard import quantity
+from otel_fe.model.spans_of_time import show_span
+from otel_fe.pipeline.budget import project, remaining
+from otel_fe.pipeline.causes import rank
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.store import Selection
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.view_address import ViewAddress
+    from otel_fe.model.slo import Slo
+    from otel_fe.pipeline.slo_engine import SloState
+
+_POINTS: Final = 48
+_SPENT_BY: Final = {
+    "latency": {"low": f"{LATENCY_LIMIT_NS / 1e6:.6f}"},
+    "error_rate": {"error": "yes"},
+    "cache_hit_rate": {"cache_hit": "no"},
+}
+"""How the kept traces that spent a budget are found, by SLO."""
+
+
+def slo_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+    """Return every SLO in every group, and one of them in full.
+
+    Raises:
+        StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
+    """
+    states = [
+        state
+        for state in stored.slo_states()
+        if address.service in ("", state.group.service) and address.feature_set in ("", state.group.feature_set)
+    ]
+    chosen = next((one for one in states if one.slo.name == address.slo), None)
+    if chosen is None and address.slo:
+        chosen = None
+    return {
+        "states": [_row(stored, one) for one in sorted(states, key=_urgency)],
+        "chosen": None if chosen is None else _in_full(stored, chosen),
+    }
+
+
+def _urgency(state: SloState) -> tuple[bool, float]:
+    left = state.remaining
+    return not any(one.true for one in state.alerts), 2.0 if left is None else float(left)
+
+
+def _row(stored: Stored, state: SloState) -> dict[str, Any]:
+    left, counts = state.remaining, state.counts
+    return {
+        "slo": state.slo.name,
+        "service": state.group.service,
+        "feature_set": state.group.feature_set,
+        "objective": float(state.slo.objective),
+        "strict": state.slo.strict,
+        "window": str(state.slo.window),
+        "good_ratio": 1 - counts.bad / counts.total if counts.total else None,
+        "bad": counts.bad,
+        "total": counts.total,
+        "met": state.met,
+        "remaining": None if left is None else float(left),
+        "firing": [one.alert.severity for one in state.alerts if one.true],
+        "short": _short(stored, state),
+    }
+
+
+def _short(stored: Stored, state: SloState) -> bool:
+    """Whether counting began after the window did."""
+    first = stored.reader.sums.first_ns()
+    return first is None or first > state.slo.window.begin_ns(state.time_ns)
+
+
+def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
+    projection = project(state.slo, stored.events, state.time_ns).get(state.group)
+    points = _course(stored, state.slo, state)
+    since = points[0][0] if points else state.slo.window.begin_ns(state.time_ns)
+    values = [value for _, value in points]
+    least = min([0.0, *values])
+    spent = _SPENT_BY.get(state.slo.name)
+    return {
+        **_row(stored, state),
+        "title": state.slo.title or state.slo.description,
+        "alerts": [
+            {
+                "severity": one.alert.severity,
+                "name": one.alert.name,
+                "windows": [show_span(window) for window in one.alert.windows],
+                "rate": None if one.rate is None else float(one.rate),
+                "surely": one.rate_at_least,
+                "fires_at": state.slo.describe(one.alert),
+                "true": one.true,
+                "words": one.describe(),
+            }
+            for one in state.alerts
+        ],
+        "projection": projection,
+        "points": points,
+        "chart": line_chart(
+            points,
+            (since, state.time_ns + 1),
+            quantity.percent,
+            step_ns=max(1, (state.time_ns - since) // max(1, len(points) - 1)),
+            most=1.0,
+            least=max(-2.0, least) if least < 0 else 0.0,
+            limit=0.0,
+            width=900,
+            height=180,
+        ),
+        "spent_by": spent,
+        "causes": _causes(stored, state) if spent else None,
+    }
+
+
+def _course(stored: Stored, slo: Slo, state: SloState) -> list[tuple[int, float]]:
+    """Return what was left of the budget at moments since counting began: each of the window that ended then."""
+    now = state.time_ns
+    first = max(stored.reader.sums.first_ns() or now, slo.window.begin_ns(now))
+    found = []
+    for number in range(1, _POINTS + 1):
+        at = first + (now - first) * number // _POINTS
+        counts = stored.events.events(slo.indicator, slo.window.begin_ns(at), at).get(state.group)
+        left = None if counts is None else remaining(slo, counts)
+        if left is not None:
+            found.append((at, float(left)))
+    return found
+
+
+def _causes(stored: Stored, state: SloState) -> list[dict[str, Any]]:
+    """Return where the time of the kept traces that spent the budget went."""
+    bad: dict[str, Any] = {
+        "latency": {"min_duration_ns": LATENCY_LIMIT_NS},
+        "error_rate": {"error": True},
+        "cache_hit_rate": {"cache_hit": False},
+    }[state.slo.name]
+    begin = state.slo.window.begin_ns(state.time_ns)
+    group = stored.reader.totals.explained(
+        Selection(begin, state.time_ns + 1, state.group.service, state.group.feature_set, **bad), limit=2_000
+    )
+    return [{"name": NAMES[one.cause], "share": one.share, "cause": one.cause} for one in rank(group).ranked]

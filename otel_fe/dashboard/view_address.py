@@ -1,0 +1,130 @@
+"""What a page shows, as its URL says it: the window, the group, and the selection in the heat map. Frozen, and written back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from otel_fe.errors import ConfigurationError
+from otel_fe.store import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RANGES: Final = {
+    "15m": 900,
+    "1h": 3_600,
+    "6h": 21_600,
+    "24h": 86_400,
+    "7d": 604_800,
+    "30d": 2_592_000,
+}
+"""Relative windows, in s."""
+_NS: Final = 1_000_000_000
+_MS: Final = 1_000_000
+_NUMBER: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,9})?")
+_TRUTH: Final = {"": None, "yes": True, "no": False}
+_LONGEST: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ViewAddress:
+    """The part of a URL behind the question mark. Times are Unix ms, latencies ms; empty texts leave a filter out."""
+
+    range: str = ""
+    since: str = ""
+    until: str = ""
+    service: str = ""
+    feature_set: str = ""
+    t0: str = ""
+    """Of the selection, as the next three."""
+    t1: str = ""
+    low: str = ""
+    high: str = ""
+    cause: str = ""
+    policy: str = ""
+    error: str = ""
+    """`yes` or `no`."""
+    cache_hit: str = ""
+    order: str = ""
+    page: str = ""
+    slo: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> ViewAddress:
+        """Return what a query says; what it does not know is ignored.
+
+        Raises:
+            ConfigurationError: A value cannot be.
+        """
+        address = cls(**{one.name: query[one.name][:_LONGEST] for one in fields(cls) if one.name in query})
+        for name in ("since", "until", "t0", "t1", "low", "high", "page"):
+            value = getattr(address, name)
+            if value and not _NUMBER.fullmatch(value):
+                raise ConfigurationError(f"?{name}", value, "use a number")
+        if address.range and address.range not in RANGES:
+            raise ConfigurationError("?range", address.range, f"use one of {', '.join(RANGES)}")
+        for name in ("error", "cache_hit"):
+            if getattr(address, name) not in _TRUTH:
+                raise ConfigurationError(f"?{name}", getattr(address, name), "use yes or no")
+        if address.order not in ("", "newest", "oldest", "slowest", "fastest"):
+            raise ConfigurationError("?order", address.order, "use newest, oldest, slowest or fastest")
+        return address
+
+    def with_(self, **changes: Any) -> ViewAddress:
+        """Return another view."""
+        return replace(self, **{name: str(value) for name, value in changes.items()})
+
+    def url(self, path: str, **changes: Any) -> str:
+        """Return the URL of a view like this one with some things changed."""
+        told = self.with_(**changes)
+        pairs = [(one.name, getattr(told, one.name)) for one in fields(told) if getattr(told, one.name)]
+        return f"{path}?{urlencode(pairs)}" if pairs else path
+
+    def frame(self) -> ViewAddress:
+        """Return the window and the group alone: what goes along from page to page."""
+        return ViewAddress(self.range, self.since, self.until, self.service, self.feature_set)
+
+    @property
+    def relative(self) -> bool:
+        """Whether the window moves on with the time."""
+        return not (self.since and self.until)
+
+    @property
+    def length(self) -> str:
+        """The relative window's name."""
+        return self.range or "1h"
+
+    def window(self, now_ns: int) -> tuple[int, int]:
+        """Return the window, in Unix ns; it holds its beginning and not its end."""
+        if self.since and self.until:
+            since, until = round(float(self.since) * _MS), round(float(self.until) * _MS)
+            return (since, until) if since < until else (until, since + _MS)
+        return now_ns - RANGES[self.length] * _NS, now_ns
+
+    @property
+    def selects(self) -> bool:
+        """Whether a part of the heat map, or a cause, is selected."""
+        return any((self.t0, self.t1, self.low, self.high, self.cause, self.policy, self.error, self.cache_hit))
+
+    def background(self, now_ns: int) -> Selection:
+        """Return everything in the window, of the group."""
+        since, until = self.window(now_ns)
+        return Selection(since, until, self.service or None, self.feature_set or None)
+
+    def selection(self, now_ns: int) -> Selection:
+        """Return what is selected of it."""
+        since, until = self.window(now_ns)
+        return replace(
+            self.background(now_ns),
+            since_ns=max(since, round(float(self.t0) * _MS)) if self.t0 else since,
+            until_ns=min(until, round(float(self.t1) * _MS)) if self.t1 else until,
+            min_duration_ns=round(float(self.low) * _MS) if self.low else None,
+            max_duration_ns=round(float(self.high) * _MS) if self.high else None,
+            cause=self.cause or None,
+            policy=self.policy or None,
+            error=_TRUTH[self.error],
+            cache_hit=_TRUTH[self.cache_hit],
+        )

@@ -1,0 +1,58 @@
+"""The alerts of this process: evaluated in its background, told as log events and as a metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.clock import SystemClock
+from otel_fe.instrument import faults
+from otel_fe.instrument.resources import gpu
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import Metric
+
+    from otel_fe.alerting import Attached
+
+_CLOCK: Final = SystemClock()
+_BEGIN_S: Final = 10
+"""Processes that end before this never import what alerts need."""
+
+
+class ProcessAlerts:
+    """Alerts on what the pipeline of this process counts.
+
+    Args:
+        watched: What has an `engine`, which may change, as in a forked child.
+    """
+
+    def __init__(self, watched: Any) -> None:
+        self._watched = watched
+        self._attached: Attached | None = None
+        self._begin_ns = _CLOCK.monotonic_ns() + _BEGIN_S * 1_000_000_000
+
+    def tick(self) -> None:
+        """Evaluate, if it is time; called once a second in the background."""
+        if self._attached is not None:
+            self._attached.tick()
+        elif _CLOCK.monotonic_ns() >= self._begin_ns:
+            from otel_fe.alerting import attach  # noqa: PLC0415 here, so that no application waits for it
+
+            self._attached = attach(self._watched, gpu=gpu, on_fault=_record)
+
+    def metrics(self) -> list[Metric]:
+        """Return how many alerts fire, in the SDK's form."""
+        if self._attached is None:
+            return []
+        from otel_fe.alerting.gauges import sdk_metrics  # noqa: PLC0415 imported already
+
+        return sdk_metrics(self._attached.system.gauges(), _CLOCK.time_ns())
+
+    def close(self) -> None:
+        """Tell what is still to be told, and stop."""
+        attached, self._attached = self._attached, None
+        if attached is not None:
+            attached.close()
+
+
+def _record(name: str, fault: BaseException | None) -> None:
+    faults.record("alerts", fault if isinstance(fault, Exception) else RuntimeError(f"{name}: too slow, or its queue is full"))

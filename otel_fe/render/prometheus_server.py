@@ -1,0 +1,90 @@
+"""Settings of Prometheus and Alertmanager, and the alerts on the fleet's own losses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from otel_fe.model.slo import PAGE, TICKET
+from otel_fe.render import collector_places as places
+from otel_fe.render.rule_file import Group, Rule, write
+from otel_fe.render.yaml_file import write_yaml
+
+LOSSES: Final = "fleet.rules.yaml"
+"""Rules about the fleet itself."""
+_GROUPED_BY: Final = ["alertname", "slo", "job", "feature_extraction_feature_set"]
+_LOSSES: Final = (
+    (
+        "FleetForgotTraces",
+        "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total",
+        "traces were forgotten undecided: raise num_traces, or add samplers",
+    ),
+    (
+        "FleetRefusedToQueue",
+        "otelcol_exporter_enqueue_failed_spans_total",
+        "spans did not fit a full queue: see what it waits for",
+    ),
+    (
+        "FleetFailedToSend",
+        "otelcol_exporter_send_failed_spans_total",
+        "spans were given up: what they were sent to refuses them",
+    ),
+)
+
+
+def prometheus_yaml(comments: tuple[str, ...], rule_files: tuple[str, ...]) -> str:
+    """Return Prometheus's settings: the rules, Alertmanager, and the Collectors that it scrapes."""
+    tiers = {
+        places.AGENT: [f"{places.AGENT}:{places.OWN_METRICS}"],
+        places.SAMPLER: [f"{places.SAMPLER}-{number}:{places.OWN_METRICS}" for number in range(1, places.SAMPLERS + 1)],
+    }
+    settings: dict[str, Any] = {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
+        "rule_files": list(rule_files),
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]},
+        "scrape_configs": [
+            {"job_name": f"otelcol-{tier}", "static_configs": [{"targets": targets}]} for tier, targets in tiers.items()
+        ],
+        "storage": {"tsdb": {"out_of_order_time_window": "10m"}, "exemplars": {"max_exemplars": 100_000}},
+    }
+    return write_yaml(settings, comments)
+
+
+def loss_rules(comments: tuple[str, ...]) -> str:
+    """Return an alert for each way in which a Collector loses spans, which all count them."""
+    rules = [
+        Rule(
+            name,
+            f"sum by (job, instance) (increase({metric}[5m])) > 0",
+            alerting=True,
+            labels={"severity": TICKET},
+            annotations={"summary": f"{{{{ $labels.instance }}}}: {{{{ $value | humanize }}}} {meaning}"},
+        )
+        for name, metric, meaning in _LOSSES
+    ]
+    return write([Group("otel_fe:fleet", rules)], comments)
+
+
+def alertmanager_yaml(comments: tuple[str, ...]) -> str:
+    """Return Alertmanager's routes: pages and tickets apart, and no ticket while its page fires."""
+    receivers = (PAGE, TICKET)
+    settings: dict[str, Any] = {
+        "route": {
+            "receiver": TICKET,
+            "group_by": _GROUPED_BY,
+            "group_wait": "30s",
+            "group_interval": "5m",
+            "repeat_interval": "12h",
+            "routes": [{"matchers": [f'severity="{PAGE}"'], "receiver": PAGE, "repeat_interval": "1h"}],
+        },
+        "inhibit_rules": [
+            {
+                "source_matchers": [f'severity="{PAGE}"'],
+                "target_matchers": [f'severity="{TICKET}"'],
+                "equal": _GROUPED_BY[1:],
+            }
+        ],
+        "receivers": [
+            {"name": name, "webhook_configs": [{"url": f"http://on-call:8080/{name}"}]} for name in receivers
+        ],
+    }
+    return write_yaml(settings, comments)
