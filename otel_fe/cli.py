@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.command import add_commands
+from otel_fe.dashboard.command import add_dashboard
 from otel_fe.errors import OtelFeError
 from otel_fe.version import __version__
 
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-fe", description="Why are my features slow?")
     parser.add_argument("--version", action="version", version=f"otel-fe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for add in (_add_demo, _add_check, _add_replay, _add_render, add_commands):
+    for add in (_add_demo, _add_check, _add_replay, _add_render, add_commands, add_dashboard):
         add(commands)
     return parser
 

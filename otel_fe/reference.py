@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe import semconv
 from otel_fe.config import ottl, settings
-from otel_fe.instrument.libraries import LIBRARIES
-from otel_fe.instrument.libraries import __name__ as LIBRARIES_PACKAGE
+from otel_fe.instrument import libraries as hooked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +70,9 @@ def converters() -> str:
 def libraries() -> str:
     """Return the table of libraries whose calls are extractions."""
     # Where a library's hooks are in several modules, what it is about stands in the one of its name.
-    names = dict.fromkeys(name for library in LIBRARIES for name in (library.name.replace("-", "_"), library.hooks))
-    found = [name for name in names if importlib.util.find_spec(f"{LIBRARIES_PACKAGE}.{name}") is not None]
-    modules = [importlib.import_module(f"{LIBRARIES_PACKAGE}.{name}") for name in found]
+    names = dict.fromkeys(name for library in hooked.LIBRARIES for name in (library.name.replace("-", "_"), library.hooks))
+    found = [name for name in names if importlib.util.find_spec(f"{hooked.__name__}.{name}") is not None]
+    modules = [importlib.import_module(f"{hooked.__name__}.{name}") for name in found]
     told = [module.ABOUT for module in modules if hasattr(module, "ABOUT")]
     rows = [(f"`{about.library}`", about.extraction, about.children, " and ".join(about.versions)) for about in told]
     return _table(("library", "an extraction is", "its children are", "tested with"), rows)

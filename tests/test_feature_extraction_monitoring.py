@@ -8,6 +8,9 @@ import threading
 
 import pytest
 
+from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem
+from otel_fe.cache_connection_integration import CacheConnectionIntegration
+from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from tests.observed import instrumented
 
@@ -164,3 +167,54 @@ def test_impossible_figures_are_named(arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=name):
         FeatureExtractionPerformanceMonitor().end_extraction(**arguments)
+
+
+def test_the_metrics_collector_s_sample_code():
+    """Metrics go in as the monitor gives them, and come out for now and for the last hour."""
+    monitor = FeatureExtractionPerformanceMonitor()
+    for duration_ms in (20.0, 30.0, 250.0):
+        monitor.start_extraction()
+        monitor.end_extraction(duration_ms=duration_ms, used_cache=True)
+    metrics = monitor.get_performance_stats()
+    collector = EnhancedMetricsCollector()
+    collector.add_feature_extraction_metrics(metrics)
+    real_time = collector.get_real_time_metrics()
+    summary = collector.get_performance_summary()
+    collector.close()
+    assert real_time["total_extractions"] == 3
+    assert summary["extractions_since_start"] == 3
+    assert not summary["requirements_met"], "one of three took longer than 100 ms"
+    assert json.loads(json.dumps(dict(summary), default=dict))
+
+
+def test_the_alerting_system_s_sample_code():
+    """A handler is called for what it was registered for, with a title and a message."""
+    collector = EnhancedMetricsCollector()
+    collector.add_feature_extraction_metrics([{"duration_ms": 400.0, "feature_set": "slow"}] * 200)
+    alerting_system = FeatureExtractionAlertingSystem(collector)
+    told = []
+
+    def handle_alert(alert):
+        told.append(f"Alert: {alert.title} - {alert.message}")
+
+    alerting_system.register_alert_handler(AlertType.LATENCY_THRESHOLD, handle_alert)
+    alerts = alerting_system.check_performance_alerts()
+    alerting_system.close()
+    collector.close()
+    assert AlertType.LATENCY_THRESHOLD in {alert.type for alert in alerts}
+    (line,) = told
+    assert line.startswith("Alert: P95 latency of slow is 400 ms - ")
+
+
+def test_the_cache_integration_s_sample_code():
+    """Any object that counts its hits and misses is a cached extractor."""
+
+    class CachedExtractor:
+        def get_cache_stats(self):
+            return {"hits": 60, "misses": 40}
+
+    with CacheConnectionIntegration() as cache_integration:
+        cache_integration.sync_cache_metrics(CachedExtractor())
+        stats = cache_integration.get_unified_resource_stats()
+    (cache,) = stats["caches"].values() if hasattr(stats["caches"], "values") else stats["caches"]
+    assert cache["hit_ratio"] == pytest.approx(0.6)

@@ -6,6 +6,18 @@ What the pages need beyond the standard library (the extra `dashboard`) is impor
 
 from __future__ import annotations
 
-from otel_fe.dashboard.live_dashboard import FeatureExtractionDashboard
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.live_dashboard import FeatureExtractionDashboard
 
 __all__ = ["FeatureExtractionDashboard"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the component when it is asked for: the command `otel-fe` does without it."""
+    if name in __all__:
+        from otel_fe.dashboard import live_dashboard  # noqa: PLC0415 see above
+
+        return getattr(live_dashboard, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
