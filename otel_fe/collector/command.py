@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.errors import MissingExtraError
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
 
@@ -73,8 +75,13 @@ def _trace_id(text: str) -> str:
 
 
 def _collector(arguments: argparse.Namespace) -> int:
-    from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
-    from otel_fe.collector.settings import Options  # noqa: PLC0415
+    try:
+        from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
+        from otel_fe.collector.settings import Options  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("otel_fe"):
+            raise
+        raise MissingExtraError("the collector", "collector") from error
 
     return serve(
         Options(

@@ -74,7 +74,8 @@ class Access:
     def is_token(self, given: str) -> bool:
         """Whether this is the token; takes as long for one wrong one as for another."""
         return hmac.compare_digest(
-            hashlib.sha256(given.strip().encode("utf-8", "replace")).digest(), hashlib.sha256(self.token.encode()).digest()
+            hashlib.sha256(given.strip().encode("utf-8", "replace")).digest(),
+            hashlib.sha256(self.token.encode()).digest(),
         )
 
     def session(self) -> str:

@@ -29,7 +29,9 @@ def add_dashboard(commands: Commands) -> None:
     dashboard.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
     dashboard.add_argument("--listen", default=_LISTEN, metavar="HOST:PORT", help="where (default %(default)s)")
     dashboard.add_argument(
-        "--token", default="", help=f"who asks must know it; needed off loopback. Better in {_TOKEN}: others see arguments"
+        "--token",
+        default="",
+        help=f"who asks must know it; needed off loopback. Better in {_TOKEN}: others see arguments",
     )
     dashboard.add_argument("--token-file", type=Path, metavar="FILE", help="a file that holds it")
     dashboard.add_argument(
@@ -42,8 +44,12 @@ def add_dashboard(commands: Commands) -> None:
         metavar="[NAME=]URL",
         help=f"where else traces are, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; several times for several",
     )
-    dashboard.add_argument("--config", type=Path, metavar="FILE", help="the collector's YAML, for the page about policies")
-    dashboard.add_argument("--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)")
+    dashboard.add_argument(
+        "--config", type=Path, metavar="FILE", help="the collector's YAML, for the page about policies"
+    )
+    dashboard.add_argument(
+        "--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)"
+    )
     dashboard.set_defaults(run=_dashboard)
 
 

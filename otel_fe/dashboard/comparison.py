@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.dashboard.shown_value import is_secret
 from otel_fe.pipeline.attribution import CAUSES
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class AttributeCompared:
-    """A value that the selection has more often than the rest, or less often."""
+    """A value that the selection has more often than the rest; shares are 0..1, by weight."""
 
     attribute: str
     value: str
@@ -78,9 +79,7 @@ def compare(selected: Totals, everything: Totals) -> Compared:
         causes.append((cause, mine, max(0.0, rest)))
     longer = sum(max(0.0, mine - rest) for _, mine, rest in causes)
     rows = [
-        CauseCompared(
-            cause, NAMES[cause], mine, rest, mine - rest, max(0.0, mine - rest) / longer if longer else 0.0
-        )
+        CauseCompared(cause, NAMES[cause], mine, rest, mine - rest, max(0.0, mine - rest) / longer if longer else 0.0)
         for cause, mine, rest in causes
         if mine or rest
     ]
@@ -94,17 +93,28 @@ def compare(selected: Totals, everything: Totals) -> Compared:
     )
 
 
-def compare_attributes(selected: AttributeCounts, everything: AttributeCounts) -> tuple[AttributeCompared, ...]:
-    """Return the values whose shares differ most between a selection and its whole window, by samples of both."""
-    if not selected.weight or not everything.weight:
+def compare_attributes(
+    selected: AttributeCounts, everything: AttributeCounts, part: float
+) -> tuple[AttributeCompared, ...]:
+    """Return the values that a selection has more often than the rest, the most telling first, by samples.
+
+    Args:
+        selected: A sample of the selection.
+        everything: A sample of its whole window.
+        part: The selection's share of the window, 0..1, by weight.
+    """
+    if not selected.weight or not everything.weight or part >= 1:
         return ()
     found = []
     for attribute, values in selected.values.items():
+        if is_secret(attribute):
+            continue
         known = everything.values.get(attribute, {})
-        for value in {*values, *known}:
-            mine = values.get(value, 0.0) / selected.weight
-            rest = known.get(value, 0.0) / everything.weight
-            if abs(mine - rest) >= _WORTH:
-                found.append(AttributeCompared(attribute, str(value), mine, rest))
-    found.sort(key=lambda one: (-abs(one.selected_share - one.rest_share), one.attribute, one.value))
+        for value, weight in values.items():
+            mine, whole = weight / selected.weight, known.get(value, 0.0) / everything.weight
+            rest = min(1.0, max(0.0, (whole - part * mine) / (1 - part)))
+            if mine - rest >= _WORTH:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                found.append(AttributeCompared(attribute, text, mine, rest))
+    found.sort(key=lambda one: (one.rest_share - one.selected_share, one.attribute, one.value))
     return tuple(found[:_MOST_ATTRIBUTES])

@@ -9,14 +9,16 @@ from otel_fe.dashboard.heat_drawing import column_ns, draw
 from otel_fe.pipeline.causes import rank
 
 if TYPE_CHECKING:
+    from otel_fe.dashboard.comparison import AttributeCompared
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
+    from otel_fe.store import Selection
     from otel_fe.store.trace_totals import Totals
 
 PATH: Final = "/explore"
 PAGE_SIZE: Final = 50
-_SAMPLE: Final = 300
-_EXPLAINED: Final = 5_000
+_SAMPLE: Final = 200
+_EXPLAINED: Final = 2_000
 
 
 def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
@@ -25,21 +27,27 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     Raises:
         StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
     """
-    now = stored.now_ns()
-    window = address.window(now)
-    background, selection = address.background(now), address.selection(now)
-    reader = stored.reader
-    heat = reader.totals.heat_map(background, column_ns(window))
+    window = stored.remembered.window(address.window(stored.now_ns()), relative=address.relative)
+    background, selection = address.background(window), address.selection(window)
+    reader, length = stored.reader, window[1] - window[0]
+    heat = stored.remembered.get(
+        ("heat", background), length, lambda: reader.totals.heat_map(background, column_ns(window))
+    )
     page = int(float(address.page or 0))
     order = address.order or "slowest"
     found = reader.traces.find(selection, order=order, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
-    everything = reader.totals.totals(background)
+    everything = stored.remembered.get(("totals", background), length, lambda: reader.totals.totals(background))
     selected = reader.totals.totals(selection) if address.selects else everything
     return {
         "window": window,
         "heat": draw(heat, window, address, PATH),
         "found": [
-            {"trace_id": f"{one.trace_id:032x}", "policy": one.policy, "weight": one.weight, "extraction": one.extraction}
+            {
+                "trace_id": f"{one.trace_id:032x}",
+                "policy": one.policy,
+                "weight": one.weight,
+                "extraction": one.extraction,
+            }
             for one in found[:PAGE_SIZE]
         ],
         "more": len(found) > PAGE_SIZE,
@@ -48,16 +56,21 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "everything": everything,
         "selected": selected,
         "compared": compare(selected, everything) if address.selects else None,
-        "attributes": _attributes(stored, address, selected) if address.selects else (),
+        "attributes": _attributes(stored, background, selection, selected, everything) if address.selects else (),
         "what_if": rank(reader.totals.explained(selection, limit=_EXPLAINED)) if selected.extractions else None,
     }
 
 
-def _attributes(stored: Stored, address: ViewAddress, selected: Totals) -> Any:
+def _attributes(
+    stored: Stored, background: Selection, selection: Selection, selected: Totals, everything: Totals
+) -> tuple[AttributeCompared, ...]:
     if not selected.extractions:
         return ()
-    now, reader = stored.now_ns(), stored.reader
+    reader, length = stored.reader, background.until_ns - background.since_ns
     return compare_attributes(
-        reader.attribute_counts(address.selection(now), limit=_SAMPLE),
-        reader.attribute_counts(address.background(now), limit=_SAMPLE),
+        reader.attribute_counts(selection, limit=_SAMPLE),
+        stored.remembered.get(
+            ("attributes", background), length, lambda: reader.attribute_counts(background, limit=_SAMPLE)
+        ),
+        selected.weight / everything.weight if everything.weight else 1.0,
     )

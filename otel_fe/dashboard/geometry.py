@@ -1,4 +1,7 @@
-"""Where things stand in a drawing: scales, round ticks, paths. Drawn by the server as SVG, so that a page needs no script to be read."""
+"""Where things stand in a drawing: scales, round ticks, paths.
+
+The server draws, as SVG, so that a page can be read without a script, and follows the reader's colours.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,7 @@ def line_chart(
     limit: float | None = None,
     most: float | None = None,
     least: float = 0.0,
+    marks: Sequence[float] = (),
     width: int = 560,
     height: int = 150,
 ) -> LineChart:
@@ -77,6 +81,7 @@ def line_chart(
         limit: The objective, in the values' unit.
         most: The top of the axis; what is needed where None.
         least: The foot of the axis.
+        marks: Of the axis of values; foot, middle and top where empty.
         width: Of the drawing, in px, as `height`.
         height: Likewise.
     """
@@ -92,7 +97,7 @@ def line_chart(
 
     places = [(x(time), y(value), say(value), time) for time, value in points]
     line, under = _paths(places, foot, gap=2.5 * step_ns / max(1, window[1] - window[0]) * (right - left))
-    marks = [least + (peak - least) * share / 2 for share in range(3)]
+    marks = marks or [least + (peak - least) * share / 2 for share in range(3)]
     return LineChart(
         width,
         height,

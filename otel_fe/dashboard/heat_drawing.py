@@ -63,6 +63,8 @@ class DrawnHeatMap:
     marked: tuple[float, float, float, float] | None
     """The selected range: x, y, width, height."""
     most_weight: float
+    """In a cell below the objective."""
+    most_weight_slow: float
 
 
 def column_ns(window: tuple[int, int]) -> int:
@@ -79,14 +81,28 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
     edges = _edges(heat.cells)
     foot = _TOP + _ROW * (len(edges) - 1)
     right = _WIDTH - 8
-    place = {edge: foot - _ROW * number for number, edge in enumerate(edges)}
-    most = max((cell.weight for cell in heat.cells), default=1.0)
+    place: dict[int, float] = {edge: foot - _ROW * number for number, edge in enumerate(edges)}
+    # Slow ones are kept one by one, the others by samples: each side has a scale of its own, or the slow ones would not be seen.
+    most = {
+        slow: max((cell.weight for cell in heat.cells if (cell.low_ns >= LATENCY_LIMIT_NS) is slow), default=1.0)
+        for slow in (False, True)
+    }
 
     def x(time_ns: float) -> float:
         return _LEFT + min(1.0, max(0.0, (time_ns - window[0]) / (window[1] - window[0]))) * (right - _LEFT)
 
+    bare = address.url(path, t0="", t1="", low="", high="", page="")
+    base = f"{bare}{'&' if '?' in bare else '?'}"
     cells = tuple(
-        _cell(cell, heat.step_ns, (x(cell.time_ns), x(cell.time_ns + heat.step_ns)), place, most, address, path)
+        _cell(
+            cell,
+            heat.step_ns,
+            (x(cell.time_ns), x(cell.time_ns + heat.step_ns)),
+            place,
+            most[cell.low_ns >= LATENCY_LIMIT_NS],
+            address,
+            base,
+        )
         for cell in heat.cells
     )
     limit = edges.index(LATENCY_LIMIT_NS)
@@ -102,7 +118,8 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
         (window[0] / _MIB, window[1] / _MIB),
         tuple(edge / _MIB for edge in edges),
         _marked(address, window, edges, place, x),
-        most,
+        most[False],
+        most[True],
     )
 
 
@@ -122,7 +139,7 @@ def _cell(
     place: dict[int, float],
     most: float,
     address: ViewAddress,
-    path: str,
+    base: str,
 ) -> DrawnCell:
     start_ms, end_ms = cell.time_ns / _MIB, (cell.time_ns + step_ns) / _MIB
     high = cell.high_ns
@@ -137,9 +154,9 @@ def _cell(
         round(wide, 1),
         _ROW - 1,
         max(1, min(LEVELS, math.ceil(share * LEVELS))),
-        address.url(path, t0=f"{start_ms:.0f}", t1=f"{end_ms:.0f}", low=low_ms, high=high_ms, page=""),
-        f"{quantity.milliseconds(cell.low_ns)} to {upto}: {quantity.count(cell.extractions)} kept, "
-        f"standing for {quantity.count(cell.weight)} extractions",
+        f"{base}t0={start_ms:.0f}&t1={end_ms:.0f}&low={low_ms}" + (f"&high={high_ms}" if high_ms else ""),
+        f"{quantity.clock_time(cell.time_ns)}, {quantity.milliseconds(cell.low_ns)} to {upto}: "
+        f"{quantity.count(cell.extractions)} kept, standing for {quantity.count(cell.weight)} extractions",
         cell.low_ns >= LATENCY_LIMIT_NS,
         chosen,
         cell.time_ns,
@@ -147,7 +164,11 @@ def _cell(
 
 
 def _marked(
-    address: ViewAddress, window: tuple[int, int], edges: list[int], place: dict[int, float], x: Callable[[float], float]
+    address: ViewAddress,
+    window: tuple[int, int],
+    edges: list[int],
+    place: dict[int, float],
+    x: Callable[[float], float],
 ) -> tuple[float, float, float, float] | None:
     if not (address.t0 or address.low or address.high):
         return None

@@ -103,12 +103,14 @@ class FeatureExtractionDashboard:
 
     def _alerts(self) -> AlertOverview:
         active = tuple(self._alerting.evaluate())
-        recent = tuple(reversed(self._alerting.get_alert_history()[-_RECENT:]))
+        recent = tuple(reversed(self._alerting.get_alert_history(_RECENT)))
         return AlertOverview(active, recent, dict(Counter(alert.severity.value for alert in active)))
 
 
 def _advice(alerts: AlertOverview, connections: UnifiedResourceStats | None) -> tuple[str, ...]:
     found = [f"{alert.title}: {alert.first_action}" for alert in alerts.active if alert.first_action]
-    for one in () if connections is None else connections.recommendations:
-        found.append(f"{one.subject}: set {one.setting} to {one.advised} {one.unit}".rstrip() + f". {one.arithmetic}")
+    found += [
+        f"{one.subject}: set {one.setting} to {one.advised} {one.unit}".rstrip() + f". {one.arithmetic}"
+        for one in (() if connections is None else connections.recommendations)
+    ]
     return tuple(dict.fromkeys(found))

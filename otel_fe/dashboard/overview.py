@@ -108,7 +108,7 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
 
 def groups_of(stored: Stored, window: tuple[int, int], address: ViewAddress) -> list[dict[str, Any]]:
     """Return every service and feature set with its figures, the one with most slow extractions first."""
-    found = []
+    found: list[dict[str, Any]] = []
     for service, feature_set in stored.reader.sums.groups("latency"):
         if address.service not in ("", service) or address.feature_set not in ("", feature_set):
             continue
@@ -120,6 +120,7 @@ def groups_of(stored: Stored, window: tuple[int, int], address: ViewAddress) -> 
 
 
 def causes_of(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> Causes:
+    """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
     slow = Selection(*window, service, feature_set, min_duration_ns=LATENCY_LIMIT_NS)
     everything = Selection(*window, service, feature_set)
     group = stored.reader.totals.explained(slow, limit=_SAMPLE)

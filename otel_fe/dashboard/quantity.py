@@ -6,7 +6,7 @@ import math
 from datetime import datetime, timezone
 from typing import Final
 
-_NONE: Final = "–"
+_NONE: Final = "–"  # noqa: RUF001 a dash is what is shown
 _BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 _THIN: Final = "\u202f"  # narrow no-break space
@@ -29,7 +29,7 @@ def milliseconds(value_ns: float | None) -> str:
 
 def signed_milliseconds(value_ns: float) -> str:
     """Write a difference: `+38 ms`."""
-    return f"{'+' if value_ns >= 0 else '−'}{_short(abs(value_ns) / 1e6)} ms"
+    return f"{'+' if value_ns >= 0 else '−'}{_short(abs(value_ns) / 1e6)} ms"  # noqa: RUF001 a minus sign
 
 
 def percent(ratio: float | None) -> str:
@@ -67,7 +67,7 @@ def size(value_bytes: float | None) -> str:
 
 def weight(value: float | None) -> str:
     """Write how many traces one stands for."""
-    return "unknown" if value is None else f"×{value:.4g}"
+    return "unknown" if value is None else f"×{value:.4g}"  # noqa: RUF001 a multiplication sign
 
 
 def iso(time_ns: float) -> str:

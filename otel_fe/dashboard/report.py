@@ -86,7 +86,7 @@ def _csv(rows: Iterable[tuple[str, Any, str]]) -> str:
 
 
 def _html(data: dict[str, Any], title: str) -> str:
-    style = files("otel_fe.dashboard").joinpath("static", "report.css").read_text(encoding="utf-8")
+    style = files("otel_fe.dashboard").joinpath("static").joinpath("report.css").read_text(encoding="utf-8")
     parts = [_section(name, value) for name, value in data.items() if isinstance(value, (dict, list))]
     heads = "".join(_line(name, value) for name, value in data.items() if not isinstance(value, (dict, list)))
     return (
@@ -105,8 +105,10 @@ def _section(name: str, value: Any, depth: int = 2) -> str:
     single = {key: found for key, found in value.items() if not isinstance(found, (dict, list))}
     many = {key: found for key, found in value.items() if isinstance(found, (dict, list))}
     lines = "".join(_line(key, found) for key, found in single.items())
-    return head + (f"<table>{lines}</table>" if lines else "") + "".join(
-        _section(key, found, depth + 1) for key, found in many.items()
+    return (
+        head
+        + (f"<table>{lines}</table>" if lines else "")
+        + "".join(_section(key, found, depth + 1) for key, found in many.items())
     )
 
 
@@ -116,7 +118,8 @@ def _table(values: list[Any], depth: int) -> str:
     names = [name for name, found in values[0].items() if not isinstance(found, (dict, list))]
     head = "".join(f'<th scope="col">{escape(_words(name))}</th>' for name in names)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_shown(name, one.get(name)))}</td>" for name in names) + "</tr>" for one in values
+        "<tr>" + "".join(f"<td>{escape(_shown(name, one.get(name)))}</td>" for name in names) + "</tr>"
+        for one in values
     )
     del depth
     return f"<table><tr>{head}</tr>{body}</table>"
@@ -133,7 +136,7 @@ def _words(name: str) -> str:
 def _shown(name: str, value: Any) -> str:
     """Return a value with its unit."""
     if value is None:
-        return "–"
+        return "–"  # noqa: RUF001 a dash is what is shown
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
     unit = _unit(name)

@@ -63,9 +63,7 @@ def _usage(
     }
 
 
-def _lookups(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
-) -> dict[str, float]:
+def _lookups(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> dict[str, float]:
     labels: dict[str, Any] = {} if feature_set is None else {semconv.FEATURE_SET.replace(".", "__"): feature_set}
     return {
         result: stored.reader.sums.count(semconv.CACHE_LOOKUPS_METRIC, *window, service, result=result, **labels)

@@ -85,17 +85,11 @@ def _ratios(
     """Return the share of good events, step by step."""
     series = stored.reader.series
     good, bad = (
-        dict(
-            series.count_by_step(
-                Which(semconv.SLO_EVENTS, service, {**labels, semconv.GOOD: told}), *window, step_ns
-            )
-        )
+        dict(series.count_by_step(Which(semconv.SLO_EVENTS, service, {**labels, semconv.GOOD: told}), *window, step_ns))
         for told in (True, False)
     )
     return {
-        time: good.get(time, 0) / total
-        for time in {*good, *bad}
-        if (total := good.get(time, 0) + bad.get(time, 0)) > 0
+        time: good.get(time, 0) / total for time in {*good, *bad} if (total := good.get(time, 0) + bad.get(time, 0)) > 0
     }
 
 

@@ -17,9 +17,14 @@ _SECRET: Final = re.compile(
 _HIDDEN: Final = "(not shown)"
 
 
+def is_secret(name: str) -> bool:
+    """Whether an attribute's name speaks of secrets."""
+    return _SECRET.search(name) is not None
+
+
 def shown_attributes(pairs: Iterable[Any]) -> tuple[tuple[str, str], ...]:
     """Return OTLP attributes as texts, by name. Those whose name speaks of secrets keep their value to themselves."""
-    return tuple(sorted((pair.key, _HIDDEN if _SECRET.search(pair.key) else shown(pair.value)) for pair in pairs))
+    return tuple(sorted((pair.key, _HIDDEN if is_secret(pair.key) else shown(pair.value)) for pair in pairs))
 
 
 def shown(value: Any) -> str:
@@ -28,7 +33,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def _text(value: Any, depth: int) -> str:
+def _text(value: Any, depth: int) -> str:  # noqa: PLR0911 a kind of value, a return
     kind = value.WhichOneof("value")
     if kind is None or depth > 4:  # noqa: PLR2004 nobody reads deeper
         return ""

@@ -129,6 +129,8 @@ class Site:
             return self._message(404, "There is no such page", "The pages are in the navigation above.")
         address = ViewAddress.read(question.query)
         title, template, content = view
+        if not as_json and self._stored.empty:
+            return self._empty(question)
         found = content(self._stored, address)
         return json_answer(found) if as_json else self._page(template, title, path, address, **found)
 
@@ -148,15 +150,19 @@ class Site:
         self, template: str, title: str, path: str, address: ViewAddress, status: int = 200, **content: Any
     ) -> Answer:
         now = self._stored.now_ns()
-        groups = self._stored.reader.sums.groups("latency")
-        groups = sorted({*groups, *self._stored.reader.totals.groups(address.window(now)[0])})
+        since, until = address.window(now)
+        groups = self._stored.remembered.get(
+            ("groups", until - since),
+            until - since,
+            lambda: sorted({*self._stored.reader.sums.groups("latency"), *self._stored.reader.totals.groups(since)}),
+        )
         return page(
             template,
             status,
             title=title,
             path=path,
             address=address,
-            shown_window=address.window(now),
+            shown_window=(since, until),
             now_ns=now,
             groups_known=groups,
             navigation=NAVIGATION,
@@ -167,7 +173,14 @@ class Site:
     def _empty(self, question: Question) -> Answer:
         if question.path.endswith(".json"):
             return json_answer({"empty": True}, 404)
-        return page("empty.html", 200, title="No data yet", navigation=NAVIGATION, path="/", directory=str(self._stored.directory))
+        return page(
+            "empty.html",
+            200,
+            title="No data yet",
+            navigation=NAVIGATION,
+            path="/",
+            directory=str(self._stored.directory),
+        )
 
     def _message(self, status: int, heading: str, text: str) -> Answer:
         return page("message.html", status, title=heading, navigation=NAVIGATION, path="", text=text)

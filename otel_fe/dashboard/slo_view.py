@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.dashboard import quantity
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.geometry import line_chart
-from otel_fe.dashboard import quantity
 from otel_fe.model.spans_of_time import show_span
 from otel_fe.pipeline.budget import project, remaining
 from otel_fe.pipeline.causes import rank
@@ -25,7 +26,13 @@ _SPENT_BY: Final = {
     "error_rate": {"error": "yes"},
     "cache_hit_rate": {"cache_hit": "no"},
 }
-"""How the kept traces that spent a budget are found, by SLO."""
+"""How the kept traces that spent a budget are found, by SLO: as a page's address has it."""
+_BAD: Final[dict[str, dict[str, Any]]] = {
+    "latency": {"min_duration_ns": LATENCY_LIMIT_NS},
+    "error_rate": {"error": True},
+    "cache_hit_rate": {"cache_hit": False},
+}
+"""Likewise, as a selection has it."""
 
 
 def slo_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
@@ -40,8 +47,6 @@ def slo_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         if address.service in ("", state.group.service) and address.feature_set in ("", state.group.feature_set)
     ]
     chosen = next((one for one in states if one.slo.name == address.slo), None)
-    if chosen is None and address.slo:
-        chosen = None
     return {
         "states": [_row(stored, one) for one in sorted(states, key=_urgency)],
         "chosen": None if chosen is None else _in_full(stored, chosen),
@@ -83,7 +88,7 @@ def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
     points = _course(stored, state.slo, state)
     since = points[0][0] if points else state.slo.window.begin_ns(state.time_ns)
     values = [value for _, value in points]
-    least = min([0.0, *values])
+    least = max(-2.0, math.floor(2 * min([0.0, *values])) / 2)
     spent = _SPENT_BY.get(state.slo.name)
     return {
         **_row(stored, state),
@@ -109,7 +114,8 @@ def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
             quantity.percent,
             step_ns=max(1, (state.time_ns - since) // max(1, len(points) - 1)),
             most=1.0,
-            least=max(-2.0, least) if least < 0 else 0.0,
+            least=least,
+            marks=(least, 0.0, 1.0) if least else (0.0, 0.5, 1.0),
             limit=0.0,
             width=900,
             height=180,
@@ -135,11 +141,7 @@ def _course(stored: Stored, slo: Slo, state: SloState) -> list[tuple[int, float]
 
 def _causes(stored: Stored, state: SloState) -> list[dict[str, Any]]:
     """Return where the time of the kept traces that spent the budget went."""
-    bad: dict[str, Any] = {
-        "latency": {"min_duration_ns": LATENCY_LIMIT_NS},
-        "error_rate": {"error": True},
-        "cache_hit_rate": {"cache_hit": False},
-    }[state.slo.name]
+    bad = _BAD[state.slo.name]
     begin = state.slo.window.begin_ns(state.time_ns)
     group = stored.reader.totals.explained(
         Selection(begin, state.time_ns + 1, state.group.service, state.group.feature_set, **bad), limit=2_000

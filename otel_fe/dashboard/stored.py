@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from otel_fe.clock import SystemClock
 from otel_fe.config.openslo import default_slos
+from otel_fe.dashboard.remembered import Remembered
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine
+from otel_fe.store import Selection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Slo
     from otel_fe.pipeline.slo_engine import SloState
     from otel_fe.store import StoreReader
+
+_DAY_NS: Final = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,20 @@ class Stored:
     links: tuple[TraceLink, ...] = ()
     config: Path | None = None
     """The collector's YAML, for the page about policies."""
+    remembered: Remembered = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "remembered", Remembered(self.clock))
 
     def now_ns(self) -> int:
         """Return the Unix time."""
         return self.clock.time_ns()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has ever been stored: then what is needed is a guide and not a page of dashes."""
+        anything = Selection(0, self.now_ns() + _DAY_NS, whole_traces=True)
+        return self.reader.sums.first_ns() is None and not self.reader.traces.find(anything, limit=1)
 
     @property
     def events(self) -> CountedEvents:

@@ -39,7 +39,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(
+    shared: Any = made.globals
+    shared.update(
         q=quantity, line_chart=line_chart, ranges=list(RANGES), causes=NAMES, version=__version__, static=static_url
     )
     return made
@@ -56,7 +57,7 @@ def static_file(name: str) -> Answer | None:
     kind = _TYPES.get(name.rpartition(".")[2])
     if kind is None or "/" in name or "\\" in name or name.startswith("."):
         return None
-    found = files("otel_fe.dashboard").joinpath("static", name)
+    found = files("otel_fe.dashboard").joinpath("static").joinpath(name)
     return Answer(200, found.read_bytes(), kind, cacheable=True) if found.is_file() else None
 
 

@@ -27,6 +27,8 @@ _MS: Final = 1_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,9})?")
 _TRUTH: Final = {"": None, "yes": True, "no": False}
 _LONGEST: Final = 300
+"""Characters of a name."""
+_LONGEST_MS: Final = 400 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class ViewAddress:
             value = getattr(address, name)
             if value and not _NUMBER.fullmatch(value):
                 raise ConfigurationError(f"?{name}", value, "use a number")
+        if address.since and address.until and abs(float(address.until) - float(address.since)) > _LONGEST_MS:
+            raise ConfigurationError("?since", address.since, "use a window of at most 400 days")
         if address.range and address.range not in RANGES:
             raise ConfigurationError("?range", address.range, f"use one of {', '.join(RANGES)}")
         for name in ("error", "cache_hit"):
@@ -109,16 +113,16 @@ class ViewAddress:
         """Whether a part of the heat map, or a cause, is selected."""
         return any((self.t0, self.t1, self.low, self.high, self.cause, self.policy, self.error, self.cache_hit))
 
-    def background(self, now_ns: int) -> Selection:
-        """Return everything in the window, of the group."""
-        since, until = self.window(now_ns)
+    def background(self, window: tuple[int, int]) -> Selection:
+        """Return everything in a window, of the group."""
+        since, until = window
         return Selection(since, until, self.service or None, self.feature_set or None)
 
-    def selection(self, now_ns: int) -> Selection:
+    def selection(self, window: tuple[int, int]) -> Selection:
         """Return what is selected of it."""
-        since, until = self.window(now_ns)
+        since, until = window
         return replace(
-            self.background(now_ns),
+            self.background(window),
             since_ns=max(since, round(float(self.t0) * _MS)) if self.t0 else since,
             until_ns=min(until, round(float(self.t1) * _MS)) if self.t1 else until,
             min_duration_ns=round(float(self.low) * _MS) if self.low else None,

@@ -73,11 +73,7 @@ def waterfall(spans: bytes, splits: Mapping[int, Mapping[str, int]]) -> tuple[Sp
     members: dict[bytes, tuple[Any, str]] = {}
     for resource_spans in request.resource_spans:
         service = next(
-            (
-                one.value.string_value
-                for one in resource_spans.resource.attributes
-                if one.key == semconv.SERVICE_NAME
-            ),
+            (one.value.string_value for one in resource_spans.resource.attributes if one.key == semconv.SERVICE_NAME),
             "",
         )
         for scope_spans in resource_spans.scope_spans:
@@ -88,9 +84,7 @@ def waterfall(spans: bytes, splits: Mapping[int, Mapping[str, int]]) -> tuple[Sp
     begin = min(span.start_time_unix_nano for span, _ in members.values())
     end = max(span.end_time_unix_nano for span, _ in members.values())
     ordered = list(_in_order(members))[:_MOST_ROWS]
-    return tuple(
-        _row(*members[span_id], depth, begin, max(1, end - begin), splits) for span_id, depth in ordered
-    )
+    return tuple(_row(*members[span_id], depth, begin, max(1, end - begin), splits) for span_id, depth in ordered)
 
 
 def _in_order(members: Mapping[bytes, tuple[Any, str]]) -> Iterable[tuple[bytes, int]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
+from otel_fe.demo.service import FEATURE_SETS
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import REQUIREMENTS
@@ -70,6 +71,8 @@ class Report:
     """All of it."""
 
     extractions: int
+    targeted: int
+    """Of those, the ones of the service's own targets: one for each request. The others are of its start, when its models are fit."""
     latencies: list[Latency]
     requirements: list[Requirement]
     cache_hits: int
@@ -106,6 +109,9 @@ def report_of(received: Received) -> Report:
     known = {span.trace_id for span in received.spans}
     return Report(
         extractions=int(sum(point.value for point in durations.values())),
+        targeted=int(
+            sum(p.value for labels, p in durations.items() if dict(labels).get(semconv.FEATURE_SET) in FEATURE_SETS)
+        ),
         latencies=_latencies(durations),
         requirements=[_requirement(received, slo) for slo in REQUIREMENTS],
         cache_hits=int(lookups.get("hit", 0)),

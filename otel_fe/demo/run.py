@@ -49,9 +49,9 @@ def run(arguments: Namespace) -> int:
     else:
         print(Text(colour=colours()).render(report))
         print(_closing(report, sent, seconds, forwarded))
-    if report.extractions != sent.requests:
+    if report.targeted != sent.requests:
         print(
-            f"otel-fe demo: {sent.requests} requests were answered and {report.extractions} extractions counted; "
+            f"otel-fe demo: {sent.requests} requests were answered and {report.targeted} extractions counted; "
             "they should agree",
             file=sys.stderr,
         )
@@ -109,7 +109,7 @@ def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded |
 def _closing(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> str:
     checked = (
         f"Cross-check: the clients had {sent.requests:,} answers in {seconds:.0f} s ({sent.errors:,} not 200); "
-        f"{report.extractions:,} extractions were counted."
+        f"{report.targeted:,} extractions of its four feature sets were counted."
     )
     lines = [checked]
     if forwarded is None:

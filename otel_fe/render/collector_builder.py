@@ -17,6 +17,7 @@ _MODULES: Final = {
     "extensions": (f"{_CONTRIB}/extension/healthcheckextension", f"{_CONTRIB}/extension/storage/filestorage"),
     "receivers": (f"{_CORE}/receiver/otlpreceiver",),
     "processors": (
+        f"{_CORE}/processor/batchprocessor",
         f"{_CORE}/processor/memorylimiterprocessor",
         f"{_CONTRIB}/processor/deltatocumulativeprocessor",
         f"{_CONTRIB}/processor/tailsamplingprocessor",

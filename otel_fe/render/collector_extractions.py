@@ -14,10 +14,10 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 if TYPE_CHECKING:
     from fractions import Fraction
 
-_NAME: Final = semconv.SPAN_NAME
-# A span with a threshold was decided on, and counted, in the process that made it.
+# Asked of every span, so the cheapest first. A span with a threshold was decided on, and counted, in the process that made it.
 _COUNTED_HERE: Final = (
-    f'(span.name == "{_NAME}" or IsMatch(span.name, "^{_NAME} ")) and not IsMatch(span.trace_state, "ot=[^,]*th:")'
+    f'scope.name == "{semconv.SCOPE_NAME}" and HasPrefix(span.name, "{semconv.SPAN_NAME}") '
+    'and not IsMatch(span.trace_state, "ot=[^,]*th:")'
 )
 _DURATION: Final = "span.end_time_unix_nano - span.start_time_unix_nano"
 _OPTIONAL: Final = "optional"

@@ -40,14 +40,20 @@ def extensions() -> dict[str, Any]:
 
 
 def remote_write() -> dict[str, Any]:
-    """Return the exporter of metrics; each Collector writes series of its own, told apart by `collector`."""
+    """Return the exporter of metrics; each Collector writes series of its own, told apart by `collector`.
+
+    Its queue is short: metrics are cumulative, so that the newest say it all, and what is queued is tried before a process ends.
+    It sends one after the other, so that the newest is last.
+    """
     return {
         "endpoint": places.REMOTE_WRITE,
         "tls": {"insecure": True},
         "translation_strategy": "UnderscoreEscapingWithSuffixes",
         "external_labels": {"collector": "${env:HOSTNAME:-collector}"},
         "target_info": {"enabled": False},
-        "retry_on_failure": {"max_elapsed_time": "10m"},
+        "remote_write_queue": {"queue_size": 100, "num_consumers": 1},
+        "max_batch_request_parallelism": 5,
+        "retry_on_failure": {"max_elapsed_time": "1m"},
     }
 
 

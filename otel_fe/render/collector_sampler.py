@@ -17,6 +17,9 @@ KEPT: Final = "kept"
 _EXTRACTIONS: Final = "signal_to_metrics"
 _COUNTED: Final = "span_metrics"
 _COUNTED_KEPT: Final = f"{_COUNTED}/{KEPT}"
+_ONE_BY_ONE: Final = "batch"
+"""Hands on one batch at a time: of deltas that are made side by side, `_SUMMED` drops whichever is older than one it has seen."""
+_SUMMED: Final = "delta_to_cumulative"
 _BACKEND: Final = "otlp_grpc/traces"
 _METRICS: Final = "prometheus_remote_write"
 
@@ -29,7 +32,7 @@ def sampler_yaml(fleet: Fleet, comments: tuple[str, ...]) -> str:
     """
     kept = [_COUNTED_KEPT] if fleet.counting.exemplars.enabled else []
     pipelines = {
-        "traces/count": {"receivers": ["otlp"], "exporters": [_COUNTED, _EXTRACTIONS]},
+        "traces/count": {"receivers": ["otlp"], "processors": [_ONE_BY_ONE], "exporters": [_COUNTED, _EXTRACTIONS]},
         "traces/sample": {
             "receivers": ["otlp"],
             "processors": ["tail_sampling"],
@@ -38,13 +41,17 @@ def sampler_yaml(fleet: Fleet, comments: tuple[str, ...]) -> str:
         "metrics/spans": {"receivers": [_COUNTED, *kept], "exporters": [_METRICS]},
         "metrics/extractions": {
             "receivers": [_EXTRACTIONS],
-            "processors": ["deltatocumulative"],
+            "processors": [_SUMMED],
             "exporters": [_METRICS],
         },
     }
     settings: dict[str, Any] = {
         "receivers": receivers(),
-        "processors": {"tail_sampling": dict(fleet.tail_sampling), "deltatocumulative": {"max_stale": "1h"}},
+        "processors": {
+            "tail_sampling": dict(fleet.tail_sampling),
+            _ONE_BY_ONE: {"timeout": "1s", "send_batch_size": 50_000},
+            _SUMMED: {"max_stale": "1h"},
+        },
         "connectors": _connectors(fleet),
         "exporters": {_BACKEND: _backend(), _METRICS: remote_write()},
         "extensions": extensions(),

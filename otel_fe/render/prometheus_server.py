@@ -6,27 +6,37 @@ from typing import Any, Final
 
 from otel_fe.model.slo import PAGE, TICKET
 from otel_fe.render import collector_places as places
+from otel_fe.render.prometheus_names import selector
 from otel_fe.render.rule_file import Group, Rule, write
 from otel_fe.render.yaml_file import write_yaml
 
 LOSSES: Final = "fleet.rules.yaml"
 """Rules about the fleet itself."""
 _GROUPED_BY: Final = ["alertname", "slo", "job", "feature_extraction_feature_set"]
-_LOSSES: Final = (
+_LOST: Final = (
     (
         "FleetForgotTraces",
-        "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total",
+        "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early",
+        "",
         "traces were forgotten undecided: raise num_traces, or add samplers",
     ),
     (
         "FleetRefusedToQueue",
-        "otelcol_exporter_enqueue_failed_spans_total",
+        "otelcol_exporter_enqueue_failed_spans",
+        "",
         "spans did not fit a full queue: see what it waits for",
     ),
     (
         "FleetFailedToSend",
-        "otelcol_exporter_send_failed_spans_total",
+        "otelcol_exporter_send_failed_spans",
+        "",
         "spans were given up: what they were sent to refuses them",
+    ),
+    (
+        "FleetLostCounts",
+        "otelcol_deltatocumulative_datapoints",
+        'error!=""',
+        "counts were dropped: see what the counter's label `error` says",
     ),
 )
 
@@ -54,14 +64,19 @@ def loss_rules(comments: tuple[str, ...]) -> str:
     rules = [
         Rule(
             name,
-            f"sum by (job, instance) (increase({metric}[5m])) > 0",
+            f"sum by (job, instance) (increase({_counter(metric, labels)}[5m])) > 0",
             alerting=True,
             labels={"severity": TICKET},
             annotations={"summary": f"{{{{ $labels.instance }}}}: {{{{ $value | humanize }}}} {meaning}"},
         )
-        for name, metric, meaning in _LOSSES
+        for name, metric, labels, meaning in _LOST
     ]
     return write([Group("otel_fe:fleet", rules)], comments)
+
+
+def _counter(name: str, labels: str) -> str:
+    """Return the selector of one of the Collector's own counters, which end in `_total` or not by how they are exposed."""
+    return selector("", [f'__name__=~"{name}(_total)?"', *([labels] if labels else [])])
 
 
 def alertmanager_yaml(comments: tuple[str, ...]) -> str:

@@ -34,7 +34,9 @@ def test_the_report_is_whole_and_its_sums_agree():
     backend.stop()
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["extractions"] == report["clients"]["requests"] > 100
+    assert report["targeted"] == report["clients"]["requests"] > 100
+    # The service also fits two pipelines of scikit-learn when it starts.
+    assert report["extractions"] == report["targeted"] + 2
     assert report["errors"] == report["clients"]["errors"]
     assert report["latencies"][0]["count"] == report["extractions"]
     spans = report["spans"]

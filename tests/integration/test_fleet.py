@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.parse
 from collections import Counter, defaultdict
@@ -12,11 +13,11 @@ import pytest
 from otel_fe.config.openslo import default_slos
 from otel_fe.render.collector import collector_files
 from otel_fe.render.fleet import read_fleet
-from tests.integration.servers import free_port
 from tests.real.fleet import FOLDER, Tier, remote_written, send, until
 from tests.real.fleet_sender import SERVICES, part
-from tests.real.jaeger import built_jaeger
-from tests.real.prometheus import _running, get
+from tests.real.jaeger import jaeger
+from tests.real.prometheus import get
+from tests.real.sink import OtlpSink
 from tests.unit.collector.running import backend, running
 
 # The first run on a machine builds the Collector and Jaeger.
@@ -37,10 +38,11 @@ def files(decision_wait: str) -> dict[str, str]:
 
 
 @contextmanager
-def fleet(folder, backends, *, metrics="http://127.0.0.1:1", decision_wait="3s"):
-    """Run an agent and a sampler for each backend; yields both."""
+def fleet(folder, backends, *, metrics="", decision_wait="3s"):
+    """Run an agent and a sampler for each backend; yields both. Metrics go where nobody looks unless a test says where."""
     rendered = files(decision_wait)
     with ExitStack() as stack:
+        metrics = metrics or f"{stack.enter_context(OtlpSink()).url}/api/v1/write"
         samplers = [
             stack.enter_context(
                 Tier(
@@ -108,7 +110,8 @@ def test_traces_stay_whole_and_every_span_counts(tmp_path):
         sinks = [stack.enter_context(backend()) for _ in range(2)]
         port = stack.enter_context(remote_written(tmp_path / "prometheus"))
         write = f"http://127.0.0.1:{port}/api/v1/write"
-        front, _ = stack.enter_context(fleet(tmp_path, [f"127.0.0.1:{sink.port}" for sink in sinks], metrics=write))
+        endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
+        front, samplers = stack.enter_context(fleet(tmp_path, endpoints, metrics=write))
         send(front.port, 0, TRACES)
         count = "sum(feature_extraction_duration_seconds_count)"
         until(lambda: query(port, count).get(()) == TRACES)
@@ -127,26 +130,20 @@ def test_traces_stay_whole_and_every_span_counts(tmp_path):
         hits = sum(2 if part(number).hit else 1 for number in range(TRACES))
         assert lookups == {(("result", "hit"),): hits, (("result", "miss"),): 2 * TRACES - hits}
         until(lambda: query(port, "sum(traces_span_metrics_calls_total)").get(()) == TRACES * len(SERVICES))
+        # What the alert on forgotten traces asks for is there, and all else that a sampler has handled is accounted for.
+        forgotten = r"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early(_total)?"
+        assert forgotten in files("3s")["prometheus/fleet.rules.yaml"]
+        assert all(re.search(rf"^{forgotten} 0$", sampler.page(), re.MULTILINE) for sampler in samplers)
 
 
 def test_an_exemplar_found_in_prometheus_opens_in_jaeger(tmp_path):
     """All of them do, since only kept traces are exemplars."""
-    ports = {name: free_port() for name in ("GRPC", "HTTP", "QUERY_HTTP", "QUERY_GRPC")}
     with ExitStack() as stack:
-        for name, number in ports.items():
-            stack.enter_context(pytest.MonkeyPatch.context()).setenv(
-                f"OTEL_FE_JAEGER_{name}_ENDPOINT", f"127.0.0.1:{number}"
-            )
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("OTEL_FE_JAEGER_OWN_METRICS_HOST", "127.0.0.1")
-        patch.setenv("OTEL_FE_JAEGER_OWN_METRICS_PORT", str(free_port()))
-        page = f"http://127.0.0.1:{ports['QUERY_HTTP']}"
-        command = [str(built_jaeger()), "--config", str(FOLDER / "jaeger.yaml")]
-        stack.enter_context(_running(command, tmp_path / "jaeger.log", f"{page}/"))
+        spans, queries = stack.enter_context(jaeger(tmp_path / "jaeger", FOLDER / "jaeger.yaml"))
+        page = f"http://127.0.0.1:{queries}"
         port = stack.enter_context(remote_written(tmp_path / "prometheus"))
         write = f"http://127.0.0.1:{port}/api/v1/write"
-        jaeger = f"127.0.0.1:{ports['GRPC']}"
-        front, _ = stack.enter_context(fleet(tmp_path, [jaeger, jaeger], metrics=write))
+        front, _ = stack.enter_context(fleet(tmp_path, [f"127.0.0.1:{spans}"] * 2, metrics=write))
         send(front.port, 0, TRACES)
         name = urllib.parse.quote('{__name__=~"traces_span_metrics.*duration_seconds_bucket"}')
         url = f"http://127.0.0.1:{port}/api/v1/query_exemplars?query={name}&start=0&end=4000000000"

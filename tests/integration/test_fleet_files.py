@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.integration.conftest import missing
 from tests.real.collector import built_collector
+from tests.real.file_schemas import REQUIREMENTS
 from tests.real.fleet import FOLDER, MANIFEST
 from tests.real.jaeger import built_jaeger
 from tests.real.prometheus import program, promtool
+from tests.venvs import environment
 
 # The first run on a machine builds the Collector and Jaeger.
 pytestmark = pytest.mark.timeout(1500)
@@ -43,7 +46,7 @@ def test_the_collector_takes_what_kubernetes_mounts(tier, tmp_path):
 
 def test_the_collector_refuses_what_is_wrong(tmp_path):
     """`validate` looks at more than the YAML, or the tests above would say nothing."""
-    wrong = (FOLDER / "sampler.yaml").read_text().replace("span.name ==", "span.nam ==", 1)
+    wrong = (FOLDER / "sampler.yaml").read_text().replace("span.name,", "span.nam,", 1)
     (tmp_path / "wrong.yaml").write_text(wrong)
     assert "span.nam" in collector("validate", "--config", tmp_path / "wrong.yaml").stderr
 
@@ -74,8 +77,6 @@ def test_jaeger_takes_its_settings():
 
 def test_every_expression_of_a_dashboard_is_promql(tmp_path):
     """`promtool` parses it, once Grafana's variables stand for something."""
-    import json
-
     expressions = [
         target["expr"]
         for file in sorted((FOLDER / "grafana" / "dashboards").glob("*.json"))
@@ -94,6 +95,39 @@ def test_every_expression_of_a_dashboard_is_promql(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"{len(rules)} rules found" in done.stdout
     assert len(rules) > 20
+
+
+def by_schema(folder):
+    """Return, by file, what published schemas say against it."""
+    try:
+        python = environment("file-schemas", *REQUIREMENTS)
+    except AssertionError as fault:
+        missing(f"the schemas of Kubernetes, compose and Grafana ({fault})")
+        raise
+    command = [python, FOLDER.parent / "tests" / "real" / "file_schemas.py", folder]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_files_whose_tools_cannot_be_had_keep_to_their_schemas():
+    """Kubernetes's, strictly; the compose specification's; Grafana's types of dashboards."""
+    found = by_schema(FOLDER)
+    assert len(found) == 3 + 1 + 5
+    assert not {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_the_schemas_refuse_what_is_wrong(tmp_path):
+    """A mistyped key in each, or the test above would say nothing."""
+    for name, right, wrong in (
+        ("kubernetes/sampler.yaml", "replicas:", "replica:"),
+        ("compose.yaml", "command:", "comand:"),
+        ("grafana/dashboards/slo-latency.json", '"gridPos"', '"gridPosition"'),
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = (FOLDER / name).read_text()
+        assert right in text
+        file.write_text(text.replace(right, wrong))
+    assert all(by_schema(tmp_path).values())
 
 
 def test_kubernetes_objects_fit_together():
@@ -128,4 +162,3 @@ def test_compose_mounts_what_there_is():
             source = mount.split(":")[0]
             assert (FOLDER / source).exists() if source.startswith("./") else source in compose["volumes"], name
         assert set(service.get("depends_on", ())) <= compose["services"].keys()
-    assert isinstance(FOLDER, Path)

@@ -147,6 +147,12 @@ class RunningCollector:
             process.wait()
             raise AssertionError(f"the Collector does not end\n{self.log[-2000:]}") from None
 
+    def kill(self) -> None:
+        """End it as a machine that loses power does."""
+        assert self._process is not None, "not started"
+        self._process.kill()
+        self._process.wait()
+
     def _wait_until_it_accepts(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + _START_S

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -45,17 +44,15 @@ class Tier(RunningCollector):
         }
         super().__init__(built_collector(MANIFEST), config, folder, [self.port], environ=environ)
 
-    def kill(self) -> None:
-        """End it as a machine that loses power does."""
-        os.kill(self.pid, signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait()
+    def page(self) -> str:
+        """Return its own metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.own_metrics}/metrics", timeout=5) as answer:
+            return answer.read().decode()
 
     def count(self, name: str) -> float:
         """Return one of its own counters, added up over labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.own_metrics}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-        return sum(float(value) for value in re.findall(rf"^{name}(?:_total)?(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
+        found = re.findall(rf"^{name}(?:_total)?(?:\{{.*\}})? (\S+)$", self.page(), re.MULTILINE)
+        return sum(map(float, found))
 
 
 def send(agent: int, first: int, last: int) -> None:

@@ -8,10 +8,17 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.integration.conftest import missing
+from tests.integration.servers import free_port
+from tests.real.collector import RunningCollector
 from tests.real.go import Unavailable, cache_folder, go_binary, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MODULE = "github.com/jaegertracing/jaeger"
 _VERSION = "v1.76.0"
@@ -54,3 +61,21 @@ def _build(cache: Path, binary: Path) -> None:
         (making / "jaeger").rename(binary)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+@contextmanager
+def jaeger(folder: Path, config: Path) -> Iterator[tuple[int, int]]:
+    """Run Jaeger by a rendered file; yields the ports of OTLP over gRPC and of its queries. It is killed, since it keeps nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {name: free_port() for name in ("GRPC", "HTTP", "QUERY_HTTP", "QUERY_GRPC")}
+    environ = {f"OTEL_FE_JAEGER_{name}_ENDPOINT": f"127.0.0.1:{port}" for name, port in ports.items()}
+    environ |= {
+        "OTEL_FE_JAEGER_OWN_METRICS_HOST": "127.0.0.1",
+        "OTEL_FE_JAEGER_OWN_METRICS_PORT": str(free_port()),
+    }
+    process = RunningCollector(
+        built_jaeger(), config.read_text(), folder, [ports["GRPC"], ports["QUERY_HTTP"]], environ=environ
+    )
+    with process:
+        yield ports["GRPC"], ports["QUERY_HTTP"]
+        process.kill()

@@ -36,25 +36,35 @@ class Taking:
         self._engine = engine
         self._lock = threading.Lock()
         self._connections: set[threading.Thread] = set()
+        self._path = path
+        self._ending = False
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(path))
         self._socket.listen(_BACKLOG)
-        threading.Thread(target=self._accept, name="otel-fe-taking", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="otel-fe-taking", daemon=True)
+        self._accepting.start()
 
     def finish(self, timeout_s: float) -> None:
         """Wait until the others, which have ended their connections, have been read to the end."""
+        self._ending = True
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wake:
+            wake.connect(str(self._path))
+        self._accepting.join(timeout_s)
         for thread in list(self._connections):
             thread.join(timeout_s)
         self._socket.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it was closed
+        with contextlib.suppress(OSError):  # it was closed; or nobody waits any more
             while True:
                 connection, _ = self._socket.accept()
+                if self._ending:  # those that wait came before whoever woke us, and may have sent something
+                    self._socket.setblocking(False)
+                    connection.setblocking(True)
                 thread = threading.Thread(target=self._read, args=(connection,), name="otel-fe-from", daemon=True)
-                self._connections.add(thread)
                 thread.start()
+                self._connections.add(thread)
 
     def _read(self, connection: socket.socket) -> None:
         try:

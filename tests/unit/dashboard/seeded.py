@@ -90,7 +90,7 @@ def kept(trace_id, start_ns, duration_ns, service="feature-service", feature_set
 
 def metrics(minute_ns, service, feature_set, total, slow, errors, misses):
     """Return what one process counted in a minute, as deltas."""
-    edges = EDGES[DURATION]
+    edges = tuple(float(edge) for edge in EDGES[DURATION])
     counts = [0] * (len(edges) + 1)
     limit = edges.index(0.1)
     for number, share in enumerate((0.15, 0.4, 0.3, 0.15)):

@@ -55,7 +55,7 @@ def test_samplers_decide_by_the_policy_itself():
     assert sampler["connectors"]["span_metrics/kept"] == {**counted, "namespace": "traces.span.metrics.kept"}
     assert sampler["connectors"]["span_metrics"] == {key: counted[key] for key in counted if key != "exemplars"}
     pipelines = sampler["service"]["pipelines"]
-    assert "processors" not in pipelines["traces/count"]
+    assert pipelines["traces/count"]["processors"] == ["batch"]
     assert pipelines["traces/sample"]["exporters"] == ["otlp_grpc/traces", "span_metrics/kept"]
 
 

@@ -1,0 +1,33 @@
+"""A real Chromium; skipped where there is none."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return the browser."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser):
+    """Return a page in Berlin; what its console or its policy complains of is in `page.complaints`."""
+    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB", viewport={"width": 1440, "height": 900})
+    made = context.new_page()
+    made.complaints = []
+    made.on("console", lambda message: made.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    made.on("pageerror", lambda error: made.complaints.append(str(error)))
+    yield made
+    context.close()

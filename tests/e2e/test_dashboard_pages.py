@@ -1,0 +1,163 @@
+"""The pages in a real browser, over a store that was filled by hand."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from otel_fe.clock import SystemClock
+from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.server import DashboardServer
+from otel_fe.dashboard.site import Site
+from otel_fe.dashboard.stored import Stored, TraceLink
+from tests.unit.dashboard.seeded import GROUPS, fill, metrics
+from tests.unit.store.parts import MINUTE, bed
+
+PAGES = ("/", "/explore", "/explore?low=100.000000", "/slo?slo=latency&service=feature-service&feature_set=user_profile", "/resources", "/policies")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Return where a dashboard is served, and its store."""
+    with bed(tmp_path_factory.mktemp("e2e") / "store", clock=SystemClock()) as made:
+        fill(made.write, time.time_ns(), minutes=60, traces_a_minute=6)
+        stored = Stored(made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),))
+        server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))
+        server.start()
+        yield server.url.rstrip("/"), made
+        server.close()
+
+
+def test_a_cell_leads_to_its_traces_and_back(page, served):
+    """By clicking: a cell, its first trace, and back twice."""
+    page.goto(f"{served[0]}/explore?range=15m&feature_set=user_profile")
+    cells = page.locator("#heat a:has(rect.s8)")
+    cells.first.click()
+    query = parse_qs(urlsplit(page.url).query)
+    assert {"t0", "t1", "low", "high", "feature_set"} <= set(query)
+    assert page.locator("#verdict").get_attribute("data-cause") == "pool_wait"
+    durations = page.locator("table.traces tbody tr td.num.bad").all_inner_texts()
+    low, high = float(query["low"][0]), float(query["high"][0])
+    assert durations
+    assert all(low - 1 <= float(text.removesuffix(" ms")) <= high + 1 for text in durations)
+    selected = page.url
+    page.locator("table.traces tbody tr th a").first.click()
+    assert "/trace/" in page.url
+    assert page.locator("#why").inner_text().startswith("kept by `slow`:")
+    assert page.locator("#cause").get_attribute("data-cause") == "pool_wait"
+    assert page.get_by_text("Open in Jaeger").get_attribute("href").startswith("http://localhost:16686/trace/")
+    page.go_back()
+    assert page.url == selected
+    page.go_back()
+    assert "t0=" not in page.url
+    assert page.complaints == []
+
+
+def test_a_range_is_dragged(page, served):
+    """From one corner to the other: the rectangle becomes a URL, and the list is of what lies in it."""
+    page.goto(f"{served[0]}/explore?range=15m")
+    box = page.locator("#heat").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60, steps=5)
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 90, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**t0=**")
+    query = {name: float(value[0]) for name, value in parse_qs(urlsplit(page.url).query).items() if name in ("t0", "t1", "low", "high")}
+    assert query["low"] < query["high"]
+    assert 0.3 * 900_000 < query["t1"] - query["t0"] < 0.5 * 900_000
+    assert page.locator("#selection").is_visible()
+    assert page.complaints == []
+
+
+def test_the_heat_map_works_by_keyboard(page, served):
+    page.goto(f"{served[0]}/explore?range=15m")
+    page.locator("#heat a").first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**low=**")
+    assert page.locator("#selection").is_visible()
+
+
+def test_figures_change_without_reloading(page, served):
+    """What a service counts now shows, and the page was not loaded again."""
+    url, store = served
+    page.goto(f"{url}/?range=1h")
+    page.evaluate("window.stillHere = true")
+    before = page.locator("#now").inner_text()
+    service, feature_set, *_ = GROUPS[0]
+    store.write("metrics", [metrics(time.time_ns() // MINUTE * MINUTE - MINUTE, service + "-new", feature_set, 7_000, 6_000, 10, 10)])
+    page.wait_for_function("old => document.getElementById('now').innerText !== old", arg=before, timeout=20_000)
+    assert page.locator("#groups").get_by_text("feature-service-new").count() == 1
+    assert page.evaluate("window.stillHere") is True
+    assert page.complaints == []
+
+
+def test_times_are_the_reader_s(page, served):
+    page.goto(f"{served[0]}/explore?low=100.000000")
+    first = page.locator("table.traces time").first
+    shown = page.evaluate("e => new Date(Number(e.dataset.ms)).toLocaleTimeString('en-GB', {timeZone: 'Europe/Berlin'})", first.element_handle())
+    assert shown in first.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(browser, served, scheme):
+    """No violation of axe's, on any page, in either scheme."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    # Its script is put into the page, which the pages' own policy forbids.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    for path in PAGES:
+        page.goto(served[0] + path)
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+    page.goto(served[0] + "/explore?low=100.000000")
+    page.locator("table.traces tbody tr th a").first.click()
+    page.locator(".fall summary").nth(1).click()
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    context.close()
+
+
+def test_a_phone_s_width_is_enough(browser, served):
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    for path in PAGES:
+        page.goto(served[0] + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
+    context.close()
+
+
+def test_an_edited_policy_is_replayed(page, served):
+    page.goto(f"{served[0]}/policies")
+    page.fill("#policy", "tail_sampling:\n  policies:\n    - {name: very_slow, type: latency, latency: {threshold_ms: 250}}\n")
+    page.get_by_role("button", name="Replay over what is stored").click()
+    assert "would no longer be kept" in page.locator("#result").inner_text()
+    assert "very_slow" in page.locator("#result").inner_text()
+    page.fill("#policy", "tail_sampling: {policies: [{name: x, type: unheard_of}]}")
+    page.get_by_role("button", name="Replay over what is stored").click()
+    assert "unheard_of" in page.get_by_role("alert").inner_text()
+    assert page.complaints == []
+
+
+def test_a_reader_signs_in(page, served):
+    """Where there is a token, nothing is shown before it."""
+    store = served[1]
+    access = Access(Endpoint("localhost", 0), "a-token-of-some-length")
+    server = DashboardServer(Site(Stored(store.reader, store.directory), access), Endpoint("localhost", 0))
+    server.start()
+    try:
+        page.goto(server.url + "explore")
+        assert page.locator("#heat").count() == 0
+        page.get_by_label("Token").fill("not-the-token-at-all")
+        page.get_by_role("button", name="Sign in").click()
+        assert "That is not the token." in page.get_by_role("alert").inner_text()
+        page.get_by_label("Token").fill("a-token-of-some-length")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Explore").click()
+        assert page.locator("#heat a").count() > 10
+    finally:
+        server.close()

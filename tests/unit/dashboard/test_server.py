@@ -1,0 +1,113 @@
+"""The server and the command: real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from otel_fe import cli
+from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.server import DashboardServer
+from otel_fe.dashboard.serving import trace_links
+from otel_fe.dashboard.site import Site
+from otel_fe.errors import ConfigurationError
+
+
+@pytest.fixture
+def port(stored):
+    server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))
+    server.start()
+    yield int(server.url.rsplit(":", 1)[1].strip("/"))
+    server.close()
+
+
+def ask(port, path="/", method="GET", headers=None, body=None):
+    connection = http.client.HTTPConnection("localhost", port, timeout=20)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def test_every_answer_says_what_a_browser_may_do(port):
+    """No inline script, no frame around it, nothing kept of what the store says."""
+    for path in ("/", "/nope", "/explore.json", "/static/dashboard.js"):
+        _, headers, _ = ask(port, path)
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert ("no-store" in headers["Cache-Control"]) == (path != "/static/dashboard.js")
+
+
+def test_pages_are_packed_for_those_who_can_unpack(port):
+    _, headers, body = ask(port, headers={"Accept-Encoding": "gzip"})
+    assert headers["Content-Encoding"] == "gzip"
+    assert b"Performance trends" in gzip.decompress(body)
+    assert ask(port, method="HEAD")[2] == b""
+
+
+def test_one_connection_can_ask_again(port):
+    connection = http.client.HTTPConnection("localhost", port, timeout=20)
+    for _ in range(3):
+        connection.request("GET", "/slo.json")
+        assert connection.getresponse().read()
+    connection.close()
+
+
+def test_a_form_that_is_too_large_is_not_read(port):
+    assert ask(port, "/policies", "POST", {"Content-Length": "99999999"})[0] == 413
+    assert ask(port, "/policies", "DELETE")[0] == 405
+
+
+def test_a_request_with_two_hosts_is_refused(port):
+    with socket.create_connection(("localhost", port), timeout=20) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert raw.makefile("rb").readline().split()[1] == b"403"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "0.0.0.0:0"], "set a token"),
+        (["--listen", "nonsense"], "use host:port"),
+        (["--trace-url", "javascript:alert(1)//{trace_id}"], "--trace-url"),
+        (["--trace-url", "http://localhost:16686/trace/"], "--trace-url"),
+        (["--token", "short"], "at least 16"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path, capsys, monkeypatch, arguments, said):
+    monkeypatch.delenv("OTEL_FE_DASHBOARD_TOKEN", raising=False)
+    assert cli.main(["dashboard", "--store", str(tmp_path), *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_links_have_names():
+    found = list(trace_links(["http://localhost:16686/trace/{trace_id}", "Tempo=https://grafana.example/explore?q={trace_id}"]))
+    assert [link.name for link in found] == ["Jaeger", "Tempo"]
+    assert found[1].url("a&b") == "https://grafana.example/explore?q=a%26b"
+    with pytest.raises(ConfigurationError):
+        list(trace_links(["ftp://x/{trace_id}"]))
+
+
+def test_without_its_extra_the_command_prints_how_to_get_it(tmp_path):
+    code = "import sys; sys.modules['jinja2'] = None; from otel_fe import cli; sys.exit(cli.main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "dashboard", "--store", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'otel-fe[dashboard]'" in done.stderr
+
+
+def test_the_component_does_without_the_extra():
+    code = "import sys; sys.modules['jinja2'] = None; from otel_fe.dashboard import FeatureExtractionDashboard as D; d = D(); d.export_dashboard_data('html'); d.close()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
