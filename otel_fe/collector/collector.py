@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.pipelines.engine import Partition
     from otel_fe.collector.pipelines.parts import Parts
     from otel_fe.collector.servers.http_server import Loop
+    from otel_fe.collector.slo_watch import SloWatch
     from otel_fe.config.collector import CollectorConfig
     from otel_fe.pipeline.counters import Counters
 
@@ -62,6 +63,7 @@ class Collector:
         role: Which of several processes it is.
         open_to_all: See `Options.open_to_all`.
         keeping: Puts what is kept into the store; None without one.
+        watch: Alerts on what the store has counted; None without one.
         garbage: Looks for cycles of garbage, in a process that is the collector's alone.
     """
 
@@ -74,6 +76,7 @@ class Collector:
         *,
         open_to_all: bool = False,
         keeping: Keeping | None = None,
+        watch: SloWatch | None = None,
         garbage: Garbage | None = None,
     ) -> None:
         self.config = config
@@ -83,6 +86,7 @@ class Collector:
         self._clock = clock
         self._role = role or Role()
         self._keeping = keeping
+        self._watch = watch
         self._surroundings = Surroundings(clock, self.instance_id, self._role.workers)
         self._exporters = Exporters(clock)
         shared = self._role.ports if self._role.workers > 1 else None
@@ -125,6 +129,8 @@ class Collector:
         if self._garbage is not None:
             self._garbage.take_charge()
         self._ticking.start()
+        if self._watch is not None:
+            self._watch.start()
 
     def change(self, config: CollectorConfig) -> None:
         """Go on with another configuration; what has not changed goes on untouched, and no connection ends.
@@ -161,6 +167,8 @@ class Collector:
         with self._changing:
             self._stopped.set()
             self._ticking.join()
+            if self._watch is not None:
+                self._watch.stop()
             path = pending_path(self.config)
             self.engine.close(decide=path is None)
             if path is not None:
@@ -177,7 +185,8 @@ class Collector:
 
     def samples(self) -> list[Sample]:
         """Return its own figures."""
-        return samples_of(self.engine, self._listeners.received, self._retired, self.started_s)
+        found = samples_of(self.engine, self._listeners.received, self._retired, self.started_s)
+        return found if self._watch is None else found + self._watch.samples()
 
     def send_own_metrics(self) -> None:
         """Hand its own figures to the metrics pipelines."""

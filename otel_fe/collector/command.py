@@ -51,6 +51,15 @@ def _add_collector(commands: Commands) -> None:
         "--store", type=Path, metavar="DIR", help="keep kept traces and series here, for the dashboard"
     )
     collector.add_argument(
+        "--slo",
+        type=Path,
+        metavar="FILE",
+        help="OpenSLO documents to alert on, with --store (default: the four requirements)",
+    )
+    collector.add_argument(
+        "--alertmanager", default="", metavar="URL", help="tell this Alertmanager of alerts, with --store"
+    )
+    collector.add_argument(
         "--workers", type=_workers, default=1, metavar="N", help="processes that share the work (default 1)"
     )
     collector.add_argument(
@@ -88,6 +97,8 @@ def _collector(arguments: argparse.Namespace) -> int:
             config=arguments.config,
             own_page=arguments.own_page,
             store=arguments.store,
+            slos=arguments.slo,
+            alertmanager=arguments.alertmanager,
             workers=arguments.workers,
             open_to_all=arguments.allow_unauthenticated,
         )

@@ -13,6 +13,7 @@ from otel_fe.collector.collector import Collector
 from otel_fe.collector.garbage import Garbage
 from otel_fe.collector.keeping import Keeping
 from otel_fe.collector.servers.http_server import Loop
+from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.collector.surroundings import Pages, log_to_stderr, read_config
 from otel_fe.collector.workers.supervisor import Supervisor
@@ -23,6 +24,7 @@ from otel_fe.store import Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.clock import Clock
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.settings import Options
     from otel_fe.config.collector import CollectorConfig
@@ -93,8 +95,25 @@ def _work(config: CollectorConfig, options: Options, loop: Loop) -> Work:
         if options.store is not None:
             raise ConfigurationError("--store", str(options.store), "use --workers 1: one process writes the store")
         return Supervisor(config, options)
-    keeping = Keeping(Store(options.store)) if options.store is not None else None
-    return Collector(config, SystemClock(), loop, open_to_all=options.open_to_all, keeping=keeping, garbage=Garbage())
+    clock = SystemClock()
+    keeping, watch = _kept_and_watched(options, clock)
+    return Collector(
+        config, clock, loop, open_to_all=options.open_to_all, keeping=keeping, watch=watch, garbage=Garbage()
+    )
+
+
+def _kept_and_watched(options: Options, clock: Clock) -> tuple[Keeping | None, SloWatch | None]:
+    """Return what fills the store, and what alerts on what is in it."""
+    for name, value in (("--slo", options.slos), ("--alertmanager", options.alertmanager)):
+        if value and options.store is None:
+            raise ConfigurationError(
+                name, str(value), "use it with --store: SLOs are evaluated on what is counted there"
+            )
+    if options.store is None:
+        return None, None
+    slos = read_slos(options.slos, os.environ)
+    store = Store(options.store)
+    return Keeping(store), SloWatch(options.store, slos, clock, options.alertmanager)
 
 
 def _start(work: Work, pages: Pages, options: Options) -> None:

@@ -19,6 +19,10 @@ class Options:
     """Where `/metrics` and `otel-fe why` are answered: the Collector's own default. Loopback only; `none` for nowhere."""
     store: Path | None = None
     """Where kept traces, series and decisions are kept for the dashboard; None to keep none."""
+    slos: Path | None = None
+    """OpenSLO documents to alert on, where there is a store; None for the four requirements."""
+    alertmanager: str = ""
+    """URL of the Alertmanager that is told of alerts; empty for none."""
     workers: int = 1
     """Processes that share the work."""
     open_to_all: bool = False

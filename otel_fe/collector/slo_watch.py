@@ -1,0 +1,111 @@
+"""SLOs over what the store has counted: evaluated twice a minute, told to an Alertmanager and on stderr, shown as gauges."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.alerting import Alertmanager, FeatureExtractionAlertingSystem, State
+from otel_fe.collector.accounts import GAUGE, Sample
+from otel_fe.config.openslo import default_slos, read_openslo
+from otel_fe.live.source import LiveSource
+from otel_fe.pipeline.counted_events import CountedEvents
+from otel_fe.pipeline.slo_engine import SloEngine, gauges
+from otel_fe.store import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from otel_fe.alerting import Alert
+    from otel_fe.clock import Clock
+    from otel_fe.model.slo import Slo
+    from otel_fe.pipeline.slo_engine import GaugeValue, SloState
+
+EVERY_S: Final = 30.0
+_log = logging.getLogger("otel_fe")
+
+
+class SloWatch:
+    """Evaluates SLOs in a thread of its own, from the same counts that a dashboard shows.
+
+    Args:
+        directory: Of a store that is open.
+        slos: What to evaluate.
+        clock: Both clocks.
+        alertmanager: URL of an Alertmanager that is told; empty for none.
+    """
+
+    def __init__(self, directory: Path, slos: Sequence[Slo], clock: Clock, alertmanager: str = "") -> None:
+        self._reader = StoreReader(directory)
+        self._engine = SloEngine(slos, CountedEvents(self._reader.sums), clock)
+        self._states: tuple[SloState, ...] = ()
+        nothing_live = LiveSource(clock, lambda: None)
+        self._alerts = FeatureExtractionAlertingSystem(
+            nothing_live, rules=(), slo_states=lambda: self._states, log_events=False, on_fault=_warn
+        )
+        self._alerts.register_alert_handler(None, _say)
+        if alertmanager:
+            self._alerts.register_alert_handler(None, Alertmanager(alertmanager))
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="otel-fe-slos", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def evaluate(self) -> None:
+        """Evaluate every SLO, and tell what is new."""
+        self._states = self._engine.evaluate()
+        self._alerts.evaluate()
+
+    def samples(self) -> list[Sample]:
+        """Return burn rates, what is left of budgets and the alerts that fire, as figures of the collector."""
+        return [_sample(value) for value in (*gauges(self._states), *self._alerts.gauges())]
+
+    def stop(self) -> None:
+        """Tell what is still to be told, and end."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(EVERY_S)
+        self._alerts.close()
+        self._reader.close()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(EVERY_S):
+            try:
+                self.evaluate()
+            except Exception:
+                # The next round may find the store readable again.
+                _log.exception("SLOs could not be evaluated")
+
+
+def read_slos(path: Path | None, environ: Mapping[str, str]) -> tuple[Slo, ...]:
+    """Return the SLOs of a file of OpenSLO documents; the four requirements where there is none.
+
+    Raises:
+        InvalidConfigError: Something is wrong in it.
+        OSError: It cannot be read.
+    """
+    if path is None:
+        return default_slos()
+    found = read_openslo(path.read_text(encoding="utf-8"), str(path), environ)
+    for warning in found.warnings:
+        _log.warning("%s", warning)
+    return found.slos
+
+
+def _sample(value: GaugeValue) -> Sample:
+    labels: dict[str, Any] = {semconv.SERVICE_NAME: value.service, **value.attributes}
+    return Sample(value.name, GAUGE, tuple(sorted((name, str(text)) for name, text in labels.items())), value.value)
+
+
+def _say(alert: Alert) -> None:
+    level = logging.WARNING if alert.state is State.FIRING else logging.INFO
+    _log.log(level, "alert %s (%s): %s", alert.state.value, alert.severity.value, alert.message)
+
+
+def _warn(name: str, fault: BaseException | None) -> None:
+    _log.warning("%s failed: %s", name, "too slow, or its queue is full" if fault is None else fault)

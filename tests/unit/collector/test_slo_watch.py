@@ -1,0 +1,68 @@
+"""The embedded collector alerts on what its store has counted."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from otel_fe import semconv
+from otel_fe.collector.accounts import GAUGE
+from otel_fe.collector.slo_watch import SloWatch, read_slos
+from otel_fe.config.problems import InvalidConfigError
+from tests.unit.alerting.receiving import receiver
+from tests.unit.store.parts import MINUTE, T0, bed, counter
+
+
+def count(store, *, good, bad):
+    """Count SLO events of a minute, as an SDK does."""
+    for told, value in ((True, good), (False, bad)):
+        labels = {semconv.SLO: "latency", semconv.GOOD: told, semconv.FEATURE_SET: "user"}
+        store.points(counter(value, T0 + MINUTE - 1, name=semconv.SLO_EVENTS, delta=True, **labels))
+
+
+@pytest.fixture
+def store(tmp_path):
+    with bed(tmp_path / "store") as made:
+        yield made
+
+
+def test_a_burning_budget_is_told_once(store, caplog):
+    """By log, by Alertmanager and as gauges; from exact counts."""
+    caplog.set_level(logging.INFO, "otel_fe")
+    with receiver() as told:
+        watch = SloWatch(store.directory, read_slos(None, {}), store.clock, f"http://127.0.0.1:{told.port}")
+        count(store, good=100, bad=900)
+        store.clock.advance(ns=MINUTE)
+        watch.evaluate()
+        watch.evaluate()
+        watch._alerts.check_performance_alerts(wait_s=5)
+        samples = {(s.name, dict(s.labels).get(semconv.WINDOW)): s for s in watch.samples()}
+        watch.stop()
+    assert samples[semconv.BURN_RATE, "1h"].value == pytest.approx(0.9 / 0.05)
+    assert samples[semconv.BUDGET_REMAINING, None].value == pytest.approx(1 - 0.9 / 0.05)
+    active = [sample for (name, _), sample in samples.items() if name == semconv.ALERT_ACTIVE]
+    assert active
+    assert all(sample.kind == GAUGE for sample in samples.values())
+    assert all(dict(sample.labels)["service.name"] == "shop" for sample in samples.values())
+    pages = [record for record in caplog.records if "alert firing (page)" in record.getMessage()]
+    assert 1 <= len(pages) <= 2
+    assert len({record.getMessage() for record in pages}) == len(pages)
+    assert told.requests
+    assert all(path == "/api/v2/alerts" for path, _, _ in told.requests)
+
+
+def test_without_events_nothing_is_said(store):
+    """An empty store has neither rates nor alerts."""
+    watch = SloWatch(store.directory, read_slos(None, {}), store.clock)
+    watch.evaluate()
+    assert watch.samples() == []
+    watch.stop()
+
+
+def test_a_wrong_file_is_refused_with_its_line(tmp_path):
+    """As `otel-fe check` does."""
+    path = tmp_path / "slos.yaml"
+    path.write_text("apiVersion: openslo/v1\nkind: Slo\n")
+    with pytest.raises(InvalidConfigError, match=r"slos\.yaml:2:"):
+        read_slos(path, {})
