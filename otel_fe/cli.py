@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.command import add_commands
@@ -48,7 +49,14 @@ def _add_demo(commands: Commands) -> None:
     )
     demo.add_argument("--seconds", type=_seconds, default=30.0, help="how long the load lasts (default 30)")
     demo.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-    demo.add_argument("--port", type=int, default=0, help="port of the receiver on 127.0.0.1 (default: a free one)")
+    demo.add_argument("--port", type=int, default=0, help="port of the collector on 127.0.0.1 (default: a free one)")
+    demo.add_argument(
+        "--store",
+        type=Path,
+        default=Path.home() / ".cache" / "otel_fe" / "demo",
+        metavar="DIR",
+        help="folder that the kept traces are left in, for the dashboard (default %(default)s)",
+    )
     demo.add_argument("--seed", type=int, default=1, help="seed of the load (default 1)")
     demo.set_defaults(run=_demo)
 

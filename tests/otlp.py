@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from otel_fe.collector.receiver import Receiver
+from otel_fe.demo.receiver import Receiver
 
 
 @dataclass(frozen=True)

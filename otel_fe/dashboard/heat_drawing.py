@@ -23,7 +23,10 @@ COLUMNS: Final = 60
 _WIDTH: Final = 960
 _LEFT: Final = 62
 _TOP: Final = 8
-_ROW: Final = 15
+_TALLEST_ROW: Final = 15
+_LOWEST_ROW: Final = 6
+_HEIGHT: Final = 340
+"""Of all rows together, as far as they stay high enough to be hit."""
 _PER_DOUBLING: Final = 4
 _MIB: Final = 1_000_000
 
@@ -79,9 +82,10 @@ def column_ns(window: tuple[int, int]) -> int:
 def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str) -> DrawnHeatMap:
     """Return the drawing of a heat map."""
     edges = _edges(heat.cells)
-    foot = _TOP + _ROW * (len(edges) - 1)
+    row = max(_LOWEST_ROW, min(_TALLEST_ROW, _HEIGHT // (len(edges) - 1)))
+    foot = _TOP + row * (len(edges) - 1)
     right = _WIDTH - 8
-    place: dict[int, float] = {edge: foot - _ROW * number for number, edge in enumerate(edges)}
+    place: dict[int, float] = {edge: foot - row * number for number, edge in enumerate(edges)}
     # Slow ones are kept one by one, the others by samples: each side has a scale of its own, or the slow ones would not be seen.
     most = {
         slow: max((cell.weight for cell in heat.cells if (cell.low_ns >= LATENCY_LIMIT_NS) is slow), default=1.0)
@@ -98,7 +102,7 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
             cell,
             heat.step_ns,
             (x(cell.time_ns), x(cell.time_ns + heat.step_ns)),
-            place,
+            (place, row),
             most[cell.low_ns >= LATENCY_LIMIT_NS],
             address,
             base,
@@ -136,11 +140,12 @@ def _cell(
     cell: HeatCell,
     step_ns: int,
     across: tuple[float, float],
-    place: dict[int, float],
+    down: tuple[dict[int, float], int],
     most: float,
     address: ViewAddress,
     base: str,
 ) -> DrawnCell:
+    place, row = down
     start_ms, end_ms = cell.time_ns / _MIB, (cell.time_ns + step_ns) / _MIB
     high = cell.high_ns
     low_ms, high_ms = f"{cell.low_ns / _MIB:.6f}", "" if high is None else f"{high / _MIB:.6f}"
@@ -150,9 +155,9 @@ def _cell(
     chosen = address.t0 == f"{start_ms:.0f}" and address.low == low_ms
     return DrawnCell(
         round(across[0], 1),
-        place.get(cell.low_ns, max(place.values())) - _ROW + 1,
+        place.get(cell.low_ns, max(place.values())) - row + 1,
         round(wide, 1),
-        _ROW - 1,
+        row - 1,
         max(1, min(LEVELS, math.ceil(share * LEVELS))),
         f"{base}t0={start_ms:.0f}&t1={end_ms:.0f}&low={low_ms}" + (f"&high={high_ms}" if high_ms else ""),
         f"{quantity.clock_time(cell.time_ns)}, {quantity.milliseconds(cell.low_ns)} to {upto}: "

@@ -72,7 +72,7 @@ class Report:
 
     extractions: int
     targeted: int
-    """Of those, the ones of the service's own targets: one for each request. The others are of its start, when its models are fit."""
+    """Of those, the ones of the service's targets: one for each request. The others are of its start, when its models are fit."""
     latencies: list[Latency]
     requirements: list[Requirement]
     cache_hits: int

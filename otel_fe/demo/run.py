@@ -10,10 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from otel_fe import semconv
-from otel_fe.collector.receiver import Receiver
-from otel_fe.demo.forward import Forward, Forwarded
+from otel_fe.demo.collecting import Collecting, Forwarded
 from otel_fe.demo.load import CLIENTS, Load, Sent
 from otel_fe.demo.received import Received
+from otel_fe.demo.receiver import Receiver
 from otel_fe.demo.report import Report, report_of
 from otel_fe.demo.service import Service, ServiceError
 from otel_fe.demo.text import Text, colours
@@ -26,29 +26,27 @@ def run(arguments: Namespace) -> int:
     """Run the demo and print its report; return the exit status.
 
     Args:
-        arguments: `seconds` of load, `json`, `port` of the receiver, `seed` of the load.
+        arguments: `seconds` of load, `json`, `port` and `store` of the collector, `seed` of the load.
     """
     received = Received()
-    forward = Forward(os.environ) if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") else None
-
-    def receive(signal: str, request: Any) -> None:
-        received.receive(signal, request)
-        if forward is not None:
-            forward(signal, request)
-
-    receiver = Receiver(receive, arguments.port)
+    receiver = Receiver(received.receive)
     receiver.start()
+    forwarded = None
     try:
-        sent, seconds = _drive(receiver, received, arguments)
+        collecting = Collecting(receiver.endpoint, arguments.port, arguments.store, os.environ)
+        try:
+            sent, seconds = _drive(collecting.endpoint, received, arguments)
+        finally:
+            forwarded = collecting.close()
     finally:
         receiver.stop()
-        forwarded = forward.close() if forward is not None else None
     report = report_of(received)
     if arguments.json:
         print(json.dumps(_document(report, sent, seconds, forwarded), indent=2))
     else:
         print(Text(colour=colours()).render(report))
         print(_closing(report, sent, seconds, forwarded))
+        print(f"Look closer: otel-fe dashboard --store {arguments.store}")
     if report.targeted != sent.requests:
         print(
             f"otel-fe demo: {sent.requests} requests were answered and {report.targeted} extractions counted; "
@@ -59,9 +57,9 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _drive(receiver: Receiver, received: Received, arguments: Namespace) -> tuple[Sent, float]:
+def _drive(endpoint: str, received: Received, arguments: Namespace) -> tuple[Sent, float]:
     _say("starting the example service under opentelemetry-instrument")
-    service = Service(receiver.endpoint)
+    service = Service(endpoint)
     try:
         _say(f"{CLIENTS} clients for {arguments.seconds} s; no code of the service knows otel_fe")
         load = Load(service.port, arguments.seed)
@@ -116,9 +114,10 @@ def _closing(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | 
         lines.append("To see the same in your own backend: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 make demo")
     elif forwarded.failed:
         lines.append(
-            f"{forwarded.endpoint} took {forwarded.sent:,} requests and {forwarded.failed:,} failed: {forwarded.error}"
+            f"{forwarded.endpoint} took {forwarded.sent:,} spans, data points and log records, and not {forwarded.failed:,}: "
+            f"{forwarded.error}"
         )
     else:
-        lines.append(f"{forwarded.endpoint} got everything too, in {forwarded.sent:,} requests.")
+        lines.append(f"{forwarded.endpoint} got everything too: {forwarded.sent:,} spans and data points.")
     lines.append("Your own service: OTEL_FE_TARGETS=module:function opentelemetry-instrument python app.py (README.md)")
     return "\n".join(lines)

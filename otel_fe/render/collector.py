@@ -8,7 +8,7 @@ from otel_fe.render import prometheus_server
 from otel_fe.render.backends import jaeger_yaml, tempo_yaml
 from otel_fe.render.collector_agent import agent_yaml
 from otel_fe.render.collector_builder import builder_yaml
-from otel_fe.render.collector_sampler import sampler_yaml
+from otel_fe.render.collector_sampler import GATES, sampler_yaml
 from otel_fe.render.compose import compose_yaml
 from otel_fe.render.grafana import dashboards
 from otel_fe.render.grafana_provisioning import dashboards_yaml, datasources_yaml
@@ -24,7 +24,7 @@ _HEAD: Final = "Written by `otel-fe render collector`; change the policy, not th
 def collector_files(fleet: Fleet) -> dict[str, str]:
     """Return the text of every file by its path in the folder; the same fleet gives the same bytes."""
     rules = (FILE, prometheus_server.LOSSES)
-    sampler = sampler_yaml(fleet, _head("The second tier: counts every span, then decides. README.md says how many."))
+    sampler = sampler_yaml(fleet, (*_head("The second tier: counts every span, then decides."), "Start it with", GATES))
     by_name = agent_yaml(_head("As agent.yaml, with the samplers that a headless Service names."), dns=True)
     return {
         "builder.yaml": builder_yaml(_head("The Collector's manifest: `builder --config builder.yaml`.")),

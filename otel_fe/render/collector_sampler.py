@@ -12,6 +12,10 @@ from otel_fe.render.yaml_file import write_yaml
 if TYPE_CHECKING:
     from otel_fe.render.fleet import Fleet
 
+GATES: Final = (
+    "--feature-gates=processor.tailsamplingprocessor.usetracestate,processor.tailsamplingprocessor.recordpolicy"
+)
+"""How a sampler is started: kept traces carry their weight in `tracestate`, and the policy that kept them on their scope."""
 KEPT: Final = "kept"
 """What the namespace of the metrics of kept traces ends in: their exemplars are of traces that the backend has."""
 _EXTRACTIONS: Final = "signal_to_metrics"
@@ -25,7 +29,7 @@ _METRICS: Final = "prometheus_remote_write"
 
 
 def sampler_yaml(fleet: Fleet, comments: tuple[str, ...]) -> str:
-    """Return a sampler's configuration.
+    """Return a sampler's configuration, which it is started with beside `GATES`.
 
     It has no memory limiter: that would refuse spans after they have been counted, and they would be sent again. What bounds it is
     `num_traces`, past which senders wait.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_fe.render import collector_places as places
 from otel_fe.render.collector_builder import VERSION
+from otel_fe.render.collector_sampler import GATES
 from otel_fe.render.yaml_file import write_yaml
 
 COLLECTOR: Final = f"otel/opentelemetry-collector-contrib:{VERSION}"
@@ -25,11 +26,11 @@ def compose_yaml(comments: tuple[str, ...]) -> str:
     samplers = [f"{places.SAMPLER}-{number}" for number in range(1, places.SAMPLERS + 1)]
     services: dict[str, Any] = {
         places.AGENT: {
-            **_collector(places.AGENT, places.AGENT),
+            **_collector(places.AGENT, places.AGENT, ()),
             "ports": [_port(places.GRPC), _port(places.HTTP)],
             "depends_on": samplers,
         },
-        **{name: {**_collector(name, places.SAMPLER), "depends_on": ["jaeger"]} for name in samplers},
+        **{name: {**_collector(name, places.SAMPLER, (GATES,)), "depends_on": ["jaeger"]} for name in samplers},
         **_backends(),
     }
     volumes: dict[str, Any] = {f"{name}-queue": {} for name in (places.AGENT, *samplers)} | {
@@ -43,11 +44,11 @@ def _port(port: int) -> str:
     return f"127.0.0.1:{port}:{port}"
 
 
-def _collector(name: str, file: str) -> dict[str, Any]:
+def _collector(name: str, file: str, options: tuple[str, ...]) -> dict[str, Any]:
     return {
         "image": f"${{OTEL_FE_COLLECTOR_IMAGE:-{COLLECTOR}}}",
         "hostname": name,
-        "command": [f"--config={_ETC}"],
+        "command": [f"--config={_ETC}", *options],
         "user": "0:0",  # the queue's volume belongs to root
         "volumes": [f"./{file}.yaml:{_ETC}:ro", f"{name}-queue:{places.QUEUE_FOLDER}"],
         "restart": "unless-stopped",

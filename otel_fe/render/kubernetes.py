@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otel_fe.render import collector_places as places
+from otel_fe.render.collector_sampler import GATES
 from otel_fe.render.compose import COLLECTOR
 from otel_fe.render.yaml_file import Folded, write_documents
 
@@ -27,11 +28,13 @@ class _Tier:
     disk: str
     grace_s: int
     """Long enough to decide and send what is pending."""
+    options: tuple[str, ...] = ()
+    """Of the command line, beside the configuration."""
 
 
 _AGENT: Final = _Tier(places.AGENT, 2, False, {"cpu": "1", "memory": "1Gi"}, "1Gi", "820MiB", "10Gi", 60)
 _SAMPLER: Final = _Tier(
-    places.SAMPLER, places.SAMPLERS, True, {"cpu": "2", "memory": "4Gi"}, "4Gi", "3276MiB", "20Gi", 120
+    places.SAMPLER, places.SAMPLERS, True, {"cpu": "2", "memory": "4Gi"}, "4Gi", "3276MiB", "20Gi", 120, (GATES,)
 )
 
 
@@ -110,7 +113,7 @@ def _container(tier: _Tier) -> dict[str, Any]:
     return {
         "name": "otelcol",
         "image": COLLECTOR,
-        "args": [f"--config={_ETC}/config.yaml"],
+        "args": [f"--config={_ETC}/config.yaml", *tier.options],
         "env": [
             {"name": "GOMEMLIMIT", "value": tier.go_memory},
             {"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},

@@ -103,6 +103,8 @@ def test_a_slow_extraction_is_found_and_explained(page, tmp_path, short, dashboa
                 assert ask(service.port, "/features/user_profile/77") == 200
             finally:
                 service.stop()
+                service._reader.join(10)
+                service._process.stdout.close()
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 page.goto(f"{url}/explore?range=15m&feature_set=user_profile")

@@ -7,30 +7,42 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from otel_fe.collector.receiver import Receiver
 from otel_fe.demo.received import Received
+from otel_fe.demo.receiver import Receiver
+from otel_fe.store import Selection, StoreReader
 
 OTEL_FE = Path(sys.executable).parent / "otel-fe"
 
 
-def demo(*arguments, **more):
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+def demo(store, *arguments, **more):
     """Run `otel-fe demo`."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     return subprocess.run(
-        [OTEL_FE, "demo", *arguments], env={**clean, **more}, capture_output=True, text=True, timeout=100, check=False
+        [OTEL_FE, "demo", "--store", store, *arguments],
+        env={**clean, **more},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
 
 
-def test_the_report_is_whole_and_its_sums_agree():
+def test_the_report_is_whole_and_its_sums_agree(store):
     """What the clients sent, what was counted, what was kept and where the slowest spent its time all add up."""
     user = Received()
     backend = Receiver(user.receive)
     backend.start()
-    done = demo("--seconds", "4", "--json", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
+    done = demo(store, "--seconds", "4", "--json", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)
     backend.stop()
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -53,35 +65,40 @@ def test_the_report_is_whole_and_its_sums_agree():
     # The user's own backend got everything too.
     assert report["forwarded"]["failed"] == 0
     assert len(user.spans) == spans["sampled"]
+    # So did the store, which a dashboard opens.
+    reader = StoreReader(store)
+    kept = reader.traces.find(Selection(0, time.time_ns(), whole_traces=True), limit=10_000)
+    reader.close()
+    assert len(kept) == len({span.trace_id for span in user.spans})
 
 
-def test_the_text_says_it_in_words():
+def test_the_text_says_it_in_words(store):
     """Without --json there is a report to read, and a hint where to go on."""
-    done = demo("--seconds", "2")
+    done = demo(store, "--seconds", "2")
     assert done.returncode == 0, done.stderr
     for word in ("Latency of", "The four requirements", "Kept", "Slowest:", "together", "Cross-check:", "\n  all "):
         assert word in done.stdout
     assert "\033[" not in done.stdout
 
 
-def test_a_backend_that_is_away_is_said_and_holds_nobody_up():
+def test_a_backend_that_is_away_is_said_and_holds_nobody_up(store):
     """The user's endpoint refuses: the report says so."""
-    done = demo("--seconds", "2", "--json", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    done = demo(store, "--seconds", "2", "--json", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["forwarded"]["failed"] > 0
 
 
-def test_a_taken_port_is_named():
+def test_a_taken_port_is_named(store):
     """The message says which port and what to do."""
     backend = Receiver(lambda *_: None)
     backend.start()
-    done = demo("--port", str(backend.port))
+    done = demo(store, "--port", str(backend.port))
     backend.stop()
     assert done.returncode == 1
-    assert f"port {backend.port} on 127.0.0.1 is taken" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{backend.port}: is it taken?" in done.stderr
 
 
-def test_the_service_knows_nothing_of_us():
+def test_the_service_knows_nothing_of_us(store):
     """Its modules import neither otel_fe nor OpenTelemetry (redis-py looks for the latter by itself)."""
     examples = Path(__file__).parents[2] / "examples"
     for path in (examples / "feature_service").glob("*.py"):

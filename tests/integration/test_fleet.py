@@ -76,6 +76,15 @@ def arrived(*sinks):
     return dict(found)
 
 
+def weights(*sinks):
+    """Return, by trace, what `tracestate` says of its weight."""
+    found = defaultdict(set)
+    for sink in sinks:
+        for span in sink.spans():
+            found[span.trace_id].add(span.trace_state)
+    return dict(found)
+
+
 def wanted(first, last):
     """Return the ids of the traces that must be kept whatever chance says."""
     return {part(number).trace_id for number in range(first, last) if part(number).must_be_kept}
@@ -225,8 +234,8 @@ def test_nothing_kept_is_lost_while_the_backend_is_away(tmp_path):
 
 
 def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
-    """The same agent, the same policy file, the same traffic: the same set of traces."""
-    kept = []
+    """The same agent, the same policy file, the same traffic: the same set of traces, of the same weights."""
+    kept, weighed = [], []
     with ExitStack() as stack:
         sinks = [stack.enter_context(backend()) for _ in range(2)]
         front, _ = stack.enter_context(fleet(tmp_path / "real", [f"127.0.0.1:{sink.port}" for sink in sinks]))
@@ -234,6 +243,7 @@ def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
         settled(sinks, 0, TRACES)
     # Its end has sent everything.
     kept.append(arrived(*sinks))
+    weighed.append(weights(*sinks))
     with ExitStack() as stack:
         sinks = [stack.enter_context(backend()) for _ in range(2)]
         ours = []
@@ -249,7 +259,10 @@ def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
         for one in ours:
             one.stop()
         kept.append(arrived(*sinks))
+        weighed.append(weights(*sinks))
     assert kept[0].keys() == kept[1].keys()
+    assert weighed[0] == weighed[1]
+    assert len({tuple(one) for one in weighed[0].values()}) > 1
     assert Counter(map(len, kept[0].values())) == Counter(map(len, kept[1].values()))
 
 

@@ -30,6 +30,8 @@ class Tier(RunningCollector):
     """One Collector of a fleet, by one of the rendered files; it comes back with the same ports and the same queue."""
 
     def __init__(self, config: str, folder: Path, name: str, settings: dict[str, str]) -> None:
+        # As compose and Kubernetes start it; the agent has no component that knows these.
+        (gates,) = re.findall(r"^# --feature-gates=(.*)$", config, re.MULTILINE) or [""]
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.own_metrics = free_port(), free_port()
         environ = {
@@ -42,7 +44,8 @@ class Tier(RunningCollector):
             "HOSTNAME": name,
             **settings,
         }
-        super().__init__(built_collector(MANIFEST), config, folder, [self.port], environ=environ)
+        options = gates.split(",") if gates else ()
+        super().__init__(built_collector(MANIFEST), config, folder, [self.port], options, environ)
 
     def page(self) -> str:
         """Return its own metrics."""

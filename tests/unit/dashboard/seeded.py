@@ -52,12 +52,11 @@ def spans_of(trace_id, start_ns, duration_ns, service, feature_set, attributes=N
     } | (attributes or {})  # fmt: skip
 
     def add(number, parent, called, kind, begin, end, attrs):
-        span = scoped.spans.add(
+        return scoped.spans.add(
             trace_id=trace_id.to_bytes(16, "big"), span_id=(low ^ number).to_bytes(8, "big"),
             parent_span_id=(low ^ parent).to_bytes(8, "big") if parent else b"", name=called, kind=kind,
             start_time_unix_nano=start_ns + int(begin * duration_ns), end_time_unix_nano=start_ns + int(end * duration_ns), attributes=pairs(attrs),
         )  # fmt: skip
-        return span
 
     add(1, 0, "GET /features", 2, 0, 1, {"http.request.method": "GET", "http.route": "/features"})
     extraction = add(2, 1, name or f"feature_extraction {feature_set}", 1, 0.01, 0.99, own)
@@ -126,8 +125,8 @@ def fill(write, now_ns, minutes=90, seed=1, traces_a_minute=12):
         at = begin + number * MINUTE
         worse = number >= minutes - 20
         counted, found = [], []
-        for service, feature_set, share, total in GROUPS:
-            total = round(total * (1 + 0.15 * math.sin(number / 9)))
+        for service, feature_set, share, usual in GROUPS:
+            total = round(usual * (1 + 0.15 * math.sin(number / 9)))
             bad = worse and feature_set == "user_profile"
             slow = round(total * (0.22 if bad else share * 0.4) * chance.uniform(0.8, 1.2))
             counted.append(metrics(at, service, feature_set, total, slow, round(total * 0.004), round(total * (0.34 if bad else 0.18))))

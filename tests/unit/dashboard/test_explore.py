@@ -64,7 +64,7 @@ def test_the_page_shows_weights_and_leads_to_traces(asked):
     page = asked.text("/explore?range=1h&order=fastest")
     links = [one["href"] for one in Elements(page).all("a") if one.get("href", "").startswith("/trace/")]
     assert len(links) == 50
-    assert "×20" in page
+    assert "\N{MULTIPLICATION SIGN}20" in page
     assert 'rel="next"' in page
     assert asked.text("/explore?range=1h&order=fastest&page=1") != page
 

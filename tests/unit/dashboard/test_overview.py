@@ -10,6 +10,7 @@ from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.view_address import ViewAddress
 from tests.unit.dashboard.conftest import NOW
+from tests.unit.dashboard.seeded import kept
 
 
 def test_its_figures_are_the_store_s_sums(stored):
@@ -53,6 +54,12 @@ def test_a_window_without_anything_says_so(asked):
     assert "Nothing was counted in this window." in page
 
 
+def test_traces_that_are_there_before_their_counts_are_pointed_at(own):
+    bed, asked = own
+    bed.write("trace", kept(0x100, NOW - 10**10, 150_000_000))
+    assert "exact counts follow within a minute" in asked.text("/")
+
+
 def test_a_store_that_is_not_there_yet_says_what_to_do(tmp_path):
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.dashboard.access import Access
@@ -91,6 +98,6 @@ def test_its_status_follows(counts, status):
 
 
 def test_a_broken_requirement_is_never_healthy():
-    found = health({name: (10_000, 10_000) for name in WEIGHTS} | {"error_rate": (9_899, 10_000)})
+    found = health(dict.fromkeys(WEIGHTS, (10_000, 10_000)) | {"error_rate": (9_899, 10_000)})
     assert found.score > 90
     assert found.status == "degraded"

@@ -13,6 +13,7 @@ from otel_fe.config.openslo import default_slos
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, REQUIREMENTS
 from otel_fe.render.collector import collector_files
+from otel_fe.render.collector_sampler import GATES
 from otel_fe.render.fleet import read_fleet
 from otel_fe.render.yaml_file import Folded, write_yaml
 
@@ -57,6 +58,19 @@ def test_samplers_decide_by_the_policy_itself():
     pipelines = sampler["service"]["pipelines"]
     assert pipelines["traces/count"]["processors"] == ["batch"]
     assert pipelines["traces/sample"]["exporters"] == ["otlp_grpc/traces", "span_metrics/kept"]
+
+
+def test_samplers_are_started_with_the_gates_that_weights_need():
+    """In compose and in Kubernetes, and agents without."""
+    files = collector_files(fleet())
+    compose = yaml.safe_load(files["compose.yaml"])["services"]
+    commands = {name: one["command"] for name, one in compose.items() if "otelcol" in str(one.get("command"))}
+    for tier in ("agent", "sampler"):
+        *_, pods = yaml.safe_load_all(files[f"kubernetes/{tier}.yaml"])
+        commands[f"{tier} pod"] = pods["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert len(commands) == 5
+    assert all((GATES in command) == name.startswith("sampler") for name, command in commands.items())
+    assert f"# {GATES}\n" in files["sampler.yaml"]
 
 
 def test_without_exemplars_kept_traces_are_not_counted_apart():
