@@ -306,6 +306,7 @@ def metric(name: str) -> Metric:
     """Return what is known of one of the metrics, by its name."""
     return next(known for known in METRICS if known.name == name)
 
+
 # --- alerts: a gauge, and the log event that tells of one -------------------------------------------------------
 
 ALERT: Final = "alert"

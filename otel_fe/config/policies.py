@@ -14,6 +14,7 @@ from otel_fe.model.randomness import DEFAULT_SALT
 if TYPE_CHECKING:
     from otel_fe.config.ottl import Condition
 
+
 @dataclass(frozen=True, slots=True)
 class AlwaysSample:
     """Votes to sample every trace."""

@@ -55,4 +55,6 @@ class ProcessAlerts:
 
 
 def _record(name: str, fault: BaseException | None) -> None:
-    faults.record("alerts", fault if isinstance(fault, Exception) else RuntimeError(f"{name}: too slow, or its queue is full"))
+    faults.record(
+        "alerts", fault if isinstance(fault, Exception) else RuntimeError(f"{name}: too slow, or its queue is full")
+    )

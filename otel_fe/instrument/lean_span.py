@@ -243,7 +243,8 @@ class LeanSpan(Span):
         """End the span; see the SDK's. Of two threads that end it at once, one does."""
         end_ns = time_ns() if end_time is None else end_time
         # One operation of the interpreter: whoever is first has ended the span.
-        if self.__dict__.setdefault("_ended_by", mark := [end_ns]) is not mark:
+        fields: Any = self.__dict__
+        if fields.setdefault("_ended_by", mark := [end_ns]) is not mark:
             logger.warning("Calling end() on an ended span.")
             return
         self._end_time = end_ns

@@ -117,6 +117,7 @@ class Assembler:
         root: bool,  # noqa: FBT001
     ) -> None:
         """Take a span that has ended, once; decides its trace when nothing of it stays open."""
+        why, still_open = "", 0
         with trace.lock:
             if trace.decided:
                 late, decided = True, False
@@ -144,12 +145,10 @@ class Assembler:
                     if len(spans) < self._limits.max_spans_per_trace:
                         if before // _SWEEP_EVERY_BYTES == grown // _SWEEP_EVERY_BYTES:
                             return
-                        why = ""
                     else:
                         decided = trace.decided = True
                         why = "span_limit"
                 else:
-                    why = ""
                     remarkable = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
                     # What is kept whatever its id has no reason to wait for company.
                     decided = remarkable and self._keeps_remarkable

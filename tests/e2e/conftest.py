@@ -27,7 +27,10 @@ def page(browser):
     context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB", viewport={"width": 1440, "height": 900})
     made = context.new_page()
     made.complaints = []
-    made.on("console", lambda message: made.complaints.append(message.text) if message.type in ("error", "warning") else None)
+    made.on(
+        "console",
+        lambda message: made.complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
     made.on("pageerror", lambda error: made.complaints.append(str(error)))
     yield made
     context.close()

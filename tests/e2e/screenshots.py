@@ -49,7 +49,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, bed(Path(name) / "store", clock=SystemClock()) as made:
         fill(made.write, time.time_ns())
-        stored = Stored(made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),))
+        stored = Stored(
+            made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),)
+        )
         server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))
         server.start()
         for scheme in ("light", "dark"):

@@ -43,7 +43,13 @@ def dashboard(tmp_path):
     started = []
 
     def start(*arguments):
-        command = [Path(sys.executable).parent / "otel-fe", "dashboard", "--listen", "localhost:0", *map(str, arguments)]
+        command = [
+            Path(sys.executable).parent / "otel-fe",
+            "dashboard",
+            "--listen",
+            "localhost:0",
+            *map(str, arguments),
+        ]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         started.append(process)
         line = process.stderr.readline()

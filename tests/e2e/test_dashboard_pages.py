@@ -16,7 +16,14 @@ from otel_fe.dashboard.stored import Stored, TraceLink
 from tests.unit.dashboard.seeded import GROUPS, fill, metrics
 from tests.unit.store.parts import MINUTE, bed
 
-PAGES = ("/", "/explore", "/explore?low=100.000000", "/slo?slo=latency&service=feature-service&feature_set=user_profile", "/resources", "/policies")
+PAGES = (
+    "/",
+    "/explore",
+    "/explore?low=100.000000",
+    "/slo?slo=latency&service=feature-service&feature_set=user_profile",
+    "/resources",
+    "/policies",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,9 @@ def served(tmp_path_factory):
     """Return where a dashboard is served, and its store."""
     with bed(tmp_path_factory.mktemp("e2e") / "store", clock=SystemClock()) as made:
         fill(made.write, time.time_ns(), minutes=60, traces_a_minute=6)
-        stored = Stored(made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),))
+        stored = Stored(
+            made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),)
+        )
         server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))
         server.start()
         yield server.url.rstrip("/"), made
@@ -66,7 +75,11 @@ def test_a_range_is_dragged(page, served):
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 90, steps=5)
     page.mouse.up()
     page.wait_for_url("**t0=**")
-    query = {name: float(value[0]) for name, value in parse_qs(urlsplit(page.url).query).items() if name in ("t0", "t1", "low", "high")}
+    query = {
+        name: float(value[0])
+        for name, value in parse_qs(urlsplit(page.url).query).items()
+        if name in ("t0", "t1", "low", "high")
+    }
     assert query["low"] < query["high"]
     assert 0.3 * 900_000 < query["t1"] - query["t0"] < 0.5 * 900_000
     assert page.locator("#selection").is_visible()
@@ -89,7 +102,10 @@ def test_figures_change_without_reloading(page, served):
     page.evaluate("window.stillHere = true")
     before = page.locator("#now").inner_text()
     service, feature_set, *_ = GROUPS[0]
-    store.write("metrics", [metrics(time.time_ns() // MINUTE * MINUTE - MINUTE, service + "-new", feature_set, 7_000, 6_000, 10, 10)])
+    store.write(
+        "metrics",
+        [metrics(time.time_ns() // MINUTE * MINUTE - MINUTE, service + "-new", feature_set, 7_000, 6_000, 10, 10)],
+    )
     page.wait_for_function("old => document.getElementById('now').innerText !== old", arg=before, timeout=20_000)
     assert page.locator("#groups").get_by_text("feature-service-new").count() == 1
     assert page.evaluate("window.stillHere") is True
@@ -99,7 +115,10 @@ def test_figures_change_without_reloading(page, served):
 def test_times_are_the_reader_s(page, served):
     page.goto(f"{served[0]}/explore?low=100.000000")
     first = page.locator("table.traces time").first
-    shown = page.evaluate("e => new Date(Number(e.dataset.ms)).toLocaleTimeString('en-GB', {timeZone: 'Europe/Berlin'})", first.element_handle())
+    shown = page.evaluate(
+        "e => new Date(Number(e.dataset.ms)).toLocaleTimeString('en-GB', {timeZone: 'Europe/Berlin'})",
+        first.element_handle(),
+    )
     assert shown in first.inner_text()
 
 
@@ -133,7 +152,9 @@ def test_a_phone_s_width_is_enough(browser, served):
 
 def test_an_edited_policy_is_replayed(page, served):
     page.goto(f"{served[0]}/policies")
-    page.fill("#policy", "tail_sampling:\n  policies:\n    - {name: very_slow, type: latency, latency: {threshold_ms: 250}}\n")
+    page.fill(
+        "#policy", "tail_sampling:\n  policies:\n    - {name: very_slow, type: latency, latency: {threshold_ms: 250}}\n"
+    )
     page.get_by_role("button", name="Replay over what is stored").click()
     assert "would no longer be kept" in page.locator("#result").inner_text()
     assert "very_slow" in page.locator("#result").inner_text()

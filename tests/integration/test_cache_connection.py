@@ -161,7 +161,9 @@ def test_the_hit_ratio_at_another_size_is_as_predicted(tmp_path, sample):
             client.config_set("maxmemory", size)
             looked_up(client, keys[:20_000])
             # Redis' LRU is approximate, which costs hits where a cache is small; nobody is advised to shrink theirs.
-            assert looked_up(client, keys[20_000:]) == pytest.approx(ratio, abs=0.05 if size > 8_000_000 else 0.09), size
+            assert looked_up(client, keys[20_000:]) == pytest.approx(ratio, abs=0.05 if size > 8_000_000 else 0.09), (
+                size
+            )
 
 
 def test_the_hit_ratio_at_another_lifetime_is_as_predicted(tmp_path):

@@ -15,7 +15,11 @@ from tests.unit.store.parts import SPLIT, pairs
 NS = 1_000_000_000
 MINUTE = 60 * NS
 DURATION = "feature_extraction.duration"
-GROUPS = (("feature-service", "user_profile", 0.10, 900), ("feature-service", "image_embedding", 0.03, 240), ("ranking", "session", 0.01, 420))
+GROUPS = (
+    ("feature-service", "user_profile", 0.10, 900),
+    ("feature-service", "image_embedding", 0.03, 240),
+    ("ranking", "session", 0.01, 420),
+)
 """Service, feature set, share of slow ones while all is well, extractions a minute."""
 
 
@@ -25,8 +29,16 @@ def record(trace_id, duration_ns, policy="slow", time_ns=0, sampled=True):
     ms = duration_ns / 1e6
     votes = [
         {"policy": "errors", "vote": "not sampled", "saw": "no span with status ERROR"},
-        {"policy": "slow", "vote": "sampled" if slow else "not sampled", "saw": f"{ms:.0f} ms {'≥' if slow else '<'} 100 ms"},
-        {"policy": "baseline", "vote": "sampled" if policy == "baseline" else "not sampled", "saw": "randomness 0.031 of 0.05"},
+        {
+            "policy": "slow",
+            "vote": "sampled" if slow else "not sampled",
+            "saw": f"{ms:.0f} ms {'≥' if slow else '<'} 100 ms",
+        },
+        {
+            "policy": "baseline",
+            "vote": "sampled" if policy == "baseline" else "not sampled",
+            "saw": "randomness 0.031 of 0.05",
+        },
     ]
     weight = {"baseline": 20.0}.get(policy, 1.0) if sampled else 0.0
     return {
@@ -36,7 +48,9 @@ def record(trace_id, duration_ns, policy="slow", time_ns=0, sampled=True):
     }  # fmt: skip
 
 
-def spans_of(trace_id, start_ns, duration_ns, service, feature_set, attributes=None, name=None, error=False, split=None):
+def spans_of(
+    trace_id, start_ns, duration_ns, service, feature_set, attributes=None, name=None, error=False, split=None
+):
     """Return an encoded trace: a request, its extraction, a Redis GET and, after a miss, a query."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
@@ -66,16 +80,32 @@ def spans_of(trace_id, start_ns, duration_ns, service, feature_set, attributes=N
     if error:
         extraction.status.code = 2
         extraction.status.message = "upstream timed out"
-        extraction.events.add(name="exception", time_unix_nano=start_ns + duration_ns // 2).attributes.extend(pairs({"exception.type": "TimeoutError"}))
+        extraction.events.add(name="exception", time_unix_nano=start_ns + duration_ns // 2).attributes.extend(
+            pairs({"exception.type": "TimeoutError"})
+        )
     return request.SerializeToString()
 
 
-def kept(trace_id, start_ns, duration_ns, service="feature-service", feature_set="user_profile", policy=None, error=False, cause=None, **more):
+def kept(
+    trace_id,
+    start_ns,
+    duration_ns,
+    service="feature-service",
+    feature_set="user_profile",
+    policy=None,
+    error=False,
+    cause=None,
+    **more,
+):
     """Return a kept trace of one extraction."""
     slow = duration_ns >= 100_000_000
     policy = policy or ("errors" if error else "slow" if slow else "baseline")
     cause = cause or ("pool_wait" if slow else "cpu")
-    parts = {"cache_miss": 0.03, "cpu": 0.2, "downstream": 0.12, "unexplained": 0.05} if slow else {"cache_miss": 0.0, "cpu": 0.75, "unexplained": 0.25}
+    parts = (
+        {"cache_miss": 0.03, "cpu": 0.2, "downstream": 0.12, "unexplained": 0.05}
+        if slow
+        else {"cache_miss": 0.0, "cpu": 0.75, "unexplained": 0.25}
+    )
     split = dict.fromkeys(SPLIT, 0) | {name: int(share * duration_ns) for name, share in parts.items()}
     split[cause] += duration_ns - sum(split.values())
     extraction = KeptExtraction(
@@ -84,7 +114,21 @@ def kept(trace_id, start_ns, duration_ns, service="feature-service", feature_set
     )  # fmt: skip
     spans = spans_of(trace_id, start_ns, duration_ns, service, feature_set, split=split, error=error, **more)
     decision = record(trace_id, duration_ns, policy, start_ns + duration_ns)
-    return KeptTrace(trace_id, start_ns, start_ns + duration_ns, "GET /features", service, error, policy, decision["weight"], 4 if slow else 3, spans, (extraction,), b"", decision)
+    return KeptTrace(
+        trace_id,
+        start_ns,
+        start_ns + duration_ns,
+        "GET /features",
+        service,
+        error,
+        policy,
+        decision["weight"],
+        4 if slow else 3,
+        spans,
+        (extraction,),
+        b"",
+        decision,
+    )
 
 
 def metrics(minute_ns, service, feature_set, total, slow, errors, misses):
@@ -103,9 +147,24 @@ def metrics(minute_ns, service, feature_set, total, slow, errors, misses):
         return Metric(name, "{extraction}", True, (Point(labels | more, minute_ns, end, value),))
 
     slos = {"latency": slow, "error_rate": errors, "cache_hit_rate": misses, "memory": 0}
-    found = [Metric(DURATION, "s", True, (Point(labels, minute_ns, end, Buckets(total, 0.04 * total, edges, tuple(counts))),))]
+    found = [
+        Metric(
+            DURATION, "s", True, (Point(labels, minute_ns, end, Buckets(total, 0.04 * total, edges, tuple(counts))),)
+        )
+    ]
     for slo, bad in slos.items():
-        found += [Metric("feature_extraction.slo.events", "{extraction}", True, tuple(Point(labels | {"slo": slo, "good": told}, minute_ns, end, value) for told, value in ((True, total - bad), (False, bad)) if value))]
+        found += [
+            Metric(
+                "feature_extraction.slo.events",
+                "{extraction}",
+                True,
+                tuple(
+                    Point(labels | {"slo": slo, "good": told}, minute_ns, end, value)
+                    for told, value in ((True, total - bad), (False, bad))
+                    if value
+                ),
+            )
+        ]
     found.append(sum_of("feature_extraction.cache.lookups", 3 * (total - misses), result="hit"))
     found.append(sum_of("feature_extraction.cache.lookups", 3 * misses, result="miss"))
     return ResourceMetrics({"service.name": service, "service.instance.id": "a"}, "otel_fe", tuple(found))
@@ -129,13 +188,27 @@ def fill(write, now_ns, minutes=90, seed=1, traces_a_minute=12):
             total = round(usual * (1 + 0.15 * math.sin(number / 9)))
             bad = worse and feature_set == "user_profile"
             slow = round(total * (0.22 if bad else share * 0.4) * chance.uniform(0.8, 1.2))
-            counted.append(metrics(at, service, feature_set, total, slow, round(total * 0.004), round(total * (0.34 if bad else 0.18))))
+            counted.append(
+                metrics(
+                    at, service, feature_set, total, slow, round(total * 0.004), round(total * (0.34 if bad else 0.18))
+                )
+            )
             for _ in range(traces_a_minute):
                 trace_id += 1
                 is_slow = chance.random() < (0.55 if bad else 0.12)
                 ms = chance.lognormvariate(5.2, 0.35) if is_slow else chance.lognormvariate(3.4, 0.45)
                 ms = max(ms, 101.0) if is_slow else min(ms, 99.0)
-                found.append(kept(trace_id, at + chance.randrange(55 * NS), int(ms * 1e6), service, feature_set, error=chance.random() < 0.02, cause=None if bad else "downstream" if is_slow else None))
+                found.append(
+                    kept(
+                        trace_id,
+                        at + chance.randrange(55 * NS),
+                        int(ms * 1e6),
+                        service,
+                        feature_set,
+                        error=chance.random() < 0.02,
+                        cause=None if bad else "downstream" if is_slow else None,
+                    )
+                )
         write("metrics", counted)
         write("trace", *found)
     write("record", *(record(trace_id + n, 20_000_000, time_ns=now_ns, sampled=False) for n in range(1, 40)))

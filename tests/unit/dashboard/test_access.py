@@ -25,7 +25,9 @@ def test_names_of_loopback_are_answered(asked, host):
     assert asked.answer("/", host=host).status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8899", "localhost.evil.example", "", "192.168.0.7", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8899", "localhost.evil.example", "", "192.168.0.7", "127.0.0.1.evil.example"]
+)
 def test_other_names_are_not(asked, host):
     """A name that somebody has pointed to this machine."""
     for path in ("/", "/explore.json", "/static/dashboard.js"):

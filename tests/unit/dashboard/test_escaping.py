@@ -8,7 +8,9 @@ from tests.unit.dashboard.conftest import NOW, Elements
 from tests.unit.dashboard.seeded import kept, metrics
 from tests.unit.store.parts import MINUTE
 
-HOSTILE = '"><script src=//evil.example/x.js></script><img src=x onerror=alert(1)>\'{{7*7}}</textarea></title>javascript:'
+HOSTILE = (
+    "\"><script src=//evil.example/x.js></script><img src=x onerror=alert(1)>'{{7*7}}</textarea></title>javascript:"
+)
 PATHS = ["/", "/explore", "/explore?low=100", "/slo", "/resources", "/policies", f"/trace/{0xBAD:032x}"]
 
 
@@ -16,9 +18,24 @@ PATHS = ["/", "/explore", "/explore?low=100", "/slo", "/resources", "/policies",
 def hostile(own):
     """Return a site over a store in which every name is an attack."""
     bed, asked = own
-    decision = kept(1, NOW - MINUTE, 250_000_000).record | {"trigger": HOSTILE, "outcome": HOSTILE, "policy": HOSTILE, "trace_id": f"{0xBAD:032x}"}
+    decision = kept(1, NOW - MINUTE, 250_000_000).record | {
+        "trigger": HOSTILE,
+        "outcome": HOSTILE,
+        "policy": HOSTILE,
+        "trace_id": f"{0xBAD:032x}",
+    }
     decision["votes"] = [{"policy": HOSTILE, "vote": HOSTILE, "saw": HOSTILE}]
-    trace = kept(0xBAD, NOW - MINUTE, 250_000_000, HOSTILE, HOSTILE, policy=HOSTILE, attributes={HOSTILE: HOSTILE}, name=HOSTILE, error=True)
+    trace = kept(
+        0xBAD,
+        NOW - MINUTE,
+        250_000_000,
+        HOSTILE,
+        HOSTILE,
+        policy=HOSTILE,
+        attributes={HOSTILE: HOSTILE},
+        name=HOSTILE,
+        error=True,
+    )
     fields = {name: getattr(trace, name) for name in trace.__slots__} | {"root": HOSTILE, "record": decision}
     bed.write("trace", type(trace)(**fields), kept(2, NOW - MINUTE, 20_000_000))
     bed.write("metrics", [metrics(NOW - 3 * MINUTE, HOSTILE, HOSTILE, 400, 200, 30, 300)])
@@ -38,7 +55,17 @@ def test_hostile_names_stay_text(hostile, path):
     assert "49" not in page or "{{7*7}}" in page.replace("&#34;", '"')
 
 
-@pytest.mark.parametrize("query", [f"service={HOSTILE}", f"feature_set={HOSTILE}", f"policy={HOSTILE}", f"slo={HOSTILE}", f"range={HOSTILE}", f"low={HOSTILE}"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"service={HOSTILE}",
+        f"feature_set={HOSTILE}",
+        f"policy={HOSTILE}",
+        f"slo={HOSTILE}",
+        f"range={HOSTILE}",
+        f"low={HOSTILE}",
+    ],
+)
 def test_a_hostile_address_stays_text(asked, query):
     from urllib.parse import quote
 

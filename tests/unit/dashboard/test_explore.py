@@ -70,18 +70,31 @@ def test_the_page_shows_weights_and_leads_to_traces(asked):
 
 
 def test_an_address_is_read_as_it_was_written():
-    address = ViewAddress(range="6h", service="a b&c", feature_set="ü/x", t0="1700000000000", low="100.000000", error="yes")
+    address = ViewAddress(
+        range="6h", service="a b&c", feature_set="ü/x", t0="1700000000000", low="100.000000", error="yes"
+    )
     assert of(address.url("/explore")) == address
 
 
-@pytest.mark.parametrize("query", ["range=2h", "low=a", "t0=1e9", "low=-1", "order=best", "error=maybe", "page=1.2.3", "since=" + "9" * 40])
+@pytest.mark.parametrize(
+    "query", ["range=2h", "low=a", "t0=1e9", "low=-1", "order=best", "error=maybe", "page=1.2.3", "since=" + "9" * 40]
+)
 def test_an_address_that_cannot_be_is_refused(asked, query):
     with pytest.raises(ConfigurationError):
         ViewAddress.read(dict(parse_qsl(query)))
     assert asked.answer(f"/explore?{query}").status == 400
 
 
-@pytest.mark.parametrize("query", ["since=9999999999999999&until=1", "low=9999999999999999", "t0=9999999999999999&t1=0", "page=9999999999999999", "since=0&until=9999999999999999"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=9999999999999999&until=1",
+        "low=9999999999999999",
+        "t0=9999999999999999&t1=0",
+        "page=9999999999999999",
+        "since=0&until=9999999999999999",
+    ],
+)
 def test_the_largest_numbers_are_harmless(asked, query):
     assert asked.answer(f"/explore?{query}").status in (200, 400)
     assert asked.answer(f"/?{query}").status in (200, 400)

@@ -22,7 +22,11 @@ def dashboard():
     found = FeatureExtractionDashboard(collector)
     for number in range(100):
         collector.add_feature_extraction_metrics(
-            {"duration_ms": 150.0 if number < 10 else 30.0, "used_cache": number % 2 == 0, "feature_set": "=cmd|' /C calc'!A0"}
+            {
+                "duration_ms": 150.0 if number < 10 else 30.0,
+                "used_cache": number % 2 == 0,
+                "feature_set": "=cmd|' /C calc'!A0",
+            }
         )
     yield found
     found.close()
@@ -33,7 +37,14 @@ def test_the_sample_of_the_seed_works_as_it_is_written():
     dashboard_data = dashboard.get_real_time_dashboard_data()
     trends = dashboard.get_performance_trends()
     exported_data = dashboard.export_dashboard_data()
-    assert set(dashboard_data) == {"time_unix_s", "real_time_performance", "performance_trends", "system_health", "alerts", "resources"}
+    assert set(dashboard_data) == {
+        "time_unix_s",
+        "real_time_performance",
+        "performance_trends",
+        "system_health",
+        "alerts",
+        "resources",
+    }
     assert trends["hours"] == 1.0
     assert json.loads(exported_data)["system_health"]["status"] == "no data"
     dashboard.close()
@@ -55,7 +66,9 @@ def test_json_is_the_same_data(dashboard):
 
 
 def test_csv_has_a_row_for_each_figure_with_its_unit(dashboard):
-    rows = {name: (value, unit) for name, value, unit in csv.reader(io.StringIO(dashboard.export_dashboard_data("csv")))}
+    rows = {
+        name: (value, unit) for name, value, unit in csv.reader(io.StringIO(dashboard.export_dashboard_data("csv")))
+    }
     assert rows["figure"] == ("value", "unit")
     assert rows["real_time_performance.total_extractions"] == ("100", "")
     assert rows["real_time_performance.p95_latency_ms"][1] == "ms"

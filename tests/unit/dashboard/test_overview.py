@@ -24,7 +24,10 @@ def test_its_figures_are_the_store_s_sums(stored):
 
 def test_a_p95_never_contradicts_the_count_of_slow_ones(stored):
     """More than 5 % at 100 ms or more is shown as 100 ms or more, whatever a bucket's width is."""
-    for address in (ViewAddress(range="6h", feature_set="user_profile"), ViewAddress(range="6h", feature_set="session")):
+    for address in (
+        ViewAddress(range="6h", feature_set="user_profile"),
+        ViewAddress(range="6h", feature_set="session"),
+    ):
         figures = overview(stored, address)["figures"]
         assert (figures.p95_ns >= 100_000_000) == (figures.slow * 20 > figures.extractions)
 
@@ -82,7 +85,9 @@ def test_its_json_is_the_same_data(asked, stored):
 
 
 def test_the_score_is_the_weighted_mean_of_its_parts():
-    found = health({"latency": (900, 1000), "error_rate": (1000, 1000), "cache_hit_rate": (0, 0), "memory": (1000, 1000)})
+    found = health(
+        {"latency": (900, 1000), "error_rate": (1000, 1000), "cache_hit_rate": (0, 0), "memory": (1000, 1000)}
+    )
     assert sum(part.weight for part in found.parts) == pytest.approx(1)
     assert found.score == pytest.approx(sum(part.weight * part.points for part in found.parts))
     latency = next(part for part in found.parts if part.name == "latency")
@@ -91,7 +96,9 @@ def test_the_score_is_the_weighted_mean_of_its_parts():
     assert found.status == "unhealthy" if found.score < 70 else "degraded"
 
 
-@pytest.mark.parametrize(("counts", "status"), [({}, "no data"), ({"memory": (99, 100)}, "unhealthy"), ({"latency": (95, 100)}, "healthy")])
+@pytest.mark.parametrize(
+    ("counts", "status"), [({}, "no data"), ({"memory": (99, 100)}, "unhealthy"), ({"latency": (95, 100)}, "healthy")]
+)
 def test_its_status_follows(counts, status):
     """Exactly 95 % below 100 ms meets the objective; a single gigabyte too much does not."""
     assert health(counts).status == status

@@ -43,7 +43,9 @@ WEEK = ViewAddress(range="7d")
 
 
 def slow_only(threshold_ms):
-    return f"tail_sampling:\n  policies:\n    - {{name: slow, type: latency, latency: {{threshold_ms: {threshold_ms}}}}}\n"
+    return (
+        f"tail_sampling:\n  policies:\n    - {{name: slow, type: latency, latency: {{threshold_ms: {threshold_ms}}}}}\n"
+    )
 
 
 @pytest.fixture
@@ -96,7 +98,18 @@ def test_the_form_replays(traced):
     assert "threshold_ms: 200" in page
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "tail_sampling: {policies: [{name: a, type: unheard_of}]}", "tail_sampling: [", "tail_sampling: {polices: []}", "batch: {}", "tail_sampling: {policies: [{name: a, type: latency, latency: {threshold_ms: -5}}]}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "tail_sampling: {policies: [{name: a, type: unheard_of}]}",
+        "tail_sampling: [",
+        "tail_sampling: {polices: []}",
+        "batch: {}",
+        "tail_sampling: {policies: [{name: a, type: latency, latency: {threshold_ms: -5}}]}",
+    ],
+)
 def test_what_cannot_be_replayed_says_why(traced, text):
     found = replayed(traced.site._stored, WEEK, text)
     assert found["problem"]

@@ -93,7 +93,9 @@ def test_what_cannot_be_is_said(tmp_path, capsys, monkeypatch, arguments, said):
 
 
 def test_links_have_names():
-    found = list(trace_links(["http://localhost:16686/trace/{trace_id}", "Tempo=https://grafana.example/explore?q={trace_id}"]))
+    found = list(
+        trace_links(["http://localhost:16686/trace/{trace_id}", "Tempo=https://grafana.example/explore?q={trace_id}"])
+    )
     assert [link.name for link in found] == ["Jaeger", "Tempo"]
     assert found[1].url("a&b") == "https://grafana.example/explore?q=a%26b"
     with pytest.raises(ConfigurationError):
@@ -102,7 +104,9 @@ def test_links_have_names():
 
 def test_without_its_extra_the_command_prints_how_to_get_it(tmp_path):
     code = "import sys; sys.modules['jinja2'] = None; from otel_fe import cli; sys.exit(cli.main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", code, "dashboard", "--store", str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "dashboard", "--store", str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "pip install 'otel-fe[dashboard]'" in done.stderr
 

@@ -58,13 +58,28 @@ def test_damaged_spans_have_no_rows():
 
 
 def test_a_decision_whose_policy_has_no_vote_is_still_told():
-    assert in_short({"sampled": True, "policy": "late", "weight": None, "votes": []}) == "kept by `late`, weight unknown"
+    assert (
+        in_short({"sampled": True, "policy": "late", "weight": None, "votes": []}) == "kept by `late`, weight unknown"
+    )
     assert in_short({"sampled": False, "outcome": "dropped by noise"}) == "dropped by noise"
 
 
 def test_secrets_in_attributes_are_not_shown(own):
     bed, asked = own
-    secrets = {"http.request.header.authorization": "Bearer sesame-1", "db.query.parameter.0": "sesame-2", "app.api_key": "sesame-3", "session.token": "sesame-4"}
-    bed.write("trace", kept(0xABD, NOW - 10**10, 231_000_000, attributes=secrets), kept(0xABE, NOW - 10**10, 20_000_000))
-    for path in (f"/trace/{0xABD:032x}", f"/trace/{0xABD:032x}.json", "/explore?low=100", "/explore.json?low=100", "/overview.json"):
+    secrets = {
+        "http.request.header.authorization": "Bearer sesame-1",
+        "db.query.parameter.0": "sesame-2",
+        "app.api_key": "sesame-3",
+        "session.token": "sesame-4",
+    }
+    bed.write(
+        "trace", kept(0xABD, NOW - 10**10, 231_000_000, attributes=secrets), kept(0xABE, NOW - 10**10, 20_000_000)
+    )
+    for path in (
+        f"/trace/{0xABD:032x}",
+        f"/trace/{0xABD:032x}.json",
+        "/explore?low=100",
+        "/explore.json?low=100",
+        "/overview.json",
+    ):
         assert "sesame" not in asked.text(path)

@@ -18,7 +18,9 @@ from tests.properties.traffic import ATTRIBUTES, RESOURCES, SCOPES, HandClock
 
 # Few names, kinds and orders, so that most spans have a layout that one before them had.
 FEW = st.one_of(
-    st.sampled_from([{"shop": "x", "n": 3}, {"n": 3, "shop": "x"}, {"n": 4, "shop": "x"}, {"ok": "shop"}, {"": 1, "n": 3}]),
+    st.sampled_from(
+        [{"shop": "x", "n": 3}, {"n": 3, "shop": "x"}, {"n": 4, "shop": "x"}, {"ok": "shop"}, {"": 1, "n": 3}]
+    ),
     ATTRIBUTES,
 )
 SPANS = st.builds(
