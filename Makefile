@@ -7,7 +7,7 @@ ARGS   ?=
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz lint docs lock clean
+.PHONY: help setup demo test bench fuzz lint docs screenshots lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
@@ -15,7 +15,8 @@ help:
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
 	@echo "make lint    ruff, mypy, pyright, import-linter"
-	@echo "make docs    write the README's tables anew from semconv.py and the settings"
+	@echo "make screenshots  the README's pictures of the dashboard"
+	@echo "make docs    write the README's tables and collector_config/ anew"
 
 setup: $(STAMP)
 
@@ -63,6 +64,10 @@ lint: $(VENV)/.stamp-test
 
 docs: setup
 	@$(BIN)/python -m otel_fe.reference README.md
+	@$(BIN)/otel-fe render collector --out collector_config
+
+screenshots: $(VENV)/.stamp-test
+	@$(BIN)/python -m tests.e2e.screenshots .github/screenshots
 
 lock: setup
 	@$(BIN)/uv pip install --quiet --upgrade --python $(BIN)/python --editable '.[demo,gpu,anomalies]' --group test --group lint --group bench

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
-from otel_fe.live.trends import _trend
+from otel_fe.live.trends import trend_of
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store.series_keys import Which
 
@@ -96,8 +96,8 @@ def _ratios(
 def _trends(steps: list[Step]) -> dict[str, Trend]:
     whole = steps[1:-1]  # the first and the last are cut off by the window
     return {
-        "p95_latency_ms": _trend([one.p95_ns / 1e6 for one in whole], "p95_latency_ms"),
-        "throughput_per_s": _trend([one.per_s for one in whole], "throughput_per_s"),
-        "error_rate": _trend([one.error_ratio or 0.0 for one in whole], "error_rate"),
-        "cache_hit_rate": _trend([one.hit_ratio for one in whole if one.hit_ratio is not None], "cache_hit_rate"),
+        "p95_latency_ms": trend_of([one.p95_ns / 1e6 for one in whole], "p95_latency_ms"),
+        "throughput_per_s": trend_of([one.per_s for one in whole], "throughput_per_s"),
+        "error_rate": trend_of([one.error_ratio or 0.0 for one in whole], "error_rate"),
+        "cache_hit_rate": trend_of([one.hit_ratio for one in whole if one.hit_ratio is not None], "cache_hit_rate"),
     }

@@ -77,11 +77,12 @@ class Service:
         stream = self._process.stdout
         if stream is None:
             return
-        for line in stream:
-            self._last.append(line.rstrip())
-            if line.startswith("serving on "):
-                self.port = int(line.rpartition(":")[2])
-                self._ready.set()
+        with stream:
+            for line in stream:
+                self._last.append(line.rstrip())
+                if line.startswith("serving on "):
+                    self.port = int(line.rpartition(":")[2])
+                    self._ready.set()
         self._ready.set()  # it has ended: nobody need wait any longer
 
 

@@ -40,7 +40,7 @@ def trends_of(slices: Sequence[Slice], hours: float, unix_shift_ns: int) -> Perf
     for one in slices:
         by_start.setdefault(one.start_ns, []).append(one)
     points = tuple(_point(by_start[start], unix_shift_ns) for start in sorted(by_start))
-    trends = {name: _trend([float(point[name]) for point in points], name) for name in _LOWER_IS_BETTER}
+    trends = {name: trend_of([float(point[name]) for point in points], name) for name in _LOWER_IS_BETTER}
     return PerformanceTrends(hours, points, trends)
 
 
@@ -63,7 +63,8 @@ def _point(together: Sequence[Slice], unix_shift_ns: int) -> TrendPoint:
     )
 
 
-def _trend(values: Sequence[float], name: str) -> Trend:
+def trend_of(values: Sequence[float], name: str) -> Trend:
+    """Return where a figure goes: its steps in order, oldest first; `unknown` where there are too few."""
     if len(values) < _FEWEST:
         return Trend("unknown", 0.0, 0.0)
     slopes = [(b - a) / (j - i) for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)]

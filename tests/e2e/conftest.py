@@ -1,10 +1,13 @@
-"""A real Chromium; skipped where there is none."""
+"""A real Chromium."""
 
 from __future__ import annotations
 
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.integration.conftest import missing
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -13,9 +16,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 def browser():
     """Return the browser."""
     if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
+        missing("Chromium (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield made
         made.close()

