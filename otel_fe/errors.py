@@ -1,9 +1,30 @@
 """The errors that otel_fe raises.
 
     OtelFeError
-    ├── ConfigurationError      a setting that cannot be: what, where, and what would be right
-    │   └── InvalidConfigError  a file that cannot be, with all its problems (in `config/problems.py`)
-    └── MissingExtraError       a feature whose libraries are not installed: the pip command
+    ├── ConfigurationError         a setting that cannot be: what, where, and what would be right
+    │   ├── InvalidConfigError     a file that cannot be, with all its problems (config/problems.py)
+    │   └── OttlSyntaxError        a condition that cannot be (config/ottl/refusal.py)
+    ├── MissingExtraError          a feature whose libraries are not installed: the pip command
+    ├── OttlEvaluationError        a condition that failed on a span (pipeline/ottl/values.py)
+    │   └── WrongTypeError         of a value that it cannot work with (pipeline/ottl/coercions.py)
+    ├── StoreError                 the store cannot be used (store/store_error.py)
+    │   ├── StoreBusyError         another process writes it
+    │   └── StoreMissingError      there is none
+    ├── InvalidItemError           something that the store cannot hold (store/store_error.py)
+    ├── DeliveryError              an alert that did not arrive (alerting/delivery/http.py)
+    ├── WireError                  a payload that is no OTLP (collector/wire/wire_error.py)
+    ├── RefusedError               a request that the collector does not take (collector/refusals.py)
+    │   ├── PressureError          now
+    │   ├── StoppingError          any more
+    │   ├── TooLargeError          of this size
+    │   ├── NoPipelineError        of this signal
+    │   └── EncodingError          in this encoding
+    ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_file.py)
+    ├── StorageFullError           its disk is full
+    ├── DamagedError               what was read of it is not what was written
+    ├── WorkerError                a worker of the collector did not start (collector/workers/crew.py)
+    ├── UnreachableError           no collector answers (collector/why.py)
+    └── ServiceError               the demo's service did not start, or died (demo/service.py)
 
 Only configuring raises. Nothing raises out of a hook into the application: see `instrument/faults.py`.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import otel_fe
-from otel_fe import reference, semconv
+from otel_fe import errors, reference, semconv
 
 ROOT = Path(otel_fe.__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,7 +21,7 @@ FILES = sorted((ROOT / "otel_fe").rglob("*.py"))
 def test_the_readme_s_tables_are_those_of_the_code():
     """`make docs` would change nothing."""
     assert reference.filled_in(README) == README
-    for name in ("attributes", "metrics", "settings", "paths", "converters"):
+    for name in ("attributes", "metrics", "settings", "paths", "converters", "libraries", "alerts"):
         assert f"<!-- generated: {name} -->" in README
 
 
@@ -88,3 +88,21 @@ def _functions(tree: ast.AST) -> list[ast.AST]:
 def _overload(node: ast.AST) -> bool:
     decorators = getattr(node, "decorator_list", [])
     return any(getattr(decorator, "id", "") == "overload" for decorator in decorators)
+
+
+def test_the_tree_of_errors_is_the_one_that_is_drawn():
+    """`otel_fe.errors` draws every error below `OtelFeError`, below the class that it derives from."""
+    derived = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and node.bases:
+                derived[node.name] = ast.unparse(node.bases[0]).rpartition(".")[2]
+    ours = {"OtelFeError"}
+    while more := {name for name, base in derived.items() if base in ours} - ours:
+        ours |= more
+    drawn, line_of_ancestors = {}, []
+    for indent, name in re.findall(r"^    ([│├└─ ]*)(\w+Error)\b", errors.__doc__, re.MULTILINE):
+        depth = len(indent) // 4
+        drawn[name] = line_of_ancestors[depth - 1] if depth else "Exception"
+        line_of_ancestors[depth:] = [name]
+    assert drawn == {name: derived[name] for name in ours}
