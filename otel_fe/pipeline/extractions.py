@@ -26,7 +26,7 @@ def is_extraction(span: SpanView) -> bool:
 
 def figures_of(span: SpanView) -> Figures:
     """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
-    get = dict(span.attributes.items()).get  # all at once: most of them are asked for
+    get = span.attributes.get
     found = Figures()
     found.feature_set = _text(get(semconv.FEATURE_SET))
     found.library = _text(get(semconv.LIBRARY))

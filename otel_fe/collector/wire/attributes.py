@@ -8,6 +8,7 @@ compared whole.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,20 +33,26 @@ _VALUES: Final = 512
 _VALUE_BYTES: Final = 128
 """Longer ones are not remembered."""
 _ABSENT: Final = object()
+_DOUBLE: Final = b"\x12\x09\x21"
+"""The value, nine bytes long, which are the tag of a double and the double."""
+_DOUBLE_BYTES: Final = 8
+_AS_DOUBLE: Final = struct.Struct("<d").unpack_from
 _REPLACED: Final = "\ufffd"
-_SIMPLE: Final = (str, bool, int, float)
-"""What can be shared, for nobody can change it."""
+_REMEMBERED: Final = (str, bool, int)
+"""What can be shared, for nobody can change it, and is likely to come again."""
 
 
 class Known:
     """What a scope's spans have shown of one key."""
 
-    __slots__ = ("key", "odd", "place", "prefix", "values")
+    __slots__ = ("double", "key", "odd", "place", "prefix", "values")
 
     def __init__(self, key: str) -> None:
         self.key = key.encode("utf-8", "surrogatepass")
         self.prefix = delimited(1, self.key)
         """How an attribute of this key begins, unless it is encoded in an unusual way."""
+        self.double = self.prefix + _DOUBLE
+        """How an attribute of this key begins that holds a double and nothing else."""
         self.odd = _REPLACED in key
         """It may stand for a key that is no UTF-8, which is not found by its bytes."""
         self.place = 0
@@ -90,9 +97,16 @@ class WireAttributes(Mapping[str, "Value"]):
             if pairs is None:
                 pairs = self.split()
             try:
-                return known.values[pairs[place]]
-            except LookupError:  # it stands elsewhere, or its value is a new one
-                pass
+                pair = pairs[place]
+            except IndexError:
+                return self._find(key, default)
+            value = known.values.get(pair, _ABSENT)
+            if value is not _ABSENT:
+                return value
+            # Times and ratios are never the same twice, and so not worth remembering.
+            double = known.double
+            if len(pair) == len(double) + _DOUBLE_BYTES and pair.startswith(double):
+                return _AS_DOUBLE(pair, len(double))[0]
         elif known.key not in self.raw and not known.odd:
             return default
         return self._find(key, default)
@@ -167,7 +181,7 @@ class WireAttributes(Mapping[str, "Value"]):
                 if read is None or read[0] != key:
                     break
                 known.place = place
-                if len(pair) <= _VALUE_BYTES and isinstance(read[1], _SIMPLE):
+                if len(pair) <= _VALUE_BYTES and isinstance(read[1], _REMEMBERED):
                     known.remember(pair, read[1])
                 return read[1]
         return self.decoded().get(key, default)
