@@ -12,9 +12,9 @@ from tests.integration.conftest import missing
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Return the browser."""
+    """Return the browser. Of one module: Playwright's event loop runs in this thread meanwhile, and asyncio allows no second."""
     if CHROMIUM is None:
         missing("Chromium (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
