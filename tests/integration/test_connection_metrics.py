@@ -85,9 +85,9 @@ def test_sqlalchemy_s_pools(watched, tmp_path):
     assert watched.value("wait_time", name) == 2
     assert watched.value("use_time", name) == 2
     assert watched.value("create_time", name) == 2
-    engine.dispose()
     pool = watched.integration.get_unified_resource_stats().pools[name]
     assert (pool.requests, pool.timeouts, pool.created, pool.size) == (2, 1, 2, 2)
+    engine.dispose()
 
 
 def test_redis_pools(watched, redis_port):
