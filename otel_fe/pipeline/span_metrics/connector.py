@@ -78,17 +78,17 @@ class SpanMetricsConnector:
             if duration_ns < 0:  # noqa: PLR1730 a call of max() costs more
                 duration_ns = 0  # the clock was set back
             attributes: Any = span.attributes
-            encoded = type(attributes) is not dict and hasattr(attributes, "place")
+            plain = type(span.attributes) is dict or not hasattr(attributes, "place")
             for counted in source.counted:
-                layouts = encoded and counted.layouts
-                series = layouts.find(span, attributes) if layouts else None
+                layouts = None if plain else counted.layouts
+                series = None if layouts is None else layouts.find(span, attributes)
                 if series is None:
                     dimensions = counted.dimensions
                     key = dimensions.plain_key(span, attributes.get)
                     if dimensions.unusual:
                         key = dimensions.unusual_key(key, span, adjusted)
                     series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
-                    if layouts:
+                    if layouts is not None:
                         layouts.learn(span, attributes, series)
                 series.seen_ns = now_ns
                 series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
