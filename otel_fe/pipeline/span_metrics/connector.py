@@ -78,7 +78,7 @@ class SpanMetricsConnector:
             if duration_ns < 0:  # noqa: PLR1730 a call of max() costs more
                 duration_ns = 0  # the clock was set back
             attributes: Any = span.attributes
-            plain = type(span.attributes) is dict or not hasattr(attributes, "place")
+            plain = attributes.__class__ is dict or not hasattr(attributes, "place")
             for counted in source.counted:
                 layouts = None if plain else counted.layouts
                 series = None if layouts is None else layouts.find(span, attributes)
