@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.alerting import Alertmanager, FeatureExtractionAlertingSystem, State
 from otel_fe.collector.accounts import GAUGE, Sample
-from otel_fe.config.openslo import default_slos, read_openslo
+from otel_fe.config.openslo import read_openslo_file
 from otel_fe.live.source import LiveSource
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine, gauges
@@ -86,13 +86,11 @@ def read_slos(path: Path | None, environ: Mapping[str, str]) -> tuple[Slo, ...]:
     """Return the SLOs of a file of OpenSLO documents; the four requirements where there is none.
 
     Raises:
-        InvalidConfigError: Something is wrong in it.
+        ConfigurationError: It is no UTF-8, or something is wrong in it.
         OSError: It cannot be read.
     """
-    if path is None:
-        return default_slos()
-    found = read_openslo(path.read_text(encoding="utf-8"), str(path), environ)
-    for warning in found.warnings:
+    found = read_openslo_file(path, environ)
+    for warning in found.warnings if path is not None else ():  # those of our own file are known
         _log.warning("%s", warning)
     return found.slos
 

@@ -11,6 +11,7 @@ from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.pages import HealthPage, OwnPage
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.extensions import HealthCheck
+from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,11 +33,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> CollectorConfig:
         ConfigurationError: It is no UTF-8.
         OSError: It cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(str(path), f"byte {error.start}", "write the file in UTF-8") from error
-    return read_collector_config(text, str(path), environ)
+    return read_collector_config(read_text_file(path), str(path), environ)
 
 
 def log_to_stderr(level: str) -> None:

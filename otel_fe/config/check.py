@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.config.collector import read_collector_config, read_collector_document
@@ -13,7 +12,7 @@ from otel_fe.config.openslo import VERSION, read_openslo_documents
 from otel_fe.config.policies import TailSampling
 from otel_fe.config.problems import InvalidConfigError, Problem
 from otel_fe.config.span_metrics import SpanMetrics
-from otel_fe.errors import ConfigurationError
+from otel_fe.config.text_file import read_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,10 +51,7 @@ def check_file(file: str, environ: MappingType[str, str]) -> Checked:
         ConfigurationError: It is no UTF-8.
         MissingExtraError: PyYAML is not installed.
     """
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(file, f"byte {error.start}", "write the file in UTF-8") from error
+    text = read_text_file(file)
     try:
         return check_text(text, file, environ)
     except InvalidConfigError as error:

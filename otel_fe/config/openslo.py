@@ -16,9 +16,11 @@ from otel_fe.config.openslo_slos import slo_document
 from otel_fe.config.openslo_sources import TYPE, indicator_section
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.reading import Key, Place, Report, Section, attempt, suggest
+from otel_fe.config.text_file import read_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from otel_fe.config.document import Document
     from otel_fe.config.problems import Problem
@@ -56,13 +58,26 @@ def read_openslo(text: str, file: str, environ: Mapping[str, str]) -> OpenSlo:
     return read_openslo_documents(read_documents(text, file, environ))
 
 
+def read_openslo_file(file: str | Path | None, environ: Mapping[str, str]) -> OpenSlo:
+    """Read a file of OpenSLO documents; the four requirements where none is named.
+
+    Raises:
+        OSError: It cannot be read.
+        ConfigurationError: It is no UTF-8, or something is wrong in it.
+        MissingExtraError: PyYAML is not installed.
+    """
+    if file is None:
+        return read_openslo(default_text(), DEFAULT, environ)
+    return read_openslo(read_text_file(file), str(file), environ)
+
+
 def default_slos() -> tuple[Slo, ...]:
     """Return the four requirements: p95 < 100 ms, cache hits > 70 %, errors < 1 %, memory growth < 1 GB per operation.
 
     Raises:
         MissingExtraError: PyYAML is not installed.
     """
-    return read_openslo(default_text(), DEFAULT, {}).slos
+    return read_openslo_file(None, {}).slos
 
 
 def default_text() -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otel_fe.collector.servers.endpoints import endpoint
-from otel_fe.config.openslo import default_slos, read_openslo
+from otel_fe.config.openslo import read_openslo_file
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.site import Site
@@ -19,8 +19,6 @@ from otel_fe.store import StoreReader
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
-
-    from otel_fe.model.slo import Slo
 
 
 def open_dashboard(arguments: argparse.Namespace, token: str) -> DashboardServer:
@@ -35,7 +33,7 @@ def open_dashboard(arguments: argparse.Namespace, token: str) -> DashboardServer
     stored = Stored(
         StoreReader(arguments.store),
         arguments.store,
-        slos=_slos(arguments),
+        slos=read_openslo_file(arguments.slo, os.environ).slos,
         links=tuple(trace_links(arguments.trace_url)),
         config=arguments.config,
     )
@@ -57,10 +55,3 @@ def trace_links(given: Iterable[str]) -> Iterable[TraceLink]:
             raise ConfigurationError("--trace-url", text, "use for example http://localhost:16686/trace/{trace_id}")
         guess = "Jaeger" if parts.port == 16686 else parts.hostname or "other"  # noqa: PLR2004 Jaeger's own port
         yield TraceLink(name or guess, template)
-
-
-def _slos(arguments: argparse.Namespace) -> tuple[Slo, ...]:
-    if arguments.slo is None:
-        return default_slos()
-    text = arguments.slo.read_text(encoding="utf-8")
-    return read_openslo(text, str(arguments.slo), os.environ).slos

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.clock import SystemClock
 from otel_fe.instrument import faults
+from otel_fe.instrument.engines import CLOCK
 from otel_fe.instrument.resources import gpu
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from otel_fe.alerting import Attached
 
-_CLOCK: Final = SystemClock()
 _BEGIN_S: Final = 10
 """Processes that end before this never import what alerts need."""
 
@@ -28,13 +27,13 @@ class ProcessAlerts:
     def __init__(self, watched: Any) -> None:
         self._watched = watched
         self._attached: Attached | None = None
-        self._begin_ns = _CLOCK.monotonic_ns() + _BEGIN_S * 1_000_000_000
+        self._begin_ns = CLOCK.monotonic_ns() + _BEGIN_S * 1_000_000_000
 
     def tick(self) -> None:
         """Evaluate, if it is time; called once a second in the background."""
         if self._attached is not None:
             self._attached.tick()
-        elif _CLOCK.monotonic_ns() >= self._begin_ns:
+        elif CLOCK.monotonic_ns() >= self._begin_ns:
             from otel_fe.alerting import attach  # noqa: PLC0415 here, so that no application waits for it
 
             self._attached = attach(self._watched, gpu=gpu, on_fault=_record)
@@ -45,7 +44,7 @@ class ProcessAlerts:
             return []
         from otel_fe.alerting.gauges import sdk_metrics  # noqa: PLC0415 imported already
 
-        return sdk_metrics(self._attached.system.gauges(), _CLOCK.time_ns())
+        return sdk_metrics(self._attached.system.gauges(), CLOCK.time_ns())
 
     def close(self) -> None:
         """Tell what is still to be told, and stop."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_fe.config.openslo import DEFAULT, default_text, read_openslo
-from otel_fe.errors import ConfigurationError
+from otel_fe.config.openslo import read_openslo_file
+from otel_fe.config.text_file import read_text_file
 from otel_fe.render.collector import collector_files
 from otel_fe.render.fleet import read_fleet
 from otel_fe.render.prometheus import FILE, prometheus_rules
@@ -35,8 +35,7 @@ def render_prometheus(
         ConfigurationError: The documents cannot be used.
         MissingExtraError: PyYAML is not installed.
     """
-    text = default_text() if slo_file is None else _read(slo_file)
-    found = read_openslo(text, slo_file or DEFAULT, environ)
+    found = read_openslo_file(slo_file, environ)
     rules = prometheus_rules(found.slos)
     if folder is None:
         return rules.removesuffix("\n"), found.warnings
@@ -65,8 +64,8 @@ def render_collector(
         ConfigurationError: They cannot be used, or a fleet would decide differently.
         MissingExtraError: PyYAML is not installed.
     """
-    slos = read_openslo(default_text() if slo_file is None else _read(slo_file), slo_file or DEFAULT, environ)
-    fleet = read_fleet(_read(policy_file), policy_file, environ, slos.slos)
+    slos = read_openslo_file(slo_file, environ)
+    fleet = read_fleet(read_text_file(policy_file), policy_file, environ, slos.slos)
     rendered = collector_files(fleet)
     warnings = (*fleet.warnings, *slos.warnings)
     if folder is None:
@@ -76,10 +75,3 @@ def render_collector(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
     return "\n".join(map(str, paths)), warnings
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(file, f"byte {error.start}", "write the file in UTF-8") from error

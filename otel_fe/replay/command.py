@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.config.collector import read_collector_config
+from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError
 from otel_fe.replay.ledger import Share, Summary, summary
 from otel_fe.replay.recorded import requests
@@ -46,19 +46,12 @@ def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 
 def _replayed(file: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Replay:
-    config = read_collector_config(_text_of(file), file, environ)
+    config = read_collector_config(read_text_file(file), file, environ)
     run = Replay(tail_sampling_of(config, file, arguments.processor), at_once=not arguments.wait)
     run.run(_requests(arguments.recorded))
     if not run.ledger.entries:
         raise ConfigurationError(", ".join(arguments.recorded), "no spans", "give recordings that hold spans")
     return run
-
-
-def _text_of(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(file, f"byte {error.start}", "write the file in UTF-8") from None
 
 
 def _requests(files: list[str]) -> Iterator[Request]:

@@ -10,6 +10,7 @@ from otel_fe import semconv
 from otel_fe.collector.accounts import GAUGE
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.config.problems import InvalidConfigError
+from otel_fe.errors import ConfigurationError
 from tests.unit.alerting.receiving import receiver
 from tests.unit.store.parts import MINUTE, T0, bed, counter
 
@@ -65,4 +66,12 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path):
     path = tmp_path / "slos.yaml"
     path.write_text("apiVersion: openslo/v1\nkind: Slo\n")
     with pytest.raises(InvalidConfigError, match=r"slos\.yaml:2:"):
+        read_slos(path, {})
+
+
+def test_a_file_that_is_no_utf_8_is_refused(tmp_path):
+    """With the place, as every file that a user has written."""
+    path = tmp_path / "slos.yaml"
+    path.write_bytes(b"apiVersion: \xff")
+    with pytest.raises(ConfigurationError, match=r"slos\.yaml: 'byte 12' cannot be used; write the file in UTF-8"):
         read_slos(path, {})
