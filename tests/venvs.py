@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import otel_fe
@@ -75,15 +76,17 @@ def run_inside(python: Path, *tests: str, timeout_s: float = 300, **environ: str
         AssertionError: One failed, or there was none; with the end of the output.
     """
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "PYTEST_"))}
-    done = subprocess.run(
-        [python, "-B", "-m", "pytest", *OPTIONS, *tests],
-        cwd=ROOT,
-        env={**clean, "PYTHONPATH": str(ROOT), **environ},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    # In a folder of its own: in the common one, a session removes those of sessions some time before it.
+    with tempfile.TemporaryDirectory(prefix="otel_fe_inside_") as folder:
+        done = subprocess.run(
+            [python, "-B", "-m", "pytest", *OPTIONS, f"--basetemp={folder}/pytest", *tests],
+            cwd=ROOT,
+            env={**clean, "PYTHONPATH": str(ROOT), **environ},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert re.search(r"\d+ passed", done.stdout), done.stdout
     assert "skipped" not in done.stdout, done.stdout

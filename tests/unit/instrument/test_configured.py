@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 
 import otel_fe
 from otel_fe.config.settings import Settings
@@ -96,5 +98,7 @@ def test_a_file_that_cannot_be_used_is_one_error_with_all_its_problems(tmp_path)
     wrong.write_text(CONFIG.replace("status_codes", "status_kodes").replace("100ms", "100"))
     for file, said in ((str(wrong), "wrong.yaml:6"), ("/nowhere.yaml", "OTEL_FE_CONFIG")):
         with pytest.raises(ConfigurationError, match=said):
-            otel_fe.configure(Settings(config=file))
+            otel_fe.FeatureExtractionInstrumentor().instrument(
+                settings=Settings(config=file), tracer_provider=TracerProvider(), meter_provider=MeterProvider()
+            )
         assert not otel_fe.FeatureExtractionInstrumentor().is_instrumented_by_opentelemetry
