@@ -105,6 +105,7 @@ class TailSampler:
             now_ns: Monotonic time; handed in, since one reading does for all traces of a request.
         """
         trace = self._open.get(trace_id)
+        begins = trace is None
         if trace is None:
             key = key_of(trace_id)
             decision = self._remembered[key]
@@ -114,20 +115,22 @@ class TailSampler:
             if len(self._open) >= self._settings.num_traces:
                 self._decide([next(iter(self._open.values()))], NUM_TRACES)
             trace = self._open[trace_id] = ReceivedTrace(trace_id, now_ns, key)
-            self._by_arrival.append(trace)
         rooted = trace.rooted_ns
         trace.add(spans, size_bytes, now_ns)
         limit = self._settings.maximum_trace_size_bytes
         if limit and trace.size_bytes > limit:
             self._conclude(trace, TRACE_SIZE, _TOO_LARGE, ())
-        elif trace.rooted_ns:
-            if not rooted and self._settings.decision_wait_after_root_received_ns:
-                self._by_root.append(trace)
-            if self._at_once and trace.whole:
-                if self.sampler.batched:
-                    self._round.setdefault(trace_id, (trace, WHOLE))
-                else:
-                    self._conclude(trace, WHOLE, *self.sampler.decide(trace))
+        elif trace.rooted_ns and self._at_once and trace.whole:
+            if self.sampler.batched:
+                self._round.setdefault(trace_id, (trace, WHOLE))
+            else:
+                self._conclude(trace, WHOLE, *self.sampler.decide(trace))
+        if trace.decided:
+            return  # most are, with the first of their spans, and never wait
+        if begins:
+            self._by_arrival.append(trace)
+        if trace.rooted_ns and not rooted and self._settings.decision_wait_after_root_received_ns:
+            self._by_root.append(trace)
 
     def _late(self, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> None:
         count = len(spans)
@@ -186,27 +189,24 @@ class TailSampler:
     def _conclude(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         """Carry a decision out: count, record, remember, deliver."""
         trace.decided = True
-        trace_id, spans = trace.trace_id, trace.spans
+        trace_id, spans, counters = trace.trace_id, trace.spans, self.counters
+        count = len(spans)
         del self._open[trace_id]
         if self._round:
             self._round.pop(trace_id, None)
         self._remembered[trace.key] = decision
         self._record(trace, self._clock.time_ns(), trigger, decision, votes)
-        self._count(len(spans), trigger, decision)
-        if decision.sampled:
-            self.counters.kept(len(spans), self._deliver(trace_id, spans, decision))
-        trace.spans = []  # it may wait in a queue for its time to come
-
-    def _count(self, spans: int, trigger: str, decision: Decision) -> None:
-        counters = self.counters
         with counters.lock:
-            counters.received += spans
+            counters.received += count
             if trigger in _EARLY:
                 counters.evicted[trigger] += 1
             if decision.sampled:
                 counters.traces[decision.reason] += 1
             elif decision is _TOO_LARGE or decision is _ABANDONED:
-                counters.dropped[decision.reason] += spans
+                counters.dropped[decision.reason] += count
             else:
-                counters.not_sampled += spans
+                counters.not_sampled += count
                 counters.traces_not_sampled += 1
+        if decision.sampled:
+            counters.kept(count, self._deliver(trace_id, spans, decision))
+        trace.spans = []  # it may wait in a queue for its time to come

@@ -7,9 +7,9 @@ a trace's only request to the sink's having it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,17 +83,17 @@ def _original(folder: Path, receiver: int, sink: int, *, everything: bool) -> li
 def _rotel(_folder: Path, receiver: int, sink: int, *, everything: bool) -> list[str]:
     assert not everything, "rotel has no tail sampling"
     return [
-        *(str(Path(sys.prefix) / "bin" / "rotel"), "start"),
+        *(_rotel_agent(), "start"),
         *("--otlp-grpc-endpoint", f"127.0.0.1:{receiver}", "--otlp-http-endpoint", "127.0.0.1:0"),
-        *(
-            "--exporter",
-            "otlp",
-            "--otlp-exporter-endpoint",
-            f"http://127.0.0.1:{sink}",
-            "--otlp-exporter-protocol",
-            "grpc",
-        ),
+        *("--exporter", "otlp", "--otlp-exporter-endpoint", f"http://127.0.0.1:{sink}"),
+        *("--otlp-exporter-protocol", "grpc", "--otlp-exporter-compression", "none"),
     ]
+
+
+def _rotel_agent() -> str:
+    """Return rotel's program; empty where the package is not installed, as on a platform that it has no wheel for."""
+    found = importlib.util.find_spec("rotel")
+    return str(Path(found.origin).parent / "rotel-agent") if found is not None and found.origin else ""
 
 
 SIDES: dict[str, Callable[..., list[str]]] = {"otel_fe": _ours, "collector": _original, "rotel": _rotel}
@@ -120,7 +120,7 @@ def run_collectors(rounds: int, requests: int = REQUESTS) -> dict[str, dict[str,
     for number in range(rounds):
         for task, sides in TASKS.items():
             for side in sides:
-                if side == "rotel" and shutil.which("rotel", path=str(Path(sys.prefix) / "bin")) is None:
+                if side == "rotel" and not _rotel_agent():
                     continue
                 note(f"collectors: round {number + 1} of {rounds}, {task}, {side}")
                 found[task][side].append(_run(side, requests, everything=task == "sampling"))

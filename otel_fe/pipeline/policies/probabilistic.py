@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import HEX_DIGITS, NEVER, threshold_of
-from otel_fe.model.randomness import hash_limit, hash_of
+from otel_fe.model.randomness import fnv1a, hash_limit, hash_of
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ProbabilisticEvaluator(Evaluator):
     """Samples a share of all traces: by their own randomness where they tell it, else by a hash of their id."""
 
-    __slots__ = ("_by_hash", "_hash_limit", "_ratio", "_salt", "_threshold")
+    __slots__ = ("_by_hash", "_hash_limit", "_ratio", "_salted", "_threshold")
 
     def __init__(self, policy: Probabilistic) -> None:
         super().__init__(policy.name)
@@ -26,7 +26,7 @@ class ProbabilisticEvaluator(Evaluator):
         # To full precision, as this processor has it; four digits are for head samplers, whose every span carries it.
         self._threshold = threshold_of(policy.sampling_ratio, HEX_DIGITS)
         self._hash_limit = hash_limit(policy.sampling_ratio) if self._threshold < NEVER else -1
-        self._salt = policy.hash_salt
+        self._salted = fnv1a(policy.hash_salt.encode())
         # The hash and a trace's own randomness, which limiters go by, are independent of each other.
         self._by_hash: Inclusion = (
             ((policy.hash_salt, self._threshold),) if 0 < self._threshold < NEVER else self._threshold
@@ -37,7 +37,7 @@ class ProbabilisticEvaluator(Evaluator):
         if trace.tells_sampling:
             value = trace.randomness
             return (SAMPLED if value >= self._threshold else NOT_SAMPLED), self._threshold, value
-        hashed = hash_of(self._salt, trace.trace_id)
+        hashed = hash_of(self._salted, trace.trace_id)
         return (SAMPLED if hashed <= self._hash_limit else NOT_SAMPLED), self._by_hash, NEVER - 1 - (hashed >> 8)
 
     def describe(self, seen: Any) -> str:

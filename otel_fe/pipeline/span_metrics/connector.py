@@ -91,7 +91,10 @@ class SpanMetricsConnector:
                     if layouts is not None:
                         layouts.learn(span, attributes, series)
                 series.seen_ns = now_ns
-                series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
+                if adjusted is None:
+                    series.record(duration_ns)
+                else:
+                    series.record(duration_ns, series.whole(adjusted))
             if source.measured.events is not None:
                 self._record_events(source, source.measured.events, span, now_ns, adjusted)
 
@@ -103,7 +106,7 @@ class SpanMetricsConnector:
             key = counted.dimensions.key(span, adjusted)
             series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
             series.seen_ns = now_ns
-            series.record(0, 1 if adjusted is None else series.whole(adjusted))
+            series.record(0, series.whole(adjusted) if adjusted is not None else 1)
 
     def offer(self, spans: Iterable[SpanView]) -> None:
         """Offer the spans of a kept trace, which have been counted, as exemplars."""
