@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "OTEL_FE_"
+DASHBOARD_TOKEN: Final = "OTEL_FE_DASHBOARD_TOKEN"  # noqa: S105 its name
+"""Read by whoever serves the dashboard."""
+_OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE"})
+"""Ours, and no settings of the instrumentation: they may stand in the same shell. The other is read by a rendered compose file."""
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
 LIBRARIES: Final = (
@@ -142,6 +146,8 @@ class Settings:
     """Evaluate alerts in the background every ten seconds, as log events and `feature_extraction.alert.active`."""
     connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
     """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
+    compiled: bool = _variable(True, _boolean)  # noqa: FBT003
+    """Use what was compiled when this was installed, where there was a C compiler; `false` does all of it in Python."""
     gpu: bool = _variable(True, _boolean)  # noqa: FBT003
     """Sample GPUs through NVML in the background, where there are any."""
 
@@ -156,7 +162,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
     values: dict[str, object] = {}
     for name, value in environ.items():
-        if not name.startswith(PREFIX) or not value.strip():
+        if not name.startswith(PREFIX) or name in _OF_OTHERS or not value.strip():
             continue
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -8,7 +8,12 @@ traces. Source: tailsamplingprocessor v0.160, `probabilistic`.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OFFSET: Final = 0xCBF29CE484222325
 _PRIME: Final = 0x100000001B3
@@ -18,20 +23,24 @@ DEFAULT_SALT: Final = "default-hash-seed"
 """What the Collector hashes trace ids with unless told otherwise."""
 
 
-def hash_of(salted: int, trace_id: int) -> int:
+def plain_hash_of(salted: int, trace_id: int) -> int:
     """Return the 64 bits of FNV-1a of a salt and the 16 bytes of a trace's id.
 
     Args:
         salted: `fnv1a` of the salt.
         trace_id: 128 bits.
     """
-    # Written out, and cut to 64 bits every fourth byte only, which changes nothing below them: it is done for every trace, and is
-    # the dearest thing that is. `fnv1a` is what it must agree with.
+    # Written out, and cut to 64 bits every fourth byte only, which changes nothing below them: it is done for every trace, and
+    # nothing else that is costs as much. `fnv1a` is what it must agree with.
     a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p = trace_id.to_bytes(16, "big")  # noqa: E741 sixteen bytes, not names
     found = ((((salted ^ a) * _PRIME ^ b) * _PRIME ^ c) * _PRIME ^ d) * _PRIME & _MASK
     found = ((((found ^ e) * _PRIME ^ f) * _PRIME ^ g) * _PRIME ^ h) * _PRIME & _MASK
     found = ((((found ^ i) * _PRIME ^ j) * _PRIME ^ k) * _PRIME ^ l) * _PRIME & _MASK
     return ((((found ^ m) * _PRIME ^ n) * _PRIME ^ o) * _PRIME ^ p) * _PRIME & _MASK
+
+
+hash_of: Final[Callable[[int, int], int]] = plain_hash_of if compiled.spans is None else compiled.spans.hash_of
+"""The same, in C where that is there."""
 
 
 def fnv1a(data: bytes) -> int:

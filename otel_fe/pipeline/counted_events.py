@@ -10,7 +10,7 @@ from otel_fe.model.slo import Counts
 from otel_fe.pipeline.event_sums import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from otel_fe.model.slo import Indicator, Selection
@@ -37,6 +37,12 @@ class CounterSums(Protocol):
         """Return how many events of an SLO were good, and how many there were."""
         ...
 
+    def good_and_totals(
+        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """Return the same for each service and feature set that has events."""
+        ...
+
     def groups(self, slo: str) -> Sequence[tuple[str, str]]:
         """Return the services and feature sets that have counted events of an SLO."""
         ...
@@ -55,14 +61,29 @@ class CounterSums(Protocol):
 
 
 class CountedEvents:
-    """`EventSums` from a store's `Sums`."""
+    """`EventSums` from a store's `Sums`.
 
-    def __init__(self, sums: CounterSums) -> None:
+    Args:
+        sums: The store's.
+        only: The one group to look at; None for all.
+    """
+
+    def __init__(self, sums: CounterSums, only: Group | None = None) -> None:
         self._sums = sums
+        self._only = only
 
     def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> dict[Group, Counts]:
         """Return an SLO's events by group; none for a group without events."""
         found: dict[Group, Counts] = {}
+        counted = _counted(indicator)
+        if counted is not None:
+            slo, good = counted
+            both = self._sums.good_and_totals(slo, start_ns, end_ns, *(self._only or ()))
+            for group in self._groups(indicator.total):
+                good_ones, total = both.get(group, (0, 0))
+                if total:
+                    found[group] = Counts(indicator.bad(good_ones if good else total - good_ones, total), total)
+            return found
         for group in self._groups(indicator.total):
             part, total = self._both(indicator, group, start_ns, end_ns)
             if total:
@@ -82,7 +103,7 @@ class CountedEvents:
     def _groups(self, selection: Selection) -> Iterable[Group]:
         """Return the groups that a selection is of."""
         wanted = dict(selection.attributes)
-        groups = self._sums.groups(str(wanted.get(semconv.SLO, _ANY_EXTRACTION)))
+        groups = [self._only] if self._only else self._sums.groups(str(wanted.get(semconv.SLO, _ANY_EXTRACTION)))
         for service, feature_set in groups:
             if (
                 wanted.get(semconv.SERVICE_NAME, service) == service
@@ -91,13 +112,8 @@ class CountedEvents:
                 yield Group(service, feature_set)
 
     def _both(self, indicator: Indicator, group: Group, start_ns: int, end_ns: int) -> tuple[int, int]:
-        """Return a group's events in the part and in all, read at once where they can be."""
+        """Return a group's events in the part and in all."""
         part, total = indicator.part, indicator.total
-        told = dict(part.attributes)
-        slo, good = told.get(semconv.SLO), told.pop(semconv.GOOD, None)
-        if part.metric == semconv.SLO_EVENTS and told == dict(total.attributes) and isinstance(good, bool):
-            good_ones, all_ = self._sums.good_and_total(str(slo), start_ns, end_ns, *group)
-            return (good_ones if good else all_ - good_ones), all_
         return self._number(part, group, start_ns, end_ns), self._number(total, group, start_ns, end_ns)
 
     def _number(self, selection: Selection, group: Group, start_ns: int, end_ns: int) -> int:
@@ -109,3 +125,11 @@ class CountedEvents:
         }
         labels[semconv.FEATURE_SET.replace(".", "__")] = group.feature_set
         return round(self._sums.count(selection.metric, start_ns, end_ns, group.service, **labels))
+
+
+def _counted(indicator: Indicator) -> tuple[str, bool] | None:
+    """Return the SLO whose good events, or bad ones, are the part of all that an indicator is of; None for other indicators."""
+    part = dict(indicator.part.attributes)
+    good = part.pop(semconv.GOOD, None)
+    same = indicator.part.metric == semconv.SLO_EVENTS and part == dict(indicator.total.attributes)
+    return (str(part.get(semconv.SLO)), good) if same and isinstance(good, bool) else None

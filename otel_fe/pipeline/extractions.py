@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
+from otel_fe import compiled, semconv
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL, Figures
 from otel_fe.model.span import CLIENT, PRODUCER
 from otel_fe.pipeline.attribution import CAUSES, attribute
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = f"{semconv.SPAN_NAME} "
 _NS: Final = 1_000_000_000
+_TEXTS: Final = (semconv.FEATURE_SET, semconv.LIBRARY, semconv.ERROR_TYPE)
+_NUMBERS: Final = (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.MEMORY_GROWTH)
+_TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
+_pick: Final = None if compiled.spans is None else compiled.spans.Picker((*_TEXTS, *_NUMBERS, *_TIMES), "tttwwwsss")
 
 
 def is_extraction(span: SpanView) -> bool:
@@ -26,21 +30,22 @@ def is_extraction(span: SpanView) -> bool:
 
 def figures_of(span: SpanView) -> Figures:
     """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
-    get = span.attributes.get
+    values = None if _pick is None else _pick(span)
+    feature_set, library, error_type, lookups, hits, growth, look_up_ns, wait_ns, cpu_ns = (
+        _picked(span) if values is None else values
+    )
     found = Figures()
-    found.feature_set = _text(get(semconv.FEATURE_SET))
-    found.library = _text(get(semconv.LIBRARY))
-    found.error_type = _text(get(semconv.ERROR_TYPE))
+    found.feature_set = feature_set
+    found.library = library
+    found.error_type = error_type
     found.duration_ns = max(0, span.end_ns - span.start_ns)
-    found.cache_lookups = _whole(get(semconv.CACHE_LOOKUPS))
-    found.cache_hits = min(_whole(get(semconv.CACHE_HITS)), found.cache_lookups)
-    found.cache_ns = _ns(get(semconv.CACHE_TIME))
-    wait = get(semconv.POOL_WAIT_TIME)
-    found.pool_waits = int(wait is not None)
-    found.pool_wait_ns = _ns(wait)
-    cpu = get(semconv.CPU_TIME)
-    found.cpu_ns = -1 if cpu is None else _ns(cpu)
-    found.memory_growth_bytes = _whole(get(semconv.MEMORY_GROWTH))
+    found.cache_lookups = lookups
+    found.cache_hits = min(hits, lookups)
+    found.cache_ns = look_up_ns or 0
+    found.pool_waits = 0 if wait_ns is None else 1
+    found.pool_wait_ns = wait_ns or 0
+    found.cpu_ns = -1 if cpu_ns is None else cpu_ns
+    found.memory_growth_bytes = growth
     return found
 
 
@@ -86,6 +91,13 @@ def calls_below(span: SpanView, trace: Iterable[SpanView]) -> list[SpanView]:
             if child.kind in (CLIENT, PRODUCER):
                 found.append(child)
     return found
+
+
+def _picked(span: SpanView) -> list[Any]:
+    """Return the attributes of an extraction as `_pick` does: those named in `_TEXTS`, `_NUMBERS` and `_TIMES`."""
+    get = span.attributes.get
+    texts, numbers = [_text(get(name)) for name in _TEXTS], [_whole(get(name)) for name in _NUMBERS]
+    return texts + numbers + [None if (value := get(name)) is None else _ns(value) for name in _TIMES]
 
 
 def _adding_up(told: dict[str, int], duration: int) -> dict[str, int]:

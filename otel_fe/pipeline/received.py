@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import compiled
 from otel_fe.model import probability, trace_state
 from otel_fe.model import span as spans_
 
@@ -79,6 +80,12 @@ class ReceivedTrace:
             now_ns: Monotonic time.
         """
         self.spans.extend(spans)
+        if compiled.spans is None or not compiled.spans.add(self, spans, now_ns):
+            self._add_up(spans, now_ns)
+        self.size_bytes += size_bytes
+        self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
+
+    def _add_up(self, spans: Sequence[SpanView], now_ns: int) -> None:
         start, end, statuses, flags = self.start_ns or _NEVER, self.end_ns, self.statuses, self.flags
         status_before = None
         for span in spans:  # flat: this is done for every span there is
@@ -99,8 +106,6 @@ class ReceivedTrace:
                 self.stated = True
                 self._told = None
         self.start_ns, self.end_ns, self.statuses, self.flags = 0 if start is _NEVER else start, end, statuses, flags
-        self.size_bytes += size_bytes
-        self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
 
     @property
     def duration_ns(self) -> int:
@@ -147,6 +152,10 @@ class ReceivedTrace:
         """
         if not self.rooted_ns:
             return False
+        found = None if compiled.spans is None else compiled.spans.whole(self.spans, _databases)
+        return self._is_whole() if found is None else found
+
+    def _is_whole(self) -> bool:
         spans = self.spans
         ids = {span.span_id for span in spans}
         ids.add(0)  # the parent of a root

@@ -12,7 +12,11 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import compiled
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from otel_fe.model.decision import Decision
 
 _NUMBER_BITS: Final = 16
@@ -100,6 +104,10 @@ class Remembered:
         return 8 * len(self._now.words) + (0 if self._before is None else 8 * len(self._before.words))
 
 
-def key_of(trace_id: int) -> int:
+def plain_key_of(trace_id: int) -> int:
     """Return 48 bits of an id, never all zero, above the bits of the number."""
     return ((trace_id ^ (trace_id >> 64) * _MIX) * _MIX & _KEY) or 1 << _NUMBER_BITS
+
+
+key_of: Final[Callable[[int], int]] = plain_key_of if compiled.spans is None else compiled.spans.key_of
+"""The same, in C where that is there."""

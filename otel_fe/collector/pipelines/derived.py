@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, Scope
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_fe import semconv
+from otel_fe import compiled, semconv
 from otel_fe.collector.wire.fields import delimited
 from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
 from otel_fe.instrument.metric_points import Collection
@@ -81,15 +81,14 @@ class Derived:
 
     def record(self, spans: Iterable[SpanView]) -> None:
         """Count those of the spans that are extractions which nobody has counted."""
-        prefix = semconv.SPAN_NAME
-        for span in spans:
-            if span.name.startswith(prefix) and _uncounted(span):
+        for span in _named(spans, semconv.SPAN_NAME):
+            if _uncounted(span):
                 self._source(span.resource).metrics.record(figures_of(span))
 
     def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
         """Offer spans of a kept trace as exemplars."""
-        for span in spans:
-            if span.name.startswith(semconv.SPAN_NAME) and _uncounted(span):
+        for span in _named(spans, semconv.SPAN_NAME):
+            if _uncounted(span):
                 candidate = (figures_of(span), span.end_ns, span.span_id)
                 self._source(span.resource).metrics.offer(trace_id, (candidate,))
 
@@ -120,6 +119,13 @@ class Derived:
         value = AnyValue(string_value=self._instance_id)
         described.resource.attributes.append(KeyValue(key=COLLECTOR_INSTANCE_ID, value=value))
         return bytes(described.SerializeToString())
+
+
+def _plainly_named(spans: Iterable[SpanView], prefix: str) -> list[SpanView]:
+    return [span for span in spans if span.name.startswith(prefix)]
+
+
+_named: Final = _plainly_named if compiled.spans is None else compiled.spans.named
 
 
 def _uncounted(span: SpanView) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.model import trace_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_fe.collector.wire.span import WireSpan
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
 
@@ -23,8 +23,7 @@ def _stamped(span: SpanView, decision: Decision) -> SpanView:
     after = trace_state.stamped(span.trace_state, decision.threshold)
     if after is None or after == span.trace_state:
         return span
-    copy = WireSpan()
-    for name in WireSpan.__slots__:
-        setattr(copy, name, getattr(span, name))
+    wire: WireSpan = span  # type: ignore[assignment]  # all that the engine is handed come off the wire
+    copy = wire.copied()
     copy.trace_state = after
     return copy

@@ -153,20 +153,6 @@ class WireAttributes(Mapping[str, "Value"]):
         self.pairs = pairs
         return pairs
 
-    def place(self, key: str) -> int:
-        """Return where among the attributes that of a key stands; -1 where it is absent, -2 where that is not certain."""
-        known = self.sought.get(key) or self._remember(key)
-        if known.odd:
-            return -2
-        if known.key not in self.raw:
-            return -1
-        prefix = known.prefix
-        for place, pair in enumerate(self.split() if self.pairs is None else self.pairs):
-            if pair.startswith(prefix):
-                read = read_pair(pair)
-                return place if read is not None and read[0] == key else -2
-        return -2
-
     def _find(self, key: str, default: Any) -> Any:
         """Find it wherever it stands, and remember that."""
         known = self.sought.get(key) or self._remember(key)

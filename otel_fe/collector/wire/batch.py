@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from otel_fe.collector.wire.span import WireSpan
 
@@ -50,6 +52,13 @@ class Batch:
         parsing the span again; without this call, a pending span holds all of its request.
         """
         for trace in self.traces:
-            for span in trace.spans:
-                attributes = span.attributes
-                attributes.head = attributes.pairs = None
+            _release(trace.spans)
+
+
+def _release_plain(spans: Iterable[WireSpan]) -> None:
+    for span in spans:
+        attributes = span.attributes
+        attributes.head = attributes.pairs = None
+
+
+_release: Final = _release_plain if compiled.spans is None else compiled.spans.release

@@ -25,7 +25,7 @@ _TWO_BYTES: Final = 1 << 14
 
 
 def add_sizes(scopes: Iterable[Sequence[WireSpan]], sizes: dict[int, int]) -> None:
-    """Add the sizes of the parts of a `ResourceSpans` to those of the traces; just decoded, and not released.
+    """Add the sizes of the parts of a `ResourceSpans` to those of the traces; decoded with `sized`.
 
     Args:
         scopes: The spans of each of its scopes.
@@ -35,11 +35,10 @@ def add_sizes(scopes: Iterable[Sequence[WireSpan]], sizes: dict[int, int]) -> No
     for spans in filter(None, scopes):
         in_scope: dict[int, int] = {}
         for span in spans:
-            attributes = span.attributes
-            size = len(attributes.raw)
+            size = len(span.raw)
             if not span.parent_id:
                 size += _EMPTY
-            if not span.status and not attributes.head.HasField("status"):
+            if not span.has_status:
                 size += _EMPTY
             length = 1 if size < _ONE_BYTE else 2 if size < _TWO_BYTES else varint_size(size)
             trace_id = span.trace_id

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
+from otel_fe import compiled
+from otel_fe.collector.wire.attributes import WireAttributes
 from otel_fe.collector.wire.messages import Events, Rest
 from otel_fe.collector.wire.values import read_attributes
 from otel_fe.model.span import Event
@@ -13,23 +15,26 @@ from otel_fe.model.span import Event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.collector.wire.attributes import WireAttributes
+    from typing_extensions import Self
+
     from otel_fe.collector.wire.origins import WireResource, WireScope
 
 _UINT32 = 2**32 - 1
 """Counts are unsigned on the wire; `messages` declares every 32-bit number as signed."""
 
 
-class WireSpan:
-    """A `SpanView` over an encoded span. `decode` makes it, and sets its fields."""
+class _Plain:
+    """The fields, set by `decode` one by one."""
 
     __slots__ = (
         "attributes",
         "end_ns",
         "flags",
+        "has_status",
         "kind",
         "name",
         "parent_id",
+        "raw",
         "resource",
         "scope",
         "span_id",
@@ -39,6 +44,8 @@ class WireSpan:
         "trace_state",
     )
 
+    raw: bytes
+    """The span, byte for byte as it came."""
     trace_id: int
     span_id: int
     parent_id: int
@@ -49,6 +56,8 @@ class WireSpan:
     """Unix time."""
     end_ns: int
     status: int
+    has_status: bool
+    """Whether there was one, be it empty; only told where sizes are wanted."""
     trace_state: str
     """As on the wire."""
     flags: int
@@ -56,10 +65,32 @@ class WireSpan:
     resource: WireResource
     scope: WireScope
 
-    @property
-    def raw(self) -> bytes:
-        """The span, byte for byte as it came."""
-        return self.attributes.raw
+    def copied(self) -> Self:
+        """Return one with the same fields."""
+        copy = type(self)()
+        for name in _Plain.__slots__:
+            if hasattr(self, name):
+                setattr(copy, name, getattr(self, name))
+        return copy
+
+
+if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+    _Head = _Plain
+else:
+    _Head = compiled.spans.Head
+
+
+class WireSpan(_Head):
+    """A `SpanView` over an encoded span. `decode` makes it, and sets its fields."""
+
+    __slots__ = ()
+
+    def make_attributes(self) -> WireAttributes:
+        """Return its attributes, of which nothing has been parsed."""
+        made = WireAttributes()
+        made.raw, made.sought = self.raw, self.scope.sought
+        made.head = made.pairs = None
+        return made
 
     @property
     def events(self) -> Sequence[Event]:

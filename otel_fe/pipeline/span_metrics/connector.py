@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from otel_fe import compiled
 from otel_fe.config.span_metrics import SERVICE_NAME
 from otel_fe.model import trace_state
 from otel_fe.model.metric import ExemplarPoint, Metric, Point, ResourceMetrics
@@ -63,6 +64,8 @@ class SpanMetricsConnector:
         """Count ended spans."""
         now_ns = self._clock.time_ns()
         sources = self._sources
+        if compiled.spans is not None:
+            spans = compiled.spans.record(spans, sources, now_ns)
         for span in spans:  # flat: this is done for every span there is
             try:
                 source = sources[span.resource]
@@ -77,19 +80,15 @@ class SpanMetricsConnector:
             duration_ns = span.end_ns - span.start_ns
             if duration_ns < 0:  # noqa: PLR1730 a call of max() costs more
                 duration_ns = 0  # the clock was set back
-            attributes: Any = span.attributes
-            plain = attributes.__class__ is dict or not hasattr(attributes, "place")
+            get = span.attributes.get
             for counted in source.counted:
-                layouts = None if plain else counted.layouts
-                series = None if layouts is None else layouts.find(span, attributes)
-                if series is None:
-                    dimensions = counted.dimensions
-                    key = dimensions.plain_key(span, attributes.get)
-                    if dimensions.unusual:
-                        key = dimensions.unusual_key(key, span, adjusted)
-                    series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
-                    if layouts is not None:
-                        layouts.learn(span, attributes, series)
+                dimensions = counted.dimensions
+                key = dimensions.plain_key(span, get)
+                if dimensions.unusual:
+                    key = dimensions.unusual_key(key, span, adjusted)
+                series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
+                if counted.finder is not None:
+                    counted.learn(span, series)
                 series.seen_ns = now_ns
                 if adjusted is None:
                     series.record(duration_ns)
@@ -118,12 +117,14 @@ class SpanMetricsConnector:
             if source is None or not span.trace_id:
                 continue
             duration_ns = max(0, span.end_ns - span.start_ns)
-            exemplar = ExemplarPoint(duration_ns / self._per_unit, now_ns, span.trace_id, span.span_id)
             adjusted = _adjusted(span.trace_state) if span.trace_state else None
             for counted in source.counted:
-                series = counted.series.of(counted.dimensions.key(span, adjusted))
+                series = counted.of(span, adjusted)
                 if series is not None:
-                    series.reservoir.offer(exemplar, series.aggregate.bucket(duration_ns), self._draw)
+                    bucket = series.aggregate.bucket(duration_ns)
+                    if series.reservoir.draws(bucket, self._draw):
+                        value = duration_ns / self._per_unit
+                        series.reservoir.keep(bucket, ExemplarPoint(value, now_ns, span.trace_id, span.span_id))
 
     # --- resources ----------------------------------------------------------------------------------------------------
 
@@ -202,8 +203,7 @@ class SpanMetricsConnector:
                     measure.series.expire(now_ns - settings.series_expiration_ns)
             for source in self._sources.values():
                 for counted in source.counted if source is not None else ():
-                    if counted.layouts is not None:
-                        counted.layouts.clear()
+                    counted.forget()
 
 
 @functools.lru_cache(1_024)

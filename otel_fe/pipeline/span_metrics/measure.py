@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.pipeline.span_metrics.aggregates import Count, durations
+from otel_fe import compiled
+from otel_fe.pipeline.span_metrics.aggregates import Count, ExplicitDurations, durations
 from otel_fe.pipeline.span_metrics.dimensions import Dimensions
-from otel_fe.pipeline.span_metrics.layouts import Layouts
 from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     DimensionsOf = Callable[[Sequence[Dimension], Attributes], Dimensions]
     """From a metric's own dimensions and the attributes that spans fall back on to how to count by them."""
+
+
+REPLACED: Final = "\ufffd"
+"""In the name of an attribute, it may stand for bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,16 @@ class Measured:
 class Source:
     """A resource as its spans are counted: measures that it may share with others, and dimensions of its own."""
 
-    __slots__ = ("_attributes", "_dimensions_of", "counted", "measured")
+    __slots__ = ("_attributes", "_dimensions_of", "counted", "finders", "measured")
 
     def __init__(self, measured: Measured, attributes: Attributes, dimensions_of: DimensionsOf) -> None:
         self.measured = measured
         self._attributes = attributes
         self._dimensions_of = dimensions_of
         self.counted = tuple(Counted(dimensions_of(measure.own, attributes), measure) for measure in measured.measures)
+        finders = tuple(counted.finder for counted in self.counted if counted.finder is not None)
+        self.finders = finders if len(finders) == len(self.counted) and measured.events is None else None
+        """What counts spans in C; None where that is not there, or does not know all that is to be counted."""
 
     def of_event(self, events: Measure, attributes: Mapping[str, Value]) -> Counted:
         """Return how an event is counted: its attributes stand in front of the resource's."""
@@ -86,14 +93,31 @@ class Source:
 class Counted:
     """A measure seen from one resource."""
 
-    __slots__ = ("by_key", "dimensions", "layouts", "series")
+    __slots__ = ("by_key", "dimensions", "finder", "series")
 
     def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
         self.dimensions = dimensions
-        self.layouts = None if dimensions.unusual else Layouts(dimensions.names)
-        """None where a key needs more than what attributes say."""
+        usual = not dimensions.unusual and not any(REPLACED in name for name in dimensions.names)
+        self.finder = compiled.spans.Finder(dimensions.names) if usual and compiled.spans is not None else None
+        """Finds series in C; None where that is not there, or where a key needs more than what attributes say."""
         self.series = measure.series
         self.by_key = measure.series.by_key
+
+    def of(self, span: SpanView, adjusted: int | None) -> Series | None:
+        """Return the series that a span was counted in."""
+        found: Series | None = None if self.finder is None else self.finder.find(span)
+        return self.series.of(self.dimensions.key(span, adjusted)) if found is None else found
+
+    def learn(self, span: SpanView, series: Series) -> None:
+        """Let the finder know which series a span belongs to."""
+        if self.finder is not None:
+            aggregate = series.aggregate
+            self.finder.learn(span, series, aggregate.edges if isinstance(aggregate, ExplicitDurations) else None)
+
+    def forget(self) -> None:
+        """Forget which series spans belong to; where series have gone."""
+        if self.finder is not None:
+            self.finder.clear()
 
     def begin(self, key: Key, span: SpanView, now_ns: int, *, adjusted: bool) -> Series:
         """Return the series of a key that has none yet."""

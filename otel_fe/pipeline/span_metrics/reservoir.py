@@ -19,17 +19,19 @@ class Reservoir:
         self._kept: dict[int, ExemplarPoint] = {}
         self._offered: dict[int, int] = {}
 
-    def offer(self, exemplar: ExemplarPoint, bucket: int, draw: Callable[[int], int]) -> None:
-        """Offer an exemplar: of n offered to a bucket, each stays with probability 1/n.
+    def draws(self, bucket: int, draw: Callable[[int], int]) -> bool:
+        """Whether the exemplar that is offered to a bucket takes its place: of n offered, each stays with probability 1/n.
 
         Args:
-            exemplar: Of a trace that is kept.
             bucket: Where it competes.
             draw: Returns a random integer from 0 to its argument less one.
         """
         count = self._offered[bucket] = self._offered.get(bucket, 0) + 1
-        if draw(count) == 0:
-            self._kept[bucket] = exemplar
+        return count == 1 or draw(count) == 0
+
+    def keep(self, bucket: int, exemplar: ExemplarPoint) -> None:
+        """Take the exemplar, which is of a trace that is kept."""
+        self._kept[bucket] = exemplar
 
     def take(self, limit: int, draw: Callable[[int], int]) -> tuple[ExemplarPoint, ...]:
         """Return at most `limit` exemplars, all buckets having the same chance, and begin anew."""

@@ -1,0 +1,71 @@
+"""Compiles `spans.pyx`: as hatchling's build hook, whenever the package is installed or a wheel of it is made.
+
+Without a C compiler, or where compiling fails, the package is installed all the same, and does everything in Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+MODULE = "otel_fe.compiled.spans"
+
+
+class CompileHook(BuildHookInterface):  # type: ignore[misc]
+    """Called by hatchling."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 it is handed in by name
+        """Compile beside the source; a wheel that has the result is one of this platform."""
+        if self.target_name != "wheel":
+            return
+        try:
+            compile_beside(Path(self.root))
+        except BaseException as error:  # setuptools ends the process where a compiler is missing
+            print(f"otel_fe: not compiled, and so slower as a collector: {error}", file=sys.stderr)
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["artifacts"].append(f"otel_fe/compiled/*{_suffix()}")
+
+
+def compile_beside(root: Path) -> Path:
+    """Compile the module into its package below `root`; return the file.
+
+    Raises:
+        Exception, SystemExit: It cannot be compiled.
+    """
+    from Cython.Build import cythonize  # noqa: PLC0415 where they are missing, that is an error like any other here
+    from setuptools import Distribution, Extension  # noqa: PLC0415
+    from setuptools.command.build_ext import build_ext  # noqa: PLC0415
+
+    source = root / "otel_fe" / "compiled" / "spans.pyx"
+    before = Path.cwd()
+    os.chdir(root)  # both tools take paths relative to the folder that they run in
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            extension = Extension(MODULE, [str(source.relative_to(root))])
+            made = cythonize([extension], build_dir=temporary, quiet=True, language_level=3)
+            distribution = Distribution({"name": "otel_fe", "ext_modules": made, "packages": [], "py_modules": []})
+            command = build_ext(distribution)
+            command.inplace, command.build_temp = True, temporary
+            command.ensure_finalized()
+            command.run()
+    finally:
+        os.chdir(before)
+    return source.with_name(f"spans{_suffix()}")
+
+
+def _suffix() -> str:
+    return str(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
+if __name__ == "__main__":
+    print(compile_beside(Path(__file__).parents[2]))

@@ -1,0 +1,191 @@
+"""What is compiled, against its plain twin: the same of everything that OTLP can say, and of what it cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_fe import compiled, semconv
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.config.settings import PREFIX, Settings
+from otel_fe.model.randomness import fnv1a, hash_of, plain_hash_of
+from otel_fe.model.span import Span
+from otel_fe.pipeline import extractions
+from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.remembered import key_of, plain_key_of
+from tests.corpus.wire import encode
+from tests.unit.collector.wire.otlp import REQUESTS
+
+IDS = st.integers(1, 2**128 - 1)
+REPOSITORY = Path(__file__).parents[2]
+
+needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+
+
+@contextmanager
+def plain():
+    """Leave the compiled parts out."""
+    with patch.object(compiled, "spans", None):
+        yield
+
+
+def test_it_is_compiled_where_there_is_a_compiler():
+    """The tests below would be skipped, and all others pass, if it were not."""
+    if os.environ.get(compiled.SWITCH) == "false":
+        pytest.skip("switched off")
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    assert compiled.spans is not None or shutil.which(compiler) is None
+
+
+def test_the_switch_is_a_setting():
+    """So that it is in the table of variables, and accepted."""
+    assert PREFIX + "COMPILED" == compiled.SWITCH
+    assert Settings().compiled is True
+
+
+def described(span):
+    """Return all that there is to know of a span."""
+    fields = (
+        "trace_id",
+        "span_id",
+        "parent_id",
+        "name",
+        "kind",
+        "start_ns",
+        "end_ns",
+        "status",
+        "flags",
+        "trace_state",
+    )
+    return (
+        *(getattr(span, name) for name in (*fields, "has_status", "raw")),
+        repr(dict(span.attributes)),
+        repr(span.events),
+        span.status_message,
+        (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
+        (span.resource.frame, span.scope.frame),
+    )
+
+
+def decoded(payload):
+    """Return what a request holds, or what is wrong with it."""
+    try:
+        batch = Decoder().decode(payload, sized=True)
+    except WireError as error:
+        return str(error)
+    traces = [(trace.trace_id, trace.size_bytes, [described(span) for span in trace.spans]) for trace in batch.traces]
+    return traces, batch.rejected
+
+
+@st.composite
+def damaged(draw):
+    """Return the bytes of a request, a few of which are others, too many, or missing."""
+    payload = bytearray(draw(REQUESTS).SerializeToString())
+    for _ in range(draw(st.integers(0, 3))):
+        if payload:
+            at = draw(st.integers(0, len(payload) - 1))
+            payload[at : at + draw(st.integers(0, 2))] = draw(st.binary(max_size=2))
+    return bytes(payload)
+
+
+@needs_it
+@given(damaged())
+def test_a_request_is_decoded_alike(payload):
+    """Every field of every span, what is rejected, and what is refused."""
+    found = decoded(payload)
+    with plain():
+        assert decoded(payload) == found
+
+
+@needs_it
+@given(REQUESTS)
+def test_a_trace_adds_up_alike(request):
+    """To the same sums, and is whole or not."""
+    for trace in Decoder().decode(request.SerializeToString()).traces:
+        sums = []
+        for _ in range(2):
+            received = ReceivedTrace(trace.trace_id, 1)
+            for part in (trace.spans[:1], trace.spans[1:]):
+                received.add(part, 10, 7)
+            whole = received.whole
+            sums.append((whole, *(getattr(received, name) for name in ReceivedTrace.__slots__ if name != "_told")))
+            with plain():
+                received = ReceivedTrace(trace.trace_id, 1)
+                for part in (trace.spans[:1], trace.spans[1:]):
+                    received.add(part, 10, 7)
+                whole = received.whole
+                sums.append((whole, *(getattr(received, name) for name in ReceivedTrace.__slots__ if name != "_told")))
+        assert all(one == sums[0] for one in sums)
+
+
+@given(IDS, st.text(max_size=10))
+def test_ids_are_hashed_alike(trace_id, salt):
+    """By both ways, and as the definition has it."""
+    salted = fnv1a(salt.encode())
+    expected = fnv1a(salt.encode() + trace_id.to_bytes(16, "big"))
+    assert hash_of(salted, trace_id) == plain_hash_of(salted, trace_id) == expected
+    assert key_of(trace_id) == plain_key_of(trace_id)
+
+
+VALUES = st.one_of(
+    st.text(max_size=200),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.binary(max_size=5),
+    st.just([1]),
+)
+MEASURED = st.dictionaries(
+    st.sampled_from((*extractions._TEXTS, *extractions._NUMBERS, *extractions._TIMES, "other")),
+    VALUES | st.integers(0, 3) | st.floats(0, 1),
+    max_size=8,
+)
+
+
+@needs_it
+@given(MEASURED)
+def test_an_extraction_says_the_same(attributes):
+    """Whatever its attributes hold."""
+    plain_span = Span(1, 2, name=semconv.SPAN_NAME, attributes=attributes)
+    (span,) = Decoder().decode(encode([plain_span])).spans
+    found = extractions._pick(span)
+    assert found is None or repr(found) == repr(extractions._picked(span))
+    assert extractions._pick(plain_span) is None, "only spans off the wire are read in C"
+
+
+@needs_it
+def test_a_usual_extraction_is_read_in_c():
+    """The test above would pass if nothing were."""
+    attributes = {semconv.FEATURE_SET: "a", semconv.CACHE_LOOKUPS: 300, semconv.CPU_TIME: 0.25, "x": True}
+    (span,) = Decoder().decode(encode([Span(1, 2, name="feature_extraction a", attributes=attributes)])).spans
+    assert extractions._pick(span) == ["a", "", "", 300, 0, 0, None, None, 250_000_000]
+
+
+@needs_it
+@pytest.mark.timeout(300)
+def test_everything_works_without_it(tmp_path):
+    """The wire, the corpus and the engine, in a process that has it switched off."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}"),
+            *("tests/unit/collector/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_engine.py"),
+        ],
+        cwd=REPOSITORY,
+        env={**os.environ, compiled.SWITCH: "false"},
+        capture_output=True,
+        text=True,
+        timeout=290,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:]
