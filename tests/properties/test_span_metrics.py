@@ -152,6 +152,11 @@ def test_p95_is_right_within_one_percent(draw):
     assert histogram.state().quantile(0.95) == pytest.approx(exact, rel=0.01)
 
 
+def offer(reservoir, bucket, exemplar, draw):
+    if reservoir.draws(bucket, draw):
+        reservoir.keep(bucket, exemplar)
+
+
 def test_exemplars_are_drawn_fairly_within_each_bucket():
     """Of ten offered to a bucket each stays equally often, and past the limit each bucket does (chi-square, fixed seed)."""
     draw = random.Random(5).randrange
@@ -159,12 +164,12 @@ def test_exemplars_are_drawn_fairly_within_each_bucket():
     for _ in range(4_000):
         reservoir = Reservoir()
         for number in range(10):
-            reservoir.offer(ExemplarPoint(1.0, 0, number, 1), 3, draw)
-            reservoir.offer(ExemplarPoint(1.0, 0, number, 2), number % 4 + 10, draw)
+            offer(reservoir, 3, ExemplarPoint(1.0, 0, number, 1), draw)
+            offer(reservoir, number % 4 + 10, ExemplarPoint(1.0, 0, number, 2), draw)
         taken = reservoir.take(100, draw)
         within.update(e.trace_id for e in taken if e.span_id == 1)
         for bucket in range(4):
-            reservoir.offer(ExemplarPoint(1.0, 0, bucket, 1), bucket, draw)
+            offer(reservoir, bucket, ExemplarPoint(1.0, 0, bucket, 1), draw)
         among.update(e.trace_id for e in reservoir.take(1, draw))
     assert sum((within[n] - 400) ** 2 / 400 for n in range(10)) < 21.67  # 9 degrees of freedom, 1 %
     assert sum((among[n] - 1000) ** 2 / 1000 for n in range(4)) < 11.34  # 3 degrees of freedom, 1 %
