@@ -32,7 +32,8 @@ ctypedef const unsigned char *Bytes
 cdef enum:
     MOST_PAIRS = 128  # attributes of a span; with more it is unusual
     MOST_SPANS = 64  # of a trace whose parents are looked for one by one
-    MOST_SERIES = 4096  # that a finder knows; the rest is found the plain way
+    MOST_BYTES = 32 * 1024 * 1024  # that all finders remember; the rest is found the plain way
+    ABOUT_BYTES = 256  # what remembering takes beside the key itself
     KEY_BYTES = 2048
     TEXTS = 4
 
@@ -586,6 +587,14 @@ cdef class _Known:
         self.aggregate.total_ns = self.aggregate.total_ns + duration_ns
 
 
+cdef Py_ssize_t _remembered = 0
+
+
+def remembered_bytes():
+    """Return about how many bytes all finders hold."""
+    return _remembered
+
+
 cdef class Finder:
     """Knows series by what spans hold: name, kind, status and some attributes, all as they are encoded.
 
@@ -595,10 +604,16 @@ cdef class Finder:
 
     cdef _Keys keys
     cdef dict known
+    cdef Py_ssize_t held
 
     def __init__(self, names):
         self.keys = _Keys(names)
         self.known = {}
+        self.held = 0
+
+    def __dealloc__(self):
+        global _remembered
+        _remembered -= self.held
 
     cdef bytes key(self, Head span):
         """Return what a span's series is known by; None where the span is unusual."""
@@ -643,10 +658,18 @@ cdef class Finder:
             series: Found the plain way.
             edges: Of its durations in ns; None where they are counted otherwise.
         """
-        if isinstance(span, Head) and len(self.known) < MOST_SERIES:
-            key = self.key(<Head>span)
-            if key is not None:
-                self.known[key] = _Known(series, edges)
+        global _remembered
+        cdef Py_ssize_t size
+        if not isinstance(span, Head):
+            return
+        key = self.key(<Head>span)
+        if key is None or key in self.known:
+            return
+        size = len(key) + ABOUT_BYTES
+        if _remembered + size <= MOST_BYTES:
+            self.known[key] = _Known(series, edges)
+            self.held += size
+            _remembered += size
 
     def find(self, span):
         """Return the series of a span; None where it is not known."""
@@ -659,7 +682,10 @@ cdef class Finder:
 
     def clear(self):
         """Forget all; where series have gone."""
+        global _remembered
         self.known.clear()
+        _remembered -= self.held
+        self.held = 0
 
 
 def record(spans, dict sources not None, now_ns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -85,3 +86,19 @@ def test_spans_are_found_by_their_bytes():
     assert series.aggregate.count == 9
     counted.forget()
     assert counted.finder.find(decoded[0]) is None
+
+
+@pytest.mark.skipif(compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be")
+def test_what_finders_remember_is_bounded_and_given_back():
+    """Values that never come twice, from many resources, are counted right, and do not fill the memory."""
+    before = compiled.spans.remembered_bytes()
+    finder, series = compiled.spans.Finder(["shop"]), SimpleNamespace()
+    decoder = Decoder()
+    for batch in range(100):
+        attributes = [{"shop": f"{batch}-{n}-{'x' * 900}"} for n in range(500)]
+        spans = [Span(1, n + 1, name="a", attributes=held, resource=RESOURCES[0]) for n, held in enumerate(attributes)]
+        for span in decoder.decode(encode(spans)).spans:
+            finder.learn(span, series, None)
+    assert 30 << 20 < compiled.spans.remembered_bytes() <= 32 << 20
+    finder.clear()
+    assert compiled.spans.remembered_bytes() == before
