@@ -157,8 +157,10 @@ class Measured(Figures):
             attributes[semconv.ERROR_TYPE] = self.error_type
         gpu = resources.gpu()
         if gpu is not None:
-            attributes[semconv.GPU_UTILIZATION] = gpu.utilization
-            attributes[semconv.GPU_MEMORY_USAGE] = gpu.memory_bytes
+            if gpu.utilization is not None:
+                attributes[semconv.GPU_UTILIZATION] = gpu.utilization
+            if gpu.memory_bytes is not None:
+                attributes[semconv.GPU_MEMORY_USAGE] = gpu.memory_bytes
         if self.slo_breached:
             attributes[semconv.SLO_BREACHED] = self.slo_breached
         if self.split is not None:

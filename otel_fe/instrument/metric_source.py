@@ -6,26 +6,22 @@ instruments costs 6 µs a histogram. So each reader's collection is extended by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics._internal.instrument import _Counter, _Histogram
-from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-from otel_fe import semconv
 from otel_fe.instrument import faults
-from otel_fe.version import __version__
+from otel_fe.instrument.collected import with_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import Metric, MetricReader
+    from opentelemetry.sdk.metrics.export import Metric, MetricReader, MetricsData
 
     from otel_fe.instrument.metric_points import Collection
-
-_SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
 
 
 @dataclass(slots=True)
@@ -93,11 +89,4 @@ class MetricSource:
         )
         previous.collection = now
         metrics += self._more()
-        if not metrics:
-            return collected
-        scope = ScopeMetrics(scope=_SCOPE, metrics=metrics, schema_url="")
-        if collected is None or not collected.resource_metrics:
-            resource = self._provider._sdk_config.resource
-            return MetricsData([ResourceMetrics(resource=resource, scope_metrics=[scope], schema_url="")])
-        first, *rest = collected.resource_metrics
-        return MetricsData([replace(first, scope_metrics=[*first.scope_metrics, scope]), *rest])
+        return with_ours(collected, metrics, self._provider._sdk_config.resource)

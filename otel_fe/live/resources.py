@@ -22,13 +22,13 @@ class GpuReading(Protocol):
     """A sample of the GPUs, as `instrument.gpu` takes it."""
 
     @property
-    def utilization(self) -> float:
-        """0..1."""
+    def utilization(self) -> float | None:
+        """0..1; None where no GPU tells it."""
         ...
 
     @property
-    def memory_bytes(self) -> int:
-        """Held by this process."""
+    def memory_bytes(self) -> int | None:
+        """Held by this process; None where no GPU tells it."""
         ...
 
 
@@ -92,7 +92,7 @@ class ResourceSampler:
             memory_available_mb=memory.available / _MB,
             process_cpu_percent=process_cpu,
             process_memory_mb=resident / _MB,
-            gpu_percent=None if gpu is None else gpu.utilization * 100,
-            gpu_memory_mb=None if gpu is None else gpu.memory_bytes / _MB,
+            gpu_percent=None if gpu is None or gpu.utilization is None else gpu.utilization * 100,
+            gpu_memory_mb=None if gpu is None or gpu.memory_bytes is None else gpu.memory_bytes / _MB,
             time_unix_s=self._clock.time_ns() / 1e9,
         )

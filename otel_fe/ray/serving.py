@@ -48,6 +48,7 @@ class Serving:
         hooks.on_import("ray.serve._private.tracing_utils", self._trace)
         hooks.on_import("ray.serve._private.common", self._stamp)
         hooks.on_import("ray.serve._private.replica", self._watch)
+        hooks.on_import("ray.serve.context", self._forget)
 
     def uninstrument(self) -> None:
         """Put everything back."""
@@ -74,6 +75,9 @@ class Serving:
         module: Any = replica
         self._apply(Patch(module.Replica, "_start_request", self._starting))
         self._apply(Patch(module.Replica, "perform_graceful_shutdown", self._stopping))
+
+    def _forget(self, context: ModuleType) -> None:
+        self._apply(Patch(context, "_unset_request_context", _forgetting))
 
     def _apply(self, patch: Patch) -> None:
         patch.apply()
@@ -116,6 +120,16 @@ def _stamping(original: Callable[..., Any]) -> Callable[..., Any]:
             setattr(self, _ACCEPTED, time_ns())
         except Exception as fault:
             faults.record("ray.serve.accepted", fault)
+
+    return replacement
+
+
+def _forgetting(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Batches (`@serve.batch`) are made by a task that the first request begins, and that belongs to none of them."""
+
+    def replacement() -> None:
+        original()
+        current.set(None)
 
     return replacement
 

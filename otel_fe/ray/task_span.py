@@ -26,20 +26,25 @@ REQUEST: Final = "request"
 def run(
     function: Callable[..., Any], carrier: Mapping[str, Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a task's function inside the context that it was submitted in; a generator runs in it to its end."""
+    """Call a task's function inside the context that it was submitted in; a generator runs in it to its end.
+
+    What calls this was pickled with the task, maybe by another version of otel_fe: the arguments stay as they are.
+    """
     if carrier is None:
         return function(*args, **kwargs)
-    if inspect.isgeneratorfunction(function):
-        return _generate(function, carrier, args, kwargs)
+    if inspect.isgeneratorfunction(function):  # the call does nothing yet
+        return _generate(function, carrier, function(*args, **kwargs))
     with TaskSpan(function, carrier):
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+    # A decorated generator function need not look like one. It has two spans: of its call, and of what follows.
+    return _generate(function, carrier, result) if inspect.isgenerator(result) else result
 
 
 def _generate(
-    function: Callable[..., Any], carrier: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any], carrier: Mapping[str, Any], results: Generator[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     with TaskSpan(function, carrier):
-        return (yield from function(*args, **kwargs))
+        return (yield from results)
 
 
 class TaskSpan:

@@ -1,93 +1,65 @@
-"""The trace context goes into `ray.remote` tasks, as one more argument that only our wrapper of the task sees.
+"""The trace context goes into `ray.remote` tasks, as one more argument of a function that is exported beside the task's own.
 
 Ray has a hook of its own (`ray.init(_tracing_startup_hook=…)`) that does the same for tasks and for every actor, those of
-Ray's own control plane included; where it is on, nothing is done here. The wrapper travels with the pickled function, so the
-argument is only given to functions that were exported with it.
+Ray's own control plane included; where it is on, nothing is done here. Outside of a trace nothing is done either: what is then
+submitted is the task's own function.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import propagate, trace
 
 from otel_fe.instrument import faults
 from otel_fe.instrument.patch import Patch
+from otel_fe.ray.carried import KEY, carried
 from otel_fe.ray.extra import ray_module
-from otel_fe.ray.request import current
-from otel_fe.ray.task_span import REQUEST, run
+from otel_fe.ray.request import request_here
+from otel_fe.ray.task_span import REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-KEY: Final = "_otel_fe_context"
-"""The argument's name."""
+    from collections.abc import Callable
 
 
 def patches() -> list[Patch]:
     """Return what to replace in Ray's remote functions."""
-    remote_function = ray_module("ray.remote_function")
-    return [
-        Patch(remote_function.RemoteFunction, "_remote", _submitting),
-        Patch(remote_function, "_inject_tracing_into_function", _exporting),
-    ]
-
-
-def _exporting(original: Callable[..., Any]) -> Callable[..., Any]:
-    def replacement(function: Callable[..., Any]) -> Callable[..., Any]:
-        try:
-            traced = ray_module("ray.util.tracing.tracing_helper")._is_tracing_enabled()
-            ours = function if traced else carried(function)
-        except Exception as fault:
-            faults.record("ray.export", fault)
-            ours = function
-        exported: Callable[..., Any] = original(ours)  # which does nothing where Ray's own tracing is off
-        return exported
-
-    return replacement
-
-
-def carried(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that takes the context beside its own arguments, and runs in it."""
-    signature = inspect.signature(function)
-    if KEY in signature.parameters:
-        return function
-    ours = inspect.Parameter(KEY, inspect.Parameter.KEYWORD_ONLY, default=None)
-    own = list(signature.parameters.values())
-    at = len(own) - 1 if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD else len(own)
-
-    @functools.wraps(function)
-    def task(*args: Any, _otel_fe_context: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
-        return run(function, _otel_fe_context, args, kwargs)
-
-    task.__signature__ = signature.replace(parameters=[*own[:at], ours, *own[at:]])  # type: ignore[attr-defined]
-    return task
+    function = ray_module("ray.remote_function").RemoteFunction
+    if not hasattr(function, "_remote"):
+        faults.record(
+            "ray.submit", AttributeError("RemoteFunction._remote is gone: no task is given the trace context")
+        )
+    return [Patch(function, "_remote", _submitting)]
 
 
 def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
-    def replacement(self: Any, *args: Any, **options: Any) -> Any:
+    def replacement(remote: Any, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         try:
-            carrier = carrier_here() if "kwargs" in options and _takes_context(self) else None
-            if carrier is not None:
-                options = {**options, "kwargs": {**(options["kwargs"] or {}), KEY: carrier}}
+            carrier = carrier_here() if _ours() else None
+            if carrier is not None and _carries(remote):
+                remote, kwargs = carried(remote), {**(kwargs or {}), KEY: carrier}
         except Exception as fault:
             faults.record("ray.submit", fault)
-        return original(self, *args, **options)
+        return original(remote, args, kwargs, *more, **options)
 
     return replacement
 
 
-def _takes_context(remote: Any) -> bool:
-    """Whether the function is exported with our wrapper, or will be by this call."""
-    if remote._is_cross_language or ray_module("ray._private.client_mode_hook").client_mode_should_convert():
-        return False
-    with remote._inject_lock:
-        if remote._function_signature is None:  # Ray does this at the first call, and we must know how it ends
-            remote._function = ray_module("ray.remote_function")._inject_tracing_into_function(remote._function)
-            remote._function_signature = ray_module("ray._common.signature").extract_signature(remote._function)
-    return any(parameter.name == KEY for parameter in remote._function_signature)
+def _ours() -> bool:
+    """Whether the context is for us to carry: neither for Ray's own hook nor in the calls of Ray Client, see `client`."""
+    traced = ray_module("ray.util.tracing.tracing_helper")._is_tracing_enabled()
+    return not traced and not ray_module("ray._private.client_mode_hook").client_mode_should_convert()
+
+
+def _carries(remote: Any) -> bool:
+    """Whether it can take a context: functions of other languages have no argument for it."""
+    if not remote._is_cross_language:
+        return True
+    faults.record(
+        "ray.submit.other_language",
+        TypeError(f"{remote._function_descriptor!r} is no Python function: its task is in no trace of ours"),
+    )
+    return False
 
 
 def carrier_here() -> dict[str, Any] | None:
@@ -96,7 +68,7 @@ def carrier_here() -> dict[str, Any] | None:
         return None
     carrier: dict[str, Any] = {}
     propagate.inject(carrier)
-    request = current.get()
+    request = request_here()
     if request is not None:
         carrier[REQUEST] = (
             request.application,

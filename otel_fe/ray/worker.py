@@ -14,6 +14,7 @@ from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.launcher import _switched_off as switched_off
 from otel_fe.instrument.launcher import configure
 from otel_fe.instrument.providers import sdk_disabled
+from otel_fe.ray.client import Client
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
 from otel_fe.ray.requests_seen import RequestsSeen
@@ -35,6 +36,7 @@ class Worker:
         self._outbox = Outbox()
         self._seen = RequestsSeen()
         self._serving = Serving(self._seen, self.flush)
+        self._client = Client()
         self._hooks = ImportHooks()
         self._patches = patches()
         self._published: Published | None = None
@@ -47,6 +49,7 @@ class Worker:
             runtime.set_runtime(joined)
         for patch in self._patches:
             patch.apply()
+        self._client.instrument(self._hooks)
         self._serving.instrument(self._hooks)
         self._hooks.install()
         self._background.start()
@@ -56,6 +59,7 @@ class Worker:
         self._background.stop()
         self._hooks.remove()
         self._serving.uninstrument()
+        self._client.uninstrument()
         for patch in self._patches:
             patch.remove()
         if isinstance(runtime.current, WorkerRuntime):

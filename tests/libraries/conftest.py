@@ -15,6 +15,10 @@ class Cuda(types.ModuleType):
         super().__init__("torch.cuda")
         self.peaks = [100, 0]
         self.initialised = True
+        self.allocator = "native"
+
+    def get_allocator_backend(self):
+        return self.allocator
 
     def is_initialized(self):
         return self.initialised
@@ -24,6 +28,8 @@ class Cuda(types.ModuleType):
         return len(self.peaks)
 
     def memory_stats_as_nested_dict(self, device):
+        if self.allocator == "pluggable":
+            raise RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats.")
         return {"allocated_bytes": {"all": {"peak": self.peaks[device], "current": 0}}}
 
 

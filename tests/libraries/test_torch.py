@@ -1,6 +1,7 @@
 """Peaks of PyTorch's memory on GPUs. There is no GPU here: the arithmetic runs against a stand-in for `torch.cuda`.
 
 That CUDA is left alone by the real PyTorch without one is tested inside test_transformers.py. With a GPU nothing has been run.
+NVML, which tells of GPUs without PyTorch, is in unit/instrument/test_gpu.py, run here with its oldest version as well.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import pytest
 
 import otel_fe
+from otel_fe.instrument import faults
 from otel_fe.instrument.extraction import Extraction
 from otel_fe.instrument.libraries.torch import raised
+from tests.libraries.versions import NVML
 from tests.observed import instrumented
+from tests.venvs import RUNNER, environment, run_inside
 
 PEAK = "feature_extraction.gpu.memory.peak"
 
@@ -55,3 +59,28 @@ def test_extractions_are_put_back(cuda):
     with instrumented():
         assert dict(vars(Extraction)) != before
     assert dict(vars(Extraction)) == before
+
+
+def test_an_allocator_without_statistics_is_not_asked(cuda):
+    """PyTorch raises when it is: that is no fault, and nothing is said of peaks."""
+    cuda.allocator = "pluggable"
+    with instrumented() as captured, otel_fe.extraction("x"):
+        pass
+    assert PEAK not in captured.extraction("x").attributes
+    assert faults.counts() == {}
+
+
+def test_a_pytorch_that_has_no_choice_of_allocators(cuda, monkeypatch):
+    """Before 2.0 there was one."""
+    monkeypatch.delattr(type(cuda), "get_allocator_backend")
+    with instrumented() as captured, otel_fe.extraction("x"):
+        cuda.peaks[0] = 700
+    assert captured.extraction("x").attributes[PEAK] == 700
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("version", NVML)
+def test_nvml(version):
+    """What it says of GPUs, in the types of its oldest version that is supported."""
+    python = environment(f"nvml-{version}", *NVML[version], *RUNNER)
+    run_inside(python, "tests/unit/instrument/test_gpu.py")

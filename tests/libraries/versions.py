@@ -32,6 +32,10 @@ PANDAS: Final = {
     "1.5.3": ("pandas==1.5.3", "numpy<1.24"),
     "3.1.1": ("pandas==3.1.1",),
 }
+NVML: Final = {
+    "12.535.77": ("nvidia-ml-py==12.535.77",),
+}
+"""Its newest is where the other tests run."""
 NOT_NEEDED: Final = ("triton",)
 """Asked for by PyTorch, of no use without a GPU. (PyTorch's wheels on PyPI for Linux do not load without NVIDIA's libraries.)"""
 TRANSFORMERS: Final = {

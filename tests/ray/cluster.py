@@ -14,9 +14,16 @@ from tests.integration.conftest import ROOT
 from tests.integration.launched import environment
 from tests.otlp import Otlp, receiving
 from tests.packages import python_with
+from tests.venvs import RUNNER
 
-REQUIREMENTS = ("ray[serve]==2.60.*", "opentelemetry-distro==0.66b1")
+REQUIREMENTS = ("ray[serve]==2.60.*", "opentelemetry-distro==0.66b1", *RUNNER)
+SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Of every process of Ray's: it asks nobody for a token, and tells nobody."""
 TARGETS = "features:UserFeatures.extract=user_profile,features:embedding=embedding"
+
+
+PATIENCE_S = 240
+"""For what a slow machine may take long for. Nothing waits for a time to pass: this only ends what will never come."""
 
 
 class Cluster:
@@ -26,12 +33,35 @@ class Cluster:
         self._process = process
         self._answers = answers
         self.otlp = otlp
+        self.tasks = 0
+        """Those that were submitted outside of any trace."""
+        self.extractions = 0
+        """Those that have ended in the cluster: all of them are to be exported once, and counted once."""
+        self.synced = 0
+        """Those that are only to be counted: the application has told of them."""
 
     def tell(self, *command):
         """Have the driver do something, and return its answer."""
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
-        return self.answer()
+        answer = self.answer()
+        self._count(command[0], answer)
+        return answer
+
+    def _count(self, command, answer):
+        if command == "task":
+            self.tasks += 1
+            self.extractions += 1
+        elif command == "sync":
+            self.synced += 1
+        elif command in {"request", "handle"}:
+            self.extractions += 2
+        elif command in {"load", "redeploy"}:
+            self.extractions += 2 * answer
+
+    def exported(self, condition):
+        """Wait for what the processes export."""
+        return self.otlp.until(condition, timeout_s=PATIENCE_S)
 
     def answer(self):
         line = self._answers.readline()
@@ -41,7 +71,7 @@ class Cluster:
     def end(self):
         """Have the driver leave the cluster and end."""
         self._process.stdin.close()
-        assert self._process.wait(60) == 0
+        assert self._process.wait(PATIENCE_S) == 0
 
     def traced_request(self):
         """Send a request that is part of a trace of our own; return that trace's id and the request's span id."""
@@ -88,7 +118,6 @@ def _environment(otlp: Otlp, more: dict[str, str]) -> dict[str, str]:
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_FE_TARGETS": TARGETS,
         "PYTHONPATH": str(ROOT / "examples" / "ray_serve"),
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_USAGE_STATS_ENABLED": "0",
+        **SETTINGS,
     }
     return environment(**{**settings, **more})

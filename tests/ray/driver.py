@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -15,23 +17,27 @@ from concurrent.futures import ThreadPoolExecutor
 import app
 import ray
 from ray import serve
+from starting import start
 
 from otel_fe.errors import OtelFeError
 from otel_fe.ray_integration import RayServeIntegration
 from otel_fe.testing import FakeClock
 
-URL = "http://127.0.0.1:8000/?user=7"
+PATIENCE_S = 240
+"""For whatever may take long on a slow machine."""
+DAY_S = 86_400
 
 
 class Commands:
     """What the tests may ask for."""
 
-    def __init__(self) -> None:
-        self.integration = RayServeIntegration(interval_s=0.5)
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/?user=7"
+        self.integration = RayServeIntegration(interval_s=0.5, window_s=DAY_S)
 
     def request(self, traceparent=None):
         headers = {"traceparent": traceparent} if traceparent else {}
-        with urllib.request.urlopen(urllib.request.Request(URL, headers=headers), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=PATIENCE_S) as answer:
             return json.loads(answer.read())
 
     def load(self, requests, at_once):
@@ -77,19 +83,20 @@ class Commands:
         except (TypeError, ValueError, OtelFeError) as error:
             return f"{type(error).__name__}: {error}"
 
-    def background(self, seconds):
-        """Run the background task for a while, and stop it; return its threads then and now, and how often it read."""
-        import threading
+    def background(self):
+        """Run the background task until it has read twice, and stop it; return its threads then and now."""
 
         def threads():
             return sum(thread.name == "otel-fe-background" for thread in threading.enumerate())
 
-        before, number = threads(), self.integration._totals._number
+        before, number, deadline = threads(), self.integration._totals._number, time.monotonic() + PATIENCE_S
         with self.integration:
-            time.sleep(seconds)
             during = threads()
+            while self.integration._totals._number < number + 2:
+                assert time.monotonic() < deadline, "it does not read"
+                time.sleep(0.1)
         self.integration.stop()
-        return [during - before, threads() - before, self.integration._totals._number - number]
+        return [during - before, threads() - before]
 
     def exposition(self, prefix):
         node = ray.nodes()[0]
@@ -105,7 +112,22 @@ class Commands:
         ray.kill(ray.get_actor(name, namespace="serve"))
 
     def redeploy(self):
-        serve.run(app.Front.bind(app.Profiles.options(ray_actor_options={"num_cpus": 0.11}).bind()))
+        """Deploy anew while two clients go on asking; return how many answers they got."""
+        done, answers = threading.Event(), []
+
+        def ask():
+            while not done.is_set():
+                answers.append(self.request())
+
+        with ThreadPoolExecutor(2) as pool:
+            clients = [pool.submit(ask) for _ in range(2)]
+            try:
+                serve.run(application(ray_actor_options={"num_cpus": 0.11}))
+            finally:
+                done.set()
+            for client in clients:
+                client.result()
+        return len(answers)
 
     def shut_serve_down(self):
         serve.shutdown()
@@ -118,23 +140,36 @@ def plain(value):
     return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
+def application(**options):
+    """Return the example, whose replicas are given time to answer what they have begun."""
+    profiles = app.Profiles.options(graceful_shutdown_timeout_s=PATIENCE_S, **options)
+    return app.Front.options(graceful_shutdown_timeout_s=PATIENCE_S).bind(profiles.bind())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
 def main() -> None:
     options = (
         {}
         if os.environ.get("RAY_RUNTIME_ENV_HOOK")
         else {"worker_process_setup_hook": "otel_fe.ray_integration.setup_worker"}
     )
-    ray.init(
+    start(
         num_cpus=2,
         object_store_memory=200_000_000,
-        include_dashboard=False,
         runtime_env=options,
         _system_config={"metrics_report_interval_ms": 300},
     )
     out = os.fdopen(int(sys.argv[1]), "w")
     try:
-        serve.run(app.application)
-        commands = Commands()
+        port = free_port()
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        serve.run(application())
+        commands = Commands(port)
         print(json.dumps("ready"), file=out, flush=True)
         for line in sys.stdin:
             name, *arguments = json.loads(line)

@@ -9,7 +9,7 @@ import pytest
 from tests.otlp import ancestors
 from tests.ray.cluster import cluster
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_launcher_reaches_every_process_and_a_stopped_replica_exports_what_it_has():
@@ -24,7 +24,7 @@ def test_the_launcher_reaches_every_process_and_a_stopped_replica_exports_what_i
         running.tell("request")
         running.tell("shut_serve_down")
         otlp = running.otlp
-        otlp.until(lambda seen: Counter(one.name for one in seen.spans)["feature_extraction user_profile"] == 2)
+        running.exported(lambda seen: Counter(one.name for one in seen.spans)["feature_extraction user_profile"] == 2)
         running.end()
         spans = otlp.spans
         (route,) = (one for one in spans if one.name == "route_to_replica Profiles features" and not one.parent_id)

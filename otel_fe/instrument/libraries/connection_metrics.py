@@ -13,17 +13,16 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics._internal.instrument import _Counter, _Histogram
-from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from otel_fe import semconv
 from otel_fe.clock import SystemClock
 from otel_fe.instrument import faults
+from otel_fe.instrument.collected import with_ours
 from otel_fe.instrument.libraries.connection_points import Counted, metrics_of
 from otel_fe.instrument.libraries.pool_state import REDIS, PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricsData
 
-_SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
 _CLOCK: Final = SystemClock()
 _STATES: Final[dict[str, Callable[[PoolState], dict[str, int | None]]]] = {
     semconv.CONNECTION_COUNT: lambda pool: {semconv.IDLE: pool.idle, semconv.USED: pool.in_use},
@@ -139,13 +138,7 @@ class ConnectionMetrics:
             delta_counters=temporality[_Counter] is AggregationTemporality.DELTA,
         )
         self._previous[id(reader)] = now
-        if not metrics:
-            return collected
-        scope = ScopeMetrics(scope=_SCOPE, metrics=metrics, schema_url="")
-        if collected is None or not collected.resource_metrics:
-            return MetricsData([ResourceMetrics(self._resource, [scope], "")])
-        first, *rest = collected.resource_metrics
-        return MetricsData([replace(first, scope_metrics=[*first.scope_metrics, scope]), *rest])
+        return with_ours(collected, metrics, self._resource)
 
 
 def _after_fork() -> None:

@@ -34,12 +34,23 @@ def patches() -> list[Patch]:
 
 
 def peaks() -> tuple[int, ...]:
-    """Return the peak of each GPU so far, in bytes; nothing where CUDA is not in use."""
+    """Return the peak of each GPU so far, in bytes; nothing where CUDA is not in use, as in the children of a fork.
+
+    The allocators of PyTorch's own (native, cudaMallocAsync) look at nothing but their books for a GPU that is not in use. Others
+    (`CUDAPluggableAllocator`) have none, and raise when asked.
+    """
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is None or not cuda.is_initialized():
+    if cuda is None or not cuda.is_initialized() or _allocator(cuda) == "pluggable":
         return ()
     found = (cuda.memory_stats_as_nested_dict(device) for device in range(cuda.device_count()))
     return tuple(int(stats["allocated_bytes"]["all"]["peak"]) if stats else 0 for stats in found)
+
+
+def _allocator(cuda: Any) -> str:
+    """Return the name of PyTorch's allocator; before 2.0 there was one, and no name."""
+    asked = getattr(cuda, "get_allocator_backend", None)
+    name: str = "native" if asked is None else asked()
+    return name
 
 
 def raised(before: tuple[int, ...], after: tuple[int, ...]) -> int:

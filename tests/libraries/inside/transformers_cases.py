@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
@@ -127,3 +129,35 @@ def test_a_gpu_that_is_not_there_is_not_asked(pipeline):
         pipeline("red")
     assert not torch.cuda.is_initialized()
     assert not [name for name in captured.extraction().attributes if ".gpu." in name]
+
+
+CUDA = """
+import os, torch
+from otel_fe.instrument.libraries.torch import peaks
+
+def asked():
+    try:
+        return peaks()
+    except RuntimeError as error:
+        return str(error)
+
+assert asked() == ()
+try:
+    torch.cuda.init()  # which fails, after what it has to do about forks
+except RuntimeError:
+    pass
+torch.cuda._initialized, torch.cuda.device_count = True, lambda: 1  # as with a GPU
+assert asked().startswith("Invalid device argument")  # of PyTorch's own code, which was called
+child = os.fork()
+if child == 0:
+    os._exit(0 if asked() == () else 1)
+assert os.waitpid(child, 0)[1] == 0
+torch.cuda.memory.change_current_allocator(torch.cuda.memory.CUDAPluggableAllocator("libc.so.6", "malloc", "free"))
+assert asked() == ()
+"""
+
+
+def test_gpus_are_not_asked_in_a_fork_nor_an_allocator_that_has_no_statistics():
+    """PyTorch as it would be with a GPU, as far as that goes without one."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", CUDA], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

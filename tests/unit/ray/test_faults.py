@@ -13,7 +13,7 @@ import pytest
 
 import otel_fe
 from otel_fe.instrument import background, faults, runtime
-from otel_fe.ray import serving, task_span, tasks, worker
+from otel_fe.ray import client, serving, task_span, tasks, worker
 from otel_fe.ray.request import Request, current
 from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import Outbox, WorkerRuntime
@@ -26,19 +26,30 @@ def broken(*_args, **_kwargs):
     raise ZeroDivisionError
 
 
-def a_task(monkeypatch):
-    """A function that Ray is to export; its signature cannot be read."""
-    monkeypatch.setattr(tasks, "ray_module", lambda _name: SimpleNamespace(_is_tracing_enabled=lambda: False))
-    monkeypatch.setattr(tasks.inspect, "signature", broken)
-    exported = tasks._exporting(lambda function: function)(lambda x: x + 1)
-    assert exported(1) == 2
-
-
 def a_submission(monkeypatch):
-    """A call of a remote function."""
-    monkeypatch.setattr(tasks, "_takes_context", broken)
-    submit = tasks._submitting(lambda _self, **options: options["kwargs"])
-    assert submit(object(), kwargs={"x": 1}) == {"x": 1}
+    """A call of a remote function, of which the one that takes the context cannot be made."""
+    monkeypatch.setattr(tasks, "_ours", lambda: True)
+    monkeypatch.setattr(tasks, "carrier_here", dict)
+    submit = tasks._submitting(lambda remote, args, kwargs, **options: (remote, args, kwargs, options))
+    remote = SimpleNamespace(_is_cross_language=False)
+    assert submit(remote, args=[1], kwargs={"x": 1}, num_returns=2) == (remote, [1], {"x": 1}, {"num_returns": 2})
+
+
+def a_submission_to_java(monkeypatch):
+    """A call of a function that no context can be given to."""
+    monkeypatch.setattr(tasks, "_ours", lambda: True)
+    monkeypatch.setattr(tasks, "carrier_here", dict)
+    submit = tasks._submitting(lambda remote, args, kwargs: (remote, args, kwargs))
+    remote = SimpleNamespace(_is_cross_language=True, _function_descriptor="shop.Embedding.embed")
+    assert submit(remote, [1]) == (remote, [1], None)
+
+
+def a_submission_of_a_client(monkeypatch):
+    """A call through Ray Client."""
+    monkeypatch.setattr(client, "carrier_here", dict)
+    monkeypatch.setattr(client, "ray_module", broken)
+    submit = client._calling(lambda worker, called, *args, **kwargs: (worker, called, args, kwargs))
+    assert submit("worker", "function", 1, x=2) == ("worker", "function", (1,), {"x": 2})
 
 
 def a_running_task(monkeypatch):
@@ -168,8 +179,9 @@ def _in_the_background(monkeypatch, name, task):
 
 
 INJECTIONS = {
-    "ray.export": a_task,
     "ray.submit": a_submission,
+    "ray.submit.other_language": a_submission_to_java,
+    "ray.client.submit": a_submission_of_a_client,
     "ray.task": a_running_task,
     "ray.task.end": the_end_of_a_task,
     "ray.derive": an_extraction,
@@ -207,6 +219,16 @@ def test_every_hook_has_a_fault_injected():
             elif name == "Background":
                 found |= {f"background.{task.elts[0].value}" for task in node.args[0].elts}
     assert found == set(INJECTIONS)
+
+
+def test_a_ray_that_has_no_such_function_any_more_is_counted(monkeypatch):
+    """Where nothing can be replaced, no task gets a context: that is said once."""
+    monkeypatch.setattr(tasks, "ray_module", lambda _name: SimpleNamespace(RemoteFunction=object))
+    faults.reset()
+    (patch,) = tasks.patches()
+    patch.apply()
+    assert faults.counts() == {"ray.submit": 1}
+    faults.reset()
 
 
 def test_what_is_replaced_is_put_back():
