@@ -11,6 +11,7 @@ export UV_NO_PROGRESS := 1
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
+	@echo "make demo ARGS=--dashboard   the same, with its pages"
 	@echo "make test    everything that CI runs"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
@@ -26,7 +27,7 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(STAMP): pyproject.toml otel_fe/compiled/spans.pyx | $(BIN)/uv
+$(STAMP): pyproject.toml otel_fe/compiled/spans.pyx .hatch/compile.py | $(BIN)/uv
 	@echo "setup: installing otel_fe and what the demo needs into $(VENV)" >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""Compiles `spans.pyx`: as hatchling's build hook, whenever the package is installed or a wheel of it is made.
+"""Compiles `otel_fe/compiled/spans.pyx`: as hatchling's build hook, whenever the package is installed or a wheel of it is made.
 
 Without a C compiler, or where compiling fails, the package is installed all the same, and does everything in Python.
 """
@@ -68,4 +68,4 @@ def _suffix() -> str:
 
 
 if __name__ == "__main__":
-    print(compile_beside(Path(__file__).parents[2]))
+    print(compile_beside(Path(__file__).parents[1]))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +19,9 @@ def _loaded() -> ModuleType | None:
     if os.environ.get(SWITCH, "").strip().lower() == "false":
         return None
     try:
-        from otel_fe.compiled import spans as module  # noqa: PLC0415 it may not be there
+        return importlib.import_module(f"{__name__}.spans")
     except ImportError:
         return None
-    return module
 
 
 spans: Final = _loaded()
