@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.command import add_commands
-from otel_fe.dashboard.command import add_dashboard
+from otel_fe.dashboard.command import add_dashboard, add_to_another, companion
 from otel_fe.errors import OtelFeError
 from otel_fe.version import __version__
 
@@ -35,9 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-fe", description="Why are my features slow?")
     parser.add_argument("--version", action="version", version=f"otel-fe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for add in (_add_demo, _add_check, _add_replay, _add_render, add_commands, add_dashboard):
+    for add in (_add_demo, _add_check, _add_replay, _add_render, _add_collector, add_dashboard):
         add(commands)
     return parser
+
+
+def _add_collector(commands: Commands) -> None:
+    collector = add_commands(commands)
+    add_to_another(collector)
+    collector.set_defaults(companion=companion)
 
 
 def _add_demo(commands: Commands) -> None:
@@ -58,6 +64,7 @@ def _add_demo(commands: Commands) -> None:
         help="folder that the kept traces are left in, for the dashboard (default %(default)s)",
     )
     demo.add_argument("--seed", type=int, default=1, help="seed of the load (default 1)")
+    add_to_another(demo)
     demo.set_defaults(run=_demo)
 
 

@@ -7,6 +7,7 @@
     ├── MissingExtraError          a feature whose libraries are not installed: the pip command
     ├── OttlEvaluationError        a condition that failed on a span (pipeline/ottl/values.py)
     │   └── WrongTypeError         of a value that it cannot work with (pipeline/ottl/coercions.py)
+    ├── ForecastError              what was measured does not say it (forecast/forecast_error.py)
     ├── StoreError                 the store cannot be used (store/store_error.py)
     │   ├── StoreBusyError         another process writes it
     │   └── StoreMissingError      there is none

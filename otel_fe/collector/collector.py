@@ -186,6 +186,7 @@ class Collector:
     def samples(self) -> list[Sample]:
         """Return its own figures."""
         found = samples_of(self.engine, self._listeners.received, self._retired, self.started_s)
+        found += self._keeping.samples() if self._keeping is not None else []
         return found if self._watch is None else found + self._watch.samples()
 
     def send_own_metrics(self) -> None:

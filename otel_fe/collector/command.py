@@ -17,9 +17,12 @@ _OWN_PAGE: Final = "localhost:8888"
 _MOST_WORKERS: Final = 64
 
 
-def add_commands(commands: Commands) -> None:
-    """Add both to the commands of `otel-fe`."""
-    _add_collector(commands)
+def add_commands(commands: Commands) -> argparse.ArgumentParser:
+    """Add both to the commands of `otel-fe`; return the collector's parser.
+
+    Whoever sets its default `companion` is called with the parsed arguments, and returns what is to run beside it: see `Options`.
+    """
+    collector = _add_collector(commands)
     why = commands.add_parser(
         "why",
         help="say why the running collector kept a trace, or did not",
@@ -31,10 +34,11 @@ def add_commands(commands: Commands) -> None:
     why.add_argument("--store", type=Path, metavar="DIR", help="where older decisions are, also if no collector runs")
     why.add_argument("--json", action="store_true", help="print the answer as one JSON document")
     why.set_defaults(run=_why)
+    return collector
 
 
-def _add_collector(commands: Commands) -> None:
-    collector = commands.add_parser(
+def _add_collector(commands: Commands) -> argparse.ArgumentParser:
+    collector: argparse.ArgumentParser = commands.add_parser(
         "collector",
         help="receive OTLP, decide which traces to keep, and send them on",
         description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM ends it, SIGHUP reads the "
@@ -67,7 +71,8 @@ def _add_collector(commands: Commands) -> None:
         action="store_true",
         help="let receivers listen beyond loopback without asking who sends",
     )
-    collector.set_defaults(run=_collector)
+    collector.set_defaults(run=_collector, companion=lambda _: None)
+    return collector
 
 
 def _workers(text: str) -> int:
@@ -101,6 +106,7 @@ def _collector(arguments: argparse.Namespace) -> int:
             alertmanager=arguments.alertmanager,
             workers=arguments.workers,
             open_to_all=arguments.allow_unauthenticated,
+            companion=arguments.companion(arguments),
         )
     )
 

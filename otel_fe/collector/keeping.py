@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from otel_fe import semconv
+from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.wire.encode import encode
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import kept_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from otel_fe.collector.pipelines.engine import Engine
     from otel_fe.collector.pipelines.parts import Parts
@@ -25,13 +28,66 @@ if TYPE_CHECKING:
     from otel_fe.model.metric import ResourceMetrics
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.records import DecisionRecord
-    from otel_fe.store import Store
+    from otel_fe.store import KeptTrace
 
 _MOST_WAITING: Final = 10_000
 _RECORDS_A_ROUND: Final = 20
 """Ten rounds a second."""
 _LAST_RECORDS: Final = 2_000
-_OURS: Final = b"feature_extraction."
+_OURS: Final = (b"feature_extraction.", b"db.client.connection.")
+
+
+class Counted(Protocol):
+    """What became of what was handed over to be stored."""
+
+    @property
+    def written(self) -> dict[str, int]:
+        """Items that are on disk, by kind."""
+        ...
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Items that will not be, by why."""
+        ...
+
+
+class Shelf(Protocol):
+    """The store, or the way to it."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        ...
+
+    def add_trace(self, trace: KeptTrace) -> bool:
+        """Store a kept trace."""
+        ...
+
+    def add_record(self, record: Mapping[str, Any]) -> bool:
+        """Store a decision."""
+        ...
+
+    def add_metrics(self, metrics: Sequence[ResourceMetrics]) -> bool:
+        """Store metrics of the pipeline's."""
+        ...
+
+    def add_otlp_metrics(self, payload: bytes) -> bool:
+        """Store metrics as a process exported them."""
+        ...
+
+    def close(self, timeout_s: float) -> bool:
+        """Store what waits, and let go of it."""
+        ...
+
+
+def store_samples(counted: Counted) -> list[Sample]:
+    """Return as figures of the collector what became of what was to be stored."""
+    figures = (("kind", "written", counted.written), (semconv.REASON, "lost", counted.lost))
+    return [
+        Sample(f"otel_fe.collector.store.{name}", COUNTER, ((label, key),), value)
+        for label, name, values in figures
+        for key, value in values.items()
+    ]
 
 
 class _Kept(NamedTuple):
@@ -47,10 +103,12 @@ class Keeping:
 
     Args:
         store: Open.
+        counted: What becomes of it there.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Shelf, counted: Counted) -> None:
         self._store = store
+        self._counted = counted
         self.directory = store.directory
         self._waiting: deque[_Kept] = deque(maxlen=_MOST_WAITING)
         self._last: dict[SampledPipeline, tuple[int, int]] = {}
@@ -70,8 +128,8 @@ class Keeping:
         self._store.add_metrics(metrics)
 
     def exported(self, payload: bytes) -> None:
-        """Take metrics that some process has exported, or that were derived here; those of extractions only."""
-        if _OURS in payload:
+        """Take metrics that some process has exported, or that were derived here; those of extractions and of pools only."""
+        if any(name in payload for name in _OURS):
             self._store.add_otlp_metrics(payload)
 
     def work(self, engine: Engine, records: int = _RECORDS_A_ROUND) -> None:
@@ -84,6 +142,10 @@ class Keeping:
             for record in reversed(fresh):
                 if not record.decision.sampled:  # those of kept traces are stored with them
                     self._store.add_record(record.as_dict())
+
+    def samples(self) -> list[Sample]:
+        """Return what became of what was to be stored."""
+        return store_samples(self._counted)
 
     def finish(self, engine: Engine, timeout_s: float) -> None:
         """Store what is left, and let go of the store."""

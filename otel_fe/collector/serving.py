@@ -8,16 +8,20 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from otel_fe import compiled
 from otel_fe.clock import SystemClock
+from otel_fe.collector.accompanied import Accompanied
 from otel_fe.collector.collector import Collector
 from otel_fe.collector.garbage import Garbage
 from otel_fe.collector.keeping import Keeping
 from otel_fe.collector.servers.http_server import Loop
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.collector.summing_up import start_line, stop_line
-from otel_fe.collector.surroundings import Pages, log_to_stderr, read_config
+from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
+from otel_fe.collector.workers.shared_store import SharedStore
 from otel_fe.collector.workers.supervisor import Supervisor
 from otel_fe.config.problems import InvalidConfigError
+from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError, OtelFeError
 from otel_fe.store import Store
 
@@ -72,51 +76,74 @@ def serve(options: Options) -> int:
     Raises:
         OtelFeError, OSError: It cannot be started.
     """
-    config = read_config(options.config, os.environ)
+    text = read_text_file(options.config)
+    config = config_of(text, options.config, os.environ)
     log_to_stderr(config.telemetry.logs_level)
-    for warning in config.warnings:
-        _log.warning("%s", warning)
+    _warn_of(config)
+    if compiled.spans is None:
+        _log.info("nothing is compiled here, so this takes about twice the CPU: see README, Compiled parts")
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    _check_store(options)
+    beside = None
+    if options.companion is not None:
+        beside = Accompanied(options.companion, options, text, config.telemetry.logs_level)
     loop = Loop()
     try:
+        where = [] if beside is None else [beside.start()]
         work = _work(config, options, loop)
         pages = Pages(loop, work.samples, work.explained)
-        _start(work, pages, options)
-        _obey_signals(work, pages, options)
+        _start(work, pages, options, where)
+        _obey_signals(work, pages, options, beside)
         pages.close()
     finally:
+        if beside is not None:
+            beside.stop()
         loop.close()
     return 0
 
 
+def _warn_of(config: CollectorConfig) -> None:
+    for warning in config.warnings:
+        _log.warning("%s", warning)
+
+
+def _check_store(options: Options) -> None:
+    """Refuse what is made of what is stored where nothing is.
+
+    Raises:
+        ConfigurationError: That is so.
+    """
+    slos = "SLOs are evaluated on what is counted there"
+    asked = [("--slo", options.slos, slos), ("--alertmanager", options.alertmanager, slos)]
+    if options.companion is not None:
+        asked.append((options.companion.option, options.companion.value, "its pages are made of what is there"))
+    for name, value, why in asked:
+        if value and options.store is None:
+            raise ConfigurationError(name, str(value), f"use it with --store DIR: {why}")
+
+
 def _work(config: CollectorConfig, options: Options, loop: Loop) -> Work:
-    if options.workers > 1:
-        if options.store is not None:
-            raise ConfigurationError("--store", str(options.store), "use --workers 1: one process writes the store")
-        return Supervisor(config, options)
     clock = SystemClock()
-    keeping, watch = _kept_and_watched(options, clock)
+    stored = _stored(options, clock)
+    if options.workers > 1:
+        return Supervisor(config, options, None if stored is None else SharedStore(*stored))
+    store, watch = stored or (None, None)
+    keeping = None if store is None else Keeping(store, store.counters)
     return Collector(
         config, clock, loop, open_to_all=options.open_to_all, keeping=keeping, watch=watch, garbage=Garbage()
     )
 
 
-def _kept_and_watched(options: Options, clock: Clock) -> tuple[Keeping | None, SloWatch | None]:
-    """Return what fills the store, and what alerts on what is in it."""
-    for name, value in (("--slo", options.slos), ("--alertmanager", options.alertmanager)):
-        if value and options.store is None:
-            raise ConfigurationError(
-                name, str(value), "use it with --store: SLOs are evaluated on what is counted there"
-            )
+def _stored(options: Options, clock: Clock) -> tuple[Store, SloWatch] | None:
+    """Return the store, and what alerts on what is in it."""
     if options.store is None:
-        return None, None
+        return None
     slos = read_slos(options.slos, os.environ)
-    store = Store(options.store)
-    return Keeping(store), SloWatch(options.store, slos, clock, options.alertmanager)
+    return Store(options.store), SloWatch(options.store, slos, clock, options.alertmanager)
 
 
-def _start(work: Work, pages: Pages, options: Options) -> None:
+def _start(work: Work, pages: Pages, options: Options, where: Sequence[str]) -> None:
     config = work.config
     try:
         pages.open_health(config)
@@ -127,24 +154,27 @@ def _start(work: Work, pages: Pages, options: Options) -> None:
         pages.close()
         raise
     pages.ready(ready=True)
-    _say(start_line(config, work.listening, pages.listening, work.restored))
+    _say(start_line(config, work.listening, [*pages.listening, *where], work.restored))
 
 
-def _obey_signals(work: Work, pages: Pages, options: Options) -> None:
+def _obey_signals(work: Work, pages: Pages, options: Options, beside: Accompanied | None) -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
-        _reload(work, pages, options)
+        _reload(work, pages, options, beside)
     # A second one ends the process at once.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     pages.ready(ready=False)
+    if beside is not None:
+        beside.stop()  # before the store is closed: the last who lets go of it tidies it up
     work.stop(options.grace_s)
     _say(stop_line(work.samples(), work.saved))
 
 
-def _reload(work: Work, pages: Pages, options: Options) -> None:
+def _reload(work: Work, pages: Pages, options: Options, beside: Accompanied | None) -> None:
     try:
-        config = read_config(options.config, os.environ)
+        text = read_text_file(options.config)
+        config = config_of(text, options.config, os.environ)
         pages.open_health(config)
         try:
             work.change(config)
@@ -157,6 +187,9 @@ def _reload(work: Work, pages: Pages, options: Options) -> None:
         _log.error("the configuration was not changed: %s", error)  # noqa: TRY400
     else:
         log_to_stderr(config.telemetry.logs_level)
+        _warn_of(config)
+        if beside is not None:
+            beside.change(text)
         _say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")
 
 

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A program that runs beside the collector in a process of its own, made of the same store: the dashboard."""
+
+    name: str
+    """What it is called in messages."""
+    option: str
+    """What asks for it on the command line, and with which value."""
+    value: str
+    module: str
+    """Whose `main` is run as one of the crew: see `workers/crew.py`."""
+    settings: Mapping[str, Any]
+    """Its own, for JSON; the collector adds where the store is, and the texts of the configuration and of the SLOs in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +45,5 @@ class Options:
     """Listen beyond loopback without asking who sends."""
     grace_s: float = 10.0
     """The longest that a stop may take."""
+    companion: Companion | None = None
+    """What runs beside it, where there is a store; None for nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
@@ -14,22 +15,26 @@ from otel_fe.live.source import LiveSource
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine, gauges
 from otel_fe.store import StoreReader
+from otel_fe.store.silence_file import SilenceFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from otel_fe.alerting import Alert
+    from otel_fe.alerting import Alert, Silence
+    from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.clock import Clock
     from otel_fe.model.slo import Slo
     from otel_fe.pipeline.slo_engine import GaugeValue, SloState
 
 EVERY_S: Final = 30.0
+_LOOK_S: Final = 1.0
+"""How often to see whether somebody has silenced something, or lifted a silence: then alerts are evaluated at once."""
 _log = logging.getLogger("otel_fe")
 
 
 class SloWatch:
-    """Evaluates SLOs in a thread of its own, from the same counts that a dashboard shows.
+    """Evaluates SLOs in a thread of its own, from the same counts that a dashboard shows; honours the silences made there.
 
     Args:
         directory: Of a store that is open.
@@ -41,10 +46,20 @@ class SloWatch:
     def __init__(self, directory: Path, slos: Sequence[Slo], clock: Clock, alertmanager: str = "") -> None:
         self._reader = StoreReader(directory)
         self._engine = SloEngine(slos, CountedEvents(self._reader.sums), clock)
+        self._clock = clock
         self._states: tuple[SloState, ...] = ()
+        self._silences = SilenceFile(directory)
+        self._seen = self._silences.signature()
+        self._known: dict[str, KeptSilence] = {}
+        """Silences that were in force at the last evaluation, by id."""
         nothing_live = LiveSource(clock, lambda: None)
         self._alerts = FeatureExtractionAlertingSystem(
-            nothing_live, rules=(), slo_states=lambda: self._states, log_events=False, on_fault=_warn
+            nothing_live,
+            rules=(),
+            slo_states=lambda: self._states,
+            silences=self._in_force,
+            log_events=False,
+            on_fault=_warn,
         )
         self._alerts.register_alert_handler(None, _say)
         if alertmanager:
@@ -74,12 +89,33 @@ class SloWatch:
         self._reader.close()
 
     def _run(self) -> None:
-        while not self._stopped.wait(EVERY_S):
+        due_ns = self._clock.monotonic_ns() + round(EVERY_S * 1e9)
+        while not self._stopped.wait(_LOOK_S):
+            signature = self._silences.signature()
+            if signature == self._seen and self._clock.monotonic_ns() < due_ns:
+                continue
+            self._seen = signature
+            due_ns = self._clock.monotonic_ns() + round(EVERY_S * 1e9)
             try:
                 self.evaluate()
             except Exception:
                 # The next round may find the store readable again.
                 _log.exception("SLOs could not be evaluated")
+
+    def _in_force(self) -> list[Silence]:
+        """Return the silences that the store's dashboard has made; what has changed is logged: no alert is missed unseen."""
+        found = {one.id: one for one in self._silences.in_force(self._clock.time_ns())}
+        for one in found.values():
+            if one.id not in self._known:
+                until = datetime.fromtimestamp(one.until_ns / 1e9, timezone.utc).isoformat(timespec="seconds")
+                _log.warning(
+                    "alerts of %s are silenced until %s, by %r: %r", one.describe(), until, one.author, one.comment
+                )
+        for one in self._known.values():
+            if one.id not in found:
+                _log.warning("alerts of %s are silenced no longer", one.describe())
+        self._known = found
+        return [one.in_process(self._clock) for one in found.values()]
 
 
 def read_slos(path: Path | None, environ: Mapping[str, str]) -> tuple[Slo, ...]:

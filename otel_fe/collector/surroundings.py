@@ -33,7 +33,16 @@ def read_config(path: Path, environ: Mapping[str, str]) -> CollectorConfig:
         ConfigurationError: It is no UTF-8.
         OSError: It cannot be read.
     """
-    return read_collector_config(read_text_file(path), str(path), environ)
+    return config_of(read_text_file(path), path, environ)
+
+
+def config_of(text: str, path: Path, environ: Mapping[str, str]) -> CollectorConfig:
+    """Return the configuration that a file holds.
+
+    Raises:
+        InvalidConfigError: Something is wrong in it; the error holds all problems.
+    """
+    return read_collector_config(text, str(path), environ)
 
 
 def log_to_stderr(level: str) -> None:

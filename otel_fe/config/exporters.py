@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from otel_fe.config import kinds
 from otel_fe.config.reading import Fields, Key, Place, Section, Unsupported
-from otel_fe.config.sending import RETRY, SENDING_QUEUE, Retry, SendingQueue
+from otel_fe.config.sending import RETRY, SENDING_QUEUE, Retry, SendingQueue, check_durable
 from otel_fe.config.transport import AUTH, GRPC_CLIENT_TLS, HTTP_CLIENT_TLS, ClientTls, headers
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def _compression(place: Place) -> str:
     return _COMPRESSION(place) if kinds.string(place) else "none"
 
 
-def _check_endpoints(fields: Fields) -> None:
+def _check_http(fields: Fields) -> None:
+    check_durable(fields)
     if not any(key.endswith("endpoint") for key in fields.places):
         fields.section.problem("give an endpoint, for example http://localhost:4318", value=False)
 
@@ -158,6 +159,7 @@ OTLP_GRPC: Final[Section[OtlpGrpc]] = Section(
         "balancer_name": Key(kinds.choice("round_robin", "pick_first")),
         "authority": Key(kinds.string),
     },
+    check_durable,
 )
 """The keys of the exporter `otlp_grpc`, formerly `otlp`."""
 
@@ -190,7 +192,7 @@ OTLP_HTTP: Final[Section[OtlpHttp]] = Section(
             Unsupported(),
         ),
     },
-    _check_endpoints,
+    _check_http,
 )
 """The keys of the exporter `otlp_http`, formerly `otlphttp`."""
 

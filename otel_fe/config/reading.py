@@ -138,6 +138,16 @@ class Fields:
         else:
             place.problem(wanted, value=isinstance(place.node, Scalar))
 
+    def find(self, *keys: str) -> Place | None:
+        """Return the place of a key inside sections of this one; None where the file does not have it."""
+        place, places = None, self.places
+        for key in keys:
+            place = places.get(key)
+            if place is None:
+                return None
+            places = place.entries() if isinstance(place.node, document.Mapping) else {}
+        return place
+
 
 Check = Callable[[Fields], None]
 """Records what is wrong between the keys of a section."""

@@ -91,6 +91,28 @@ def _check_retry(fields: Fields) -> None:
             fields.problem("max_elapsed_time", f"use at least {name}, or 0 for no bound")
 
 
+def check_durable(fields: Fields) -> None:
+    """Warn where what a queue keeps on disk is dropped all the same because its backend is away for too long.
+
+    As in the Collector: `max_elapsed_time` bounds how long each request is tried, wherever it waits.
+    """
+    queue, retry = fields.get("sending_queue"), fields.get("retry_on_failure", Retry())
+    if queue is None or queue.storage is None:
+        return
+    if retry is None:
+        after = "at its first failure, since retry_on_failure is switched off"
+    elif retry.max_elapsed_time_ns:
+        after = f"after {retry.max_elapsed_time_ns / _S:g} s of failures"
+    else:
+        return
+    place = fields.find("retry_on_failure", "max_elapsed_time") or fields.find("sending_queue", "storage")
+    if place is not None:
+        place.warn(
+            f"the queue is on disk, and yet each request is dropped {after}; to keep what is queued until the backend is back, set "
+            "retry_on_failure::max_elapsed_time: 0"
+        )
+
+
 SENDING_QUEUE: Final = kinds.optional(
     Section(
         _queue,

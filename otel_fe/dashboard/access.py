@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.dashboard.settings import OWN, OptionNames
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,17 +34,19 @@ class Access:
     token: str = ""
     names: frozenset[str] = frozenset()
     """Host names that it may be asked by, off loopback."""
+    options: OptionNames = OWN
+    """What its options are called, for messages."""
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def __post_init__(self) -> None:
         if not self.listen.loopback and not self.token:
             raise ConfigurationError(
-                "--listen",
+                self.options.listen,
                 str(self.listen),
-                "beyond loopback, set a token (--token-file, or OTEL_FE_DASHBOARD_TOKEN), or use localhost",
+                f"beyond loopback, set a token ({self.options.token_file}, or OTEL_FE_DASHBOARD_TOKEN), or use localhost",
             )
         if self.token and len(self.token) < _FEWEST:
-            raise ConfigurationError("--token", f"{len(self.token)} characters", f"use at least {_FEWEST}")
+            raise ConfigurationError(self.options.token, f"{len(self.token)} characters", f"use at least {_FEWEST}")
 
     def known_host(self, header: str) -> bool:
         """Whether a request's `Host` is one of this server's."""

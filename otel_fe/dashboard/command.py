@@ -1,21 +1,30 @@
-"""The command `otel-fe dashboard`: its arguments. What it does is imported when it does it."""
+"""The command `otel-fe dashboard`: its arguments, and those of commands that serve the dashboard beside what else they do.
+
+What it does is imported when it does it.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.collector.settings import Companion
+from otel_fe.config.settings import DASHBOARD_TOKEN
+from otel_fe.config.text_file import read_text_file
+from otel_fe.dashboard.settings import OF_OTHERS, OWN, DashboardSettings, OptionNames
 from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     import argparse
 
+    from otel_fe.dashboard.server import DashboardServer
+
     Commands = argparse._SubParsersAction[Any]
 
 _LISTEN: Final = "localhost:8899"
-_TOKEN: Final = "OTEL_FE_DASHBOARD_TOKEN"  # noqa: S105 its name
 _TRACE_ID: Final = "{trace_id}"
 
 
@@ -24,26 +33,14 @@ def add_dashboard(commands: Commands) -> None:
     dashboard = commands.add_parser(
         "dashboard",
         help="show what a collector has stored: from a latency bucket to the trace behind it",
-        description="Serve pages about a store that `otel-fe collector --store` writes, also while it does. Read-only, offline.",
+        description="Serve pages about a store that `otel-fe collector --store` writes, also while it does. Offline; "
+        "all that it writes are silences.",
     )
     dashboard.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
-    dashboard.add_argument("--listen", default=_LISTEN, metavar="HOST:PORT", help="where (default %(default)s)")
     dashboard.add_argument(
-        "--token",
-        default="",
-        help=f"who asks must know it; needed off loopback. Better in {_TOKEN}: others see arguments",
+        OWN.listen, dest="dashboard", default=_LISTEN, metavar="HOST:PORT", help="where (default %(default)s)"
     )
-    dashboard.add_argument("--token-file", type=Path, metavar="FILE", help="a file that holds it")
-    dashboard.add_argument(
-        "--host", action="append", default=[], metavar="NAME", help="a name that it may be asked by, off loopback"
-    )
-    dashboard.add_argument(
-        "--trace-url",
-        action="append",
-        default=[],
-        metavar="[NAME=]URL",
-        help=f"where else traces are, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; several times for several",
-    )
+    _add_readers(dashboard, OWN)
     dashboard.add_argument(
         "--config", type=Path, metavar="FILE", help="the collector's YAML, for the page about policies"
     )
@@ -53,27 +50,131 @@ def add_dashboard(commands: Commands) -> None:
     dashboard.set_defaults(run=_dashboard)
 
 
-def _dashboard(arguments: argparse.Namespace) -> int:
+def add_to_another(parser: argparse.ArgumentParser) -> None:
+    """Add the dashboard to another command's options: `--dashboard [HOST:PORT]`, and who may look."""
+    group = parser.add_argument_group("the dashboard")
+    group.add_argument(
+        OF_OTHERS.listen,
+        nargs="?",
+        const=_LISTEN,
+        metavar="HOST:PORT",
+        help="serve pages about the store, too (`otel-fe dashboard` alone does the same; default of HOST:PORT: %(const)s)",
+    )
+    _add_readers(group, OF_OTHERS)
+
+
+def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
+    """Return the settings that another command was given; None where it is to serve no dashboard.
+
+    Raises:
+        ConfigurationError: It is told how to, and not to; or the token's file holds none.
+        OSError: The token's file cannot be read.
+    """
+    if arguments.dashboard is not None:
+        return _settings(arguments, OF_OTHERS)
+    # The token may be in an argument: it is not shown.
+    for name in (OF_OTHERS.token, OF_OTHERS.token_file, OF_OTHERS.host, OF_OTHERS.trace_url):
+        if getattr(arguments, _destination(name)):
+            raise ConfigurationError(name, "without --dashboard", "add --dashboard, or leave it out")
+    return None
+
+
+def companion(arguments: argparse.Namespace) -> Companion | None:
+    """Return the dashboard as it runs beside a collector; None where none is asked for.
+
+    Raises:
+        ConfigurationError, OSError: See `asked_of_another`.
+    """
+    settings = asked_of_another(arguments)
+    if settings is None:
+        return None
+    return Companion(
+        "dashboard", OF_OTHERS.listen, settings.listen, "otel_fe.dashboard.beside", {"settings": settings.as_dict()}
+    )
+
+
+def opened(settings: DashboardSettings, store: Path, **more: Any) -> DashboardServer:
+    """Return a dashboard that listens: see `serving.open_dashboard`, which is imported now.
+
+    Raises:
+        MissingExtraError: What it needs is not installed.
+        OtelFeError, OSError: It cannot be served.
+    """
     try:
-        from otel_fe.dashboard.serving import open_dashboard  # noqa: PLC0415 only this command needs it
+        from otel_fe.dashboard.serving import open_dashboard  # noqa: PLC0415 only who serves it needs it
     except MissingExtraError:
         raise
     except ImportError:
-        raise MissingExtraError("`otel-fe dashboard`", "dashboard") from None
+        raise MissingExtraError("the dashboard", "dashboard") from None
 
-    server = open_dashboard(arguments, _token(arguments))
+    server = open_dashboard(settings, store, **more)
+    # What is loaded by now stays: to look through all of it for garbage, every few pages, would keep a reader waiting for it.
+    gc.freeze()
+    return server
+
+
+def _add_readers(parser: Any, names: OptionNames) -> None:
+    """Add who may look, and where else they can."""
+    parser.add_argument(
+        names.token,
+        dest=_destination(OF_OTHERS.token),
+        default="",
+        metavar="TOKEN",
+        help=f"who asks must know it; needed off loopback. Better in {DASHBOARD_TOKEN}: others see arguments",
+    )
+    parser.add_argument(
+        names.token_file,
+        dest=_destination(OF_OTHERS.token_file),
+        type=Path,
+        metavar="FILE",
+        help="a file that holds it",
+    )
+    parser.add_argument(
+        names.host,
+        dest=_destination(OF_OTHERS.host),
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that it may be asked by, off loopback",
+    )
+    parser.add_argument(
+        names.trace_url,
+        action="append",
+        default=[],
+        metavar="[NAME=]URL",
+        help=f"where else traces are, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; several times for several",
+    )
+
+
+def _destination(name: str) -> str:
+    return name.removeprefix("--").replace("-", "_")
+
+
+def _settings(arguments: argparse.Namespace, names: OptionNames) -> DashboardSettings:
+    return DashboardSettings(
+        arguments.dashboard,
+        _token(arguments, names),
+        tuple(arguments.dashboard_host),
+        tuple(arguments.trace_url),
+        names,
+    )
+
+
+def _token(arguments: argparse.Namespace, names: OptionNames) -> str:
+    file = arguments.dashboard_token_file
+    if file is not None:
+        found = read_text_file(file).strip()
+        if not found:
+            raise ConfigurationError(names.token_file, str(file), "write the token into it")
+        return found
+    return str(arguments.dashboard_token or os.environ.get(DASHBOARD_TOKEN, ""))
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    server = opened(_settings(arguments, OWN), arguments.store, slos=arguments.slo, config=arguments.config)
     print(f"otel-fe dashboard: {server.url}", file=sys.stderr, flush=True)
     try:
         server.run()
     finally:
         server.close()
     return 0
-
-
-def _token(arguments: argparse.Namespace) -> str:
-    if arguments.token_file is not None:
-        found = arguments.token_file.read_text(encoding="utf-8").strip()
-        if not found:
-            raise ConfigurationError("--token-file", str(arguments.token_file), "write the token into it")
-        return str(found)
-    return str(arguments.token or os.environ.get(_TOKEN, ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,8 +36,9 @@ class DashboardServer:
     def __init__(self, site: Site, listen: Endpoint) -> None:
         self._server = _Listening((listen.address, listen.port), site)
         self._thread: threading.Thread | None = None
-        host = f"[{listen.host}]" if ":" in listen.host else listen.host or "0.0.0.0"  # noqa: S104 only where asked for
-        self.url: Final = f"http://{host}:{self._server.server_address[1]}/"
+        self.listening: Final = str(replace(listen, port=self._server.server_address[1]))
+        """`host:port`."""
+        self.url: Final = f"http://{self.listening}/"
 
     def run(self) -> None:
         """Serve until `close`, or Ctrl-C."""

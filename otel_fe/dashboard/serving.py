@@ -1,4 +1,4 @@
-"""From the command's arguments to a server that is ready."""
+"""From settings to a server that is ready."""
 
 from __future__ import annotations
 
@@ -7,40 +7,54 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otel_fe.collector.servers.endpoints import endpoint
-from otel_fe.config.openslo import read_openslo_file
+from otel_fe.config.openslo import OpenSlo, read_openslo_file
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.server import DashboardServer
+from otel_fe.dashboard.settings import OWN, DashboardSettings
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import Stored, TraceLink
+from otel_fe.dashboard.stored import ConfigText, Stored, TraceLink
 from otel_fe.dashboard.templating import environment
 from otel_fe.errors import ConfigurationError
 from otel_fe.store import StoreReader
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable
+    from pathlib import Path
 
 
-def open_dashboard(arguments: argparse.Namespace, token: str) -> DashboardServer:
+def open_dashboard(
+    settings: DashboardSettings, store: Path, *, slos: Path | OpenSlo | None = None, config: ConfigText | None = None
+) -> DashboardServer:
     """Return a server that listens, and serves once it is run.
 
+    Args:
+        settings: Where, and to whom.
+        store: Folder of the store. It need not be there yet.
+        slos: A file of OpenSLO documents, or what was read of one; None for the four requirements.
+        config: The collector's YAML.
+
     Raises:
-        OtelFeError, OSError: An argument cannot be used.
+        OtelFeError, OSError: Something cannot be used.
     """
     environment()
-    listen = endpoint(arguments.listen, "--listen")
-    access = Access(listen, token, frozenset(name.lower() for name in arguments.host))
+    listen = endpoint(settings.listen, settings.names.listen)
+    access = Access(listen, settings.token, frozenset(name.lower() for name in settings.hosts), settings.names)
+    read = slos if isinstance(slos, OpenSlo) else read_openslo_file(slos, os.environ)
     stored = Stored(
-        StoreReader(arguments.store),
-        arguments.store,
-        slos=read_openslo_file(arguments.slo, os.environ).slos,
-        links=tuple(trace_links(arguments.trace_url)),
-        config=arguments.config,
+        StoreReader(store),
+        store,
+        slos=read.slos,
+        links=tuple(trace_links(settings.trace_urls, settings.names.trace_url)),
+        config=config,
     )
-    return DashboardServer(Site(stored, access), listen)
+    try:
+        return DashboardServer(Site(stored, access), listen)
+    except OSError as error:
+        why = f"{settings.names.listen} {listen}: {error.strerror}; choose another port, or 0 for a free one"
+        raise OSError(error.errno, why) from error
 
 
-def trace_links(given: Iterable[str]) -> Iterable[TraceLink]:
+def trace_links(given: Iterable[str], option: str = OWN.trace_url) -> Iterable[TraceLink]:
     """Yield the places where traces can be looked at, as `--trace-url` names them.
 
     Raises:
@@ -52,6 +66,6 @@ def trace_links(given: Iterable[str]) -> Iterable[TraceLink]:
             name, template = "", text
         parts = urlsplit(template)
         if parts.scheme not in ("http", "https") or not parts.netloc or "{trace_id}" not in template:
-            raise ConfigurationError("--trace-url", text, "use for example http://localhost:16686/trace/{trace_id}")
+            raise ConfigurationError(option, text, "use for example http://localhost:16686/trace/{trace_id}")
         guess = "Jaeger" if parts.port == 16686 else parts.hostname or "other"  # noqa: PLR2004 Jaeger's own port
         yield TraceLink(name or guess, template)

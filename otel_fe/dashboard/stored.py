@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from otel_fe.clock import SystemClock
@@ -12,6 +12,7 @@ from otel_fe.dashboard.remembered import Remembered
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.store import Selection
+from otel_fe.store.silence_file import SilenceFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
     from otel_fe.store import StoreReader
 
 _DAY_NS: Final = 86_400_000_000_000
+
+
+class ConfigText(Protocol):
+    """A file of a configuration, or what stands for it. As text it is its name."""
+
+    def read_text(self, encoding: str) -> str:
+        """Return what it holds now.
+
+        Raises:
+            OSError, UnicodeDecodeError: It cannot be read.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +59,14 @@ class Stored:
     clock: Clock = field(default_factory=SystemClock)
     slos: tuple[Slo, ...] = field(default_factory=default_slos)
     links: tuple[TraceLink, ...] = ()
-    config: Path | None = None
+    config: ConfigText | None = None
     """The collector's YAML, for the page about policies."""
     remembered: Remembered = field(init=False)
+    silences: SilenceFile = field(init=False)
+    """Those that were made on the page about alerts; the collector honours them."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "silences", SilenceFile(self.directory))
         object.__setattr__(self, "remembered", Remembered(self.clock))
 
     def now_ns(self) -> int:

@@ -64,7 +64,8 @@ class Collecting:
         text = json.dumps(configuration(report, port, self._backend))
         config = read_collector_config(text, "the demo's collector", environ)
         self._loop = Loop()
-        self._collector = Collector(config, SystemClock(), self._loop, keeping=Keeping(Store(store)))
+        kept = Store(store)
+        self._collector = Collector(config, SystemClock(), self._loop, keeping=Keeping(kept, kept.counters))
         try:
             self._collector.start()
         except BaseException:

@@ -93,6 +93,15 @@ class Report:
         """Traces that were kept."""
         return sum(count for reason, count in self.traces.items() if reason != "none")
 
+    @property
+    def slowest_feature_set(self) -> str:
+        """The one with the highest p95, over all of its cache states; empty without any."""
+        whole: dict[str, Latency] = {}
+        for row in self.latencies:  # of a feature set, the row of all cache states stands first, or is the only one
+            if row.feature_set in FEATURE_SETS:
+                whole.setdefault(row.feature_set, row)
+        return max(whole, key=lambda name: whole[name].p95_ms, default="")
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON."""
         plain = asdict(self)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+import threading
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_fe import semconv
+from otel_fe.dashboard.command import asked_of_another, opened
 from otel_fe.demo.collecting import Collecting, Forwarded
 from otel_fe.demo.load import CLIENTS, Load, Sent
 from otel_fe.demo.received import Received
@@ -17,6 +20,7 @@ from otel_fe.demo.receiver import Receiver
 from otel_fe.demo.report import Report, report_of
 from otel_fe.demo.service import Service, ServiceError
 from otel_fe.demo.text import Text, colours
+from otel_fe.demo.where_to_look import where_to_look
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,8 +30,29 @@ def run(arguments: Namespace) -> int:
     """Run the demo and print its report; return the exit status.
 
     Args:
-        arguments: `seconds` of load, `json`, `port` and `store` of the collector, `seed` of the load.
+        arguments: `seconds` of load, `json`, `port` and `store` of the collector, `seed` of the load, and those of a dashboard.
+
+    Raises:
+        OtelFeError, OSError: It cannot be run.
     """
+    settings = asked_of_another(arguments)
+    server = None if settings is None else opened(settings, arguments.store)
+    if server is None:
+        return _run(arguments, "")
+    server.start()
+    try:
+        _say(f"the dashboard is on {server.url}; it fills while the load runs")
+        status = _run(arguments, server.url)
+        _say(f"the dashboard stays on {server.url} until Ctrl-C")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    finally:
+        server.close()
+    return status
+
+
+def _run(arguments: Namespace, url: str) -> int:
+    """Run the load and print the report; `url` is where a dashboard is served, if one is."""
     received = Received()
     receiver = Receiver(received.receive)
     receiver.start()
@@ -35,18 +60,18 @@ def run(arguments: Namespace) -> int:
     try:
         collecting = Collecting(receiver.endpoint, arguments.port, arguments.store, os.environ)
         try:
-            sent, seconds = _drive(collecting.endpoint, received, arguments)
+            driven = _drive(collecting.endpoint, received, arguments)
         finally:
             forwarded = collecting.close()
     finally:
         receiver.stop()
-    report = report_of(received)
+    report, sent, seconds = report_of(received), driven.sent, driven.seconds
     if arguments.json:
-        print(json.dumps(_document(report, sent, seconds, forwarded), indent=2))
+        print(json.dumps(_document(report, sent, seconds, forwarded), indent=2), flush=True)
     else:
         print(Text(colour=colours()).render(report))
         print(_closing(report, sent, seconds, forwarded))
-        print(f"Look closer: otel-fe dashboard --store {arguments.store}")
+        print(where_to_look(report, arguments.store, driven.window_ns, url), flush=True)
     if report.targeted != sent.requests:
         print(
             f"otel-fe demo: {sent.requests} requests were answered and {report.targeted} extractions counted; "
@@ -57,20 +82,27 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _drive(endpoint: str, received: Received, arguments: Namespace) -> tuple[Sent, float]:
+class _Driven(NamedTuple):
+    sent: Sent
+    seconds: float
+    window_ns: tuple[int, int]
+    """Unix time, from and until."""
+
+
+def _drive(endpoint: str, received: Received, arguments: Namespace) -> _Driven:
     _say("starting the example service under opentelemetry-instrument")
     service = Service(endpoint)
     try:
         _say(f"{CLIENTS} clients for {arguments.seconds} s; no code of the service knows otel_fe")
         load = Load(service.port, arguments.seed)
-        began = time.monotonic()
+        began, began_ns = time.monotonic(), time.time_ns()
         load.start()
         try:
             _wait(began, arguments.seconds, received, service)
         except KeyboardInterrupt:
             _say("stopping; the report is on what there is")
         sent = load.stop()
-        return sent, time.monotonic() - began
+        return _Driven(sent, time.monotonic() - began, (began_ns, time.time_ns()))
     finally:
         _progress("")
         service.stop()

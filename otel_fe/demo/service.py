@@ -100,6 +100,7 @@ def _environment(endpoint: str) -> dict[str, str]:
     targets = ",".join(f"feature_service.features:Features.{name}={name}" for name in FEATURE_SETS)
     return {
         "OTEL_SERVICE_NAME": "feature_service",
+        "OTEL_FE_CONNECTION_METRICS": "true",
         **clean,
         "OTEL_FE_TARGETS": targets,
         "OTEL_TRACES_EXPORTER": "otlp",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from otel_fe.demo.received import Received
 from otel_fe.demo.receiver import Receiver
 from otel_fe.store import Selection, StoreReader
+from tests.unit.collector.running import until
 
 OTEL_FE = Path(sys.executable).parent / "otel-fe"
 
@@ -79,6 +83,74 @@ def test_the_text_says_it_in_words(store):
     for word in ("Latency of", "The four requirements", "Kept", "Slowest:", "together", "Cross-check:", "\n  all "):
         assert word in done.stdout
     assert "\033[" not in done.stdout
+
+
+def test_its_last_lines_can_be_copied(store):
+    """One command that works in a shell as it stands, and links into what it then serves: to what was slowest."""
+    store = store.with_name("a store's")
+    done = demo(store, "--seconds", "2")
+    assert done.returncode == 0, done.stderr
+    *_, command, url, slowest, trace = done.stdout.splitlines()
+    assert command.startswith("Look closer: ")
+    assert url.split() == ["and", "then", "http://localhost:8899/"]
+    copied = f"exec {command.removeprefix('Look closer: ')} --listen localhost:0"
+    process = subprocess.Popen(copied, shell=True, stderr=subprocess.PIPE, text=True)
+    try:
+        base = re.search(r"http://\S+", process.stderr.readline())[0].rstrip("/")
+        _look(slowest, trace, base)
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stderr.close()
+
+
+def _look(slowest, trace, base):
+    """Follow the two links, at another address."""
+    name = slowest.split(",")[0].strip()
+    assert f"feature_set={name}" in slowest
+    page = _page(base + slowest.split("http://localhost:8899")[1])
+    assert "<table" in page
+    assert "No data yet" not in page
+    assert "kept by" in _page(base + trace.split("http://localhost:8899")[1])
+
+
+def _page(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def test_it_serves_the_page_while_it_runs_and_until_ctrl_c(store, tmp_path):
+    """`--dashboard`: its URL at once, the report in between, the page goes on, and Ctrl-C is no failure."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    command = [OTEL_FE, "demo", "--store", store, "--seconds", "2", "--dashboard", "localhost:0"]
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=clean)
+        try:
+            until(lambda: "the dashboard is on http://" in err.read_text(), 60)
+            base = re.search(r"http://\S+?(?=/;)", err.read_text())[0]
+            assert "otel_fe" in _page(base)
+            until(lambda: "until Ctrl-C" in err.read_text(), 90, err.read_text)
+            *_, here, slowest, trace = out.read_text().splitlines()
+            assert here == f"Look closer, until Ctrl-C: {base}/"
+            assert "kept by" in _page(trace.split()[-1])
+            assert "<table" in _page(slowest.split()[-1])
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in err.read_text()
+
+
+def test_a_dashboard_that_cannot_be_is_said_before_the_load(store):
+    """Nobody waits half a minute to be told that a port is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = demo(store, "--dashboard", f"localhost:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "choose another port, or 0 for a free one" in done.stderr
+    assert "starting the example service" not in done.stderr
+    assert "set a token (--dashboard-token-file" in demo(store, "--dashboard", "0.0.0.0:0").stderr
 
 
 def test_a_backend_that_is_away_is_said_and_holds_nobody_up(store):

@@ -18,7 +18,7 @@ from otel_fe.collector.wire.responses import Outcome
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.pipelines.parts import Parts
@@ -172,6 +172,16 @@ class Engine:
             connected.connector.offer(batch.spans)
         for trace in batch.traces if route.derives else ():
             self.parts.derived.offer(trace.trace_id, trace.spans)
+
+    def successor(self, now: Callable[[], Engine]) -> Engine | None:
+        """Return the engine that has taken this one's place; None where this one has come to its end.
+
+        Args:
+            now: Returns the engine at work.
+        """
+        with self.lock:  # held while one takes the place of another, which is closed before
+            found = now()
+        return None if found is self else found
 
     # --- time ----------------------------------------------------------------------------------------------------------
 

@@ -80,8 +80,8 @@ class Intake:
         try:
             return engine.take(self.received.receiver, signal, payload)
         except StoppingError:
-            another = self._engine()
-            if another is engine:
+            another = engine.successor(self._engine)
+            if another is None:
                 raise
             return another.take(self.received.receiver, signal, payload)  # it was replaced just now
 

@@ -9,24 +9,27 @@ import subprocess
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.accounts import COUNTER, Sample
+from otel_fe.collector.explaining import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
-from otel_fe.collector.workers.crew import Crewman, WorkerError
+from otel_fe.collector.workers.crew import Crewman
+from otel_fe.collector.workers.remote_store import SOCKET
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
     from otel_fe.collector.settings import Options
+    from otel_fe.collector.workers.shared_store import SharedStore
     from otel_fe.config.collector import CollectorConfig
 
 _log = logging.getLogger("otel_fe")
-_AGAIN_S: Final = 0.5
-_MOST_QUICK_DEATHS: Final = 5
+_WORKER: Final = "otel_fe.collector.workers.worker"
 
 
 class Supervisor:
@@ -35,22 +38,23 @@ class Supervisor:
     Args:
         config: What they do.
         options: Of the command.
+        shared: The store; None without one.
     """
 
-    def __init__(self, config: CollectorConfig, options: Options) -> None:
+    def __init__(self, config: CollectorConfig, options: Options, shared: SharedStore | None = None) -> None:
         self.config = config
         self.saved = 0
         self.restored = 0
         self.listening: list[tuple[str, str, str]] = []
         self._options = options
+        self._shared = shared
         self._folder = Path(tempfile.mkdtemp(prefix="otel-fe-workers-"))
         self._stopping = threading.Event()
         self._restarts = 0
         self._before: list[Sample] = []
         """The last figures of dead workers."""
         self._ports, self._keepers = _shared_ports(config)
-        self._crew = [Crewman(self._options_of(index)) for index in range(options.workers)]
-        self._watches: list[threading.Thread] = []
+        self._crew = [Crewman(f"worker {index}", _WORKER, self._options_of(index)) for index in range(options.workers)]
 
     def start(self) -> None:
         """Start all.
@@ -60,6 +64,8 @@ class Supervisor:
         """
         self._copy()
         try:
+            if self._shared is not None:
+                self._shared.start(self._folder / SOCKET)
             answers = _of_all(self._crew, lambda one: one.start())
         except BaseException:
             self._remove()
@@ -67,9 +73,10 @@ class Supervisor:
         self.listening = [(receiver, protocol, where) for receiver, protocol, where in answers[0]["listening"]]
         self.restored = sum(answer["restored"] for answer in answers)
         for one in self._crew:
-            watch = threading.Thread(target=self._watch, args=(one,), name=f"otel-fe-watch-{one.index}", daemon=True)
-            watch.start()
-            self._watches.append(watch)
+            ended = partial(self._ended, one)
+            threading.Thread(
+                target=one.keep_up, args=(self._stopping, ended), name="otel-fe-watch", daemon=True
+            ).start()
 
     def change(self, config: CollectorConfig) -> None:
         """Let all go on with the file as it is now.
@@ -85,8 +92,8 @@ class Supervisor:
     def stop(self, grace_s: float) -> None:
         """Stop all: first nothing more is taken or handed over, then all is decided and sent."""
         self._stopping.set()
-        _of_all(self._crew, lambda one: _asked(one, "quiesce"))
-        answers = _of_all(self._crew, lambda one: _asked(one, "stop"))
+        _of_all(self._crew, lambda one: one.asked("quiesce"))
+        answers = _of_all(self._crew, lambda one: one.asked("stop"))
         for one, answer in zip(self._crew, answers, strict=True):
             one.last = answer.get("samples", one.last)
             self.saved += answer.get("saved", 0)
@@ -94,24 +101,27 @@ class Supervisor:
                 one.wait(grace_s)
             except subprocess.TimeoutExpired:
                 one.end()
+        if self._shared is not None:
+            self._shared.stop(grace_s)
         self._remove()
 
     def samples(self) -> list[Sample]:
         """Return the figures of all as those of one."""
         if not self._stopping.is_set():
-            for one, answer in zip(self._crew, _of_all(self._crew, lambda one: _asked(one, "samples")), strict=True):
+            for one, answer in zip(self._crew, _of_all(self._crew, lambda one: one.asked("samples")), strict=True):
                 one.last = answer.get("samples", one.last)
         of_all = [_sample(sample) for one in self._crew for sample in one.last]
         restarts = Sample("otel_fe.collector.workers.restarted", COUNTER, (), self._restarts)
-        return added_up([*of_all, *self._before, restarts])
+        stored = self._shared.samples() if self._shared is not None else []
+        return added_up([*of_all, *self._before, restarts, *stored])
 
     def explained(self, trace_id: int) -> dict[str, Any]:
         """Ask the worker that decides a trace."""
         index = (trace_id ^ trace_id >> 64) % len(self._crew)
-        return _asked(self._crew[index], f"explain {trace_id:032x}") or {
-            "state": "unknown",
-            "trace_id": f"{trace_id:032x}",
-        }
+        answer = self._crew[index].asked(f"explain {trace_id:032x}")
+        if not answer and self._shared is not None:
+            answer = self._shared.explained(trace_id)
+        return answer or {"state": UNKNOWN, "trace_id": f"{trace_id:032x}"}
 
     def _options_of(self, index: int) -> dict[str, Any]:
         return {
@@ -122,33 +132,19 @@ class Supervisor:
             "ports": self._ports,
             "open_to_all": self._options.open_to_all,
             "grace_s": self._options.grace_s,
+            "store": None if self._shared is None else str(self._shared.directory),
         }
 
     def _copy(self) -> None:
         """Give workers a copy of the file: one that is started again must not find what nobody has checked."""
         shutil.copyfile(self._options.config, self._folder / "config.yaml")
 
-    def _watch(self, one: Crewman) -> None:
-        """Start a worker again whenever it ends."""
-        quick_deaths = 0
-        while True:
-            status = one.wait()
-            if self._stopping.is_set():
-                return
-            self._restarts += 1
-            self._before = added_up([*self._before, *(s for s in map(_sample, one.last) if s.kind == COUNTER)])
-            one.last = []
-            _log.error(
-                "worker %d ended with status %d; what was pending there is lost. It is started again", one.index, status
-            )
-            while not self._stopping.wait(_AGAIN_S * 2 ** min(quick_deaths, _MOST_QUICK_DEATHS)):
-                try:
-                    one.start()
-                    quick_deaths = 0
-                    break
-                except WorkerError as error:
-                    quick_deaths += 1
-                    _log.error("worker %d cannot be started again: %s", one.index, error)  # noqa: TRY400
+    def _ended(self, one: Crewman, status: int) -> None:
+        """Take note of a worker's end."""
+        self._restarts += 1
+        self._before = added_up([*self._before, *(s for s in map(_sample, one.last) if s.kind == COUNTER)])
+        one.last = []
+        _log.error("%s ended with status %d; what was pending there is lost. It is started again", one.name, status)
 
     def _remove(self) -> None:
         for keeper in self._keepers:
@@ -157,14 +153,6 @@ class Supervisor:
             with contextlib.suppress(AttributeError):  # not started
                 one.end()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _asked(one: Crewman, command: str) -> dict[str, Any]:
-    """Return a worker's answer; nothing where it is dead, or just being started again."""
-    try:
-        return one.ask(command)
-    except (WorkerError, ValueError, AttributeError):
-        return {}
 
 
 def _of_all(crew: list[Crewman], ask: Callable[[Crewman], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Takes spans that other workers hand over."""
+"""Takes what other processes hand over."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _BACKLOG: Final = 64
 
 
 class Taking:
-    """Listens on a Unix socket for the other workers; a thread for each, since there are few.
+    """Listens on a Unix socket for the other processes; a thread for each, since there are few.
 
     Args:
-        path: Of the socket. One that a dead worker left there is replaced.
-        engine: Returns the engine as it is now.
+        path: Of the socket. One that a dead process left there is replaced.
+        take: Takes the name and the payload of a frame, and returns how many items were in it.
     """
 
-    def __init__(self, path: Path, engine: Callable[[], Engine]) -> None:
+    def __init__(self, path: Path, take: Callable[[str, bytes], int]) -> None:
         self.taken = 0
-        """Spans."""
-        self._engine = engine
+        """Items."""
+        self._take = take
         self._lock = threading.Lock()
         self._connections: set[threading.Thread] = set()
         self._path = path
@@ -68,21 +68,27 @@ class Taking:
 
     def _read(self, connection: socket.socket) -> None:
         try:
-            for receiver, payload in frames(connection):
-                spans = self._take(receiver, payload)
+            for name, payload in frames(connection):
+                items = self._take(name, payload)
                 with self._lock:
-                    self.taken += spans
+                    self.taken += items
         except (OSError, WireError, UnicodeDecodeError) as error:
-            _log.warning("a worker's spans cannot be read: %s", error)
+            _log.warning("what another process hands over cannot be read: %s", error)
         finally:
             connection.close()
             self._connections.discard(threading.current_thread())
 
-    def _take(self, receiver: str, payload: bytes) -> int:
-        while True:
-            engine = self._engine()
+
+def into_engine(engine: Callable[[], Engine]) -> Callable[[str, bytes], int]:
+    """Return what gives spans to the engine, given a function that returns the one at work: see `Taking`."""
+
+    def take(receiver: str, payload: bytes) -> int:
+        now: Engine | None = engine()
+        while now is not None:
             try:
-                return engine.take_handed(receiver, payload)
+                return now.take_handed(receiver, payload)
             except StoppingError:
-                if self._engine() is engine:
-                    return 0
+                now = now.successor(engine)
+        return 0
+
+    return take

@@ -1,4 +1,4 @@
-"""One of several workers. Commands come as lines on stdin, and each is answered by a line of JSON on stdout.
+"""One of several workers: see `crew`. Commands come as lines on stdin, and each is answered by a line of JSON on stdout.
 
     ready      (unasked, once) what listens where
     reload     reads the configuration again
@@ -12,7 +12,6 @@ If stdin ends, so has the supervisor: the worker does both of the last.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -25,10 +24,12 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.collector import Collector, Role
 from otel_fe.collector.garbage import Garbage
+from otel_fe.collector.keeping import Keeping
 from otel_fe.collector.servers.http_server import Loop
 from otel_fe.collector.surroundings import log_to_stderr, read_config
 from otel_fe.collector.workers.hand_over import HandOver
-from otel_fe.collector.workers.taking import Taking
+from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore
+from otel_fe.collector.workers.taking import Taking, into_engine
 from otel_fe.config.extensions import FileStorage
 from otel_fe.errors import OtelFeError
 
@@ -45,7 +46,7 @@ class Worker:
 
     Args:
         options: `config`, `index`, `workers`, `folder` (of the sockets), `ports` (by receiver and protocol), `open_to_all`,
-            `grace_s`: see `supervisor`.
+            `grace_s`, `store` (its folder): see `supervisor`.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -60,10 +61,16 @@ class Worker:
         ports = {tuple(place.rsplit(" ", 1)): port for place, port in options["ports"].items()}
         role = Role(workers, self._hand_over, ports)
         self._collector = Collector(
-            config, SystemClock(), self._loop, role, open_to_all=options["open_to_all"], garbage=Garbage()
+            config,
+            SystemClock(),
+            self._loop,
+            role,
+            open_to_all=options["open_to_all"],
+            keeping=self._keeping(),
+            garbage=Garbage(),
         )
         self._collector.start()
-        self._taking = Taking(sockets[index], lambda: self._collector.engine)
+        self._taking = Taking(sockets[index], into_engine(lambda: self._collector.engine))
 
     def run(self) -> None:
         """Obey until told to stop."""
@@ -88,6 +95,13 @@ class Worker:
         self._taking.finish(_FLUSH_S)
         self._collector.stop(self._options["grace_s"])
         self._answer(self._samples("") | {"saved": self._collector.saved})
+
+    def _keeping(self) -> Keeping | None:
+        if self._options["store"] is None:
+            return None
+        path = Path(self._options["folder"]) / SOCKET
+        store = RemoteStore(Path(self._options["store"]), path, f"worker {self._options['index']}")
+        return Keeping(store, store)
 
     def _read(self) -> CollectorConfig:
         """Read the configuration, with a directory of its own for what is on disk."""
@@ -132,20 +146,14 @@ class Worker:
 
 
 def main() -> int:
-    """Run a worker; its options are the one argument, as JSON."""
-    parser = argparse.ArgumentParser(prog="otel-fe worker")
-    parser.add_argument("options", type=json.loads)
+    """Run a worker."""
     # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     try:
-        Worker(parser.parse_args().options).run()
+        Worker(json.loads(sys.stdin.readline())).run()
     except BrokenPipeError:  # the supervisor is no more
         return 1
     except (OtelFeError, OSError) as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,9 +10,10 @@ import pytest
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.wire.decode import decode
 from otel_fe.collector.workers import hand_over
+from otel_fe.collector.workers import link as link_module
 from otel_fe.collector.workers.frames import frame, frames
 from otel_fe.collector.workers.hand_over import HandOver
-from otel_fe.collector.workers.taking import Taking
+from otel_fe.collector.workers.taking import Taking, into_engine
 from tests.unit.collector.parts import SAMPLED, Bench
 from tests.unit.collector.running import request, until
 
@@ -30,7 +31,10 @@ def test_each_trace_goes_to_its_worker_whole(tmp_path):
     """Wherever its spans come in; the sums of both workers are those of one."""
     sockets = [tmp_path / "0", tmp_path / "1"]
     benches = [Bench(SAMPLED), Bench(SAMPLED)]
-    taking = [Taking(path, lambda bench=bench: bench.engine) for path, bench in zip(sockets, benches, strict=True)]
+    taking = [
+        Taking(path, into_engine(lambda bench=bench: bench.engine))
+        for path, bench in zip(sockets, benches, strict=True)
+    ]
     links = [HandOver(index, sockets) for index in (0, 1)]
     try:
         for link, bench in zip(links, benches, strict=True):
@@ -59,7 +63,7 @@ def test_a_worker_that_is_started_again_gets_what_waits(tmp_path):
     rest = link.own("otlp", traces)
     bench = Bench(SAMPLED)
     threading.Event().wait(0.2)
-    taking = Taking(sockets[1], lambda: bench.engine)
+    taking = Taking(sockets[1], into_engine(lambda: bench.engine))
     assert link.flush(10)
     link.close()
     taking.finish(10)
@@ -69,7 +73,7 @@ def test_a_worker_that_is_started_again_gets_what_waits(tmp_path):
 def test_a_worker_that_stays_away(tmp_path, monkeypatch):
     """Senders are asked to wait; in the end what waits is lost, and counted."""
     monkeypatch.setattr(hand_over, "_MOST_BYTES", 10)
-    monkeypatch.setattr(hand_over, "_GIVE_UP_S", 0.5)
+    monkeypatch.setattr(link_module, "_GIVE_UP_S", 0.5)
     link = HandOver(0, [tmp_path / "0", tmp_path / "1"])
     link.check()
     own = link.own("otlp", decode(request(*range(1, 11)).SerializeToString()))

@@ -7,12 +7,14 @@ import logging
 import pytest
 
 from otel_fe import semconv
+from otel_fe.alerting.kept_silence import KeptSilence
 from otel_fe.collector.accounts import GAUGE
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.errors import ConfigurationError
+from otel_fe.store.silence_file import FILE_NAME, SilenceFile
 from tests.unit.alerting.receiving import receiver
-from tests.unit.store.parts import MINUTE, T0, bed, counter
+from tests.unit.store.parts import HOUR, MINUTE, T0, bed, counter
 
 
 def count(store, *, good, bad):
@@ -51,6 +53,64 @@ def test_a_burning_budget_is_told_once(store, caplog):
     assert len({record.getMessage() for record in pages}) == len(pages)
     assert told.requests
     assert all(path == "/api/v2/alerts" for path, _, _ in told.requests)
+
+
+def silence(store, **changes):
+    """Return a silence of an hour, from now."""
+    now = store.clock.time_ns()
+    fields = {"slo": "latency", "service": "shop", "feature_set": "user"} | changes
+    return KeptSilence("a" * 32, **fields, created_ns=now, until_ns=now + HOUR, author="Ada", comment="deploying")
+
+
+def test_what_is_silenced_in_the_store_is_not_told_until_it_is_lifted(store, caplog):
+    """Neither by log nor to Alertmanager; what was done is logged, once."""
+    caplog.set_level(logging.INFO, "otel_fe")
+    silences = SilenceFile(store.directory)
+    with receiver() as told:
+        watch = SloWatch(store.directory, read_slos(None, {}), store.clock, f"http://127.0.0.1:{told.port}")
+        count(store, good=100, bad=900)
+        store.clock.advance(ns=MINUTE)
+        silences.add(silence(store), store.clock.time_ns())
+        watch.evaluate()
+        watch.evaluate()
+        watch._alerts.check_performance_alerts(wait_s=5)
+        assert all(alert.silenced for alert in watch._alerts.get_active_alerts())
+        assert watch._alerts.get_active_alerts()
+        assert told.requests == []
+        assert "alert firing" not in caplog.text
+        assert caplog.text.count("are silenced until 2023-11-15T00:01:00+00:00, by 'Ada': 'deploying'") == 1
+        assert silences.lift("a" * 32)
+        watch.evaluate()
+        watch._alerts.check_performance_alerts(wait_s=5)
+        watch.stop()
+    assert told.requests
+    assert "alert firing" in caplog.text
+    assert caplog.text.count("are silenced no longer") == 1
+
+
+def test_silences_of_others_hide_nothing(store):
+    silences = SilenceFile(store.directory)
+    watch = SloWatch(store.directory, read_slos(None, {}), store.clock)
+    count(store, good=100, bad=900)
+    store.clock.advance(ns=MINUTE)
+    silences.add(silence(store, slo="memory"), store.clock.time_ns())
+    watch.evaluate()
+    assert watch._alerts.get_active_alerts()
+    assert not any(alert.silenced for alert in watch._alerts.get_active_alerts())
+    watch.stop()
+
+
+def test_silences_that_cannot_be_read_hide_nothing(store, caplog):
+    """A page too many is better than one too few; the log says why."""
+    (store.directory / FILE_NAME).write_bytes(b"rubbish " * 100)
+    watch = SloWatch(store.directory, read_slos(None, {}), store.clock)
+    count(store, good=100, bad=900)
+    store.clock.advance(ns=MINUTE)
+    watch.evaluate()
+    assert not any(alert.silenced for alert in watch._alerts.get_active_alerts())
+    assert watch._alerts.get_active_alerts()
+    assert "alerts.silences failed" in caplog.text
+    watch.stop()
 
 
 def test_without_events_nothing_is_said(store):

@@ -178,6 +178,53 @@ service:
     ]
 
 
+DURABLE = """
+extensions: {file_storage: }
+receivers: {otlp: {protocols: {grpc: }}}
+exporters:
+  otlp:
+    endpoint: "h:1"
+    sending_queue: {storage: file_storage}
+service:
+  extensions: [file_storage]
+  pipelines: {traces: {receivers: [otlp], exporters: [otlp]}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["otlp", "otlphttp"])
+@pytest.mark.parametrize(
+    ("retry", "place", "when"),
+    [
+        ("", "7:21: exporters::{}::sending_queue::storage", "after 300 s of failures"),
+        ("{max_interval: 10s}", "7:21: exporters::{}::sending_queue::storage", "after 300 s of failures"),
+        ("{max_elapsed_time: 1m}", "8:24: exporters::{}::retry_on_failure::max_elapsed_time", "after 60 s of failures"),
+        (
+            "{enabled: false}",
+            "7:21: exporters::{}::sending_queue::storage",
+            "at its first failure, since retry_on_failure is switched off",
+        ),
+        ("{max_elapsed_time: 0}", "", ""),
+        ("{max_elapsed_time: 0s}", "", ""),
+    ],
+)
+def test_a_queue_on_disk_that_gives_up_is_a_warning(kind, retry, place, when):
+    """Durable, and dropped after five minutes all the same: it says so, and what would be right."""
+    text = DURABLE.replace("otlp:\n", f"{kind}:\n").replace("[otlp]}", f"[{kind}]}}").replace("h:1", "http://h:1")
+    if retry:
+        text = text.replace("storage: file_storage}\n", f"storage: file_storage}}\n    retry_on_failure: {retry}\n")
+    said = (
+        f"f:{place.format(kind)}: the queue is on disk, and yet each request is dropped {when}; to keep what is queued until the "
+        "backend is back, set retry_on_failure::max_elapsed_time: 0"
+    )
+    assert [str(warning) for warning in read(text).warnings] == ([said] if place else [])
+
+
+def test_a_queue_in_memory_may_give_up():
+    """Nobody was told that it lasts."""
+    text = DURABLE.replace("    sending_queue: {storage: file_storage}\n", "")
+    assert read(text).warnings == ()
+
+
 def test_what_is_not_used_is_a_warning():
     """It is right, but does nothing."""
     text = MINIMAL.replace("debug: }", "debug: , nop: }") + "processors: {batch: }\nextensions: {health_check: }\n"

@@ -1,0 +1,108 @@
+"""The store as a worker sees it: only one process can write to it, the supervisor's, which is handed what is to be stored."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.collector.workers.frames import frame
+from otel_fe.collector.workers.link import Link
+from otel_fe.store.points import points_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from otel_fe.model.metric import ResourceMetrics
+    from otel_fe.store import KeptTrace, Store
+
+_log = logging.getLogger("otel_fe")
+_INVALID: Final = "invalid"
+SOCKET: Final = "store"
+"""Name of the socket where the supervisor takes what is to be stored."""
+_MOST_BYTES: Final = 64 << 20
+"""Waiting to be handed over; past it, what comes is lost, as it is where a store's own queue is full."""
+
+
+class RemoteStore:
+    """Takes what is to be stored, from any thread, and never waits. What does not get there is counted in `lost`, by why.
+
+    Args:
+        directory: The store's.
+        path: Of the socket where the supervisor takes things.
+        who: Tells what this process counts from what others count for the same resources.
+    """
+
+    def __init__(self, directory: Path, path: Path, who: str) -> None:
+        self.directory: Final = directory
+        self._who = who
+        self._link = Link("the store", path)
+        self._full = 0
+
+    @property
+    def written(self) -> dict[str, int]:
+        """Nothing: who writes it counts it."""
+        return {}
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """Items that were not handed over, by why."""
+        found = Counter(queue_full=self._full, not_handed_over=self._link.lost)
+        return dict(+found)
+
+    def add_trace(self, trace: KeptTrace) -> bool:
+        """Store a kept trace, or what came late of one; return false where it is lost already."""
+        return self._put("trace", trace)
+
+    def add_record(self, record: Mapping[str, Any]) -> bool:
+        """Store a decision."""
+        return self._put("record", record)
+
+    def add_metrics(self, metrics: Sequence[ResourceMetrics]) -> bool:
+        """Store metrics of the pipeline's."""
+        points = [point for of_resource in metrics for point in points_of(of_resource)]
+        return self._put("points", [replace(point, source=f"{point.source} {self._who}") for point in points])
+
+    def add_otlp_metrics(self, payload: bytes) -> bool:
+        """Store metrics as a process exported them."""
+        return self._put("otlp_metrics", payload)
+
+    def close(self, timeout_s: float = 30.0) -> bool:
+        """Hand over what waits; return whether that came to pass in time."""
+        flushed = self._link.flush(time.monotonic() + timeout_s)
+        self._link.close(1.0)
+        return flushed
+
+    def _put(self, kind: str, content: Any) -> bool:
+        if self._link.waiting_bytes > _MOST_BYTES:
+            self._full += 1
+            return False
+        self._link.put(frame(kind, pickle.dumps(content, pickle.HIGHEST_PROTOCOL)), 1)
+        return True
+
+
+def into_store(store: Store) -> Callable[[str, bytes], int]:
+    """Return what gives to a store what workers hand over: see `Taking`."""
+    adds: dict[str, Callable[[Any], bool]] = {
+        "trace": store.add_trace,
+        "record": store.add_record,
+        "points": store.add_points,
+        "otlp_metrics": store.add_otlp_metrics,
+    }
+
+    def take(kind: str, payload: bytes) -> int:
+        try:
+            # Our own processes wrote it: the socket lies in a folder that nobody else can enter.
+            adds[kind](pickle.loads(payload))  # noqa: S301
+        except Exception as error:
+            # A worker that was started after otel_fe was changed under us may say what we do not know.
+            if not store.counters.lost.get(_INVALID):
+                _log.warning("what a worker hands over to be stored cannot be read (%r); it is counted as lost", error)
+            store.counters.lose(_INVALID)
+        return 1
+
+    return take

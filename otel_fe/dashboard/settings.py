@@ -1,0 +1,47 @@
+"""Where the dashboard is served, and to whom: what `otel-fe dashboard` is told, and commands that serve it too."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, NamedTuple
+
+
+class OptionNames(NamedTuple):
+    """What the options are called, for messages."""
+
+    listen: str = "--listen"
+    token: str = "--token"  # noqa: S105 its name
+    token_file: str = "--token-file"  # noqa: S105
+    host: str = "--host"
+    trace_url: str = "--trace-url"
+
+
+OWN: Final = OptionNames()
+"""In `otel-fe dashboard`."""
+OF_OTHERS: Final = OptionNames("--dashboard", "--dashboard-token", "--dashboard-token-file", "--dashboard-host")
+"""In commands that serve it too: there the bare names would say something of what they listen on themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """What the server is made of; all of it as it was given, and not checked."""
+
+    listen: str
+    """`host:port`."""
+    token: str = ""
+    """Empty for none."""
+    hosts: tuple[str, ...] = ()
+    """Names that it may be asked by, off loopback."""
+    trace_urls: tuple[str, ...] = ()
+    """`[NAME=]URL`, where else traces are."""
+    names: OptionNames = OWN
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for JSON. It holds the token."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> DashboardSettings:
+        """Return the settings that `as_dict` was made of."""
+        names = OptionNames(*told["names"])
+        return cls(told["listen"], told["token"], tuple(told["hosts"]), tuple(told["trace_urls"]), names)
