@@ -18,7 +18,7 @@ def agent_yaml(comments: tuple[str, ...], *, dns: bool = False) -> str:
             "processors": {"memory_limiter": _MEMORY},
             "exporters": {
                 "load_balancing": _load_balancing(dns=dns),
-                "prometheus_remote_write": remote_write(),
+                "prometheus_remote_write": remote_write(makes_series=False),
                 # Alerts leave the applications as log events.
                 "debug": {"verbosity": "normal"},
             },
@@ -46,7 +46,9 @@ def _load_balancing(*, dns: bool) -> dict[str, Any]:
     """Return the exporter.
 
     The queue on disk is the outer one, which can be given to other samplers. Each request out of it is tried at its samplers, one
-    by one, until they have it: were it the outer queue that tries again, the samplers that have their part would get it again.
+    by one, until they have it: where it is the outer queue that tries again, the samplers that have their part get it again. That
+    is how what was under way to a sampler that has left finds another, and so where names are asked, and only there, it is soon.
+    (`timeout: 0s` would not be "never" here but the default, 5 s.)
     """
     names = [f"{places.SAMPLER}-{number}:{places.GRPC}" for number in range(1, places.SAMPLERS + 1)]
     static: dict[str, Any] = {"static": {"hostnames": setting("SAMPLERS", f"[{', '.join(names)}]")}}
@@ -62,7 +64,7 @@ def _load_balancing(*, dns: bool) -> dict[str, Any]:
                 "retry_on_failure": {"initial_interval": "500ms", "max_interval": "5s", "max_elapsed_time": "0s"},
             }
         },
-        "timeout": "0s",
+        "timeout": "30s" if dns else "24h",
         "sending_queue": {
             "enabled": True,
             "num_consumers": 20,

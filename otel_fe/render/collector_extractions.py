@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Asked of every span, so the cheapest first. A span with a threshold was decided on, and counted, in the process that made it.
 _COUNTED_HERE: Final = (
     f'scope.name == "{semconv.SCOPE_NAME}" and HasPrefix(span.name, "{semconv.SPAN_NAME}") '
-    'and not IsMatch(span.trace_state, "ot=[^,]*th:")'
+    'and (span.trace_state == "" or not IsMatch(span.trace_state, "ot=[^,]*th:"))'
 )
 _DURATION: Final = "span.end_time_unix_nano - span.start_time_unix_nano"
 _OPTIONAL: Final = "optional"
@@ -80,21 +80,21 @@ def _number(edge: Fraction) -> int | float:
 
 
 def _lookups() -> list[dict[str, Any]]:
+    """Return the hits and the misses, none of them too: Prometheus sees no increase in a series that is new at 1."""
     hits, lookups = _attribute(semconv.CACHE_HITS), _attribute(semconv.CACHE_LOOKUPS)
-    counted = {"hit": (hits, f"{hits} > 0"), "miss": (f"{lookups} - {hits}", f"{lookups} > {hits}")}
     return [
         _metric(
             semconv.CACHE_LOOKUPS_METRIC,
-            {"sum": {"value": value, "monotonic": True}},
-            f"{lookups} != nil and {hits} != nil and {condition}",
+            _sum(value),
+            f"{lookups} != nil and {hits} != nil and {lookups} > 0",
             {semconv.RESULT: result},
         )
-        for result, (value, condition) in counted.items()
+        for result, value in (("hit", hits), ("miss", f"{lookups} - {hits}"))
     ]
 
 
 def _slo_events() -> list[dict[str, Any]]:
-    """Return the good and the bad events of each requirement."""
+    """Return the good and the bad events of each requirement; a good one counts as no bad one too, for the same reason."""
     growth, error, hit = (_attribute(name) for name in (semconv.MEMORY_GROWTH, semconv.ERROR_TYPE, semconv.CACHE_HIT))
     conditions = {
         "latency": (f"{_DURATION} < {LATENCY_LIMIT_NS}", f"{_DURATION} >= {LATENCY_LIMIT_NS}"),
@@ -106,12 +106,11 @@ def _slo_events() -> list[dict[str, Any]]:
         ),
     }
     return [
-        _metric(
-            semconv.SLO_EVENTS,
-            {"sum": {"value": "1", "monotonic": True}},
-            condition,
-            {semconv.SLO: slo, semconv.GOOD: good},
-        )
-        for slo, both in conditions.items()
-        for good, condition in zip((True, False), both, strict=True)
+        _metric(semconv.SLO_EVENTS, _sum(value), condition, {semconv.SLO: slo, semconv.GOOD: kind})
+        for slo, (good, bad) in conditions.items()
+        for kind, value, condition in ((True, "1", good), (False, "0", good), (False, "1", bad))
     ]
+
+
+def _sum(value: str) -> dict[str, Any]:
+    return {"sum": {"value": value, "monotonic": True}}

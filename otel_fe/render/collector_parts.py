@@ -39,17 +39,22 @@ def extensions() -> dict[str, Any]:
     }
 
 
-def remote_write() -> dict[str, Any]:
-    """Return the exporter of metrics; each Collector writes series of its own, told apart by `collector`.
+def remote_write(*, makes_series: bool) -> dict[str, Any]:
+    """Return the exporter of metrics.
 
     Its queue is short: metrics are cumulative, so that the newest say it all, and what is queued is tried before a process ends.
     It sends one after the other, so that the newest is last.
+
+    Args:
+        makes_series: Whether this Collector counts by itself, as others do beside it: theirs are told apart by `collector`. What
+            only passes through is told apart already, and comes through another Collector the next time.
     """
+    told_apart = {"external_labels": {"collector": "${env:HOSTNAME:-collector}"}} if makes_series else {}
     return {
         "endpoint": places.REMOTE_WRITE,
         "tls": {"insecure": True},
         "translation_strategy": "UnderscoreEscapingWithSuffixes",
-        "external_labels": {"collector": "${env:HOSTNAME:-collector}"},
+        **told_apart,
         "target_info": {"enabled": False},
         "remote_write_queue": {"queue_size": 100, "num_consumers": 1},
         "max_batch_request_parallelism": 5,

@@ -57,11 +57,16 @@ def sampler_yaml(fleet: Fleet, comments: tuple[str, ...]) -> str:
             _SUMMED: {"max_stale": "1h"},
         },
         "connectors": _connectors(fleet),
-        "exporters": {_BACKEND: _backend(), _METRICS: remote_write()},
+        "exporters": {_BACKEND: _backend(), _METRICS: remote_write(makes_series=True)},
         "extensions": extensions(),
         "service": service(pipelines),
     }
     return write_yaml(settings, comments)
+
+
+def kept_namespace(namespace: str) -> str:
+    """Return the namespace of the metrics of kept traces, beside that of all."""
+    return f"{namespace}.{KEPT}" if namespace else KEPT
 
 
 def _connectors(fleet: Fleet) -> dict[str, Any]:
@@ -69,7 +74,8 @@ def _connectors(fleet: Fleet) -> dict[str, Any]:
     plain = {key: value for key, value in fleet.span_metrics.items() if key != "exemplars"}
     connectors: dict[str, Any] = {_COUNTED: plain}
     if fleet.counting.exemplars.enabled:
-        namespace = ".".join(part for part in (fleet.counting.namespace, KEPT) if part)
+        # A `$` is doubled, as in all else that comes from the policy.
+        namespace = kept_namespace(fleet.counting.namespace).replace("$", "$$")
         connectors[_COUNTED_KEPT] = {**dict(fleet.span_metrics), "namespace": namespace}
     connectors[_EXTRACTIONS] = {"error_mode": "ignore", "spans": extraction_metrics()}
     return connectors

@@ -52,6 +52,8 @@ def _collector(name: str, file: str, options: tuple[str, ...]) -> dict[str, Any]
         "user": "0:0",  # the queue's volume belongs to root
         "volumes": [f"./{file}.yaml:{_ETC}:ro", f"{name}-queue:{places.QUEUE_FOLDER}"],
         "restart": "unless-stopped",
+        # To decide and send what is pending; ten seconds otherwise.
+        "stop_grace_period": "1m",
     }
 
 

@@ -11,6 +11,7 @@ from otel_fe.config.policies import TailSampling
 from otel_fe.config.problems import InvalidConfigError, Position, Problem
 from otel_fe.config.reading import Place, Report
 from otel_fe.config.span_metrics import SpanMetrics
+from otel_fe.render.fleet_pipelines import refuse_pipelines
 from otel_fe.render.fleet_refusals import refuse
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def read_fleet(text: str, file: str, environ: MappingType[str, str], slos: tuple
     connector = _only(top, config, "connectors", SpanMetrics)
     if processor is not None and connector is not None:
         refuse(processor[0], processor[1], connector[0], connector[1])
+        refuse_pipelines(top, config)
     if report.problems or processor is None or connector is None:
         raise InvalidConfigError(report.problems)
-    return Fleet(
-        _plain(processor[0].node), _plain(connector[0].node), processor[1], connector[1], slos, config.warnings
-    )
+    warnings = (*config.warnings, *report.warnings)
+    return Fleet(_plain(processor[0].node), _plain(connector[0].node), processor[1], connector[1], slos, warnings)
 
 
 def _only(top: Place, config: CollectorConfig, section: str, kind: type[Any]) -> tuple[Place, Any] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.config.document import Scalar
 from otel_fe.config.policies import Probabilistic
+from otel_fe.config.span_metrics import Exponential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,11 @@ def refuse(sampling_at: Place, sampling: TailSampling, counting_at: Place, count
         _refuse_policy(policy)
     _refuse_salts(policies)
     _refuse_processor(sampling_at, sampling, shares=any(policy.type == _SHARE for policy in policies))
+    if isinstance(counting.histogram, Exponential):
+        counting_at.entries()["histogram"].entries()["exponential"].problem(
+            "Prometheus would have to be told to take native histograms, which dashboards do not ask for; use explicit",
+            value=False,
+        )
     if counting.delta:
         counting_at.entries()["aggregation_temporality"].problem(
             "Prometheus takes cumulative metrics only; use AGGREGATION_TEMPORALITY_CUMULATIVE"

@@ -9,8 +9,9 @@ from otel_fe import semconv
 from otel_fe.model.slo import show_number
 from otel_fe.model.spans_of_time import Calendar, show_span
 from otel_fe.render import grafana_panels as panels
+from otel_fe.render.collector_sampler import kept_namespace
 from otel_fe.render.grafana_panels import FILTER, Query
-from otel_fe.render.prometheus_names import label_name, metric_name
+from otel_fe.render.prometheus_names import escaped, label_name, metric_name
 
 if TYPE_CHECKING:
     from otel_fe.model.slo import Slo
@@ -86,12 +87,13 @@ def _extractions(fleet: Fleet) -> list[dict[str, Any]]:
             [Query(f"sum({_rate(f'{metric_name(semconv.POOL_WAIT_METRIC)}_sum')})", "wait")],
         ),
     ]
-    return [_kept(fleet), *rows] if fleet.counting.exemplars.enabled else rows
+    counting = fleet.counting
+    return [_kept(fleet), *rows] if counting.exemplars.enabled and counting.histogram is not None else rows
 
 
 def _kept(fleet: Fleet) -> dict[str, Any]:
     """Return the panel whose dots open a trace each: its exemplars are of kept traces only."""
-    base = "_".join([*fleet.counting.namespace.split("."), "kept", "duration"]).strip("_")
+    base = escaped(f"{kept_namespace(fleet.counting.namespace)}.duration")
     unit = {"s": "seconds", "ms": "milliseconds"}[fleet.counting.unit]
     bucket = f'rate({base}_{unit}_bucket{{job=~"$job"}}[$__rate_interval])'
     query = Query(f"histogram_quantile(0.95, sum by (le) ({bucket}))", "p95 of kept spans", exemplar=True)

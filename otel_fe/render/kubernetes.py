@@ -16,33 +16,49 @@ _USER: Final = 10001
 _PORTS: Final = {"otlp-grpc": places.GRPC, "otlp-http": places.HTTP, "metrics": places.OWN_METRICS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Tier:
     name: str
     replicas: int
     headless: bool
-    requests: dict[str, str]
-    memory: str
-    """Also what the runtime keeps below, by GOMEMLIMIT, four fifths of it."""
-    go_memory: str
+    """Whether its Service names every pod, rather than one address before them."""
+    cpu: str
+    """Asked for; there is no limit."""
+    memory_mib: int
+    """Asked for, and the limit; the runtime keeps below four fifths of it."""
     disk: str
+    """For its queue."""
+    leaves_s: int
+    """How long a pod that is told to end still takes what comes."""
     grace_s: int
-    """Long enough to decide and send what is pending."""
+    """Until it is killed: long enough for that, and to decide and send what is pending."""
     options: tuple[str, ...] = ()
     """Of the command line, beside the configuration."""
 
 
-_AGENT: Final = _Tier(places.AGENT, 2, False, {"cpu": "1", "memory": "1Gi"}, "1Gi", "820MiB", "10Gi", 60)
+_AGENT: Final = _Tier(
+    name=places.AGENT, replicas=2, headless=False, cpu="1", memory_mib=1024, disk="10Gi", leaves_s=5, grace_s=60
+)
 _SAMPLER: Final = _Tier(
-    places.SAMPLER, places.SAMPLERS, True, {"cpu": "2", "memory": "4Gi"}, "4Gi", "3276MiB", "20Gi", 120, (GATES,)
+    name=places.SAMPLER,
+    replicas=places.SAMPLERS,
+    headless=True,
+    cpu="2",
+    memory_mib=4096,
+    disk="20Gi",
+    leaves_s=15,  # agents ask every 5 s, and may be told what was true 5 s before
+    grace_s=120,
+    options=(GATES,),
 )
 
 
 def kubernetes_files(agent: str, sampler: str, comments: tuple[str, ...]) -> dict[str, str]:
     """Return the files; `agent` and `sampler` are the tiers' configurations."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": places.NAMESPACE}}
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": places.NAMESPACE, "labels": labels}}
     return {
-        "kubernetes/namespace.yaml": write_documents([namespace], comments),
+        # kubectl takes a folder's files by their names, and what is in a namespace after it.
+        "kubernetes/00-namespace.yaml": write_documents([namespace], comments),
         "kubernetes/agent.yaml": write_documents(_objects(_AGENT, agent), comments),
         "kubernetes/sampler.yaml": write_documents(_objects(_SAMPLER, sampler), comments),
     }
@@ -72,7 +88,7 @@ def _metadata(tier: _Tier) -> dict[str, Any]:
 
 def _service(tier: _Tier) -> dict[str, Any]:
     ports = [{"name": name, "port": port, "targetPort": port} for name, port in _PORTS.items()]
-    # A pod that is ready is given traces, and no other.
+    # Its name resolves to the pods that are ready, and no others are given traces.
     headless = {"clusterIP": "None"} if tier.headless else {}
     return {
         "apiVersion": "v1",
@@ -89,7 +105,12 @@ def _stateful_set(tier: _Tier) -> dict[str, Any]:
     }
     pod = {
         "terminationGracePeriodSeconds": tier.grace_s,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "fsGroup": _USER},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [_container(tier)],
         "volumes": [{"name": "config", "configMap": {"name": tier.name}}],
     }
@@ -110,19 +131,25 @@ def _stateful_set(tier: _Tier) -> dict[str, Any]:
 
 def _container(tier: _Tier) -> dict[str, Any]:
     probe = {"httpGet": {"path": "/", "port": places.HEALTH}}
+    memory = f"{tier.memory_mib}Mi"
     return {
         "name": "otelcol",
         "image": COLLECTOR,
         "args": [f"--config={_ETC}/config.yaml", *tier.options],
         "env": [
-            {"name": "GOMEMLIMIT", "value": tier.go_memory},
+            {"name": "GOMEMLIMIT", "value": f"{tier.memory_mib * 4 // 5}MiB"},
             {"name": "HOSTNAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         ],
         "ports": [{"name": name, "containerPort": port} for name, port in _PORTS.items()],
+        "lifecycle": {"preStop": {"sleep": {"seconds": tier.leaves_s}}},
         "readinessProbe": probe,
         "livenessProbe": probe,
-        "resources": {"requests": tier.requests, "limits": {"memory": tier.memory}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True},
+        "resources": {"requests": {"cpu": tier.cpu, "memory": memory}, "limits": {"memory": memory}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
         "volumeMounts": [
             {"name": "config", "mountPath": _ETC, "readOnly": True},
             {"name": "queue", "mountPath": places.QUEUE_FOLDER},

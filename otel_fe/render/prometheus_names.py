@@ -32,7 +32,7 @@ def metric_name(name: str) -> str:
         suffixes.append("total")
     if metric.instrument == "gauge" and metric.unit == "1":
         suffixes.append("ratio")
-    found = _escaped(name)
+    found = escaped(name)
     for suffix in suffixes:
         found = found if found.endswith(f"_{suffix}") else f"{found}_{suffix}"
     return found
@@ -40,7 +40,7 @@ def metric_name(name: str) -> str:
 
 def label_name(attribute: str) -> str:
     """Return an attribute's name in Prometheus."""
-    return JOB if attribute == semconv.SERVICE_NAME else _escaped(attribute)
+    return JOB if attribute == semconv.SERVICE_NAME else escaped(attribute)
 
 
 def selector(name: str, matchers: Iterable[str]) -> str:
@@ -75,5 +75,6 @@ def _endless(denominator: int) -> bool:
     return denominator != 1
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """Return a name of OpenTelemetry's with what Prometheus does not take as underscores."""
     return re.sub(r"[^a-zA-Z0-9_]", "_", name)

@@ -2,105 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import urllib.error
-import urllib.parse
-from collections import Counter, defaultdict
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 
-from otel_fe.config.openslo import default_slos
-from otel_fe.render.collector import collector_files
-from otel_fe.render.fleet import read_fleet
-from tests.real.fleet import FOLDER, Tier, remote_written, send, until
+from tests.real.arrivals import arrived, settled, wanted, weights
+from tests.real.fleet import agent, files, fleet, policy, remote_written, send, until
 from tests.real.fleet_sender import SERVICES, part
 from tests.real.jaeger import jaeger
-from tests.real.prometheus import get
-from tests.real.sink import OtlpSink
+from tests.real.prometheus import get, query
+from tests.real.tier import FOLDER
 from tests.unit.collector.running import backend, export, request, running
 
 # The first run on a machine builds the Collector and Jaeger.
 pytestmark = pytest.mark.timeout(1500)
 TRACES = 600
-
-
-def policy(decision_wait: str) -> str:
-    """Return the committed policy with another wait, and a shorter interval between metrics."""
-    text = (FOLDER / "policy.yaml").read_text()
-    changed = text.replace("decision_wait: 10s", f"decision_wait: {decision_wait}")
-    return changed.replace("metrics_flush_interval: 15s", "metrics_flush_interval: 1s")
-
-
-def files(decision_wait: str) -> dict[str, str]:
-    """Return what is rendered of it."""
-    return collector_files(read_fleet(policy(decision_wait), "policy.yaml", {}, default_slos()))
-
-
-@contextmanager
-def fleet(folder, backends, *, metrics="", decision_wait="3s"):
-    """Run an agent and a sampler for each backend; yields both. Metrics go where nobody looks unless a test says where."""
-    rendered = files(decision_wait)
-    with ExitStack() as stack:
-        metrics = metrics or f"{stack.enter_context(OtlpSink()).url}/api/v1/write"
-        samplers = [
-            stack.enter_context(
-                Tier(
-                    rendered["sampler.yaml"],
-                    folder / f"sampler-{number}",
-                    f"sampler-{number}",
-                    {"OTEL_FE_TRACES_ENDPOINT": endpoint, "OTEL_FE_REMOTE_WRITE_ENDPOINT": metrics},
-                )
-            )
-            for number, endpoint in enumerate(backends, 1)
-        ]
-        yield agent(stack, folder, rendered, [sampler.port for sampler in samplers]), samplers
-
-
-def agent(stack, folder, rendered, samplers):
-    """Run an agent before samplers at some ports."""
-    hosts = f"[{', '.join(f'127.0.0.1:{port}' for port in samplers)}]"
-    return stack.enter_context(Tier(rendered["agent.yaml"], folder / "agent", "agent", {"OTEL_FE_SAMPLERS": hosts}))
-
-
-def arrived(*sinks):
-    """Return, by trace, which sink each of its spans is at."""
-    found = defaultdict(list)
-    for number, sink in enumerate(sinks):
-        for span in sink.spans():
-            found[int.from_bytes(span.trace_id, "big")].append(number)
-    return dict(found)
-
-
-def weights(*sinks):
-    """Return, by trace, what `tracestate` says of its weight."""
-    found = defaultdict(set)
-    for sink in sinks:
-        for span in sink.spans():
-            found[span.trace_id].add(span.trace_state)
-    return dict(found)
-
-
-def wanted(first, last):
-    """Return the ids of the traces that must be kept whatever chance says."""
-    return {part(number).trace_id for number in range(first, last) if part(number).must_be_kept}
-
-
-def settled(sinks, first, last):
-    """Wait until all that must be kept of some traces are there, whole; return what has arrived."""
-    must = wanted(first, last)
-    until(lambda: all(len(arrived(*sinks).get(one, ())) == len(SERVICES) for one in must))
-    return arrived(*sinks)
-
-
-def query(port, expression):
-    """Return Prometheus's answer by labels."""
-    found = get(f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(expression)}")
-    return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
 
 
 def already_counted():
@@ -112,7 +31,7 @@ def already_counted():
 
 
 def expected_events():
-    """Return the good and bad events of the requirements, by the plain definition."""
+    """Return the good and bad events of the requirements, by the plain definition; none is a number too."""
     made = [part(number) for number in range(TRACES)]
     good = {
         "latency": sum(one.lasts_ns < 100_000_000 for one in made),
@@ -121,8 +40,7 @@ def expected_events():
         "memory": TRACES,
     }
     both = {(name, True): count for name, count in good.items()}
-    both |= {(name, False): TRACES - count for name, count in good.items()}
-    return {key: count for key, count in both.items() if count}
+    return both | {(name, False): TRACES - count for name, count in good.items()}
 
 
 def test_traces_stay_whole_and_every_span_counts(tmp_path):
@@ -137,7 +55,7 @@ def test_traces_stay_whole_and_every_span_counts(tmp_path):
         send(front.port, 0, TRACES)
         count = "sum(feature_extraction_duration_seconds_count)"
         until(lambda: query(port, count).get(()) == TRACES)
-        found = settled(sinks, 0, TRACES)
+        found = settled(sinks, wanted(0, TRACES))
         assert set(map(tuple, found.values())) == {(0, 0), (1, 1)}, "a trace is split, or one sampler has nothing"
         assert wanted(0, TRACES) < found.keys()
         assert len(found) < TRACES // 2
@@ -171,7 +89,10 @@ def test_an_exemplar_found_in_prometheus_opens_in_jaeger(tmp_path):
         write = f"http://127.0.0.1:{port}/api/v1/write"
         front, _ = stack.enter_context(fleet(tmp_path, [f"127.0.0.1:{spans}"] * 2, metrics=write))
         send(front.port, 0, TRACES)
-        name = urllib.parse.quote('{__name__=~"traces_span_metrics.*duration_seconds_bucket"}')
+        # As the dashboard asks for them.
+        (name,) = re.findall(
+            r"\w+_kept_\w+_bucket", (FOLDER / "grafana" / "dashboards" / "extractions.json").read_text()
+        )
         url = f"http://127.0.0.1:{port}/api/v1/query_exemplars?query={name}&start=0&end=4000000000"
         found = until(lambda: get(url)["data"])
         ids = {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
@@ -189,61 +110,20 @@ def opened(page, trace_id):
         return []
 
 
-def test_a_killed_sampler_s_traces_move_and_its_pending_ones_are_lost_and_counted(tmp_path):
-    """What it had not decided is gone, and is the difference of two counters; what comes later goes to the other."""
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(backend()) for _ in range(2)]
-        endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
-        front, (first, second) = stack.enter_context(fleet(tmp_path, endpoints, decision_wait="12s"))
-        received = "otelcol_processor_tail_sampling_new_trace_id_received"
-        send(front.port, 0, TRACES)
-        until(lambda: first.count(received) + second.count(received) == TRACES)
-        owned = [first.count(received), second.count(received)]
-        assert min(owned) > TRACES / 4
-        decided = second.count("otelcol_processor_tail_sampling_global_count_traces_sampled")
-        second.kill()
-        front.stop()
-        lost = owned[1] - decided
-        front = agent(stack, tmp_path, files("12s"), [first.port])
-        send(front.port, TRACES, 2 * TRACES)
-        found = settled(sinks[:1], TRACES, 2 * TRACES)
-        assert wanted(TRACES, 2 * TRACES) < found.keys()
-        survived = wanted(0, TRACES) & arrived(*sinks).keys()
-        missing = wanted(0, TRACES) - survived
-        assert 0 < len(missing) <= lost
-        assert first.count(received) == owned[0] + TRACES
-
-
-def test_nothing_kept_is_lost_while_the_backend_is_away(tmp_path):
-    """It waits on disk, through a restart of the samplers too."""
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(backend()) for _ in range(2)]
-        for sink in sinks:
-            sink.refuse = True
-        front, samplers = stack.enter_context(fleet(tmp_path, [f"127.0.0.1:{sink.port}" for sink in sinks]))
-        send(front.port, 0, TRACES)
-        decided = "otelcol_processor_tail_sampling_global_count_traces_sampled"
-        until(lambda: sum(sampler.count(decided) for sampler in samplers) == TRACES)
-        for sampler in samplers:
-            sampler.stop()
-            stack.enter_context(sampler)
-        assert arrived(*sinks) == {}
-        for sink in sinks:
-            sink.refuse = False
-        settled(sinks, 0, TRACES)
-
-
 def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
     """The same agent, the same policy file, the same traffic: the same set of traces, of the same weights."""
     kept, weighed = [], []
     with ExitStack() as stack:
         sinks = [stack.enter_context(backend()) for _ in range(2)]
-        front, _ = stack.enter_context(fleet(tmp_path / "real", [f"127.0.0.1:{sink.port}" for sink in sinks]))
+        front, samplers = stack.enter_context(fleet(tmp_path / "real", [f"127.0.0.1:{sink.port}" for sink in sinks]))
         send(front.port, 0, TRACES)
-        settled(sinks, 0, TRACES)
-    # Its end has sent everything.
-    kept.append(arrived(*sinks))
-    weighed.append(weights(*sinks))
+        decided = "otelcol_processor_tail_sampling_global_count_traces_sampled"
+        until(lambda: sum(one.count(decided) for one in samplers) == TRACES)
+        # Ended before, they would leave on disk what they have not sent.
+        sampled = sum(one.count(decided, 'sampled="true"') for one in samplers)
+        until(lambda: len(settled(sinks, wanted(0, TRACES))) == sampled)
+        kept.append(arrived(*sinks))
+        weighed.append(weights(*sinks))
     with ExitStack() as stack:
         sinks = [stack.enter_context(backend()) for _ in range(2)]
         ours = []
@@ -253,9 +133,9 @@ def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
             (tmp_path / str(number)).mkdir()
             ours.append(stack.enter_context(running(tmp_path / str(number), text)))
         ports = [int(one.grpc.rsplit(":", 1)[1]) for one in ours]
-        front = agent(stack, tmp_path / "ours", files("3s"), ports)
+        front = stack.enter_context(agent(files("3s"), tmp_path / "ours", ports))
         send(front.port, 0, TRACES)
-        settled(sinks, 0, TRACES)
+        settled(sinks, wanted(0, TRACES))
         for one in ours:
             one.stop()
         kept.append(arrived(*sinks))
@@ -264,35 +144,3 @@ def test_otel_fe_s_collectors_in_place_of_the_samplers_keep_the_same(tmp_path):
     assert weighed[0] == weighed[1]
     assert len({tuple(one) for one in weighed[0].values()}) > 1
     assert Counter(map(len, kept[0].values())) == Counter(map(len, kept[1].values()))
-
-
-SLOW = """
-import time
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-def slow(rows):
-    time.sleep(0.15)
-    return rows
-make_pipeline(FunctionTransformer(slow)).transform([[1.0]])
-"""
-
-
-def test_an_endpoint_is_enough_for_people_who_have_a_backend(tmp_path):
-    """README's three lines: the launcher, and nothing set but where Jaeger is; a slow extraction is there to look at."""
-    app = tmp_path / "app.py"
-    app.write_text(SLOW)
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    with jaeger(tmp_path / "jaeger", FOLDER / "jaeger.yaml") as (spans, queries):
-        environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{spans}"
-        launched = [Path(sys.executable).parent / "opentelemetry-instrument", sys.executable, app]
-        done = subprocess.run(launched, env=environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        page = f"http://127.0.0.1:{queries}"
-        (service,) = until(lambda: get(f"{page}/api/services")["data"])
-        found = f"{page}/api/traces?service={urllib.parse.quote(service)}&lookback=1h&limit=20"
-        (trace,) = until(lambda: get(found)["data"])
-        (span,) = [one for one in trace["spans"] if one["operationName"].startswith("feature_extraction")]
-        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
-        assert tags["feature_extraction.library"] == "scikit-learn"
-        assert tags["feature_extraction.slo.breached"]
-        assert tags["feature_extraction.bottleneck"]

@@ -10,13 +10,15 @@ import yaml
 
 from tests.integration.conftest import missing
 from tests.real.collector import built_collector
-from tests.real.file_schemas import REQUIREMENTS
-from tests.real.fleet import FOLDER, MANIFEST
+from tests.real.compose import compose
+from tests.real.grafana_types import REQUIREMENT
 from tests.real.jaeger import built_jaeger
+from tests.real.kubernetes import api_server
 from tests.real.prometheus import program, promtool
+from tests.real.tier import FOLDER, MANIFEST
 from tests.venvs import environment
 
-# The first run on a machine builds the Collector and Jaeger.
+# The first run on a machine builds the Collector, Jaeger, Compose and Kubernetes.
 pytestmark = pytest.mark.timeout(1500)
 
 
@@ -58,6 +60,42 @@ def test_prometheus_takes_its_settings_and_rules():
     assert "2 rule files found" in done.stdout
 
 
+def test_the_first_loss_of_a_fleet_is_alerted_on(tmp_path):
+    """Its counter is not there before; losses of long ago are no reason, nor are they when a Collector has been away."""
+    series = [
+        ('otelcol_exporter_send_failed_spans{job="a", instance="new"}', "_x10 3x40"),
+        ('otelcol_exporter_send_failed_spans_total{job="a", instance="rising"}', "3x10 5x40"),
+        ('otelcol_exporter_send_failed_spans{job="a", instance="away"}', "3x10 _x8 3x40"),
+        ('otelcol_deltatocumulative_datapoints{job="a", instance="counts"}', "0+9x60"),
+        ('otelcol_deltatocumulative_datapoints{job="a", instance="counts", error="out_of_order"}', "_x10 4x40"),
+    ]
+    firing = [("FleetFailedToSend", "new"), ("FleetFailedToSend", "rising"), ("FleetLostCounts", "counts")]
+    tests = [
+        {
+            "expr": "count by (alertname, instance) (ALERTS)",
+            "eval_time": time,
+            "exp_samples": [
+                {"labels": f'{{alertname="{name}", instance="{instance}"}}', "value": 1} for name, instance in expected
+            ],
+        }
+        for time, expected in (("9m", []), ("13m", firing), ("24m", []))
+    ]
+    document = {
+        "rule_files": [str(FOLDER / "prometheus" / "fleet.rules.yaml")],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series],
+                "promql_expr_test": tests,
+            }
+        ],
+    }
+    (tmp_path / "tests.yaml").write_text(json.dumps(document))
+    done = promtool("test", "rules", tmp_path / "tests.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_alertmanager_takes_its_routes():
     """`amtool check-config`, and a page and a ticket go where they should."""
     file = FOLDER / "alertmanager.yaml"
@@ -97,41 +135,80 @@ def test_every_expression_of_a_dashboard_is_promql(tmp_path):
     assert len(rules) > 20
 
 
-def by_schema(folder):
-    """Return, by file, what published schemas say against it."""
+def created(folder):
+    """Create all objects in a cluster, in kubectl's order; return what it answered, by kind and name."""
+    with api_server(folder) as cluster:
+        return {
+            (made["kind"], made["metadata"]["name"]): cluster.create(made)
+            for file in sorted((FOLDER / "kubernetes").iterdir())
+            for made in yaml.safe_load_all(file.read_text())
+        }
+
+
+def test_kubernetes_takes_its_objects(tmp_path):
+    """A real API server stores each, strictly and without a warning."""
+    answers = created(tmp_path)
+    assert len(answers) == 1 + 2 * 4
+    assert set(answers.values()) == {(201, "")}, answers
+
+
+def test_kubernetes_refuses_what_is_wrong(tmp_path):
+    """A mistyped key, and what no schema knows: labels that a selector does not select."""
+    *_, made = yaml.safe_load_all((FOLDER / "kubernetes" / "sampler.yaml").read_text())
+    mistyped = {**made, "spec": {**made["spec"], "replica": 2}}
+    apart = {**made, "spec": {**made["spec"], "selector": {"matchLabels": {"a": "b"}}}}
+    namespace = yaml.safe_load((FOLDER / "kubernetes" / "00-namespace.yaml").read_text())
+    with api_server(tmp_path) as cluster:
+        assert cluster.create(namespace)[0] == 201
+        assert 'unknown field \\"spec.replica\\"' in cluster.create(mistyped)[1]
+        assert "`selector` does not match template `labels`" in cluster.create(apart)[1]
+
+
+def test_compose_takes_its_file():
+    """`docker compose config`, with every service, those of profiles too."""
+    done = compose(FOLDER / "compose.yaml", "--profile", "tempo", "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert services.keys() == yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"].keys()
+    reachable = [port for one in services.values() for port in one.get("ports", ())]
+    assert {port["host_ip"] for port in reachable} == {"127.0.0.1"}
+
+
+def test_compose_refuses_what_is_wrong(tmp_path):
+    """A mistyped key."""
+    text = (FOLDER / "compose.yaml").read_text()
+    (tmp_path / "compose.yaml").write_text(text.replace("command:", "comand:"))
+    assert "comand" in compose(tmp_path / "compose.yaml", "config").stderr
+
+
+def unknown_to_grafana(folder):
+    """Return, by dashboard, what Grafana's published types do not know."""
     try:
-        python = environment("file-schemas", *REQUIREMENTS)
+        python = environment("grafana-types", REQUIREMENT)
     except AssertionError as fault:
-        missing(f"the schemas of Kubernetes, compose and Grafana ({fault})")
+        missing(f"Grafana's types ({fault})")
         raise
-    command = [python, FOLDER.parent / "tests" / "real" / "file_schemas.py", folder]
+    command = [python, FOLDER.parent / "tests" / "real" / "grafana_types.py", folder]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_files_whose_tools_cannot_be_had_keep_to_their_schemas():
-    """Kubernetes's, strictly; the compose specification's; Grafana's types of dashboards."""
-    found = by_schema(FOLDER)
-    assert len(found) == 3 + 1 + 5
+def test_dashboards_keep_to_grafana_s_types():
+    """There is no Grafana to be had here."""
+    found = unknown_to_grafana(FOLDER / "grafana" / "dashboards")
+    assert len(found) == 5
     assert not {name: wrong for name, wrong in found.items() if wrong}
 
 
-def test_the_schemas_refuse_what_is_wrong(tmp_path):
-    """A mistyped key in each, or the test above would say nothing."""
-    for name, right, wrong in (
-        ("kubernetes/sampler.yaml", "replicas:", "replica:"),
-        ("compose.yaml", "command:", "comand:"),
-        ("grafana/dashboards/slo-latency.json", '"gridPos"', '"gridPosition"'),
-    ):
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        text = (FOLDER / name).read_text()
-        assert right in text
-        file.write_text(text.replace(right, wrong))
-    assert all(by_schema(tmp_path).values())
+def test_grafana_s_types_know_what_is_wrong(tmp_path):
+    """A mistyped key, or the test above would say nothing."""
+    text = (FOLDER / "grafana" / "dashboards" / "slo-latency.json").read_text()
+    (tmp_path / "slo-latency.json").write_text(text.replace('"gridPos"', '"gridPosition"'))
+    assert all(unknown_to_grafana(tmp_path).values())
 
 
 def test_kubernetes_objects_fit_together():
-    """Selectors select their own pods, every mount has a volume and every volume is there, and ports have one name each."""
+    """What the API server does not look at: services select the pods, and agents ask for the samplers by their service's name."""
     for file in (FOLDER / "kubernetes" / "agent.yaml", FOLDER / "kubernetes" / "sampler.yaml"):
         by_kind = {one["kind"]: one for one in yaml.safe_load_all(file.read_text())}
         assert set(by_kind) == {"ConfigMap", "Service", "PodDisruptionBudget", "StatefulSet"}
@@ -156,9 +233,8 @@ def test_kubernetes_objects_fit_together():
 
 def test_compose_mounts_what_there_is():
     """Each file that a service mounts is in the folder, and each volume is declared."""
-    compose = yaml.safe_load((FOLDER / "compose.yaml").read_text())
-    for name, service in compose["services"].items():
+    file = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+    for name, service in file["services"].items():
         for mount in service["volumes"]:
             source = mount.split(":")[0]
-            assert (FOLDER / source).exists() if source.startswith("./") else source in compose["volumes"], name
-        assert set(service.get("depends_on", ())) <= compose["services"].keys()
+            assert (FOLDER / source).exists() if source.startswith("./") else source in file["volumes"], name

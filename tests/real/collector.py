@@ -86,9 +86,10 @@ class RunningCollector:
         binary: What `built_collector` returned.
         config: Its configuration, YAML.
         folder: Where its configuration and its log are written.
-        receivers: Ports on 127.0.0.1 or Unix sockets that accept connections when it has started.
+        receivers: Ports on 127.0.0.1, addresses with ports, or Unix sockets that accept connections when it has started.
         gates: Feature gates to switch on.
         environ: Environment variables that it gets beside this process's own.
+        within: A command that runs the one that follows it, in its own stead.
     """
 
     def __init__(
@@ -96,11 +97,12 @@ class RunningCollector:
         binary: Path,
         config: str,
         folder: Path,
-        receivers: Sequence[int | Path],
+        receivers: Sequence[int | tuple[str, int] | Path],
         gates: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        self._command = [str(binary), "--config", str(folder / "collector.yaml")]
+        self._command = [*within, str(binary), "--config", str(folder / "collector.yaml")]
         if gates:
             self._command.append(f"--feature-gates={','.join(gates)}")
         self._config = config
@@ -165,9 +167,9 @@ class RunningCollector:
         raise AssertionError(f"the Collector does not start\n{self.log[-4000:]}")
 
 
-def _accepts(receiver: int | Path) -> bool:
-    family = socket.AF_INET if isinstance(receiver, int) else socket.AF_UNIX
-    address = ("127.0.0.1", receiver) if isinstance(receiver, int) else str(receiver)
+def _accepts(receiver: int | tuple[str, int] | Path) -> bool:
+    address = ("127.0.0.1", receiver) if isinstance(receiver, int) else receiver
+    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(address) == 0
+        return probe.connect_ex(str(address) if isinstance(address, Path) else address) == 0

@@ -1,71 +1,84 @@
-"""A whole fleet from the files that `otel-fe render collector` writes: real Collectors in two tiers, on free ports."""
+"""A whole fleet from what `otel-fe render collector` writes: real Collectors in two tiers, and services that send to them."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
-import urllib.request
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from tests.integration.servers import free_port
-from tests.real.collector import RunningCollector, built_collector
+from otel_fe.config.openslo import default_slos
+from otel_fe.render.collector import collector_files
+from otel_fe.render.fleet import read_fleet
 from tests.real.fleet_sender import SERVICES
-from tests.real.prometheus import _running, program
+from tests.real.prometheus import written_to
+from tests.real.sink import OtlpSink
+from tests.real.tier import FOLDER, ROOT, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "collector_config"
-MANIFEST = FOLDER / "builder.yaml"
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
-class Tier(RunningCollector):
-    """One Collector of a fleet, by one of the rendered files; it comes back with the same ports and the same queue."""
-
-    def __init__(self, config: str, folder: Path, name: str, settings: dict[str, str]) -> None:
-        # As compose and Kubernetes start it; the agent has no component that knows these.
-        (gates,) = re.findall(r"^# --feature-gates=(.*)$", config, re.MULTILINE) or [""]
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port, self.own_metrics = free_port(), free_port()
-        environ = {
-            "OTEL_FE_GRPC_ENDPOINT": f"127.0.0.1:{self.port}",
-            "OTEL_FE_HTTP_ENDPOINT": "127.0.0.1:0",
-            "OTEL_FE_HEALTH_ENDPOINT": "127.0.0.1:0",
-            "OTEL_FE_OWN_METRICS_HOST": "127.0.0.1",
-            "OTEL_FE_OWN_METRICS_PORT": str(self.own_metrics),
-            "OTEL_FE_QUEUE_FOLDER": str(folder / "queue"),
-            "HOSTNAME": name,
-            **settings,
-        }
-        options = gates.split(",") if gates else ()
-        super().__init__(built_collector(MANIFEST), config, folder, [self.port], options, environ)
-
-    def page(self) -> str:
-        """Return its own metrics."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.own_metrics}/metrics", timeout=5) as answer:
-            return answer.read().decode()
-
-    def count(self, name: str) -> float:
-        """Return one of its own counters, added up over labels."""
-        found = re.findall(rf"^{name}(?:_total)?(?:\{{.*\}})? (\S+)$", self.page(), re.MULTILINE)
-        return sum(map(float, found))
+def policy(decision_wait: str) -> str:
+    """Return the committed policy with another wait, and a shorter interval between metrics."""
+    text = (FOLDER / "policy.yaml").read_text()
+    changed = text.replace("decision_wait: 10s", f"decision_wait: {decision_wait}")
+    return changed.replace("metrics_flush_interval: 15s", "metrics_flush_interval: 1s")
 
 
-def send(agent: int, first: int, last: int) -> None:
+def files(decision_wait: str) -> dict[str, str]:
+    """Return what is rendered of it."""
+    return collector_files(read_fleet(policy(decision_wait), "policy.yaml", {}, default_slos()))
+
+
+@contextmanager
+def fleet(
+    folder: Path, backends: Sequence[str], *, metrics: str = "", decision_wait: str = "3s"
+) -> Iterator[tuple[Tier, list[Tier]]]:
+    """Run an agent and a sampler for each backend; yields both. Metrics go where nobody looks unless a test says where."""
+    rendered = files(decision_wait)
+    with ExitStack() as stack:
+        metrics = metrics or f"{stack.enter_context(OtlpSink()).url}/api/v1/write"
+        samplers = [
+            stack.enter_context(sampler(rendered, folder, f"sampler-{number}", endpoint, metrics))
+            for number, endpoint in enumerate(backends, 1)
+        ]
+        yield stack.enter_context(agent(rendered, folder, [one.port for one in samplers], metrics)), samplers
+
+
+def sampler(
+    rendered: dict[str, str],
+    folder: Path,
+    name: str,
+    endpoint: str,
+    metrics: str,
+    address: str = "127.0.0.1",
+    port: int = 0,
+) -> Tier:
+    """Return a sampler before a backend, to be entered."""
+    settings = {"OTEL_FE_TRACES_ENDPOINT": endpoint, "OTEL_FE_REMOTE_WRITE_ENDPOINT": metrics}
+    return Tier(rendered["sampler.yaml"], folder / name, name, settings, address, port)
+
+
+def agent(rendered: dict[str, str], folder: Path, samplers: Sequence[int], metrics: str = "http://127.0.0.1:1") -> Tier:
+    """Return an agent before samplers at some ports, to be entered."""
+    hosts = f"[{', '.join(f'127.0.0.1:{port}' for port in samplers)}]"
+    settings = {"OTEL_FE_SAMPLERS": hosts, "OTEL_FE_REMOTE_WRITE_ENDPOINT": metrics}
+    return Tier(rendered["agent.yaml"], folder / "agent", "agent", settings)
+
+
+def send(agent_port: int, first: int, last: int) -> None:
     """Let both services, processes of their own, send their spans of some traces to an agent; returns when it has them."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
     senders = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.real.fleet_sender"),
-                json.dumps({"endpoint": f"127.0.0.1:{agent}", "service": service, "traces": [first, last]}),
+                json.dumps({"endpoint": f"127.0.0.1:{agent_port}", "service": service, "traces": [first, last]}),
             ],
             cwd=ROOT,
             env=environ,
@@ -78,17 +91,7 @@ def send(agent: int, first: int, last: int) -> None:
 @contextmanager
 def remote_written(folder: Path) -> Iterator[int]:
     """Run Prometheus by the rendered settings, with the flags that the compose file gives it; yields its port."""
-    port = free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        program("prometheus"),
-        f"--config.file={FOLDER / 'prometheus' / 'prometheus.yaml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--web.enable-remote-write-receiver",
-        "--enable-feature=exemplar-storage",
-    ]
-    with _running(command, folder / "prometheus.log", f"http://127.0.0.1:{port}/-/ready"):
+    with written_to(folder, FOLDER / "prometheus" / "prometheus.yaml") as port:
         yield port
 
 

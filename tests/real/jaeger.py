@@ -1,66 +1,25 @@
-"""Jaeger v2, built from its module once and kept in the cache."""
+"""Jaeger v2."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import re
-import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integration.conftest import missing
 from tests.integration.servers import free_port
 from tests.real.collector import RunningCollector
-from tests.real.go import Unavailable, cache_folder, go_binary, run
+from tests.real.go_module import GoModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_MODULE = "github.com/jaegertracing/jaeger"
-_VERSION = "v1.76.0"
+_NAME = "github.com/jaegertracing/jaeger"
+_JAEGER = GoModule("Jaeger", _NAME, "v1.76.0", {"jaeger": f"{_NAME}/cmd/jaeger"})
 
 
 def built_jaeger() -> Path:
     """Return Jaeger's binary; where it cannot be built, skip the test, and fail it in CI."""
-    try:
-        return _cached()
-    except Unavailable as fault:
-        missing(f"Jaeger ({fault})")
-        raise
-
-
-def _cached() -> Path:
-    cache = cache_folder()
-    binary = cache / f"jaeger-{_VERSION}" / "jaeger"
-    if not binary.exists():
-        with (cache / "build.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # Whoever held the lock before may have built it.
-            if not binary.exists():
-                _build(cache, binary)
-    return binary
-
-
-def _build(cache: Path, binary: Path) -> None:
-    """Build it in a module of our own that requires what Jaeger's does: `go install` refuses a module with replacements."""
-    go = go_binary()
-    making = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
-    environment = {**os.environ, "GOFLAGS": "-mod=mod"}
-    try:
-        found = json.loads(run([go, "mod", "download", "-json", f"{_MODULE}@{_VERSION}"], cwd=making))
-        source = Path(found["Dir"])
-        (making / "go.mod").write_text(re.sub(r"(?m)^module .*$", "module scratch", (source / "go.mod").read_text()))
-        (making / "go.sum").write_bytes((source / "go.sum").read_bytes())
-        run([go, "mod", "edit", "-require", f"{_MODULE}@{_VERSION}"], cwd=making)
-        run([go, "build", "-o", "jaeger", f"{_MODULE}/cmd/jaeger"], cwd=making, env=environment)
-        binary.parent.mkdir(exist_ok=True)
-        (making / "jaeger").rename(binary)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    return _JAEGER.built() / "jaeger"
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.integration.conftest import missing
 from tests.integration.servers import free_port
@@ -59,6 +60,23 @@ def prometheus(folder: Path, rules: Path, target: int, alertmanager: int, interv
 
 
 @contextmanager
+def written_to(folder: Path, config: Path) -> Iterator[int]:
+    """Run a Prometheus by a settings file, with the flags by which metrics and exemplars are written to it; yields its port."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        program("prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-remote-write-receiver",
+        "--enable-feature=exemplar-storage",
+    ]
+    with _running(command, folder / "prometheus.log", f"http://127.0.0.1:{port}/-/ready"):
+        yield port
+
+
+@contextmanager
 def alertmanager(folder: Path) -> Iterator[int]:
     """Run an Alertmanager; yields its port."""
     port = free_port()
@@ -80,6 +98,12 @@ def get(url: str) -> object:
     """Return a JSON document."""
     with urllib.request.urlopen(url, timeout=5) as answer:
         return json.load(answer)
+
+
+def query(port: int, expression: str) -> dict[tuple[tuple[str, str], ...], float]:
+    """Return Prometheus's answer by sorted labels."""
+    found: Any = get(f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(expression)}")
+    return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
 
 
 @contextmanager

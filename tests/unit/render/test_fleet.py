@@ -91,12 +91,19 @@ def test_dollars_stay_dollars():
 
 
 def test_every_requirement_is_counted_on_the_samplers():
-    """Good and bad ones, from the same bound as in the process."""
+    """Good and bad ones, from the same bound as in the process; and a bad series begins at 0, so that its first event is an increase."""
     connectors = yaml.safe_load(collector_files(fleet())["sampler.yaml"])["connectors"]
     events = [one for one in connectors["signal_to_metrics"]["spans"] if one["name"] == "feature_extraction.slo.events"]
-    fixed = [{one["key"]: one["default_value"] for one in each["attributes"][:2]} for each in events]
-    assert fixed == [{"slo": slo.name, "good": good} for slo in REQUIREMENTS for good in (True, False)]
-    assert f"< {LATENCY_LIMIT_NS}" in events[0]["conditions"][0]
+    found = [
+        (*(one["default_value"] for one in each["attributes"][:2]), each["sum"]["value"], each["conditions"])
+        for each in events
+    ]
+    assert [one[:3] for one in found] == [
+        (slo.name, *kind) for slo in REQUIREMENTS for kind in ((True, "1"), (False, "0"), (False, "1"))
+    ]
+    for (_, _, _, good), (_, _, _, none), (_, _, _, bad) in zip(*[iter(found)] * 3, strict=True):
+        assert good == none != bad
+    assert f"< {LATENCY_LIMIT_NS}" in found[0][3][0]
 
 
 EACH = "every sampler of a fleet would have a limit of its own"
@@ -198,6 +205,60 @@ def test_delta_metrics_are_refused():
     assert line.startswith("aggregation_temporality")
     assert key == "connectors::span_metrics::aggregation_temporality"
     assert "cumulative" in said
+
+
+SAMPLED = "traces: {receivers: [otlp], processors: [tail_sampling], exporters: [otlp_grpc]}"
+
+
+@pytest.mark.parametrize(
+    ("new", "exporter", "wanted"),
+    [
+        (
+            SAMPLED.replace("[otlp_grpc]", "[otlp_grpc, span_metrics]"),
+            "exporters[1]: span_metrics",
+            "counts every span",
+        ),
+        (SAMPLED.replace("processors: [tail_sampling], ", ""), "exporters[0]: otlp_grpc", "exports kept traces only"),
+    ],
+)
+def test_pipelines_that_a_fleet_does_not_have_are_refused(new, exporter, wanted):
+    """Those that count what is kept, or export what is not."""
+    text = POLICY.replace(SAMPLED, new)
+    with pytest.raises(InvalidConfigError) as caught:
+        fleet(text)
+    (problem,) = caught.value.problems
+    assert f"{problem.key}: {problem.value}" == f"service::pipelines::traces::{exporter}"
+    assert wanted in problem.wanted
+
+
+def test_what_a_fleet_does_not_take_over_is_said():
+    """Headers of the exporter, which may well be what lets spans in; a value is a secret and not shown."""
+    found = fleet(POLICY.replace("tls: {insecure: true}", "headers: {api-key: secret}")).warnings
+    (warning,) = [one for one in found if one.key == "exporters::otlp_grpc::headers"]
+    assert "sampler.yaml" in warning.wanted
+    assert warning.value is None
+    assert not fleet().warnings
+
+
+def test_histograms_that_prometheus_is_not_told_to_take_are_refused():
+    """Whose buckets would be missed by every query."""
+    ((_, key, said),) = problems(
+        "explicit: {buckets: [5ms, 10ms, 25ms, 50ms, 75ms, 100ms, 250ms, 500ms, 1s, 2.5s, 5s, 10s]}",
+        "exponential: {max_size: 160}",
+    )
+    assert key == "connectors::span_metrics::histogram::exponential"
+    assert "use explicit" in said
+
+
+@pytest.mark.parametrize(
+    ("namespace", "kept", "panel"),
+    [('"$shop-a.b"', "$$shop-a.b.kept", "_shop_a_b_kept_duration"), ('""', "kept", "kept_duration")],
+)
+def test_kept_traces_are_counted_in_a_namespace_beside_that_of_all(namespace, kept, panel):
+    """Whose name the dashboard knows as Prometheus has it."""
+    files = collector_files(fleet(POLICY.replace("exemplars:", f"namespace: {namespace}\n    exemplars:")))
+    assert yaml.safe_load(files["sampler.yaml"])["connectors"]["span_metrics/kept"]["namespace"] == kept
+    assert f"({panel}_seconds_bucket" in files["grafana/dashboards/extractions.json"]
 
 
 def test_one_policy_and_one_counter():
