@@ -25,6 +25,8 @@ class Silence:
     comment: str = ""
     """Why, and by whom."""
     id: str = field(default_factory=lambda: uuid4().hex)
+    subject: str | None = None
+    """What was measured, as `Rule.subject`; None for everything."""
 
     @classmethod
     def lasting(
@@ -50,6 +52,7 @@ class Silence:
         return (
             now_ns < self.until_ns
             and self.type in (None, reading.rule.type)
+            and self.subject in (None, reading.rule.subject)
             and self.feature_set in (None, reading.group.feature_set)
             and self.service in (None, reading.group.service)
         )

@@ -58,12 +58,17 @@ def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Readi
     ]
 
 
+def subject_of(slo: str) -> str:
+    """Return what the alerts on an SLO's budget measure."""
+    return f"SLO {slo}"
+
+
 def _burning(state: SloState, one: Burning, cooldown_s: float) -> Reading:
     budget = state.slo.budget
     threshold = float(one.alert.share / budget) if budget else 0.0
     rule = Rule(
         AlertType.SLO_BURN,
-        f"SLO {state.slo.name}",
+        subject_of(state.slo.name),
         threshold,
         threshold,
         "x budget" if budget else "bad events",

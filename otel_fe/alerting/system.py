@@ -43,6 +43,8 @@ class FeatureExtractionAlertingSystem:
         slo_states: Returns the states of SLOs (`SloEngine.evaluate`), for alerts on burning budgets.
         pools: Returns the pools in use, for alerts on exhausted ones beside the waits that extractions had.
         more: Returns further readings, for example of anomalies.
+        silences: Returns silences that others have made, beside those of `silence`; asked at each evaluation. Where that fails,
+            alerts are told.
         log_events: Whether to emit OTLP log events, through the SDK's logger provider where there is one.
         history_size: Transitions that `get_alert_history` remembers.
         receiver_timeout_s: A receiver that takes longer has hung.
@@ -57,6 +59,7 @@ class FeatureExtractionAlertingSystem:
         slo_states: Callable[[], Iterable[SloState]] | None = None,
         pools: Callable[[], Iterable[PoolUse]] | None = None,
         more: Callable[[], Iterable[Reading]] | None = None,
+        silences: Callable[[], Iterable[Silence]] | None = None,
         log_events: bool = True,
         history_size: int = _HISTORY,
         receiver_timeout_s: float = _HANG_S,
@@ -71,7 +74,7 @@ class FeatureExtractionAlertingSystem:
             raise TypeError(f"metrics_collector is {metrics_collector!r}; use an EnhancedMetricsCollector")
         self._source = source
         self._rules = tuple(rules)
-        self._slo_states, self._pools, self._more = slo_states, pools, more
+        self._slo_states, self._pools, self._more, self._others = slo_states, pools, more, silences
         self._on_fault = on_fault
         self._outbox = Outbox(receiver_timeout_s, on_fault)
         self._history_size = history_size
@@ -89,7 +92,7 @@ class FeatureExtractionAlertingSystem:
         self._history: deque[Alert] = deque(maxlen=self._history_size)
         self._seen: set[Labels] = set()
         self.source_faults: Counter[str] = Counter()
-        """Evaluations that went without `slo_states`, `pools`, `more` or an explanation, because that failed."""
+        """Evaluations that went without `slo_states`, `pools`, `more`, `silences` or an explanation, because that failed."""
 
     def _after_fork(self) -> None:
         self._reset()
@@ -135,7 +138,7 @@ class FeatureExtractionAlertingSystem:
         """Do the same without waiting; every ten seconds in the background."""
         with self._lock:
             self._attempt("source", self._source.refresh)
-            told = self._board.take(self._readings(), self._silent)
+            told = self._board.take(self._readings(), self._silent(self._taken("silences", self._others)))
             self._history.extend(told)
             for alert in told:
                 self._outbox.tell(alert)
@@ -239,9 +242,10 @@ class FeatureExtractionAlertingSystem:
             self._silences = {name: one for name, one in self._silences.items() if now < one.until_ns}
             return list(self._silences.values())
 
-    def _silent(self, reading: Reading) -> bool:
+    def _silent(self, others: list[Silence]) -> Callable[[Reading], bool]:
         now = self._source.clock.monotonic_ns()
-        return any(one.matches(reading, now) for one in self._silences.values())
+        silences = [*self._silences.values(), *others]
+        return lambda reading: any(one.matches(reading, now) for one in silences)
 
     def close(self, wait_s: float = 2.0) -> None:
         """Tell what is still to be told, for so long at most, and let go of the threads."""

@@ -9,8 +9,10 @@ from otel_fe import semconv
 from otel_fe.dashboard import quantity
 from otel_fe.model.slo import PAGE
 from otel_fe.store.series_keys import Which
+from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
+    from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.dashboard.stored import Stored
     from otel_fe.pipeline.slo_engine import SloState
 
@@ -30,10 +32,12 @@ class ShownAlert:
     detail: str
     slo: str
     """Its SLO; empty for one that a process has told of."""
+    silence: KeptSilence | None = None
+    """What keeps it from being told to anybody, the last to end; None without one. A process silences its own alerts itself."""
 
 
 def alerts_of(stored: Stored, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
-    """Return the alerts that are true now, pages first."""
+    """Return the alerts that are true now, pages first, silenced ones last."""
     return shown_alerts(stored, stored.slo_states(), service, feature_set)
 
 
@@ -41,25 +45,41 @@ def shown_alerts(
     stored: Stored, states: tuple[SloState, ...], service: str | None, feature_set: str | None
 ) -> list[ShownAlert]:
     """Return the same, of states that are known already."""
-    found = [
-        ShownAlert(
-            f"{state.slo.name} {'budget burns' if one.alert.name == 'burn' else 'objective is broken'}",
-            one.alert.severity,
-            state.group.service,
-            state.group.feature_set,
-            one.describe(),
-            state.slo.name,
-        )
-        for state in states
-        for one in state.alerts
-        if one.true
-    ] + _told(stored)
+    found = _burning(stored, states) + _told(stored)
     wanted = [
         one
         for one in found
         if service in (None, one.service) and (feature_set in (None, one.feature_set) or not one.feature_set)
     ]
-    return sorted(wanted, key=lambda one: (one.severity != PAGE, one.service, one.feature_set, one.title))
+    return sorted(
+        wanted, key=lambda one: (one.silence is not None, one.severity != PAGE, one.service, one.feature_set, one.title)
+    )
+
+
+def silences_of(stored: Stored) -> tuple[KeptSilence, ...]:
+    """Return the silences that are in force; none where they cannot be read: then the collector tells of every alert, too."""
+    try:
+        return stored.silences.in_force(stored.now_ns())
+    except StoreError:
+        return ()
+
+
+def _burning(stored: Stored, states: tuple[SloState, ...]) -> list[ShownAlert]:
+    silences = silences_of(stored)
+    found = []
+    for state in states:
+        slo, group = state.slo.name, state.group
+        # They come in the order of their ends.
+        silence = next((one for one in reversed(silences) if one.matches(slo, group.service, group.feature_set)), None)
+        for one in state.alerts:
+            if one.true:
+                title = f"{slo} {'budget burns' if one.alert.name == 'burn' else 'objective is broken'}"
+                found.append(
+                    ShownAlert(
+                        title, one.alert.severity, group.service, group.feature_set, one.describe(), slo, silence
+                    )
+                )
+    return found
 
 
 def _told(stored: Stored) -> list[ShownAlert]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.store import Selection
+    from otel_fe.store.drilldown import Drilldown
     from otel_fe.store.trace_totals import Totals
 
 PATH: Final = "/explore"
@@ -35,9 +36,17 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     )
     page = int(float(address.page or 0))
     order = address.order or "slowest"
-    found = reader.traces.find(selection, order=order, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
+    selects = address.selects
     everything = stored.remembered.get(("totals", background), length, lambda: reader.totals.totals(background))
-    selected = reader.totals.totals(selection) if address.selects else everything
+    drilled = reader.drilldown(
+        selection,
+        order=order,
+        limit=PAGE_SIZE + 1,
+        offset=page * PAGE_SIZE,
+        explained=_EXPLAINED,
+        attributes=_SAMPLE if selects else 0,
+    )
+    selected = drilled.totals
     return {
         "window": window,
         "heat": draw(heat, window, address, PATH),
@@ -48,29 +57,29 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
                 "weight": one.weight,
                 "extraction": one.extraction,
             }
-            for one in found[:PAGE_SIZE]
+            for one in drilled.found[:PAGE_SIZE]
         ],
-        "more": len(found) > PAGE_SIZE,
+        "more": len(drilled.found) > PAGE_SIZE,
         "page": page,
         "order": order,
         "everything": everything,
         "selected": selected,
-        "compared": compare(selected, everything) if address.selects else None,
-        "attributes": _attributes(stored, background, selection, selected, everything) if address.selects else (),
-        "what_if": rank(reader.totals.explained(selection, limit=_EXPLAINED)) if selected.extractions else None,
+        "compared": compare(selected, everything) if selects else None,
+        "attributes": _attributes(stored, background, drilled, everything),
+        "what_if": rank(drilled.explained) if selected.extractions else None,
     }
 
 
 def _attributes(
-    stored: Stored, background: Selection, selection: Selection, selected: Totals, everything: Totals
+    stored: Stored, background: Selection, drilled: Drilldown, everything: Totals
 ) -> tuple[AttributeCompared, ...]:
-    if not selected.extractions:
+    if drilled.attributes is None:
         return ()
     reader, length = stored.reader, background.until_ns - background.since_ns
     return compare_attributes(
-        reader.attribute_counts(selection, limit=_SAMPLE),
+        drilled.attributes,
         stored.remembered.get(
             ("attributes", background), length, lambda: reader.attribute_counts(background, limit=_SAMPLE)
         ),
-        selected.weight / everything.weight if everything.weight else 1.0,
+        drilled.totals.weight / everything.weight if everything.weight else 1.0,
     )

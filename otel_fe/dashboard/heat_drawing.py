@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from html import escape
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from markupsafe import Markup
 
 from otel_fe.dashboard import quantity
 from otel_fe.dashboard.geometry import Tick, time_ticks
@@ -29,6 +32,7 @@ _HEIGHT: Final = 340
 """Of all rows together, as far as they stay high enough to be hit."""
 _PER_DOUBLING: Final = 4
 _MIB: Final = 1_000_000
+_LONG_S: Final = 5_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,36 @@ class DrawnCell:
     slow: bool
     selected: bool
     time_ns: int
+
+    @property
+    def drawn(self) -> Markup:
+        """Its element, in one piece: there are thousands, and a template would put each together of ten."""
+        url, title = escape(self.url), escape(self.title)
+        chosen = " chosen" if self.selected else ""
+        return Markup(  # noqa: S704 texts are escaped above, the rest are numbers
+            f'<a href="{url}" aria-label="{title}"><rect class="{"s" if self.slow else "h"}{self.level:d}{chosen}" x="{self.x:g}" '
+            f'y="{self.y:g}" width="{self.width:g}" height="{self.height:g}" rx="1.5"><title>{title}</title></rect></a>'
+        )
+
+
+class _Column(NamedTuple):
+    """What the cells of one column share."""
+
+    x: float
+    width: float
+    chosen: bool
+    url: str
+    title: str
+
+
+class _Row(NamedTuple):
+    """What the cells of one row share."""
+
+    y: float
+    slow: bool
+    chosen: bool
+    url: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +105,16 @@ class DrawnHeatMap:
 
 
 def column_ns(window: tuple[int, int]) -> int:
-    """Return how wide a column is, for about sixty of them: whole minutes as far as there are so many."""
+    """Return how wide a column is, for about sixty of them: whole minutes as far as there are so many.
+
+    Over some days they are three hours wide, or several times that: as the store has them added up.
+    """
     wanted = (window[1] - window[0]) / COLUMNS / 1e9
     for step in (10, 15, 30, 60, 120, 300, 600):
         if step >= wanted:
             return step * 1_000_000_000
-    return math.ceil(wanted / 600) * 600_000_000_000
+    grain = 600 if wanted < _LONG_S else 10_800
+    return math.ceil(wanted / grain) * grain * 1_000_000_000
 
 
 def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str) -> DrawnHeatMap:
@@ -97,18 +135,16 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
 
     bare = address.url(path, t0="", t1="", low="", high="", page="")
     base = f"{bare}{'&' if '?' in bare else '?'}"
-    cells = tuple(
-        _cell(
-            cell,
-            heat.step_ns,
-            (x(cell.time_ns), x(cell.time_ns + heat.step_ns)),
-            (place, row),
-            most[cell.low_ns >= LATENCY_LIMIT_NS],
-            address,
-            base,
-        )
-        for cell in heat.cells
-    )
+    columns = {
+        time: _column(time, heat.step_ns, (x(time), x(time + heat.step_ns)), address, base)
+        for time in {cell.time_ns for cell in heat.cells}
+    }
+    top = max(place.values())
+    rows = {
+        low: _row(low, high, place.get(low, top) - row + 1, address)
+        for low, high in {(cell.low_ns, cell.high_ns) for cell in heat.cells}
+    }
+    cells = tuple(_cell(cell, columns[cell.time_ns], rows[cell.low_ns], row - 1, most) for cell in heat.cells)
     limit = edges.index(LATENCY_LIMIT_NS)
     marks = [edge for number, edge in enumerate(edges) if (number - limit) % _PER_DOUBLING == 0]
     return DrawnHeatMap(
@@ -136,34 +172,42 @@ def _edges(cells: list[HeatCell]) -> list[int]:
     return list(EDGES_NS[max(0, low) : min(len(EDGES_NS), high + 1)])
 
 
-def _cell(
-    cell: HeatCell,
-    step_ns: int,
-    across: tuple[float, float],
-    down: tuple[dict[int, float], int],
-    most: float,
-    address: ViewAddress,
-    base: str,
-) -> DrawnCell:
-    place, row = down
-    start_ms, end_ms = cell.time_ns / _MIB, (cell.time_ns + step_ns) / _MIB
-    high = cell.high_ns
-    low_ms, high_ms = f"{cell.low_ns / _MIB:.6f}", "" if high is None else f"{high / _MIB:.6f}"
-    share = math.log1p(cell.weight) / math.log1p(max(most, 1.0))
-    wide = max(1.0, across[1] - across[0] - 1)
-    upto = quantity.milliseconds(high) if high is not None else "∞"
-    chosen = address.t0 == f"{start_ms:.0f}" and address.low == low_ms
-    return DrawnCell(
+def _column(time_ns: int, step_ns: int, across: tuple[float, float], address: ViewAddress, base: str) -> _Column:
+    start = f"{time_ns / _MIB:.0f}"
+    return _Column(
         round(across[0], 1),
-        place.get(cell.low_ns, max(place.values())) - row + 1,
-        round(wide, 1),
-        row - 1,
+        round(max(1.0, across[1] - across[0] - 1), 1),
+        address.t0 == start,
+        f"{base}t0={start}&t1={(time_ns + step_ns) / _MIB:.0f}",
+        quantity.clock_time(time_ns),
+    )
+
+
+def _row(low_ns: int, high_ns: int | None, y: float, address: ViewAddress) -> _Row:
+    low = f"{low_ns / _MIB:.6f}"
+    upto = quantity.milliseconds(high_ns) if high_ns is not None else "∞"
+    return _Row(
+        y,
+        low_ns >= LATENCY_LIMIT_NS,
+        address.low == low,
+        f"&low={low}" + ("" if high_ns is None else f"&high={high_ns / _MIB:.6f}"),
+        f"{quantity.milliseconds(low_ns)} to {upto}",
+    )
+
+
+def _cell(cell: HeatCell, column: _Column, row: _Row, height: float, most: dict[bool, float]) -> DrawnCell:
+    share = math.log1p(cell.weight) / math.log1p(max(most[row.slow], 1.0))
+    return DrawnCell(
+        column.x,
+        row.y,
+        column.width,
+        height,
         max(1, min(LEVELS, math.ceil(share * LEVELS))),
-        f"{base}t0={start_ms:.0f}&t1={end_ms:.0f}&low={low_ms}" + (f"&high={high_ms}" if high_ms else ""),
-        f"{quantity.clock_time(cell.time_ns)}, {quantity.milliseconds(cell.low_ns)} to {upto}: "
+        column.url + row.url,
+        f"{column.title}, {row.title}: "
         f"{quantity.count(cell.extractions)} kept, standing for {quantity.count(cell.weight)} extractions",
-        cell.low_ns >= LATENCY_LIMIT_NS,
-        chosen,
+        row.slow,
+        row.chosen and column.chosen,
         cell.time_ns,
     )
 

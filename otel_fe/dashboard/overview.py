@@ -12,17 +12,23 @@ from otel_fe.dashboard.alert_list import alerts_of
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
-from otel_fe.pipeline.causes import rank
+from otel_fe.pipeline.causes import Cause, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
+from otel_fe.store.distribution import Distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.pipeline.causes import Causes
+    from otel_fe.store.trace_totals import Totals
 
 _LIMIT_S: Final = LATENCY_LIMIT_NS / 1e9
-_SAMPLE: Final = 5_000
+_SAMPLE: Final = 2_000
+_Counted = tuple[dict[str, tuple[int, int]], Distribution]
+"""Good events and all by requirement, and durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +48,23 @@ class Figures:
     hit_ratio: float | None
 
 
-def counts_of(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
-) -> dict[str, tuple[int, int]]:
-    """Return good events and all, by requirement."""
-    sums = stored.reader.sums
-    return {name: sums.good_and_total(name, *window, service, feature_set) for name in WEIGHTS}
-
-
 def figures_of(
     stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> tuple[Figures, dict[str, tuple[int, int]]]:
     """Return what a group did, and its counts by requirement."""
-    counts = counts_of(stored, window, service, feature_set)
-    spread = stored.reader.sums.distribution(semconv.DURATION, *window, service, feature_set)
+    sums = stored.reader.sums
+    counts = {name: sums.good_and_total(name, *window, service, feature_set) for name in WEIGHTS}
+    spread = sums.distribution(semconv.DURATION, *window, service, feature_set)
+    return _figures(counts, spread, _seconds(stored, window)), counts
+
+
+def _seconds(stored: Stored, window: tuple[int, int]) -> float:
+    """Return for how long of a window there was counting."""
+    return max(1.0, (window[1] - max(window[0], stored.reader.sums.first_ns() or window[0])) / 1e9)
+
+
+def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: float) -> Figures:
     good, total = counts["latency"]
-    seconds = max(1.0, (window[1] - max(window[0], stored.reader.sums.first_ns() or window[0])) / 1e9)
     quantiles = [None if (value := spread.quantile(share)) is None else value * 1e9 for share in (0.5, 0.95, 0.99)]
     slow = total - good
     p95 = quantiles[1]
@@ -77,7 +84,7 @@ def figures_of(
         slow / total if total else None,
         1 - error_good / error_total if error_total else None,
         hits / looked_up if looked_up else None,
-    ), counts
+    )
 
 
 def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
@@ -89,50 +96,81 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     now = stored.now_ns()
     window = address.window(now)
     service, feature_set = address.service or None, address.feature_set or None
-    figures, counts = figures_of(stored, window, service, feature_set)
-    length = window[1] - window[0]
+    by_group = _by_group(stored, window, service, feature_set)
+    counts, spread = _together(by_group.values())
+    seconds, length = _seconds(stored, window), window[1] - window[0]
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
     causes = causes_of(stored, window, service, feature_set)
     return {
         "window": window,
-        "figures": figures,
+        "figures": _figures(counts, spread, seconds),
         "before": before,
         "health": health(counts),
         "over_time": over_time(stored, window, service, feature_set),
         "alerts": alerts_of(stored, service, feature_set),
         "causes": causes,
         "recommendations": recommendations(causes),
-        "groups": groups_of(stored, window, address),
+        "groups": groups_of(by_group, seconds),
     }
 
 
-def groups_of(stored: Stored, window: tuple[int, int], address: ViewAddress) -> list[dict[str, Any]]:
+def _by_group(
+    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> dict[tuple[str, str], _Counted]:
+    """Return what was counted of each service and feature set, in one go: all of it together is what was counted of all."""
+    sums = stored.reader.sums
+    spreads = sums.distributions(semconv.DURATION, *window, service, feature_set)
+    counts = {name: sums.good_and_totals(name, *window, service, feature_set) for name in WEIGHTS}
+    groups = sorted({*spreads, *(group for of_slo in counts.values() for group in of_slo)})
+    return {
+        group: ({name: counts[name].get(group, (0, 0)) for name in WEIGHTS}, spreads.get(group, Distribution()))
+        for group in groups
+    }
+
+
+def _together(parts: Iterable[_Counted]) -> _Counted:
+    together: dict[str, tuple[int, int]] = dict.fromkeys(WEIGHTS, (0, 0))
+    spread = Distribution()
+    for counts, one in parts:
+        spread.merge(one)
+        for name, (good, total) in counts.items():
+            together[name] = (together[name][0] + good, together[name][1] + total)
+    return together, spread
+
+
+def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: float) -> list[dict[str, Any]]:
     """Return every service and feature set with its figures, the one with most slow extractions first."""
-    found: list[dict[str, Any]] = []
-    for service, feature_set in stored.reader.sums.groups("latency"):
-        if address.service not in ("", service) or address.feature_set not in ("", feature_set):
-            continue
-        figures, _ = figures_of(stored, window, service, feature_set)
-        if figures.extractions:
-            found.append({"service": service, "feature_set": feature_set, "figures": figures})
+    found: list[dict[str, Any]] = [
+        {"service": service, "feature_set": feature_set, "figures": figures}
+        for (service, feature_set), (counts, spread) in by_group.items()
+        if (figures := _figures(counts, spread, seconds)).extractions
+    ]
     found.sort(key=lambda one: (-one["figures"].slow, one["service"], one["feature_set"]))
     return found
 
 
 def causes_of(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> Causes:
     """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
-    slow = Selection(*window, service, feature_set, min_duration_ns=LATENCY_LIMIT_NS)
     everything = Selection(*window, service, feature_set)
-    group = stored.reader.totals.explained(slow, limit=_SAMPLE)
-    whole = stored.reader.totals.explained(everything, limit=_SAMPLE) if group else []
-    return rank(whole) if not group else _of_slow(rank(group), rank(whole))
+    slow = stored.reader.totals.totals(replace(everything, min_duration_ns=LATENCY_LIMIT_NS))
+    causes = rank(stored.reader.totals.explained(everything, limit=_SAMPLE))
+    return _of_slow(slow, causes) if slow.extractions else causes
 
 
-def _of_slow(slow: Causes, everything: Causes) -> Causes:
+def _of_slow(slow: Totals, everything: Causes) -> Causes:
     """Return the causes of the slow ones, each with the percentile that all would have without it."""
     without = {cause.cause: cause.quantile_without_ns for cause in everything.ranked}
-    ranked = [replace(one, quantile_without_ns=without.get(one.cause, everything.quantile_ns)) for one in slow.ranked]
-    return replace(everything, ranked=tuple(ranked))
+    ranked = [
+        Cause(
+            cause,
+            time_ns,
+            time_ns / slow.duration_ns if slow.duration_ns else 0.0,
+            without.get(cause, everything.quantile_ns),
+        )
+        for cause, time_ns in slow.split_ns.items()
+        if time_ns
+    ]
+    return replace(everything, ranked=tuple(sorted(ranked, key=lambda one: -one.time_ns)))
 
 
 def recommendations(causes: Causes) -> list[dict[str, Any]]:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.config.collector import read_collector_config
 from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
-from otel_fe.errors import OtelFeError
+from otel_fe.errors import ConfigurationError, OtelFeError
 from otel_fe.replay.ledger import summary
 from otel_fe.replay.recorded import Request
 from otel_fe.replay.run import Replay, tail_sampling_of
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
 
 _DECISIONS: Final = 2_000
 _SHOWN: Final = 30
-MOST_REPLAYED: Final = 2_000
+USUAL: Final = 2_000
+MOST_REPLAYED: Final = 10_000
+"""Traces. Two thousand take about half a second, and so many about two and a half."""
+CHOICES: Final = (500, USUAL, 5_000, MOST_REPLAYED)
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
 MOST_BYTES: Final = 256 * 1024
 """Of a policy that is tried."""
 _SLOW_NS: Final = 100_000_000
@@ -39,12 +44,13 @@ def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     since, until = address.window(now)
     last = stored.reader.decisions.last(_DECISIONS)
     in_force = yaml_in_force(stored)
+    kept_by = stored.reader.totals.by_policy(Selection(since, until))
     names = {str(one.get("policy", "")) for one in last} | _names_in(in_force)
-    names |= {one.policy for one in stored.reader.traces.find(Selection(since, until, whole_traces=True), limit=500)}
+    names |= set(stored.reader.totals.by_policy(Selection(since, until, whole_traces=True)))
     kept = []
     for name in sorted(names - {"", "none"}):
-        found = stored.reader.totals.totals(Selection(since, until, policy=name))
-        kept.append({"policy": name, "extractions": found.extractions, "weight": found.weight})
+        extractions, weight = kept_by.get(name, (0, 0.0))
+        kept.append({"policy": name, "extractions": extractions, "weight": weight})
     return {
         "yaml": in_force,
         "file": str(stored.config) if stored.config else "",
@@ -57,6 +63,8 @@ def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
             if not one.get("sampled")
         ),
         "text": in_force or EXAMPLE,
+        "newest": str(USUAL),
+        "choices": CHOICES,
         "result": None,
         "problem": "",
     }
@@ -70,20 +78,26 @@ def yaml_in_force(stored: Stored) -> str:
         return ""
 
 
-def replayed(stored: Stored, address: ViewAddress, text: str) -> dict[str, Any]:
-    """Return the page with what an edited configuration makes of the newest stored traces in the window."""
-    page = policy_view(stored, address) | {"text": text}
+def replayed(stored: Stored, address: ViewAddress, text: str, newest: str = "") -> dict[str, Any]:
+    """Return the page with what an edited configuration makes of the newest stored traces in the window.
+
+    Args:
+        stored: Where they are.
+        address: For the window.
+        text: The policies.
+        newest: How many traces at most, as it was entered; empty for the usual number.
+    """
+    newest = newest.strip() or str(USUAL)
+    page = policy_view(stored, address) | {"text": text, "newest": newest}
+    if not _NUMBER.fullmatch(newest) or int(newest) > MOST_REPLAYED:
+        problem = ConfigurationError("newest traces", newest, f"use a whole number from 1 to {MOST_REPLAYED}")
+        return page | {"problem": str(problem)}
     since, until = address.window(stored.now_ns())
-    ids = list(
-        dict.fromkeys(
-            one.trace_id
-            for one in stored.reader.traces.find(Selection(since, until, whole_traces=True), limit=MOST_REPLAYED)
-        )
-    )
-    if not ids:
+    replay = stored.reader.newest(Selection(since, until, whole_traces=True), limit=int(newest))
+    if not replay.trace_ids:
         return page | {"problem": "There are no stored traces in this window. Choose a longer one, then replay again."}
     try:
-        tried = _run(stored, text, ids)
+        tried = _run(stored, text, replay.trace_ids)
     except OtelFeError as error:
         return page | {"problem": str(error)}
     found = summary(tried.ledger, _SLOW_NS, tried.late_spans)
@@ -98,10 +112,10 @@ def replayed(stored: Stored, address: ViewAddress, text: str) -> dict[str, Any]:
         if not entry.decision.sampled
     ]
     lost.sort(key=lambda one: (not one["failed"], -int(str(one["duration_ns"]))))
-    return page | {"result": {"summary": found, "lost": lost[:_SHOWN], "lost_count": len(lost)}}
+    return page | {"result": {"summary": found, "lost": lost[:_SHOWN], "lost_count": len(lost), "replay": replay}}
 
 
-def _run(stored: Stored, text: str, ids: list[int]) -> Replay:
+def _run(stored: Stored, text: str, ids: Iterable[int]) -> Replay:
     # No variable of this process is looked up: a policy that somebody pastes must not read them out.
     config = read_collector_config(as_configuration(text), _FILE, {})
     run = Replay(tail_sampling_of(config, _FILE))
@@ -109,7 +123,7 @@ def _run(stored: Stored, text: str, ids: list[int]) -> Replay:
     return run
 
 
-def _requests(stored: Stored, ids: list[int]) -> Iterator[Request]:
+def _requests(stored: Stored, ids: Iterable[int]) -> Iterator[Request]:
     decoder = Decoder()
     kept = [one for one in map(stored.reader.traces.by_id, ids) if one is not None and one.spans]
     for trace in sorted(kept, key=lambda one: one.end_ns):

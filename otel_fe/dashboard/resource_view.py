@@ -1,4 +1,4 @@
-"""Resources: what extractions use of CPU, memory, caches and pools, and what there would be without each cause."""
+"""Resources: what extractions use of CPU, memory, caches and pools, and what there would be without each cause, or with others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.dashboard.overview import causes_of, recommendations
 from otel_fe.dashboard.series_over_time import step_of
+from otel_fe.dashboard.what_if import what_if
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def resource_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "pools": _pools(stored, window, service),
         "causes": causes,
         "recommendations": recommendations(causes),
+        "what_if": what_if(stored, address, window),
     }
 
 

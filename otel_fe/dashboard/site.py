@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from otel_fe.dashboard.access import COOKIE, Access
+from otel_fe.dashboard.alerts_view import alerts_view
 from otel_fe.dashboard.answer import Answer, json_answer
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.exports import export
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.policy_view import policy_view, replayed
 from otel_fe.dashboard.resource_view import resource_view
+from otel_fe.dashboard.silencing import FIELDS, submit
 from otel_fe.dashboard.slo_view import slo_view
 from otel_fe.dashboard.templating import page, static_file
 from otel_fe.dashboard.trace_view import TRACE_ID, trace_view
@@ -31,6 +33,7 @@ _VIEWS: Final[dict[str, tuple[str, str, Callable[[Stored, ViewAddress], dict[str
     "/": ("Overview", "overview.html", overview),
     "/explore": ("Explore", "explore.html", explore),
     "/slo": ("Objectives", "slo.html", slo_view),
+    "/alerts": ("Alerts", "alerts.html", alerts_view),
     "/resources": ("Resources", "resources.html", resource_view),
     "/policies": ("Policies", "policies.html", policy_view),
 }
@@ -87,7 +90,8 @@ class Site:
 
     def _admitted(self, question: Question) -> Answer:
         if not self._access.known_host(question.headers.get("host", "")):
-            return Answer(403, b"ask by the name of localhost, or start the dashboard with --host NAME\n", "text/plain")
+            told = f"ask by the name of localhost, or start it with {self._access.options.host} NAME\n"
+            return Answer(403, told.encode(), "text/plain")
         if question.path.startswith("/static/"):
             found = static_file(question.path.removeprefix("/static/")) if question.method in ("GET", "HEAD") else None
             return found or self._message(404, "There is no such file", "")
@@ -104,17 +108,38 @@ class Site:
         if not self._access.same_origin(question.headers):
             return Answer(403, b"sent by another site\n", "text/plain")
         if question.path == "/login":
-            if self._access.token and self._access.is_token(form.get("token", "")):
-                cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
-                return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
-            return page("login.html", 401, title="Sign in", problem="That is not the token.")
+            return self._signed_in(form)
         if not self._access.admits(question.headers):
             return page("login.html", 401, title="Sign in", problem="")
-        if question.path == "/policies" and self._access.is_form_token(form.get("form_token", "")):
-            address = ViewAddress.read(question.query)
-            content = replayed(self._stored, address, form.get("policy", "").replace("\r\n", "\n"))
-            return self._page("policies.html", "Policies", "/policies", address, **content)
-        return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
+        write = {"/policies": self._replayed, "/alerts": self._silenced}.get(question.path)
+        if write is None or not self._access.is_form_token(form.get("form_token", "")):
+            return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
+        return write(ViewAddress.read(question.query), form)
+
+    def _signed_in(self, form: dict[str, str]) -> Answer:
+        if self._access.token and self._access.is_token(form.get("token", "")):
+            cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
+            return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
+        return page("login.html", 401, title="Sign in", problem="That is not the token.")
+
+    def _replayed(self, address: ViewAddress, form: dict[str, str]) -> Answer:
+        text = form.get("policy", "").replace("\r\n", "\n")
+        content = replayed(self._stored, address, text, form.get("newest", ""))
+        return self._page("policies.html", "Policies", "/policies", address, **content)
+
+    def _silenced(self, address: ViewAddress, form: dict[str, str]) -> Answer:
+        """Silence, or lift a silence, and show the list anew; where that cannot be, the page with the form as it was filled in."""
+        try:
+            submit(self._stored, form)
+        except (ConfigurationError, StoreError) as error:
+            content = alerts_view(self._stored, address)
+            entered = {name: form.get(name, "") for name in FIELDS}
+            kept = {"entered": entered} if form.get("action") == "silence" else {}
+            status = 400 if isinstance(error, ConfigurationError) else 503
+            return self._page(
+                "alerts.html", "Alerts", "/alerts", address, status, **(content | kept | {"problem": str(error)})
+            )
+        return Answer(303, b"", headers=(("Location", f"{address.url('/alerts')}#silences"),))
 
     def _shown(self, question: Question) -> Answer:
         path = question.path

@@ -11,13 +11,13 @@ from otel_fe.dashboard.geometry import line_chart
 from otel_fe.model.spans_of_time import show_span
 from otel_fe.pipeline.budget import project, remaining
 from otel_fe.pipeline.causes import rank
+from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
-    from otel_fe.model.slo import Slo
     from otel_fe.pipeline.slo_engine import SloState
 
 _POINTS: Final = 48
@@ -84,8 +84,9 @@ def _short(stored: Stored, state: SloState) -> bool:
 
 
 def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
-    projection = project(state.slo, stored.events, state.time_ns).get(state.group)
-    points = _course(stored, state.slo, state)
+    events = CountedEvents(stored.reader.sums, state.group)
+    projection = project(state.slo, events, state.time_ns).get(state.group)
+    points = _course(stored, state, events)
     since = points[0][0] if points else state.slo.window.begin_ns(state.time_ns)
     values = [value for _, value in points]
     least = max(-2.0, math.floor(2 * min([0.0, *values])) / 2)
@@ -125,14 +126,14 @@ def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
     }
 
 
-def _course(stored: Stored, slo: Slo, state: SloState) -> list[tuple[int, float]]:
+def _course(stored: Stored, state: SloState, events: CountedEvents) -> list[tuple[int, float]]:
     """Return what was left of the budget at moments since counting began: each of the window that ended then."""
-    now = state.time_ns
+    slo, now = state.slo, state.time_ns
     first = max(stored.reader.sums.first_ns() or now, slo.window.begin_ns(now))
     found = []
     for number in range(1, _POINTS + 1):
         at = first + (now - first) * number // _POINTS
-        counts = stored.events.events(slo.indicator, slo.window.begin_ns(at), at).get(state.group)
+        counts = events.events(slo.indicator, slo.window.begin_ns(at), at).get(state.group)
         left = None if counts is None else remaining(slo, counts)
         if left is not None:
             found.append((at, float(left)))

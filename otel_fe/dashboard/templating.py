@@ -43,6 +43,8 @@ def environment() -> Environment:
     shared.update(
         q=quantity, line_chart=line_chart, ranges=list(RANGES), causes=NAMES, version=__version__, static=static_url
     )
+    for name in made.list_templates():
+        made.get_template(name)  # compiled before the first reader comes, who would wait for it
     return made
 
 

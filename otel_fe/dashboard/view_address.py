@@ -53,6 +53,11 @@ class ViewAddress:
     order: str = ""
     page: str = ""
     slo: str = ""
+    hit_rate: str = ""
+    """Of the question what would be; as the next three, it is read by the page that answers, which says there what is wrong."""
+    pool: str = ""
+    pool_size: str = ""
+    processes: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> ViewAddress:
@@ -90,6 +95,11 @@ class ViewAddress:
     def frame(self) -> ViewAddress:
         """Return the window and the group alone: what goes along from page to page."""
         return ViewAddress(self.range, self.since, self.until, self.service, self.feature_set)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is asked what would be: then the answer stands still."""
+        return bool(self.hit_rate or self.pool_size)
 
     @property
     def relative(self) -> bool:

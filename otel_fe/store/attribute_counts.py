@@ -13,19 +13,27 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from otel_fe import semconv
 from otel_fe.store.packing import Packing
+from otel_fe.store.trace_totals import totals_in
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
     from otel_fe.store.reading import Reading
     from otel_fe.store.selection import Selection
 
 _LONGEST: Final = 128
 """Longer values are texts rather than categories."""
 _SPREAD: Final = 2_654_435_761
+_FEWEST_SLOTS: Final = 60
+_MORE: Final = 4
+"""How many times as many as are read lie in the slots that are looked at."""
 _MOST_VALUES: Final = 1_000
 """An attribute with more values than this tells nothing apart: it is an id."""
 _MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
 
 Value = str | bool | int
+_Row = tuple[bytes, float, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +54,64 @@ def attribute_counts(reading: Reading, selection: Selection, *, limit: int = 1_0
     Texts, booleans and whole numbers count; measurements do not. Of a selection with more than `limit` extractions about so
     many are read, spread over it, and stand for the rest.
     """
-    values: dict[str, dict[Value, float]] = {}
-    sampled, weights = 0, 0.0
     with reading.transaction() as connection:
-        where, parameters = selection.where(connection)
-        total = connection.execute(f"SELECT count(*) FROM extraction WHERE {where}", parameters).fetchone()[0]  # noqa: S608
-        step = max(1, -(-total // max(1, limit)))
-        packing = Packing.of(connection) or Packing(b"")
-        # By a hash of the trace's key, so that no rhythm of the traffic can coincide with that of the sample.
-        query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.body FROM
-            (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
-            JOIN trace t ON t.key = e.trace"""  # noqa: S608
-        rows = connection.execute(query, (*parameters, step, 2 * limit))
-        for span_id, weight, body in rows:
-            sampled += 1
-            weights += weight
-            for key, value in _attributes(packing.unpack_trace(body)[1], span_id).items():
-                counts = values.setdefault(key, {})
-                counts[value] = counts.get(value, 0.0) + weight
+        return attribute_counts_in(connection, selection, totals_in(connection, selection).extractions, limit)
+
+
+def attribute_counts_in(
+    connection: sqlite3.Connection, selection: Selection, total: int, limit: int
+) -> AttributeCounts:
+    """Return the same in a transaction of the caller's, who knows how many extractions there are in all."""
+    rows = _sample(connection, selection, total, max(1, limit))
+    packing = Packing.of(connection) or Packing(b"")
+    return _added_up([(weight, _attributes(packing.unpack_trace(body)[1], span_id)) for span_id, weight, body in rows])
+
+
+def attribute_counts_of(
+    connection: sqlite3.Connection, rows: Sequence[tuple[bytes, float, int]], limit: int
+) -> AttributeCounts:
+    """Return the same of extractions that were read already: id of the span, weight, key of the trace."""
+    packing = Packing.of(connection) or Packing(b"")
+    samples = []
+    for span_id, weight, key in rows[:: max(1, -(-len(rows) // max(1, limit)))]:
+        (body,) = connection.execute("SELECT body FROM trace WHERE key = ?", (key,)).fetchone()
+        samples.append((weight, _attributes(packing.unpack_trace(body)[1], span_id)))
+    return _added_up(samples)
+
+
+def _added_up(samples: Sequence[tuple[float, dict[str, Value]]]) -> AttributeCounts:
+    values: dict[str, dict[Value, float]] = {}
+    for weight, attributes in samples:
+        for key, value in attributes.items():
+            counts = values.setdefault(key, {})
+            counts[value] = counts.get(value, 0.0) + weight
     telling = {key: counts for key, counts in sorted(values.items()) if len(counts) <= _MOST_VALUES}
     ordered = {key: dict(sorted(counts.items(), key=lambda item: -item[1])) for key, counts in telling.items()}
-    return AttributeCounts(sampled, weights, ordered)
+    return AttributeCounts(len(samples), sum(weight for weight, _ in samples), ordered)
+
+
+def _sample(connection: sqlite3.Connection, selection: Selection, total: int, limit: int) -> list[_Row]:
+    """Return about as many of a selection's extractions as the limit, each as likely as any other.
+
+    Not all of a large one is read to choose a few hundred: first some slots, then some extractions in those.
+    """
+    slots = selection.slots
+    apart = max(1, min(total // limit // _MORE, len(slots) // _FEWEST_SLOTS))
+    if apart > 1:
+        chosen = [slot for slot in slots if slot * _SPREAD // 65536 % apart == 0]
+        rows = _read(connection, *selection.where(connection, chosen), -(-total // (limit * apart)), limit)
+        # Unless what is in them is nothing like what is in the others.
+        if limit // 2 < len(rows) < 2 * limit:
+            return rows
+    return _read(connection, *selection.where(connection), -(-total // limit), limit)
+
+
+def _read(connection: sqlite3.Connection, where: str, values: tuple[int, ...], step: int, limit: int) -> list[_Row]:
+    # By a hash of the trace's key, so that no rhythm of the traffic can coincide with that of the sample.
+    query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.body FROM
+        (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+        JOIN trace t ON t.key = e.trace"""  # noqa: S608
+    return connection.execute(query, (*values, max(1, step), 2 * limit)).fetchall()
 
 
 def _attributes(body: bytes, span_id: bytes) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HEADER: Final = struct.Struct("<ic")
 """Of packed buckets: index of the first, and the type of the numbers that follow."""
+_INDEX: Final = struct.Struct("<i")
 _TYPES: Final = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _SCALES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "By": 1}
 FINEST: Final = 3
@@ -97,11 +99,22 @@ def add_packed(packed: bytes, into: dict[int, int]) -> None:
     """Add packed buckets to others."""
     if not packed:
         return
-    first, code = _HEADER.unpack_from(packed)
-    kind = "<" + code.decode()
-    for index, (count,) in enumerate(struct.iter_unpack(kind, packed[_HEADER.size :]), first):
+    first, counts = unpacked(packed)
+    for index, count in enumerate(counts, first):
         if count:
             into[index] = into.get(index, 0) + count
+
+
+def unpacked(packed: bytes) -> tuple[int, tuple[int, ...]]:
+    """Return packed buckets, of which there are some: the index of the first, and the counts from there on."""
+    return _INDEX.unpack_from(packed)[0], _row(len(packed), packed[_INDEX.size]).unpack_from(packed, _HEADER.size)
+
+
+@lru_cache(maxsize=2_048)
+def _row(size: int, code: int) -> struct.Struct:
+    """Return how the counts of packed buckets are read, by how many bytes they take and the number of their type's letter."""
+    kind = chr(code)
+    return struct.Struct(f"<{(size - _HEADER.size) // struct.calcsize('<' + kind)}{kind}")
 
 
 def merged(one: bytes, other: bytes) -> bytes:

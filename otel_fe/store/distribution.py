@@ -6,12 +6,13 @@ import itertools
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import add
 from typing import TYPE_CHECKING
 
-from otel_fe.store.counts import add_packed
+from otel_fe.store.counts import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from otel_fe.store.points import Shape
 
@@ -24,7 +25,10 @@ class Distribution:
     _totals: dict[int, int] = field(default_factory=dict)
     """By scale, in parts of a unit: whole numbers until somebody asks, so that it does not matter how many rows they came in."""
     _zeros: int = 0
-    _buckets: dict[Shape, dict[int, int]] = field(default_factory=dict)
+    _rows: dict[tuple[Shape, int, int], Sequence[int]] = field(default_factory=dict)
+    """By shape, index of the first and number: counts of buckets in a row."""
+    _known: list[tuple[float, float]] | None = None
+    """The curve, until something is added."""
 
     @property
     def total(self) -> float:
@@ -34,9 +38,26 @@ class Distribution:
     def add(self, shape: Shape, packed: bytes, count: int, total: int, zeros: int, *, scale: int = 1) -> None:
         """Add a row of a series, whose sum is in so many parts of a unit."""
         self.count += count
+        self._known = None
         self._totals[scale] = self._totals.get(scale, 0) + total
         self._zeros += zeros
-        add_packed(packed, self._buckets.setdefault(shape, {}))
+        if packed:
+            # Rows of one series mostly have the same first and last bucket: those are added side by side.
+            first, counts = unpacked(packed)
+            key = (shape, first, len(counts))
+            known = self._rows.get(key)
+            self._rows[key] = counts if known is None else list(map(add, known, counts))
+
+    def merge(self, other: Distribution) -> None:
+        """Add all of another."""
+        self.count += other.count
+        self._known = None
+        self._zeros += other._zeros
+        for scale, total in other._totals.items():
+            self._totals[scale] = self._totals.get(scale, 0) + total
+        for key, counts in other._rows.items():
+            known = self._rows.get(key)
+            self._rows[key] = counts if known is None else list(map(add, known, counts))
 
     def quantile(self, share: float) -> float | None:
         """Return the value that `share` (0..1) of all values do not exceed, in the metric's unit; None without any."""
@@ -65,17 +86,29 @@ class Distribution:
 
     def _curve(self) -> list[tuple[float, float]]:
         """Return how many values do not exceed each edge, at every edge, in order."""
-        ranges = list(self._ranges())
-        edges = sorted({edge for low, high, _ in ranges for edge in (low, high)})
-        return _stairs(ranges, edges) if len(self._buckets) <= 1 else _overlapping(ranges, edges)
+        if self._known is None:
+            ranges = list(self._ranges())
+            edges = sorted({edge for low, high, _ in ranges for edge in (low, high)})
+            one_shape = len({key[0] for key in self._rows}) <= 1
+            self._known = _stairs(ranges, edges) if one_shape else _overlapping(ranges, edges)
+        return self._known
 
     def _ranges(self) -> Iterator[tuple[float, float, int]]:
         """Yield from where, exclusively, to where how many values lie."""
         if self._zeros:
             yield *_point(0.0), self._zeros
-        for shape, buckets in self._buckets.items():
+        for shape, buckets in self._buckets().items():
             for index, count in buckets.items():
                 yield *_bounds(shape, index), count
+
+    def _buckets(self) -> dict[Shape, dict[int, int]]:
+        found: dict[Shape, dict[int, int]] = {}
+        for (shape, first, _), counts in self._rows.items():
+            buckets = found.setdefault(shape, {})
+            for index, count in enumerate(counts, first):
+                if count:
+                    buckets[index] = buckets.get(index, 0) + count
+        return found
 
 
 def _bounds(shape: Shape, index: int) -> tuple[float, float]:

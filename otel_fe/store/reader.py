@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.attribute_counts import attribute_counts
 from otel_fe.store.decision_ring import Decisions
+from otel_fe.store.drilldown import drilldown
+from otel_fe.store.newest import newest
+from otel_fe.store.observed import observed
 from otel_fe.store.reading import Reading
 from otel_fe.store.series import StoredSeries
 from otel_fe.store.sums import StoredSums
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from otel_fe.store.attribute_counts import AttributeCounts
+    from otel_fe.store.drilldown import Drilldown
+    from otel_fe.store.newest import NewestTraces
+    from otel_fe.store.observed import ObservedSample
     from otel_fe.store.selection import Selection
 
 
@@ -40,6 +46,28 @@ class StoreReader:
     def attribute_counts(self, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
         """Return which values the attributes of a selection's extractions have, by weight; of at most `limit` of them."""
         return attribute_counts(self._reading, selection, limit=limit)
+
+    def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
+        """Return the newest extractions of a selection as forecasts take them."""
+        return observed(self._reading, selection, limit=limit)
+
+    def newest(self, selection: Selection, *, limit: int) -> NewestTraces:
+        """Return the newest traces of a selection, at most `limit`, and how many it has."""
+        return newest(self._reading, selection, limit=limit)
+
+    def drilldown(
+        self, selection: Selection, *, order: str, limit: int, offset: int = 0, explained: int, attributes: int = 0
+    ) -> Drilldown:
+        """Return everything about a selection at one moment, as `drilldown.drilldown` has it."""
+        return drilldown(
+            self._reading,
+            selection,
+            order=order,
+            limit=limit,
+            offset=offset,
+            explained=explained,
+            attributes=attributes,
+        )
 
     def close(self) -> None:
         """Close its connections."""

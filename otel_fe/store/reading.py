@@ -111,8 +111,9 @@ class Reading:
             raise StoreMissingError(self._path, "it is empty: nothing has been stored yet")
         if application != APPLICATION_ID:
             raise StoreError(self._path, "it is the database of another program")
-        if version != len(MIGRATIONS):
-            raise StoreError(self._path, f"it is of version {version}; this otel_fe reads {len(MIGRATIONS)}")
+        # Earlier ones can be read as they are: who only reads changes nothing, and somebody else may be writing to it.
+        if version > len(MIGRATIONS):
+            raise StoreError(self._path, f"it is of version {version}; this otel_fe reads up to {len(MIGRATIONS)}")
 
     def _identity(self) -> tuple[int, int]:
         try:

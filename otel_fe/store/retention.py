@@ -1,4 +1,4 @@
-"""Removing what is too old, or too much: in small pieces between commits, the oldest first."""
+"""Removing what is too old, or too much, and adding up what stays: in small pieces between commits, the oldest first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+    from otel_fe.store.cell_rows import CellRows
     from otel_fe.store.limits import StoreLimits
     from otel_fe.store.tiers import Floors
 
@@ -28,22 +29,30 @@ _TABLES: Final = ("counter", "histogram", "gauge")
 class Retention:
     """Belongs to the thread that writes, and to one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, limits: StoreLimits, floors: Floors) -> None:
+    def __init__(self, connection: sqlite3.Connection, limits: StoreLimits, floors: Floors, cells: CellRows) -> None:
         self._connection = connection
         self._limits = limits
         self._floors = floors
+        self._cells = cells
         self._unswept = self._all_series()
         """Series whose rows below the floors are yet to be removed. Nobody reads those."""
 
     def step(self, now_s: int) -> bool:
-        """Remove a little, in a transaction of its own; return whether there was anything to remove."""
-        pieces: tuple[Callable[[int], bool], ...] = (self._expire, self._sweep, self._make_room, self._forget)
+        """Remove or add up a little, in a transaction of its own; return whether there was anything to do."""
+        pieces: tuple[Callable[[int], bool], ...] = (
+            self._expire,
+            self._sweep,
+            self._make_room,
+            self._forget,
+            self._cells.step,
+        )
         for piece in pieces:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 did = piece(now_s)
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._cells.forget()
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -80,6 +89,8 @@ class Retention:
         if not keys:
             return False
         listed = ", ".join(map(str, keys))
+        slots = self._connection.execute(f"SELECT DISTINCT slot FROM extraction WHERE trace IN ({listed})")  # noqa: S608
+        self._cells.uncount([row[0] for row in slots])
         self._connection.execute(f"DELETE FROM extraction WHERE trace IN ({listed})")  # noqa: S608
         self._connection.execute(f"DELETE FROM trace WHERE key IN ({listed})")  # noqa: S608
         return True

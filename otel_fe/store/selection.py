@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otel_fe.store.trace_rows import SLOT_NS
+from otel_fe.store.slots import SLOT_NS
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
 _INT64_MAX = (1 << 63) - 1
 
@@ -32,12 +33,28 @@ class Selection:
     whole_traces: bool = False
     """With traces that have no extraction, each by its whole duration."""
 
-    def where(self, connection: sqlite3.Connection) -> tuple[str, tuple[int, ...]]:
-        """Return this as an SQL condition on `extraction`, and its parameters."""
-        since, until = max(0, min(self.since_ns, _INT64_MAX)), max(0, min(self.until_ns, _INT64_MAX))
+    @property
+    def slots(self) -> range:
+        """The slots that it lies in."""
+        since, until = self._bounds
+        return range(since // SLOT_NS, max(0, until - 1) // SLOT_NS + 1)
+
+    @property
+    def _bounds(self) -> tuple[int, int]:
+        return max(0, min(self.since_ns, _INT64_MAX)), max(0, min(self.until_ns, _INT64_MAX))
+
+    def where(self, connection: sqlite3.Connection, only: Iterable[int] | None = None) -> tuple[str, tuple[int, ...]]:
+        """Return this as an SQL condition on `extraction`, and its parameters.
+
+        Args:
+            connection: To the store, in a transaction.
+            only: Of its slots these, each of which is looked up: what is then asked of the latency's bucket is, too.
+        """
         # The slots are what the rows are ordered by; the exact bounds only matter in the first and the last of them.
-        terms = ["slot >= ? AND slot <= ? AND start_ns >= ? AND start_ns < ?"]
-        values = [since // SLOT_NS, max(0, until - 1) // SLOT_NS, since, until]
+        slots, values = self.slots, [*self._bounds]
+        ordered = f"slot >= {slots.start} AND slot < {slots.stop}"
+        among = ordered if only is None else f"slot IN ({', '.join(map(str, only))})"
+        terms = [f"{among} AND start_ns >= ? AND start_ns < ?"]
         for column, name in (
             ("service", self.service),
             ("feature_set", self.feature_set),
@@ -46,7 +63,7 @@ class Selection:
         ):
             if name is not None:
                 terms.append(f"{column} = ?")
-                values.append(_number(connection, name))
+                values.append(number_of(connection, name))
         for term, value in (
             ("duration_ns >= ?", self.min_duration_ns),
             ("duration_ns < ?", self.max_duration_ns),
@@ -61,7 +78,7 @@ class Selection:
         return " AND ".join(terms), tuple(values)
 
 
-def _number(connection: sqlite3.Connection, name: str) -> int:
+def number_of(connection: sqlite3.Connection, name: str) -> int:
     """Return the number of a name; one that nothing has where it is not known."""
     row = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
     return -1 if row is None else int(row[0])

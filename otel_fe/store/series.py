@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.store.distribution import Distribution
 from otel_fe.store.points import COUNTER, GAUGE, HISTOGRAM
@@ -12,11 +12,12 @@ from otel_fe.store.tiers import Floors
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from otel_fe.store.reading import Reading
 
 _NS: Final = 1_000_000_000
+_T = TypeVar("_T", bound="Hashable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,43 @@ class StoredSeries:
         for scale, numbers in self._by_scale(connection, which, COUNTER).items():
             query = f"SELECT sum(value) FROM counter WHERE {_in(numbers)}"  # noqa: S608
             # Whole numbers up to here, so that it does not matter how many rows they stand in.
-            total = sum(connection.execute(query, rows).fetchone()[0] or 0 for rows in windows)
+            total = sum(row[0] or 0 for row in _over(connection, query, windows))
             found = found + total if scale == 1 else found + total / scale
         return found
+
+    def counts(self, which: Which, since_ns: int, until_ns: int) -> list[tuple[SeriesKey, float]]:
+        """Return by how much each counter has risen in a window; without those that have not."""
+        with self._reading.transaction() as connection:
+            keys = {key.number: key for key in self._known.matching(connection, which, COUNTER)}
+            query = f"SELECT series, sum(value) FROM counter WHERE {_in(keys)} GROUP BY series"  # noqa: S608
+            found: dict[int, int] = {}
+            for number, value in _over(connection, query, Floors.of(connection).cover(since_ns, until_ns)):
+                found[number] = found.get(number, 0) + value
+        return [
+            (keys[number], value if keys[number].scale == 1 else value / keys[number].scale)
+            for number, value in found.items()
+            if value
+        ]
 
     def histogram(self, which: Which, since_ns: int, until_ns: int) -> Distribution:
         """Return what histograms have counted in a window, all together."""
         found = Distribution()
+        for spread in self.histograms(which, since_ns, until_ns, lambda _: None).values():
+            found.merge(spread)
+        return found
+
+    def histograms(
+        self, which: Which, since_ns: int, until_ns: int, by: Callable[[SeriesKey], _T]
+    ) -> dict[_T, Distribution]:
+        """Return what histograms have counted in a window, all of those together that are the same by `by`."""
+        found: dict[_T, Distribution] = {}
         with self._reading.transaction() as connection:
             keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
-            for width, first, end in Floors.of(connection).cover(since_ns, until_ns) if keys else ():
-                query = f"SELECT 0, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
-                for row in connection.execute(query, (width, first, end)):
-                    _add(found, keys, row)
+            into = {number: found.setdefault(by(key), Distribution()) for number, key in keys.items()}
+            query = f"SELECT 0, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
+            windows = Floors.of(connection).cover(since_ns, until_ns) if keys else []
+            for row in _over(connection, query, windows):
+                _add(into[row[1]], keys, row)
         return found
 
     def count_by_step(self, which: Which, since_ns: int, until_ns: int, step_ns: int) -> list[tuple[int, float]]:
@@ -114,18 +139,15 @@ class StoredSeries:
 
     def first_s(self, connection: sqlite3.Connection, which: Which) -> int | None:
         """Return the Unix time of the first row of a counter, as exactly as it is still known."""
-        lowest: dict[int, int] = {}
-        for key in self._known.matching(connection, which, COUNTER):
-            for width in Floors.of(connection).by_width:
-                query = "SELECT min(time_s) FROM counter WHERE series = ? AND width_s = ?"
-                found = connection.execute(query, (key.number, width)).fetchone()[0]
-                if found is not None:
-                    lowest[width] = min(found, lowest.get(width, found))
+        numbers = ", ".join(str(key.number) for key in self._known.matching(connection, which, COUNTER))
+        first = "SELECT min(time_s) FROM counter c WHERE c.series = s.id AND c.width_s = t.width_s"
+        query = f"SELECT width_s, min(({first})) FROM tier t, series s WHERE s.id IN ({numbers}) GROUP BY width_s"  # noqa: S608
+        lowest: dict[int, int] = {width: time for width, time in connection.execute(query) if time is not None}
         if not lowest:
             return None
-        first = min(lowest.values())
+        earliest = min(lowest.values())
         coarsest = max(lowest)
-        return max(time for time in lowest.values() if time < first + coarsest)
+        return max(time for time in lowest.values() if time < earliest + coarsest)
 
     def _by_scale(self, connection: sqlite3.Connection, which: Which, kind: str) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
@@ -142,6 +164,13 @@ def _add(found: Distribution, keys: Mapping[int, SeriesKey], row: Any) -> None:
 
 def _in(numbers: Iterable[int]) -> str:
     return f"series IN ({', '.join(map(str, numbers))}) AND width_s = ? AND time_s >= ? AND time_s < ?"
+
+
+def _over(connection: sqlite3.Connection, query: str, windows: Sequence[tuple[int, int, int]]) -> Iterable[Any]:
+    """Return the rows of a query on rows of several widths, at once."""
+    if not windows:
+        return ()
+    return connection.execute(" UNION ALL ".join([query] * len(windows)), [one for rows in windows for one in rows])
 
 
 def _step(

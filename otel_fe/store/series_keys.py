@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import sqlite3
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from otel_fe.store.points import Labels, Shape
     from otel_fe.store.reading import Reading
+
+
+_MOST_MATCHED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,21 @@ class KnownSeries:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._known: tuple[object, dict[str, list[SeriesKey]]] = (None, {})
+        self._matched: tuple[object, dict[object, list[SeriesKey]]] = (None, {})
+        """Which are meant by what was asked last, of the series that were known then: pages ask the same hundreds of times."""
 
     def matching(self, connection: sqlite3.Connection, which: Which, kind: str) -> list[SeriesKey]:
         """Return those that are meant, of one kind."""
-        return [key for key in self.by_name(connection).get(which.name, ()) if which.matches(key, kind)]
+        keys = self.by_name(connection)
+        matched = self._matched
+        if matched[0] is not keys or len(matched[1]) > _MOST_MATCHED:
+            self._matched = matched = (keys, {})
+        # Types tell True from 1, as labels do not mean the same by both.
+        asked = (which.name, which.service, kind, *((n, type(v), v) for n, v in sorted((which.labels or {}).items())))
+        found = matched[1].get(asked)
+        if found is None:
+            found = matched[1][asked] = [key for key in keys.get(which.name, ()) if which.matches(key, kind)]
+        return found
 
     def by_name(self, connection: sqlite3.Connection) -> dict[str, list[SeriesKey]]:
         """Return all of them by the name of their metric; read anew only when there are others."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.store.cell_rows import CellRows
 from otel_fe.store.database import open_for_writing
 from otel_fe.store.decision_ring import DecisionRows, is_record
 from otel_fe.store.names import Names
@@ -48,13 +49,14 @@ class Session:
             connection.execute("BEGIN IMMEDIATE")
             self._names = Names(connection)
             self._names.sweep()
-            self._traces = TraceRows(connection, self._names, Packing.begin(connection))
+            self._cells = CellRows(connection)
+            self._traces = TraceRows(connection, self._names, Packing.begin(connection), self._cells)
             self._records = DecisionRows(connection, limits.max_records)
             floors = Floors.of(connection)
             floors.begin(connection, limits, now_ns // _NS)
             self._series = SeriesRows(connection, limits, floors, tally)
             connection.execute("COMMIT")
-            self.retention = Retention(connection, limits, floors)
+            self.retention = Retention(connection, limits, floors, self._cells)
         except BaseException:
             connection.close()
             raise
@@ -85,6 +87,7 @@ class Session:
         except BaseException:
             self._names.forget()
             self._series.forget()
+            self._cells.forget()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -104,6 +107,7 @@ class Session:
             self._connection.execute("RELEASE item")
             self._names.forget()
             self._series.forget()
+            self._cells.forget()
             return False
         self._connection.execute("RELEASE item")
         return True

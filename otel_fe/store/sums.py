@@ -8,11 +8,12 @@ from otel_fe import semconv
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.reading import Reading
     from otel_fe.store.series import StoredSeries
+    from otel_fe.store.series_keys import SeriesKey
 
 _NS: Final = 1_000_000_000
 _Label = str | bool | int | float
@@ -29,6 +30,12 @@ class Sums(Protocol):
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> tuple[int, int]:
         """Return how many events of an SLO were good, and how many there were."""
+        ...
+
+    def good_and_totals(
+        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """Return the same for each service and feature set; without those that have no events."""
         ...
 
     def groups(self, slo: str) -> Sequence[tuple[str, str]]:
@@ -61,32 +68,30 @@ class StoredSums:
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> tuple[int, int]:
         """Return how many events of an SLO were good, and how many there were."""
+        counts = self.good_and_totals(slo, since_ns, until_ns, service, feature_set).values()
+        return sum(good for good, _ in counts), sum(total for _, total in counts)
+
+    def good_and_totals(
+        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return the same for each service and feature set; without those that have no events."""
         labels: dict[str, _Label] = {semconv.SLO: slo}
         if feature_set is not None:
             labels[semconv.FEATURE_SET] = feature_set
-        with self._reading.transaction() as connection:
-            # One transaction, so that an event that is counted in between is in both or in neither.
-            good, bad = (
-                int(
-                    self._series.count_in(
-                        connection,
-                        Which(semconv.SLO_EVENTS, service, {**labels, semconv.GOOD: told}),
-                        since_ns,
-                        until_ns,
-                    )
-                )
-                for told in (True, False)
-            )
-        return good, good + bad
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        # One question, so that an event that is counted in between is in both numbers or in neither.
+        for key, value in self._series.counts(Which(semconv.SLO_EVENTS, service, labels), since_ns, until_ns):
+            told = key.labels.get(semconv.GOOD, "")
+            if isinstance(told, bool):
+                group = group_of(key)
+                good, total = found.get(group, (0, 0))
+                found[group] = (good + int(value) * told, total + int(value))
+        return found
 
     def groups(self, slo: str) -> list[tuple[str, str]]:
         """Return the services and feature sets that have counted events of an SLO, in order."""
         return sorted(
-            {
-                (key.service, str(key.labels.get(semconv.FEATURE_SET, "")))
-                for key in self._series.keys(semconv.SLO_EVENTS)
-                if key.labels.get(semconv.SLO) == slo
-            }
+            {group_of(key) for key in self._series.keys(semconv.SLO_EVENTS) if key.labels.get(semconv.SLO) == slo}
         )
 
     def first_ns(self) -> int | None:
@@ -106,3 +111,15 @@ class StoredSums:
         """Return what a histogram has counted, in its own unit."""
         labels = None if feature_set is None else {semconv.FEATURE_SET: feature_set}
         return self._series.histogram(Which(metric, service, labels), since_ns, until_ns)
+
+    def distributions(
+        self, metric: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
+    ) -> dict[tuple[str, str], Distribution]:
+        """Return the same for each service and feature set that has such a histogram."""
+        labels = None if feature_set is None else {semconv.FEATURE_SET: feature_set}
+        return self._series.histograms(Which(metric, service, labels), since_ns, until_ns, group_of)
+
+
+def group_of(key: SeriesKey) -> tuple[str, str]:
+    """Return a series' service and feature set; the latter is empty where it has none."""
+    return key.service, str(key.labels.get(semconv.FEATURE_SET, ""))

@@ -6,18 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.latency import bucket_of
+from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from otel_fe.store.cell_rows import CellRows
     from otel_fe.store.kept import KeptExtraction, KeptTrace
     from otel_fe.store.names import Names
     from otel_fe.store.packing import Packing
 
-SPLIT_CAUSES: Final = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
-"""Whose columns are `in_…`, in their order in the table; a test holds them equal to the pipeline's causes."""
-SLOT_NS: Final = 600_000_000_000
-"""Ten minutes: what extractions are ordered by."""
 _INT64_MAX: Final = (1 << 63) - 1
 _TRACE: Final = f"INSERT INTO trace VALUES (NULL{', ?' * 12})"  # noqa: S608
 _EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len(SPLIT_CAUSES)))})"  # noqa: S608
@@ -26,10 +24,11 @@ _EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len
 class TraceRows:
     """Writes kept traces. Belongs to the thread that writes, and to one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Names, packing: Packing) -> None:
+    def __init__(self, connection: sqlite3.Connection, names: Names, packing: Packing, cells: CellRows) -> None:
         self._connection = connection
         self._names = names
         self._packing = packing
+        self._cells = cells
 
     def add(self, trace: KeptTrace, now_s: int) -> None:
         """Write a trace, or a part of one."""
@@ -59,6 +58,7 @@ class TraceRows:
                 for ordinal, extraction in enumerate(trace.extractions)
             ]
             self._connection.executemany(_EXTRACTION, rows)
+            self._cells.uncount([row[0] for row in rows])
 
     def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:
         """Write logs of a trace that is, or will be, there."""

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.pipeline.causes import Explained
+from otel_fe.store.cells import Cells
 from otel_fe.store.latency import bounds_of
-from otel_fe.store.trace_rows import SLOT_NS, SPLIT_CAUSES
+from otel_fe.store.selection import Selection
+from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from otel_fe.store.reading import Reading
-    from otel_fe.store.selection import Selection
 
 _SPLIT: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 _SORTED_SLOTS: Final = 100
+_INT64_MAX: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +71,125 @@ class TraceTotals:
         Args:
             selection: Which.
             step_ns: A column's width; they begin at multiples of it. Over more than a thousand minutes it is raised to a multiple
-                of ten, for which the rows need not be sorted.
+                of ten, for which the rows need not be sorted. Multiples of three hours are fastest.
         """
         if selection.until_ns - selection.since_ns > _SORTED_SLOTS * SLOT_NS:
             step_ns = -(-step_ns // SLOT_NS) * SLOT_NS
+        found: dict[tuple[int, int], tuple[int, float]] = {}
         with self._reading.transaction() as connection:
-            where, values = selection.where(connection)
-            if step_ns % SLOT_NS:
-                columns, grouped, width = "start_ns / ? AS c, latency, 1 AS n, coalesce(weight, 1) AS w", "", step_ns
-            else:
-                columns = "slot / ? AS c, latency, count(*) AS n, sum(coalesce(weight, 1)) AS w"
-                grouped, width = "GROUP BY slot, latency", step_ns // SLOT_NS
-            source = f"SELECT {columns} FROM extraction WHERE {where} {grouped}"  # noqa: S608
-            query = f"SELECT c, latency, sum(n), sum(w) FROM ({source}) GROUP BY c, latency"  # noqa: S608
-            rows = connection.execute(query, (width, *values)).fetchall()
-        cells = [HeatCell(column * step_ns, *bounds_of(latency), n, float(w)) for column, latency, n, w in rows]
-        return HeatMap(step_ns, cells)
+            cells = Cells.of(connection, selection, step_ns // SLOT_NS if step_ns % SLOT_NS == 0 else 1)
+            for where, values in cells.wheres:
+                source = f"""SELECT time * slots / ? AS c, latency, sum(extractions) AS n, sum(weight) AS w FROM cell WHERE {where}
+                    GROUP BY time, latency"""  # noqa: S608
+                _add_cells(found, connection, source, (step_ns // SLOT_NS, *values))
+            for part in cells.rest:
+                where, values = part.where(connection)
+                if step_ns % SLOT_NS:
+                    source = f"SELECT start_ns / ? AS c, latency, 1 AS n, coalesce(weight, 1) AS w FROM extraction WHERE {where}"  # noqa: S608
+                    _add_cells(found, connection, source, (step_ns, *values))
+                else:
+                    source = f"""SELECT slot / ? AS c, latency, count(*) AS n, sum(coalesce(weight, 1)) AS w FROM extraction
+                        WHERE {where} GROUP BY slot, latency"""  # noqa: S608
+                    _add_cells(found, connection, source, (step_ns // SLOT_NS, *values))
+        return HeatMap(
+            step_ns,
+            [
+                HeatCell(column * step_ns, *bounds_of(latency), n, w)
+                for (column, latency), (n, w) in sorted(found.items())
+            ],
+        )
 
     def totals(self, selection: Selection) -> Totals:
         """Return what all extractions of a selection add up to."""
-        weighted = ", ".join(f"total(w * {column})" for column in ("duration_ns", *_SPLIT.split(", ")))
         with self._reading.transaction() as connection:
-            where, values = selection.where(connection)
-            row = connection.execute(
-                f"""SELECT count(*), total(w), {weighted}
-                FROM (SELECT coalesce(weight, 1) AS w, duration_ns, {_SPLIT} FROM extraction WHERE {where})""",  # noqa: S608
-                values,
-            ).fetchone()
-        return Totals(row[0], row[1], row[2], dict(zip(SPLIT_CAUSES, row[3:], strict=True)))
+            return totals_in(connection, selection)
+
+    def by_policy(self, selection: Selection) -> dict[str, tuple[int, float]]:
+        """Return how many extractions each policy has kept, and how many they stand for; none for one that has kept none."""
+        found: dict[str, tuple[int, float]] = {}
+        with self._reading.transaction() as connection:
+            cells = Cells.of(connection, selection, by_kind=True)
+            for where, values in cells.wheres:
+                query = (
+                    f"SELECT policy, sum(extractions) AS n, sum(weight) AS w FROM cell WHERE {where} GROUP BY policy"  # noqa: S608
+                )
+                _add_policies(found, connection, query, values)
+            for part in cells.rest:
+                where, values = part.where(connection)
+                query = f"""SELECT policy, count(*) AS n, sum(coalesce(weight, 1)) AS w FROM extraction WHERE {where}
+                    GROUP BY policy"""  # noqa: S608
+                _add_policies(found, connection, query, values)
+        return found
 
     def explained(self, selection: Selection, *, limit: int = 10_000) -> list[Explained]:
         """Return the newest extractions of a selection as `pipeline.causes.rank` takes them."""
         with self._reading.transaction() as connection:
-            where, values = selection.where(connection)
-            rows = connection.execute(
-                f"""SELECT duration_ns, coalesce(weight, 1), cache_hit, {_SPLIT} FROM extraction WHERE {where}
-                ORDER BY slot DESC, start_ns DESC LIMIT ?""",  # noqa: S608
-                (*values, limit),
-            ).fetchall()
-        return [
-            Explained(
-                duration, dict(zip(SPLIT_CAUSES, split, strict=True)) if split[0] is not None else {}, weight, hit == 0
-            )
-            for duration, weight, hit, *split in rows
-        ]
+            return explained_in(connection, selection, limit)
 
     def groups(self, since_ns: int = 0) -> list[tuple[str, str]]:
-        """Return the services and feature sets that have extractions since a time, in order."""
+        """Return the services and feature sets that have extractions since a time, exact to ten minutes, in order."""
+        found: set[tuple[int, int]] = set()
         with self._reading.transaction() as connection:
-            rows = connection.execute(
-                """SELECT DISTINCT s.text, f.text FROM
-                (SELECT DISTINCT service, feature_set FROM extraction WHERE slot >= ? AND feature_set IS NOT NULL) g
-                JOIN name s ON s.id = g.service JOIN name f ON f.id = g.feature_set ORDER BY 1, 2""",
-                (since_ns // SLOT_NS,),
-            ).fetchall()
-        return [(service, feature_set) for service, feature_set in rows]
+            cells = Cells.of(connection, Selection(since_ns // SLOT_NS * SLOT_NS, _INT64_MAX))
+            for table, wheres in (
+                ("cell", cells.wheres),
+                ("extraction", [part.where(connection) for part in cells.rest]),
+            ):
+                for where, values in wheres:
+                    query = f"SELECT DISTINCT service, feature_set FROM {table} WHERE {where}"  # noqa: S608
+                    found.update(connection.execute(query, values))
+            names = dict(connection.execute("SELECT id, text FROM name"))
+        return sorted((names[service], names[feature_set]) for service, feature_set in found)
+
+
+def totals_in(connection: sqlite3.Connection, selection: Selection) -> Totals:
+    """Return what all extractions of a selection add up to, in a transaction of the caller's."""
+    columns = ("duration_ns", *_SPLIT.split(", "))
+    cells = Cells.of(connection, selection)
+    plain, weighted = (", ".join(f"total({w}{column})" for column in columns) for w in ("", "w * "))
+    rows = []
+    for where, values in cells.wheres:
+        query = f"SELECT coalesce(sum(extractions), 0), total(weight), {plain} FROM cell WHERE {where}"  # noqa: S608
+        rows.append(connection.execute(query, values).fetchone())
+    for part in cells.rest:
+        where, values = part.where(connection)
+        source = f"SELECT coalesce(weight, 1) AS w, {', '.join(columns)} FROM extraction WHERE {where}"  # noqa: S608
+        rows.append(connection.execute(f"SELECT count(*), total(w), {weighted} FROM ({source})", values).fetchone())  # noqa: S608
+    weight, duration, *split = (sum(row[place] for row in rows) for place in range(1, len(columns) + 2))
+    return Totals(sum(row[0] for row in rows), weight, duration, dict(zip(SPLIT_CAUSES, split, strict=True)))
+
+
+def explained_in(connection: sqlite3.Connection, selection: Selection, limit: int) -> list[Explained]:
+    """Return the newest extractions as `TraceTotals.explained` does, in a transaction of the caller's."""
+    where, values = selection.where(connection)
+    rows = connection.execute(
+        f"""SELECT duration_ns, coalesce(weight, 1), cache_hit, {_SPLIT} FROM extraction WHERE {where}
+        ORDER BY slot DESC, start_ns DESC LIMIT ?""",  # noqa: S608
+        (*values, limit),
+    ).fetchall()
+    return [
+        Explained(
+            duration, dict(zip(SPLIT_CAUSES, split, strict=True)) if split[0] is not None else {}, weight, hit == 0
+        )
+        for duration, weight, hit, *split in rows
+    ]
+
+
+def _add_cells(
+    into: dict[tuple[int, int], tuple[int, float]], connection: sqlite3.Connection, source: str, values: tuple[int, ...]
+) -> None:
+    query = f"SELECT c, latency, sum(n), sum(w) FROM ({source}) GROUP BY c, latency"  # noqa: S608
+    for column, latency, n, weight in connection.execute(query, values):
+        known = into.get((column, latency), (0, 0.0))
+        into[column, latency] = (known[0] + n, known[1] + weight)
+
+
+def _add_policies(
+    into: dict[str, tuple[int, float]], connection: sqlite3.Connection, query: str, values: tuple[int, ...]
+) -> None:
+    for name, n, weight in connection.execute(
+        f"SELECT text, n, w FROM ({query}) JOIN name ON id = policy",  # noqa: S608
+        values,
+    ):
+        known = into.get(name, (0, 0.0))
+        into[name] = (known[0] + n, known[1] + weight)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.store.cells import by_latency
 from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
 from otel_fe.store.packing import Packing
-from otel_fe.store.trace_rows import SPLIT_CAUSES
+from otel_fe.store.slots import SPLIT_CAUSES
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from otel_fe.store.reading import Reading
     from otel_fe.store.selection import Selection
@@ -28,6 +30,9 @@ ORDERS: Final = {
     "fastest": "duration_ns",
 }
 """In what order extractions can be asked for."""
+_BY_LATENCY: Final = ("slowest", "fastest")
+_LOOKED_UP: Final = 6_000
+"""How many slots are looked up one by one at most: six weeks, in some milliseconds."""
 
 
 class Traces:
@@ -59,16 +64,48 @@ class Traces:
             offset: How many to leave out before.
         """
         with self._reading.transaction() as connection:
-            where, values = selection.where(connection)
-            query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS}
-                FROM (SELECT * FROM extraction WHERE {where} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?) e
-                JOIN trace t ON t.key = e.trace ORDER BY {", ".join("e." + term for term in ORDERS[order].split(", "))}"""  # noqa: S608
-            rows = connection.execute(query, (*values, limit, offset)).fetchall()
-            names = _names(connection)
-        return [
-            Found(int.from_bytes(row[0], "big"), names.get(row[1], ""), row[2], _extraction(row[3:], names))
-            for row in rows
-        ]
+            return find_in(connection, selection, order, limit, offset)
+
+
+def find_in(
+    connection: sqlite3.Connection, selection: Selection, order: str, limit: int, offset: int = 0
+) -> list[Found]:
+    """Return extractions as `Traces.find` does, in a transaction of the caller's."""
+    where, values = _where(connection, selection, order, limit + offset)
+    query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS}
+        FROM (SELECT * FROM extraction WHERE {where} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?) e
+        JOIN trace t ON t.key = e.trace ORDER BY {", ".join("e." + term for term in ORDERS[order].split(", "))}"""  # noqa: S608
+    return _found(connection, connection.execute(query, (*values, limit, offset)))
+
+
+def found_at(connection: sqlite3.Connection, keys: Iterable[tuple[int, int, int, int]]) -> list[Found]:
+    """Return extractions by their keys, in the order of those: slot, bucket of latency, key of the trace, ordinal."""
+    query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS} FROM extraction e JOIN trace t ON t.key = e.trace
+        WHERE slot = ? AND latency = ? AND trace = ? AND ordinal = ?"""  # noqa: S608
+    return _found(connection, (row for key in keys for row in connection.execute(query, key)))
+
+
+def _found(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[Found]:
+    names = _names(connection)
+    return [
+        Found(int.from_bytes(row[0], "big"), names.get(row[1], ""), row[2], _extraction(row[3:], names)) for row in rows
+    ]
+
+
+def _where(
+    connection: sqlite3.Connection, selection: Selection, order: str, wanted: int
+) -> tuple[str, tuple[int, ...]]:
+    """Return the condition on a selection's rows: by latency, only as far as there are as many as are wanted."""
+    slots = selection.slots
+    if order not in _BY_LATENCY or len(slots) > _LOOKED_UP:
+        return selection.where(connection)
+    seen = 0
+    for latency, count in by_latency(connection, selection, slowest_first=order == "slowest"):
+        seen += count
+        if seen >= wanted:
+            where, values = selection.where(connection, slots)
+            return f"{where} AND latency {'>=' if order == 'slowest' else '<='} ?", (*values, latency)
+    return selection.where(connection)
 
 
 def _names(connection: sqlite3.Connection) -> dict[int, str]:

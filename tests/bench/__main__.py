@@ -12,6 +12,7 @@ from typing import Any
 from tests.bench import report
 from tests.bench.bed import Bed
 from tests.bench.collectors import run_collectors
+from tests.bench.dashboard import run_dashboard
 from tests.bench.engine import run_engine
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
@@ -26,7 +27,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "dashboard")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -98,6 +99,10 @@ def main() -> None:
                 figures = run_collectors(rounds)
                 table, goal = report.collectors(figures)
                 everything[name] = figures
+            elif name == "dashboard":
+                shown = run_dashboard(rounds, quick=arguments.quick)
+                table, goal = report.dashboard(shown)
+                everything[name] = shown
             else:
                 sizes = run_memory(bed, 1 if arguments.quick else 2)
                 table, goal = report.memory(sizes), []

@@ -24,6 +24,8 @@ VIEWS = {
     "explore": "explore?range=1h&feature_set=user_profile",
     "selection": "explore?range=15m&feature_set=user_profile&low=100.000000",
     "objectives": "slo?slo=latency&service=feature-service&feature_set=user_profile",
+    "alerts": "alerts",
+    "what-if": "resources?range=15m&feature_set=user_profile&hit_rate=85&pool_size=8",
     "policies": "policies",
 }
 

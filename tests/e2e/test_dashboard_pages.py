@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from otel_fe.alerting.kept_silence import KeptSilence
 from otel_fe.clock import SystemClock
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.site import Site
 from otel_fe.dashboard.stored import Stored, TraceLink
+from otel_fe.store.silence_file import SilenceFile
 from tests.unit.dashboard.seeded import GROUPS, fill, metrics
 from tests.unit.store.parts import MINUTE, bed
 
@@ -22,7 +25,12 @@ PAGES = (
     "/explore",
     "/explore?low=100.000000",
     "/slo?slo=latency&service=feature-service&feature_set=user_profile",
+    "/alerts",
+    "/alerts?slo=latency&service=feature-service&feature_set=user_profile",
     "/resources",
+    "/resources?hit_rate=85&pool_size=8",
+    "/resources?hit_rate=x&pool_size=0",
+    "/resources?hit_rate=85&pool_size=4",
     "/policies",
 )
 
@@ -138,6 +146,14 @@ def test_nobody_is_shut_out(browser, served, scheme):
     page.locator(".fall summary").nth(1).click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    silences, now = SilenceFile(served[1].directory), time.time_ns()
+    silences.add(KeptSilence("a" * 32, "latency", "feature-service", None, now, now + 10 * MINUTE, "Ada", "why"), now)
+    for path in ("/", "/alerts"):
+        page.goto(served[0] + path)
+        assert "silenced" in page.locator("#alerts").inner_text()
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{path} with a silence: {found.generate_report()}"
+    silences.lift("a" * 32)
     context.close()
 
 
@@ -162,6 +178,69 @@ def test_an_edited_policy_is_replayed(page, served):
     page.get_by_role("button", name="Replay over what is stored").click()
     assert "unheard_of" in page.get_by_role("alert").inner_text()
     assert page.complaints == []
+
+
+def test_as_many_traces_are_replayed_as_are_asked_for(page, served):
+    """The page says which of how many, and from when to when in the reader's zone."""
+    page.goto(f"{served[0]}/policies?range=1h")
+    page.get_by_label("Newest traces of the window, at most").select_option("500")
+    page.get_by_role("button", name="Replay over what is stored").click()
+    assert re.match(r"The newest 500 of 1\s?\d{3} stored traces in this window", page.locator("#replayed").inner_text())
+    assert page.locator("#replayed time").count() == 2
+    assert "UTC" not in page.locator("#replayed").inner_text()
+    assert page.complaints == []
+
+
+def test_an_alert_is_silenced_and_the_silence_lifted_by_keyboard(page, served):
+    """From the alert to the form filled in, to the list, and back."""
+    url, store = served
+    page.goto(f"{url}/alerts")
+    alert = page.locator("#alerts li", has_text="latency objective is broken").first
+    alert.get_by_role("link", name="Silence").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**slo=latency**")
+    assert page.locator("#silence select[name=slo]").input_value() == "latency"
+    page.get_by_label("Your name").focus()
+    page.keyboard.type("Ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type("moving <b>the</b> database")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#silences")
+    row = page.locator(".silences li")
+    assert "moving <b>the</b> database" in row.inner_text()
+    assert "UTC" not in row.inner_text()
+    assert "silenced" in page.locator("#alerts").inner_text()
+    page.goto(url)
+    assert "by Ada: moving <b>the</b> database" in page.locator("#alerts").inner_text()
+    assert len(SilenceFile(store.directory).in_force(time.time_ns())) == 1
+    page.goto(f"{url}/alerts")
+    page.get_by_role("button", name="Lift the silence of Ada").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#silences")
+    assert page.locator(".silences").count() == 0
+    assert SilenceFile(store.directory).in_force(time.time_ns()) == ()
+    assert page.complaints == []
+
+
+def test_what_would_be_is_answered_without_a_script(browser, served):
+    """By the form alone; the address is the answer's, what cannot be read is said, and what is filtered stays."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served[0]}/resources?range=1h&feature_set=user_profile")
+    page.get_by_label("Hit rate, %").fill("70")
+    page.get_by_label("Pool size, connections").fill("8")
+    page.get_by_role("button", name="Calculate").click()
+    query = parse_qs(urlsplit(page.url).query)
+    assert {"hit_rate": ["70"], "pool_size": ["8"], "feature_set": ["user_profile"]}.items() <= query.items()
+    assert "Hit rate 70 % instead of" in page.locator("#answer-hit_rate").inner_text()
+    assert "connections busy on average" in page.locator("#answer-pool_size").inner_text()
+    assert re.fullmatch(r"[\d.]+ ms \(.[\d.]+ ms\)", page.locator("#answer-pool_size .then").inner_text())
+    page.get_by_label("Pool size, connections").fill("2")
+    page.get_by_label("Hit rate, %").fill("many")
+    page.keyboard.press("Enter")
+    assert "use a number of per cent from 0 to 100" in page.get_by_role("alert").inner_text()
+    assert "overloaded" in page.locator("[data-refused=pool_size]").inner_text()
+    context.close()
 
 
 def test_a_reader_signs_in(page, served):

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_fe.model.edges import EDGES
 from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
 from otel_fe.store import KeptExtraction, KeptTrace
+from otel_fe.store.points import MetricPoint
 from tests.unit.store.parts import SPLIT, pairs
 
 NS = 1_000_000_000
@@ -170,6 +171,39 @@ def metrics(minute_ns, service, feature_set, total, slow, errors, misses):
     return ResourceMetrics({"service.name": service, "service.instance.id": "a"}, "otel_fe", tuple(found))
 
 
+POOL_EDGES = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5)
+
+
+def pool_metrics(minute_ns, service="feature-service", requests=12_300, use_s=0.02, wait_s=0.0135, size=5):
+    """Return what a pool told of itself in a minute: uses as random as they come, and the wait that queueing theory expects."""
+    end = minute_ns + MINUTE - NS
+    labels = {"db.client.connection.pool.name": "primary"}
+    below = [round(requests * (1 - math.exp(-edge / use_s))) for edge in POOL_EDGES]
+    uses = tuple(b - a for a, b in zip([0, *below], [*below, requests], strict=True))
+    waits = (requests // 2, *(0,) * 3, requests - requests // 2, *(0,) * 6)
+
+    def histogram(name, counts, total):
+        point = Point(labels, minute_ns, end, Buckets(requests, total, POOL_EDGES, counts))
+        return Metric(f"db.client.connection.{name}", "s", True, (point,))
+
+    told = (histogram("use_time", uses, requests * use_s), histogram("wait_time", waits, requests * wait_s))
+    return [
+        ResourceMetrics({"service.name": service, "service.instance.id": "a"}, "otel_fe", told),
+        MetricPoint(
+            "db.client.connection.max",
+            "{connection}",
+            "gauge",
+            service,
+            labels,
+            "a",
+            0,
+            end,
+            delta=False,
+            value=float(size),
+        ),
+    ]
+
+
 def fill(write, now_ns, minutes=90, seed=1, traces_a_minute=12):
     """Fill a store: the pool of `user_profile` is too small in the last twenty minutes.
 
@@ -209,7 +243,7 @@ def fill(write, now_ns, minutes=90, seed=1, traces_a_minute=12):
                         cause=None if bad else "downstream" if is_slow else None,
                     )
                 )
-        write("metrics", counted)
+        write("metrics", [*counted, *pool_metrics(at)])
         write("trace", *found)
     write("record", *(record(trace_id + n, 20_000_000, time_ns=now_ns, sampled=False) for n in range(1, 40)))
     return trace_id

@@ -11,7 +11,16 @@ from tests.unit.store.parts import MINUTE
 HOSTILE = (
     "\"><script src=//evil.example/x.js></script><img src=x onerror=alert(1)>'{{7*7}}</textarea></title>javascript:"
 )
-PATHS = ["/", "/explore", "/explore?low=100", "/slo", "/resources", "/policies", f"/trace/{0xBAD:032x}"]
+PATHS = [
+    "/",
+    "/explore",
+    "/explore?low=100",
+    "/slo",
+    "/alerts",
+    "/resources?hit_rate=50",
+    "/policies",
+    f"/trace/{0xBAD:032x}",
+]
 
 
 @pytest.fixture

@@ -98,6 +98,24 @@ def test_the_form_replays(traced):
     assert "threshold_ms: 200" in page
 
 
+def test_it_says_how_many_of_how_many_traces_were_replayed(traced):
+    """And which part of the window they are; a trace counts once, whatever it has."""
+    for newest, said in (("3", "The newest 3 of 4 stored traces"), ("", "All 4 stored traces")):
+        form = {"form_token": traced.site._access.form_token(), "policy": slow_only(200), "newest": newest}
+        page = traced.answer("/policies?range=7d", "POST", urlencode(form).encode()).body.decode()
+        assert said in page
+        assert ("Older ones were not replayed" in page) == bool(newest)
+        assert f'data-ms="{(NOW - MINUTE) // 1_000_000}"' in page
+    assert "Newest traces of the window, at most" in traced.text("/policies")
+
+
+@pytest.mark.parametrize("newest", ["0", "-1", "10001", "99999999", "all", "1.5", "\u0664"])
+def test_a_number_of_traces_that_cannot_be_is_said(traced, newest):
+    found = replayed(traced.site._stored, WEEK, slow_only(200), newest)
+    assert "use a whole number from 1 to 10000" in found["problem"]
+    assert found["result"] is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -16,7 +16,7 @@ from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import Selection, kept_trace
 from otel_fe.store.latency import EDGES_NS, bounds_of, bucket_of
-from otel_fe.store.trace_rows import SPLIT_CAUSES
+from otel_fe.store.slots import SPLIT_CAUSES
 from tests.unit.store.parts import HOUR, MINUTE, T0, bed, extraction, otlp, trace
 
 ALL = Selection(0, 1 << 62)

@@ -88,7 +88,9 @@ def test_spans_are_found_by_their_bytes():
     assert counted.finder.find(decoded[0]) is None
 
 
-@pytest.mark.skipif(compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be")
+@pytest.mark.skipif(
+    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+)
 def test_what_finders_remember_is_bounded_and_given_back():
     """Values that never come twice, from many resources, are counted right, and do not fill the memory."""
     before = compiled.spans.remembered_bytes()

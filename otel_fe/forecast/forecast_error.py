@@ -1,0 +1,9 @@
+"""What was measured does not say what was asked."""
+
+from __future__ import annotations
+
+from otel_fe.errors import OtelFeError
+
+
+class ForecastError(OtelFeError, ValueError):
+    """No number can be given; the message says why, and what would help."""

@@ -1,0 +1,14 @@
+"""How extractions lie in their table: in slots of time, and which columns their time is split into."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SPLIT_CAUSES: Final = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
+"""Whose columns are `in_…`, in their order in the table; a test holds them equal to the pipeline's causes."""
+SLOT_NS: Final = 600_000_000_000
+"""Ten minutes: what extractions are ordered by."""
+BY_GROUP: Final = 18
+"""Slots of a cell that tells apart latency, service and feature set: three hours."""
+BY_KIND: Final = 72
+"""Slots of a cell that also tells apart policy, cause, hit and error: twelve hours, since there are many more of them."""
