@@ -129,10 +129,10 @@ cdef inline uint64_t _big(Bytes p) noexcept:
     return value
 
 
-cdef inline uint64_t _little(Bytes p) noexcept:
+cdef inline uint64_t _little(Bytes p, int size) noexcept:
     cdef uint64_t value = 0
     cdef int i
-    for i in range(7, -1, -1):
+    for i in range(size - 1, -1, -1):
         value = value << 8 | p[i]
     return value
 
@@ -251,9 +251,9 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
             if end - p < 8:
                 return False
             if tag == 0x39:
-                span.start_ns = _little(p)
+                span.start_ns = _little(p, 8)
             else:
-                span.end_ns = _little(p)
+                span.end_ns = _little(p, 8)
             p += 8
         elif tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70:  # the kind; how much was dropped
             if p >= end or p[0] >= 0x80:
@@ -264,19 +264,11 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
         elif tag == 0x85:
             if end - p < 5 or p[0] != 0x01:
                 return False
-            span.flags = <uint32_t>(_little_of(p + 1, 4))
+            span.flags = <uint32_t>_little(p + 1, 4)
             p += 5
         else:
             return False
     return span.span_id != 0 and seen >> 1 & 1
-
-
-cdef inline uint64_t _little_of(Bytes p, int size) noexcept:
-    cdef uint64_t value = 0
-    cdef int i
-    for i in range(size - 1, -1, -1):
-        value = value << 8 | p[i]
-    return value
 
 
 def parsed(bytes data not None, type kind not None):

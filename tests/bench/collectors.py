@@ -31,7 +31,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 REQUESTS = 600
 REQUESTS_PER_S = 40
 """500 spans each: 20 000 spans a second."""
-DECISION_WAIT_S = 5
+DECISION_WAIT_S = 30
+"""The Collector's default."""
 _POLICIES = f"""
   tail_sampling:
     decision_wait: {DECISION_WAIT_S}s
