@@ -519,17 +519,18 @@ cdef class Picker:
         return found
 
 
-def named(spans, str prefix not None):
-    """Return the spans whose names begin with a text."""
+def named(spans, str word not None):
+    """Return the spans whose names are a word, or begin with it and a blank."""
     cdef list found = []
     cdef object before = None
-    cdef bint begins = False
+    cdef bint matches = False
+    cdef str prefix = word + " "
     for span in spans:
         name = (<Head>span).name if isinstance(span, Head) else span.name
         if name is not before:  # they are interned
             before = name
-            begins = name.startswith(prefix)
-        if begins:
+            matches = name == word or name.startswith(prefix)
+        if matches:
             found.append(span)
     return found
 

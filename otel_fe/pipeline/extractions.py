@@ -28,6 +28,18 @@ def is_extraction(span: SpanView) -> bool:
     return span.name == semconv.SPAN_NAME or span.name.startswith(_PREFIX)
 
 
+def _plain_extractions(spans: Iterable[SpanView], _name: str) -> list[SpanView]:
+    return [span for span in spans if is_extraction(span)]
+
+
+_extractions: Final = _plain_extractions if compiled.spans is None else compiled.spans.named
+
+
+def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:
+    """Return those of the spans that are extractions'."""
+    return _extractions(spans, semconv.SPAN_NAME)
+
+
 def figures_of(span: SpanView) -> Figures:
     """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
     values = None if _pick is None else _pick(span)

@@ -138,6 +138,16 @@ def test_ids_are_hashed_alike(trace_id, salt):
     assert key_of(trace_id) == plain_key_of(trace_id)
 
 
+@given(st.lists(st.sampled_from(["feature_extraction", "feature_extraction a", "feature_extractions", "a", ""]), max_size=9))
+def test_extractions_are_found_alike(names):
+    """By their whole name, or its first word."""
+    plain_spans = [Span(1, number, name=name) for number, name in enumerate(names, 1)]
+    expected = [span.span_id for span in plain_spans if extractions.is_extraction(span)]
+    assert [span.span_id for span in extractions.extractions_in(plain_spans)] == expected
+    spans = Decoder().decode(encode(plain_spans)).spans if names else []
+    assert [span.span_id for span in extractions.extractions_in(spans)] == expected
+
+
 VALUES = st.one_of(
     st.text(max_size=200),
     st.booleans(),

@@ -17,17 +17,17 @@ from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, Scope
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_fe import compiled, semconv
+from otel_fe import semconv
 from otel_fe.collector.wire.fields import delimited
 from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
 from otel_fe.instrument.metric_points import Collection
 from otel_fe.model import trace_state
 from otel_fe.pipeline.derive import DerivedMetrics
-from otel_fe.pipeline.extractions import figures_of, is_extraction
+from otel_fe.pipeline.extractions import extractions_in, figures_of
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from otel_fe.clock import Clock
     from otel_fe.collector.wire.origins import WireResource
@@ -81,16 +81,13 @@ class Derived:
 
     def record(self, spans: Iterable[SpanView]) -> None:
         """Count those of the spans that are extractions which nobody has counted."""
-        for span in _named(spans, semconv.SPAN_NAME):
-            if _uncounted(span):
-                self._source(span.resource).metrics.record(figures_of(span))
+        for metrics, span in self._uncounted(spans):
+            metrics.record(figures_of(span))
 
     def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
         """Offer spans of a kept trace as exemplars."""
-        for span in _named(spans, semconv.SPAN_NAME):
-            if _uncounted(span):
-                candidate = (figures_of(span), span.end_ns, span.span_id)
-                self._source(span.resource).metrics.offer(trace_id, (candidate,))
+        for metrics, span in self._uncounted(spans):
+            metrics.offer(trace_id, ((figures_of(span), span.end_ns, span.span_id),))
 
     def offer_kept(self, trace_id: int, spans: Iterable[SpanView], _decision: Decision) -> None:
         """Offer them: see `OnKept`."""
@@ -100,6 +97,18 @@ class Derived:
         """Return all metrics as an `ExportMetricsServiceRequest`; empty where there was no extraction."""
         now_ns = self._clock.time_ns()
         return b"".join(source.encode(now_ns) for source in self._sources.values())
+
+    def _uncounted(self, spans: Iterable[SpanView]) -> Iterator[tuple[DerivedMetrics, SpanView]]:
+        """Yield the extractions among spans that nobody has counted, each with the metrics of its resource."""
+        resource, metrics = None, None
+        for span in extractions_in(spans):
+            state = span.trace_state
+            if state and trace_state.sampling(state).threshold is not None:
+                continue
+            if metrics is None or span.resource is not resource:  # those that stand together mostly share it
+                resource = span.resource
+                metrics = self._source(resource).metrics
+            yield metrics, span
 
     def _source(self, resource: object) -> _Source:
         frame = _frame_of(resource)
@@ -119,18 +128,6 @@ class Derived:
         value = AnyValue(string_value=self._instance_id)
         described.resource.attributes.append(KeyValue(key=COLLECTOR_INSTANCE_ID, value=value))
         return bytes(described.SerializeToString())
-
-
-def _plainly_named(spans: Iterable[SpanView], prefix: str) -> list[SpanView]:
-    return [span for span in spans if span.name.startswith(prefix)]
-
-
-_named: Final = _plainly_named if compiled.spans is None else compiled.spans.named
-
-
-def _uncounted(span: SpanView) -> bool:
-    state = span.trace_state
-    return is_extraction(span) and (not state or trace_state.sampling(state).threshold is None)
 
 
 def _frame_of(resource: object) -> bytes:
