@@ -138,7 +138,11 @@ def test_ids_are_hashed_alike(trace_id, salt):
     assert key_of(trace_id) == plain_key_of(trace_id)
 
 
-@given(st.lists(st.sampled_from(["feature_extraction", "feature_extraction a", "feature_extractions", "a", ""]), max_size=9))
+@given(
+    st.lists(
+        st.sampled_from(["feature_extraction", "feature_extraction a", "feature_extractions", "a", ""]), max_size=9
+    )
+)
 def test_extractions_are_found_alike(names):
     """By their whole name, or its first word."""
     plain_spans = [Span(1, number, name=name) for number, name in enumerate(names, 1)]

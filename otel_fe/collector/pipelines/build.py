@@ -120,11 +120,12 @@ class PipelineBuilder:
         exporters = {str(i): self._exporters[str(i)] for i in pipeline.exporters if str(i) in self._exporters}
         after = processors[samplers[0] + 1 :] if samplers else processors
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
-        if exporters.keys() & set(self._surroundings.durable):
-            batch = None
+        durable = bool(exporters.keys() & set(self._surroundings.durable))
+        if durable:
+            batch = None  # what has been acknowledged is on disk before the answer
         for settings in (processors[place][1] for place in samplers):
             if isinstance(settings, TailSampling):
-                sampled = SampledPipeline(name, settings, exporters, batch, self._clock)
+                sampled = SampledPipeline(name, settings, exporters, batch, self._clock, at_once=durable)
                 sampled.behind = [self._connectors[c].connector for c in self._ends(pipeline)]
                 self._sampled[identifier] = sampled
         if not samplers:

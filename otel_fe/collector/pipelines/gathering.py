@@ -1,11 +1,14 @@
-"""The `batch` processor: holds what comes until there is enough of it, or until its time is up."""
+"""Holds what comes until there is enough of it, or until its time is up: as a `batch` processor says, or between two sends."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from otel_fe.config.processors import Batch
+
+_MOST_PAUSED: Final = 5_000
+"""Items that end a pause."""
 
 Part = TypeVar("Part")
 
@@ -14,13 +17,17 @@ class Gathering(Generic[Part]):
     """Parts of a batch in the making. Not thread-safe: its owner holds a lock.
 
     Args:
-        settings: Of the `batch` processor; None where there is none: everything is due at once.
+        settings: Of the `batch` processor; None where there is none: what comes is due at once.
+        pause_ns: How long nothing is due after something was. A request to a backend costs as much as a hundred spans, and under
+            load one for every request that came would be a good part of the work; what comes now and then still leaves at once.
     """
 
-    def __init__(self, settings: Batch | None) -> None:
+    def __init__(self, settings: Batch | None, pause_ns: int = 0) -> None:
         # As in the Collector, a size of 0 and a time of 0 both send at once.
         self._size = settings.send_batch_size if settings is not None else 0
         self._timeout_ns = settings.timeout_ns if settings is not None else 0
+        self._pause_ns = pause_ns
+        self._paused_until_ns = 0
         self._parts: list[Part] = []
         self._since_ns = 0
         self.items = 0
@@ -37,8 +44,12 @@ class Gathering(Generic[Part]):
 
     def take_due(self, now_ns: int) -> list[Part]:
         """Take all parts, if it is time to send them; else none."""
-        waits = self.items < self._size and now_ns - self._since_ns < self._timeout_ns
-        return [] if waits or not self._parts else self.take()
+        if not self._parts or (self.items < self._size and now_ns - self._since_ns < self._timeout_ns):
+            return []
+        if now_ns < self._paused_until_ns and self.items < _MOST_PAUSED:
+            return []
+        self._paused_until_ns = now_ns + self._pause_ns
+        return self.take()
 
     def take(self) -> list[Part]:
         """Take all parts."""

@@ -74,7 +74,10 @@ class MemoryLimit:
             )
 
     def check(self) -> None:
-        """Refuse a request, if there is too much memory in use; looked up once every `check_interval`.
+        """Refuse a request, if there is too much memory in use.
+
+        Memory is given back to the system, and refusing ends, once every `check_interval` at most. Refusing begins at once: the
+        requests of one interval can be more than there is room for, and looking costs little beside taking one.
 
         Raises:
             PressureError: There is.
@@ -86,6 +89,8 @@ class MemoryLimit:
                 self.above = self._is_above()
             finally:
                 self._lock.release()
+        elif not self.above:
+            self.above = self._rss() >= self.soft_bytes
         if self.above:
             raise PressureError(
                 "memory", f"more than {self.soft_bytes // _MIB} MiB of memory in use", self._interval_ns / 1e9

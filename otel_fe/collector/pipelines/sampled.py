@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     OnKept = Callable[[int, Sequence[SpanView], Decision], None]
 
 _EARLIER: Final = 2
+_PAUSE_NS: Final = 50_000_000
+"""Between two sends; the next tick, of ten a second, is the latest."""
 
 
 class SampledPipeline:
@@ -43,6 +45,7 @@ class SampledPipeline:
         batch: Of a `batch` processor behind the sampler; None where there is none. One before it has nothing to do: spans are
             handed to the sampler as they come, and are not in requests there.
         clock: Both clocks.
+        at_once: Send what is kept within the request that it came with, however many there are.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class SampledPipeline:
         exporters: Mapping[str, Exporter],
         batch: BatchSettings | None,
         clock: Clock,
+        *,
+        at_once: bool = False,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -66,7 +71,7 @@ class SampledPipeline:
         self.earlier_records: list[DecisionRecords] = []
         """Decisions of the samplers before this one, newest first."""
         self._clock = clock
-        self._gathering: Gathering[Kept] = Gathering(batch)
+        self._gathering: Gathering[Kept] = Gathering(batch, 0 if at_once or batch is not None else _PAUSE_NS)
 
     # --- under the engine's lock ---------------------------------------------------------------------------------------
 

@@ -78,11 +78,28 @@ def test_batch_behind_the_sampler():
     assert len(spans_of(bench.exporters["nop"].data[1])) == 2
 
 
-def test_batch_does_not_hold_what_goes_to_a_queue_on_disk():
-    """It would be acknowledged, and in memory only."""
-    bench = Bench(SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"), durable=["nop"])
+def test_what_is_kept_soon_after_a_send_waits_for_the_next():
+    """For 50 ms: under load, a request to the backend for every one that came would be a good part of the work."""
+    bench = Bench(SAMPLED)
     bench.take(payload(1, slow=True))
-    assert bench.exporters["nop"].payloads
+    bench.take(payload(2, slow=True))
+    bench.take(payload(3, slow=True))
+    (first,) = bench.exporters["nop"].data
+    bench.clock.advance(0.05)
+    bench.engine.tick()
+    assert [len(spans_of(data)) for data in (first, bench.exporters["nop"].data[1])] == [2, 4]
+    bench.clock.advance(0.05)
+    bench.take(payload(4, slow=True))
+    assert len(bench.exporters["nop"].data) == 3, "after that long, at once"
+
+
+@pytest.mark.parametrize("processors", ["[tail_sampling]", "[tail_sampling, batch]"])
+def test_nothing_is_held_that_goes_to_a_queue_on_disk(processors):
+    """It would be acknowledged, and in memory only."""
+    bench = Bench(SAMPLED.replace("[tail_sampling]", processors), durable=["nop"])
+    for trace in range(1, 4):
+        bench.take(payload(trace, slow=True))
+        assert len(bench.exporters["nop"].payloads) == trace
 
 
 def test_counted_before_and_behind_the_sampler():
