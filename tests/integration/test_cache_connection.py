@@ -132,7 +132,7 @@ def popular(keys, count):
 
 @pytest.mark.parametrize("sample", [100_000, 2_048])
 def test_the_hit_ratio_at_another_size_is_as_predicted(tmp_path, sample):
-    """From what was looked up with 8 MB, to a few points at 6, 12 and the advised size: with all keys, and a seventh of them."""
+    """From what was looked up with 8 MB, to 5 points at 6, 12 and the advised size with all keys, and to 10 with a seventh of them."""
     keys = popular(20_000, 45_000)
     with (
         redis_server(tmp_path / "r", "--maxmemory", "8000000", "--maxmemory-policy", "allkeys-lru") as port,
@@ -154,16 +154,16 @@ def test_the_hit_ratio_at_another_size_is_as_predicted(tmp_path, sample):
         assert cache.hit_ratio == pytest.approx(seen, abs=0.01)
         (memory,) = (one for one in stats.recommendations if one.setting == "maxmemory")
         assert memory.current == 8_000_000 < memory.advised
-        assert memory.hit_ratio[0] == pytest.approx(seen, abs=0.05)
+        assert memory.hit_ratio[0] == pytest.approx(seen, abs=0.05 if sample == 100_000 else 0.1)
         predicted[memory.advised] = memory.hit_ratio[1]
         for size, ratio in predicted.items():
             client.flushall()
             client.config_set("maxmemory", size)
             looked_up(client, keys[:20_000])
-            # Redis' LRU is approximate, which costs hits where a cache is small; nobody is advised to shrink theirs.
-            assert looked_up(client, keys[20_000:]) == pytest.approx(ratio, abs=0.05 if size > 8_000_000 else 0.09), (
-                size
-            )
+            # Redis' LRU is approximate, which costs hits where a cache is small; nobody is advised to shrink theirs. Which keys
+            # are in the sample is by chance, and with a seventh of them that is a few points more or less.
+            allowed = (0.05 if size > 8_000_000 else 0.09) + (0.0 if sample == 100_000 else 0.05)
+            assert looked_up(client, keys[20_000:]) == pytest.approx(ratio, abs=allowed), size
 
 
 def test_the_hit_ratio_at_another_lifetime_is_as_predicted(tmp_path):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,9 @@ def test_it_serves_the_page_while_it_runs_and_until_ctrl_c(store, tmp_path):
     command = [OTEL_FE, "demo", "--store", store, "--seconds", "2", "--dashboard", "localhost:0"]
     out, err = tmp_path / "out", tmp_path / "err"
     with out.open("w") as stdout, err.open("w") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=clean)
+        # Whoever runs the tests in the background may have its children ignore Ctrl-C.
+        heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=clean, preexec_fn=heed)  # noqa: PLW1509
         try:
             until(lambda: "the dashboard is on http://" in err.read_text(), 60)
             base = re.search(r"http://\S+?(?=/;)", err.read_text())[0]
