@@ -547,7 +547,8 @@ cdef class _Known:
     cdef int64_t *edges
     cdef int count
 
-    def __cinit__(self, series, edges):
+    def __cinit__(self, series):
+        edges = getattr(series.aggregate, "edges", None)
         self.series = series
         self.aggregate = None
         self.edges = NULL
@@ -568,7 +569,7 @@ cdef class _Known:
         cdef int low = 0, high = self.count, middle
         self.series.seen_ns = now_ns
         if self.aggregate is None:
-            self.series.record(duration_ns)
+            self.series.record(duration_ns, 1)
             return
         while low < high:
             middle = (low + high) // 2
@@ -643,14 +644,8 @@ cdef class Finder:
             size += 2 + pair.value_size
         return PyBytes_FromStringAndSize(<const char *>key, size)
 
-    def learn(self, span, series, edges):
-        """Remember the series of a span.
-
-        Args:
-            span: Of any kind.
-            series: Found the plain way.
-            edges: Of its durations in ns; None where they are counted otherwise.
-        """
+    def learn(self, span, series):
+        """Remember the series of a span, of whatever kind that is."""
         global _remembered
         cdef Py_ssize_t size
         if not isinstance(span, Head):
@@ -660,18 +655,21 @@ cdef class Finder:
             return
         size = len(key) + ABOUT_BYTES
         if _remembered + size <= MOST_BYTES:
-            self.known[key] = _Known(series, edges)
+            self.known[key] = _Known(series)
             self.held += size
             _remembered += size
 
+    cdef _Known look(self, Head span):
+        """Return what is known of a span's series; None where that is nothing."""
+        cdef PyObject *known
+        key = self.key(span)
+        known = NULL if key is None else PyDict_GetItem(self.known, key)
+        return None if known == NULL else <_Known>known
+
     def find(self, span):
         """Return the series of a span; None where it is not known."""
-        cdef PyObject *known
-        if not isinstance(span, Head):
-            return None
-        key = self.key(<Head>span)
-        known = NULL if key is None else PyDict_GetItem(self.known, key)
-        return None if known == NULL else (<_Known>known).series
+        known = self.look(<Head>span) if isinstance(span, Head) else None
+        return None if known is None else (<_Known>known).series
 
     def clear(self):
         """Forget all; where series have gone."""
@@ -689,14 +687,13 @@ def record(spans, dict sources not None, now_ns):
         sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
         now_ns: Unix time.
     """
-    cdef list left = []
+    cdef list left = [], all_known = []
     cdef Head span
     cdef PyObject *known
     cdef object source = None, resource = None
     cdef tuple finders = None
     cdef Finder finder
     cdef _Known found
-    cdef bytes key
     cdef int64_t duration_ns
     for each in spans:
         if not isinstance(each, Head):
@@ -716,27 +713,16 @@ def record(spans, dict sources not None, now_ns):
         duration_ns = <int64_t>span.end_ns - <int64_t>span.start_ns
         if duration_ns < 0:
             duration_ns = 0
-        if len(finders) == 1:
-            finder = <Finder>finders[0]
-            key = finder.key(span)
-            known = NULL if key is None else PyDict_GetItem(finder.known, key)
-            if known == NULL:
-                left.append(span)
-            else:
-                (<_Known>known).record(duration_ns, now_ns)
-            continue
-        all_known = []
+        all_known.clear()
         for finder in finders:
-            key = finder.key(span)
-            known = NULL if key is None else PyDict_GetItem(finder.known, key)
-            if known == NULL:
+            found = finder.look(span)
+            if found is None:
+                left.append(span)
                 break
-            all_known.append(<object>known)
+            all_known.append(found)
         else:
             for found in all_known:
                 found.record(duration_ns, now_ns)
-            continue
-        left.append(span)
     return left
 
 

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 _SYSTEM: Final = "db.system.name"
 _OLD_SYSTEM: Final = "db.system"
-_CALLS: Final = frozenset((spans_.CLIENT, spans_.PRODUCER))
+_CALLS: Final = (spans_.CLIENT, spans_.PRODUCER)
 _MOST_KINDS: Final = 10_000
-_NEVER: Final = 1 << 64
-"""Later than every start that a span can have."""
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -86,26 +84,21 @@ class ReceivedTrace:
         self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
 
     def _add_up(self, spans: Sequence[SpanView], now_ns: int) -> None:
-        start, end, statuses, flags = self.start_ns or _NEVER, self.end_ns, self.statuses, self.flags
-        status_before = None
+        start, end, statuses, flags = self.start_ns, self.end_ns, self.statuses, self.flags
         for span in spans:  # flat: this is done for every span there is
             begun = span.start_ns
-            if 0 < begun < start:
+            if begun and (not start or begun < start):
                 start = begun
-            ended = span.end_ns
-            if ended > end:
-                end = ended
-            status = span.status
-            if status != status_before:  # mostly, all are alike
-                status_before = status
-                statuses |= _BITS.get(status, 0)
+            if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
+                end = span.end_ns
+            statuses |= _BITS.get(span.status, 0)
             flags |= span.flags
             if not span.parent_id:
                 self.rooted_ns = self.rooted_ns or now_ns
             if span.trace_state:
                 self.stated = True
                 self._told = None
-        self.start_ns, self.end_ns, self.statuses, self.flags = 0 if start is _NEVER else start, end, statuses, flags
+        self.start_ns, self.end_ns, self.statuses, self.flags = start, end, statuses, flags
 
     @property
     def duration_ns(self) -> int:
@@ -158,17 +151,17 @@ class ReceivedTrace:
     def _is_whole(self) -> bool:
         spans = self.spans
         ids = {span.span_id for span in spans}
-        ids.add(0)  # the parent of a root
-        parents = {span.parent_id for span in spans}
-        if not parents <= ids:
-            return False
-        known = _databases
+        unanswered = False
         for span in spans:
-            if span.kind in _CALLS and span.span_id not in parents:
-                database = known.get((span.scope, span.name))
-                if not (_of_database(span) if database is None else database):
-                    return False
-        return True
+            parent = span.parent_id
+            if parent and parent not in ids:
+                return False
+            if span.kind in _CALLS and not _of_database(span):
+                unanswered = True
+        if not unanswered:
+            return True
+        parents = {span.parent_id for span in spans}
+        return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
 
 
 _databases: dict[tuple[ScopeView, str], bool] = {}
@@ -176,8 +169,11 @@ _databases: dict[tuple[ScopeView, str], bool] = {}
 
 
 def _of_database(span: SpanView) -> bool:
-    if len(_databases) >= _MOST_KINDS:
-        _databases.clear()
-    attributes = span.attributes
-    found = _databases[span.scope, span.name] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
-    return found
+    kind = (span.scope, span.name)
+    known = _databases.get(kind)
+    if known is None:
+        if len(_databases) >= _MOST_KINDS:
+            _databases.clear()
+        attributes = span.attributes
+        known = _databases[kind] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
+    return known

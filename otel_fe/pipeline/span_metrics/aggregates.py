@@ -22,7 +22,7 @@ class Aggregate(Protocol):
         """How many spans."""
         ...
 
-    def record(self, duration_ns: int, times: int = 1) -> None:
+    def record(self, duration_ns: int, times: int) -> None:
         """Count a span, `times` over."""
         ...
 
@@ -43,7 +43,7 @@ class Count:
     def __init__(self) -> None:
         self.count = 0
 
-    def record(self, duration_ns: int, times: int = 1) -> None:  # noqa: ARG002
+    def record(self, duration_ns: int, times: int) -> None:  # noqa: ARG002
         """Count a span, `times` over."""
         self.count += times
 
@@ -72,10 +72,10 @@ class ExplicitDurations:
         """How many durations have been recorded."""
         return sum(self.buckets)
 
-    def record(self, duration_ns: int, times: int = 1) -> None:
+    def record(self, duration_ns: int, times: int) -> None:
         """Count a duration; one equal to an edge belongs to the bucket below it."""
         self.buckets[bisect_left(self.edges, duration_ns)] += times
-        self.total_ns += duration_ns if times == 1 else duration_ns * times
+        self.total_ns += duration_ns * times
 
     def bucket(self, duration_ns: int) -> int:
         """Return the bucket that a duration is counted in."""
@@ -101,7 +101,7 @@ class ExponentialDurations:
         """How many durations have been recorded."""
         return self.histogram.count
 
-    def record(self, duration_ns: int, times: int = 1) -> None:
+    def record(self, duration_ns: int, times: int) -> None:
         """Count a duration."""
         if times:
             self.histogram.record(duration_ns / self.per_unit, times)

@@ -88,12 +88,9 @@ class SpanMetricsConnector:
                     key = dimensions.unusual_key(key, span, adjusted)
                 series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
                 if counted.finder is not None:
-                    counted.learn(span, series)
+                    counted.finder.learn(span, series)
                 series.seen_ns = now_ns
-                if adjusted is None:
-                    series.record(duration_ns)
-                else:
-                    series.record(duration_ns, series.whole(adjusted))
+                series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
             if source.measured.events is not None:
                 self._record_events(source, source.measured.events, span, now_ns, adjusted)
 
@@ -105,7 +102,7 @@ class SpanMetricsConnector:
             key = counted.dimensions.key(span, adjusted)
             series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
             series.seen_ns = now_ns
-            series.record(0, series.whole(adjusted) if adjusted is not None else 1)
+            series.record(0, 1 if adjusted is None else series.whole(adjusted))
 
     def offer(self, spans: Iterable[SpanView]) -> None:
         """Offer the spans of a kept trace, which have been counted, as exemplars."""

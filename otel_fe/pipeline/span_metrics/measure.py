@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
-from otel_fe.pipeline.span_metrics.aggregates import Count, ExplicitDurations, durations
+from otel_fe.pipeline.span_metrics.aggregates import Count, durations
 from otel_fe.pipeline.span_metrics.dimensions import Dimensions
 from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 
@@ -107,12 +107,6 @@ class Counted:
         """Return the series that a span was counted in."""
         found: Series | None = None if self.finder is None else self.finder.find(span)
         return self.series.of(self.dimensions.key(span, adjusted)) if found is None else found
-
-    def learn(self, span: SpanView, series: Series) -> None:
-        """Let the finder know which series a span belongs to."""
-        if self.finder is not None:
-            aggregate = series.aggregate
-            self.finder.learn(span, series, aggregate.edges if isinstance(aggregate, ExplicitDurations) else None)
 
     def forget(self) -> None:
         """Forget which series spans belong to; where series have gone."""

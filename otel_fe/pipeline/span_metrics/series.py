@@ -26,7 +26,7 @@ class Series:
     def __init__(self, aggregate: Aggregate, attributes: Attributes, now_ns: int) -> None:
         self.aggregate = aggregate
         self.record = aggregate.record
-        """Counts a duration in ns, once or so many times over."""
+        """Counts a duration in ns, so many times over."""
         self.attributes = attributes
         self.start_ns = now_ns
         """Unix time of its first span."""

@@ -94,13 +94,13 @@ def test_spans_are_found_by_their_bytes():
 def test_what_finders_remember_is_bounded_and_given_back():
     """Values that never come twice, from many resources, are counted right, and do not fill the memory."""
     before = compiled.spans.remembered_bytes()
-    finder, series = compiled.spans.Finder(["shop"]), SimpleNamespace()
+    finder, series = compiled.spans.Finder(["shop"]), SimpleNamespace(aggregate=None)
     decoder = Decoder()
     for batch in range(100):
         attributes = [{"shop": f"{batch}-{n}-{'x' * 900}"} for n in range(500)]
         spans = [Span(1, n + 1, name="a", attributes=held, resource=RESOURCES[0]) for n, held in enumerate(attributes)]
         for span in decoder.decode(encode(spans)).spans:
-            finder.learn(span, series, None)
+            finder.learn(span, series)
     assert 30 << 20 < compiled.spans.remembered_bytes() <= 32 << 20
     finder.clear()
     assert compiled.spans.remembered_bytes() == before
