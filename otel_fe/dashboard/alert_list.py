@@ -38,22 +38,24 @@ class ShownAlert:
 
 def alerts_of(stored: Stored, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
     """Return the alerts that are true now, pages first, silenced ones last."""
-    return shown_alerts(stored, stored.slo_states(), service, feature_set)
+    return of_group(every_alert(stored, stored.slo_states()), service, feature_set)
 
 
-def shown_alerts(
-    stored: Stored, states: tuple[SloState, ...], service: str | None, feature_set: str | None
-) -> list[ShownAlert]:
-    """Return the same, of states that are known already."""
-    found = _burning(stored, states) + _told(stored)
-    wanted = [
+def every_alert(stored: Stored, states: tuple[SloState, ...]) -> list[ShownAlert]:
+    """Return those of all groups, of states that are known already."""
+    return sorted(
+        _burning(stored, states) + _told(stored),
+        key=lambda one: (one.silence is not None, one.severity != PAGE, one.service, one.feature_set, one.title),
+    )
+
+
+def of_group(alerts: list[ShownAlert], service: str | None, feature_set: str | None) -> list[ShownAlert]:
+    """Return those of a service and a feature set, as far as they are given; what has no feature set is of every one."""
+    return [
         one
-        for one in found
+        for one in alerts
         if service in (None, one.service) and (feature_set in (None, one.feature_set) or not one.feature_set)
     ]
-    return sorted(
-        wanted, key=lambda one: (one.silence is not None, one.severity != PAGE, one.service, one.feature_set, one.title)
-    )
 
 
 def silences_of(stored: Stored) -> tuple[KeptSilence, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard.alert_list import shown_alerts
+from otel_fe.dashboard.alert_list import every_alert, of_group
 from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def alerts_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
     """
     states = stored.slo_states()
-    everything = shown_alerts(stored, states, None, None)
+    everything = every_alert(stored, states)
     problem = ""
     try:
         silences = stored.silences.in_force(stored.now_ns())
@@ -39,7 +39,7 @@ def alerts_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         silences, problem = (), str(error)
     groups = sorted({(state.group.service, state.group.feature_set) for state in states})
     return {
-        "alerts": shown_alerts(stored, states, address.service or None, address.feature_set or None),
+        "alerts": of_group(everything, address.service or None, address.feature_set or None),
         "silences": [
             {
                 "silence": one,

@@ -57,10 +57,10 @@ def at_pool_size(
     """
     traffic = _traffic(sample, pool, processes)
     before, after = waits_at(traffic, traffic.size), waits_at(traffic, size)
-    _believable(traffic, processes)
+    _believable(traffic, before, processes)
     durations, weights = at_size(sample.group, before, after, part)
     confidence, because = of_the_sample(sample, now, counted_p95_ns)
-    grades, reasons = _grades(pool, traffic, size)
+    grades, reasons = _grades(pool, traffic, before, size)
     return Outcome(
         f"{quantity.count(size)} instead of {quantity.count(traffic.size)} connections in {pool.label}",
         now,
@@ -92,7 +92,7 @@ def _traffic(sample: ObservedSample, pool: PoolTraffic, processes: int) -> Traff
     return Traffic(pool.size, pool.rate / processes, pool.use_s, pool.wait_s, 1.0, pool.use_variability)
 
 
-def _believable(traffic: Traffic, processes: int) -> None:
+def _believable(traffic: Traffic, before: Waits, processes: int) -> None:
     """Refuse to go on from a theory that does not even say what there is.
 
     Raises:
@@ -100,19 +100,13 @@ def _believable(traffic: Traffic, processes: int) -> None:
     """
     if 1 / _FAR <= traffic.agreement <= _FAR:
         return
-    theory, seen = _present_wait_s(traffic), traffic.wait_s
+    theory, seen = before.mean_s, traffic.wait_s
     where = f" in each of {processes} processes" if processes > 1 else ""
     raise ForecastError(
         f"With {traffic.load:.3g} of {traffic.size} connections busy on average{where} callers would wait "
         f"{quantity.duration(theory * 1e9)} in the mean, and {quantity.duration(seen * 1e9)} was seen: queueing theory does not "
         "describe this pool. See whether the number of processes is right, and choose a window in which the load is even."
     )
-
-
-def _present_wait_s(traffic: Traffic) -> float:
-    """Return the mean wait that the theory alone gives at the present size."""
-    agreement = traffic.agreement
-    return traffic.wait_at(traffic.size) / (agreement if _FAIR <= agreement <= 1 / _FAIR else 1.0)
 
 
 def _arithmetic(
@@ -143,11 +137,11 @@ def _waiting(waits: Waits) -> str:
     return f"{quantity.percent(waits.share)} wait {quantity.duration(waits.each_s * 1e9)} each"
 
 
-def _grades(pool: PoolTraffic, traffic: Traffic, size: int) -> tuple[list[str], list[str]]:
+def _grades(pool: PoolTraffic, traffic: Traffic, before: Waits, size: int) -> tuple[list[str], list[str]]:
     agreement = traffic.agreement
     near = min(agreement, 1 / agreement) if agreement else 0.0
     grades = [graded(near, _FAIR, _CLOSE), graded(pool.requests, _FEW, _MANY)]
-    theory = quantity.duration(_present_wait_s(traffic) * 1e9)
+    theory = quantity.duration(before.mean_s * 1e9)
     seen = quantity.duration(pool.wait_s * 1e9)
     said = [
         f"{quantity.count(pool.requests, 'requests')} in the window",

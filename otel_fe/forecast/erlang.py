@@ -61,8 +61,16 @@ def open_wait(
         return 0.0
     if load >= servers:
         return math.inf
-    exponential = erlang_c(servers, load) * service_s / (servers - load)
-    return exponential * (arrivals_variability + service_variability) / 2
+    return erlang_c(servers, load) * wait_of_those_who_do(
+        servers, load, service_s, arrivals_variability, service_variability
+    )
+
+
+def wait_of_those_who_do(
+    servers: int, load: float, service_s: float, arrivals_variability: float = 1.0, service_variability: float = 1.0
+) -> float:
+    """Return the mean wait in seconds of callers that have to wait: see `open_wait`. The load is below the number of servers."""
+    return service_s / (servers - load) * (arrivals_variability + service_variability) / 2
 
 
 def closed_wait(servers: int, callers: int, think_s: float, service_s: float) -> float:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.forecast.erlang import erlang_c
+from otel_fe.forecast.erlang import erlang_c, wait_of_those_who_do
 from otel_fe.forecast.forecast_error import ForecastError
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def waits_at(traffic: Traffic, size: int) -> Waits:
             f"At {size} the pool would be overloaded: {load:.3g} connections are busy on average, so that callers would wait "
             f"longer and longer. Ask for {math.floor(load) + 1} or more."
         )
-    variability = (traffic.arrivals_variability + traffic.use_variability) / 2
-    return Waits(erlang_c(size, load), traffic.use_s / (size - load) * variability)
+    each_s = wait_of_those_who_do(size, load, traffic.use_s, traffic.arrivals_variability, traffic.use_variability)
+    return Waits(erlang_c(size, load), each_s)
 
 
 def at_size(group: Sequence[Observed], now: Waits, then: Waits, part: float = 1.0) -> tuple[list[int], list[float]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.store.cell_rows import SPANS
 from otel_fe.store.latency import EDGES_NS, bucket_of
 from otel_fe.store.schema import CELLS_SINCE
-from otel_fe.store.selection import number_of
 from otel_fe.store.slots import BY_GROUP, BY_KIND, SLOT_NS
 
 if TYPE_CHECKING:
@@ -111,19 +110,9 @@ def _condition(
     connection: sqlite3.Connection, selection: Selection, latencies: tuple[int, int]
 ) -> tuple[str, tuple[int, ...]]:
     terms, values = ["latency >= ? AND latency < ?"], [*latencies]
-    for column, name in (
-        ("service", selection.service),
-        ("feature_set", selection.feature_set),
-        ("policy", selection.policy),
-        ("cause", selection.cause),
-    ):
-        if name is not None:
-            terms.append(f"{column} = ?")
-            values.append(number_of(connection, name))
-    for column, truth in (("cache_hit", selection.cache_hit), ("error", selection.error)):
-        if truth is not None:
-            terms.append(f"{column} = ?")
-            values.append(int(truth))
+    for column, number in selection.equalities(connection):
+        terms.append(f"{column} = ?")
+        values.append(number)
     if not selection.whole_traces:
         terms.append("feature_set > 0")
     return " AND ".join(terms), tuple(values)

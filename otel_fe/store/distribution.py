@@ -44,9 +44,7 @@ class Distribution:
         if packed:
             # Rows of one series mostly have the same first and last bucket: those are added side by side.
             first, counts = unpacked(packed)
-            key = (shape, first, len(counts))
-            known = self._rows.get(key)
-            self._rows[key] = counts if known is None else list(map(add, known, counts))
+            self._add_row((shape, first, len(counts)), counts)
 
     def merge(self, other: Distribution) -> None:
         """Add all of another."""
@@ -56,8 +54,11 @@ class Distribution:
         for scale, total in other._totals.items():
             self._totals[scale] = self._totals.get(scale, 0) + total
         for key, counts in other._rows.items():
-            known = self._rows.get(key)
-            self._rows[key] = counts if known is None else list(map(add, known, counts))
+            self._add_row(key, counts)
+
+    def _add_row(self, key: tuple[Shape, int, int], counts: Sequence[int]) -> None:
+        known = self._rows.get(key)
+        self._rows[key] = counts if known is None else list(map(add, known, counts))
 
     def quantile(self, share: float) -> float | None:
         """Return the value that `share` (0..1) of all values do not exceed, in the metric's unit; None without any."""

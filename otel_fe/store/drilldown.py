@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.pipeline.causes import Explained
 from otel_fe.store.attribute_counts import attribute_counts_in, attribute_counts_of
-from otel_fe.store.slots import SPLIT_CAUSES
-from otel_fe.store.trace_totals import explained_in, totals_in
+from otel_fe.store.slots import SPLIT_COLUMNS
+from otel_fe.store.trace_totals import explained_in, explained_of, totals_in
 from otel_fe.store.traces import find_in, found_at
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
+    from otel_fe.pipeline.causes import Explained
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.kept import Found
     from otel_fe.store.reading import Reading
@@ -82,15 +82,7 @@ def _of_few(
     return Drilldown(
         totals,
         found_at(connection, [row[:4] for row in shown]),
-        [
-            Explained(
-                row.duration_ns,
-                dict(zip(SPLIT_CAUSES, row.split, strict=True)) if row.split[0] is not None else {},
-                row.weight,
-                row.cache_hit == 0,
-            )
-            for row in rows[:explained]
-        ],
+        [explained_of(row.duration_ns, row.weight, row.cache_hit, row.split) for row in rows[:explained]],
         attribute_counts_of(connection, [(row.span_id, row.weight, row.trace) for row in rows], attributes)
         if attributes
         else None,
@@ -110,12 +102,11 @@ class _Row(NamedTuple):
     cache_hit: int | None
     span_id: bytes
     split: tuple[Any, ...]
-    """In ns, in the order of `SPLIT_CAUSES`; None throughout where it is not known."""
+    """In ns, by `SPLIT_COLUMNS`; None throughout where it is not known."""
 
 
 _COLUMNS: Final = (
-    "slot, latency, trace, ordinal, start_ns, duration_ns, coalesce(weight, 1), cache_hit, span_id, "
-    + ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
+    "slot, latency, trace, ordinal, start_ns, duration_ns, coalesce(weight, 1), cache_hit, span_id, " + SPLIT_COLUMNS
 )
 _KEYS: Final[dict[str, Callable[[_Row], int]]] = {
     "newest": lambda row: -row.start_ns,

@@ -9,7 +9,7 @@ from otel_fe.store.slots import SLOT_NS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _INT64_MAX = (1 << 63) - 1
 
@@ -55,6 +55,19 @@ class Selection:
         ordered = f"slot >= {slots.start} AND slot < {slots.stop}"
         among = ordered if only is None else f"slot IN ({', '.join(map(str, only))})"
         terms = [f"{among} AND start_ns >= ? AND start_ns < ?"]
+        for column, number in self.equalities(connection):
+            terms.append(f"{column} = ?")
+            values.append(number)
+        for term, value in (("duration_ns >= ?", self.min_duration_ns), ("duration_ns < ?", self.max_duration_ns)):
+            if value is not None:
+                terms.append(term)
+                values.append(min(value, _INT64_MAX))
+        if not self.whole_traces:
+            terms.append("feature_set IS NOT NULL")
+        return " AND ".join(terms), tuple(values)
+
+    def equalities(self, connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+        """Yield the columns that must hold some number, and that; they stand in `extraction` and in `cell`."""
         for column, name in (
             ("service", self.service),
             ("feature_set", self.feature_set),
@@ -62,23 +75,13 @@ class Selection:
             ("policy", self.policy),
         ):
             if name is not None:
-                terms.append(f"{column} = ?")
-                values.append(number_of(connection, name))
-        for term, value in (
-            ("duration_ns >= ?", self.min_duration_ns),
-            ("duration_ns < ?", self.max_duration_ns),
-            ("error = ?", self.error),
-            ("cache_hit = ?", self.cache_hit),
-        ):
-            if value is not None:
-                terms.append(term)
-                values.append(min(int(value), _INT64_MAX))
-        if not self.whole_traces:
-            terms.append("feature_set IS NOT NULL")
-        return " AND ".join(terms), tuple(values)
+                yield column, _number_of(connection, name)
+        for column, truth in (("error", self.error), ("cache_hit", self.cache_hit)):
+            if truth is not None:
+                yield column, int(truth)
 
 
-def number_of(connection: sqlite3.Connection, name: str) -> int:
+def _number_of(connection: sqlite3.Connection, name: str) -> int:
     """Return the number of a name; one that nothing has where it is not known."""
     row = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
     return -1 if row is None else int(row[0])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SPLIT_CAUSES: Final = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
 """Whose columns are `in_…`, in their order in the table; a test holds them equal to the pipeline's causes."""
+SPLIT_COLUMNS: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 SLOT_NS: Final = 600_000_000_000
 """Ten minutes: what extractions are ordered by."""
 BY_GROUP: Final = 18
 """Slots of a cell that tells apart latency, service and feature set: three hours."""
 BY_KIND: Final = 72
 """Slots of a cell that also tells apart policy, cause, hit and error: twelve hours, since there are many more of them."""
+
+
+def split_by_cause(values: Sequence[Any]) -> dict[str, int]:
+    """Return what stands in `SPLIT_COLUMNS` of a row, in ns by cause; empty where the split is not known."""
+    return dict(zip(SPLIT_CAUSES, values, strict=True)) if values[0] is not None else {}

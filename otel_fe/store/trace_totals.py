@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.pipeline.causes import Explained
 from otel_fe.store.cells import Cells
 from otel_fe.store.latency import bounds_of
 from otel_fe.store.selection import Selection
-from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
+from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES, SPLIT_COLUMNS, split_by_cause
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from otel_fe.store.reading import Reading
 
-_SPLIT: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 _SORTED_SLOTS: Final = 100
 _INT64_MAX: Final = (1 << 63) - 1
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class TraceTotals:
 
 def totals_in(connection: sqlite3.Connection, selection: Selection) -> Totals:
     """Return what all extractions of a selection add up to, in a transaction of the caller's."""
-    columns = ("duration_ns", *_SPLIT.split(", "))
+    columns = ("duration_ns", *SPLIT_COLUMNS.split(", "))
     cells = Cells.of(connection, selection)
     plain, weighted = (", ".join(f"total({w}{column})" for column in columns) for w in ("", "w * "))
     rows = []
@@ -163,16 +164,16 @@ def explained_in(connection: sqlite3.Connection, selection: Selection, limit: in
     """Return the newest extractions as `TraceTotals.explained` does, in a transaction of the caller's."""
     where, values = selection.where(connection)
     rows = connection.execute(
-        f"""SELECT duration_ns, coalesce(weight, 1), cache_hit, {_SPLIT} FROM extraction WHERE {where}
+        f"""SELECT duration_ns, coalesce(weight, 1), cache_hit, {SPLIT_COLUMNS} FROM extraction WHERE {where}
         ORDER BY slot DESC, start_ns DESC LIMIT ?""",  # noqa: S608
         (*values, limit),
     ).fetchall()
-    return [
-        Explained(
-            duration, dict(zip(SPLIT_CAUSES, split, strict=True)) if split[0] is not None else {}, weight, hit == 0
-        )
-        for duration, weight, hit, *split in rows
-    ]
+    return [explained_of(duration, weight, hit, split) for duration, weight, hit, *split in rows]
+
+
+def explained_of(duration_ns: int, weight: float, cache_hit: int | None, split: Sequence[Any]) -> Explained:
+    """Return an extraction as `pipeline.causes.rank` takes it, by what stands in its row."""
+    return Explained(duration_ns, split_by_cause(split), weight, cache_hit == 0)
 
 
 def _add_cells(
@@ -180,16 +181,17 @@ def _add_cells(
 ) -> None:
     query = f"SELECT c, latency, sum(n), sum(w) FROM ({source}) GROUP BY c, latency"  # noqa: S608
     for column, latency, n, weight in connection.execute(query, values):
-        known = into.get((column, latency), (0, 0.0))
-        into[column, latency] = (known[0] + n, known[1] + weight)
+        _add(into, (column, latency), n, weight)
 
 
 def _add_policies(
     into: dict[str, tuple[int, float]], connection: sqlite3.Connection, query: str, values: tuple[int, ...]
 ) -> None:
-    for name, n, weight in connection.execute(
-        f"SELECT text, n, w FROM ({query}) JOIN name ON id = policy",  # noqa: S608
-        values,
-    ):
-        known = into.get(name, (0, 0.0))
-        into[name] = (known[0] + n, known[1] + weight)
+    joined = f"SELECT text, n, w FROM ({query}) JOIN name ON id = policy"  # noqa: S608
+    for name, n, weight in connection.execute(joined, values):
+        _add(into, name, n, weight)
+
+
+def _add(into: dict[_Key, tuple[int, float]], key: _Key, extractions: int, weight: float) -> None:
+    known = into.get(key, (0, 0.0))
+    into[key] = (known[0] + extractions, known[1] + weight)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.store.cells import by_latency
 from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
 from otel_fe.store.packing import Packing
-from otel_fe.store.slots import SPLIT_CAUSES
+from otel_fe.store.slots import SPLIT_COLUMNS, split_by_cause
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from otel_fe.store.reading import Reading
     from otel_fe.store.selection import Selection
 
-_SPLIT: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 _COLUMNS: Final = (
     "e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, e.error, e.error_type, e.library, e.cache_hit, e.lookups, "
-    f"e.hits, e.cpu_ns, e.memory_growth_bytes, e.cause, {_SPLIT}"
+    f"e.hits, e.cpu_ns, e.memory_growth_bytes, e.cause, {SPLIT_COLUMNS}"
 )
 ORDERS: Final = {
     # Rows are in the order of their slots, so that the first of these are found without looking at the others.
@@ -137,7 +136,7 @@ def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
         cpu,
         growth,
         names.get(cause, ""),
-        dict(zip(SPLIT_CAUSES, split, strict=True)) if split[0] is not None else {},
+        split_by_cause(split),
     )
 
 

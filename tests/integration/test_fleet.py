@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.real.arrivals import arrived, settled, wanted, weights
-from tests.real.fleet import agent, files, fleet, policy, remote_written, send, until
+from tests.real.fleet import agent, files, fleet, policy, remote_written, send, until, watched_fleet
 from tests.real.fleet_sender import SERVICES, part
 from tests.real.jaeger import jaeger
 from tests.real.prometheus import get, query
@@ -45,12 +45,7 @@ def expected_events():
 
 def test_traces_stay_whole_and_every_span_counts(tmp_path):
     """Each trace is at one sampler, failed and slow ones all are there, and Prometheus has every extraction, kept or not."""
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(backend()) for _ in range(2)]
-        port = stack.enter_context(remote_written(tmp_path / "prometheus"))
-        write = f"http://127.0.0.1:{port}/api/v1/write"
-        endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
-        front, samplers = stack.enter_context(fleet(tmp_path, endpoints, metrics=write))
+    with watched_fleet(tmp_path) as (sinks, port, front, samplers):
         export(f"127.0.0.1:{front.port}", already_counted().SerializeToString())
         send(front.port, 0, TRACES)
         count = "sum(feature_extraction_duration_seconds_count)"

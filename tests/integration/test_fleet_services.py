@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.parse
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,10 @@ from otel_fe.render.prometheus_names import metric_name
 from tests.integration.servers import free_port
 from tests.real import fleet_features
 from tests.real.arrivals import arrived
-from tests.real.fleet import fleet, remote_written, until
+from tests.real.fleet import until, watched_fleet
 from tests.real.jaeger import jaeger
 from tests.real.prometheus import get, query
 from tests.real.tier import FOLDER, ROOT
-from tests.unit.collector.running import backend
 
 # The first run on a machine builds the Collector and Jaeger.
 pytestmark = pytest.mark.timeout(1500)
@@ -81,12 +80,7 @@ def total(series, name):
 def test_samplers_count_exactly_what_the_sdk_counts(tmp_path):
     """Of the same extractions of two services, every series of every metric is the same, bucket by bucket; no trace is split."""
     extractions = REQUESTS + sum(number % 10 != 3 for number in range(REQUESTS))
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(backend()) for _ in range(2)]
-        port = stack.enter_context(remote_written(tmp_path / "prometheus"))
-        write = f"http://127.0.0.1:{port}/api/v1/write"
-        endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
-        front, _ = stack.enter_context(fleet(tmp_path, endpoints, metrics=write))
+    with watched_fleet(tmp_path) as (sinks, port, front, _):
         asked = free_port()
         with service("features", asked, front.port) as features:
             assert features.stdout.readline() == "ready\n"

@@ -17,10 +17,13 @@ from tests.real.fleet_sender import SERVICES
 from tests.real.prometheus import written_to
 from tests.real.sink import OtlpSink
 from tests.real.tier import FOLDER, ROOT, Tier
+from tests.unit.collector.running import backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from tests.unit.collector.running import Sink
 
 
 def policy(decision_wait: str) -> str:
@@ -48,6 +51,20 @@ def fleet(
             for number, endpoint in enumerate(backends, 1)
         ]
         yield stack.enter_context(agent(rendered, folder, [one.port for one in samplers], metrics)), samplers
+
+
+@contextmanager
+def watched_fleet(folder: Path) -> Iterator[tuple[list[Sink], int, Tier, list[Tier]]]:
+    """Run a fleet before two backends of the test's own and a Prometheus; yields the backends, Prometheus' port, agent and samplers."""
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(backend()) for _ in range(2)]
+        port = stack.enter_context(remote_written(folder / "prometheus"))
+        endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]
+        yield (
+            sinks,
+            port,
+            *stack.enter_context(fleet(folder, endpoints, metrics=f"http://127.0.0.1:{port}/api/v1/write")),
+        )
 
 
 def sampler(
