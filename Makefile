@@ -27,7 +27,7 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(STAMP): pyproject.toml otel_fe/compiled/spans.pyx .hatch/compile.py | $(BIN)/uv
+$(STAMP): pyproject.toml $(wildcard otel_fe/compiled/*.p[yx]*) .hatch/compile.py | $(BIN)/uv
 	@echo "setup: installing otel_fe and what the demo needs into $(VENV)" >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
 	@touch $@

@@ -1,0 +1,175 @@
+# Attributes, read where they stand in a span's bytes.
+
+
+cdef int _pairs_of(Head span, Pair *pairs) noexcept:
+    """Take a span's attributes apart; return how many there are, -1 where they are unusual."""
+    cdef Bytes p, end, after
+    cdef int64_t size, inner
+    cdef int count = 0
+    if not span.pairs_at or span.raw is None:
+        return -1
+    p = <Bytes>PyBytes_AS_STRING(span.raw) + (span.pairs_at - 1)
+    end = <Bytes>PyBytes_AS_STRING(span.raw) + PyBytes_GET_SIZE(span.raw)
+    while p < end and p[0] == 0x4A:
+        p += 1
+        size = _size(&p, end)
+        after = p + size
+        if size < 4 or p[0] != 0x0A or count == MOST_PAIRS:
+            return -1
+        p += 1
+        inner = _size(&p, after)
+        if inner < 0:
+            return -1
+        pairs[count].key = p
+        pairs[count].key_size = inner
+        p += inner
+        if p >= after or p[0] != 0x12:
+            return -1
+        p += 1
+        inner = _size(&p, after)
+        if inner < 0 or p + inner != after:
+            return -1
+        pairs[count].value = p
+        pairs[count].value_size = inner
+        p = after
+        count += 1
+    return count
+
+
+cdef class _Keys:
+    """Names of attributes, encoded."""
+
+    cdef tuple encoded
+    cdef int count
+    cdef Bytes *at
+    cdef Py_ssize_t *sizes
+
+    def __cinit__(self, names):
+        self.encoded = tuple([name.encode() for name in names])
+        self.count = len(self.encoded)
+        self.at = <Bytes *>malloc((self.count + 1) * sizeof(Bytes))
+        self.sizes = <Py_ssize_t *>malloc((self.count + 1) * sizeof(Py_ssize_t))
+        if self.at == NULL or self.sizes == NULL:
+            raise MemoryError
+        for i in range(self.count):
+            self.at[i] = <Bytes>PyBytes_AS_STRING(self.encoded[i])
+            self.sizes[i] = PyBytes_GET_SIZE(self.encoded[i])
+
+    def __dealloc__(self):
+        free(<void *>self.at)
+        free(self.sizes)
+
+    cdef inline Pair *find(self, int key, Pair *pairs, int count) noexcept:
+        """Return the first attribute with one of the names; NULL where there is none."""
+        cdef int i
+        for i in range(count):
+            if pairs[i].key_size == self.sizes[key] and not memcmp(pairs[i].key, self.at[key], self.sizes[key]):
+                return &pairs[i]
+        return NULL
+
+
+cdef object _value(Bytes p, Py_ssize_t size):
+    """Return a simple value; `...` where it is another, or unusual."""
+    cdef Bytes end = p + size
+    cdef int tag
+    cdef int64_t inner
+    cdef uint64_t number = 0
+    cdef int shift = 0
+    cdef double real
+    if size < 2:
+        return ...
+    tag = p[0]
+    p += 1
+    if tag == 0x0A:
+        inner = _size(&p, end)
+        return PyUnicode_DecodeUTF8(<const char *>p, inner, "replace") if inner >= 0 and p + inner == end else ...
+    if tag == 0x21 and size == 9:
+        memcpy(&real, p, 8)
+        return real
+    if tag == 0x10 and size == 2 and p[0] < 0x80:
+        return p[0] != 0
+    if tag == 0x18:
+        while p < end and shift < 63:
+            number |= <uint64_t>(p[0] & 0x7F) << shift
+            if p[0] < 0x80:
+                return <int64_t>number if p + 1 == end else ...
+            p += 1
+            shift += 7
+    return ...
+
+
+cdef object _seconds(Bytes p, Py_ssize_t size):
+    """Return a time in ns, 0 for what is no time; `...` where it is unusual."""
+    value = _value(p, size)
+    if value is ... or type(value) is bool:
+        return ...
+    if (type(value) is float or type(value) is int) and 0 <= value < 1e9:  # thirty years; not inf, nor nan
+        return round(value * 1_000_000_000)
+    return 0
+
+
+cdef class Picker:
+    """Reads some attributes of spans.
+
+    Args:
+        names: Of the attributes.
+        kinds: What each should be: `t` a text, "" where it is none; `w` a whole number, 0 where it is none; `s` seconds, as whole ns,
+            0 where they are none, and None where the attribute is absent.
+    """
+
+    cdef _Keys keys
+    cdef bytes kinds
+
+    def __init__(self, names, kinds):
+        self.keys = _Keys(names)
+        self.kinds = kinds.encode()
+        if len(self.kinds) != self.keys.count:
+            raise ValueError(f"{kinds!r} for {self.keys.count} names")
+
+    def __call__(self, span):
+        """Return their values; or None, where this span is unusual."""
+        cdef Pair pairs[MOST_PAIRS]
+        cdef Pair *pair
+        cdef int count, i
+        cdef char kind
+        cdef list found
+        if not isinstance(span, Head):
+            return None
+        count = _pairs_of(<Head>span, pairs)
+        if count < 0:
+            return None
+        found = []
+        for i in range(self.keys.count):
+            pair = self.keys.find(i, pairs, count)
+            kind = self.kinds[i]
+            if pair == NULL:
+                value = "" if kind == b"t" else 0 if kind == b"w" else None
+            elif kind == b"s":
+                value = _seconds(pair.value, pair.value_size)
+            else:
+                value = _value(pair.value, pair.value_size)
+            if value is ...:
+                return None
+            if kind == b"t":
+                if type(value) is not str:
+                    value = ""
+            elif kind == b"w" and type(value) is not int:
+                value = 0
+            found.append(value)
+        return found
+
+
+def named(spans, str word not None):
+    """Return the spans whose names are a word, or begin with it and a blank."""
+    cdef list found = []
+    cdef object before = None
+    cdef bint matches = False
+    cdef str prefix = word + " "
+    for span in spans:
+        name = (<Head>span).name if isinstance(span, Head) else span.name
+        if name is not before:  # they are interned
+            before = name
+            matches = name == word or name.startswith(prefix)
+        if matches:
+            found.append(span)
+    return found

@@ -1,0 +1,256 @@
+# From a request's bytes to its spans and their traces.
+
+
+cdef inline int64_t _size(Bytes *at, Bytes end) noexcept:
+    """Read the size of what follows, and pass it; -1 where that reaches beyond the end, or is unusual."""
+    cdef Bytes p = at[0]
+    cdef int64_t size = 0
+    cdef int shift = 0
+    while p < end and shift < 28:
+        size |= <int64_t>(p[0] & 0x7F) << shift
+        if p[0] < 0x80:
+            p += 1
+            if size > end - p:
+                return -1
+            at[0] = p
+            return size
+        p += 1
+        shift += 7
+    return -1
+
+
+cdef inline uint64_t _big(Bytes p) noexcept:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(8):
+        value = value << 8 | p[i]
+    return value
+
+
+cdef inline uint64_t _little(Bytes p, int size) noexcept:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(size - 1, -1, -1):
+        value = value << 8 | p[i]
+    return value
+
+
+cdef class _Texts:
+    """The last texts that were read of a request: those of spans that stand together are mostly the same."""
+
+    cdef list texts
+    cdef Bytes at[TEXTS]
+    cdef Py_ssize_t sizes[TEXTS]
+    cdef int oldest
+
+    def __cinit__(self):
+        self.texts = [None] * TEXTS
+        self.oldest = 0
+        for i in range(TEXTS):
+            self.sizes[i] = 0
+
+    cdef str read(self, Bytes p, Py_ssize_t size):
+        """Return a text; an error where it is no UTF-8. The request must outlive `self`."""
+        cdef int i
+        if not size:
+            return ""
+        for i in range(TEXTS):
+            if self.sizes[i] == size and not memcmp(self.at[i], p, size):
+                return <str>self.texts[i]
+        text = sys.intern(PyUnicode_DecodeUTF8(<const char *>p, size, NULL))
+        i = self.oldest
+        self.oldest = (i + 1) % TEXTS
+        self.texts[i] = text
+        self.at[i] = p
+        self.sizes[i] = size
+        return text
+
+
+cdef inline int _status(Bytes p, Bytes end) noexcept:
+    """Return the code of a `Status`; -1 where it is unusual."""
+    cdef int code = 0
+    cdef bint coded = False, told = False
+    cdef int64_t size
+    while p < end:
+        if p[0] == 0x18 and not coded and p + 1 < end and p[1] < 0x80:
+            code = p[1]
+            coded = True
+            p += 2
+        elif p[0] == 0x12 and not told:
+            p += 1
+            size = _size(&p, end)
+            if size < 0:
+                return -1
+            told = True
+            p += size
+        else:
+            return -1
+    return code
+
+
+cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) except -1:
+    """Read a span; False where it is unusual."""
+    cdef Bytes p = begin
+    cdef Bytes field
+    cdef Bytes after_pair = NULL
+    cdef uint32_t seen = 0
+    cdef int tag, number
+    cdef int64_t size
+    span.name = ""
+    span.trace_state = ""
+    span.pairs_at = 1 + (end - begin)
+    while p < end:
+        field = p
+        tag = p[0]
+        p += 1
+        if tag == 0x4A or tag == 0x5A or tag == 0x6A:  # attributes, events, links
+            size = _size(&p, end)
+            if size < 0:
+                return False
+            p += size
+            if tag == 0x4A:
+                if after_pair == NULL:
+                    span.pairs_at = 1 + (field - begin)
+                elif field != after_pair:
+                    return False
+                after_pair = p
+            continue
+        number = 16 if tag == 0x85 else tag >> 3
+        if number > 16 or seen >> number & 1:
+            return False
+        seen |= 1 << number
+        if tag == 0x0A or tag == 0x12 or tag == 0x1A or tag == 0x22 or tag == 0x2A or tag == 0x7A:
+            size = _size(&p, end)
+            if size < 0:
+                return False
+            if tag == 0x0A:
+                if size != 16 or not (_big(p) | _big(p + 8)):
+                    return False
+                span.id_at = p - begin
+            elif tag == 0x12:
+                if size != 8:
+                    return False
+                span.span_id = _big(p)
+            elif tag == 0x1A:
+                span.trace_state = states.read(p, size)
+            elif tag == 0x22:
+                if size and size != 8:
+                    return False
+                span.parent_id = _big(p) if size else 0
+            elif tag == 0x2A:
+                span.name = names.read(p, size)
+            else:
+                span.has_status = True
+                span.status = _status(p, p + size)
+                if span.status < 0:
+                    return False
+            p += size
+        elif tag == 0x39 or tag == 0x41:
+            if end - p < 8:
+                return False
+            if tag == 0x39:
+                span.start_ns = _little(p, 8)
+            else:
+                span.end_ns = _little(p, 8)
+            p += 8
+        elif tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70:  # the kind; how much was dropped
+            if p >= end or p[0] >= 0x80:
+                return False
+            if tag == 0x30:
+                span.kind = p[0]
+            p += 1
+        elif tag == 0x85:
+            if end - p < 5 or p[0] != 0x01:
+                return False
+            span.flags = <uint32_t>_little(p + 1, 4)
+            p += 5
+        else:
+            return False
+    return span.span_id != 0 and seen >> 1 & 1
+
+
+def parsed(bytes data not None, type kind not None):
+    """Return a `ScopeSpans` without its spans, encoded, and its spans; None where anything is unusual.
+
+    Args:
+        data: The encoded message.
+        kind: What to make of each span: a class below `Head`.
+
+    Raises:
+        UnicodeDecodeError: That is unusual, too.
+    """
+    cdef Bytes begin = <Bytes>PyBytes_AS_STRING(data)
+    cdef Bytes p = begin
+    cdef Bytes end = begin + PyBytes_GET_SIZE(data)
+    cdef Bytes field
+    cdef int64_t size
+    cdef int tag
+    cdef list frame = [], spans = []
+    cdef Head span
+    cdef _Texts names = _Texts(), states = _Texts()
+    if not issubclass(kind, Head):
+        raise TypeError(f"{kind.__name__} is no Head")
+    while p < end:
+        field = p
+        tag = p[0]
+        p += 1
+        if tag != 0x12 and tag != 0x0A and tag != 0x1A:
+            return None
+        size = _size(&p, end)
+        if size < 0:
+            return None
+        if tag == 0x12:
+            span = _made(kind)
+            if not _read(span, p, p + size, names, states):
+                return None
+            span.raw = PyBytes_FromStringAndSize(<const char *>p, size)
+            spans.append(span)
+        else:
+            frame.append(PyBytes_FromStringAndSize(<const char *>field, p + size - field))
+        p += size
+    return b"".join(frame), spans
+
+
+def attach(list spans not None, resource, scope, dict traces not None, begin not None):
+    """Give spans that `parsed` returned their resource and scope, and put them into their traces.
+
+    Args:
+        spans: All of one scope.
+        resource: What produced them.
+        scope: What made them.
+        traces: By encoded id; each has its `trace_id` and `spans`.
+        begin: Returns a new trace, given its id.
+    """
+    cdef Head span
+    cdef PyObject *known
+    cdef Bytes before = NULL
+    cdef Bytes encoded
+    cdef list members = None
+    cdef object number = None
+    for span in spans:
+        span.resource = resource
+        span.scope = scope
+        encoded = <Bytes>PyBytes_AS_STRING(span.raw) + span.id_at
+        if before == NULL or memcmp(before, encoded, 16):
+            before = encoded
+            key = PyBytes_FromStringAndSize(<const char *>encoded, 16)
+            known = PyDict_GetItem(traces, key)
+            if known == NULL:
+                trace = begin(int.from_bytes(key, "big"))
+                traces[key] = trace
+            else:
+                trace = <object>known
+            number = trace.trace_id
+            members = trace.spans
+        span.trace_id = number
+        members.append(span)
+
+
+def release(spans):
+    """Let go of what protobuf has parsed for spans whose attributes somebody asked for."""
+    cdef Head span
+    for each in spans:
+        if isinstance(each, Head):
+            span = <Head>each
+            if span.made is not None:
+                span.made.head = span.made.pairs = None

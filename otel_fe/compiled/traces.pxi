@@ -1,0 +1,112 @@
+# What is asked of all spans of a trace.
+
+
+def add(trace, spans not None, now_ns):
+    """Add spans to the sums of a trace; False, and nothing is done, where they are not all a `Head`'s.
+
+    Args:
+        trace: A `ReceivedTrace`.
+        spans: Of it.
+        now_ns: Monotonic time.
+    """
+    cdef Head span
+    cdef uint64_t start, end
+    cdef uint32_t flags = 0
+    cdef int statuses = 0
+    cdef bint rooted = False, stated = False
+    for each in spans:
+        if not isinstance(each, Head):
+            return False
+    start = trace.start_ns
+    end = trace.end_ns
+    for each in spans:
+        span = <Head>each
+        if span.start_ns and (not start or span.start_ns < start):
+            start = span.start_ns
+        if span.end_ns > end:
+            end = span.end_ns
+        if 0 <= span.status <= 2:
+            statuses |= 1 << span.status
+        flags |= span.flags
+        if not span.parent_id:
+            rooted = True
+        if span.trace_state:
+            stated = True
+    trace.start_ns = start
+    trace.end_ns = end
+    trace.statuses = trace.statuses | statuses
+    trace.flags = trace.flags | flags
+    if rooted and not trace.rooted_ns:
+        trace.rooted_ns = now_ns
+    if stated:
+        trace.stated = True
+        trace._told = None
+    return True
+
+
+def whole(list spans not None, dict databases not None):
+    """Return whether every parent is there, and every call answered that is not one of a database; None where it is not certain.
+
+    Args:
+        spans: Of a trace whose root is there.
+        databases: Whether spans are calls of databases, by scope and name.
+    """
+    cdef Py_ssize_t count = len(spans), i, j
+    cdef uint64_t ids[MOST_SPANS]
+    cdef uint64_t parents[MOST_SPANS]
+    cdef bint calls[MOST_SPANS]
+    cdef uint64_t wanted
+    cdef Head span
+    cdef PyObject *known
+    if count > MOST_SPANS:
+        return None
+    for i in range(count):
+        each = spans[i]
+        if not isinstance(each, Head):
+            return None
+        span = <Head>each
+        ids[i] = span.span_id
+        parents[i] = span.parent_id
+        calls[i] = span.kind == 3 or span.kind == 4
+    for i in range(count):
+        wanted = parents[i]
+        if wanted:
+            for j in range(count):
+                if ids[j] == wanted:
+                    break
+            else:
+                return False
+    for i in range(count):
+        if calls[i]:
+            wanted = ids[i]
+            for j in range(count):
+                if parents[j] == wanted:
+                    break
+            else:
+                span = <Head>spans[i]
+                known = PyDict_GetItem(databases, (span.scope, span.name))
+                if known == NULL:
+                    return None
+                if <object>known is not True:
+                    return False
+    return True
+
+
+def hash_of(uint64_t salted, trace_id):
+    """Return the 64 bits of FNV-1a that go on from `salted` over the 16 bytes of a trace's id."""
+    cdef uint64_t halves[2]
+    cdef int half, shift
+    halves[0] = trace_id >> 64
+    halves[1] = trace_id & 0xFFFFFFFFFFFFFFFF
+    for half in range(2):
+        for shift in range(56, -1, -8):
+            salted = (salted ^ (halves[half] >> shift & 0xFF)) * <uint64_t>0x100000001B3
+    return salted
+
+
+def key_of(trace_id):
+    """Return 48 bits of an id, never all zero, above 16 bits that are."""
+    cdef uint64_t high = trace_id >> 64
+    cdef uint64_t low = trace_id & 0xFFFFFFFFFFFFFFFF
+    cdef uint64_t mix = 0x9E3779B97F4A7C15
+    return ((low ^ high * mix) * mix & <uint64_t>0xFFFFFFFFFFFF0000) or 0x10000
