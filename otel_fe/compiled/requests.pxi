@@ -211,22 +211,42 @@ def parsed(bytes data not None, type kind not None):
     return b"".join(frame), spans
 
 
-def attach(list spans not None, resource, scope, dict traces not None, begin not None):
+@cython.no_gc
+cdef class Trace:
+    """The spans of one trace in one request."""
+
+    cdef readonly object trace_id
+    cdef public list spans
+    cdef public int64_t size_bytes
+
+    def __init__(self, trace_id):
+        self.trace_id = trace_id
+        self.spans = []
+        self.size_bytes = 0
+
+
+cdef inline Trace _begun(object trace_id):
+    cdef Trace trace = Trace.__new__(Trace)
+    trace.trace_id = trace_id
+    trace.spans = []
+    trace.size_bytes = 0
+    return trace
+
+
+def attach(list spans not None, resource, scope, dict traces not None):
     """Give spans that `parsed` returned their resource and scope, and put them into their traces.
 
     Args:
         spans: All of one scope.
         resource: What produced them.
         scope: What made them.
-        traces: By encoded id; each has its `trace_id` and `spans`.
-        begin: Returns a new trace, given its id.
+        traces: By encoded id.
     """
     cdef Head span
     cdef PyObject *known
     cdef Bytes before = NULL
     cdef Bytes encoded
-    cdef list members = None
-    cdef object number = None
+    cdef Trace trace = None
     for span in spans:
         span.resource = resource
         span.scope = scope
@@ -236,14 +256,12 @@ def attach(list spans not None, resource, scope, dict traces not None, begin not
             key = PyBytes_FromStringAndSize(<const char *>encoded, 16)
             known = PyDict_GetItem(traces, key)
             if known == NULL:
-                trace = begin(int.from_bytes(key, "big"))
+                trace = _begun(int.from_bytes(key, "big"))
                 traces[key] = trace
             else:
-                trace = <object>known
-            number = trace.trace_id
-            members = trace.spans
-        span.trace_id = number
-        members.append(span)
+                trace = <Trace?><object>known
+        span.trace_id = trace.trace_id
+        trace.spans.append(span)
 
 
 def release(spans):

@@ -11,6 +11,8 @@ says where it does not know. `tests/properties/test_compiled.py` holds both agai
     traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
+    decisions.pxi    Remembered       a trace -> its decision               pipeline/remembered.py
+                     Dismissal        traces -> those that are no matter    pipeline/tail_sampler.py
 
 One module of several files: what they share, they call as C does.
 """
@@ -18,10 +20,12 @@ One module of several files: what they share, they call as C does.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.long cimport PyLong_FromVoidPtr
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
 import sys
@@ -38,6 +42,9 @@ cdef enum:
     ABOUT_BYTES = 256  # what remembering takes beside the key itself
     KEY_BYTES = 2048
     TEXTS = 4
+    MOST_RULES = 32  # policies that a trace is dismissed by
+    NUMBER_BITS = 16
+    NUMBER = (1 << NUMBER_BITS) - 1
 
 cdef tuple _NOTHING = ()
 
@@ -106,3 +113,4 @@ include "requests.pxi"
 include "attributes.pxi"
 include "series.pxi"
 include "traces.pxi"
+include "decisions.pxi"

@@ -92,21 +92,25 @@ def whole(list spans not None, dict databases not None):
     return True
 
 
+cdef inline uint64_t _hash(uint64_t salted, uint64_t high, uint64_t low) noexcept:
+    cdef int shift
+    for shift in range(56, -1, -8):
+        salted = (salted ^ (high >> shift & 0xFF)) * <uint64_t>0x100000001B3
+    for shift in range(56, -1, -8):
+        salted = (salted ^ (low >> shift & 0xFF)) * <uint64_t>0x100000001B3
+    return salted
+
+
 def hash_of(uint64_t salted, trace_id):
     """Return the 64 bits of FNV-1a that go on from `salted` over the 16 bytes of a trace's id."""
-    cdef uint64_t halves[2]
-    cdef int half, shift
-    halves[0] = trace_id >> 64
-    halves[1] = trace_id & 0xFFFFFFFFFFFFFFFF
-    for half in range(2):
-        for shift in range(56, -1, -8):
-            salted = (salted ^ (halves[half] >> shift & 0xFF)) * <uint64_t>0x100000001B3
-    return salted
+    return _hash(salted, trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+
+
+cdef inline uint64_t _key(uint64_t high, uint64_t low) noexcept:
+    cdef uint64_t mix = 0x9E3779B97F4A7C15
+    return ((low ^ high * mix) * mix & <uint64_t>0xFFFFFFFFFFFF0000) or 0x10000
 
 
 def key_of(trace_id):
     """Return 48 bits of an id, never all zero, above 16 bits that are."""
-    cdef uint64_t high = trace_id >> 64
-    cdef uint64_t low = trace_id & 0xFFFFFFFFFFFFFFFF
-    cdef uint64_t mix = 0x9E3779B97F4A7C15
-    return ((low ^ high * mix) * mix & <uint64_t>0xFFFFFFFFFFFF0000) or 0x10000
+    return _key(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)

@@ -145,7 +145,7 @@ class ReceivedTrace:
         """
         if not self.rooted_ns:
             return False
-        found = None if compiled.spans is None else compiled.spans.whole(self.spans, _databases)
+        found = None if compiled.spans is None else compiled.spans.whole(self.spans, databases)
         return self._is_whole() if found is None else found
 
     def _is_whole(self) -> bool:
@@ -164,16 +164,16 @@ class ReceivedTrace:
         return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
 
 
-_databases: dict[tuple[ScopeView, str], bool] = {}
+databases: dict[tuple[ScopeView, str], bool] = {}
 """By scope and name: spans of the same library and name are alike, and asking each for its attributes costs more than all else."""
 
 
 def _of_database(span: SpanView) -> bool:
     kind = (span.scope, span.name)
-    known = _databases.get(kind)
+    known = databases.get(kind)
     if known is None:
-        if len(_databases) >= _MOST_KINDS:
-            _databases.clear()
+        if len(databases) >= _MOST_KINDS:
+            databases.clear()
         attributes = span.attributes
-        known = _databases[kind] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
+        known = databases[kind] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
     return known

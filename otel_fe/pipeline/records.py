@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Evaluator
     from otel_fe.pipeline.received import ReceivedTrace
 
+    Entry = tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]
+    """A trace's id, the time, the trigger, the decision, how many spans, their duration in ns, the votes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyVote:
@@ -80,7 +83,9 @@ class DecisionRecords:
 
     def __init__(self, policies: Sequence[Evaluator], limit: int) -> None:
         self._policies = tuple(policies)
-        self._ring: deque[tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]] = deque(maxlen=limit)
+        self._ring: deque[Entry] = deque(maxlen=limit)
+        self.append = self._ring.append
+        """Records a decision whose trace is not at hand; the oldest makes room."""
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -89,7 +94,7 @@ class DecisionRecords:
         self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Record a decision; the oldest makes room."""
-        self._ring.append(
+        self.append(
             (trace.trace_id, time_ns, trigger, decision, len(trace.spans), trace.end_ns - trace.start_ns, votes)
         )
 

@@ -71,7 +71,7 @@ class _Table:
         return True
 
 
-class Remembered:
+class PlainRemembered:
     """Decisions by key of trace id: at least the last `limit` of them."""
 
     def __init__(self, limit: int) -> None:
@@ -102,6 +102,12 @@ class Remembered:
     def size_bytes(self) -> int:
         """Memory of the tables."""
         return 8 * len(self._now.words) + (0 if self._before is None else 8 * len(self._before.words))
+
+
+if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+    Remembered = PlainRemembered
+else:
+    Remembered = compiled.spans.Remembered
 
 
 def plain_key_of(trace_id: int) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.config.policies import Policy
-    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
     from otel_fe.pipeline.received import ReceivedTrace
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
@@ -50,6 +50,14 @@ class Sampler:
         self._others_asked = [(policy.name, policy.evaluate) for policy in self._others]
         self._first_match = first_match
         self._interned: dict[tuple[str, int | None, bool], Decision] = {}
+
+    @property
+    def rules(self) -> list[Rule]:
+        """What all policies go by; empty where that is more than rules."""
+        rules = [policy.rule for policy in self._others]
+        if self._drops or self.batched:
+            return []
+        return [rule for rule in rules if rule is not None] if None not in rules else []
 
     def decide_round(self, traces: Sequence[ReceivedTrace], now_ns: int) -> list[Verdict]:
         """Decide several traces; `now_ns` is monotonic."""

@@ -11,18 +11,20 @@ Spans that come after the decision follow it. What they would have changed is lo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from otel_fe.model.decision import Decision
+from otel_fe import compiled
+from otel_fe.model.decision import NOT_SAMPLED, Decision
 from otel_fe.model.probability import NEVER
+from otel_fe.model.vote import NOT_SAMPLED as NO_SAMPLE
 from otel_fe.pipeline.counters import Counters
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.received import ReceivedTrace, databases
 from otel_fe.pipeline.records import DecisionRecords
 from otel_fe.pipeline.remembered import Remembered, key_of
 from otel_fe.pipeline.sampler import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.config.policies import TailSampling
@@ -44,6 +46,8 @@ _ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
 _EARLY: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
 _EXPLAINED: Final = 10_000
+_MOST_RULES: Final = 32
+"""As many as `compiled` has room for."""
 
 
 class Records(Protocol):
@@ -54,6 +58,14 @@ class Records(Protocol):
     ) -> None:
         """Record a decision; `trace` still holds its spans."""
         ...
+
+
+class Arrived(Protocol):
+    """The spans of one trace in one request."""
+
+    trace_id: int
+    spans: list[Any]
+    size_bytes: int
 
 
 class TailSampler:
@@ -92,8 +104,41 @@ class TailSampler:
         self._round: dict[int, tuple[ReceivedTrace, str]] = {}
         """Traces that are due, with the trigger, and wait for the next tick."""
         self._remembered = Remembered(max(settings.sampled_cache_size, settings.non_sampled_cache_size, _REMEMBERED))
+        self._dismissal: Any = self._make_dismissal() if at_once and records is None else None
+
+    def _make_dismissal(self) -> Any:
+        """Return what decides, in C, whole traces that no policy samples; None where that cannot be told by rules alone."""
+        rules = self.sampler.rules
+        if compiled.spans is None or not 0 < len(rules) <= _MOST_RULES:
+            return None
+        return compiled.spans.Dismissal([rule.bounded for rule in rules], NO_SAMPLE, NOT_SAMPLED, WHOLE)
 
     # --- spans in ----------------------------------------------------------------------------------------------------
+
+    def receive_all(self, traces: Iterable[Arrived], now_ns: int) -> None:
+        """Take the spans of a request.
+
+        Args:
+            traces: Each of its traces, once.
+            now_ns: Monotonic time.
+        """
+        if self._dismissal is not None and len(self._open) < self._settings.num_traces:
+            traces = self._dismiss(traces)
+        for trace in traces:
+            self.receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
+
+    def _dismiss(self, traces: Iterable[Arrived]) -> Iterable[Arrived]:
+        """Decide those that no policy samples, as `receive` would; return the others."""
+        limit, time_ns = self._settings.maximum_trace_size_bytes, self._clock.time_ns()
+        left, dismissed, spans = self._dismissal.dismiss(
+            traces, self._open, self._remembered, databases, self.records, limit, time_ns
+        )
+        counters = self.counters
+        with counters.lock:
+            counters.received += spans
+            counters.not_sampled += spans
+            counters.traces_not_sampled += dismissed
+        return left  # type: ignore[no-any-return]
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
         """Take spans that have arrived together.

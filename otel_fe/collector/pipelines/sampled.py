@@ -86,9 +86,7 @@ class SampledPipeline:
 
     def receive(self, batch: Batch, now_ns: int) -> None:
         """Take the spans of a request."""
-        receive = self.sampler.receive
-        for trace in batch.traces:
-            receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
+        self.sampler.receive_all(batch.traces, now_ns)
 
     def tick(self) -> None:
         """Decide what is due."""

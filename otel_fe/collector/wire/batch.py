@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.wire.span import WireSpan
 
 
-class Trace:
+class _PlainTrace:
     """The spans of one trace in one request."""
 
     __slots__ = ("size_bytes", "spans", "trace_id")
@@ -23,6 +23,12 @@ class Trace:
         self.spans: list[WireSpan] = []
         self.size_bytes = 0
         """Protobuf bytes of them with their resources and scopes, as the Collector's tail sampler counts; 0 where not asked."""
+
+
+if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+    Trace = _PlainTrace
+else:
+    Trace = compiled.spans.Trace
 
 
 class Batch:

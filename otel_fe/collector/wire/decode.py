@@ -86,7 +86,7 @@ class Decoder:
         if parsed is None:
             return False
         frame, spans = parsed
-        compiled.spans.attach(spans, resource, self.scopes[frame], traces, Trace)
+        compiled.spans.attach(spans, resource, self.scopes[frame], traces)
         added += spans
         return True
 

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.model.probability import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.model.inclusion import Inclusion
     from otel_fe.model.vote import Vote
     from otel_fe.pipeline.received import ReceivedTrace
+
+_MOST: Final = (1 << 64) - 1
+
+
+class Rule(NamedTuple):
+    """What a policy samples of traces that do not say how they were sampled before: numbers for `compiled`."""
+
+    by: str
+    """What it looks at: `duration` in ns, `status` and `flags` (their bits), `count` of spans, `hash` of the id."""
+    least: int
+    """From what it samples; of bits, those of which one must be set."""
+    most: int = _MOST
+    """Up to what, inclusive."""
+    salted: int = 0
+    """What the hash of the id goes on from."""
+    inclusion: Inclusion = NEVER
+    """With what probability it samples those that it does not sample here."""
+
+    @property
+    def bounded(self) -> tuple[str, int, int, int, Inclusion]:
+        """The same with bounds that 64 bits hold; nothing that is looked at is beyond those."""
+        least, most = (min(max(0, bound), _MOST) for bound in (self.least, self.most))
+        return self.by, least, most, self.salted, self.inclusion
 
 
 class Evaluator(ABC):
@@ -32,6 +58,11 @@ class Evaluator(ABC):
     @abstractmethod
     def describe(self, seen: object) -> str:
         """Return in words what it saw: the third part of its vote."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """What `evaluate` goes by, where that is as simple as a rule."""
+        return None
 
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Look at the traces of a round; `now_ns` is monotonic."""

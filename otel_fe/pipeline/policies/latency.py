@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Latency
@@ -38,6 +38,13 @@ class LatencyEvaluator(Evaluator):
         if self._from_ns <= duration < self._until_ns:
             return SAMPLED, ALWAYS, duration
         return NOT_SAMPLED, NEVER, duration
+
+    @property
+    def rule(self) -> Rule:
+        """Its bounds."""
+        if self._policy.upper_threshold_ms:
+            return Rule("duration", self._from_ns, int(self._until_ns) - 1)
+        return Rule("duration", self._from_ns)
 
     def describe(self, seen: Any) -> str:
         """Return the duration beside its bounds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import HEX_DIGITS, NEVER, threshold_of
 from otel_fe.model.randomness import fnv1a, hash_limit, hash_of
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Probabilistic
@@ -39,6 +39,12 @@ class ProbabilisticEvaluator(Evaluator):
             return (SAMPLED if value >= self._threshold else NOT_SAMPLED), self._threshold, value
         hashed = hash_of(self._salted, trace.trace_id)
         return (SAMPLED if hashed <= self._hash_limit else NOT_SAMPLED), self._by_hash, NEVER - 1 - (hashed >> 8)
+
+    @property
+    def rule(self) -> Rule:
+        """The hashes that are sampled."""
+        least, most = (0, self._hash_limit) if self._hash_limit >= 0 else (1, 0)
+        return Rule("hash", least, most, self._salted, self._by_hash)
 
     def describe(self, seen: Any) -> str:
         """Return its randomness beside what it must reach, both as shares of 1."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import SpanCount
@@ -29,6 +29,13 @@ class SpanCountEvaluator(Evaluator):
         if count >= self._policy.min_spans and (not most or count <= most):
             return SAMPLED, ALWAYS, count
         return NOT_SAMPLED, NEVER, count
+
+    @property
+    def rule(self) -> Rule:
+        """Its bounds."""
+        if self._policy.max_spans:
+            return Rule("count", self._policy.min_spans, self._policy.max_spans)
+        return Rule("count", self._policy.min_spans)
 
     def describe(self, seen: Any) -> str:
         """Return the number beside its bounds."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import StatusCode
@@ -28,6 +28,11 @@ class StatusCodeEvaluator(Evaluator):
         """Vote by the statuses of its spans."""
         statuses = trace.statuses
         return (SAMPLED, ALWAYS, statuses) if statuses & self._wanted else (NOT_SAMPLED, NEVER, statuses)
+
+    @property
+    def rule(self) -> Rule:
+        """The bits of the wanted ones."""
+        return Rule("status", self._wanted)
 
     def describe(self, seen: Any) -> str:
         """Return the statuses that there are, and those that are wanted."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.span import FLAG_SAMPLED
 from otel_fe.model.vote import NO, YES, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import TraceFlags
@@ -25,6 +25,11 @@ class TraceFlagsEvaluator(Evaluator):
         """Vote by its flags."""
         kind, inclusion, _ = YES if trace.flags & FLAG_SAMPLED else NO
         return kind, inclusion, trace.flags
+
+    @property
+    def rule(self) -> Rule:
+        """The flag's bit."""
+        return Rule("flags", FLAG_SAMPLED)
 
     def describe(self, seen: Any) -> str:
         """Return whether the flag was set."""

@@ -1,0 +1,269 @@
+# The decisions of traces: those that are remembered, and those that need no thought.
+
+
+cdef class _Table:
+    """Words of 48 bits of key and 16 of number by open addressing, two thirds full at the most; 0 is an empty place."""
+
+    cdef uint64_t *words
+    cdef uint64_t mask
+    cdef Py_ssize_t count, limit
+    cdef list decisions
+    cdef dict numbers
+
+    def __cinit__(self, Py_ssize_t limit):
+        cdef uint64_t size = 1
+        while size <= <uint64_t>(limit * 3 // 2 + 1):
+            size <<= 1
+        self.limit = limit
+        self.count = 0
+        self.mask = size - 1
+        self.decisions = []
+        self.numbers = {}
+        self.words = <uint64_t *>calloc(size, sizeof(uint64_t))
+        if self.words == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.words)
+
+    cdef inline int64_t find(self, uint64_t key) noexcept:
+        """Return the number of a key's decision; -1 where none is remembered."""
+        cdef uint64_t index = key >> NUMBER_BITS & self.mask
+        cdef uint64_t word = self.words[index]
+        while word:
+            if not (word ^ key) >> NUMBER_BITS:
+                return word & NUMBER
+            index = index + 1 & self.mask
+            word = self.words[index]
+        return -1
+
+    cdef int put(self, uint64_t key, decision) except -1:
+        """Remember; 0 where there is no room."""
+        cdef uint64_t index, word
+        cdef uint64_t number
+        cdef PyObject *known = PyDict_GetItem(self.numbers, <object>PyLong_FromVoidPtr(<void *>decision))
+        if known != NULL:
+            number = <object>known
+        else:
+            number = len(self.decisions)
+            if number > NUMBER:
+                return 0
+            self.numbers[<object>PyLong_FromVoidPtr(<void *>decision)] = number
+            self.decisions.append(decision)
+        index = key >> NUMBER_BITS & self.mask
+        word = self.words[index]
+        while word and (word ^ key) >> NUMBER_BITS:
+            index = index + 1 & self.mask
+            word = self.words[index]
+        if not word:
+            if self.count >= self.limit:
+                return 0
+            self.count += 1
+        self.words[index] = key | number
+        return 1
+
+
+cdef class Remembered:
+    """Decisions by key of trace id: at least the last `limit` of them."""
+
+    cdef Py_ssize_t limit
+    cdef _Table now
+    cdef _Table before
+
+    def __init__(self, limit):
+        self.limit = max(1, limit)
+        self.now = _Table(self.limit)
+        self.before = None
+
+    def __len__(self):
+        return self.now.count + (0 if self.before is None else self.before.count)
+
+    cdef object get(self, uint64_t key):
+        cdef int64_t number = self.now.find(key)
+        if number >= 0:
+            return self.now.decisions[number]
+        if self.before is None:
+            return None
+        number = self.before.find(key)
+        if number < 0:
+            return None
+        found = self.before.decisions[number]
+        self.put(key, found)
+        return found
+
+    cdef int put(self, uint64_t key, decision) except -1:
+        if not self.now.put(key, decision):
+            self.before = self.now
+            self.now = _Table(self.limit)
+            self.now.put(key, decision)
+        return 0
+
+    def __getitem__(self, key):
+        """Return the decision of a trace, by `key_of` its id; None where none is remembered."""
+        return self.get(key)
+
+    def __setitem__(self, key, decision):
+        """Remember the decision of a trace, by `key_of` its id."""
+        self.put(key, decision)
+
+    @property
+    def size_bytes(self):
+        """Memory of the tables."""
+        return 8 * (self.now.mask + 1) + (0 if self.before is None else 8 * (self.before.mask + 1))
+
+
+cdef enum:
+    BY_DURATION, BY_STATUS, BY_FLAGS, BY_COUNT, BY_HASH
+
+
+cdef dict _RULES = {"duration": BY_DURATION, "status": BY_STATUS, "flags": BY_FLAGS, "count": BY_COUNT, "hash": BY_HASH}
+
+
+cdef struct Rule:
+    int by
+    uint64_t least  # of what it looks at, to sample a trace; for bits, those of which one must be set
+    uint64_t most  # inclusive
+    uint64_t salted
+
+
+cdef struct Sums:
+    uint64_t duration_ns
+    uint64_t statuses
+    uint64_t flags
+    uint64_t count
+    uint64_t high  # of the trace's id
+    uint64_t low
+
+
+cdef class Dismissal:
+    """Decides the traces that come whole and that no policy samples: that is most of them. All others are left to the plain way.
+
+    Args:
+        rules: What each policy samples, in the order in which they are asked: what it looks at (`duration`, `status`, `flags`,
+            `count`, `hash`), the least and the most of it, or the bits; the salted hash to begin with; with what probability.
+        vote: The kind of their votes.
+        decision: What becomes of the traces.
+        trigger: Why they are decided now.
+    """
+
+    cdef Rule rules[MOST_RULES]
+    cdef int count
+    cdef tuple inclusions
+    cdef object vote, decision, trigger
+
+    def __init__(self, rules, vote, decision, trigger):
+        cdef int i = 0
+        self.count = len(rules)
+        if self.count > MOST_RULES:
+            raise ValueError(f"more than {MOST_RULES} policies")
+        for name, least, most, salted, _ in rules:
+            self.rules[i].by = _RULES[name]
+            self.rules[i].least = least
+            self.rules[i].most = most
+            self.rules[i].salted = salted
+            i += 1
+        self.inclusions = tuple([rule[4] for rule in rules])
+        self.vote, self.decision, self.trigger = vote, decision, trigger
+
+    def dismiss(
+        self, traces, dict opened not None, Remembered remembered not None, dict databases not None, records, most_bytes, time_ns
+    ):
+        """Decide what can be; return the traces that are left, and how many traces and spans are not.
+
+        Args:
+            traces: Each once.
+            opened: Those that are waited for, by id.
+            remembered: Those that have been decided.
+            databases: Whether spans are calls of databases, by scope and name.
+            records: Has what is decided appended, as `DecisionRecords` does.
+            most_bytes: How large a trace may be; 0 for any size.
+            time_ns: Unix time.
+        """
+        cdef list left = []
+        cdef Py_ssize_t dismissed = 0, spans = 0
+        cdef int64_t limit = most_bytes
+        cdef uint64_t key
+        cdef Sums sums
+        cdef Trace trace
+        cdef tuple votes
+        for each in traces:
+            if not isinstance(each, Trace):
+                left.append(each)
+                continue
+            trace = <Trace>each
+            if limit and trace.size_bytes > limit or not _summed(trace.spans, &sums):
+                left.append(trace)
+                continue
+            key = _key(sums.high, sums.low)
+            if (
+                trace.trace_id in opened
+                or remembered.get(key) is not None
+                or (votes := self.votes(&sums)) is None
+                or whole(trace.spans, databases) is not True
+            ):
+                left.append(trace)
+                continue
+            remembered.put(key, self.decision)
+            records.append((trace.trace_id, time_ns, self.trigger, self.decision, sums.count, sums.duration_ns, votes))
+            dismissed += 1
+            spans += sums.count
+        return left, dismissed, spans
+
+    cdef tuple votes(self, Sums *sums):
+        """Return the votes of all policies; None where one of them samples the trace."""
+        cdef uint64_t seen[MOST_RULES]
+        cdef uint64_t value
+        cdef Rule *rule
+        cdef int i
+        for i in range(self.count):
+            rule = &self.rules[i]
+            if rule.by == BY_STATUS or rule.by == BY_FLAGS:
+                value = sums.statuses if rule.by == BY_STATUS else sums.flags
+                if value & rule.least:
+                    return None
+            else:
+                if rule.by == BY_HASH:
+                    value = _hash(rule.salted, sums.high, sums.low)
+                else:
+                    value = sums.duration_ns if rule.by == BY_DURATION else sums.count
+                if rule.least <= value <= rule.most:
+                    return None
+                if rule.by == BY_HASH:
+                    value = (<uint64_t>1 << 56) - 1 - (value >> 8)
+            seen[i] = value
+        return tuple([(self.vote, self.inclusions[i], seen[i]) for i in range(self.count)])
+
+
+cdef bint _summed(list spans, Sums *sums) noexcept:
+    """Add up the spans of a trace; False where it has no root, says how it was sampled, or is unusual."""
+    cdef Head span
+    cdef Bytes encoded
+    cdef uint64_t start = 0, end = 0
+    cdef bint rooted = False
+    cdef Py_ssize_t count = PyList_GET_SIZE(spans), i
+    sums.statuses = sums.flags = 0
+    if not count:
+        return False
+    for i in range(count):
+        each = <object>PyList_GET_ITEM(spans, i)
+        if not isinstance(each, Head):
+            return False
+        span = <Head>each
+        if span.trace_state or not span.id_at:
+            return False
+        if span.start_ns and (not start or span.start_ns < start):
+            start = span.start_ns
+        if span.end_ns > end:
+            end = span.end_ns
+        if 0 <= span.status <= 2:
+            sums.statuses |= 1 << span.status
+        sums.flags |= span.flags
+        if not span.parent_id:
+            rooted = True
+    if not rooted or end < start or end >> 63:
+        return False
+    encoded = <Bytes>PyBytes_AS_STRING(span.raw) + span.id_at
+    sums.high, sums.low = _big(encoded), _big(encoded + 8)
+    sums.duration_ns = end - start
+    sums.count = count
+    return True

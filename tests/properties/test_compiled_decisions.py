@@ -1,0 +1,139 @@
+"""Decisions in C, against the plain way: the same for everything that spans and policies can say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_fe import compiled
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.model.decision import Decision
+from otel_fe.model.span import Resource, Scope, Span
+from otel_fe.pipeline.remembered import PlainRemembered
+from otel_fe.pipeline.tail_sampler import TailSampler
+from tests.corpus.wire import encode
+from tests.properties.traffic import SPANS, HandClock, tail_sampling
+
+RULED = ("error", "slow", "between", "share", "salted", "flags", "count")
+"""Policies that go by rules."""
+NAMES = st.lists(st.sampled_from(RULED), min_size=1, max_size=4, unique=True)
+
+needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+
+
+class Bench:
+    """A sampler at the end of the wire."""
+
+    def __init__(self, settings, *, dismisses):
+        self.delivered = []
+        self.sampler = TailSampler(settings, HandClock(), self._deliver)
+        if dismisses:
+            assert self.sampler._dismissal is not None
+        else:
+            self.sampler._dismissal = None
+        self.decode = Decoder().decode
+
+    def _deliver(self, trace_id, spans, decision):
+        self.delivered.append((trace_id, [span.raw for span in spans], decision))
+        return ""
+
+    def receive(self, payload):
+        """Take a request."""
+        self.sampler.receive_all(self.decode(payload, sized=True).traces, 5)
+
+    def outcome(self):
+        """Return all that can be told of what has been decided, and what is pending."""
+        sampler, counters = self.sampler, self.sampler.counters
+        records = {(r.trace_id, r.trigger): r.as_dict() for r in sampler.records.last(1_000)}
+        counts = {name: value for name, value in vars(counters).items() if name != "lock"}
+        return records, counts, sorted(self.delivered, key=repr), sampler.pending, len(sampler._remembered)
+
+
+def whole(spans):
+    """Make the spans of each trace a whole one: the first is the root, the others are its children and call nobody."""
+    roots = {}
+    for span in spans:
+        root = roots.setdefault(span.trace_id, span)
+        span.parent_id = 0 if span is root else root.span_id
+        span.kind = 1
+    return spans
+
+
+@needs_it
+@given(NAMES, st.lists(st.lists(SPANS, max_size=6), min_size=1, max_size=3), st.booleans(), st.integers(0, 400))
+def test_decisions_are_those_of_the_plain_way(names, requests, makes_whole, limit):
+    """Votes, records, counts, what is kept and what is pending, and what becomes of spans that come later."""
+    settings = tail_sampling(*names, settings=f"    maximum_trace_size_bytes: {limit}")
+    in_c, plain = Bench(settings, dismisses=True), Bench(settings, dismisses=False)
+    for spans in requests:
+        payload = encode(whole(spans) if makes_whole else spans)
+        in_c.receive(payload)
+        plain.receive(payload)
+        assert in_c.outcome() == plain.outcome()
+    for bench in (in_c, plain):
+        bench.sampler.close()
+    assert in_c.outcome() == plain.outcome()
+
+
+@needs_it
+@given(st.lists(SPANS, min_size=1, max_size=6))
+def test_whole_traces_that_nobody_wants_need_no_thought(spans):
+    """None of them is left to the plain way; what says how it was sampled, or ends before it starts, is."""
+    for span in spans:
+        span.trace_state, span.status, span.start_ns, span.end_ns = "", 0, 1, 2
+    bench = Bench(tail_sampling("error", "slow"), dismisses=True)
+    traces = bench.decode(encode(whole(spans)), sized=False).traces
+    assert bench.sampler._dismiss(traces) == []
+    assert bench.sampler.counters.not_sampled == len(spans)
+
+
+@needs_it
+def test_where_all_places_are_taken_nothing_is_dismissed():
+    """A new trace makes the oldest's decision come early, whoever decides it."""
+    settings = tail_sampling("error", settings="    num_traces: 1")
+    outcomes = []
+    for dismisses in (True, False):
+        bench = Bench(settings, dismisses=dismisses)
+        for trace_id, parent_id in ((1, 9), (2, 0)):
+            bench.receive(encode([_span(trace_id, parent_id)]))
+        assert bench.sampler.counters.evicted == {"num_traces": 1}
+        outcomes.append(bench.outcome())
+    assert outcomes[0] == outcomes[1]
+
+
+def _span(trace_id, parent_id):
+    return Span(trace_id, 1, parent_id=parent_id, name="a", resource=Resource({}), scope=Scope())
+
+
+@needs_it
+@pytest.mark.parametrize("name", ["string", "ottl", "rate", "drop", "and"])
+def test_policies_that_are_more_than_rules_are_asked(name):
+    """One of them, and every trace is left to the plain way."""
+    sampler = TailSampler(tail_sampling("error", name), HandClock(), lambda *_: "")
+    assert sampler._dismissal is None
+
+
+@needs_it
+@given(st.lists(st.tuples(st.integers(1, 2**48 - 1), st.none() | st.integers(0, 3)), max_size=80), st.integers(1, 9))
+def test_decisions_are_remembered_alike(steps, limit):
+    """Whatever is put in and asked for, in whatever order."""
+    decisions = [Decision(sampled=True, reason=str(number), threshold=number) for number in range(4)]
+    in_c, plain = compiled.spans.Remembered(limit), PlainRemembered(limit)
+    for number, decision in steps:
+        key = number << 16
+        if decision is None:
+            assert in_c[key] is plain[key]
+        else:
+            in_c[key] = plain[key] = decisions[decision]
+        assert (len(in_c), in_c.size_bytes) == (len(plain), plain.size_bytes)
+
+
+@needs_it
+def test_more_decisions_than_a_word_has_numbers_for_begin_a_new_table():
+    """The last is known all the same."""
+    in_c, plain = compiled.spans.Remembered(100_000), PlainRemembered(100_000)
+    for number in range(2**16 + 2):
+        in_c[number + 1 << 16] = plain[number + 1 << 16] = Decision(sampled=True, reason="a", threshold=number)
+    assert in_c[2**16 + 2 << 16] is plain[2**16 + 2 << 16]
+    assert len(in_c) == len(plain)
