@@ -240,5 +240,5 @@ def encoded(traces: Sequence[Trace]) -> bytes:
     request = Request()
     for trace in traces:
         for span in trace.spans:
-            request.add(span, span.raw, request.size_with(span, span.raw))
+            request.add(span, span.raw)
     return request.encode()

@@ -78,6 +78,7 @@ class OtlpGrpcServer:
         self._credentials = grpc_credentials(settings.tls, where) if settings.tls is not None else None
         self._settings = settings
         self._pool = _Pool()
+        self._takers = {signal: self._taking(signal) for signal in _SIGNALS.values()}
         self._server: Any = None
         self.port = 0
 
@@ -127,7 +128,7 @@ class OtlpGrpcServer:
         elif self._pool.waiting >= _MOST_WAITING:
             error = PressureError("busy", f"{_MOST_WAITING} requests are under way")
         else:
-            return self._taking(signal)
+            return self._takers[signal]
         self.intake.refuse(error)
         return self._refusing(code_of(error), str(error), error.retry_after_s)
 

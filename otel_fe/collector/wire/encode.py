@@ -9,9 +9,11 @@ Frames are what the sender wrote around its spans (`origins.py`), and are joined
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.wire.fields import DELIMITED, delimited, varint_size, without
+from otel_fe.collector.wire.fields import DELIMITED, delimited, delimited_head, without
 from otel_fe.model import trace_state
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ POLICY: Final = "tailsampling.policy"
 MAXIMUM_BYTES: Final = 4 << 20
 """What gRPC servers accept unless they are told otherwise."""
 
+_UNBOUNDED: Final = sys.maxsize
 _RESOURCE_SPANS: Final = 1
 _SCOPE_SPANS: Final = 2
 _SPANS: Final = 2
@@ -46,41 +49,54 @@ _ONE_BYTE: Final = 0x80
 class Request:
     """An export request in the making."""
 
-    __slots__ = ("_resources", "size_bytes", "spans")
+    __slots__ = ("_members", "_resource", "_resources", "_scope", "_size_bytes", "spans")
 
     def __init__(self) -> None:
         self._resources: dict[WireResource, dict[WireScope, list[bytes]]] = {}
-        self.size_bytes = 0
+        self._resource: WireResource | None = None
+        """Of the last span, like the two below: those that stand together mostly share them."""
+        self._scope: WireScope | None = None
+        self._members: list[bytes] = []
+        self._size_bytes = 0
         """As which it will be encoded, at most."""
         self.spans = 0
 
-    def size_with(self, span: WireSpan, encoded: bytes) -> int:
-        """Return what its size would be with one more span."""
-        size = self.size_bytes + len(encoded) + 1 + varint_size(len(encoded))
-        scopes = self._resources.get(span.resource)
-        if scopes is None:
-            size += len(span.resource.frame) + _AROUND
-        if scopes is None or span.scope not in scopes:
-            size += len(span.scope.frame) + _AROUND
-        return size
-
-    def add(self, span: WireSpan, encoded: bytes, size_bytes: int) -> None:
-        """Add a span, encoded as it shall leave; `size_bytes` is what `size_with` said."""
-        scopes = self._resources.setdefault(span.resource, {})
-        scopes.setdefault(span.scope, []).append(encoded)
-        self.size_bytes = size_bytes
+    def add(self, span: WireSpan, encoded: bytes, maximum_bytes: int = _UNBOUNDED) -> bool:
+        """Add a span, encoded as it shall leave; False, and nothing is done, where the request would be too large with it."""
+        head = _head(len(encoded))
+        size = self._size_bytes + len(head) + len(encoded)
+        resource, scope = span.resource, span.scope
+        stays = scope is self._scope and resource is self._resource
+        if not stays:
+            scopes = self._resources.get(resource)
+            if scopes is None:
+                size += len(resource.frame) + _AROUND
+            if scopes is None or scope not in scopes:
+                size += len(scope.frame) + _AROUND
+        if size > maximum_bytes and self.spans:
+            return False
+        if not stays:
+            self._resource, self._scope = resource, scope
+            self._members = self._resources.setdefault(resource, {}).setdefault(scope, [])
+        self._members += (head, encoded)
+        self._size_bytes = size
         self.spans += 1
+        return True
 
     def encode(self) -> bytes:
         """Return it as an `ExportTraceServiceRequest`."""
         written: list[bytes] = []
         for resource, scopes in self._resources.items():
             parts = [resource.frame]
-            for scope, spans in scopes.items():
-                body = b"".join([scope.frame, *[delimited(_SPANS, span) for span in spans]])
-                parts.append(delimited(_SCOPE_SPANS, body))
+            parts += [delimited(_SCOPE_SPANS, b"".join((scope.frame, *members))) for scope, members in scopes.items()]
             written.append(delimited(_RESOURCE_SPANS, b"".join(parts)))
         return b"".join(written)
+
+
+@functools.lru_cache(1_024)
+def _head(size: int) -> bytes:
+    """Return the tag and the length in front of a span."""
+    return delimited_head(_SPANS, size)
 
 
 def encode(
@@ -99,12 +115,10 @@ def encode(
     for spans, decision in kept:
         for span in spans:
             encoded = stamped(span, decision, record_policy=record_policy)
-            size = request.size_with(span, encoded)
-            if size > maximum_bytes and request.spans:
+            if not request.add(span, encoded, maximum_bytes):
                 yield request.encode(), request.spans
                 request = Request()
-                size = request.size_with(span, encoded)
-            request.add(span, encoded, size)
+                request.add(span, encoded)
     if request.spans:
         yield request.encode(), request.spans
 
@@ -114,18 +128,26 @@ def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) 
 
     A `tracestate` that cannot be read stays as it is.
     """
-    raw = span.attributes.raw
     before = span.trace_state
-    after = trace_state.stamped(before, decision.threshold)
-    if after is not None and after != before:
-        if before:
-            raw = _without_trace_state(raw)
-        if after:
-            raw += delimited(_TRACE_STATE, after.encode())
+    raw = span.raw if not before else _without_stamp(span.raw, before, decision.threshold)
+    raw += _stamp(before, decision.threshold)
     if record_policy and decision.reason and POLICY not in span.attributes:
         value = delimited(1, decision.reason.encode("utf-8", "replace"))
         raw += delimited(_ATTRIBUTES, delimited(1, POLICY.encode()) + delimited(2, value))
     return raw
+
+
+@functools.lru_cache(1_024)
+def _stamp(before: str, threshold: int | None) -> bytes:
+    """Return the field with the new `tracestate`; empty where it stays as it was, or goes."""
+    after = trace_state.stamped(before, threshold)
+    return delimited(_TRACE_STATE, after.encode()) if after and after != before else b""
+
+
+def _without_stamp(raw: bytes, before: str, threshold: int | None) -> bytes:
+    """Return an encoded span without its `tracestate`, unless that stays as it was."""
+    after = trace_state.stamped(before, threshold)
+    return raw if after is None or after == before else _without_trace_state(raw)
 
 
 def _without_trace_state(raw: bytes) -> bytes:

@@ -94,7 +94,12 @@ def varint_size(number: int) -> int:
 
 def delimited(number: int, content: bytes) -> bytes:
     """Return a field that holds bytes, a text or a message; its number is at most 15."""
-    return b"%c%b%b" % (number << 3 | DELIMITED, varint(len(content)), content)
+    return delimited_head(number, len(content)) + content
+
+
+def delimited_head(number: int, size: int) -> bytes:
+    """Return what stands in front of the content of such a field, whose size is in bytes."""
+    return b"%c%b" % (number << 3 | DELIMITED, varint(size))
 
 
 def _field(data: bytes, start: int, end: int, depth: int) -> Found:
