@@ -6,10 +6,10 @@ cdef int _pairs_of(Head span, Pair *pairs) noexcept:
     cdef Bytes p, end, after
     cdef int64_t size, inner
     cdef int count = 0
-    if not span.pairs_at or span.raw is None:
+    if not span.pairs_at or span.held is None:
         return -1
-    p = <Bytes>PyBytes_AS_STRING(span.raw) + (span.pairs_at - 1)
-    end = <Bytes>PyBytes_AS_STRING(span.raw) + PyBytes_GET_SIZE(span.raw)
+    p = span.at + (span.pairs_at - 1)
+    end = span.at + span.size
     while p < end and p[0] == 0x4A:
         p += 1
         size = _size(&p, end)

@@ -127,12 +127,18 @@ cdef struct Rule:
 
 
 cdef struct Sums:
+    uint64_t high  # of the trace's id
+    uint64_t low
     uint64_t duration_ns
     uint64_t statuses
     uint64_t flags
     uint64_t count
-    uint64_t high  # of the trace's id
-    uint64_t low
+
+
+cdef struct Entry:
+    uint64_t time_ns
+    Sums sums
+    uint64_t seen[MOST_RULES]  # by each policy
 
 
 cdef class Dismissal:
@@ -150,6 +156,7 @@ cdef class Dismissal:
     cdef int count
     cdef tuple inclusions
     cdef object vote, decision, trigger
+    cdef public object record  # takes what is decided, packed: the objects would be a thousand bytes for every trace
 
     def __init__(self, rules, vote, decision, trigger):
         cdef int i = 0
@@ -166,7 +173,7 @@ cdef class Dismissal:
         self.vote, self.decision, self.trigger = vote, decision, trigger
 
     def dismiss(
-        self, traces, dict opened not None, Remembered remembered not None, dict databases not None, records, most_bytes, time_ns
+        self, traces, dict opened not None, Remembered remembered not None, dict databases not None, most_bytes, time_ns
     ):
         """Decide what can be; return the traces that are left, and how many traces and spans are not.
 
@@ -175,7 +182,6 @@ cdef class Dismissal:
             opened: Those that are waited for, by id.
             remembered: Those that have been decided.
             databases: Whether spans are calls of databases, by scope and name.
-            records: Has what is decided appended, as `DecisionRecords` does.
             most_bytes: How large a trace may be; 0 for any size.
             time_ns: Unix time.
         """
@@ -183,35 +189,36 @@ cdef class Dismissal:
         cdef Py_ssize_t dismissed = 0, spans = 0
         cdef int64_t limit = most_bytes
         cdef uint64_t key
-        cdef Sums sums
+        cdef Entry entry
+        cdef Sums *sums = &entry.sums
         cdef Trace trace
-        cdef tuple votes
+        cdef Py_ssize_t size = sizeof(Entry) - (MOST_RULES - self.count) * sizeof(uint64_t)
+        entry.time_ns = time_ns
         for each in traces:
             if not isinstance(each, Trace):
                 left.append(each)
                 continue
             trace = <Trace>each
-            if limit and trace.size_bytes > limit or not _summed(trace.spans, &sums):
+            if limit and trace.size_bytes > limit or not _summed(trace.spans, sums):
                 left.append(trace)
                 continue
             key = _key(sums.high, sums.low)
             if (
                 trace.trace_id in opened
                 or remembered.get(key) is not None
-                or (votes := self.votes(&sums)) is None
+                or not self.unwanted(sums, entry.seen)
                 or whole(trace.spans, databases) is not True
             ):
                 left.append(trace)
                 continue
             remembered.put(key, self.decision)
-            records.append((trace.trace_id, time_ns, self.trigger, self.decision, sums.count, sums.duration_ns, votes))
+            self.record(PyBytes_FromStringAndSize(<const char *>&entry, size))
             dismissed += 1
             spans += sums.count
         return left, dismissed, spans
 
-    cdef tuple votes(self, Sums *sums):
-        """Return the votes of all policies; None where one of them samples the trace."""
-        cdef uint64_t seen[MOST_RULES]
+    cdef bint unwanted(self, Sums *sums, uint64_t *seen) noexcept:
+        """Whether no policy samples the trace, and what each has seen of it."""
         cdef uint64_t value
         cdef Rule *rule
         cdef int i
@@ -220,18 +227,27 @@ cdef class Dismissal:
             if rule.by == BY_STATUS or rule.by == BY_FLAGS:
                 value = sums.statuses if rule.by == BY_STATUS else sums.flags
                 if value & rule.least:
-                    return None
+                    return False
             else:
                 if rule.by == BY_HASH:
                     value = _hash(rule.salted, sums.high, sums.low)
                 else:
                     value = sums.duration_ns if rule.by == BY_DURATION else sums.count
                 if rule.least <= value <= rule.most:
-                    return None
+                    return False
                 if rule.by == BY_HASH:
                     value = (<uint64_t>1 << 56) - 1 - (value >> 8)
             seen[i] = value
-        return tuple([(self.vote, self.inclusions[i], seen[i]) for i in range(self.count)])
+        return True
+
+    def unpacked(self, bytes packed not None):
+        """Return what was recorded of a trace, as `DecisionRecords` has it."""
+        cdef Entry entry
+        cdef int i
+        memcpy(&entry, PyBytes_AS_STRING(packed), min(sizeof(Entry), <size_t>PyBytes_GET_SIZE(packed)))
+        votes = tuple([(self.vote, self.inclusions[i], entry.seen[i]) for i in range(self.count)])
+        trace_id = <object>entry.sums.high << 64 | entry.sums.low
+        return trace_id, entry.time_ns, self.trigger, self.decision, entry.sums.count, entry.sums.duration_ns, votes
 
 
 cdef bint _summed(list spans, Sums *sums) noexcept:
@@ -262,7 +278,7 @@ cdef bint _summed(list spans, Sums *sums) noexcept:
             rooted = True
     if not rooted or end < start or end >> 63:
         return False
-    encoded = <Bytes>PyBytes_AS_STRING(span.raw) + span.id_at
+    encoded = span.at + span.id_at
     sums.high, sums.low = _big(encoded), _big(encoded + 8)
     sums.duration_ns = end - start
     sums.count = count

@@ -169,19 +169,21 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
     return span.span_id != 0 and seen >> 1 & 1
 
 
-def parsed(bytes data not None, type kind not None):
+def parsed(bytes payload not None, Py_ssize_t start, Py_ssize_t stop, type kind not None):
     """Return a `ScopeSpans` without its spans, encoded, and its spans; None where anything is unusual.
 
     Args:
-        data: The encoded message.
+        payload: The encoded request; the spans refer to it until `release`.
+        start: Where in it the message begins.
+        stop: Where it ends.
         kind: What to make of each span: a class below `Head`.
 
     Raises:
         UnicodeDecodeError: That is unusual, too.
     """
-    cdef Bytes begin = <Bytes>PyBytes_AS_STRING(data)
-    cdef Bytes p = begin
-    cdef Bytes end = begin + PyBytes_GET_SIZE(data)
+    cdef Bytes begin = <Bytes>PyBytes_AS_STRING(payload)
+    cdef Bytes p = begin + start
+    cdef Bytes end = begin + stop
     cdef Bytes field
     cdef int64_t size
     cdef int tag
@@ -190,6 +192,8 @@ def parsed(bytes data not None, type kind not None):
     cdef _Texts names = _Texts(), states = _Texts()
     if not issubclass(kind, Head):
         raise TypeError(f"{kind.__name__} is no Head")
+    if not 0 <= start <= stop <= PyBytes_GET_SIZE(payload):
+        raise IndexError(f"{start} to {stop} of {PyBytes_GET_SIZE(payload)} bytes")
     while p < end:
         field = p
         tag = p[0]
@@ -203,7 +207,7 @@ def parsed(bytes data not None, type kind not None):
             span = _made(kind)
             if not _read(span, p, p + size, names, states):
                 return None
-            span.raw = PyBytes_FromStringAndSize(<const char *>p, size)
+            span.hold(payload, p, size)
             spans.append(span)
         else:
             frame.append(PyBytes_FromStringAndSize(<const char *>field, p + size - field))
@@ -218,19 +222,18 @@ cdef class Trace:
     cdef readonly object trace_id
     cdef public list spans
     cdef public int64_t size_bytes
+    cdef unsigned char encoded[16]  # its id
+    cdef Py_ssize_t place  # among the traces of the request; -1 where that is not known
 
     def __init__(self, trace_id):
+        self.begin(trace_id, trace_id.to_bytes(16, "big"), -1)
+
+    cdef void begin(self, trace_id, bytes encoded, Py_ssize_t place):
+        memcpy(self.encoded, PyBytes_AS_STRING(encoded), 16)
         self.trace_id = trace_id
         self.spans = []
         self.size_bytes = 0
-
-
-cdef inline Trace _begun(object trace_id):
-    cdef Trace trace = Trace.__new__(Trace)
-    trace.trace_id = trace_id
-    trace.spans = []
-    trace.size_bytes = 0
-    return trace
+        self.place = place
 
 
 def attach(list spans not None, resource, scope, dict traces not None):
@@ -240,35 +243,56 @@ def attach(list spans not None, resource, scope, dict traces not None):
         spans: All of one scope.
         resource: What produced them.
         scope: What made them.
-        traces: By encoded id.
+        traces: By encoded id, as they came.
     """
     cdef Head span
-    cdef PyObject *known
-    cdef Bytes before = NULL
     cdef Bytes encoded
     cdef Trace trace = None
+    cdef list before = list(traces.values())
+    cdef Py_ssize_t expected = 0  # scopes mostly have the same traces, in the same order
     for span in spans:
         span.resource = resource
         span.scope = scope
-        encoded = <Bytes>PyBytes_AS_STRING(span.raw) + span.id_at
-        if before == NULL or memcmp(before, encoded, 16):
-            before = encoded
-            key = PyBytes_FromStringAndSize(<const char *>encoded, 16)
-            known = PyDict_GetItem(traces, key)
-            if known == NULL:
-                trace = _begun(int.from_bytes(key, "big"))
-                traces[key] = trace
-            else:
-                trace = <Trace?><object>known
+        encoded = span.at + span.id_at
+        if trace is None or memcmp(trace.encoded, encoded, 16):
+            trace = <Trace?>before[expected] if expected < PyList_GET_SIZE(before) else None
+            if trace is None or memcmp(trace.encoded, encoded, 16):
+                trace = _trace(traces, encoded)
+            expected = trace.place + 1
         span.trace_id = trace.trace_id
         trace.spans.append(span)
 
 
-def release(spans):
-    """Let go of what protobuf has parsed for spans whose attributes somebody asked for."""
+cdef Trace _trace(dict traces, Bytes encoded):
+    """Return the trace with an id, a new one where there is none."""
+    cdef Trace trace
+    cdef bytes key = PyBytes_FromStringAndSize(<const char *>encoded, 16)
+    cdef PyObject *known = PyDict_GetItem(traces, key)
+    if known != NULL:
+        return <Trace?><object>known
+    trace = Trace.__new__(Trace)
+    trace.begin(int.from_bytes(key, "big"), key, PyDict_Size(traces))
+    traces[key] = trace
+    return trace
+
+
+def release(list traces not None):
+    """Let go of the request that traces came in, and of what protobuf has parsed for whoever asked for attributes.
+
+    Spans that nobody else holds are about to go, and keep what they have.
+    """
+    cdef Trace trace
     cdef Head span
-    for each in spans:
-        if isinstance(each, Head):
-            span = <Head>each
-            if span.made is not None:
-                span.made.head = span.made.pairs = None
+    cdef PyObject *each
+    cdef Py_ssize_t i
+    cdef bint shared
+    for item in traces:
+        trace = <Trace?>item
+        shared = Py_REFCNT(<PyObject *>trace) > TRACE_REFERENCES or Py_REFCNT(<PyObject *>trace.spans) > 1
+        for i in range(PyList_GET_SIZE(trace.spans)):
+            each = PyList_GET_ITEM(trace.spans, i)
+            if isinstance(<object>each, Head) and (shared or Py_REFCNT(each) > 1):
+                span = <Head>each
+                span.own()
+                if span.made is not None:
+                    span.made.head = span.made.pairs = None

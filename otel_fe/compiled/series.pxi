@@ -2,46 +2,71 @@
 
 
 cdef class _Known:
-    """A series, and where its durations are counted."""
+    """A series, and the durations of a request that are not yet counted in it."""
 
+    cdef bytes key  # what it is known by
     cdef object series
     cdef object aggregate  # with explicit edges; None for others
-    cdef list buckets
     cdef int64_t *edges
-    cdef int count
+    cdef int64_t *counts  # by bucket
+    cdef int64_t total_ns
+    cdef int count  # of edges
+    cdef bint waiting  # whether anything is to be counted
 
-    def __cinit__(self, series):
+    def __cinit__(self, bytes key, series):
+        cdef int i
         edges = getattr(series.aggregate, "edges", None)
+        self.key = key
         self.series = series
         self.aggregate = None
-        self.edges = NULL
+        self.edges = self.counts = NULL
+        self.total_ns = 0
+        self.waiting = False
         if edges is not None:
             self.aggregate = series.aggregate
-            self.buckets = self.aggregate.buckets
             self.count = len(edges)
             self.edges = <int64_t *>malloc((self.count + 1) * sizeof(int64_t))
-            if self.edges == NULL:
+            self.counts = <int64_t *>calloc(self.count + 1, sizeof(int64_t))
+            if self.edges == NULL or self.counts == NULL:
                 raise MemoryError
             for i in range(self.count):
                 self.edges[i] = edges[i]
 
     def __dealloc__(self):
         free(self.edges)
+        free(self.counts)
 
-    cdef record(self, int64_t duration_ns, object now_ns):
+    cdef int add(self, int64_t duration_ns) except -1:
+        """Count a span, now or when `settle` is called."""
         cdef int low = 0, high = self.count, middle
-        self.series.seen_ns = now_ns
         if self.aggregate is None:
             self.series.record(duration_ns, 1)
-            return
+            return 0
+        if duration_ns > MOST_NS - self.total_ns:
+            self.settle()
         while low < high:
             middle = (low + high) // 2
             if self.edges[middle] < duration_ns:
                 low = middle + 1
             else:
                 high = middle
-        self.buckets[low] = self.buckets[low] + 1
-        self.aggregate.total_ns = self.aggregate.total_ns + duration_ns
+        self.counts[low] += 1
+        self.total_ns += duration_ns
+        return 0
+
+    cdef int settle(self) except -1:
+        cdef int i
+        cdef list buckets
+        if self.aggregate is None:
+            return 0
+        buckets = self.aggregate.buckets
+        for i in range(self.count + 1):
+            if self.counts[i]:
+                buckets[i] = buckets[i] + self.counts[i]
+                self.counts[i] = 0
+        self.aggregate.total_ns = self.aggregate.total_ns + self.total_ns
+        self.total_ns = 0
+        return 0
 
 
 cdef Py_ssize_t _remembered = 0
@@ -61,31 +86,34 @@ cdef class Finder:
 
     cdef _Keys keys
     cdef dict known
+    cdef list last  # some of them, of the last spans: those that stand together are mostly alike
+    cdef int oldest
     cdef Py_ssize_t held
 
     def __init__(self, names):
         self.keys = _Keys(names)
         self.known = {}
+        self.last = []
+        self.oldest = 0
         self.held = 0
 
     def __dealloc__(self):
         global _remembered
         _remembered -= self.held
 
-    cdef bytes key(self, Head span):
-        """Return what a span's series is known by; None where the span is unusual."""
+    cdef Py_ssize_t write_key(self, Head span, unsigned char *key) except -2:
+        """Write what a span's series is known by, which is less than `KEY_BYTES`; return its size, -1 where the span is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
-        cdef unsigned char key[KEY_BYTES]
         cdef Py_ssize_t size = 0
         cdef const char *name
         cdef int count, i
         count = _pairs_of(span, pairs)
         if count < 0:
-            return None
+            return -1
         name = PyUnicode_AsUTF8AndSize(span.name, &size)
         if size > KEY_BYTES // 4:
-            return None
+            return -1
         memcpy(key, name, size)
         key[size] = 0
         key[size + 1] = <unsigned char>span.kind
@@ -95,39 +123,58 @@ cdef class Finder:
             pair = self.keys.find(i, pairs, count)
             if pair == NULL:
                 if size + 2 > KEY_BYTES:
-                    return None
+                    return -1
                 key[size] = key[size + 1] = 0xFF
                 size += 2
                 continue
             if pair.value_size >= 0xFF00 or size + 2 + pair.value_size > KEY_BYTES:
-                return None
+                return -1
             key[size] = <unsigned char>(pair.value_size >> 8)
             key[size + 1] = <unsigned char>(pair.value_size & 0xFF)
             memcpy(key + size + 2, pair.value, pair.value_size)
             size += 2 + pair.value_size
-        return PyBytes_FromStringAndSize(<const char *>key, size)
+        return size
 
     def learn(self, span, series):
         """Remember the series of a span, of whatever kind that is."""
         global _remembered
+        cdef unsigned char written[KEY_BYTES]
         cdef Py_ssize_t size
         if not isinstance(span, Head):
             return
-        key = self.key(<Head>span)
-        if key is None or key in self.known:
+        size = self.write_key(<Head>span, written)
+        if size < 0:
             return
-        size = len(key) + ABOUT_BYTES
+        key = PyBytes_FromStringAndSize(<const char *>written, size)
+        if key in self.known:
+            return
+        size += ABOUT_BYTES
         if _remembered + size <= MOST_BYTES:
-            self.known[key] = _Known(series)
+            self.known[key] = _Known(key, series)
             self.held += size
             _remembered += size
 
     cdef _Known look(self, Head span):
         """Return what is known of a span's series; None where that is nothing."""
+        cdef unsigned char key[KEY_BYTES]
+        cdef Py_ssize_t size = self.write_key(span, key)
         cdef PyObject *known
-        key = self.key(span)
-        known = NULL if key is None else PyDict_GetItem(self.known, key)
-        return None if known == NULL else <_Known>known
+        cdef _Known found
+        if size < 0:
+            return None
+        for found in self.last:
+            if PyBytes_GET_SIZE(found.key) == size and not memcmp(PyBytes_AS_STRING(found.key), key, size):
+                return found
+        known = PyDict_GetItem(self.known, PyBytes_FromStringAndSize(<const char *>key, size))
+        if known == NULL:
+            return None
+        found = <_Known>known
+        if len(self.last) < LAST_SERIES:
+            self.last.append(found)
+        else:
+            self.last[self.oldest] = found
+            self.oldest = (self.oldest + 1) % LAST_SERIES
+        return found
 
     def find(self, span):
         """Return the series of a span; None where it is not known."""
@@ -138,6 +185,8 @@ cdef class Finder:
         """Forget all; where series have gone."""
         global _remembered
         self.known.clear()
+        self.last.clear()
+        self.oldest = 0
         _remembered -= self.held
         self.held = 0
 
@@ -150,7 +199,19 @@ def record(spans, dict sources not None, now_ns):
         sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
         now_ns: Unix time.
     """
-    cdef list left = [], all_known = []
+    cdef list left = [], found_all = [], waiting = []
+    cdef _Known found
+    try:
+        _record(spans, sources, now_ns, left, found_all, waiting)
+    finally:
+        for found in waiting:
+            found.waiting = False
+            found.series.seen_ns = now_ns
+            found.settle()
+    return left
+
+
+cdef int _record(spans, dict sources, now_ns, list left, list found_all, list waiting) except -1:
     cdef Head span
     cdef PyObject *known
     cdef object source = None, resource = None
@@ -176,14 +237,17 @@ def record(spans, dict sources not None, now_ns):
         duration_ns = <int64_t>span.end_ns - <int64_t>span.start_ns
         if duration_ns < 0:
             duration_ns = 0
-        all_known.clear()
+        found_all.clear()
         for finder in finders:
             found = finder.look(span)
             if found is None:
                 left.append(span)
                 break
-            all_known.append(found)
+            found_all.append(found)
         else:
-            for found in all_known:
-                found.record(duration_ns, now_ns)
-    return left
+            for found in found_all:
+                if not found.waiting:
+                    found.waiting = True
+                    waiting.append(found)
+                found.add(duration_ns)
+    return 0

@@ -19,7 +19,7 @@ One module of several files: what they share, they call as C does.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_GetItem
+from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.long cimport PyLong_FromVoidPtr
 from cpython.object cimport PyObject, PyTypeObject
@@ -31,6 +31,7 @@ from libc.string cimport memcmp, memcpy
 import sys
 
 cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *held)
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
 
 ctypedef const unsigned char *Bytes
@@ -42,11 +43,14 @@ cdef enum:
     ABOUT_BYTES = 256  # what remembering takes beside the key itself
     KEY_BYTES = 2048
     TEXTS = 4
+    LAST_SERIES = 8
+    TRACE_REFERENCES = 3  # the list that it is in, and two names here
     MOST_RULES = 32  # policies that a trace is dismissed by
     NUMBER_BITS = 16
     NUMBER = (1 << NUMBER_BITS) - 1
 
 cdef tuple _NOTHING = ()
+cdef int64_t MOST_NS = 2**62  # of durations that are added up before they become one of Python's numbers
 
 
 cdef struct Pair:
@@ -58,9 +62,15 @@ cdef struct Pair:
 
 @cython.no_gc
 cdef class Head:
-    """A span's bytes, and what nearly everything asks of a span. In no cycle: no garbage collector need look at it."""
+    """A span's bytes, and what nearly everything asks of a span. In no cycle: no garbage collector need look at it.
 
-    cdef public bytes raw
+    Its bytes stay where they came until `release`, for most spans are decided by then: copying them all would touch twice the
+    memory, and after a pause, with all caches cold, touching memory is what takes the time.
+    """
+
+    cdef bytes held  # what its bytes are in: a request, or they alone
+    cdef Bytes at
+    cdef Py_ssize_t size
     cdef public object trace_id
     cdef public uint64_t span_id
     cdef public uint64_t parent_id
@@ -75,8 +85,27 @@ cdef class Head:
     cdef public object resource
     cdef public object scope
     cdef object made
-    cdef Py_ssize_t id_at  # where in `raw` its trace id is
+    cdef Py_ssize_t id_at  # where in its bytes its trace id is
     cdef Py_ssize_t pairs_at  # 1 + where its attributes begin, which are all together; 0 where `parsed` has not read it
+
+    cdef void hold(self, bytes held, Bytes at, Py_ssize_t size) noexcept:
+        self.held, self.at, self.size = held, at, size
+
+    cdef bytes own(self):
+        """Return its bytes, held by themselves from now on."""
+        if self.held is not None and PyBytes_GET_SIZE(self.held) != self.size:
+            own = PyBytes_FromStringAndSize(<const char *>self.at, self.size)
+            self.hold(own, <Bytes>PyBytes_AS_STRING(own), self.size)
+        return self.held
+
+    @property
+    def raw(self):
+        """Its bytes."""
+        return self.own()
+
+    @raw.setter
+    def raw(self, bytes value not None):
+        self.hold(value, <Bytes>PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
 
     @property
     def attributes(self):
@@ -96,7 +125,8 @@ cdef class Head:
     def copied(self):
         """Return one with the same fields."""
         cdef Head copy = _made(type(self))
-        copy.raw, copy.name, copy.trace_state, copy.made = self.raw, self.name, self.trace_state, self.made
+        copy.hold(self.held, self.at, self.size)
+        copy.name, copy.trace_state, copy.made = self.name, self.trace_state, self.made
         copy.trace_id, copy.resource, copy.scope = self.trace_id, self.resource, self.scope
         copy.span_id, copy.parent_id = self.span_id, self.parent_id
         copy.start_ns, copy.end_ns, copy.kind, copy.flags = self.start_ns, self.end_ns, self.kind, self.flags

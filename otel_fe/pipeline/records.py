@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.vote import KINDS, Vote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_fe.model.decision import Decision
     from otel_fe.pipeline.policies.evaluator import Evaluator
@@ -83,9 +84,8 @@ class DecisionRecords:
 
     def __init__(self, policies: Sequence[Evaluator], limit: int) -> None:
         self._policies = tuple(policies)
-        self._ring: deque[Entry] = deque(maxlen=limit)
-        self.append = self._ring.append
-        """Records a decision whose trace is not at hand; the oldest makes room."""
+        self._ring: deque[Entry | bytes] = deque(maxlen=limit)
+        self._unpack: Callable[[Any], Entry] = tuple
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -94,20 +94,29 @@ class DecisionRecords:
         self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Record a decision; the oldest makes room."""
-        self.append(
+        self._ring.append(
             (trace.trace_id, time_ns, trigger, decision, len(trace.spans), trace.end_ns - trace.start_ns, votes)
         )
 
+    def packed(self, unpack: Callable[[bytes], Entry]) -> Callable[[bytes], None]:
+        """Return what records decisions packed into bytes, given what tells what is in them; the oldest makes room."""
+        self._unpack = unpack
+        return self._ring.append
+
     def of(self, trace_id: int) -> DecisionRecord | None:
         """Return the last decision on a trace; None where it is not, or no longer, known."""
-        for entry in reversed(self._ring):
+        for entry in map(self._unpacked, reversed(self._ring)):
             if entry[0] == trace_id:
                 return explained(self._policies, *entry)
         return None
 
     def last(self, count: int) -> list[DecisionRecord]:
         """Return the last decisions, the newest first."""
-        return [explained(self._policies, *entry) for _, entry in zip(range(count), reversed(self._ring), strict=False)]
+        newest = map(self._unpacked, islice(reversed(self._ring), count))
+        return [explained(self._policies, *entry) for entry in newest]
+
+    def _unpacked(self, entry: Entry | bytes) -> Entry:
+        return self._unpack(entry) if isinstance(entry, bytes) else entry
 
 
 def explained(

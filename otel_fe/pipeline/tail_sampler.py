@@ -111,7 +111,9 @@ class TailSampler:
         rules = self.sampler.rules
         if compiled.spans is None or not 0 < len(rules) <= _MOST_RULES:
             return None
-        return compiled.spans.Dismissal([rule.bounded for rule in rules], NO_SAMPLE, NOT_SAMPLED, WHOLE)
+        dismissal = compiled.spans.Dismissal([rule.bounded for rule in rules], NO_SAMPLE, NOT_SAMPLED, WHOLE)
+        dismissal.record = self.records.packed(dismissal.unpacked)
+        return dismissal
 
     # --- spans in ----------------------------------------------------------------------------------------------------
 
@@ -131,7 +133,7 @@ class TailSampler:
         """Decide those that no policy samples, as `receive` would; return the others."""
         limit, time_ns = self._settings.maximum_trace_size_bytes, self._clock.time_ns()
         left, dismissed, spans = self._dismissal.dismiss(
-            traces, self._open, self._remembered, databases, self.records, limit, time_ns
+            traces, self._open, self._remembered, databases, limit, time_ns
         )
         counters = self.counters
         with counters.lock:

@@ -57,14 +57,14 @@ class Batch:
         To be called when all have been counted and handed to the sampler. Asking for attributes stays possible, and costs
         parsing the span again; without this call, a pending span holds all of its request.
         """
-        for trace in self.traces:
-            _release(trace.spans)
+        _release(self.traces)
 
 
-def _release_plain(spans: Iterable[WireSpan]) -> None:
-    for span in spans:
-        attributes = span.attributes
-        attributes.head = attributes.pairs = None
+def _release_plain(traces: Iterable[Trace]) -> None:
+    for trace in traces:
+        for span in trace.spans:
+            attributes = span.attributes
+            attributes.head = attributes.pairs = None
 
 
 _release: Final = _release_plain if compiled.spans is None else compiled.spans.release

@@ -64,10 +64,10 @@ class Decoder:
                 raise WireError(f"more than {_MOST_ORIGINS} resources and scopes in one request")
             resource = self.resources[frame]
             of_scopes: list[list[WireSpan]] = []
-            for scope_spans in scopes:
+            for start, end in scopes:
                 added: list[WireSpan] = []
-                if not self._add_usual(scope_spans, resource, traces, added):
-                    rejected += self._add(scope_spans, resource, traces, added, sized=sized)
+                if not self._add_usual(payload, start, end, resource, traces, added):
+                    rejected += self._add(payload[start:end], resource, traces, added, sized=sized)
                 of_scopes.append(added)
             if sized:
                 add_sizes(of_scopes, sizes)
@@ -75,12 +75,14 @@ class Decoder:
             trace.size_bytes = sizes.get(trace.trace_id, 0)
         return Batch([trace for trace in traces.values() if trace.spans], rejected)
 
-    def _add_usual(self, data: bytes, resource: WireResource, traces: Traces, added: list[WireSpan]) -> bool:
+    def _add_usual(
+        self, payload: bytes, start: int, end: int, resource: WireResource, traces: Traces, added: list[WireSpan]
+    ) -> bool:
         """Do what `_add` does in C, where that is there and nothing is unusual; False where it is not."""
         if compiled.spans is None:
             return False
         try:
-            parsed = compiled.spans.parsed(data, WireSpan)
+            parsed = compiled.spans.parsed(payload, start, end, WireSpan)
         except UnicodeDecodeError:
             return False
         if parsed is None:
@@ -155,13 +157,13 @@ def _begun(encoded_id: bytes, traces: Traces) -> Trace | None:
     return trace
 
 
-def _taken_apart(payload: bytes, start: int, end: int) -> tuple[bytes, list[bytes]]:
-    """Return a `ResourceSpans` without its scopes, and its scopes, all encoded."""
+def _taken_apart(payload: bytes, start: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return a `ResourceSpans` without its scopes, encoded, and where in the payload each of its scopes is."""
     frame: list[bytes] = []
-    scopes: list[bytes] = []
+    scopes: list[tuple[int, int]] = []
     for field in walk(payload, start, end):
         if field.number == _SCOPE_SPANS and field.wire_type == DELIMITED:
-            scopes.append(payload[field.value : field.end])
+            scopes.append((field.value, field.end))
         else:
             frame.append(payload[field.start : field.end])
         if len(scopes) + len(frame) > _MOST_ORIGINS:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otel_fe import compiled
 from otel_fe.collector.wire.decode import Decoder
-from otel_fe.config.span_metrics import Dimension, Exponential, SpanMetrics
+from otel_fe.config.span_metrics import Dimension, Explicit, Exponential, SpanMetrics
 from otel_fe.model.span import Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from tests.corpus.wire import encode
@@ -31,19 +31,19 @@ SPANS = st.builds(
     name=st.sampled_from(["a", "b", "shop"]),
     kind=st.integers(0, 2),
     start_ns=st.just(0),
-    end_ns=st.integers(0, 10**6),
+    end_ns=st.integers(0, 10**6) | st.integers(2**61, 2**64 - 1),
     status=st.integers(0, 2),
     attributes=FEW,
     resource=st.sampled_from(RESOURCES),
     scope=st.sampled_from(SCOPES),
 )
-SETTINGS = SpanMetrics(
-    Exponential(8), dimensions=(Dimension("shop", "none"), Dimension("n"), Dimension("")), cardinality_limit=6
-)
+DIMENSIONS = (Dimension("shop", "none"), Dimension("n"), Dimension(""))
+HISTOGRAMS = (Exponential(8), Explicit((0, 1, 500_000, 10**6)))
 
 
-def connector():
-    return SpanMetricsConnector(SETTINGS, HandClock(), random.Random(1).randrange, "i")
+def connector(histogram=HISTOGRAMS[0]):
+    settings = SpanMetrics(histogram, dimensions=DIMENSIONS, cardinality_limit=6)
+    return SpanMetricsConnector(settings, HandClock(), random.Random(1).randrange, "i")
 
 
 def collected(one):
@@ -62,9 +62,10 @@ def by_trace(batch):
     return sorted(batch, key=lambda span: begun.index(span.trace_id))
 
 
-@given(st.lists(st.lists(SPANS, max_size=10), max_size=4))
-def test_the_series_are_the_same(batches):
-    plain, wire, decoder = connector(), connector(), Decoder()
+@pytest.mark.parametrize("histogram", HISTOGRAMS)
+@given(batches=st.lists(st.lists(SPANS, max_size=10), max_size=4))
+def test_the_series_are_the_same(histogram, batches):
+    plain, wire, decoder = connector(histogram), connector(histogram), Decoder()
     for batch in batches:
         plain.record(by_trace(batch))
         wire.record(decoder.decode(encode(batch)).spans)
