@@ -1,4 +1,4 @@
-# The decisions of traces: those that are remembered, and those that need no thought.
+# The decisions of traces: those that are remembered, and those that rules make.
 
 
 cdef class _Table:
@@ -138,44 +138,44 @@ cdef struct Sums:
 cdef struct Entry:
     uint64_t time_ns
     Sums sums
+    uint64_t samples  # bit n is set where policy n samples the trace
     uint64_t seen[MOST_RULES]  # by each policy
 
 
-cdef class Dismissal:
-    """Decides the traces that come whole and that no policy samples: that is most of them. All others are left to the plain way.
+cdef class Decider:
+    """Decides the traces that come whole, where policies go by rules: that is most of them. All others are left to the plain way.
 
     Args:
         rules: What each policy samples, in the order in which they are asked: what it looks at (`duration`, `status`, `flags`,
-            `count`, `hash`), the least and the most of it, or the bits; the salted hash to begin with; with what probability.
-        vote: The kind of their votes.
-        decision: What becomes of the traces.
-        trigger: Why they are decided now.
+            `count`, `hash`), the least and the most of it, or the bits; the salted hash to begin with.
+        decided: Returns the decision, given by the bits of a number which policies sample a trace.
+        record: Takes what is decided, packed: time, id (two numbers), duration, statuses, flags, count of spans, the bits of the
+            policies that sample it, and what each saw; 64 bits each. As objects, it would be a thousand bytes for every trace.
     """
 
     cdef Rule rules[MOST_RULES]
     cdef int count
-    cdef tuple inclusions
-    cdef object vote, decision, trigger
-    cdef public object record  # takes what is decided, packed: the objects would be a thousand bytes for every trace
+    cdef object decided, record
+    cdef dict decisions
 
-    def __init__(self, rules, vote, decision, trigger):
+    def __init__(self, rules, decided, record):
         cdef int i = 0
         self.count = len(rules)
         if self.count > MOST_RULES:
             raise ValueError(f"more than {MOST_RULES} policies")
-        for name, least, most, salted, _ in rules:
+        for name, least, most, salted in rules:
             self.rules[i].by = _RULES[name]
             self.rules[i].least = least
             self.rules[i].most = most
             self.rules[i].salted = salted
             i += 1
-        self.inclusions = tuple([rule[4] for rule in rules])
-        self.vote, self.decision, self.trigger = vote, decision, trigger
+        self.decided, self.record = decided, record
+        self.decisions = {}
 
-    def dismiss(
+    def take(
         self, traces, dict opened not None, Remembered remembered not None, dict databases not None, most_bytes, time_ns
     ):
-        """Decide what can be; return the traces that are left, and how many traces and spans are not.
+        """Decide what can be.
 
         Args:
             traces: Each once.
@@ -184,9 +184,12 @@ cdef class Dismissal:
             databases: Whether spans are calls of databases, by scope and name.
             most_bytes: How large a trace may be; 0 for any size.
             time_ns: Unix time.
+
+        Returns:
+            The traces that are left; those that are sampled, with their decisions; how many traces and spans are neither.
         """
-        cdef list left = []
-        cdef Py_ssize_t dismissed = 0, spans = 0
+        cdef list left = [], sampled = []
+        cdef Py_ssize_t others = 0, spans = 0
         cdef int64_t limit = most_bytes
         cdef uint64_t key
         cdef Entry entry
@@ -206,20 +209,33 @@ cdef class Dismissal:
             if (
                 trace.trace_id in opened
                 or remembered.get(key) is not None
-                or not self.unwanted(sums, entry.seen)
                 or whole(trace.spans, databases) is not True
             ):
                 left.append(trace)
                 continue
-            remembered.put(key, self.decision)
+            entry.samples = self.ask(sums, entry.seen)
+            decision = self.decision(entry.samples)
+            remembered.put(key, decision)
             self.record(PyBytes_FromStringAndSize(<const char *>&entry, size))
-            dismissed += 1
-            spans += sums.count
-        return left, dismissed, spans
+            if entry.samples:
+                sampled.append((trace, decision))
+            else:
+                others += 1
+                spans += sums.count
+        return left, sampled, others, spans
 
-    cdef bint unwanted(self, Sums *sums, uint64_t *seen) noexcept:
-        """Whether no policy samples the trace, and what each has seen of it."""
-        cdef uint64_t value
+    cdef object decision(self, uint64_t samples):
+        cdef PyObject *known = PyDict_GetItem(self.decisions, samples)
+        if known != NULL:
+            return <object>known
+        if PyDict_Size(self.decisions) >= MOST_DECISIONS:
+            self.decisions.clear()
+        found = self.decisions[samples] = self.decided(samples)
+        return found
+
+    cdef uint64_t ask(self, Sums *sums, uint64_t *seen) noexcept:
+        """Return which policies sample a trace, and write down what each saw."""
+        cdef uint64_t value, samples = 0
         cdef Rule *rule
         cdef int i
         for i in range(self.count):
@@ -227,27 +243,18 @@ cdef class Dismissal:
             if rule.by == BY_STATUS or rule.by == BY_FLAGS:
                 value = sums.statuses if rule.by == BY_STATUS else sums.flags
                 if value & rule.least:
-                    return False
+                    samples |= <uint64_t>1 << i
             else:
                 if rule.by == BY_HASH:
                     value = _hash(rule.salted, sums.high, sums.low)
                 else:
                     value = sums.duration_ns if rule.by == BY_DURATION else sums.count
                 if rule.least <= value <= rule.most:
-                    return False
+                    samples |= <uint64_t>1 << i
                 if rule.by == BY_HASH:
                     value = (<uint64_t>1 << 56) - 1 - (value >> 8)
             seen[i] = value
-        return True
-
-    def unpacked(self, bytes packed not None):
-        """Return what was recorded of a trace, as `DecisionRecords` has it."""
-        cdef Entry entry
-        cdef int i
-        memcpy(&entry, PyBytes_AS_STRING(packed), min(sizeof(Entry), <size_t>PyBytes_GET_SIZE(packed)))
-        votes = tuple([(self.vote, self.inclusions[i], entry.seen[i]) for i in range(self.count)])
-        trace_id = <object>entry.sums.high << 64 | entry.sums.low
-        return trace_id, entry.time_ns, self.trigger, self.decision, entry.sums.count, entry.sums.duration_ns, votes
+        return samples
 
 
 cdef bint _summed(list spans, Sums *sums) noexcept:

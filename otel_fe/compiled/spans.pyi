@@ -49,12 +49,14 @@ class Remembered:
     @property
     def size_bytes(self) -> int: ...
 
-class Dismissal:
-    record: Callable[[bytes], None]
+class Decider:
     def __init__(
-        self, rules: Sequence[tuple[str, int, int, int, Any]], vote: int, decision: object, trigger: str
+        self,
+        rules: Sequence[tuple[str, int, int, int]],
+        decided: Callable[[int], object],
+        record: Callable[[bytes], None],
     ) -> None: ...
-    def dismiss(
+    def take(
         self,
         traces: Iterable[_Any],
         opened: Mapping[int, Any],
@@ -62,8 +64,7 @@ class Dismissal:
         databases: Mapping[Any, bool],
         most_bytes: int,
         time_ns: int,
-    ) -> tuple[list[_Any], int, int]: ...
-    def unpacked(self, packed: bytes) -> tuple[int, int, str, Any, int, int, tuple[Any, ...]]: ...
+    ) -> tuple[list[_Any], list[tuple[_Any, Any]], int, int]: ...
 
 def parsed(payload: bytes, start: int, stop: int, kind: type[_Span]) -> tuple[bytes, list[_Span]] | None: ...
 def attach(spans: list[Any], resource: object, scope: object, traces: dict[bytes, Any]) -> None: ...

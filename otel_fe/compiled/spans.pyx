@@ -12,7 +12,7 @@ says where it does not know. `tests/properties/test_compiled.py` holds both agai
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
     decisions.pxi    Remembered       a trace -> its decision               pipeline/remembered.py
-                     Dismissal        traces -> those that are no matter    pipeline/tail_sampler.py
+                     Decider          whole traces -> their decisions       pipeline/ruled.py
 
 One module of several files: what they share, they call as C does.
 """
@@ -45,7 +45,8 @@ cdef enum:
     TEXTS = 4
     LAST_SERIES = 8
     TRACE_REFERENCES = 3  # the list that it is in, and two names here
-    MOST_RULES = 32  # policies that a trace is dismissed by
+    MOST_RULES = 32  # policies
+    MOST_DECISIONS = 4096  # that are at hand by which policies sample
     NUMBER_BITS = 16
     NUMBER = (1 << NUMBER_BITS) - 1
 

@@ -48,8 +48,15 @@ class Sampler:
         self._drops = self.policies[: len(drops)]
         self._others = self.policies[len(drops) :]
         self._others_asked = [(policy.name, policy.evaluate) for policy in self._others]
-        self._first_match = first_match
+        self.first_match = first_match
         self._interned: dict[tuple[str, int | None, bool], Decision] = {}
+
+    def verdict(self, votes: Sequence[Vote]) -> Decision:
+        """Return what comes of the votes of all policies, where none drops traces."""
+        for policy, vote in zip(self.policies, votes, strict=True):
+            if vote[0] == SAMPLED:
+                return self._decision(policy.name, any_of([vote[1] for vote in votes]))
+        return NOT_SAMPLED
 
     @property
     def rules(self) -> list[Rule]:
@@ -86,7 +93,7 @@ class Sampler:
             votes.append(vote)
             if vote[0] == SAMPLED and not winner:
                 winner = name
-                if self._first_match and vote[1] == ALWAYS:
+                if self.first_match and vote[1] == ALWAYS:
                     break
         if not winner:
             return NOT_SAMPLED, tuple(votes)

@@ -11,16 +11,15 @@ Spans that come after the decision follow it. What they would have changed is lo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from otel_fe import compiled
-from otel_fe.model.decision import NOT_SAMPLED, Decision
+from otel_fe.model.decision import Decision
 from otel_fe.model.probability import NEVER
-from otel_fe.model.vote import NOT_SAMPLED as NO_SAMPLE
 from otel_fe.pipeline.counters import Counters
-from otel_fe.pipeline.received import ReceivedTrace, databases
+from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.records import DecisionRecords
 from otel_fe.pipeline.remembered import Remembered, key_of
+from otel_fe.pipeline.ruled import ruled
 from otel_fe.pipeline.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from otel_fe.config.policies import TailSampling
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
+    from otel_fe.pipeline.ruled import Arrived, RuledTraces
 
     Deliver = Callable[[int, Sequence[SpanView], Decision], str]
     """Takes a trace's id, spans of it and their decision; returns the reason why it could not send them, or ""."""
@@ -46,8 +46,6 @@ _ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
 _EARLY: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
 _EXPLAINED: Final = 10_000
-_MOST_RULES: Final = 32
-"""As many as `compiled` has room for."""
 
 
 class Records(Protocol):
@@ -58,14 +56,6 @@ class Records(Protocol):
     ) -> None:
         """Record a decision; `trace` still holds its spans."""
         ...
-
-
-class Arrived(Protocol):
-    """The spans of one trace in one request."""
-
-    trace_id: int
-    spans: list[Any]
-    size_bytes: int
 
 
 class TailSampler:
@@ -104,16 +94,7 @@ class TailSampler:
         self._round: dict[int, tuple[ReceivedTrace, str]] = {}
         """Traces that are due, with the trigger, and wait for the next tick."""
         self._remembered = Remembered(max(settings.sampled_cache_size, settings.non_sampled_cache_size, _REMEMBERED))
-        self._dismissal: Any = self._make_dismissal() if at_once and records is None else None
-
-    def _make_dismissal(self) -> Any:
-        """Return what decides, in C, whole traces that no policy samples; None where that cannot be told by rules alone."""
-        rules = self.sampler.rules
-        if compiled.spans is None or not 0 < len(rules) <= _MOST_RULES:
-            return None
-        dismissal = compiled.spans.Dismissal([rule.bounded for rule in rules], NO_SAMPLE, NOT_SAMPLED, WHOLE)
-        dismissal.record = self.records.packed(dismissal.unpacked)
-        return dismissal
+        self._ruled = ruled(self.sampler, self.records, WHOLE) if at_once and records is None else None
 
     # --- spans in ----------------------------------------------------------------------------------------------------
 
@@ -124,23 +105,25 @@ class TailSampler:
             traces: Each of its traces, once.
             now_ns: Monotonic time.
         """
-        if self._dismissal is not None and len(self._open) < self._settings.num_traces:
-            traces = self._dismiss(traces)
+        if self._ruled is not None and len(self._open) < self._settings.num_traces:
+            traces = self._decide_by_rules(self._ruled, traces)
         for trace in traces:
             self.receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
 
-    def _dismiss(self, traces: Iterable[Arrived]) -> Iterable[Arrived]:
-        """Decide those that no policy samples, as `receive` would; return the others."""
+    def _decide_by_rules(self, rules: RuledTraces, traces: Iterable[Arrived]) -> Iterable[Arrived]:
+        """Decide what can be decided so, and return the rest."""
         limit, time_ns = self._settings.maximum_trace_size_bytes, self._clock.time_ns()
-        left, dismissed, spans = self._dismissal.dismiss(
-            traces, self._open, self._remembered, databases, limit, time_ns
-        )
+        left, sampled, others, spans = rules.take(traces, self._open, self._remembered, limit, time_ns)
         counters = self.counters
         with counters.lock:
-            counters.received += spans
+            counters.received += spans + sum(len(trace.spans) for trace, _ in sampled)
             counters.not_sampled += spans
-            counters.traces_not_sampled += dismissed
-        return left  # type: ignore[no-any-return]
+            counters.traces_not_sampled += others
+            for _, decision in sampled:
+                counters.traces[decision.reason] += 1
+        for trace, decision in sampled:
+            counters.kept(len(trace.spans), self._deliver(trace.trace_id, trace.spans, decision))
+        return left
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
         """Take spans that have arrived together.

@@ -9,15 +9,33 @@ from hypothesis import strategies as st
 from otel_fe import compiled
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.model.decision import Decision
-from otel_fe.model.span import Resource, Scope, Span
+from otel_fe.model.span import ERROR, Resource, Scope, Span
 from otel_fe.pipeline.remembered import PlainRemembered
 from otel_fe.pipeline.tail_sampler import TailSampler
 from tests.corpus.wire import encode
-from tests.properties.traffic import SPANS, HandClock, tail_sampling
+from tests.properties.traffic import RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
 
 RULED = ("error", "slow", "between", "share", "salted", "flags", "count")
 """Policies that go by rules."""
 NAMES = st.lists(st.sampled_from(RULED), min_size=1, max_size=4, unique=True)
+
+USUAL = st.builds(
+    Span,
+    trace_id=st.integers(1, 12),
+    span_id=st.integers(1, 6),
+    name=st.sampled_from(["a", "b"]),
+    start_ns=st.sampled_from([0, 1, 10**9]),
+    end_ns=st.sampled_from(
+        [0, 2, 10**9, 10**9 + 11_000_000, 10**9 + 150_000_000, 10**9 + 500_000_000, 2**63, 2**64 - 1]
+    ),
+    status=st.sampled_from([0, 0, 1, 2]),
+    trace_state=st.sampled_from(["", "", "", "", "", "", "ot=th:8", "a=b"]),
+    flags=st.sampled_from([0, 0, 0, 1, 2, 2**32 - 1]),
+    attributes=st.just({"n": 1}),
+    resource=st.sampled_from(RESOURCES),
+    scope=st.sampled_from(SCOPES),
+)
+"""What is read in C, and decided by rules unless it says how it was sampled."""
 
 needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
 
@@ -25,13 +43,13 @@ needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or s
 class Bench:
     """A sampler at the end of the wire."""
 
-    def __init__(self, settings, *, dismisses):
+    def __init__(self, settings, *, by_rules):
         self.delivered = []
         self.sampler = TailSampler(settings, HandClock(), self._deliver)
-        if dismisses:
-            assert self.sampler._dismissal is not None
+        if by_rules:
+            assert self.sampler._ruled is not None
         else:
-            self.sampler._dismissal = None
+            self.sampler._ruled = None
         self.decode = Decoder().decode
 
     def _deliver(self, trace_id, spans, decision):
@@ -61,11 +79,18 @@ def whole(spans):
 
 
 @needs_it
-@given(NAMES, st.lists(st.lists(SPANS, max_size=6), min_size=1, max_size=3), st.booleans(), st.integers(0, 400))
-def test_decisions_are_those_of_the_plain_way(names, requests, makes_whole, limit):
+@given(
+    NAMES,
+    st.lists(st.lists(USUAL, max_size=9) | st.lists(SPANS, max_size=6), min_size=1, max_size=3),
+    st.booleans(),
+    st.integers(0, 400),
+    st.booleans(),
+)
+def test_decisions_are_those_of_the_plain_way(names, requests, makes_whole, limit, first):
     """Votes, records, counts, what is kept and what is pending, and what becomes of spans that come later."""
-    settings = tail_sampling(*names, settings=f"    maximum_trace_size_bytes: {limit}")
-    in_c, plain = Bench(settings, dismisses=True), Bench(settings, dismisses=False)
+    more = f"    maximum_trace_size_bytes: {limit}\n    sample_on_first_match: {str(first).lower()}"
+    settings = tail_sampling(*names, settings=more)
+    in_c, plain = Bench(settings, by_rules=True), Bench(settings, by_rules=False)
     for spans in requests:
         payload = encode(whole(spans) if makes_whole else spans)
         in_c.receive(payload)
@@ -77,15 +102,17 @@ def test_decisions_are_those_of_the_plain_way(names, requests, makes_whole, limi
 
 
 @needs_it
-@given(st.lists(SPANS, min_size=1, max_size=6))
-def test_whole_traces_that_nobody_wants_need_no_thought(spans):
-    """None of them is left to the plain way; what says how it was sampled, or ends before it starts, is."""
+@given(st.lists(USUAL, min_size=1, max_size=6))
+def test_whole_traces_are_not_left_to_the_plain_way(spans):
+    """What says how it was sampled, or ends before it starts, would be."""
     for span in spans:
-        span.trace_state, span.status, span.start_ns, span.end_ns = "", 0, 1, 2
-    bench = Bench(tail_sampling("error", "slow"), dismisses=True)
+        span.trace_state, span.start_ns, span.end_ns = "", 1, 2
+    bench = Bench(tail_sampling("error", "slow"), by_rules=True)
     traces = bench.decode(encode(whole(spans)), sized=False).traces
-    assert bench.sampler._dismiss(traces) == []
-    assert bench.sampler.counters.not_sampled == len(spans)
+    assert bench.sampler._decide_by_rules(bench.sampler._ruled, traces) == []
+    failed = {span.trace_id for span in spans if span.status == ERROR}
+    assert sum(len(raws) for _, raws, _ in bench.delivered) == sum(span.trace_id in failed for span in spans)
+    assert bench.sampler.counters.not_sampled == sum(span.trace_id not in failed for span in spans)
 
 
 @needs_it
@@ -93,8 +120,8 @@ def test_where_all_places_are_taken_nothing_is_dismissed():
     """A new trace makes the oldest's decision come early, whoever decides it."""
     settings = tail_sampling("error", settings="    num_traces: 1")
     outcomes = []
-    for dismisses in (True, False):
-        bench = Bench(settings, dismisses=dismisses)
+    for by_rules in (True, False):
+        bench = Bench(settings, by_rules=by_rules)
         for trace_id, parent_id in ((1, 9), (2, 0)):
             bench.receive(encode([_span(trace_id, parent_id)]))
         assert bench.sampler.counters.evicted == {"num_traces": 1}
@@ -111,7 +138,7 @@ def _span(trace_id, parent_id):
 def test_policies_that_are_more_than_rules_are_asked(name):
     """One of them, and every trace is left to the plain way."""
     sampler = TailSampler(tail_sampling("error", name), HandClock(), lambda *_: "")
-    assert sampler._dismissal is None
+    assert sampler._ruled is None
 
 
 @needs_it

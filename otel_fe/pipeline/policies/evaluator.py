@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_fe.model.probability import NEVER
+from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.vote import NOT_SAMPLED, SAMPLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +29,19 @@ class Rule(NamedTuple):
     """Up to what, inclusive."""
     salted: int = 0
     """What the hash of the id goes on from."""
-    inclusion: Inclusion = NEVER
-    """With what probability it samples those that it does not sample here."""
+    chance: Inclusion = None
+    """With what probability it samples, where that is by chance."""
 
     @property
-    def bounded(self) -> tuple[str, int, int, int, Inclusion]:
+    def bounded(self) -> tuple[str, int, int, int]:
         """The same with bounds that 64 bits hold; nothing that is looked at is beyond those."""
-        least, most = (min(max(0, bound), _MOST) for bound in (self.least, self.most))
-        return self.by, least, most, self.salted, self.inclusion
+        least, most = (self.least, self.most) if self.most >= 0 else (1, 0)
+        return self.by, min(max(0, least), _MOST), min(most, _MOST), self.salted
+
+    def vote(self, seen: int, *, sampled: bool) -> Vote:
+        """Return the policy's vote, given what it saw and whether it samples that."""
+        chance = self.chance if self.by == "hash" else ALWAYS if sampled else NEVER
+        return (SAMPLED if sampled else NOT_SAMPLED), chance, seen
 
 
 class Evaluator(ABC):
