@@ -71,8 +71,9 @@ class Decoder:
                 of_scopes.append(added)
             if sized:
                 add_sizes(of_scopes, sizes)
-        for trace in traces.values():
-            trace.size_bytes = sizes.get(trace.trace_id, 0)
+        if sized:
+            for trace in traces.values():
+                trace.size_bytes = sizes.get(trace.trace_id, 0)
         return Batch([trace for trace in traces.values() if trace.spans], rejected)
 
     def _add_usual(

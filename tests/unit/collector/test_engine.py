@@ -85,10 +85,10 @@ def test_what_is_kept_soon_after_a_send_waits_for_the_next():
     bench.take(payload(2, slow=True))
     bench.take(payload(3, slow=True))
     (first,) = bench.exporters["nop"].data
-    bench.clock.advance(0.05)
+    bench.clock.advance(0.1)
     bench.engine.tick()
     assert [len(spans_of(data)) for data in (first, bench.exporters["nop"].data[1])] == [2, 4]
-    bench.clock.advance(0.05)
+    bench.clock.advance(0.1)
     bench.take(payload(4, slow=True))
     assert len(bench.exporters["nop"].data) == 3, "after that long, at once"
 
