@@ -68,44 +68,66 @@ cdef class _Keys:
         return NULL
 
 
-cdef object _value(Bytes p, Py_ssize_t size):
-    """Return a simple value; `...` where it is another, or unusual."""
+cdef int _simple(Bytes p, Py_ssize_t size, Simple *found) noexcept:
+    """Read a simple value; return its kind, `OTHER` where it is another, or unusual."""
     cdef Bytes end = p + size
-    cdef int tag
-    cdef int64_t inner
     cdef uint64_t number = 0
-    cdef int shift = 0
-    cdef double real
+    cdef int tag, shift = 0
     if size < 2:
-        return ...
+        return OTHER
     tag = p[0]
     p += 1
     if tag == 0x0A:
-        inner = _size(&p, end)
-        return PyUnicode_DecodeUTF8(<const char *>p, inner, "replace") if inner >= 0 and p + inner == end else ...
+        found.size = _size(&p, end)
+        found.text = p
+        return TEXT if found.size >= 0 and p + found.size == end else OTHER
     if tag == 0x21 and size == 9:
-        memcpy(&real, p, 8)
-        return real
+        memcpy(&found.real, p, 8)
+        return REAL
     if tag == 0x10 and size == 2 and p[0] < 0x80:
-        return p[0] != 0
+        found.whole = p[0] != 0
+        return TRUTH
     if tag == 0x18:
-        while p < end and shift < 63:
+        while p < end and shift <= 63:
+            if shift == 63 and p[0] != 1:  # the tenth byte, which a number below 0 has
+                return OTHER
             number |= <uint64_t>(p[0] & 0x7F) << shift
             if p[0] < 0x80:
-                return <int64_t>number if p + 1 == end else ...
+                found.whole = <int64_t>number
+                return WHOLE if p + 1 == end else OTHER
             p += 1
             shift += 7
-    return ...
+    return OTHER
+
+
+cdef object _value(Bytes p, Py_ssize_t size):
+    """Return a simple value; `...` where it is another, or unusual."""
+    cdef Simple found
+    cdef int kind = _simple(p, size, &found)
+    if kind == TEXT:
+        return PyUnicode_DecodeUTF8(<const char *>found.text, found.size, "replace")
+    if kind == WHOLE:
+        return found.whole
+    if kind == REAL:
+        return found.real
+    return found.whole != 0 if kind == TRUTH else ...
+
+
+cdef int64_t _ns(int kind, Simple *value) noexcept:
+    """Return seconds as ns, 0 for what is no time; -1 where that is unusual."""
+    if kind == REAL:
+        # Thirty years; not inf, nor nan. Rounded as `round` does: a half to the even number.
+        return llrint(value.real * 1e9) if 0 <= value.real < 1e9 else 0
+    if kind == WHOLE:
+        return value.whole * 1_000_000_000 if 0 <= value.whole < 1_000_000_000 else 0
+    return 0 if kind == TEXT else -1
 
 
 cdef object _seconds(Bytes p, Py_ssize_t size):
     """Return a time in ns, 0 for what is no time; `...` where it is unusual."""
-    value = _value(p, size)
-    if value is ... or type(value) is bool:
-        return ...
-    if (type(value) is float or type(value) is int) and 0 <= value < 1e9:  # thirty years; not inf, nor nan
-        return round(value * 1_000_000_000)
-    return 0
+    cdef Simple found
+    cdef int64_t time_ns = _ns(_simple(p, size, &found), &found)
+    return ... if time_ns < 0 else time_ns
 
 
 cdef class Picker:
@@ -162,9 +184,8 @@ cdef class Picker:
 def named(spans, str word not None):
     """Return the spans whose names are a word, or begin with it and a blank."""
     cdef list found = []
-    cdef object before = None
+    cdef str name, before = None, prefix = word + " "
     cdef bint matches = False
-    cdef str prefix = word + " "
     for span in spans:
         name = (<Head>span).name if isinstance(span, Head) else span.name
         if name is not before:  # they are interned

@@ -1,56 +1,74 @@
 # Which series a span belongs to, and counting it there.
 
 
+@cython.final
+@cython.no_gc
+cdef class _Edges:
+    """What tells the buckets of a histogram apart."""
+
+    cdef int64_t *at
+    cdef int count
+
+    def __cinit__(self, tuple edges not None):
+        self.count = len(edges)
+        self.at = <int64_t *>malloc((self.count + 1) * sizeof(int64_t))
+        if self.at == NULL:
+            raise MemoryError
+        for i in range(self.count):
+            self.at[i] = edges[i]
+
+    def __dealloc__(self):
+        free(self.at)
+
+    cdef inline int bucket(self, int64_t value) noexcept:
+        """Return which one a value is in; an edge belongs to the bucket below it."""
+        cdef int low = 0, high = self.count, middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.at[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
 cdef class _Known:
     """A series, and the durations of a request that are not yet counted in it."""
 
     cdef bytes key  # what it is known by
     cdef object series
     cdef object aggregate  # with explicit edges; None for others
-    cdef int64_t *edges
+    cdef _Edges edges
     cdef int64_t *counts  # by bucket
     cdef int64_t total_ns
-    cdef int count  # of edges
     cdef bint waiting  # whether anything is to be counted
 
     def __cinit__(self, bytes key, series):
-        cdef int i
         edges = getattr(series.aggregate, "edges", None)
         self.key = key
         self.series = series
         self.aggregate = None
-        self.edges = self.counts = NULL
+        self.counts = NULL
         self.total_ns = 0
         self.waiting = False
         if edges is not None:
             self.aggregate = series.aggregate
-            self.count = len(edges)
-            self.edges = <int64_t *>malloc((self.count + 1) * sizeof(int64_t))
-            self.counts = <int64_t *>calloc(self.count + 1, sizeof(int64_t))
-            if self.edges == NULL or self.counts == NULL:
+            self.edges = _Edges(edges)
+            self.counts = <int64_t *>calloc(self.edges.count + 1, sizeof(int64_t))
+            if self.counts == NULL:
                 raise MemoryError
-            for i in range(self.count):
-                self.edges[i] = edges[i]
 
     def __dealloc__(self):
-        free(self.edges)
         free(self.counts)
 
     cdef int add(self, int64_t duration_ns) except -1:
         """Count a span, now or when `settle` is called."""
-        cdef int low = 0, high = self.count, middle
         if self.aggregate is None:
             self.series.record(duration_ns, 1)
             return 0
         if duration_ns > MOST_NS - self.total_ns:
             self.settle()
-        while low < high:
-            middle = (low + high) // 2
-            if self.edges[middle] < duration_ns:
-                low = middle + 1
-            else:
-                high = middle
-        self.counts[low] += 1
+        self.counts[self.edges.bucket(duration_ns)] += 1
         self.total_ns += duration_ns
         return 0
 
@@ -60,7 +78,7 @@ cdef class _Known:
         if self.aggregate is None:
             return 0
         buckets = self.aggregate.buckets
-        for i in range(self.count + 1):
+        for i in range(self.edges.count + 1):
             if self.counts[i]:
                 buckets[i] = buckets[i] + self.counts[i]
                 self.counts[i] = 0

@@ -3,11 +3,13 @@
 
 Everything here has a plain twin in Python, which says what is right, and which is asked whenever something is unusual: a field that
 stands twice, an id of another length, a text that is no UTF-8, an attribute in an odd encoding. So this knows the usual only, and
-says where it does not know. `tests/properties/test_compiled.py` holds both against each other.
+says where it does not know. `tests/properties/test_compiled*.py` hold both against each other.
 
     requests.pxi     parsed, attach   `ScopeSpans` -> spans, by trace       collector/wire/decode.py
     attributes.pxi   Picker           a span -> some of its attributes      pipeline/extractions.py
     series.pxi       Finder, record   a span -> its series, counted         pipeline/span_metrics/connector.py
+    counted.pxi                       an extraction -> counted in a series
+    figures.pxi      Counter          an extraction -> its series, counted  pipeline/received_metrics.py
     traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
@@ -24,7 +26,8 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.long cimport PyLong_FromVoidPtr
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.math cimport llrint
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
@@ -52,6 +55,21 @@ cdef enum:
 
 cdef tuple _NOTHING = ()
 cdef int64_t MOST_NS = 2**62  # of durations that are added up before they become one of Python's numbers
+
+
+cdef enum:  # what a value is
+    OTHER
+    TEXT
+    TRUTH
+    WHOLE
+    REAL
+
+
+cdef struct Simple:  # a value
+    Bytes text
+    int64_t size
+    int64_t whole  # or a truth
+    double real
 
 
 cdef struct Pair:
@@ -143,5 +161,7 @@ cdef inline Head _made(type kind):
 include "requests.pxi"
 include "attributes.pxi"
 include "series.pxi"
+include "counted.pxi"
+include "figures.pxi"
 include "traces.pxi"
 include "decisions.pxi"

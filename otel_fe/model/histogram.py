@@ -89,17 +89,22 @@ class Histogram:
         """How many values have been recorded."""
         return sum(self.buckets)
 
-    def offer(self, exemplar: Exemplar, draw: Callable[[int], int]) -> None:
-        """Offer an exemplar to its bucket: of n offered since the last `renew`, each stays with probability 1/n.
+    def draws(self, value: int, draw: Callable[[int], int]) -> bool:
+        """Whether the exemplar that is offered to its bucket takes the place of the one there.
+
+        Of n offered since the last `renew`, each stays with probability 1/n.
 
         Args:
-            exemplar: The measurement; already recorded.
+            value: The exemplar's, already recorded.
             draw: Returns a random integer from 0 to its argument less one.
         """
-        index = bisect_left(self.edges, exemplar.value)
-        self.offered[index] += 1
-        if draw(self.offered[index]) == 0:
-            self.exemplars[index] = exemplar
+        index = bisect_left(self.edges, value)
+        count = self.offered[index] = self.offered[index] + 1
+        return draw(count) == 0
+
+    def keep(self, exemplar: Exemplar) -> None:
+        """Let an exemplar that was drawn take its place."""
+        self.exemplars[bisect_left(self.edges, exemplar.value)] = exemplar
 
     def renew(self) -> None:
         """Begin a new round of exemplars; the last of each bucket stays until another is offered."""

@@ -70,10 +70,13 @@ class DerivedMetrics:
     def offer(self, trace_id: int, candidates: Iterable[Candidate]) -> None:
         """Offer the extractions of a trace that is kept as exemplars."""
         for figures, time_ns, span_id in candidates:
-            series = self.series_of(figures)
-            exemplar = Exemplar(figures.duration_ns, time_ns, trace_id, span_id)
-            with series.lock:
-                series.duration.offer(exemplar, self._draw)
+            self._offer(self.series_of(figures), figures.duration_ns, time_ns, trace_id, span_id)
+
+    def _offer(self, series: Series, duration_ns: int, time_ns: int, trace_id: int, span_id: int) -> None:
+        durations = series.duration
+        with series.lock:
+            if durations.draws(duration_ns, self._draw):
+                durations.keep(Exemplar(duration_ns, time_ns, trace_id, span_id))
 
     def all_series(self) -> list[Series]:
         """Return every series there is, the overflow last."""

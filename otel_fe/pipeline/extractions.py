@@ -20,7 +20,9 @@ _NS: Final = 1_000_000_000
 _TEXTS: Final = (semconv.FEATURE_SET, semconv.LIBRARY, semconv.ERROR_TYPE)
 _NUMBERS: Final = (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.MEMORY_GROWTH)
 _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
-_pick: Final = None if compiled.spans is None else compiled.spans.Picker((*_TEXTS, *_NUMBERS, *_TIMES), "tttwwwsss")
+MEASURED: Final = (*_TEXTS, *_NUMBERS, *_TIMES)
+"""The attributes that figures are read from."""
+_pick: Final = None if compiled.spans is None else compiled.spans.Picker(MEASURED, "tttwwwsss")
 
 
 def is_extraction(span: SpanView) -> bool:

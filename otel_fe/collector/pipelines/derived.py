@@ -22,12 +22,12 @@ from otel_fe.collector.wire.fields import delimited
 from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
 from otel_fe.instrument.metric_points import Collection
 from otel_fe.model import trace_state
-from otel_fe.pipeline.derive import DerivedMetrics
-from otel_fe.pipeline.extractions import extractions_in, figures_of
+from otel_fe.pipeline.extractions import extractions_in
+from otel_fe.pipeline.received_metrics import ReceivedMetrics
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from otel_fe.clock import Clock
     from otel_fe.collector.wire.origins import WireResource
@@ -50,7 +50,7 @@ class _Source:
         self.frame = frame
         """A `ResourceMetrics` without its scopes: laid out like the `ResourceSpans` that it came from."""
         self.start_ns = start_ns
-        self.metrics = DerivedMetrics(_SERIES, draw)
+        self.metrics = ReceivedMetrics(_SERIES, draw)
 
     def encode(self, now_ns: int) -> bytes:
         """Return all metrics as one field of an `ExportMetricsServiceRequest`."""
@@ -81,13 +81,13 @@ class Derived:
 
     def record(self, spans: Iterable[SpanView]) -> None:
         """Count those of the spans that are extractions which nobody has counted."""
-        for metrics, span in self._uncounted(spans):
-            metrics.record(figures_of(span))
+        for metrics, extractions in self._uncounted(spans):
+            metrics.record_spans(extractions)
 
     def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
         """Offer spans of a kept trace as exemplars."""
-        for metrics, span in self._uncounted(spans):
-            metrics.offer(trace_id, ((figures_of(span), span.end_ns, span.span_id),))
+        for metrics, extractions in self._uncounted(spans):
+            metrics.offer_spans(trace_id, extractions)
 
     def offer_kept(self, trace_id: int, spans: Iterable[SpanView], _decision: Decision) -> None:
         """Offer them: see `OnKept`."""
@@ -98,17 +98,21 @@ class Derived:
         now_ns = self._clock.time_ns()
         return b"".join(source.encode(now_ns) for source in self._sources.values())
 
-    def _uncounted(self, spans: Iterable[SpanView]) -> Iterator[tuple[DerivedMetrics, SpanView]]:
-        """Yield the extractions among spans that nobody has counted, each with the metrics of its resource."""
-        resource, metrics = None, None
+    def _uncounted(self, spans: Iterable[SpanView]) -> list[tuple[ReceivedMetrics, list[SpanView]]]:
+        """Return the extractions among spans that nobody has counted, those that stand together with their resource's metrics."""
+        found: list[tuple[ReceivedMetrics, list[SpanView]]] = []
+        resource: object = None
+        together: list[SpanView] = []
         for span in extractions_in(spans):
             state = span.trace_state
             if state and trace_state.sampling(state).threshold is not None:
                 continue
-            if metrics is None or span.resource is not resource:  # those that stand together mostly share it
+            if not found or span.resource is not resource:
                 resource = span.resource
-                metrics = self._source(resource).metrics
-            yield metrics, span
+                together = []
+                found.append((self._source(resource).metrics, together))
+            together.append(span)
+        return found
 
     def _source(self, resource: object) -> _Source:
         frame = _frame_of(resource)

@@ -1,0 +1,320 @@
+"""Extractions counted in C, against the plain way: the same counts, sums and exemplars, of all that OTLP can say."""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from otel_fe import compiled, semconv
+from otel_fe.collector.pipelines import derived
+from otel_fe.collector.pipelines.derived import Derived
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.pipeline import extractions
+from otel_fe.pipeline.extractions import MEASURED, figures_of
+from otel_fe.pipeline.received_metrics import ReceivedMetrics
+from otel_fe.pipeline.series import SLO_NAMES
+from tests.properties.extractions import BATCHES, SPANS, encoded_span, request
+from tests.properties.traffic import HandClock
+
+pytestmark = pytest.mark.skipif(
+    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+)
+ENDS = {"start_ns": 10**18, "end_ns": 10**18 + 7_000_000}
+
+
+@contextmanager
+def plain():
+    """Leave the compiled parts out, from the bytes to the series."""
+    with (
+        patch.object(compiled, "spans", None),
+        patch.object(extractions, "_pick", None),
+        patch.object(extractions, "_extractions", extractions._plain_extractions),
+    ):
+        yield
+
+
+def decoded(*spans):
+    """Return spans of one service, of their encoded forms."""
+    return list(Decoder().decode(request([(0, span) for span in spans])).spans)
+
+
+def value(**kind):
+    return AnyValue(**kind).SerializeToString()
+
+
+def described(metrics):
+    """Return all that metrics hold, in the order of their series; `repr` tells 1 from True and 1.0."""
+    return [
+        repr(
+            (
+                series.dimensions,
+                (series.cache_hits, series.cache_misses, series.slo_good, series.slo_bad),
+                [
+                    (one.buckets, one.total, one.least, one.most, one.exemplars, one.offered)
+                    for one in (series.duration, series.memory_growth, series.cpu_time, series.pool_wait)
+                ],
+            )
+        )
+        for series in metrics.all_series()
+    ]
+
+
+def everything(one):
+    """Return the same of every resource, in the order in which they would be forgotten."""
+    return [(frame, described(source.metrics)) for frame, source in one._sources.items()]
+
+
+@given(BATCHES, st.sampled_from([2_000, 2, 4]), st.sampled_from([500, 2]))
+def test_extractions_are_counted_alike(batches, most_series, most_resources):
+    """And offered, in as many series of as many resources as there may be; the second time, most are known."""
+    batches = [*batches, *batches]
+    with patch.object(derived, "_SERIES", most_series), patch.object(derived, "_RESOURCES", most_resources):
+        found = Derived(HandClock(), random.Random(1).randrange)
+        for batch in batches:
+            spans = list(Decoder().decode(request(batch)).spans)
+            found.record(spans)
+            found.offer(7, spans[1::2])
+        with plain():
+            expected = Derived(HandClock(), random.Random(1).randrange)
+            for batch in batches:
+                # One by one: what is remembered of a scope's spans may make it answer the second of two equal names.
+                spans = [span for one in batch for span in Decoder().decode(request([one])).spans]
+                expected.record(spans)
+                expected.offer(7, spans[1::2])
+    assert everything(found) == everything(expected)
+
+
+def counted(spans, rounds=3):
+    """Return what metrics hold after they counted the same spans some times over."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    for _ in range(rounds):
+        metrics.record_spans(spans)
+    return described(metrics)
+
+
+@pytest.mark.parametrize(
+    ("start_ns", "end_ns", "attributes"),
+    [
+        (0, 99_999_999, {}),
+        (0, 100_000_000, {}),
+        (0, 2**62 - 1, {}),
+        (0, 2**62, {}),
+        (0, 2**64 - 1, {}),
+        (5, 3, {}),
+        (0, 1, {semconv.ERROR_TYPE: value(string_value="")}),
+        (0, 1, {semconv.ERROR_TYPE: value(string_value="E")}),
+        (0, 1, {semconv.ERROR_TYPE: value(int_value=1)}),
+        (0, 1, {semconv.MEMORY_GROWTH: value(int_value=10**9)}),
+        (0, 1, {semconv.MEMORY_GROWTH: value(int_value=10**9 - 1)}),
+        (0, 1, {semconv.MEMORY_GROWTH: value(double_value=5)}),
+        (0, 1, {semconv.MEMORY_GROWTH: value(bool_value=True)}),
+        (0, 1, {semconv.CPU_TIME: value(int_value=10**9), semconv.POOL_WAIT_TIME: value(int_value=10**9 - 1)}),
+        (0, 1, {semconv.CPU_TIME: value(int_value=-1), semconv.POOL_WAIT_TIME: value(double_value=-1)}),
+        (0, 1, {semconv.CPU_TIME: value(double_value=2.5e-9), semconv.POOL_WAIT_TIME: value(double_value=1e9)}),
+        (0, 1, {semconv.CPU_TIME: value(double_value=float("nan")), semconv.POOL_WAIT_TIME: value(bool_value=True)}),
+        (0, 1, {semconv.CACHE_LOOKUPS: value(int_value=2)}),
+        (0, 1, {semconv.CACHE_HITS: value(int_value=2)}),
+        (0, 1, {semconv.CACHE_HITS: value(int_value=2), semconv.CACHE_LOOKUPS: value(int_value=1)}),
+        (0, 1, {semconv.CACHE_HITS: value(int_value=-2), semconv.CACHE_LOOKUPS: value(int_value=-2)}),
+    ],
+)
+def test_edges_are_counted_alike(start_ns, end_ns, attributes):
+    """From both sides."""
+    span = encoded_span(start_ns=start_ns, end_ns=end_ns, attributes=attributes.items())
+    found = counted(decoded(span))
+    with plain():
+        assert found == counted(decoded(span))
+
+
+def test_extremes_of_what_was_counted_the_plain_way_stay():
+    """What is counted in C knows its own only."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    least, middle, most = decoded(*(encoded_span(end_ns=end_ns) for end_ns in (1, 5, 9)))
+    for spans in ([least, most], [middle], [middle]):
+        metrics.record_spans(spans)
+    (series,) = metrics.all_series()
+    assert (series.duration.least, series.duration.most, series.duration.count) == (1, 9, 4)
+
+
+def test_texts_are_told_apart_wherever_they_end():
+    """Zeros among them, too."""
+    pairs = (("a\0\0b", ""), ("a", "b\0\0"), ("", "a\0\0b"))
+    spans = decoded(
+        *(
+            encoded_span(
+                attributes=[(semconv.FEATURE_SET, value(string_value=a)), (semconv.LIBRARY, value(string_value=b))]
+            )
+            for a, b in pairs
+        )
+    )
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    for _ in range(2):
+        metrics.record_spans(spans)
+    assert [series.duration.count for series in metrics.all_series()] == [2, 2, 2]
+
+
+@given(SPANS)
+def test_a_known_series_is_that_of_the_figures(span):
+    """Whoever is found by its bytes belongs there."""
+    (one,) = decoded(span)
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    metrics.record_spans([one])
+    assert metrics._counter.find(one) in {None, metrics.series_of(figures_of(one))}
+
+
+def test_spans_of_several_resources_are_counted_with_their_own():
+    """Those that stand together, and those that come again after others'; and offered, a clock that was set back counting as 0."""
+    one = Derived(HandClock(), lambda _: 0)
+    for _ in range(2):
+        services = [(1, encoded_span(start_ns=9, end_ns=7)), (2, encoded_span(end_ns=5)), (1, encoded_span(end_ns=3))]
+        spans = list(Decoder().decode(request(services)).spans)
+        one.record(spans)
+        one.offer(7, spans)
+    found = [series for source in one._sources.values() for series in source.metrics.all_series()]
+    assert [(series.duration.count, series.duration.total, series.duration.most) for series in found] == [
+        (2, 10, 5),
+        (4, 6, 3),
+    ]
+    assert [[exemplar.value for exemplar in series.duration.exemplars if exemplar] for series in found] == [[5], [3]]
+    one.offer(7, spans[:1])
+    assert [exemplar.value for exemplar in found[1].duration.exemplars if exemplar] == [0]
+
+
+USUAL = [
+    (semconv.FEATURE_SET, value(string_value="a")),
+    (semconv.LIBRARY, value(bool_value=True)),
+    (semconv.ERROR_TYPE, b"\x0a\x02\xff\xfe"),
+    (semconv.CACHE_LOOKUPS, value(int_value=300)),
+    (semconv.CACHE_HITS, value(int_value=400)),
+    (semconv.MEMORY_GROWTH, value(int_value=-5)),
+    (semconv.CACHE_TIME, value(bytes_value=b"any")),
+    (semconv.POOL_WAIT_TIME, value(string_value="long")),
+    (semconv.CPU_TIME, value(double_value=0.25)),
+]
+
+
+def test_a_usual_extraction_is_counted_in_c():
+    """The tests above would pass if nothing were. What no metric is made of does not matter, nor does a shrunk process."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    one, other = decoded(encoded_span(attributes=USUAL, **ENDS), encoded_span("feature_extraction x", "a=b"))
+    assert metrics._counter.count([one, other]) == [one, other], "nothing is known yet"
+    metrics.record_spans([one, other])
+    assert metrics._counter.count([one, other, one]) == []
+    first, second = metrics.all_series()
+    assert first.dimensions == ("a", True, "\ufffd\ufffd", "")
+    assert (first.duration.count, first.duration.total, second.duration.count) == (3, 21_000_000, 2)
+    assert (first.cpu_time.total, first.pool_wait.count, first.pool_wait.total) == (750_000_000, 3, 0)
+    assert (first.memory_growth.count, first.memory_growth.total, first.cache_hits) == (3, 0, 900)
+    assert (first.slo_good, first.slo_bad) == ([3, 3, 0, 3], [0, 0, 3, 0])
+    assert len(SLO_NAMES) == len(first.slo_good) == 4, "the order that is compiled in"
+
+
+@pytest.mark.parametrize(
+    ("name", "unusual"),
+    [
+        (semconv.POOL_WAIT_TIME, value(bool_value=True)),
+        (semconv.CPU_TIME, b""),
+        (semconv.MEMORY_GROWTH, value(int_value=2**62)),
+        (semconv.CACHE_HITS, value(int_value=-1)),
+        (semconv.CPU_TIME, b"\x18" + b"\xff" * 9 + b"\x02"),
+        (semconv.FEATURE_SET, value(string_value="x" * 2_050)),
+        (semconv.ERROR_TYPE, value(bytes_value=b"")),
+    ],
+)
+def test_what_is_unusual_is_counted_the_plain_way(name, unusual):
+    """Each time."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    (span,) = decoded(encoded_span(attributes=[(name, unusual)], **ENDS))
+    for _ in range(2):
+        metrics.record_spans([span])
+        assert metrics._counter.count([span]) == [span]
+    assert [series.duration.count for series in metrics.all_series()] == [2]
+
+
+def test_sums_grow_beyond_64_bits():
+    """As Python's do."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    most, names = 2**62 - 1, (semconv.MEMORY_GROWTH, semconv.CACHE_LOOKUPS, semconv.CACHE_HITS)
+    growth, lookups, hits = ((name, value(int_value=most)) for name in names)
+    kinds = ({"end_ns": most, "attributes": [growth]}, {"attributes": [lookups, hits]}, {"attributes": [lookups]})
+    spans = decoded(*(encoded_span(**kind) for kind in kinds))
+    metrics.record_spans(spans)
+    assert metrics._counter.count(spans * 9) == []
+    totals = [
+        (series.duration.total, series.memory_growth.total, series.cache_hits, series.cache_misses)
+        for series in metrics.all_series()
+    ]
+    assert totals == [(10 * most, 10 * most, 0, 0), (0, 0, 10 * most, 0), (0, 0, 0, 10 * most)]
+
+
+def test_what_no_longer_fits_is_folded_into_one_and_not_remembered():
+    """Values that may never come twice would fill the memory; what was known before goes on."""
+    metrics = ReceivedMetrics(3, lambda _: 0)
+    spans = decoded(*(encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value=f"{n}"))]) for n in range(9)))
+    before = compiled.spans.remembered_bytes()
+    metrics.record_spans(spans[:2])
+    held = compiled.spans.remembered_bytes()
+    for _ in range(2):
+        metrics.record_spans(spans)
+    assert [series.duration.count for series in metrics.all_series()] == [3, 3, 14]
+    assert metrics._counter.count(spans) == spans[2:]
+    assert before < held == compiled.spans.remembered_bytes()
+
+
+def test_an_observer_sees_every_extraction():
+    """Those of known series, too; and when he has gone, they are counted in C again."""
+    metrics, seen = ReceivedMetrics(100, lambda _: 0), []
+    spans = decoded(encoded_span(attributes=USUAL, **ENDS)) * 3
+    metrics.record_spans(spans)
+    metrics.observe(lambda figures: seen.append(figures.duration_ns))
+    metrics.record_spans(spans)
+    assert seen == [7_000_000] * 3
+    metrics.observe(None)
+    metrics.record_spans(spans)
+    assert len(seen) == 3
+    assert [series.duration.count for series in metrics.all_series()] == [9]
+
+
+def test_what_is_remembered_is_bounded_and_given_back():
+    """By all resources together, and with a resource that is forgotten; what is not remembered is counted all the same."""
+    before = compiled.spans.remembered_bytes()
+    with patch.object(derived, "_RESOURCES", 1):
+        one, counter = Derived(HandClock(), lambda _: 0), compiled.spans.Counter(MEASURED, 1, 1)
+        span = encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value="E"))])
+        one.record(Decoder().decode(request([(1, span)])).spans)
+        assert compiled.spans.remembered_bytes() > before
+        (source,) = one._sources.values()
+        (series,) = source.metrics.all_series()
+        for batch in range(60):
+            names = (f"{batch}-{n}-{'x' * 1_900}" for n in range(300))
+            for each in decoded(*(encoded_span(attributes=[(semconv.LIBRARY, value(string_value=x))]) for x in names)):
+                counter.learn(each, series)
+        assert 30 << 20 < compiled.spans.remembered_bytes() <= 32 << 20
+        new, known = decoded(encoded_span("feature_extraction b"), span)
+        one.record([known, new, new])
+        assert source.metrics is not next(iter(one._sources.values())).metrics, "the resource is another"
+        one.record([known, new, known])
+        (source,) = one._sources.values()
+        assert [series.duration.count for series in source.metrics.all_series()] == [3, 3]
+        del counter, source
+        one.record(Decoder().decode(request([(2, span)])).spans)
+    assert compiled.spans.remembered_bytes() - before < 1_000
+    one._sources.clear()
+    assert compiled.spans.remembered_bytes() == before
+
+
+def test_names_that_are_too_few_are_refused():
+    """They would be read beyond."""
+    with pytest.raises(ValueError, match="8 names, not 9"):
+        compiled.spans.Counter(MEASURED[1:], 1, 1)
+
+
+def test_other_spans_are_counted_the_plain_way():
+    """Those that are no span of the wire, say."""
+    assert compiled.spans.Counter(MEASURED, 1, 1).count([None, 1]) == [None, 1]
