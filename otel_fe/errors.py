@@ -20,7 +20,7 @@
     │   ├── TooLargeError          of this size
     │   ├── NoPipelineError        of this signal
     │   └── EncodingError          in this encoding
-    ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_file.py)
+    ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_errors.py)
     ├── StorageFullError           its disk is full
     ├── DamagedError               what was read of it is not what was written
     ├── WorkerError                a worker of the collector did not start (collector/workers/crew.py)

@@ -6,6 +6,8 @@ listening, servers/ receivers and pages
 pipelines/          what happens to what they take; inheriting: what a reload takes over
 exporting, exporters/  where it goes
 wire/               spans as the bytes that they came as
-pending, keeping    what outlives the process: undecided traces, and the store
-accounts, own_metrics, explaining, why   what it says of itself
+pending             undecided traces, which outlive the process
+stored, keeping     the store, where there is one
+process_memory, garbage  what the process takes, and gives back
+accounts, own_metrics, explaining, stored_decisions, why   what it says of itself
 """

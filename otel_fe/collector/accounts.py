@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe import semconv
-from otel_fe.collector.pipelines.memory import resident_bytes
+from otel_fe.collector.process_memory import resident_bytes
 from otel_fe.model.decision import NONE
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.keeping import Keeping
     from otel_fe.collector.pipelines.engine import Partition
     from otel_fe.collector.pipelines.parts import Parts
-    from otel_fe.collector.servers.http_server import Loop
+    from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.slo_watch import SloWatch
     from otel_fe.config.collector import CollectorConfig
     from otel_fe.pipeline.counters import Counters
@@ -180,8 +180,8 @@ class Collector:
 
     def explained(self, trace_id: int) -> dict[str, Any]:
         """Return what is known of a trace: see `explaining.explained`."""
-        store = self._keeping.directory if self._keeping is not None else None
-        return explained(self.engine, trace_id, self._clock.monotonic_ns(), store)
+        stored = self._keeping.record if self._keeping is not None else None
+        return explained(self.engine, trace_id, self._clock.monotonic_ns(), stored)
 
     def samples(self) -> list[Sample]:
         """Return its own figures."""

@@ -92,23 +92,23 @@ def _collector(arguments: argparse.Namespace) -> int:
     try:
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.settings import Options  # noqa: PLC0415
-    except ModuleNotFoundError as error:
+
+        return serve(
+            Options(
+                config=arguments.config,
+                own_page=arguments.own_page,
+                store=arguments.store,
+                slos=arguments.slo,
+                alertmanager=arguments.alertmanager,
+                workers=arguments.workers,
+                open_to_all=arguments.allow_unauthenticated,
+                companion=arguments.companion(arguments),
+            )
+        )
+    except ModuleNotFoundError as error:  # also of what is imported once the configuration asks for it
         if (error.name or "").startswith("otel_fe"):
             raise
         raise MissingExtraError("the collector", "collector") from error
-
-    return serve(
-        Options(
-            config=arguments.config,
-            own_page=arguments.own_page,
-            store=arguments.store,
-            slos=arguments.slo,
-            alertmanager=arguments.alertmanager,
-            workers=arguments.workers,
-            open_to_all=arguments.allow_unauthenticated,
-            companion=arguments.companion(arguments),
-        )
-    )
 
 
 def _why(arguments: argparse.Namespace) -> int:

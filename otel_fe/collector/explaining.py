@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.pipeline.remembered import key_of
-from otel_fe.store import StoreReader
-from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from otel_fe.collector.pipelines.engine import Engine
     from otel_fe.collector.pipelines.sampled import SampledPipeline
@@ -21,14 +18,16 @@ REMEMBERED: Final = "remembered"
 UNKNOWN: Final = "unknown"
 
 
-def explained(engine: Engine, trace_id: int, now_ns: int, store: Path | None = None) -> dict[str, Any]:
+def explained(
+    engine: Engine, trace_id: int, now_ns: int, stored: Callable[[int], dict[str, Any] | None] | None = None
+) -> dict[str, Any]:
     """Return what is known of a trace, for machines.
 
     Args:
         engine: At work.
         trace_id: The trace's.
         now_ns: Monotonic time.
-        store: Where older decisions are.
+        stored: Returns a trace's decision from where older ones are; None for one that is not there.
 
     Returns:
         `state` and `trace_id`; where it is decided, `record` and `pipeline`; where it is pending, `spans` and `waiting_s`; where
@@ -41,20 +40,10 @@ def explained(engine: Engine, trace_id: int, now_ns: int, store: Path | None = N
             if said["state"] != UNKNOWN:
                 found = said | {"pipeline": pipeline.name}
                 break
-    if found["state"] in {UNKNOWN, REMEMBERED} and store is not None:
-        record = stored_record(trace_id, store)
+    if found["state"] in {UNKNOWN, REMEMBERED} and stored is not None:
+        record = stored(trace_id)
         found = found if record is None else {"state": DECIDED, "record": record}
     return {"trace_id": f"{trace_id:032x}"} | found
-
-
-def stored_record(trace_id: int, store: Path) -> dict[str, Any] | None:
-    """Return a decision from a store; None where there is none of that trace, or no such store."""
-    record = None
-    with StoreReader(store) as reader, contextlib.suppress(StoreError):
-        record = reader.decisions.of(trace_id)
-        if record is None and (trace := reader.traces.by_id(trace_id)) is not None and trace.record:
-            record = dict(trace.record)
-    return record
 
 
 def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[str, Any]:

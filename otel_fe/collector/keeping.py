@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from otel_fe import semconv
 from otel_fe.collector.accounts import COUNTER, Sample
+from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.collector.wire.encode import encode
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import kept_trace
@@ -109,7 +110,6 @@ class Keeping:
     def __init__(self, store: Shelf, counted: Counted) -> None:
         self._store = store
         self._counted = counted
-        self.directory = store.directory
         self._waiting: deque[_Kept] = deque(maxlen=_MOST_WAITING)
         self._last: dict[SampledPipeline, tuple[int, int]] = {}
         """The newest decision of each pipeline whose spans were delivered."""
@@ -146,6 +146,10 @@ class Keeping:
     def samples(self) -> list[Sample]:
         """Return what became of what was to be stored."""
         return store_samples(self._counted)
+
+    def record(self, trace_id: int) -> dict[str, Any] | None:
+        """Return what is stored of a trace's decision; None where nothing is."""
+        return stored_record(trace_id, self._store.directory)
 
     def finish(self, engine: Engine, timeout_s: float) -> None:
         """Store what is left, and let go of the store."""

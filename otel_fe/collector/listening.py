@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.collector.servers.endpoints import Endpoint, check_open, endpoint
-from otel_fe.collector.servers.grpc_server import OtlpGrpcServer
 from otel_fe.collector.servers.intake import Intake, Received
-from otel_fe.collector.servers.otlp_http import OtlpHttpServer
-from otel_fe.collector.servers.tokens import Tokens
 from otel_fe.config.extensions import BearerTokenAuth
 from otel_fe.config.receivers import GrpcServer
-from otel_fe.errors import ConfigurationError
+from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.servers.http_server import Loop
+    from otel_fe.collector.servers.grpc_server import OtlpGrpcServer
+    from otel_fe.collector.servers.loop import Loop
+    from otel_fe.collector.servers.otlp_http import OtlpHttpServer
+    from otel_fe.collector.servers.tokens import Tokens
     from otel_fe.config.collector import CollectorConfig
     from otel_fe.config.receivers import HttpServer
 
@@ -129,9 +129,17 @@ class Listeners:
     def _built(self, place: Place, plan: Plan, tokens: Tokens | None) -> OtlpGrpcServer | OtlpHttpServer:
         intake = self._intakes.setdefault(place, Intake(Received(*place), self._engine))
         settings = plan.settings
-        if isinstance(settings, GrpcServer):
-            return OtlpGrpcServer(settings, plan.endpoint, intake, tokens, plan.where)
-        return OtlpHttpServer(settings, plan.endpoint, intake, tokens, plan.where, self._loop)
+        # Each needs much that the other does not: imported where there is one.
+        try:
+            if isinstance(settings, GrpcServer):
+                from otel_fe.collector.servers.grpc_server import OtlpGrpcServer  # noqa: PLC0415 see above
+
+                return OtlpGrpcServer(settings, plan.endpoint, intake, tokens, plan.where)
+            from otel_fe.collector.servers.otlp_http import OtlpHttpServer  # noqa: PLC0415
+
+            return OtlpHttpServer(settings, plan.endpoint, intake, tokens, plan.where, self._loop)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("receiving OTLP", "collector") from error
 
     def _plans(self, config: CollectorConfig) -> tuple[dict[Place, Plan], dict[Place, Tokens | None]]:
         plans: dict[Place, Plan] = {}
@@ -159,4 +167,6 @@ def _tokens(settings: GrpcServer | HttpServer, config: CollectorConfig, where: s
     extension = config.extensions.get(settings.auth)
     if not isinstance(extension, BearerTokenAuth):
         raise ConfigurationError(f"{where}::auth", str(settings.auth), "list the extension in service::extensions")
+    from otel_fe.collector.servers.tokens import Tokens  # noqa: PLC0415 comparing them loads OpenSSL
+
     return Tokens(extension, f"extensions::{settings.auth}")

@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
 from otel_fe.collector.accompanied import Accompanied
-from otel_fe.collector.collector import Collector
-from otel_fe.collector.garbage import Garbage
-from otel_fe.collector.keeping import Keeping
-from otel_fe.collector.servers.http_server import Loop
-from otel_fe.collector.slo_watch import SloWatch, read_slos
+from otel_fe.collector.process_memory import share_arenas
+from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
-from otel_fe.collector.workers.shared_store import SharedStore
-from otel_fe.collector.workers.supervisor import Supervisor
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError, OtelFeError
-from otel_fe.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.settings import Options
+    from otel_fe.collector.stored import Stored
     from otel_fe.config.collector import CollectorConfig
 
 _log = logging.getLogger("otel_fe")
@@ -84,6 +79,7 @@ def serve(options: Options) -> int:
         _log.info("nothing is compiled here, so this takes about twice the CPU: see README, Compiled parts")
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    share_arenas()
     _check_store(options)
     beside = None
     if options.companion is not None:
@@ -123,24 +119,31 @@ def _check_store(options: Options) -> None:
             raise ConfigurationError(name, str(value), f"use it with --store DIR: {why}")
 
 
+# Of these, each collector has one or two, and what it does not have takes no memory: so they are imported here.
+
+
 def _work(config: CollectorConfig, options: Options, loop: Loop) -> Work:
     clock = SystemClock()
     stored = _stored(options, clock)
     if options.workers > 1:
-        return Supervisor(config, options, None if stored is None else SharedStore(*stored))
-    store, watch = stored or (None, None)
-    keeping = None if store is None else Keeping(store, store.counters)
+        from otel_fe.collector.workers.supervisor import Supervisor  # noqa: PLC0415 see above
+
+        return Supervisor(config, options, None if stored is None else stored.shared())
+    from otel_fe.collector.collector import Collector  # noqa: PLC0415 see above
+    from otel_fe.collector.garbage import Garbage  # noqa: PLC0415
+
+    keeping, watch = (None, None) if stored is None else (stored.keeping(), stored.watch)
     return Collector(
         config, clock, loop, open_to_all=options.open_to_all, keeping=keeping, watch=watch, garbage=Garbage()
     )
 
 
-def _stored(options: Options, clock: Clock) -> tuple[Store, SloWatch] | None:
-    """Return the store, and what alerts on what is in it."""
+def _stored(options: Options, clock: Clock) -> Stored | None:
     if options.store is None:
         return None
-    slos = read_slos(options.slos, os.environ)
-    return Store(options.store), SloWatch(options.store, slos, clock, options.alertmanager)
+    from otel_fe.collector.stored import open_stored  # noqa: PLC0415 see above
+
+    return open_stored(options.store, options, clock)
 
 
 def _start(work: Work, pages: Pages, options: Options, where: Sequence[str]) -> None:

@@ -7,19 +7,19 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.servers.endpoints import endpoint
-from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.pages import HealthPage, OwnPage
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.extensions import HealthCheck
 from otel_fe.config.text_file import read_text_file
-from otel_fe.errors import ConfigurationError
+from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from otel_fe.collector.accounts import Sample
-    from otel_fe.collector.servers.http_server import Loop
+    from otel_fe.collector.servers.http_server import HttpServer
+    from otel_fe.collector.servers.loop import Loop
     from otel_fe.config.collector import CollectorConfig
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -89,7 +89,7 @@ class Pages:
                 "--own-page", address, "use a loopback address: nobody is asked who they are there"
             )
         page = OwnPage(self._samples, self._explain, metrics=metrics)
-        self._own = HttpServer(self._loop, page.look, page.answer)
+        self._own = self._server(page)
         try:
             self._own.listen(where)
         except OSError as error:
@@ -106,7 +106,7 @@ class Pages:
         for settings, name in wanted.items():
             if settings not in self._health:
                 page = HealthPage(settings)
-                server = HttpServer(self._loop, page.look, page.answer)
+                server = self._server(page)
                 where = endpoint(settings.endpoint, f"extensions::{name}::endpoint")
                 server.listen(where)
                 page.ready = self._ready
@@ -127,3 +127,10 @@ class Pages:
             server.stop(0)
         if self._own is not None:
             self._own.stop(1)
+
+    def _server(self, page: HealthPage | OwnPage) -> HttpServer:
+        try:
+            from otel_fe.collector.servers.http_server import HttpServer  # noqa: PLC0415 who shows no page does without
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("showing a page", "collector") from error
+        return HttpServer(self._loop, page.look, page.answer)

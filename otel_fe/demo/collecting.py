@@ -55,7 +55,7 @@ class Collecting:
         try:
             from otel_fe.collector.collector import Collector  # noqa: PLC0415 an extra
             from otel_fe.collector.keeping import Keeping  # noqa: PLC0415
-            from otel_fe.collector.servers.http_server import Loop  # noqa: PLC0415
+            from otel_fe.collector.servers.loop import Loop  # noqa: PLC0415
             from otel_fe.config.collector import read_collector_config  # noqa: PLC0415
             from otel_fe.store import Store  # noqa: PLC0415
         except ModuleNotFoundError as error:

@@ -34,6 +34,9 @@ class Buckets:
     edges: tuple[float, ...]
     """In the metric's unit; a value equal to an edge is in the bucket below it."""
     counts: tuple[int, ...]
+    least: float | None = None
+    """The smallest measurement, in the metric's unit; None where that is not known, as of a difference."""
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Metric:
     delta: bool
     """Temporality: since the last collection, rather than since the start."""
     points: Sequence[Point]
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

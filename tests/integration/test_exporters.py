@@ -28,7 +28,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from otel_fe.collector.exporters.build import build
 from otel_fe.collector.exporters.payload import EXPORT_FAILED, RETRY_EXHAUSTED, SENT, STORAGE_FULL, STORED, Payload
-from otel_fe.collector.exporters.storage_file import StorageError
+from otel_fe.collector.exporters.storage_errors import StorageError
 from otel_fe.config.exporters import GrpcClientKeepalive, OtlpGrpc, OtlpHttp
 from otel_fe.config.extensions import BearerTokenAuth, FileStorage
 from otel_fe.config.identifiers import ComponentId

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.exporters.entry import SIZERS, Entry
 from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, STORAGE_FULL, STORED, Payload
 from otel_fe.collector.exporters.shared_commit import Found
-from otel_fe.collector.exporters.storage_file import StorageFullError
+from otel_fe.collector.exporters.storage_errors import StorageFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

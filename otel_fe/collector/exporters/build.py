@@ -11,23 +11,22 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.exporters.bearer import Bearer
 from otel_fe.collector.exporters.debug import DebugTransport
 from otel_fe.collector.exporters.immediate import Immediate, Nowhere
-from otel_fe.collector.exporters.otlp_grpc import GrpcTransport
-from otel_fe.collector.exporters.otlp_http import HttpTransport
 from otel_fe.collector.exporters.queued import Queued
-from otel_fe.collector.exporters.storage import Storage
-from otel_fe.collector.exporters.storage_file import StorageError
+from otel_fe.collector.exporters.storage_errors import StorageError
 from otel_fe.config.exporters import Debug, Nop, OtlpGrpc
 from otel_fe.config.extensions import BearerTokenAuth, FileStorage
 from otel_fe.config.identifiers import SIGNALS
 from otel_fe.config.sending import SendingQueue
-from otel_fe.errors import ConfigurationError
+from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
+    from otel_fe.collector.exporters.outcome import Transport
     from otel_fe.collector.exporters.payload import Settled
+    from otel_fe.collector.exporters.storage import Storage
     from otel_fe.config.exporters import OtlpHttp
     from otel_fe.config.extensions import HealthCheck
     from otel_fe.config.identifiers import ComponentId
@@ -68,21 +67,34 @@ def build(
     if isinstance(settings, Nop):
         return Immediate(Nowhere(), settled)
     if isinstance(settings, Debug):
-        transport: DebugTransport | GrpcTransport | HttpTransport = DebugTransport(settings, clock)
+        transport: Transport = DebugTransport(settings, clock)
         if settings.sending_queue is None:
             return Immediate(transport, settled)
         retry = None
     else:
         bearer = Bearer(_extension(settings.auth, extensions, BearerTokenAuth, name)) if settings.auth else None
-        if isinstance(settings, OtlpGrpc):
-            transport = GrpcTransport(settings, bearer, name)
-        else:
-            transport = HttpTransport(settings, bearer, clock, name)
+        transport = _otlp(settings, bearer, clock, name)
         retry = settings.retry_on_failure
     queue = settings.sending_queue or _SEVERAL
     storage = _extension(queue.storage, extensions, FileStorage, name) if queue.storage else None
     opener = None if storage is None else lambda signal: open_storage(storage, name, signal)
     return Queued(name, transport, queue, retry, signals, settled, clock, random_number, opener)
+
+
+# What these need takes memory by the ten MiB: only a collector that has one imports it.
+
+
+def _otlp(settings: OtlpGrpc | OtlpHttp, bearer: Bearer | None, clock: Clock, name: str) -> Transport:
+    try:
+        if isinstance(settings, OtlpGrpc):
+            from otel_fe.collector.exporters.otlp_grpc import GrpcTransport  # noqa: PLC0415 see above
+
+            return GrpcTransport(settings, bearer, name)
+        from otel_fe.collector.exporters.otlp_http import HttpTransport  # noqa: PLC0415
+
+        return HttpTransport(settings, bearer, clock, name)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("sending OTLP", "collector") from error
 
 
 def open_storage(settings: FileStorage, name: str, signal: str) -> Storage:
@@ -91,6 +103,8 @@ def open_storage(settings: FileStorage, name: str, signal: str) -> Storage:
     Raises:
         StorageError: Another process has it, or it cannot be opened.
     """
+    from otel_fe.collector.exporters.storage import Storage  # noqa: PLC0415 see above
+
     directory = Path(settings.directory)
     # What may not stand in the name of a file is written as its number, so that two ids never share one.
     file = directory / f"exporter_{re.sub(r'[^A-Za-z0-9.-]', lambda found: f'~{ord(found[0]):x}~', name)}_{signal}.db"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Sends the payloads of one signal, in the order in which they came, by `num_consumers` threads.
+    """Sends the payloads of one signal, in the order in which they came, by up to `num_consumers` threads.
 
     Args:
         name: For its threads.
@@ -46,16 +46,16 @@ class Lane:
             if settings.batch is None
             else Batches(backlog, self._damaged, settings.batch, clock)
         )
-        # Daemons: a thread that a dead backend holds does not hold the process.
-        self._threads = [
-            threading.Thread(target=self._consume, name=f"otel-fe-{name}-{number}", daemon=True)
-            for number in range(settings.num_consumers)
-        ]
+        self._name = name
+        self._most_threads = settings.num_consumers
+        self._counting = threading.Lock()
+        self._threads = 0
+        self._idle = 0
+        """Of these, those that wait for something to send."""
 
     def start(self) -> None:
         """Begin to send."""
-        for thread in self._threads:
-            thread.start()
+        self._start_thread()
 
     def offer(self, payload: Payload) -> bool:
         """Take a payload, or settle it with the reason why not."""
@@ -83,7 +83,31 @@ class Lane:
 
     def _consume(self) -> None:
         while (request := self._requests.next()) is not None:
+            with self._counting:
+                self._idle -= 1
+            self._start_thread()
             self._send(request)
+            with self._counting:
+                self._idle += 1
+
+    def _start_thread(self) -> None:
+        """See to it that somebody waits for what comes next, as long as there may be more threads: mostly few are needed."""
+        with self._counting:
+            if self._idle or self._threads >= self._most_threads:
+                return
+            self._threads += 1
+            self._idle += 1
+            # A daemon: a thread that a dead backend holds does not hold the process.
+            thread = threading.Thread(target=self._consume, name=f"otel-fe-{self._name}-{self._threads}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._counting:
+                self._threads -= 1
+                self._idle -= 1
+            if not self._threads:
+                raise
+            # The system has no more: those that are there send all.
 
     def _send(self, request: Request) -> None:
         signal = request.parts[0].payload.signal

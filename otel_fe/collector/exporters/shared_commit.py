@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.collector.exporters.storage_file import StorageFullError
+    from otel_fe.collector.exporters.storage_errors import StorageFullError
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,8 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.exporters.shared_commit import Found, SharedCommit, Write
-from otel_fe.collector.exporters.storage_file import (
-    DamagedError,
-    StorageError,
-    StorageFullError,
-    open_file,
-    remove_file,
-    rescue,
-    translated,
-)
+from otel_fe.collector.exporters.storage_errors import DamagedError, StorageError, StorageFullError
+from otel_fe.collector.exporters.storage_file import open_file, remove_file, rescue, translated
 
 if TYPE_CHECKING:
     from pathlib import Path

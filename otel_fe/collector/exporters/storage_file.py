@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.errors import OtelFeError
+from otel_fe.collector.exporters.storage_errors import DamagedError, StorageError, StorageFullError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -22,26 +22,6 @@ CREATE TABLE IF NOT EXISTS waiting (
 """
 _LOG_BYTES: Final = 16 * 1024 * 1024
 """To which SQLite's write-ahead log shrinks again after a burst."""
-
-
-class StorageError(OtelFeError, OSError):
-    """The queue on disk cannot be used.
-
-    Attributes:
-        path: Its file.
-    """
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"file_storage: {path}: {why}")
-        self.path = path
-
-
-class StorageFullError(OtelFeError, OSError):
-    """The disk cannot take more, now."""
-
-
-class DamagedError(OtelFeError):
-    """The file is not what was written to it."""
 
 
 def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:

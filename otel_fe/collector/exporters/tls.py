@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,6 +65,8 @@ def http_context(tls: ClientTls, where: str) -> ssl.SSLContext:
 @contextmanager
 def _private_file(content: bytes) -> Generator[str]:
     """Put a key where only this user can read it, since `ssl` takes none from memory; it is gone afterwards."""
+    import tempfile  # noqa: PLC0415 it loads whatever packs files; few have a key
+
     descriptor, path = tempfile.mkstemp(prefix="otel-fe-")  # made with the mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

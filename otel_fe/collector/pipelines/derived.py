@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
-from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_fe import semconv
+from otel_fe.collector.pipelines.derived_points import metrics_of
 from otel_fe.collector.wire.fields import delimited
+from otel_fe.collector.wire.metrics import encode_scope
 from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
-from otel_fe.instrument.metric_points import Collection
+from otel_fe.instrument.collection import Collected
 from otel_fe.model import trace_state
 from otel_fe.pipeline.extractions import extractions_in
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
@@ -39,8 +37,6 @@ _SERIES: Final = 2_000
 """Of one resource, as in the process (`OTEL_FE_MAX_SERIES`)."""
 _RESOURCE_METRICS: Final = 1
 _SCOPE_METRICS: Final = 2
-_SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
-_NO_RESOURCE: Final = Resource({})
 
 
 class _Source:
@@ -54,13 +50,10 @@ class _Source:
 
     def encode(self, now_ns: int) -> bytes:
         """Return all metrics as one field of an `ExportMetricsServiceRequest`."""
-        now = Collection(self.start_ns, now_ns)
+        now = Collected(self.start_ns, now_ns)
         for series in self.metrics.all_series():
-            now._add_series(series)
-        metrics = now.metrics(None, delta_histograms=False, delta_counters=False)
-        scope = ScopeMetrics(scope=_SCOPE, metrics=metrics, schema_url="")
-        data = MetricsData([ResourceMetrics(resource=_NO_RESOURCE, scope_metrics=[scope], schema_url="")])
-        encoded = encode_metrics(data).resource_metrics[0].scope_metrics[0].SerializeToString()
+            now.add_series(series)
+        encoded = encode_scope(semconv.SCOPE_NAME, __version__, metrics_of(now))
         return delimited(_RESOURCE_METRICS, self.frame + delimited(_SCOPE_METRICS, encoded))
 
 

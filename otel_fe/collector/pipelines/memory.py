@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
+from otel_fe.collector.process_memory import release_memory, resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.errors import ConfigurationError
 
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from otel_fe.config.processors import MemoryLimiter
 
 _MIB: Final = 1024 * 1024
-_CGROUPS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 class MemoryLimit:
@@ -104,43 +99,3 @@ class MemoryLimit:
             gc.collect()
         release_memory()
         return self._rss() >= self.soft_bytes
-
-
-def resident_bytes() -> int:
-    """Return the resident memory of this process."""
-    try:
-        with Path("/proc/self/statm").open("rb") as file:
-            return int(file.read().split()[1]) * _PAGE_BYTES
-    except OSError:
-        return int(psutil.Process().memory_info().rss)
-
-
-def total_memory() -> int:
-    """Return the memory that the machine, or the container, has."""
-    limits = [psutil.virtual_memory().total]
-    for path in _CGROUPS:
-        try:
-            text = Path(path).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            limits.append(int(text))
-    return min(limits)
-
-
-def release_memory() -> None:
-    """Give memory that is free within the process back to the system, where the C library can."""
-    if _TRIM is not None:
-        _TRIM(0)
-
-
-def _malloc_trim() -> Callable[[int], object] | None:
-    try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError, TypeError):  # not glibc
-        return None
-    return trim
-
-
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_TRIM: Final = _malloc_trim()

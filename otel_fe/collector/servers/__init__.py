@@ -6,6 +6,7 @@ tokens, tls  who may send
 bodies       unpacks gzip, deflate and zstd, up to a size
 statuses     `google.rpc.Status`, for whoever is refused
 grpc_server  OTLP/gRPC
+loop         where HTTP runs
 http_server  HTTP/1.1: the sockets;  http_connection: one connection;  http_messages: request and response
 otlp_http    OTLP/HTTP on top of it;  cors
 """

@@ -1,52 +1,25 @@
-"""HTTP/1.1 servers, all on one thread with one event loop."""
+"""HTTP/1.1 servers, all on one thread with one event loop: see `Loop`."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.http_connection import HttpConnection, Limits
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from pathlib import Path
 
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.http_messages import Answer, Look
+    from otel_fe.collector.servers.loop import Loop
 
-_T = TypeVar("_T")
 _MOST_CONNECTIONS: Final = 1_000
 _BACKLOG: Final = 256
 _HANDSHAKE_S: Final = 10.0
-
-
-class Loop:
-    """An event loop on a thread of its own."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="otel-fe-http", daemon=True)
-        self._thread.start()
-
-    def call(self, coroutine: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
-        """Run a coroutine on the loop, and return what it returns; called from other threads."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout_s)
-
-    def close(self) -> None:
-        """End the loop."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
 
 
 class HttpServer:

@@ -22,8 +22,8 @@ from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint
-    from otel_fe.collector.servers.http_server import Loop
     from otel_fe.collector.servers.intake import Intake
+    from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.servers.tokens import Tokens
     from otel_fe.config.receivers import HttpServer as Settings
 

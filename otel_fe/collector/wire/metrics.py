@@ -29,10 +29,13 @@ def encode_metrics(metrics: Iterable[ResourceMetrics]) -> bytes:
     for of_resource in metrics:
         resource_metrics = request.resource_metrics.add()
         resource_metrics.resource.attributes.extend(_key_values(of_resource.attributes))
-        scope_metrics = resource_metrics.scope_metrics.add()
-        scope_metrics.scope.name = of_resource.scope
-        scope_metrics.metrics.extend(_metric(metric) for metric in of_resource.metrics if metric.points)
+        resource_metrics.scope_metrics.append(_scope_metrics(of_resource.scope, "", of_resource.metrics))
     return bytes(request.SerializeToString())
+
+
+def encode_scope(name: str, version: str, metrics: Iterable[Metric]) -> bytes:
+    """Return the metrics of one instrumentation scope as an encoded `ScopeMetrics`; those without points are left out."""
+    return bytes(_scope_metrics(name, version, metrics).SerializeToString())
 
 
 def any_value(value: Value) -> AnyValue:
@@ -64,9 +67,15 @@ def _key_values(attributes: Attributes) -> list[KeyValue]:
     return [KeyValue(key=key, value=any_value(value)) for key, value in attributes.items()]
 
 
+def _scope_metrics(name: str, version: str, metrics: Iterable[Metric]) -> otlp.ScopeMetrics:
+    made = otlp.ScopeMetrics(metrics=[_metric(metric) for metric in metrics if metric.points])
+    made.scope.name, made.scope.version = name, version
+    return made
+
+
 def _metric(metric: Metric) -> otlp.Metric:
     """Return a metric as OTLP has it: a sum, or a histogram of the kind that its points have."""
-    made = otlp.Metric(name=metric.name, unit=metric.unit)
+    made = otlp.Metric(name=metric.name, unit=metric.unit, description=metric.description)
     first = metric.points[0].value
     data: Any
     if isinstance(first, Buckets):
@@ -113,6 +122,8 @@ def _histogram_point(point: Point) -> otlp.HistogramDataPoint:
         sum=value.total,
         explicit_bounds=value.edges,
         bucket_counts=value.counts,
+        min=value.least,
+        max=value.most,
         **_frame(point),
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.explaining import DECIDED, stored_record
+from otel_fe.collector.explaining import DECIDED
 from otel_fe.collector.keeping import store_samples
-from otel_fe.collector.workers.remote_store import into_store
+from otel_fe.collector.stored_decisions import stored_record
+from otel_fe.collector.workers.remote_store import SOCKET, into_store
 from otel_fe.collector.workers.taking import Taking
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class SharedStore:
         self._watch = watch
         self._taking: Taking | None = None
 
-    def start(self, path: Path) -> None:
-        """Take what comes to a socket, and begin to watch."""
-        self._taking = Taking(path, into_store(self._store))
+    def start(self, folder: Path) -> None:
+        """Take what comes to the socket in a folder, and begin to watch."""
+        self._taking = Taking(folder / SOCKET, into_store(self._store))
         self._watch.start()
 
     def samples(self) -> list[Sample]:

@@ -18,7 +18,6 @@ from otel_fe.collector.explaining import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
 from otel_fe.collector.workers.crew import Crewman
-from otel_fe.collector.workers.remote_store import SOCKET
 
 if TYPE_CHECKING:
     import socket
@@ -65,7 +64,7 @@ class Supervisor:
         self._copy()
         try:
             if self._shared is not None:
-                self._shared.start(self._folder / SOCKET)
+                self._shared.start(self._folder)
             answers = _of_all(self._crew, lambda one: one.start())
         except BaseException:
             self._remove()

@@ -24,11 +24,10 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.collector import Collector, Role
 from otel_fe.collector.garbage import Garbage
-from otel_fe.collector.keeping import Keeping
-from otel_fe.collector.servers.http_server import Loop
+from otel_fe.collector.process_memory import share_arenas
+from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.surroundings import log_to_stderr, read_config
 from otel_fe.collector.workers.hand_over import HandOver
-from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore
 from otel_fe.collector.workers.taking import Taking, into_engine
 from otel_fe.config.extensions import FileStorage
 from otel_fe.errors import OtelFeError
@@ -36,6 +35,7 @@ from otel_fe.errors import OtelFeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_fe.collector.keeping import Keeping
     from otel_fe.config.collector import CollectorConfig
 
 _FLUSH_S: Final = 5.0
@@ -99,6 +99,9 @@ class Worker:
     def _keeping(self) -> Keeping | None:
         if self._options["store"] is None:
             return None
+        from otel_fe.collector.keeping import Keeping  # noqa: PLC0415 only who has a store needs it
+        from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore  # noqa: PLC0415
+
         path = Path(self._options["folder"]) / SOCKET
         store = RemoteStore(Path(self._options["store"]), path, f"worker {self._options['index']}")
         return Keeping(store, store)
@@ -149,6 +152,7 @@ def main() -> int:
     """Run a worker."""
     # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    share_arenas()
     try:
         Worker(json.loads(sys.stdin.readline())).run()
     except BrokenPipeError:  # the supervisor is no more

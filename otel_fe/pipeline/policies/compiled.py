@@ -10,7 +10,6 @@ from otel_fe.pipeline.policies.always import AlwaysSampleEvaluator
 from otel_fe.pipeline.policies.combined import AndEvaluator, DropEvaluator, NotEvaluator
 from otel_fe.pipeline.policies.composite import CompositeEvaluator, Share
 from otel_fe.pipeline.policies.latency import LatencyEvaluator
-from otel_fe.pipeline.policies.ottl_condition import OttlConditionEvaluator
 from otel_fe.pipeline.policies.probabilistic import ProbabilisticEvaluator
 from otel_fe.pipeline.policies.span_count import SpanCountEvaluator
 from otel_fe.pipeline.policies.status_code import StatusCodeEvaluator
@@ -21,6 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.pipeline.policies.evaluator import Evaluator
+
+
+def _ottl_condition(policy: policies.OttlCondition) -> Evaluator:
+    from otel_fe.pipeline.policies.ottl_condition import (  # noqa: PLC0415 it is a language: only where a file has one
+        OttlConditionEvaluator,
+    )
+
+    return OttlConditionEvaluator(policy)
+
 
 _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
     policies.AlwaysSample: lambda policy: AlwaysSampleEvaluator(policy.name),
@@ -35,7 +43,7 @@ _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
     policies.SpanCount: SpanCountEvaluator,
     policies.RateLimiting: limiting.rate,
     policies.BytesLimiting: limiting.in_bytes,
-    policies.OttlCondition: OttlConditionEvaluator,
+    policies.OttlCondition: _ottl_condition,
     policies.Not: lambda policy: NotEvaluator(policy.name, compiled(policy.policy)),
     policies.And: lambda policy: AndEvaluator(policy.name, [compiled(p) for p in policy.policies]),
     policies.Drop: lambda policy: DropEvaluator(policy.name, [compiled(p) for p in policy.policies]),

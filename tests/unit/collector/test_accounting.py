@@ -10,7 +10,8 @@ from otel_fe.collector import pending
 from otel_fe.collector.accounts import COUNTER, GAUGE, UPTIME, Sample, samples_of
 from otel_fe.collector.own_metrics import added_up, encode, prometheus_text
 from otel_fe.collector.pipelines.items import items_of
-from otel_fe.collector.pipelines.memory import MemoryLimit, resident_bytes, total_memory
+from otel_fe.collector.pipelines.memory import MemoryLimit
+from otel_fe.collector.process_memory import resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.summing_up import stop_line
 from otel_fe.collector.why import UnreachableError, ask, in_words

@@ -11,7 +11,7 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.collector.workers import remote_store
 from otel_fe.collector.workers.frames import frame
-from otel_fe.collector.workers.remote_store import RemoteStore
+from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore
 from otel_fe.collector.workers.shared_store import SharedStore
 from otel_fe.model.metric import Metric, Point, ResourceMetrics
 from otel_fe.store import Selection, Store, StoreReader
@@ -23,11 +23,11 @@ from tests.unit.store.parts import trace
 @pytest.fixture
 def shared(tmp_path):
     """Return a store that two workers share, and what each has of it."""
-    store = Store(tmp_path / "store")
+    store = Store(tmp_path / "kept")
     watch = SloWatch(store.directory, read_slos(None, {}), SystemClock())
     made = SharedStore(store, watch)
-    made.start(tmp_path / "socket")
-    workers = [RemoteStore(store.directory, tmp_path / "socket", f"worker {index}") for index in (0, 1)]
+    made.start(tmp_path)
+    workers = [RemoteStore(store.directory, tmp_path / SOCKET, f"worker {index}") for index in (0, 1)]
     yield SimpleNamespace(shared=made, store=store, watch=watch, workers=workers, reader=StoreReader(store.directory))
     for worker in workers:
         worker.close(5)

@@ -13,7 +13,7 @@ from otel_fe.collector.exporters.otlp_http import HttpTransport
 from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
 from otel_fe.collector.exporters.partial_success import read_json, read_protobuf
 from otel_fe.collector.exporters.retry_after import asked_ns
-from otel_fe.collector.exporters.storage_file import StorageError
+from otel_fe.collector.exporters.storage_errors import StorageError
 from otel_fe.config.exporters import Debug, OtlpGrpc, OtlpHttp
 from otel_fe.config.extensions import BearerTokenAuth, FileStorage
 from otel_fe.config.identifiers import ComponentId

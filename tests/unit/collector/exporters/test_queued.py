@@ -24,7 +24,7 @@ from otel_fe.collector.exporters.payload import (
 )
 from otel_fe.collector.exporters.queued import Queued
 from otel_fe.collector.exporters.storage import Storage
-from otel_fe.collector.exporters.storage_file import StorageFullError
+from otel_fe.collector.exporters.storage_errors import StorageFullError
 from otel_fe.config.sending import QueueBatch, Retry, SendingQueue
 from tests.unit.collector.exporters.fakes import Ledger, Scripted, logs, span_names, traces
 
@@ -93,6 +93,39 @@ def test_the_queue_is_bounded_by_its_sizer(made, sizer, size, taken):
     transport.gate.set()
     assert exporter.flush(5)
     assert exporter.offer(payload)
+
+
+def test_threads_come_as_they_are_needed(made):
+    """While one sends another waits, as long as there are fewer than `num_consumers`."""
+    transport, ledger = Scripted(), Ledger()
+    transport.gate.clear()
+    before = set(threading.enumerate())
+    exporter = made(transport, ledger, signals=("traces",), num_consumers=3)
+    for number, there in enumerate((1, 2, 3, 3, 3)):
+        eventually(lambda number=number: len(transport.sent) == min(number, 3))
+        eventually(lambda there=there: len(set(threading.enumerate()) - before) == there)
+        exporter.offer(traces(1, first=number))
+    assert len(transport.sent) == 3
+    transport.gate.set()
+    assert exporter.flush(5)
+    assert ledger.items == {SENT: 5}
+    assert len(set(threading.enumerate()) - before) == 3
+
+
+def test_where_the_system_has_no_more_threads_those_that_are_there_send(made, monkeypatch):
+    transport, ledger = Scripted(), Ledger()
+    exporter = made(transport, ledger, signals=("traces",), num_consumers=3)
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for number in range(5):
+        assert exporter.offer(traces(1, first=number))
+    assert exporter.flush(5)
+    assert ledger.items == {SENT: 5}
+    with pytest.raises(RuntimeError):
+        made(transport)
 
 
 def test_what_is_larger_than_the_queue_is_refused_even_where_offers_wait(made):

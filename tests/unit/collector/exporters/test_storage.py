@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from otel_fe.collector.exporters.storage import Found, Storage
-from otel_fe.collector.exporters.storage_file import StorageError, StorageFullError
+from otel_fe.collector.exporters.storage_errors import StorageError, StorageFullError
 
 
 def opened(path, **changed):

@@ -1,0 +1,66 @@
+"""The memory of this process: how much there is, and what the C library does with what is freed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any, Final
+
+_CGROUPS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_ARENA_MAX: Final = -8
+"""`M_ARENA_MAX` of glibc's malloc.h."""
+_ARENAS: Final = 1
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process."""
+    try:
+        with Path("/proc/self/statm").open("rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        import psutil  # noqa: PLC0415 it takes a MiB or two, and Linux does without
+
+        return int(psutil.Process().memory_info().rss)
+
+
+def total_memory() -> int:
+    """Return the memory that the machine, or the container, has."""
+    import psutil  # noqa: PLC0415 see above: only limits in percent ask for it
+
+    limits = [psutil.virtual_memory().total]
+    for path in _CGROUPS:
+        try:
+            text = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)
+
+
+def share_arenas() -> None:
+    """Let threads that are started from here on allocate from the same memory, where the C library can.
+
+    Otherwise glibc gives each of the first 8 for each core an arena of its own, and whatever requests leave free in one of them is
+    of no use to the others. `MALLOC_ARENA_MAX` in the environment, which says how many there may be, holds.
+    """
+    mallopt = _of_libc("mallopt")
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_ARENA_MAX, _ARENAS)
+
+
+def release_memory() -> None:
+    """Give memory that is free within the process back to the system, where the C library can."""
+    trim = _of_libc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_libc(name: str) -> Any:
+    """Return a function of the C library; None where it has none of that name."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):  # not glibc
+        return None

@@ -1,0 +1,45 @@
+"""What a collector with a store has more than one without: the store, and what alerts on what is in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from otel_fe.collector.keeping import Keeping
+from otel_fe.collector.slo_watch import SloWatch, read_slos
+from otel_fe.collector.workers.shared_store import SharedStore
+from otel_fe.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.settings import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An open store."""
+
+    store: Store
+    watch: SloWatch
+    """Alerts on what the store has counted."""
+
+    def keeping(self) -> Keeping:
+        """Return what puts into it what is kept in this process."""
+        return Keeping(self.store, self.store.counters)
+
+    def shared(self) -> SharedStore:
+        """Return what takes from other processes what is kept there."""
+        return SharedStore(self.store, self.watch)
+
+
+def open_stored(directory: Path, options: Options, clock: Clock) -> Stored:
+    """Open the store.
+
+    Raises:
+        OtelFeError, OSError: It cannot be opened, or something is wrong with the SLOs.
+    """
+    slos = read_slos(options.slos, os.environ)
+    return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager))
