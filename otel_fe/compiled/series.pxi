@@ -231,12 +231,9 @@ def record(spans, dict sources not None, now_ns):
 
 cdef int _record(spans, dict sources, now_ns, list left, list found_all, list waiting) except -1:
     cdef Head span
-    cdef PyObject *known
     cdef object source = None, resource = None
     cdef tuple finders = None
-    cdef Finder finder
     cdef _Known found
-    cdef int64_t duration_ns
     for each in spans:
         if not isinstance(each, Head):
             left.append(each)
@@ -244,28 +241,76 @@ cdef int _record(spans, dict sources, now_ns, list left, list found_all, list wa
         span = <Head>each
         if span.resource is not resource:
             resource = span.resource
-            known = PyDict_GetItem(sources, resource)
-            source = None if known == NULL else <object>known
+            source = sources.get(resource)
             finders = None if source is None else source.finders
             if finders is not None:
                 source.measured.seen_ns = now_ns
-        if finders is None or span.trace_state or span.start_ns >> 63 or span.end_ns >> 63:
+        if finders is None or not _looked(span, finders, found_all):
             left.append(span)
             continue
-        duration_ns = <int64_t>span.end_ns - <int64_t>span.start_ns
-        if duration_ns < 0:
-            duration_ns = 0
-        found_all.clear()
-        for finder in finders:
-            found = finder.look(span)
-            if found is None:
-                left.append(span)
-                break
-            found_all.append(found)
-        else:
-            for found in found_all:
-                if not found.waiting:
-                    found.waiting = True
-                    waiting.append(found)
-                found.add(duration_ns)
+        for found in found_all:
+            if not found.waiting:
+                found.waiting = True
+                waiting.append(found)
+            found.add(_lasted(span))
     return 0
+
+
+cdef bint _looked(Head span, tuple finders, list found_all) except -1:
+    """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual."""
+    cdef Finder finder
+    found_all.clear()
+    if span.trace_state or span.start_ns >> 63 or span.end_ns >> 63:
+        return False
+    for finder in finders:
+        found = finder.look(span)
+        if found is None:
+            return False
+        found_all.append(found)
+    return True
+
+
+cdef inline int64_t _lasted(Head span) noexcept:
+    return <int64_t>(span.end_ns - span.start_ns) if span.end_ns > span.start_ns else 0
+
+
+def drawn(spans, dict sources not None, draw):
+    """Offer spans as exemplars.
+
+    Args:
+        spans: Of a kept trace.
+        sources: By resource, as for `record`.
+        draw: Returns a random integer from 0 to its argument less one.
+
+    Returns:
+        Those that must be offered the plain way; and for each that is drawn its series, its bucket, its duration and itself.
+    """
+    cdef list left = [], found_all = [], chosen = []
+    cdef Head span
+    cdef _Known found
+    cdef object source
+    cdef int bucket
+    for each in spans:
+        source = sources.get((<Head>each).resource) if isinstance(each, Head) else None
+        if source is None or source.finders is None or not _looked(<Head>each, source.finders, found_all):
+            left.append(each)
+            continue
+        span = <Head>each
+        for found in found_all:
+            if found.aggregate is None:
+                bucket = found.series.aggregate.bucket(_lasted(span))
+            else:
+                bucket = found.edges.bucket(_lasted(span))
+            if _draws(found.series.reservoir.offered, bucket, draw):
+                chosen.append((found.series, bucket, _lasted(span), span))
+    return left, chosen
+
+
+cdef bint _draws(dict offered, bucket, draw) except -1:
+    """Count an offer; whether it is drawn. `Reservoir.draws` says how."""
+    cdef PyObject *before = PyDict_GetItem(offered, bucket)
+    if before == NULL:
+        offered[bucket] = 1
+        return True
+    count = offered[bucket] = <object>before + 1
+    return draw(count) == 0

@@ -8,6 +8,7 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
     requests.pxi     parsed, attach   `ScopeSpans` -> spans, by trace       collector/wire/decode.py
     attributes.pxi   Picker           a span -> some of its attributes      pipeline/extractions.py
     series.pxi       Finder, record   a span -> its series, counted         pipeline/span_metrics/connector.py
+                     drawn            spans -> exemplars                    the same
     counted.pxi                       an extraction -> counted in a series
     figures.pxi      Counter          an extraction -> its series, counted  pipeline/received_metrics.py
     traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.clock import SystemClock
 from otel_fe.errors import ConfigurationError
+from otel_fe.model.randomness import drawing
 from otel_fe.pipeline.engine import Engine
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Engines:
     def make(self, export: Callable[[LocalTrace, Decision], str]) -> Engine:
         """Return a new engine; `export` takes what it keeps."""
         # Not the module's functions: an application that seeds `random` would get other numbers than without us.
-        draw = random.Random().randrange  # noqa: S311 chooses exemplars, guards nothing
+        draw = drawing(random.Random().random)  # noqa: S311 chooses exemplars, guards nothing
         if self._config is None:
             return Engine(self._settings, CLOCK, draw, export)
         from otel_fe.config.policies import TailSampling  # noqa: PLC0415 most processes have no configuration

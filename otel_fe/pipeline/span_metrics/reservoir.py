@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 class Reservoir:
     """The exemplars of one series since its last collection."""
 
-    __slots__ = ("_kept", "_offered")
+    __slots__ = ("_kept", "offered")
 
     def __init__(self) -> None:
         self._kept: dict[int, ExemplarPoint] = {}
-        self._offered: dict[int, int] = {}
+        self.offered: dict[int, int] = {}
+        """How many, by bucket."""
 
     def draws(self, bucket: int, draw: Callable[[int], int]) -> bool:
         """Whether the exemplar that is offered to a bucket takes its place: of n offered, each stays with probability 1/n.
@@ -26,7 +27,7 @@ class Reservoir:
             bucket: Where it competes.
             draw: Returns a random integer from 0 to its argument less one.
         """
-        count = self._offered[bucket] = self._offered.get(bucket, 0) + 1
+        count = self.offered[bucket] = self.offered.get(bucket, 0) + 1
         return count == 1 or draw(count) == 0
 
     def keep(self, bucket: int, exemplar: ExemplarPoint) -> None:
@@ -39,5 +40,5 @@ class Reservoir:
         while len(found) > limit:
             del found[draw(len(found))]
         self._kept.clear()
-        self._offered.clear()
+        self.offered.clear()
         return tuple(found)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otel_fe import compiled
 from otel_fe.collector.wire.decode import Decoder
-from otel_fe.config.span_metrics import Dimension, Explicit, Exponential, SpanMetrics
+from otel_fe.config.span_metrics import Dimension, Exemplars, Explicit, Exponential, SpanMetrics
 from otel_fe.model.span import Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from tests.corpus.wire import encode
@@ -41,8 +41,11 @@ DIMENSIONS = (Dimension("shop", "none"), Dimension("n"), Dimension(""))
 HISTOGRAMS = (Exponential(8), Explicit((0, 1, 500_000, 10**6)))
 
 
+ALIKE = [Span(1, n, name="a", attributes={"shop": "x", "n": 3}, resource=RESOURCES[0]) for n in range(1, 9)]
+
+
 def connector(histogram=HISTOGRAMS[0]):
-    settings = SpanMetrics(histogram, dimensions=DIMENSIONS, cardinality_limit=6)
+    settings = SpanMetrics(histogram, dimensions=DIMENSIONS, cardinality_limit=6, exemplars=Exemplars(True, 99))
     return SpanMetricsConnector(settings, HandClock(), random.Random(1).randrange, "i")
 
 
@@ -53,6 +56,16 @@ def collected(one):
         for resource in one.collect()
         for metric in resource.metrics
         for point in metric.points
+    )
+
+
+def offered(one):
+    """Return every series with how many exemplars it was offered, and how many it has, by bucket."""
+    return sorted(
+        (repr(sorted(series.attributes.items())), sorted(series.reservoir.offered.items()), len(series.reservoir._kept))
+        for measured in one._resources.values()
+        for measure in measured.all
+        for _, series in measure.series.items()
     )
 
 
@@ -72,13 +85,37 @@ def test_the_series_are_the_same(histogram, batches):
         assert collected(wire) == collected(plain)
 
 
+@pytest.mark.parametrize("histogram", HISTOGRAMS)
+@given(batches=st.lists(st.lists(SPANS, max_size=10), max_size=4))
+def test_as_many_exemplars_are_offered(histogram, batches):
+    """Unusual spans after all others, so that not the same ones are drawn."""
+    plain, wire, decoder = connector(histogram), connector(histogram), Decoder()
+    for batch in batches:
+        decoded = list(decoder.decode(encode(batch)).spans)
+        for one, spans in ((plain, by_trace(batch)), (wire, decoded)):
+            one.record(spans)
+            one.offer(spans)
+        assert offered(wire) == offered(plain)
+
+
+@pytest.mark.skipif(
+    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+)
+def test_exemplars_are_drawn_by_their_bytes():
+    """The test above would pass if none were."""
+    one, decoded = connector(HISTOGRAMS[1]), list(Decoder().decode(encode(ALIKE)).spans)
+    one.record(decoded)
+    left, drawn = compiled.spans.drawn(decoded, one._sources, lambda below: below % 4)
+    assert left == []
+    assert [(bucket, span.span_id) for _, bucket, _, span in drawn] == [(0, 1), (0, 4), (0, 8)]
+
+
 @pytest.mark.skipif(
     compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
 )
 def test_spans_are_found_by_their_bytes():
     """The test above would pass if every span were decoded."""
-    spans = [Span(1, n, name="a", attributes={"shop": "x", "n": 3}, resource=RESOURCES[0]) for n in range(1, 9)]
-    one, decoded = connector(), list(Decoder().decode(encode(spans)).spans)
+    one, decoded = connector(), list(Decoder().decode(encode(ALIKE)).spans)
     one.record(decoded[:1])
     (counted,) = one._sources[decoded[0].resource].counted
     (series,) = counted.by_key.values()
