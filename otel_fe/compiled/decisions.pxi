@@ -136,8 +136,8 @@ cdef struct Sums:
 
 
 cdef struct Entry:
-    uint64_t time_ns
     Sums sums
+    uint64_t time_ns
     uint64_t samples  # bit n is set where policy n samples the trace
     uint64_t seen[MOST_RULES]  # by each policy
 
@@ -149,7 +149,7 @@ cdef class Decider:
         rules: What each policy samples, in the order in which they are asked: what it looks at (`duration`, `status`, `flags`,
             `count`, `hash`), the least and the most of it, or the bits; the salted hash to begin with.
         decided: Returns the decision, given by the bits of a number which policies sample a trace.
-        record: Takes what is decided, packed: time, id (two numbers), duration, statuses, flags, count of spans, the bits of the
+        record: Takes what is decided, packed: id (two numbers), duration, statuses, flags, count of spans, time, the bits of the
             policies that sample it, and what each saw; 64 bits each. As objects, it would be a thousand bytes for every trace.
     """
 
@@ -186,7 +186,8 @@ cdef class Decider:
             time_ns: Unix time.
 
         Returns:
-            The traces that are left; those that are sampled, with their decisions; how many traces and spans are neither.
+            The traces that are left; those that are sampled, each with its decision and what is to be recorded just before it is
+            carried out; how many traces and spans are neither.
         """
         cdef list left = [], sampled = []
         cdef Py_ssize_t others = 0, spans = 0
@@ -216,10 +217,11 @@ cdef class Decider:
             entry.samples = self.ask(sums, entry.seen)
             decision = self.decision(entry.samples)
             remembered.put(key, decision)
-            self.record(PyBytes_FromStringAndSize(<const char *>&entry, size))
+            packed = PyBytes_FromStringAndSize(<const char *>&entry, size)
             if entry.samples:
-                sampled.append((trace, decision))
+                sampled.append((trace, decision, packed))
             else:
+                self.record(packed)
                 others += 1
                 spans += sums.count
         return left, sampled, others, spans

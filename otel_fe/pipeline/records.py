@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
@@ -99,15 +100,19 @@ class DecisionRecords:
         )
 
     def packed(self, unpack: Callable[[bytes], Entry]) -> Callable[[bytes], None]:
-        """Return what records decisions packed into bytes, given what tells what is in them; the oldest makes room."""
+        """Return what records decisions packed into bytes, given what tells what is in them; the oldest makes room.
+
+        The bytes begin with the trace's id, its upper and its lower half, each as this machine writes a number.
+        """
         self._unpack = unpack
         return self._ring.append
 
     def of(self, trace_id: int) -> DecisionRecord | None:
         """Return the last decision on a trace; None where it is not, or no longer, known."""
-        for entry in map(self._unpacked, reversed(self._ring)):
-            if entry[0] == trace_id:
-                return explained(self._policies, *entry)
+        encoded = b"".join(half.to_bytes(8, sys.byteorder) for half in divmod(trace_id, 1 << 64))
+        for entry in reversed(self._ring):
+            if entry.startswith(encoded) if isinstance(entry, bytes) else entry[0] == trace_id:
+                return explained(self._policies, *self._unpacked(entry))
         return None
 
     def last(self, count: int) -> list[DecisionRecord]:

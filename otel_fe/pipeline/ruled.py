@@ -34,8 +34,8 @@ class Arrived(Protocol):
     size_bytes: int
 
 
-Taken = tuple["list[Arrived]", "list[tuple[Arrived, Decision]]", int, int]
-"""Traces that are left; those that are sampled, with their decisions; how many traces and spans are neither."""
+Taken = tuple["list[Arrived]", "list[tuple[Arrived, Decision, bytes]]", int, int]
+"""Traces that are left; those that are sampled, with decision and record; how many traces and spans are neither."""
 
 
 class RuledTraces:
@@ -53,8 +53,10 @@ class RuledTraces:
         self._rules = rules
         self._trigger = trigger
         self._unpack = struct.Struct(f"={_HEAD + len(rules)}Q").unpack
+        self.record = records.packed(self._unpacked)
+        """Records the decision on a trace that is sampled; to be called just before it is carried out."""
         bounded = [rule.bounded for rule in rules]
-        self._decider: Any = compiled.spans.Decider(bounded, self._decided, records.packed(self._unpacked))  # type: ignore[union-attr]
+        self._decider: Any = compiled.spans.Decider(bounded, self._decided, self.record)  # type: ignore[union-attr]
 
     def take(
         self,
@@ -86,7 +88,7 @@ class RuledTraces:
         ]
 
     def _unpacked(self, packed: bytes) -> Entry:
-        time_ns, high, low, duration_ns, _statuses, _flags, spans, samples, *seen = self._unpack(packed)
+        high, low, duration_ns, _statuses, _flags, spans, time_ns, samples, *seen = self._unpack(packed)
         votes = self._votes(samples, seen)
         decision = self._sampler.verdict(votes)
         return high << 64 | low, time_ns, self._trigger, decision, spans, duration_ns, tuple(self._asked(votes))

@@ -116,12 +116,13 @@ class TailSampler:
         left, sampled, others, spans = rules.take(traces, self._open, self._remembered, limit, time_ns)
         counters = self.counters
         with counters.lock:
-            counters.received += spans + sum(len(trace.spans) for trace, _ in sampled)
+            counters.received += spans + sum(len(trace.spans) for trace, _, _ in sampled)
             counters.not_sampled += spans
             counters.traces_not_sampled += others
-            for _, decision in sampled:
+            for _, decision, _ in sampled:
                 counters.traces[decision.reason] += 1
-        for trace, decision in sampled:
+        for trace, decision, record in sampled:
+            rules.record(record)
             counters.kept(len(trace.spans), self._deliver(trace.trace_id, trace.spans, decision))
         return left
 
