@@ -44,7 +44,7 @@ def add(trace, spans not None, now_ns):
     return True
 
 
-def whole(list spans not None, dict databases not None):
+cpdef object whole(list spans, dict databases):
     """Return whether every parent is there, and every call answered that is not one of a database; None where it is not certain.
 
     Args:
