@@ -142,7 +142,7 @@ cdef class Picker:
     cdef _Keys keys
     cdef bytes kinds
 
-    def __init__(self, names, kinds):
+    def __cinit__(self, names, kinds):
         self.keys = _Keys(names)
         self.kinds = kinds.encode()
         if len(self.kinds) != self.keys.count:

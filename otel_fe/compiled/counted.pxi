@@ -34,6 +34,8 @@ cdef class _Histogram:
         self.histogram = histogram
         self.buckets = histogram.buckets
         self.edges = edges
+        if len(self.buckets) <= edges.count:
+            raise ValueError(f"{len(self.buckets)} buckets, and {edges.count} edges")
         self.total = 0
         self.least = INT64_MAX
         self.most = -1

@@ -1,19 +1,27 @@
 # The decisions of traces: those that are remembered, and those that rules make.
 
 
+cdef uint64_t _SALT = int.from_bytes(os.urandom(8), "big") | 1  # senders choose ids, and must not know which share a place
+
+
 cdef class _Table:
     """Words of 48 bits of key and 16 of number by open addressing, two thirds full at the most; 0 is an empty place."""
 
     cdef uint64_t *words
     cdef uint64_t mask
+    cdef int shift
     cdef Py_ssize_t count, limit
     cdef list decisions
     cdef dict numbers
 
     def __cinit__(self, Py_ssize_t limit):
         cdef uint64_t size = 1
+        self.shift = 64
+        if not 0 < limit <= MOST_REMEMBERED:
+            raise ValueError(f"{limit} decisions cannot be remembered, {MOST_REMEMBERED} can")
         while size <= <uint64_t>(limit * 3 // 2 + 1):
             size <<= 1
+            self.shift -= 1
         self.limit = limit
         self.count = 0
         self.mask = size - 1
@@ -28,7 +36,7 @@ cdef class _Table:
 
     cdef inline int64_t find(self, uint64_t key) noexcept:
         """Return the number of a key's decision; -1 where none is remembered."""
-        cdef uint64_t index = key >> NUMBER_BITS & self.mask
+        cdef uint64_t index = key * _SALT >> self.shift
         cdef uint64_t word = self.words[index]
         while word:
             if not (word ^ key) >> NUMBER_BITS:
@@ -50,7 +58,7 @@ cdef class _Table:
                 return 0
             self.numbers[<object>PyLong_FromVoidPtr(<void *>decision)] = number
             self.decisions.append(decision)
-        index = key >> NUMBER_BITS & self.mask
+        index = key * _SALT >> self.shift
         word = self.words[index]
         while word and (word ^ key) >> NUMBER_BITS:
             index = index + 1 & self.mask
@@ -70,7 +78,7 @@ cdef class Remembered:
     cdef _Table now
     cdef _Table before
 
-    def __init__(self, limit):
+    def __cinit__(self, limit):
         self.limit = max(1, limit)
         self.now = _Table(self.limit)
         self.before = None
@@ -104,7 +112,19 @@ cdef class Remembered:
 
     def __setitem__(self, key, decision):
         """Remember the decision of a trace, by `key_of` its id."""
+        if not key or key & NUMBER:
+            raise ValueError(f"{key:#x} is no key of a trace")
         self.put(key, decision)
+
+    @property
+    def longest(self):
+        """The most words of the newer table that stand together, which is how many are looked at, at the worst."""
+        cdef uint64_t index
+        cdef Py_ssize_t run = 0, most = 0
+        for index in range(self.now.mask + 1):
+            run = run + 1 if self.now.words[index] else 0
+            most = max(most, run)
+        return most
 
     @property
     def size_bytes(self):
@@ -158,12 +178,13 @@ cdef class Decider:
     cdef object decided, record
     cdef dict decisions
 
-    def __init__(self, rules, decided, record):
+    def __cinit__(self, rules, decided, record):
         cdef int i = 0
-        self.count = len(rules)
-        if self.count > MOST_RULES:
+        cdef tuple given = tuple(rules)
+        if len(given) > MOST_RULES:
             raise ValueError(f"more than {MOST_RULES} policies")
-        for name, least, most, salted in rules:
+        self.count = len(given)
+        for name, least, most, salted in given:
             self.rules[i].by = _RULES[name]
             self.rules[i].least = least
             self.rules[i].most = most
@@ -265,7 +286,7 @@ cdef bint _summed(list spans, Sums *sums) noexcept:
     cdef Bytes encoded
     cdef uint64_t start = 0, end = 0
     cdef bint rooted = False
-    cdef Py_ssize_t count = PyList_GET_SIZE(spans), i
+    cdef Py_ssize_t count = 0 if spans is None else PyList_GET_SIZE(spans), i
     sums.statuses = sums.flags = 0
     if not count:
         return False

@@ -33,7 +33,7 @@ cdef class Counter:
     cdef int64_t latency_limit_ns
     cdef int64_t memory_limit
 
-    def __init__(self, names, latency_limit_ns, memory_limit):
+    def __cinit__(self, names, latency_limit_ns, memory_limit):
         self.keys = _Keys(names)
         if self.keys.count != ATTRIBUTES:
             raise ValueError(f"{self.keys.count} names, not {ATTRIBUTES}")

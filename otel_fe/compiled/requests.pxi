@@ -225,15 +225,21 @@ cdef class Trace:
     cdef unsigned char encoded[16]  # its id
     cdef Py_ssize_t place  # among the traces of the request; -1 where that is not known
 
-    def __init__(self, trace_id):
-        self.begin(trace_id, trace_id.to_bytes(16, "big"), -1)
+    def __cinit__(self):
+        self.spans = []
+        self.place = -1
 
-    cdef void begin(self, trace_id, bytes encoded, Py_ssize_t place):
+    def __init__(self, trace_id):
+        self.begin(trace_id, int.to_bytes(trace_id, 16, "big"), -1)
+
+    cdef int begin(self, trace_id, bytes encoded, Py_ssize_t place) except -1:
+        """Begin anew, given the 16 bytes of an id, too."""
         memcpy(self.encoded, PyBytes_AS_STRING(encoded), 16)
         self.trace_id = trace_id
         self.spans = []
         self.size_bytes = 0
         self.place = place
+        return 0
 
 
 def attach(list spans not None, resource, scope, dict traces not None):
@@ -244,13 +250,20 @@ def attach(list spans not None, resource, scope, dict traces not None):
         resource: What produced them.
         scope: What made them.
         traces: By encoded id, as they came.
+
+    Raises:
+        ValueError: `parsed` has not returned them.
     """
     cdef Head span
     cdef Bytes encoded
     cdef Trace trace = None
-    cdef list before = list(traces.values())
-    cdef Py_ssize_t expected = 0  # scopes mostly have the same traces, in the same order
+    # Scopes mostly have the same traces, in the same order. A list of all, made for each of many scopes of few spans, would take
+    # time that grows with the square of what is sent.
+    cdef list before = list(traces.values()) if PyDict_Size(traces) <= MOST_TIMES * PyList_GET_SIZE(spans) else []
+    cdef Py_ssize_t expected = 0
     for span in spans:
+        if span is None or not span.id_at:
+            raise ValueError("a span that was not parsed")
         span.resource = resource
         span.scope = scope
         encoded = span.at + span.id_at
@@ -288,6 +301,8 @@ def release(list traces not None):
     cdef bint shared
     for item in traces:
         trace = <Trace?>item
+        if trace.spans is None:
+            continue
         shared = Py_REFCNT(<PyObject *>trace) > TRACE_REFERENCES or Py_REFCNT(<PyObject *>trace.spans) > 1
         for i in range(PyList_GET_SIZE(trace.spans)):
             each = PyList_GET_ITEM(trace.spans, i)

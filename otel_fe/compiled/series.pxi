@@ -61,6 +61,10 @@ cdef class _Known:
     def __dealloc__(self):
         free(self.counts)
 
+    cdef Py_ssize_t counts_bytes(self) noexcept:
+        """Return what the counts and their edges take."""
+        return 0 if self.aggregate is None else 2 * sizeof(int64_t) * (self.edges.count + 1)
+
     cdef int add(self, int64_t duration_ns) except -1:
         """Count a span, now or when `settle` is called."""
         if self.aggregate is None:
@@ -78,6 +82,8 @@ cdef class _Known:
         if self.aggregate is None:
             return 0
         buckets = self.aggregate.buckets
+        if len(buckets) <= self.edges.count:
+            raise ValueError(f"{len(buckets)} buckets, and {self.edges.count} edges")
         for i in range(self.edges.count + 1):
             if self.counts[i]:
                 buckets[i] = buckets[i] + self.counts[i]
@@ -108,7 +114,7 @@ cdef class Finder:
     cdef int oldest
     cdef Py_ssize_t held
 
-    def __init__(self, names):
+    def __cinit__(self, names):
         self.keys = _Keys(names)
         self.known = {}
         self.last = []
@@ -132,11 +138,12 @@ cdef class Finder:
         name = PyUnicode_AsUTF8AndSize(span.name, &size)
         if size > KEY_BYTES // 4:
             return -1
-        memcpy(key, name, size)
-        key[size] = 0
-        key[size + 1] = <unsigned char>span.kind
-        key[size + 2] = <unsigned char>span.status
-        size += 3
+        key[0] = <unsigned char>(size >> 8)  # its end is told by its size: there may be any byte in it
+        key[1] = <unsigned char>(size & 0xFF)
+        memcpy(key + 2, name, size)
+        key[size + 2] = <unsigned char>span.kind
+        key[size + 3] = <unsigned char>span.status
+        size += 4
         for i in range(self.keys.count):
             pair = self.keys.find(i, pairs, count)
             if pair == NULL:
@@ -158,17 +165,19 @@ cdef class Finder:
         global _remembered
         cdef unsigned char written[KEY_BYTES]
         cdef Py_ssize_t size
+        cdef _Known known
         if not isinstance(span, Head):
             return
         size = self.write_key(<Head>span, written)
         if size < 0:
             return
         key = PyBytes_FromStringAndSize(<const char *>written, size)
-        if key in self.known:
+        if key in self.known or _remembered + size + ABOUT_BYTES > MOST_BYTES:
             return
-        size += ABOUT_BYTES
+        known = _Known(key, series)
+        size += ABOUT_BYTES + known.counts_bytes()
         if _remembered + size <= MOST_BYTES:
-            self.known[key] = _Known(key, series)
+            self.known[key] = known
             self.held += size
             _remembered += size
 
@@ -224,6 +233,7 @@ def record(spans, dict sources not None, now_ns):
     finally:
         for found in waiting:
             found.waiting = False
+        for found in waiting:
             found.series.seen_ns = now_ns
             found.settle()
     return left

@@ -32,6 +32,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
+import os
 import sys
 
 cdef extern from "Python.h":
@@ -48,9 +49,11 @@ cdef enum:
     KEY_BYTES = 2048
     TEXTS = 4
     LAST_SERIES = 8
+    MOST_TIMES = 8  # as many traces in a request as spans in a scope, that all of them are looked at for it
     TRACE_REFERENCES = 3  # the list that it is in, and two names here
     MOST_RULES = 32  # policies
     MOST_DECISIONS = 4096  # that are at hand by which policies sample
+    MOST_REMEMBERED = 1 << 28  # of decisions: 4 GiB of memory
     NUMBER_BITS = 16
     NUMBER = (1 << NUMBER_BITS) - 1
 
@@ -126,6 +129,7 @@ cdef class Head:
     @raw.setter
     def raw(self, bytes value not None):
         self.hold(value, <Bytes>PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        self.id_at = self.pairs_at = 0  # `parsed` has not read these
 
     @property
     def attributes(self):
@@ -156,7 +160,7 @@ cdef class Head:
 
 
 cdef inline Head _made(type kind):
-    return <Head>(<PyTypeObject *>kind).tp_new(kind, <PyObject *>_NOTHING, NULL)
+    return <Head?>(<PyTypeObject *>kind).tp_new(kind, <PyObject *>_NOTHING, NULL)
 
 
 include "requests.pxi"

@@ -9,7 +9,9 @@ with a probability of one in 140 million.
 
 from __future__ import annotations
 
+import os
 from array import array
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import compiled
@@ -25,17 +27,21 @@ _MASK: Final = (1 << 64) - 1
 _KEY: Final = _MASK - _NUMBER
 _MIX: Final = 0x9E3779B97F4A7C15
 """2**64 over the golden ratio: spreads every bit of an id over the upper bits of the product."""
+_SALT: Final = int.from_bytes(os.urandom(8), "big") | 1
+"""Where in a table a key belongs; senders choose ids, and must not know which share a place."""
 
 
 class _Table:
     """Words by open addressing, two thirds full at the most; 0 is an empty place."""
 
-    __slots__ = ("count", "decisions", "limit", "mask", "numbers", "words")
+    __slots__ = ("count", "decisions", "limit", "mask", "numbers", "shift", "words")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.count = 0
-        self.mask = (1 << (limit * 3 // 2 + 1).bit_length()) - 1
+        bits = (limit * 3 // 2 + 1).bit_length()
+        self.mask = (1 << bits) - 1
+        self.shift = 64 - bits
         self.words = array("Q", bytes(8 * (self.mask + 1)))
         self.decisions: list[Decision] = []
         self.numbers: dict[int, int] = {}
@@ -44,7 +50,7 @@ class _Table:
     def get(self, key: int) -> Decision | None:
         """Return the decision that is remembered under a key, if any."""
         words, mask = self.words, self.mask
-        index = key >> _NUMBER_BITS & mask
+        index = (key * _SALT & _MASK) >> self.shift
         while word := words[index]:
             if word & _KEY == key:
                 return self.decisions[word & _NUMBER]
@@ -60,7 +66,7 @@ class _Table:
             number = self.numbers[id(decision)] = len(self.decisions)
             self.decisions.append(decision)
         words, mask = self.words, self.mask
-        index = key >> _NUMBER_BITS & mask
+        index = (key * _SALT & _MASK) >> self.shift
         while (word := words[index]) and word & _KEY != key:
             index = index + 1 & mask
         if not word:
@@ -97,6 +103,11 @@ class PlainRemembered:
             self._before = self._now
             self._now = _Table(self._limit)
             self._now.put(key, decision)
+
+    @property
+    def longest(self) -> int:
+        """The most words of the newer table that stand together, which is how many are looked at, at the worst."""
+        return max(len(list(run)) if any_of else 0 for any_of, run in groupby(self._now.words, bool))
 
     @property
     def size_bytes(self) -> int:

@@ -1,0 +1,224 @@
+"""What is compiled, and what no sender and no caller may do to it: read past an end, take time by the square, grow without a bound."""
+
+from __future__ import annotations
+
+import tracemalloc
+from types import SimpleNamespace
+
+import pytest
+
+from otel_fe import compiled
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.fields import delimited
+from otel_fe.collector.wire.span import WireSpan
+from otel_fe.pipeline.remembered import PlainRemembered, Remembered, key_of, plain_key_of
+from otel_fe.pipeline.span_metrics.aggregates import ExplicitDurations
+from otel_fe.pipeline.span_metrics.series import Series
+
+pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+
+MIX = 0x9E3779B97F4A7C15
+SPAN_IDS = delimited(1, b"t" * 16) + delimited(2, b"s" * 8)
+
+
+def parsed(*spans):
+    """Return spans, encoded, as `parsed` makes them."""
+    scope = b"".join(delimited(2, span) for span in spans)
+    _, found = compiled.spans.parsed(scope, 0, len(scope), WireSpan)
+    return found
+
+
+def encoded(number):
+    """Return a span of a trace of its own."""
+    return delimited(1, number.to_bytes(16, "big")) + delimited(2, b"s" * 8)
+
+
+def series(edges=(10,)):
+    return Series(ExplicitDurations(edges, 1), {}, 0)
+
+
+def test_a_scope_of_few_spans_does_not_look_at_all_traces_of_its_request():
+    """A hundred thousand scopes fit into a request, and as many traces: each scope looking at each trace would take a minute."""
+    traces = {}
+    compiled.spans.attach(parsed(*(encoded(1 + n) for n in range(20_000))), None, None, traces)
+    few = parsed(encoded(1), encoded(30_000))
+    tracemalloc.start()
+    try:
+        compiled.spans.attach([], None, None, traces)
+        compiled.spans.attach(few, None, None, traces)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 20_000  # what a list of them takes
+    assert [few[0].trace_id, few[1].trace_id, len(traces)] == [1, 30_000, 20_001]
+    assert traces[(1).to_bytes(16, "big")].spans[1] is few[0]
+
+
+@pytest.mark.parametrize(("kind", "key"), [(Remembered, key_of), (PlainRemembered, plain_key_of)])
+def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
+    """Whoever sends spans chooses their ids; the multiplication is undone easily, and all of these began at one place."""
+    undo = pow(MIX, -1, 1 << 64)
+    remembered = kind(10_000)
+    for number in range(1, 5_001):
+        remembered[key((number << 34) * undo % (1 << 64))] = "a decision"
+    assert len(remembered) == 5_000
+    assert remembered.longest < 1_000
+
+
+@pytest.mark.parametrize("key", [0, 1, 0xFFFF, (5 << 16) + 3])
+def test_a_key_has_room_for_the_number_of_its_decision(key):
+    """It would be the number of another decision, or of none."""
+    remembered = compiled.spans.Remembered(10)
+    with pytest.raises(ValueError, match="no key of a trace"):
+        remembered[key] = "a decision"
+    assert len(remembered) == 0
+
+
+def test_more_than_fits_into_memory_is_not_remembered():
+    """The size of the table was looked for without an end."""
+    with pytest.raises(ValueError, match="cannot be remembered"):
+        compiled.spans.Remembered(1 << 62)
+
+
+def test_a_name_does_not_run_into_what_follows():
+    """A name may hold any byte: this one ends like another span's kind, status, and the beginning of its attribute."""
+    tail = (
+        b"\x00" + b"\x00\x00" + b"\x00\x02\x10\x01"
+    )  # an end, no kind, no status, and an attribute of two bytes that is true
+    text = delimited(1, tail)
+    name = b"x\x00\x00\x00" + len(text).to_bytes(2, "big") + text[: -len(tail)]
+    first, second = parsed(
+        SPAN_IDS + delimited(5, b"x") + delimited(9, delimited(1, b"a") + delimited(2, text)),
+        SPAN_IDS + delimited(5, name) + delimited(9, delimited(1, b"a") + delimited(2, b"\x10\x01")),
+    )
+    finder = compiled.spans.Finder(["a"])
+    finder.learn(first, series())
+    assert finder.find(first) is not None
+    assert finder.find(second) is None
+
+
+def test_what_is_remembered_of_series_counts_their_edges():
+    """A thousand edges took sixty times what was told."""
+    finder = compiled.spans.Finder([])
+    before = compiled.spans.remembered_bytes()
+    finder.learn(*parsed(SPAN_IDS), series(tuple(range(1_000))))
+    assert compiled.spans.remembered_bytes() - before > 2 * 8 * 1_000
+    finder.clear()
+    assert compiled.spans.remembered_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("Picker", (["a"], "t")),
+        ("Finder", (["a"],)),
+        ("Counter", (["a"] * 9, 1, 1)),
+        ("Remembered", (1,)),
+        ("Decider", ((), 1, 1)),
+    ],
+)
+def test_nothing_is_there_that_was_not_made(kind, arguments):
+    """Without its fields, the first call would end the process."""
+    made = getattr(compiled.spans, kind)
+    made(*arguments)
+    with pytest.raises(TypeError):
+        made.__new__(made)
+
+
+def test_a_trace_without_spans_is_none_to_decide():
+    """Whether it was never begun, or its list is gone."""
+    begun, gone = compiled.spans.Trace.__new__(compiled.spans.Trace), compiled.spans.Trace(1)
+    gone.spans = None
+    traces = [begun, gone]
+    compiled.spans.release(traces)
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
+    assert begun.spans == []
+
+
+def test_bytes_that_were_exchanged_have_not_been_read():
+    """The new ones may be shorter than where an id was, and attributes."""
+    (span,) = parsed(SPAN_IDS + delimited(9, delimited(1, b"a") + delimited(2, delimited(1, b"text"))))
+    pick = compiled.spans.Picker(["a"], "t")
+    assert pick(span) == ["text"]
+    span.raw = b""
+    assert pick(span) is None
+    with pytest.raises(ValueError, match="not parsed"):
+        compiled.spans.attach([span], None, None, {})
+    trace = compiled.spans.Trace(1)
+    trace.spans.append(span)
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take([trace], {}, compiled.spans.Remembered(1), {}, 0, 1)[0] == [trace]
+
+
+@pytest.mark.parametrize("span", [None, WireSpan()])
+def test_only_what_was_parsed_is_attached(span):
+    with pytest.raises(ValueError, match="not parsed"):
+        compiled.spans.attach([span], None, None, {})
+
+
+def test_a_class_that_makes_something_else_makes_no_spans():
+    class Odd(compiled.spans.Head):
+        def __new__(cls):
+            return 5
+
+    scope = delimited(2, SPAN_IDS)
+    with pytest.raises(TypeError):
+        compiled.spans.parsed(scope, 0, len(scope), Odd)
+
+
+def test_an_id_is_a_number_of_128_bits():
+    """It is written into 16 bytes, whatever a class of one's own says that its bytes are."""
+
+    class Odd(int):
+        def to_bytes(self, *_of):
+            return b"short"
+
+    assert compiled.spans.Trace(Odd(7)).trace_id == 7
+    for wrong in ("a" * 16, -1, 1 << 128):
+        with pytest.raises((TypeError, OverflowError)):
+            compiled.spans.Trace(wrong)
+
+
+def test_a_series_without_room_for_its_edges_does_not_lose_the_others():
+    """All that have waited are settled, or go on waiting; none is forgotten."""
+    spans = parsed(SPAN_IDS + delimited(5, b"broken"), SPAN_IDS + delimited(5, b"sound"))
+    broken, sound = series(), series()
+    finder = compiled.spans.Finder([])
+    for span, its in zip(spans, (broken, sound), strict=True):
+        finder.learn(span, its)
+    buckets, broken.aggregate.buckets = broken.aggregate.buckets, []
+    sources = {"resource": SimpleNamespace(finders=(finder,), measured=SimpleNamespace(seen_ns=0))}
+    for span in spans:
+        span.resource = "resource"
+    with pytest.raises(ValueError, match="0 buckets, and 1 edges"):
+        compiled.spans.record(spans, sources, 1)
+    broken.aggregate.buckets = buckets
+    assert compiled.spans.record(spans, sources, 2) == []
+    assert (broken.aggregate.count, sound.aggregate.count) == (2, 2)
+
+
+def test_a_counted_histogram_has_a_bucket_for_every_edge():
+    histogram = SimpleNamespace(edges=(1, 2), buckets=[0, 0], total=0, least=0, most=0)
+    odd = SimpleNamespace(duration=histogram, memory_growth=histogram, cpu_time=histogram, pool_wait=histogram)
+    counter = compiled.spans.Counter([f"a{n}" for n in range(9)], 1, 1)
+    with pytest.raises(ValueError, match="2 buckets, and 2 edges"):
+        counter.learn(*parsed(SPAN_IDS), _Hashable(odd))
+
+
+class _Hashable:
+    """Stands for a series; `SimpleNamespace` has no hash."""
+
+    def __init__(self, of):
+        self.__dict__.update(vars(of))
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_spans_outlive_their_request(sized):
+    """Each holds what its bytes are in, whoever holds the span."""
+    payload = delimited(1, delimited(2, b"".join(delimited(2, encoded(1 + n)) for n in range(10))))
+    batch = Decoder().decode(payload, sized=sized)
+    one, trace, spans = batch.traces[0].spans[0], batch.traces[1], batch.traces[2].spans
+    batch.release()
+    del batch, payload
+    assert [span.raw for span in (one, *trace.spans, *spans)] == [encoded(1), encoded(2), encoded(3)]
