@@ -118,7 +118,7 @@ class Engine:
         batch = self.decode(payload, sized=route.sized)
         if batch.rejected and route.plain:
             payload = encoded(batch.traces)
-        accepted = sum(len(trace.spans) for trace in batch.traces)
+        accepted = sum([len(trace.spans) for trace in batch.traces])
         own = batch if self._partition is None else self._partition.own(receiver, batch)
         self._take_spans(route, own)
         for pipeline in route.plain if accepted else ():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     OnKept = Callable[[int, Sequence[SpanView], Decision], None]
 
 _EARLIER: Final = 2
-_PAUSE_NS: Final = 100_000_000
+_PAUSE_NS: Final = 150_000_000
 """Between two sends; the next tick, of ten a second, is the latest."""
 
 

@@ -17,9 +17,6 @@ from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
-
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.intake import Intake
     from otel_fe.collector.servers.tokens import Tokens
@@ -173,19 +170,11 @@ class _Pool(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__(_THREADS, thread_name_prefix="otel-fe-grpc")
-        self.waiting = 0
-        self._counting = threading.Lock()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run something later."""
-        with self._counting:
-            self.waiting += 1
-        return super().submit(self._run, fn, *args, **kwargs)
-
-    def _run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self._counting:
-            self.waiting -= 1
-        return function(*args, **kwargs)
+    @property
+    def waiting(self) -> int:
+        """How many."""
+        return self._work_queue.qsize()
 
 
 class _Calls:
