@@ -74,6 +74,13 @@ def test_a_key_has_room_for_the_number_of_its_decision(key):
     assert len(remembered) == 0
 
 
+def test_a_key_may_have_all_its_bits():
+    """Where C is told that a key is a number, Python takes it for an index, which has one bit less."""
+    remembered = compiled.spans.Remembered(10)
+    remembered[0xFFFFFFFFFFFF0000] = "a decision"
+    assert remembered[0xFFFFFFFFFFFF0000] == "a decision"
+
+
 def test_more_than_fits_into_memory_is_not_remembered():
     """The size of the table was looked for without an end."""
     with pytest.raises(ValueError, match="cannot be remembered"):
