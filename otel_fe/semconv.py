@@ -345,3 +345,5 @@ ALERT_SINCE: Final = _alert_attribute("since", "double", "s", "Unix time at whic
 ALERT_CAUSE: Final = _alert_attribute("cause", "string", "", "The likely cause; absent where none is known.")
 ALERT_EXEMPLARS: Final = _alert_attribute("exemplars", "string[]", "", "Ids of traces that show it and are kept.")
 ALERT_FIRST_ACTION: Final = _alert_attribute("first_action", "string", "", "The first thing to do.")
+
+METRIC_BY_NAME: Final = {metric.name: metric for metric in METRICS}

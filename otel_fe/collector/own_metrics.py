@@ -16,7 +16,6 @@ from otel_fe.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_META: Final = {metric.name: metric for metric in semconv.METRICS}
 _SERVICE: Final = "otel-fe-collector"
 PROMETHEUS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
@@ -52,7 +51,7 @@ def encode(samples: Iterable[Sample], instance_id: str, start_ns: int, now_ns: i
     scope = resource_metrics.scope_metrics.add()
     scope.scope.name, scope.scope.version = semconv.SCOPE_NAME, __version__
     for name, of_name in _by_name(samples).items():
-        meta = _META.get(name)
+        meta = semconv.METRIC_BY_NAME.get(name)
         metric = scope.metrics.add(name=name, unit=meta.unit if meta else "", description=meta.meaning if meta else "")
         if of_name[0].kind == COUNTER:
             metric.sum.is_monotonic = True
@@ -72,7 +71,7 @@ def prometheus_text(samples: Iterable[Sample]) -> str:
         shown = _NOT_IN_NAMES.sub("_", name)
         if of_name[0].kind == COUNTER and not shown.endswith("_total"):
             shown += "_total"
-        meta = _META.get(name)
+        meta = semconv.METRIC_BY_NAME.get(name)
         if meta is not None:
             lines.append(f"# HELP {shown} {meta.meaning.translate(_ESCAPES)}")
         lines.append(f"# TYPE {shown} {of_name[0].kind}")

@@ -130,4 +130,4 @@ def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns:
             size = 0 if others else trace.size_bytes
             receive(trace.trace_id, roots, size, (saved.rooted_ns or saved.arrived_ns) - lead_ns)
     batch.release()
-    return sum(len(trace.spans) for trace in batch.traces)
+    return batch.accepted

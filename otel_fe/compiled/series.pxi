@@ -311,16 +311,6 @@ def drawn(spans, dict sources not None, draw):
                 bucket = found.series.aggregate.bucket(_lasted(span))
             else:
                 bucket = found.edges.bucket(_lasted(span))
-            if _draws(found.series.reservoir.offered, bucket, draw):
+            if found.series.reservoir.draws(bucket, draw):
                 chosen.append((found.series, bucket, _lasted(span), span))
     return left, chosen
-
-
-cdef bint _draws(dict offered, bucket, draw) except -1:
-    """Count an offer; whether it is drawn. `Reservoir.draws` says how."""
-    cdef PyObject *before = PyDict_GetItem(offered, bucket)
-    if before == NULL:
-        offered[bucket] = 1
-        return True
-    count = offered[bucket] = <object>before + 1
-    return draw(count) == 0

@@ -14,8 +14,8 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
     traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
-    decisions.pxi    Remembered       a trace -> its decision               pipeline/remembered.py
-                     Decider          whole traces -> their decisions       pipeline/ruled.py
+    remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
+    decider.pxi      Decider          whole traces -> their decisions       pipeline/ruled.py
 
 One module of several files: what they share, they call as C does.
 """
@@ -169,4 +169,5 @@ include "series.pxi"
 include "counted.pxi"
 include "figures.pxi"
 include "traces.pxi"
-include "decisions.pxi"
+include "remembered.pxi"
+include "decider.pxi"

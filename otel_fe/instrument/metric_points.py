@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics._internal.exemplar import Exemplar as SdkExemplar
 from opentelemetry.sdk.metrics.export import (
@@ -21,8 +21,6 @@ from otel_fe.instrument.collection import HISTOGRAMS, Collected
 if TYPE_CHECKING:
     from otel_fe.instrument.collection import Labels
     from otel_fe.model.histogram import Exemplar, HistogramState
-
-_META: Final = {metric.name: metric for metric in semconv.METRICS}
 
 
 class Collection(Collected):
@@ -115,5 +113,5 @@ def _temporality(*, delta: bool) -> AggregationTemporality:
 
 
 def _metric(name: str, data: Any) -> Metric:
-    meta = _META[name]
+    meta = semconv.METRIC_BY_NAME[name]
     return Metric(name, meta.meaning, meta.unit, data)

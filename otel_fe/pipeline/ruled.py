@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from otel_fe.model.decision import Decision
     from otel_fe.model.vote import Vote
-    from otel_fe.pipeline.policies.evaluator import Rule
+    from otel_fe.pipeline.policies.rule import Rule
     from otel_fe.pipeline.records import DecisionRecords, Entry
     from otel_fe.pipeline.remembered import Remembered
     from otel_fe.pipeline.sampler import Sampler

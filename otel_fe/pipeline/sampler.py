@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.config.policies import Policy
-    from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
+    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.policies.rule import Rule
     from otel_fe.pipeline.received import ReceivedTrace
 
 Verdict = tuple[Decision, tuple[Vote, ...]]

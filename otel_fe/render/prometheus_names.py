@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 JOB: Final = "job"
 """What `service.name` becomes (after `service.namespace/`, where there is one)."""
 _UNITS: Final = {"s": "seconds", "By": "bytes"}
-_METRICS: Final = {metric.name: metric for metric in semconv.METRICS}
 
 
 def metric_name(name: str) -> str:
     """Return a metric's name in Prometheus: its unit as a word, `_total` on counters, `_ratio` on gauges of unit 1."""
-    metric = _METRICS[name]
+    metric = semconv.METRIC_BY_NAME[name]
     suffixes = [_UNITS[metric.unit]] if metric.unit in _UNITS else []
     if metric.instrument == "counter":
         suffixes.append("total")

@@ -5,7 +5,7 @@ The SDK has a form for it too (`instrument/metric_points.py`), but takes several
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_fe import semconv
 from otel_fe.instrument.collection import HISTOGRAMS
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from otel_fe.instrument.collection import Collected
     from otel_fe.model.histogram import Exemplar, HistogramState
-
-_META: Final = {metric.name: metric for metric in semconv.METRICS}
 
 
 def metrics_of(collected: Collected) -> list[Metric]:
@@ -56,5 +54,5 @@ def _shown(exemplars: Sequence[Exemplar], per_unit: int) -> list[ExemplarPoint]:
 
 
 def _metric(name: str, points: Sequence[Point]) -> Metric:
-    meta = _META[name]
+    meta = semconv.METRIC_BY_NAME[name]
     return Metric(name, meta.unit, delta=False, points=points, description=meta.meaning)

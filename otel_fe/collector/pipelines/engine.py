@@ -118,7 +118,7 @@ class Engine:
         batch = self.decode(payload, sized=route.sized)
         if batch.rejected and route.plain:
             payload = encoded(batch.traces)
-        accepted = sum([len(trace.spans) for trace in batch.traces])
+        accepted = batch.accepted
         own = batch if self._partition is None else self._partition.own(receiver, batch)
         self._take_spans(route, own)
         for pipeline in route.plain if accepted else ():
@@ -134,7 +134,7 @@ class Engine:
         route = self.signals_of(receiver).get("traces", Route())
         batch = self.decode(payload, sized=route.sized)
         self._take_spans(route, batch)
-        return sum(len(trace.spans) for trace in batch.traces)
+        return batch.accepted
 
     def _check(self, route: Route) -> None:
         if self.closed:

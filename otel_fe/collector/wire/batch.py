@@ -47,6 +47,11 @@ class Batch:
         return chain.from_iterable(trace.spans for trace in self.traces)
 
     @property
+    def accepted(self) -> int:
+        """How many those are."""
+        return sum([len(trace.spans) for trace in self.traces])
+
+    @property
     def message(self) -> str:
         """What to tell the sender about what was rejected; empty if nothing was."""
         return f"{self.rejected} spans have no valid trace id, span id or parent id" if self.rejected else ""

@@ -128,9 +128,10 @@ def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) 
 
     A `tracestate` that cannot be read stays as it is.
     """
-    before = span.trace_state
-    raw = span.raw if not before else _without_stamp(span.raw, before, decision.threshold)
-    raw += _stamp(before, decision.threshold)
+    raw, before = span.raw, span.trace_state
+    stamp = _stamp(before, decision.threshold)
+    if stamp is not None:
+        raw = (_without_trace_state(raw) if before else raw) + stamp
     if record_policy and decision.reason and POLICY not in span.attributes:
         value = delimited(1, decision.reason.encode("utf-8", "replace"))
         raw += delimited(_ATTRIBUTES, delimited(1, POLICY.encode()) + delimited(2, value))
@@ -138,16 +139,12 @@ def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) 
 
 
 @functools.lru_cache(1_024)
-def _stamp(before: str, threshold: int | None) -> bytes:
-    """Return the field with the new `tracestate`; empty where it stays as it was, or goes."""
+def _stamp(before: str, threshold: int | None) -> bytes | None:
+    """Return the field with the new `tracestate`, empty where there is none any more; None where it stays as it was."""
     after = trace_state.stamped(before, threshold)
-    return delimited(_TRACE_STATE, after.encode()) if after and after != before else b""
-
-
-def _without_stamp(raw: bytes, before: str, threshold: int | None) -> bytes:
-    """Return an encoded span without its `tracestate`, unless that stays as it was."""
-    after = trace_state.stamped(before, threshold)
-    return raw if after is None or after == before else _without_trace_state(raw)
+    if after is None or after == before:
+        return None
+    return delimited(_TRACE_STATE, after.encode()) if after else b""
 
 
 def _without_trace_state(raw: bytes) -> bytes:

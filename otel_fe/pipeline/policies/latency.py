@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
+from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.rule import MOST, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Latency
@@ -42,9 +43,8 @@ class LatencyEvaluator(Evaluator):
     @property
     def rule(self) -> Rule:
         """Its bounds."""
-        if self._policy.upper_threshold_ms:
-            return Rule("duration", self._from_ns, int(self._until_ns) - 1)
-        return Rule("duration", self._from_ns)
+        most = int(self._until_ns) - 1 if self._policy.upper_threshold_ms else MOST
+        return Rule("duration", self._from_ns, most)
 
     def describe(self, seen: Any) -> str:
         """Return the duration beside its bounds."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import HEX_DIGITS, NEVER, threshold_of
 from otel_fe.model.randomness import fnv1a, hash_limit, hash_of
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
+from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.rule import Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Probabilistic
@@ -43,8 +44,7 @@ class ProbabilisticEvaluator(Evaluator):
     @property
     def rule(self) -> Rule:
         """The hashes that are sampled."""
-        least, most = (0, self._hash_limit) if self._hash_limit >= 0 else (1, 0)
-        return Rule("hash", least, most, self._salted, self._by_hash)
+        return Rule("hash", 0, self._hash_limit, self._salted, self._by_hash)
 
     def describe(self, seen: Any) -> str:
         """Return its randomness beside what it must reach, both as shares of 1."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
+from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.rule import MOST, Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import SpanCount
@@ -33,9 +34,7 @@ class SpanCountEvaluator(Evaluator):
     @property
     def rule(self) -> Rule:
         """Its bounds."""
-        if self._policy.max_spans:
-            return Rule("count", self._policy.min_spans, self._policy.max_spans)
-        return Rule("count", self._policy.min_spans)
+        return Rule("count", self._policy.min_spans, self._policy.max_spans or MOST)
 
     def describe(self, seen: Any) -> str:
         """Return the number beside its bounds."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator, Rule
+from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.rule import Rule
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import StatusCode

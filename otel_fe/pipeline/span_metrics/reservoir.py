@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 class Reservoir:
     """The exemplars of one series since its last collection."""
 
-    __slots__ = ("_kept", "offered")
+    __slots__ = ("_kept", "_offered")
 
     def __init__(self) -> None:
         self._kept: dict[int, ExemplarPoint] = {}
-        self.offered: dict[int, int] = {}
-        """How many, by bucket."""
+        self._offered: dict[int, int] = {}
 
     def draws(self, bucket: int, draw: Callable[[int], int]) -> bool:
         """Whether the exemplar that is offered to a bucket takes its place: of n offered, each stays with probability 1/n.
@@ -27,7 +26,7 @@ class Reservoir:
             bucket: Where it competes.
             draw: Returns a random integer from 0 to its argument less one.
         """
-        count = self.offered[bucket] = self.offered.get(bucket, 0) + 1
+        count = self._offered[bucket] = self._offered.get(bucket, 0) + 1
         return count == 1 or draw(count) == 0
 
     def keep(self, bucket: int, exemplar: ExemplarPoint) -> None:
@@ -40,5 +39,5 @@ class Reservoir:
         while len(found) > limit:
             del found[draw(len(found))]
         self._kept.clear()
-        self.offered.clear()
+        self._offered.clear()
         return tuple(found)

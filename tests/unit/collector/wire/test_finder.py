@@ -62,7 +62,11 @@ def collected(one):
 def offered(one):
     """Return every series with how many exemplars it was offered, and how many it has, by bucket."""
     return sorted(
-        (repr(sorted(series.attributes.items())), sorted(series.reservoir.offered.items()), len(series.reservoir._kept))
+        (
+            repr(sorted(series.attributes.items())),
+            sorted(series.reservoir._offered.items()),
+            len(series.reservoir._kept),
+        )
         for measured in one._resources.values()
         for measure in measured.all
         for _, series in measure.series.items()
