@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+FAR_NS: Final = 1 << 62
+"""A time that does not come."""
 
 
 class Clock(Protocol):

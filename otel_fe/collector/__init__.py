@@ -6,6 +6,7 @@ listening, servers/ receivers and pages
 pipelines/          what happens to what they take; inheriting: what a reload takes over
 exporting, exporters/  where it goes
 wire/               spans as the bytes that they came as
+alarm               when to look what is due
 pending             undecided traces, which outlive the process
 stored, keeping     the store, where there is one
 process_memory, garbage  what the process takes, and gives back

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector import own_metrics, pending
 from otel_fe.collector.accounts import samples_of
+from otel_fe.collector.alarm import Alarm
 from otel_fe.collector.explaining import explained
 from otel_fe.collector.exporting import Exporters
 from otel_fe.collector.inheriting import inherit
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.counters import Counters
 
 _log = logging.getLogger("otel_fe")
-_TICK_S: Final = 0.1
-_OWN_METRICS_S: Final = 60.0
+_OWN_METRICS_NS: Final = 60_000_000_000
 _GONE_S: Final = 5.0
 _PENDING: Final = "pending_traces"
 
@@ -94,7 +94,7 @@ class Collector:
         self._lock = threading.Lock()
         """The engines': see `Engine`."""
         self._changing = threading.Lock()
-        self._stopped = threading.Event()
+        self._alarm = Alarm(clock)
         self._ticking = threading.Thread(target=self._tick, name="otel-fe-tick", daemon=True)
         self._garbage = garbage
         self._retired: list[Counters] = []
@@ -151,6 +151,7 @@ class Collector:
                 old.closed = True
                 self._retired += inherit(engine.parts, old)
                 self.engine, self.config = engine, config
+            self._alarm.by(self._clock.monotonic_ns())
             old.finish()
             for exporter in change.gone:
                 exporter.shutdown(_GONE_S)
@@ -165,7 +166,7 @@ class Collector:
         deadline_s = time.monotonic() + grace_s
         self.quiesce(min(2.0, grace_s / 3))
         with self._changing:
-            self._stopped.set()
+            self._alarm.stop()
             self._ticking.join()
             if self._watch is not None:
                 self._watch.stop()
@@ -202,7 +203,7 @@ class Collector:
         parts = PipelineBuilder(config, self._exporters.running, surroundings, before).build()
         if self._keeping is not None:
             self._keeping.observe(parts)
-        return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping)
+        return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
 
     def _save(self, path: Path) -> None:
         """Leave pending traces for the next process; where the disk does not take them, decide them as they stand."""
@@ -213,17 +214,19 @@ class Collector:
             self.engine.close(decide=True)
 
     def _tick(self) -> None:
-        own_s = time.monotonic() + _OWN_METRICS_S
-        while not self._stopped.wait(_TICK_S):
+        own_ns = self._clock.monotonic_ns() + _OWN_METRICS_NS
+        while self._alarm.wait():
             try:
-                self.engine.tick()
+                engine = self.engine
+                engine.tick()
                 if self._garbage is not None:
                     self._garbage.work()
                 if self._keeping is not None:
-                    self._keeping.work(self.engine)
-                if time.monotonic() >= own_s:
-                    own_s += _OWN_METRICS_S
+                    self._keeping.work(engine)
+                if self._clock.monotonic_ns() >= own_ns:
+                    own_ns += _OWN_METRICS_NS
                     self.send_own_metrics()
+                self._alarm.by(min(engine.due_ns(), own_ns))
             except Exception:
                 # Everything waits for this thread: it goes on, whatever was wrong with one round.
                 _log.exception("a round of the pipelines failed")

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from otel_fe.store import KeptTrace
 
 _MOST_WAITING: Final = 10_000
-_RECORDS_A_ROUND: Final = 20
-"""Ten rounds a second."""
+_RECORDS_A_ROUND: Final = 10
+"""Twenty rounds a second, at the most."""
 _LAST_RECORDS: Final = 2_000
 _OURS: Final = (b"feature_extraction.", b"db.client.connection.")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from otel_fe.clock import FAR_NS
 from otel_fe.model.decision import Decision
 from otel_fe.model.probability import NEVER
 from otel_fe.pipeline.counters import Counters
@@ -183,8 +184,20 @@ class TailSampler:
         """Return how many traces are not decided, and how many spans they hold."""
         return len(self._open), sum(len(trace.spans) for trace in self._open.values())
 
+    @property
+    def due_ns(self) -> int:
+        """When `tick` has something to do, at the earliest; far away where nothing waits. Monotonic time."""
+        if self._round:
+            return 0
+        settings, due_ns = self._settings, FAR_NS
+        if first := _first_waiting(self._by_arrival):
+            due_ns = first.arrived_ns + settings.decision_wait_ns
+        if first := _first_waiting(self._by_root):
+            due_ns = min(due_ns, first.rooted_ns + settings.decision_wait_after_root_received_ns)
+        return due_ns
+
     def tick(self) -> None:
-        """Decide what is due; called about once a second, and as often as traces should be decided that are not whole."""
+        """Decide what is due; called about once a second, or when it is due."""
         now_ns = self._clock.monotonic_ns()
         self._collect_due(self._by_arrival, now_ns - self._settings.decision_wait_ns, DECISION_WAIT)
         self._collect_due(self._by_root, now_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT)
@@ -241,3 +254,10 @@ class TailSampler:
         if decision.sampled:
             counters.kept(count, self._deliver(trace_id, spans, decision))
         trace.spans = []  # it may wait in a queue for its time to come
+
+
+def _first_waiting(waiting: deque[ReceivedTrace]) -> ReceivedTrace | None:
+    """Return the trace that waits longest, and let go of those before it, which have been decided."""
+    while waiting and waiting[0].decided:
+        waiting.popleft()
+    return waiting[0] if waiting else None

@@ -1,6 +1,6 @@
 """What happens to received data: the pipelines of the configuration.
 
-engine     takes requests, one lock around what is not thread-safe; ticks
+engine     takes requests, one lock around what is not thread-safe; ticks, and says when next
 routes     which pipelines a receiver's signal goes to
 sampled    traces -> tail_sampling -> outlets
 plain      requests as bytes -> outlets

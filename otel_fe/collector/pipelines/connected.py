@@ -39,9 +39,14 @@ class Connected:
         """Offer spans of a kept trace as exemplars: see `OnKept`."""
         self.connector.offer(spans)
 
+    @property
+    def due_ns(self) -> int:
+        """When `collect_due` has something to return."""
+        return self._flushed_ns + self.settings.flush_interval_ns
+
     def collect_due(self, now_ns: int, *, at_once: bool = False) -> list[ResourceMetrics]:
         """Return what is counted, if it is time to send it; else nothing."""
-        if not at_once and now_ns - self._flushed_ns < self.settings.flush_interval_ns:
+        if not at_once and now_ns < self.due_ns:
             return []
         self._flushed_ns = now_ns
         return self.connector.collect()

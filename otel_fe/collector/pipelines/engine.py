@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from otel_fe.clock import FAR_NS
 from otel_fe.collector.pipelines.connected import send_collected, send_metrics
 from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.pipelines.routes import Route
@@ -61,6 +62,8 @@ class Observer(Protocol):
 _SUCCESS = Outcome()
 _METRICS_INTERVAL_NS = 60_000_000_000
 """Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
+_OBSERVED_NS = 50_000_000
+"""How long the observer's thread may leave alone what a request has brought."""
 
 
 class Engine:
@@ -72,6 +75,7 @@ class Engine:
         lock: Outlives a reload, as what it guards does.
         partition: Where there are several workers.
         observer: Wants to see metrics: the store.
+        wake: Takes the monotonic time at which to call `tick`, should that be sooner than what `due_ns` said after the last call.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Engine:
         lock: threading.Lock,
         partition: Partition | None = None,
         observer: Observer | None = None,
+        wake: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.parts = parts
         self.lock = lock
@@ -89,6 +94,7 @@ class Engine:
         self.decode = Decoder().decode
         self._partition = partition
         self._observer = observer
+        self._wake = wake
         self._derived_ns = clock.monotonic_ns()
 
     # --- requests in ---------------------------------------------------------------------------------------------------
@@ -112,6 +118,7 @@ class Engine:
             items = items_of(signal, payload)
             for pipeline in route.plain:
                 pipeline.take(payload, items)
+                self._wake(pipeline.due_ns)
             if self._observer is not None and signal == "metrics":
                 self._observer.exported(payload)
             return items, _SUCCESS
@@ -123,6 +130,7 @@ class Engine:
         self._take_spans(route, own)
         for pipeline in route.plain if accepted else ():
             pipeline.take(payload, accepted)
+            self._wake(pipeline.due_ns)
         return accepted, Outcome(batch.rejected, batch.message) if batch.rejected else _SUCCESS
 
     def take_handed(self, receiver: str, payload: bytes) -> int:
@@ -163,6 +171,8 @@ class Engine:
                 sampled.receive(batch, now_ns)
             batch.release()
             due = [(sampled, sampled.take_due(now_ns)) for sampled in route.sampled]
+            due_ns = min([sampled.due_ns for sampled in route.sampled], default=FAR_NS)
+        self._wake(due_ns if self._observer is None else min(due_ns, now_ns + _OBSERVED_NS))
         for sampled, kept in due:
             sampled.send(kept)
 
@@ -186,7 +196,7 @@ class Engine:
     # --- time ----------------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Decide and send what is due; called ten times a second."""
+        """Decide and send what is due; called when `due_ns` says."""
         now_ns = self._clock.monotonic_ns()
         derived = b""
         with self.lock:
@@ -202,6 +212,15 @@ class Engine:
         self._send(due, collected, derived)
         for pipeline in self.parts.plain:
             pipeline.tick(now_ns)
+
+    def due_ns(self) -> int:
+        """Return when `tick` has something to do, as far as that is known now."""
+        parts = self.parts
+        with self.lock:
+            found = [self._derived_ns + _METRICS_INTERVAL_NS]
+            found += [sampled.due_ns for sampled in parts.sampled]
+            found += [connected.due_ns for connected in parts.connectors.values()]
+        return min(found + [pipeline.due_ns for pipeline in parts.plain])
 
     def close(self, *, decide: bool) -> None:
         """Take nothing more; send all that is decided and counted, and first decide all that is pending, if asked to."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from otel_fe.clock import FAR_NS
+
 if TYPE_CHECKING:
     from otel_fe.config.processors import Batch
 
@@ -34,6 +36,14 @@ class Gathering(Generic[Part]):
 
     def __bool__(self) -> bool:
         return bool(self._parts)
+
+    @property
+    def due_ns(self) -> int:
+        """When `take_due` will give what is held; far away where nothing is."""
+        if not self._parts:
+            return FAR_NS
+        full = self.items >= self._size
+        return max(0 if full else self._since_ns + self._timeout_ns, self._paused_until_ns)
 
     def add(self, part: Part, items: int, now_ns: int) -> None:
         """Hold one more part."""

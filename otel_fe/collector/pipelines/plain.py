@@ -94,6 +94,11 @@ class PlainPipeline:
             self._gathering.add((data, items), items, now_ns)
 
     @property
+    def due_ns(self) -> int:
+        """When `tick` has a batch to send; far away where it holds none."""
+        return self._gathering.due_ns
+
+    @property
     def held(self) -> int:
         """Items that wait for more; they are counted as queued."""
         return self._gathering.items

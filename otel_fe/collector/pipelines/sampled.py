@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _EARLIER: Final = 2
 _PAUSE_NS: Final = 150_000_000
-"""Between two sends; the next tick, of ten a second, is the latest."""
+"""Between two sends."""
 
 
 class SampledPipeline:
@@ -99,6 +99,11 @@ class SampledPipeline:
     def take_due(self, now_ns: int, *, all_of_it: bool = False) -> list[Kept]:
         """Take what is kept and due to be sent."""
         return self._gathering.take() if all_of_it else self._gathering.take_due(now_ns)
+
+    @property
+    def due_ns(self) -> int:
+        """When `tick` has something to decide, or `take_due` to give."""
+        return min(self._gathering.due_ns, self.sampler.due_ns)
 
     def succeed(self, before: SampledPipeline) -> None:
         """Take over what the pipeline holds that this one takes the place of: its counts, its pending traces, its memory."""

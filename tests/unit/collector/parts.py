@@ -48,10 +48,15 @@ class Bench:
             exporter.name = name
         surroundings = Surroundings(self.clock, "instance", **more)
         parts = PipelineBuilder(self.config, self.exporters, surroundings, before).build()
-        self.engine = Engine(parts, self.clock, threading.Lock(), partition)
+        self.woken: list[int] = []
+        self.engine = Engine(parts, self.clock, threading.Lock(), partition, wake=self.woken.append)
 
     def take(self, payload: bytes, signal: str = "traces"):
         return self.engine.take("otlp", signal, payload)
+
+    def due_s(self) -> float:
+        """Return in how many seconds a tick has something to do."""
+        return (self.engine.due_ns() - self.clock.monotonic_ns()) / 1e9
 
     @property
     def counters(self):

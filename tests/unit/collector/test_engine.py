@@ -60,6 +60,41 @@ def test_what_is_pending_is_decided_by_ticks():
     assert len(spans_of(*bench.exporters["nop"].data)) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "sent", "due_s"),
+    [
+        (SAMPLED, [], 15),
+        (SAMPLED, [payload(1)], 15),
+        (SAMPLED, [payload(1, slow=True)], 15),
+        (SAMPLED, [payload(1, slow=True), payload(2, slow=True)], 0.15),
+        (SAMPLED, [payload(1, rooted=False)], 10),
+        (SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"), [payload(1, slow=True)], 1),
+        (PLAIN, [logs(2)], 1),
+        (PLAIN, [], 60),
+    ],
+    ids=["flush", "decided", "kept", "paused", "pending", "batched", "plain batch", "derived"],
+)
+def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
+    """What is waited for soonest; and a request that brings something sooner wakes whoever ticks."""
+    bench = Bench(text)
+    before_s = bench.due_s()
+    for data in sent:
+        bench.take(data, "logs" if text is PLAIN else "traces")
+    assert bench.due_s() == pytest.approx(due_s)
+    if due_s < before_s:
+        assert min(bench.woken) - bench.clock.monotonic_ns() == pytest.approx(due_s * 1e9)
+    else:
+        assert not [at_ns for at_ns in bench.woken[-1:] if at_ns < bench.engine.due_ns()]
+
+
+def test_what_was_decided_before_its_time_is_not_waited_for():
+    """Its place in the order of arrival stays, and says nothing."""
+    bench = Bench(SAMPLED)
+    bench.take(payload(1, rooted=False))
+    bench.engine.parts.sampled[0].close()
+    assert bench.due_s() == pytest.approx(15)
+
+
 def test_batch_behind_the_sampler():
     """It waits for enough spans, or for its time."""
     bench = Bench(SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"))
