@@ -1,12 +1,12 @@
 # Attributes, read where they stand in a span's bytes.
 
 
-cdef int _pairs_of(Head span, Pair *pairs) noexcept:
+cdef int _pairs_of(Span *span, Pair *pairs) noexcept:
     """Take a span's attributes apart; return how many there are, -1 where they are unusual."""
     cdef Bytes p, end, after
     cdef int64_t size, inner
     cdef int count = 0
-    if not span.pairs_at or span.held is None:
+    if not span.pairs_at:
         return -1
     p = span.at + (span.pairs_at - 1)
     end = span.at + span.size
@@ -152,12 +152,13 @@ cdef class Picker:
         """Return their values; or None, where this span is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
+        cdef Span told
         cdef int count, i
         cdef char kind
         cdef list found
-        if not isinstance(span, Head):
+        if not isinstance(span, Head) or not (<Head>span).tell(&told):
             return None
-        count = _pairs_of(<Head>span, pairs)
+        count = _pairs_of(&told, pairs)
         if count < 0:
             return None
         found = []

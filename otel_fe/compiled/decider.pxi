@@ -68,7 +68,7 @@ cdef class Decider:
         """Decide what can be.
 
         Args:
-            traces: Each once.
+            traces: Those of a batch; of any others, none can be.
             opened: Those that are waited for, by id.
             remembered: Those that have been decided.
             databases: Whether spans are calls of databases, by scope and name.
@@ -80,36 +80,38 @@ cdef class Decider:
             carried out; how many traces and spans are neither.
         """
         cdef list left = [], sampled = []
-        cdef Py_ssize_t others = 0, spans = 0
+        cdef Py_ssize_t others = 0, spans = 0, which
         cdef int64_t limit = most_bytes
         cdef uint64_t key
         cdef Entry entry
         cdef Sums *sums = &entry.sums
-        cdef Trace trace
+        cdef Batch batch
+        cdef Group *group
         cdef Py_ssize_t size = sizeof(Entry) - (MOST_RULES - self.count) * sizeof(uint64_t)
+        if not isinstance(traces, Traces):
+            return list(traces), sampled, 0, 0
+        batch = (<Traces>traces).batch
         entry.time_ns = time_ns
-        for each in traces:
-            if not isinstance(each, Trace):
-                left.append(each)
+        for which in range(batch.groups_count):
+            group = &batch.groups[which]
+            if not group.count:
                 continue
-            trace = <Trace>each
-            if limit and trace.size_bytes > limit or not _summed(trace.spans, sums):
-                left.append(trace)
-                continue
-            key = _key(sums.high, sums.low)
+            key = _key(group.high, group.low)
             if (
-                trace.trace_id in opened
+                limit and group.size_bytes > limit
+                or not _summed(batch, group, sums)
+                or PyDict_Size(opened) and batch.id_of(group) in opened
                 or remembered.get(key) is not None
-                or whole(trace.spans, databases) is not True
+                or not _whole(batch, group, databases)
             ):
-                left.append(trace)
+                left.append(batch.trace(group))
                 continue
             entry.samples = self.ask(sums, entry.seen)
             decision = self.decision(entry.samples)
             remembered.put(key, decision)
             packed = PyBytes_FromStringAndSize(<const char *>&entry, size)
             if entry.samples:
-                sampled.append((trace, decision, packed))
+                sampled.append((batch.trace(group), decision, packed))
             else:
                 self.record(packed)
                 others += 1
@@ -149,22 +151,17 @@ cdef class Decider:
         return samples
 
 
-cdef bint _summed(list spans, Sums *sums) noexcept:
+cdef bint _summed(Batch batch, Group *group, Sums *sums) noexcept:
     """Add up the spans of a trace; False where it has no root, says how it was sampled, or is unusual."""
-    cdef Head span
-    cdef Bytes encoded
+    cdef Span *span
     cdef uint64_t start = 0, end = 0
     cdef bint rooted = False
-    cdef Py_ssize_t count = 0 if spans is None else PyList_GET_SIZE(spans), i
+    cdef Py_ssize_t i = group.first
     sums.statuses = sums.flags = 0
-    if not count:
-        return False
-    for i in range(count):
-        each = <object>PyList_GET_ITEM(spans, i)
-        if not isinstance(each, Head):
-            return False
-        span = <Head>each
-        if span.trace_state or not span.id_at:
+    while i >= 0:
+        span = &batch.rows[i].span
+        i = batch.rows[i].next
+        if span.state_size:
             return False
         if span.start_ns and (not start or span.start_ns < start):
             start = span.start_ns
@@ -177,8 +174,7 @@ cdef bint _summed(list spans, Sums *sums) noexcept:
             rooted = True
     if not rooted or end < start or end >> 63:
         return False
-    encoded = span.at + span.id_at
-    sums.high, sums.low = _big(encoded), _big(encoded + 8)
+    sums.high, sums.low = group.high, group.low
     sums.duration_ns = end - start
-    sums.count = count
+    sums.count = group.count
     return True

@@ -48,7 +48,7 @@ cdef class Counter:
         global _remembered
         _remembered -= self.held
 
-    cdef bint read(self, Head span, Figures *figures) noexcept:
+    cdef bint read(self, Span *span, Figures *figures) noexcept:
         """Read what a span says; False where it is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
@@ -110,30 +110,31 @@ cdef class Counter:
         known = PyDict_GetItem(self.known, key)
         return None if known == NULL else <_Counted>known
 
-    def count(self, list spans not None):
-        """Count extractions, and return those that must be counted the plain way: unusual ones, and those of no known series."""
+    cdef bint count(self, Span *span, list unsettled) except -1:
+        """Count an extraction; False where that must be done the plain way: it is unusual, or of no known series.
+
+        Args:
+            span: The extraction's.
+            unsettled: Takes what is to be settled in the end.
+        """
         cdef Figures figures
         cdef _Counted found
-        cdef list left = [], unsettled = []
-        try:
-            for span in spans:
-                found = self.look(&figures) if isinstance(span, Head) and self.read(<Head>span, &figures) else None
-                if found is None:
-                    left.append(span)
-                    continue
-                if not found.unsettled:
-                    unsettled.append(found)
-                found.record(&figures, self.latency_limit_ns, self.memory_limit)
-        finally:
-            for found in unsettled:
-                found.settle()
-        return left
+        if not self.read(span, &figures):
+            return False
+        found = self.look(&figures)
+        if found is None:
+            return False
+        if not found.unsettled:
+            unsettled.append(found)
+        found.record(&figures, self.latency_limit_ns, self.memory_limit)
+        return True
 
     def find(self, span):
         """Return the series of an extraction; None where it is not known."""
+        cdef Span told
         cdef Figures figures
         cdef _Counted found
-        if not isinstance(span, Head) or not self.read(<Head>span, &figures):
+        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not self.read(&told, &figures):
             return None
         found = self.look(&figures)
         return None if found is None else found.series
@@ -141,10 +142,13 @@ cdef class Counter:
     def learn(self, span, series):
         """Remember the series of an extraction, which stays its series from now on."""
         global _remembered
+        cdef Span told
         cdef Figures figures
         cdef Py_ssize_t size
         cdef _Counted counted
-        if not isinstance(span, Head) or not self.read(<Head>span, &figures) or self.look(&figures) is not None:
+        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not self.read(&told, &figures):
+            return
+        if self.look(&figures) is not None:
             return
         counted = self.by_series.get(series)
         size = figures.size + ABOUT_BYTES + (SERIES_BYTES if counted is None else 0)
@@ -184,3 +188,100 @@ cdef inline bint _add_text(Figures *figures, int kind, Simple *text) noexcept:
         memcpy(figures.key + figures.size, text.text, size)
         figures.size += size
     return True
+
+
+@cython.final
+@cython.no_gc
+cdef class _Counting:
+    """Counts the extractions of one request."""
+
+    cdef object metrics_of, told
+    cdef object resource, metrics
+    cdef Counter counter
+    cdef list left  # metrics, and the spans that they must count the plain way; for each row of spans of one resource
+    cdef list of_resource
+    cdef list unsettled
+
+    def __cinit__(self, metrics_of, told):
+        self.metrics_of, self.told = metrics_of, told
+        self.resource = self.metrics = self.counter = None
+        self.left, self.of_resource, self.unsettled = [], None, []
+
+    cdef bint count(self, Span *span, resource, state) except -1:
+        """Count an extraction; False where it must be left."""
+        if state and self.told(state):
+            return True
+        if self.metrics is None or resource is not self.resource:
+            self.resource = resource
+            self.metrics = self.metrics_of(resource)
+            self.counter = self.metrics.counter
+            self.of_resource = None
+        return self.counter is not None and span != NULL and self.counter.count(span, self.unsettled)
+
+    cdef int leave(self, span) except -1:
+        if self.of_resource is None:
+            self.of_resource = []
+            self.left.append((self.metrics, self.of_resource))
+        self.of_resource.append(span)
+        return 0
+
+    cdef int settle(self) except -1:
+        cdef _Counted found
+        for found in self.unsettled:
+            found.settle()
+        return 0
+
+
+def counted(spans, str word not None, metrics_of, told):
+    """Count the extractions among spans which nobody has counted.
+
+    Args:
+        spans: Those of a batch, or any others.
+        word: The name of an extraction's span, or what its name begins with, before a blank.
+        metrics_of: Returns the `ReceivedMetrics` of a resource.
+        told: Whether a `tracestate` says that somebody has counted the span.
+
+    Returns:
+        Metrics, and the spans that they must count the plain way.
+    """
+    cdef _Counting counting = _Counting(metrics_of, told)
+    try:
+        if isinstance(spans, Spans):
+            _count_batch((<Spans>spans).batch, word.encode(), counting)
+        else:
+            _count(named(spans, word), counting)
+    finally:
+        counting.settle()
+    return counting.left
+
+
+cdef int _count_batch(Batch batch, bytes word, _Counting counting) except -1:
+    cdef Py_ssize_t which, i
+    cdef Group *group
+    cdef Row *row
+    for which in range(batch.groups_count):
+        group = &batch.groups[which]
+        i = group.first if group.count else -1
+        while i >= 0:
+            row = &batch.rows[i]
+            if _is_named(&row.span, word):
+                if not counting.count(&row.span, batch.resource_of(row), batch.state_of(row)):
+                    counting.leave(batch.head(row, batch.id_of(group)))
+            i = row.next
+    return 0
+
+
+cdef int _count(list spans, _Counting counting) except -1:
+    cdef Span span
+    for each in spans:
+        known = isinstance(each, Head) and (<Head>each).tell(&span)
+        if not counting.count(&span if known else NULL, each.resource, each.trace_state):
+            counting.leave(each)
+    return 0
+
+
+cdef inline bint _is_named(Span *span, bytes word) noexcept:
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(word)
+    if span.name_size < size or memcmp(span.name, PyBytes_AS_STRING(word), size):
+        return False
+    return span.name_size == size or span.name[size] == b" "

@@ -1,4 +1,4 @@
-# From a request's bytes to its spans and their traces.
+# A request's bytes, and the spans that stand in them.
 
 
 cdef inline int64_t _size(Bytes *at, Bytes end) noexcept:
@@ -49,21 +49,23 @@ cdef class _Texts:
         for i in range(TEXTS):
             self.sizes[i] = 0
 
-    cdef str read(self, Bytes p, Py_ssize_t size):
-        """Return a text; an error where it is no UTF-8. The request must outlive `self`."""
+    cdef int place(self, Bytes p, Py_ssize_t size) except -1:
+        """Return where a text is, which is not empty; an error where it is no UTF-8. The request must outlive `self`."""
         cdef int i
-        if not size:
-            return ""
         for i in range(TEXTS):
             if self.sizes[i] == size and not memcmp(self.at[i], p, size):
-                return <str>self.texts[i]
+                return i
         text = sys.intern(PyUnicode_DecodeUTF8(<const char *>p, size, NULL))
         i = self.oldest
         self.oldest = (i + 1) % TEXTS
         self.texts[i] = text
         self.at[i] = p
         self.sizes[i] = size
-        return text
+        return i
+
+    cdef str read(self, Bytes p, Py_ssize_t size):
+        """Return a text; an error where it is no UTF-8."""
+        return <str>self.texts[self.place(p, size)] if size else ""
 
 
 cdef inline int _status(Bytes p, Bytes end) noexcept:
@@ -88,17 +90,17 @@ cdef inline int _status(Bytes p, Bytes end) noexcept:
     return code
 
 
-cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) except -1:
-    """Read a span; False where it is unusual."""
+cdef bint _read(Span *span, Bytes *trace_id, Bytes begin, Bytes end, _Texts names, _Texts states) except -1:
+    """Read a span, and find its trace's id; False where it is unusual."""
     cdef Bytes p = begin
     cdef Bytes field
     cdef Bytes after_pair = NULL
     cdef uint32_t seen = 0
     cdef int tag, number
     cdef int64_t size
-    span.name = ""
-    span.trace_state = ""
-    span.pairs_at = 1 + (end - begin)
+    memset(span, 0, sizeof(Span))
+    span.at, span.size, span.name = begin, end - begin, begin
+    span.pairs_at = <int32_t>(1 + (end - begin))
     while p < end:
         field = p
         tag = p[0]
@@ -110,7 +112,7 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
             p += size
             if tag == 0x4A:
                 if after_pair == NULL:
-                    span.pairs_at = 1 + (field - begin)
+                    span.pairs_at = <int32_t>(1 + (field - begin))
                 elif field != after_pair:
                     return False
                 after_pair = p
@@ -126,19 +128,23 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
             if tag == 0x0A:
                 if size != 16 or not (_big(p) | _big(p + 8)):
                     return False
-                span.id_at = p - begin
+                trace_id[0] = p
             elif tag == 0x12:
                 if size != 8:
                     return False
                 span.span_id = _big(p)
             elif tag == 0x1A:
-                span.trace_state = states.read(p, size)
+                if size:
+                    states.place(p, size)
+                span.state_at, span.state_size = <int32_t>(p - begin), <int32_t>size
             elif tag == 0x22:
                 if size and size != 8:
                     return False
                 span.parent_id = _big(p) if size else 0
             elif tag == 0x2A:
-                span.name = names.read(p, size)
+                if size:
+                    names.place(p, size)
+                span.name, span.name_size = p, size
             else:
                 span.has_status = True
                 span.status = _status(p, p + size)
@@ -169,145 +175,31 @@ cdef bint _read(Head span, Bytes begin, Bytes end, _Texts names, _Texts states) 
     return span.span_id != 0 and seen >> 1 & 1
 
 
-def parsed(bytes payload not None, Py_ssize_t start, Py_ssize_t stop, type kind not None):
-    """Return a `ScopeSpans` without its spans, encoded, and its spans; None where anything is unusual.
+cdef bint _next(Bytes *at, Bytes end, int holds, Bytes *begin, list parts) except -1:
+    """Pass one field of a message; False where it is unusual.
 
     Args:
-        payload: The encoded request; the spans refer to it until `release`.
-        start: Where in it the message begins.
-        stop: Where it ends.
-        kind: What to make of each span: a class below `Head`.
-
-    Raises:
-        UnicodeDecodeError: That is unusual, too.
+        at: Where it begins, and then ends.
+        end: Of the message.
+        holds: The tag of what `begin` is set to, where it is that; NULL where it is not.
+        begin: Where that begins; it ends where the field does.
+        parts: Takes all other fields, encoded.
     """
-    cdef Bytes begin = <Bytes>PyBytes_AS_STRING(payload)
-    cdef Bytes p = begin + start
-    cdef Bytes end = begin + stop
-    cdef Bytes field
+    cdef Bytes field = at[0]
+    cdef Bytes p = field + 1
+    cdef int tag = field[0]
     cdef int64_t size
-    cdef int tag
-    cdef list frame = [], spans = []
-    cdef Head span
-    cdef _Texts names = _Texts(), states = _Texts()
-    if not issubclass(kind, Head):
-        raise TypeError(f"{kind.__name__} is no Head")
-    if not 0 <= start <= stop <= PyBytes_GET_SIZE(payload):
-        raise IndexError(f"{start} to {stop} of {PyBytes_GET_SIZE(payload)} bytes")
-    while p < end:
-        field = p
-        tag = p[0]
-        p += 1
-        if tag != 0x12 and tag != 0x0A and tag != 0x1A:
-            return None
-        size = _size(&p, end)
-        if size < 0:
-            return None
-        if tag == 0x12:
-            span = _made(kind)
-            if not _read(span, p, p + size, names, states):
-                return None
-            span.hold(payload, p, size)
-            spans.append(span)
-        else:
-            frame.append(PyBytes_FromStringAndSize(<const char *>field, p + size - field))
-        p += size
-    return b"".join(frame), spans
-
-
-@cython.no_gc
-cdef class Trace:
-    """The spans of one trace in one request."""
-
-    cdef readonly object trace_id
-    cdef public list spans
-    cdef public int64_t size_bytes
-    cdef unsigned char encoded[16]  # its id
-    cdef Py_ssize_t place  # among the traces of the request; -1 where that is not known
-
-    def __cinit__(self):
-        self.spans = []
-        self.place = -1
-
-    def __init__(self, trace_id):
-        self.begin(trace_id, int.to_bytes(trace_id, 16, "big"), -1)
-
-    cdef int begin(self, trace_id, bytes encoded, Py_ssize_t place) except -1:
-        """Begin anew, given the 16 bytes of an id, too."""
-        memcpy(self.encoded, PyBytes_AS_STRING(encoded), 16)
-        self.trace_id = trace_id
-        self.spans = []
-        self.size_bytes = 0
-        self.place = place
-        return 0
-
-
-def attach(list spans not None, resource, scope, dict traces not None):
-    """Give spans that `parsed` returned their resource and scope, and put them into their traces.
-
-    Args:
-        spans: All of one scope.
-        resource: What produced them.
-        scope: What made them.
-        traces: By encoded id, as they came.
-
-    Raises:
-        ValueError: `parsed` has not returned them.
-    """
-    cdef Head span
-    cdef Bytes encoded
-    cdef Trace trace = None
-    # Scopes mostly have the same traces, in the same order. A list of all, made for each of many scopes of few spans, would take
-    # time that grows with the square of what is sent.
-    cdef list before = list(traces.values()) if PyDict_Size(traces) <= MOST_TIMES * PyList_GET_SIZE(spans) else []
-    cdef Py_ssize_t expected = 0
-    for span in spans:
-        if span is None or not span.id_at:
-            raise ValueError("a span that was not parsed")
-        span.resource = resource
-        span.scope = scope
-        encoded = span.at + span.id_at
-        if trace is None or memcmp(trace.encoded, encoded, 16):
-            trace = <Trace?>before[expected] if expected < PyList_GET_SIZE(before) else None
-            if trace is None or memcmp(trace.encoded, encoded, 16):
-                trace = _trace(traces, encoded)
-            expected = trace.place + 1
-        span.trace_id = trace.trace_id
-        trace.spans.append(span)
-
-
-cdef Trace _trace(dict traces, Bytes encoded):
-    """Return the trace with an id, a new one where there is none."""
-    cdef Trace trace
-    cdef bytes key = PyBytes_FromStringAndSize(<const char *>encoded, 16)
-    cdef PyObject *known = PyDict_GetItem(traces, key)
-    if known != NULL:
-        return <Trace?><object>known
-    trace = Trace.__new__(Trace)
-    trace.begin(int.from_bytes(key, "big"), key, PyDict_Size(traces))
-    traces[key] = trace
-    return trace
-
-
-def release(list traces not None):
-    """Let go of the request that traces came in, and of what protobuf has parsed for whoever asked for attributes.
-
-    Spans that nobody else holds are about to go, and keep what they have.
-    """
-    cdef Trace trace
-    cdef Head span
-    cdef PyObject *each
-    cdef Py_ssize_t i
-    cdef bint shared
-    for item in traces:
-        trace = <Trace?>item
-        if trace.spans is None:
-            continue
-        shared = Py_REFCNT(<PyObject *>trace) > TRACE_REFERENCES or Py_REFCNT(<PyObject *>trace.spans) > 1
-        for i in range(PyList_GET_SIZE(trace.spans)):
-            each = PyList_GET_ITEM(trace.spans, i)
-            if isinstance(<object>each, Head) and (shared or Py_REFCNT(each) > 1):
-                span = <Head>each
-                span.own()
-                if span.made is not None:
-                    span.made.head = span.made.pairs = None
+    if tag != holds and tag != 0x0A and tag != 0x1A:
+        return False
+    size = _size(&p, end)
+    if size < 0:
+        return False
+    at[0] = p + size
+    begin[0] = NULL
+    if tag == holds:
+        begin[0] = p
+    elif parts is not None:
+        if PyList_GET_SIZE(parts) == MOST_PARTS:
+            return False
+        parts.append(PyBytes_FromStringAndSize(<const char *>field, at[0] - field))
+    return True

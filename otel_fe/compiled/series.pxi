@@ -125,22 +125,17 @@ cdef class Finder:
         global _remembered
         _remembered -= self.held
 
-    cdef Py_ssize_t write_key(self, Head span, unsigned char *key) except -2:
+    cdef Py_ssize_t write_key(self, Span *span, unsigned char *key) noexcept:
         """Write what a span's series is known by, which is less than `KEY_BYTES`; return its size, -1 where the span is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
-        cdef Py_ssize_t size = 0
-        cdef const char *name
-        cdef int count, i
-        count = _pairs_of(span, pairs)
-        if count < 0:
-            return -1
-        name = PyUnicode_AsUTF8AndSize(span.name, &size)
-        if size > KEY_BYTES // 4:
+        cdef Py_ssize_t size = span.name_size
+        cdef int count = _pairs_of(span, pairs), i
+        if count < 0 or size > KEY_BYTES // 4:
             return -1
         key[0] = <unsigned char>(size >> 8)  # its end is told by its size: there may be any byte in it
         key[1] = <unsigned char>(size & 0xFF)
-        memcpy(key + 2, name, size)
+        memcpy(key + 2, span.name, size)
         key[size + 2] = <unsigned char>span.kind
         key[size + 3] = <unsigned char>span.status
         size += 4
@@ -164,11 +159,12 @@ cdef class Finder:
         """Remember the series of a span, of whatever kind that is."""
         global _remembered
         cdef unsigned char written[KEY_BYTES]
+        cdef Span told
         cdef Py_ssize_t size
         cdef _Known known
-        if not isinstance(span, Head):
+        if not isinstance(span, Head) or not (<Head>span).tell(&told):
             return
-        size = self.write_key(<Head>span, written)
+        size = self.write_key(&told, written)
         if size < 0:
             return
         key = PyBytes_FromStringAndSize(<const char *>written, size)
@@ -181,7 +177,7 @@ cdef class Finder:
             self.held += size
             _remembered += size
 
-    cdef _Known look(self, Head span):
+    cdef _Known look(self, Span *span):
         """Return what is known of a span's series; None where that is nothing."""
         cdef unsigned char key[KEY_BYTES]
         cdef Py_ssize_t size = self.write_key(span, key)
@@ -205,7 +201,10 @@ cdef class Finder:
 
     def find(self, span):
         """Return the series of a span; None where it is not known."""
-        known = self.look(<Head>span) if isinstance(span, Head) else None
+        cdef Span told
+        if not isinstance(span, Head) or not (<Head>span).tell(&told):
+            return None
+        known = self.look(&told)
         return None if known is None else (<_Known>known).series
 
     def clear(self):
@@ -218,69 +217,109 @@ cdef class Finder:
         self.held = 0
 
 
+@cython.final
+@cython.no_gc
+cdef class _Round:
+    """Counts the spans of one request.
+
+    Args:
+        sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
+        now_ns: Unix time.
+    """
+
+    cdef dict sources
+    cdef object now_ns, resource
+    cdef tuple finders  # of the resource
+    cdef list found  # of the span
+    cdef list waiting
+
+    def __cinit__(self, dict sources not None, now_ns):
+        self.sources, self.now_ns, self.resource, self.finders = sources, now_ns, None, None
+        self.found, self.waiting = [], []
+
+    cdef bint look(self, Span *span, resource) except -1:
+        """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual."""
+        cdef Finder finder
+        if resource is not self.resource:
+            self.resource = resource
+            source = self.sources.get(resource)
+            self.finders = None if source is None else source.finders
+            if self.finders is not None and self.now_ns is not None:
+                source.measured.seen_ns = self.now_ns
+        if self.finders is None or span.state_size or span.start_ns >> 63 or span.end_ns >> 63:
+            return False
+        self.found.clear()
+        for finder in self.finders:
+            found = finder.look(span)
+            if found is None:
+                return False
+            self.found.append(found)
+        return True
+
+    cdef bint count(self, Span *span, resource) except -1:
+        """Count a span; False where that must be done the plain way."""
+        cdef _Known found
+        if not self.look(span, resource):
+            return False
+        for found in self.found:
+            if not found.waiting:
+                found.waiting = True
+                self.waiting.append(found)
+            found.add(_lasted(span))
+        return True
+
+    cdef int settle(self) except -1:
+        cdef _Known found
+        for found in self.waiting:
+            found.waiting = False
+        for found in self.waiting:
+            found.series.seen_ns = self.now_ns
+            found.settle()
+        return 0
+
+
 def record(spans, dict sources not None, now_ns):
     """Count spans, and return those that must be counted the plain way.
 
     Args:
-        spans: An iterable of them.
-        sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
+        spans: Those of a batch, or any others.
+        sources: As for `_Round`.
         now_ns: Unix time.
     """
-    cdef list left = [], found_all = [], waiting = []
-    cdef _Known found
+    cdef _Round counting = _Round(sources, now_ns)
+    cdef list left = []
     try:
-        _record(spans, sources, now_ns, left, found_all, waiting)
+        if isinstance(spans, Spans):
+            _record_batch((<Spans>spans).batch, counting, left)
+        else:
+            _record(spans, counting, left)
     finally:
-        for found in waiting:
-            found.waiting = False
-        for found in waiting:
-            found.series.seen_ns = now_ns
-            found.settle()
+        counting.settle()
     return left
 
 
-cdef int _record(spans, dict sources, now_ns, list left, list found_all, list waiting) except -1:
-    cdef Head span
-    cdef object source = None, resource = None
-    cdef tuple finders = None
-    cdef _Known found
-    for each in spans:
-        if not isinstance(each, Head):
-            left.append(each)
-            continue
-        span = <Head>each
-        if span.resource is not resource:
-            resource = span.resource
-            source = sources.get(resource)
-            finders = None if source is None else source.finders
-            if finders is not None:
-                source.measured.seen_ns = now_ns
-        if finders is None or not _looked(span, finders, found_all):
-            left.append(span)
-            continue
-        for found in found_all:
-            if not found.waiting:
-                found.waiting = True
-                waiting.append(found)
-            found.add(_lasted(span))
+cdef int _record_batch(Batch batch, _Round counting, list left) except -1:
+    cdef Py_ssize_t which, i
+    cdef Group *group
+    for which in range(batch.groups_count):
+        group = &batch.groups[which]
+        i = group.first if group.count else -1
+        while i >= 0:
+            if not counting.count(&batch.rows[i].span, batch.resource_of(&batch.rows[i])):
+                left.append(batch.head(&batch.rows[i], batch.id_of(group)))
+            i = batch.rows[i].next
     return 0
 
 
-cdef bint _looked(Head span, tuple finders, list found_all) except -1:
-    """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual."""
-    cdef Finder finder
-    found_all.clear()
-    if span.trace_state or span.start_ns >> 63 or span.end_ns >> 63:
-        return False
-    for finder in finders:
-        found = finder.look(span)
-        if found is None:
-            return False
-        found_all.append(found)
-    return True
+cdef int _record(spans, _Round counting, list left) except -1:
+    cdef Span told
+    for span in spans:
+        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not counting.count(&told, (<Head>span).resource):
+            left.append(span)
+    return 0
 
 
-cdef inline int64_t _lasted(Head span) noexcept:
+cdef inline int64_t _lasted(Span *span) noexcept:
     return <int64_t>(span.end_ns - span.start_ns) if span.end_ns > span.start_ns else 0
 
 
@@ -288,29 +327,27 @@ def drawn(spans, dict sources not None, draw):
     """Offer spans as exemplars.
 
     Args:
-        spans: Of a kept trace.
-        sources: By resource, as for `record`.
+        spans: Of kept traces.
+        sources: As for `_Round`.
         draw: Returns a random integer from 0 to its argument less one.
 
     Returns:
         Those that must be offered the plain way; and for each that is drawn its series, its bucket, its duration and itself.
     """
-    cdef list left = [], found_all = [], chosen = []
-    cdef Head span
+    cdef list left = [], chosen = []
+    cdef _Round looking = _Round(sources, None)
+    cdef Span told
     cdef _Known found
-    cdef object source
     cdef int bucket
-    for each in spans:
-        source = sources.get((<Head>each).resource) if isinstance(each, Head) else None
-        if source is None or source.finders is None or not _looked(<Head>each, source.finders, found_all):
-            left.append(each)
+    for span in spans:
+        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not looking.look(&told, (<Head>span).resource):
+            left.append(span)
             continue
-        span = <Head>each
-        for found in found_all:
+        for found in looking.found:
             if found.aggregate is None:
-                bucket = found.series.aggregate.bucket(_lasted(span))
+                bucket = found.series.aggregate.bucket(_lasted(&told))
             else:
-                bucket = found.edges.bucket(_lasted(span))
+                bucket = found.edges.bucket(_lasted(&told))
             if found.series.reservoir.draws(bucket, draw):
-                chosen.append((found.series, bucket, _lasted(span), span))
+                chosen.append((found.series, bucket, _lasted(&told), span))
     return left, chosen

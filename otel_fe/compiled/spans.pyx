@@ -5,12 +5,13 @@ Everything here has a plain twin in Python, which says what is right, and which 
 stands twice, an id of another length, a text that is no UTF-8, an attribute in an odd encoding. So this knows the usual only, and
 says where it does not know. `tests/properties/test_compiled*.py` hold both against each other.
 
-    requests.pxi     parsed, attach   `ScopeSpans` -> spans, by trace       collector/wire/decode.py
+    requests.pxi                      a request -> its spans, as they stand in it
+    batches.pxi      batch_of, Batch  a request -> its spans, by trace      collector/wire/batch.py, decode.py
     attributes.pxi   Picker           a span -> some of its attributes      pipeline/extractions.py
     series.pxi       Finder, record   a span -> its series, counted         pipeline/span_metrics/connector.py
                      drawn            spans -> exemplars                    the same
     counted.pxi                       an extraction -> counted in a series
-    figures.pxi      Counter          an extraction -> its series, counted  pipeline/received_metrics.py
+    figures.pxi      Counter, counted an extraction -> its series, counted  pipeline/received_metrics.py
     traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
@@ -28,9 +29,9 @@ from cpython.long cimport PyLong_FromVoidPtr
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.math cimport llrint
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
 
 import os
 import sys
@@ -49,8 +50,9 @@ cdef enum:
     KEY_BYTES = 2048
     TEXTS = 4
     LAST_SERIES = 8
-    MOST_TIMES = 8  # as many traces in a request as spans in a scope, that all of them are looked at for it
-    TRACE_REFERENCES = 3  # the list that it is in, and two names here
+    MOST_ORIGINS = 100_000  # resources and scopes in a request; with more it is unusual
+    MOST_PARTS = 16  # of a resource or a scope in its request, beside what it holds
+    LAST_CALLS = 8
     MOST_RULES = 32  # policies
     MOST_DECISIONS = 4096  # that are at hand by which policies sample
     MOST_REMEMBERED = 1 << 28  # of decisions: 4 GiB of memory
@@ -83,12 +85,30 @@ cdef struct Pair:
     Py_ssize_t value_size
 
 
+cdef struct Span:  # what nearly everything asks of a span, read where it stands
+    Bytes at
+    Py_ssize_t size
+    Bytes name
+    Py_ssize_t name_size
+    uint64_t span_id
+    uint64_t parent_id  # 0 for a root
+    uint64_t start_ns
+    uint64_t end_ns
+    int kind
+    int status
+    uint32_t flags
+    int32_t pairs_at  # 1 + where its attributes begin, which are all together; 0 where it is unusual
+    int32_t state_at  # where its `tracestate` is
+    int32_t state_size
+    bint has_status
+
+
 @cython.no_gc
 cdef class Head:
-    """A span's bytes, and what nearly everything asks of a span. In no cycle: no garbage collector need look at it.
+    """A span as an object: its bytes, and the same fields. In no cycle: no garbage collector need look at it.
 
-    Its bytes stay where they came until `release`, for most spans are decided by then: copying them all would touch twice the
-    memory, and after a pause, with all caches cold, touching memory is what takes the time.
+    Most spans are counted and decided without becoming one (`batches.pxi`). What one is made of stays in the bytes of its request
+    until that is worked off.
     """
 
     cdef bytes held  # what its bytes are in: a request, or they alone
@@ -108,8 +128,7 @@ cdef class Head:
     cdef public object resource
     cdef public object scope
     cdef object made
-    cdef Py_ssize_t id_at  # where in its bytes its trace id is
-    cdef Py_ssize_t pairs_at  # 1 + where its attributes begin, which are all together; 0 where `parsed` has not read it
+    cdef int32_t pairs_at  # as in `Span`
 
     cdef void hold(self, bytes held, Bytes at, Py_ssize_t size) noexcept:
         self.held, self.at, self.size = held, at, size
@@ -129,7 +148,7 @@ cdef class Head:
     @raw.setter
     def raw(self, bytes value not None):
         self.hold(value, <Bytes>PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-        self.id_at = self.pairs_at = 0  # `parsed` has not read these
+        self.pairs_at = 0  # nobody has read these
 
     @property
     def attributes(self):
@@ -141,6 +160,19 @@ cdef class Head:
     @attributes.setter
     def attributes(self, value):
         self.made = value
+
+    cdef bint tell(self, Span *span) except -1:
+        """Write down what it says, to be used as long as it is there and stays as it is; False where it is unusual."""
+        if self.held is None or self.name is None or self.trace_state is None:
+            return False
+        span.name = <Bytes>PyUnicode_AsUTF8AndSize(self.name, &span.name_size)
+        span.at, span.size, span.pairs_at = self.at, self.size, self.pairs_at
+        span.span_id, span.parent_id = self.span_id, self.parent_id
+        span.start_ns, span.end_ns = self.start_ns, self.end_ns
+        span.kind, span.status, span.flags = self.kind, self.status, self.flags
+        span.has_status = self.has_status
+        span.state_at, span.state_size = 0, len(self.trace_state) > 0
+        return self.pairs_at != 0
 
     def make_attributes(self):
         """Return its attributes."""
@@ -155,7 +187,7 @@ cdef class Head:
         copy.span_id, copy.parent_id = self.span_id, self.parent_id
         copy.start_ns, copy.end_ns, copy.kind, copy.flags = self.start_ns, self.end_ns, self.kind, self.flags
         copy.status, copy.has_status = self.status, self.has_status
-        copy.id_at, copy.pairs_at = self.id_at, self.pairs_at
+        copy.pairs_at = self.pairs_at
         return copy
 
 
@@ -164,6 +196,7 @@ cdef inline Head _made(type kind):
 
 
 include "requests.pxi"
+include "batches.pxi"
 include "attributes.pxi"
 include "series.pxi"
 include "counted.pxi"

@@ -44,18 +44,44 @@ def add(trace, spans not None, now_ns):
     return True
 
 
-cpdef object whole(list spans, dict databases):
+cdef struct Kin:  # what tells whether the spans of a trace are all there
+    uint64_t id
+    uint64_t parent
+    bint calls  # whether it calls somebody; then, whether nobody has answered
+
+
+cdef bint _rooted(Kin *kin, Py_ssize_t count) noexcept:
+    """Find out which calls nobody has answered; False where a parent is missing."""
+    cdef Py_ssize_t i, j
+    for i in range(count):
+        if kin[i].parent:
+            for j in range(count):
+                if kin[j].id == kin[i].parent:
+                    break
+            else:
+                return False
+    for i in range(count):
+        if kin[i].calls:
+            for j in range(count):
+                if kin[j].parent == kin[i].id:
+                    kin[i].calls = False
+                    break
+    return True
+
+
+cdef inline bint _calls(int kind) noexcept:
+    return kind == 3 or kind == 4
+
+
+def whole(list spans not None, dict databases not None):
     """Return whether every parent is there, and every call answered that is not one of a database; None where it is not certain.
 
     Args:
         spans: Of a trace whose root is there.
         databases: Whether spans are calls of databases, by scope and name.
     """
-    cdef Py_ssize_t count = len(spans), i, j
-    cdef uint64_t ids[MOST_SPANS]
-    cdef uint64_t parents[MOST_SPANS]
-    cdef bint calls[MOST_SPANS]
-    cdef uint64_t wanted
+    cdef Py_ssize_t count = len(spans), i
+    cdef Kin kin[MOST_SPANS]
     cdef Head span
     cdef PyObject *known
     if count > MOST_SPANS:
@@ -65,30 +91,39 @@ cpdef object whole(list spans, dict databases):
         if not isinstance(each, Head):
             return None
         span = <Head>each
-        ids[i] = span.span_id
-        parents[i] = span.parent_id
-        calls[i] = span.kind == 3 or span.kind == 4
+        kin[i].id, kin[i].parent, kin[i].calls = span.span_id, span.parent_id, _calls(span.kind)
+    if not _rooted(kin, count):
+        return False
     for i in range(count):
-        wanted = parents[i]
-        if wanted:
-            for j in range(count):
-                if ids[j] == wanted:
-                    break
-            else:
+        if kin[i].calls:
+            span = <Head>spans[i]
+            known = PyDict_GetItem(databases, (span.scope, span.name))
+            if known == NULL:
+                return None
+            if <object>known is not True:
                 return False
-    for i in range(count):
-        if calls[i]:
-            wanted = ids[i]
-            for j in range(count):
-                if parents[j] == wanted:
-                    break
-            else:
-                span = <Head>spans[i]
-                known = PyDict_GetItem(databases, (span.scope, span.name))
-                if known == NULL:
-                    return None
-                if <object>known is not True:
-                    return False
+    return True
+
+
+cdef bint _whole(Batch batch, Group *group, dict databases) except -1:
+    """Return whether that is certain of a trace in a batch."""
+    cdef Py_ssize_t i = group.first, n = 0
+    cdef Kin kin[MOST_SPANS]
+    cdef Row *rows[MOST_SPANS]
+    cdef Span *span
+    if group.count > MOST_SPANS:
+        return False
+    while i >= 0:
+        rows[n] = &batch.rows[i]
+        span = &rows[n].span
+        kin[n].id, kin[n].parent, kin[n].calls = span.span_id, span.parent_id, _calls(span.kind)
+        i = rows[n].next
+        n += 1
+    if not _rooted(kin, n):
+        return False
+    for i in range(n):
+        if kin[i].calls and batch.answered(rows[i], databases) != 1:
+            return False
     return True
 
 

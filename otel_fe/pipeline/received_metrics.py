@@ -1,19 +1,27 @@
-"""Metrics of extractions whose spans are received, counted in C as far as that goes."""
+"""Metrics of extractions whose spans are received, counted in C as far as that goes.
+
+An extraction that says in its `tracestate` how it was sampled has been counted by whoever decided that.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from otel_fe import compiled
+from otel_fe import compiled, semconv
+from otel_fe.model import trace_state
 from otel_fe.pipeline.derive import DerivedMetrics
-from otel_fe.pipeline.extractions import MEASURED, figures_of
+from otel_fe.pipeline.extractions import MEASURED, extractions_in, figures_of
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.series import Series
+
+    MetricsOf = Callable[[Any], "ReceivedMetrics"]
+    """Returns those of a resource."""
+    Uncounted = list[tuple["ReceivedMetrics", list[SpanView]]]
 
 
 class ReceivedMetrics(DerivedMetrics):
@@ -25,10 +33,15 @@ class ReceivedMetrics(DerivedMetrics):
             None if compiled.spans is None else compiled.spans.Counter(MEASURED, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
         )
 
-    def record_spans(self, spans: list[SpanView]) -> None:
-        """Count extractions."""
-        counter = self._counter if self._observed_by is None else None
-        for span in spans if counter is None else counter.count(spans):
+    @property
+    def counter(self) -> object:
+        """What counts extractions in C; None where nothing does, or somebody wants to see each of them."""
+        return self._counter if self._observed_by is None else None
+
+    def record_spans(self, spans: Iterable[SpanView]) -> None:
+        """Count extractions, and have `counter` know those that are like them."""
+        counter: Any = self.counter
+        for span in spans:
             figures = figures_of(span)
             self.record(figures)
             series = self.series_of(figures)
@@ -43,3 +56,33 @@ class ReceivedMetrics(DerivedMetrics):
             if series is None:
                 series = self.series_of(figures_of(span))
             self._offer(series, max(0, span.end_ns - span.start_ns), span.end_ns, trace_id, span.span_id)
+
+
+def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:
+    """Count the extractions among spans that nobody has counted."""
+    if compiled.spans is None:
+        left = uncounted(spans, metrics_of)
+    else:
+        left = compiled.spans.counted(spans, semconv.SPAN_NAME, metrics_of, _is_counted)
+    for metrics, extractions in left:
+        metrics.record_spans(extractions)
+
+
+def uncounted(spans: Iterable[SpanView], metrics_of: MetricsOf) -> Uncounted:
+    """Return the extractions among spans that nobody has counted, those that stand together with their resource's metrics."""
+    found: Uncounted = []
+    resource: object = None
+    together: list[SpanView] = []
+    for span in extractions_in(spans):
+        if span.trace_state and _is_counted(span.trace_state):
+            continue
+        if not found or span.resource is not resource:
+            resource = span.resource
+            together = []
+            found.append((metrics_of(resource), together))
+        together.append(span)
+    return found
+
+
+def _is_counted(state: str) -> bool:
+    return trace_state.sampling(state).threshold is not None

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled, semconv
+from otel_fe.collector.wire.batch import Batch
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.settings import PREFIX, Settings
@@ -24,6 +25,7 @@ from otel_fe.model.span import Span
 from otel_fe.pipeline import extractions
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.remembered import key_of, plain_key_of
+from tests.bench.otlp_traffic import traffic
 from tests.corpus.wire import encode
 from tests.unit.collector.wire.otlp import REQUESTS
 
@@ -106,6 +108,14 @@ def test_a_request_is_decoded_alike(payload):
     found = decoded(payload)
     with plain():
         assert decoded(payload) == found
+
+
+@needs_it
+def test_a_usual_request_is_read_in_c():
+    """The test above would pass if none were; and what is unusual in one span makes its request so."""
+    usual, odd = traffic(1).requests[0], Span(1, 0, name="without an id")
+    assert isinstance(Decoder().decode(usual), compiled.spans.Batch)
+    assert isinstance(Decoder().decode(usual + encode([odd])), Batch)
 
 
 @needs_it

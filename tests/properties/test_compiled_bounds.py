@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from otel_fe import compiled
+from otel_fe.collector.wire.batch import Trace
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.fields import delimited
 from otel_fe.collector.wire.span import WireSpan
@@ -21,11 +22,20 @@ MIX = 0x9E3779B97F4A7C15
 SPAN_IDS = delimited(1, b"t" * 16) + delimited(2, b"s" * 8)
 
 
+def payload_of(*spans):
+    """Return a request with one scope, whose encoded spans are given."""
+    return delimited(1, delimited(2, b"".join(delimited(2, span) for span in spans)))
+
+
+def read(payload, kind=WireSpan, trace_kind=Trace, resources=None):
+    """Return what C makes of a request."""
+    decoder = Decoder()
+    return compiled.spans.batch_of(payload, resources or decoder.resources, decoder.scopes, kind, trace_kind)
+
+
 def parsed(*spans):
-    """Return spans, encoded, as `parsed` makes them."""
-    scope = b"".join(delimited(2, span) for span in spans)
-    _, found = compiled.spans.parsed(scope, 0, len(scope), WireSpan)
-    return found
+    """Return spans, encoded, as objects."""
+    return list(read(payload_of(*spans)).spans)
 
 
 def encoded(number):
@@ -37,21 +47,24 @@ def series(edges=(10,)):
     return Series(ExplicitDurations(edges, 1), {}, 0)
 
 
-def test_a_scope_of_few_spans_does_not_look_at_all_traces_of_its_request():
+def test_many_traces_and_scopes_take_no_time_by_their_product():
     """A hundred thousand scopes fit into a request, and as many traces: each scope looking at each trace would take a minute."""
-    traces = {}
-    compiled.spans.attach(parsed(*(encoded(1 + n) for n in range(20_000))), None, None, traces)
-    few = parsed(encoded(1), encoded(30_000))
-    tracemalloc.start()
-    try:
-        compiled.spans.attach([], None, None, traces)
-        compiled.spans.attach(few, None, None, traces)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 8 * 20_000  # what a list of them takes
-    assert [few[0].trace_id, few[1].trace_id, len(traces)] == [1, 30_000, 20_001]
-    assert traces[(1).to_bytes(16, "big")].spans[1] is few[0]
+    scopes = [delimited(2, delimited(2, encoded(1 + n)) + delimited(2, encoded(99_999 - n))) for n in range(40_000)]
+    begun_s = time.process_time()
+    batch = read(delimited(1, b"".join(scopes)))
+    assert time.process_time() - begun_s < 5
+    assert batch.accepted == 80_000
+    assert len(batch.traces) == len(batch.trace_ids) == 80_000
+
+
+def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
+    """With what the halves of an id are multiplied with known, and no other secret, all of these would begin at one place."""
+    undo = pow(MIX, -1, 1 << 64)
+    ids = [((number * undo % (1 << 64)) << 64) + (-number * undo % (1 << 64)) for number in range(1, 40_001)]
+    begun_s = time.process_time()
+    batch = read(payload_of(*(delimited(1, i.to_bytes(16, "big")) + delimited(2, b"s" * 8) for i in ids)))
+    assert time.process_time() - begun_s < 5
+    assert batch.trace_ids == ids
 
 
 @pytest.mark.parametrize(("kind", "key"), [(Remembered, key_of), (PlainRemembered, plain_key_of)])
@@ -132,36 +145,33 @@ def test_nothing_is_there_that_was_not_made(kind, arguments):
         made.__new__(made)
 
 
-def test_a_trace_without_spans_is_none_to_decide():
-    """Whether it was never begun, or its list is gone."""
-    begun, gone = compiled.spans.Trace.__new__(compiled.spans.Trace), compiled.spans.Trace(1)
-    gone.spans = None
-    traces = [begun, gone]
-    compiled.spans.release(traces)
-    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
-    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
-    assert begun.spans == []
-
-
 def test_bytes_that_were_exchanged_have_not_been_read():
-    """The new ones may be shorter than where an id was, and attributes."""
+    """The new ones may be shorter than where its attributes were."""
     (span,) = parsed(SPAN_IDS + delimited(9, delimited(1, b"a") + delimited(2, delimited(1, b"text"))))
     pick = compiled.spans.Picker(["a"], "t")
     assert pick(span) == ["text"]
     span.raw = b""
     assert pick(span) is None
-    with pytest.raises(ValueError, match="not parsed"):
-        compiled.spans.attach([span], None, None, {})
-    trace = compiled.spans.Trace(1)
-    trace.spans.append(span)
-    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
-    assert decider.take([trace], {}, compiled.spans.Remembered(1), {}, 0, 1)[0] == [trace]
 
 
-@pytest.mark.parametrize("span", [None, WireSpan()])
-def test_only_what_was_parsed_is_attached(span):
-    with pytest.raises(ValueError, match="not parsed"):
-        compiled.spans.attach([span], None, None, {})
+@pytest.mark.parametrize("field", ["name", "trace_state"])
+def test_a_span_without_a_text_is_read_the_plain_way(field):
+    """And so is one that was never given its bytes."""
+    (span,) = parsed(SPAN_IDS)
+    setattr(span, field, None)
+    finder = compiled.spans.Finder([])
+    for one in (span, WireSpan()):
+        finder.learn(one, series())
+        assert finder.find(one) is None
+
+
+def test_a_name_that_was_exchanged_is_the_one_that_counts():
+    """Whatever the bytes say: a copy may be changed."""
+    (span,) = parsed(SPAN_IDS + delimited(5, b"before"))
+    finder = compiled.spans.Finder([])
+    finder.learn(span, series())
+    span.name = "after"
+    assert finder.find(span) is None
 
 
 def test_a_class_that_makes_something_else_makes_no_spans():
@@ -169,22 +179,72 @@ def test_a_class_that_makes_something_else_makes_no_spans():
         def __new__(cls):
             return 5
 
-    scope = delimited(2, SPAN_IDS)
     with pytest.raises(TypeError):
-        compiled.spans.parsed(scope, 0, len(scope), Odd)
+        list(read(payload_of(SPAN_IDS), kind=Odd).spans)
+    with pytest.raises(TypeError, match="no Head"):
+        read(payload_of(SPAN_IDS), kind=int)
 
 
-def test_an_id_is_a_number_of_128_bits():
-    """It is written into 16 bytes, whatever a class of one's own says that its bytes are."""
+def test_traces_are_only_decided_in_c_where_they_are_in_a_batch():
+    """All others are left."""
+    traces = [Trace(1), None]
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
 
-    class Odd(int):
-        def to_bytes(self, *_of):
-            return b"short"
 
-    assert compiled.spans.Trace(Odd(7)).trace_id == 7
-    for wrong in ("a" * 16, -1, 1 << 128):
-        with pytest.raises((TypeError, OverflowError)):
-            compiled.spans.Trace(wrong)
+@pytest.mark.parametrize("taken", [[], [1], [1, 2, 3], [4, 5]])
+def test_what_was_taken_out_of_a_batch_is_not_in_it(taken):
+    """Neither as a trace, nor counted, nor decided, nor as one of its parts."""
+    batch = read(payload_of(*(encoded(n) for n in (1, 2, 3, 1))))
+    found = batch.take(taken)
+    left = [n for n in (1, 2, 3) if n not in taken]
+    assert [trace.trace_id for trace in found] == [n for n in (1, 2, 3) if n in taken]
+    assert sum(len(trace.spans) for trace in found) + batch.accepted == 4
+    assert [trace.trace_id for trace in batch.traces] == batch.trace_ids == left
+    assert len(batch.traces) == len(left)
+    assert sorted({span.trace_id for span in batch.spans}) == left
+    ((scope,),) = batch.parts()
+    assert sorted(span.trace_id for span in scope if span.trace_id in left) == sorted(
+        n for n in (1, 2, 3, 1) if n in left
+    )
+    one, finder = series(), compiled.spans.Finder([])
+    finder.learn(*parsed(encoded(9)), one)
+    (resource,) = {span.resource for span in scope}
+    sources = {resource: SimpleNamespace(finders=(finder,), measured=SimpleNamespace(seen_ns=0))}
+    assert compiled.spans.record(batch.spans, sources, 1) == []
+    assert one.aggregate.count == batch.accepted
+    decider = compiled.spans.Decider([("count", 9, 9, 0)], lambda _: "no", lambda _: None)
+    _, _, traces, spans = decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
+    assert (traces, spans) == (len(left), batch.accepted)
+
+
+def test_a_batch_that_was_released_holds_nothing():
+    """Its bytes may be gone: nothing of it may be read."""
+    batch = read(payload_of(encoded(1), encoded(2)))
+    spans, traces = batch.spans, batch.traces
+    batch.release()
+    batch.release()
+    assert batch.accepted == 2, "it has been that"
+    assert (list(spans), list(traces), batch.trace_ids, batch.take([1]), batch.parts()) == ([], [], [], [], [])
+    assert compiled.spans.record(spans, {}, 1) == []
+    assert compiled.spans.counted(spans, "a", print, print) == []
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == ([], [], 0, 0)
+
+
+def test_a_span_becomes_one_object():
+    """Whoever asks, and however often."""
+    batch = read(payload_of(encoded(1), encoded(2)))
+    first, second = batch.spans
+    assert batch.traces[0].spans[0] is first
+    assert batch.parts() == [[[first, second]]]
+    assert batch.take([2])[0].spans == [second]
+
+
+def test_more_parts_than_usual_are_read_the_plain_way():
+    """A resource that comes in a thousand fields would be joined of as many."""
+    assert read(delimited(1, delimited(1, b"") * 17)) is None
+    assert read(delimited(1, delimited(1, b"") * 16)) is not None
 
 
 def test_a_series_without_room_for_its_edges_does_not_lose_the_others():
@@ -223,7 +283,7 @@ class _Hashable:
 @pytest.mark.parametrize("sized", [False, True])
 def test_spans_outlive_their_request(sized):
     """Each holds what its bytes are in, whoever holds the span."""
-    payload = delimited(1, delimited(2, b"".join(delimited(2, encoded(1 + n)) for n in range(10))))
+    payload = payload_of(*(encoded(1 + n) for n in range(10)))
     batch = Decoder().decode(payload, sized=sized)
     one, trace, spans = batch.traces[0].spans[0], batch.traces[1], batch.traces[2].spans
     batch.release()

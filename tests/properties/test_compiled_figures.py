@@ -15,7 +15,8 @@ from otel_fe import compiled, semconv
 from otel_fe.collector.pipelines import derived
 from otel_fe.collector.pipelines.derived import Derived
 from otel_fe.collector.wire.decode import Decoder
-from otel_fe.pipeline import extractions
+from otel_fe.model.span import Span
+from otel_fe.pipeline import extractions, received_metrics
 from otel_fe.pipeline.extractions import MEASURED, figures_of
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
 from otel_fe.pipeline.series import SLO_NAMES
@@ -70,16 +71,16 @@ def everything(one):
     return [(frame, described(source.metrics)) for frame, source in one._sources.items()]
 
 
-@given(BATCHES, st.sampled_from([2_000, 2, 4]), st.sampled_from([500, 2]))
-def test_extractions_are_counted_alike(batches, most_series, most_resources):
-    """And offered, in as many series of as many resources as there may be; the second time, most are known."""
+@given(BATCHES, st.sampled_from([2_000, 2, 4]), st.sampled_from([500, 2]), st.booleans())
+def test_extractions_are_counted_alike(batches, most_series, most_resources, by_batch):
+    """As they stand in their request, or as objects; and offered, in as many series of as many resources as there may be; the second time, most are known."""
     batches = [*batches, *batches]
     with patch.object(derived, "_SERIES", most_series), patch.object(derived, "_RESOURCES", most_resources):
         found = Derived(HandClock(), random.Random(1).randrange)
         for batch in batches:
-            spans = list(Decoder().decode(request(batch)).spans)
-            found.record(spans)
-            found.offer(7, spans[1::2])
+            spans = Decoder().decode(request(batch)).spans
+            found.record(spans if by_batch else list(spans))
+            found.offer(7, list(spans)[1::2])
         with plain():
             expected = Derived(HandClock(), random.Random(1).randrange)
             for batch in batches:
@@ -89,11 +90,22 @@ def test_extractions_are_counted_alike(batches, most_series, most_resources):
     assert everything(found) == everything(expected)
 
 
+def record(metrics, spans):
+    """Count spans, all of them of one resource."""
+    received_metrics.record(spans, lambda _: metrics)
+
+
+def left(metrics, spans):
+    """Count spans, and return those that C has left."""
+    found = compiled.spans.counted(spans, semconv.SPAN_NAME, lambda _: metrics, received_metrics._is_counted)
+    return [span for _, of_resource in found for span in of_resource]
+
+
 def counted(spans, rounds=3):
     """Return what metrics hold after they counted the same spans some times over."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     for _ in range(rounds):
-        metrics.record_spans(spans)
+        record(metrics, spans)
     return described(metrics)
 
 
@@ -136,7 +148,7 @@ def test_extremes_of_what_was_counted_the_plain_way_stay():
     metrics = ReceivedMetrics(100, lambda _: 0)
     least, middle, most = decoded(*(encoded_span(end_ns=end_ns) for end_ns in (1, 5, 9)))
     for spans in ([least, most], [middle], [middle]):
-        metrics.record_spans(spans)
+        record(metrics, spans)
     (series,) = metrics.all_series()
     assert (series.duration.least, series.duration.most, series.duration.count) == (1, 9, 4)
 
@@ -154,7 +166,7 @@ def test_texts_are_told_apart_wherever_they_end():
     )
     metrics = ReceivedMetrics(100, lambda _: 0)
     for _ in range(2):
-        metrics.record_spans(spans)
+        record(metrics, spans)
     assert [series.duration.count for series in metrics.all_series()] == [2, 2, 2]
 
 
@@ -163,7 +175,7 @@ def test_a_known_series_is_that_of_the_figures(span):
     """Whoever is found by its bytes belongs there."""
     (one,) = decoded(span)
     metrics = ReceivedMetrics(100, lambda _: 0)
-    metrics.record_spans([one])
+    record(metrics, [one])
     assert metrics._counter.find(one) in {None, metrics.series_of(figures_of(one))}
 
 
@@ -202,9 +214,9 @@ def test_a_usual_extraction_is_counted_in_c():
     """The tests above would pass if nothing were. What no metric is made of does not matter, nor does a shrunk process."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     one, other = decoded(encoded_span(attributes=USUAL, **ENDS), encoded_span("feature_extraction x", "a=b"))
-    assert metrics._counter.count([one, other]) == [one, other], "nothing is known yet"
-    metrics.record_spans([one, other])
-    assert metrics._counter.count([one, other, one]) == []
+    assert left(metrics, [one, other]) == [one, other], "nothing is known yet"
+    record(metrics, [one, other])
+    assert left(metrics, [one, other, one]) == []
     first, second = metrics.all_series()
     assert first.dimensions == ("a", True, "\ufffd\ufffd", "")
     assert (first.duration.count, first.duration.total, second.duration.count) == (3, 21_000_000, 2)
@@ -231,8 +243,8 @@ def test_what_is_unusual_is_counted_the_plain_way(name, unusual):
     metrics = ReceivedMetrics(100, lambda _: 0)
     (span,) = decoded(encoded_span(attributes=[(name, unusual)], **ENDS))
     for _ in range(2):
-        metrics.record_spans([span])
-        assert metrics._counter.count([span]) == [span]
+        record(metrics, [span])
+        assert left(metrics, [span]) == [span]
     assert [series.duration.count for series in metrics.all_series()] == [2]
 
 
@@ -243,8 +255,8 @@ def test_sums_grow_beyond_64_bits():
     growth, lookups, hits = ((name, value(int_value=most)) for name in names)
     kinds = ({"end_ns": most, "attributes": [growth]}, {"attributes": [lookups, hits]}, {"attributes": [lookups]})
     spans = decoded(*(encoded_span(**kind) for kind in kinds))
-    metrics.record_spans(spans)
-    assert metrics._counter.count(spans * 9) == []
+    record(metrics, spans)
+    assert left(metrics, spans * 9) == []
     totals = [
         (series.duration.total, series.memory_growth.total, series.cache_hits, series.cache_misses)
         for series in metrics.all_series()
@@ -257,12 +269,12 @@ def test_what_no_longer_fits_is_folded_into_one_and_not_remembered():
     metrics = ReceivedMetrics(3, lambda _: 0)
     spans = decoded(*(encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value=f"{n}"))]) for n in range(9)))
     before = compiled.spans.remembered_bytes()
-    metrics.record_spans(spans[:2])
+    record(metrics, spans[:2])
     held = compiled.spans.remembered_bytes()
     for _ in range(2):
-        metrics.record_spans(spans)
+        record(metrics, spans)
     assert [series.duration.count for series in metrics.all_series()] == [3, 3, 14]
-    assert metrics._counter.count(spans) == spans[2:]
+    assert left(metrics, spans) == spans[2:]
     assert before < held == compiled.spans.remembered_bytes()
 
 
@@ -270,12 +282,12 @@ def test_an_observer_sees_every_extraction():
     """Those of known series, too; and when he has gone, they are counted in C again."""
     metrics, seen = ReceivedMetrics(100, lambda _: 0), []
     spans = decoded(encoded_span(attributes=USUAL, **ENDS)) * 3
-    metrics.record_spans(spans)
+    record(metrics, spans)
     metrics.observe(lambda figures: seen.append(figures.duration_ns))
-    metrics.record_spans(spans)
+    record(metrics, spans)
     assert seen == [7_000_000] * 3
     metrics.observe(None)
-    metrics.record_spans(spans)
+    record(metrics, spans)
     assert len(seen) == 3
     assert [series.duration.count for series in metrics.all_series()] == [9]
 
@@ -316,4 +328,20 @@ def test_names_that_are_too_few_are_refused():
 
 def test_other_spans_are_counted_the_plain_way():
     """Those that are no span of the wire, say."""
-    assert compiled.spans.Counter(MEASURED, 1, 1).count([None, 1]) == [None, 1]
+    metrics, span = ReceivedMetrics(100, lambda _: 0), Span(1, 2, name=semconv.SPAN_NAME)
+    record(metrics, [span])
+    assert left(metrics, [span]) == [span]
+
+
+@pytest.mark.parametrize("by_batch", [True, False])
+def test_one_that_says_how_it_was_sampled_was_counted_there(by_batch):
+    """Another `tracestate` says nothing of the kind, and does not keep it from being counted in C."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    payload = request(
+        [(0, encoded_span("feature_extraction a", state)) for state in ("", "a=b", "ot=th:8", "a=b,ot=th:0")]
+    )
+    for _ in range(2):
+        spans = Decoder().decode(payload).spans
+        record(metrics, spans if by_batch else list(spans))
+    assert [series.duration.count for series in metrics.all_series()] == [4]
+    assert left(metrics, Decoder().decode(payload).spans) == []

@@ -19,9 +19,7 @@ from otel_fe.collector.wire.fields import delimited
 from otel_fe.collector.wire.metrics import encode_scope
 from otel_fe.config.span_metrics import COLLECTOR_INSTANCE_ID
 from otel_fe.instrument.collection import Collected
-from otel_fe.model import trace_state
-from otel_fe.pipeline.extractions import extractions_in
-from otel_fe.pipeline.received_metrics import ReceivedMetrics
+from otel_fe.pipeline.received_metrics import ReceivedMetrics, record, uncounted
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -74,12 +72,11 @@ class Derived:
 
     def record(self, spans: Iterable[SpanView]) -> None:
         """Count those of the spans that are extractions which nobody has counted."""
-        for metrics, extractions in self._uncounted(spans):
-            metrics.record_spans(extractions)
+        record(spans, self._metrics_of)
 
     def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
         """Offer spans of a kept trace as exemplars."""
-        for metrics, extractions in self._uncounted(spans):
+        for metrics, extractions in uncounted(spans, self._metrics_of):
             metrics.offer_spans(trace_id, extractions)
 
     def offer_kept(self, trace_id: int, spans: Iterable[SpanView], _decision: Decision) -> None:
@@ -91,21 +88,8 @@ class Derived:
         now_ns = self._clock.time_ns()
         return b"".join(source.encode(now_ns) for source in self._sources.values())
 
-    def _uncounted(self, spans: Iterable[SpanView]) -> list[tuple[ReceivedMetrics, list[SpanView]]]:
-        """Return the extractions among spans that nobody has counted, those that stand together with their resource's metrics."""
-        found: list[tuple[ReceivedMetrics, list[SpanView]]] = []
-        resource: object = None
-        together: list[SpanView] = []
-        for span in extractions_in(spans):
-            state = span.trace_state
-            if state and trace_state.sampling(state).threshold is not None:
-                continue
-            if not found or span.resource is not resource:
-                resource = span.resource
-                together = []
-                found.append((self._source(resource).metrics, together))
-            together.append(span)
-        return found
+    def _metrics_of(self, resource: object) -> ReceivedMetrics:
+        return self._source(resource).metrics
 
     def _source(self, resource: object) -> _Source:
         frame = _frame_of(resource)

@@ -1,11 +1,13 @@
-"""What a request held: its spans, by trace."""
+"""What a request held: its spans, by trace.
+
+`decode` returns one of two: where all is usual, `compiled.spans.Batch`, whose spans become objects when somebody asks for them; or
+the one that stands here. They are used alike.
+"""
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final
-
-from otel_fe import compiled
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.wire.span import WireSpan
 
 
-class _PlainTrace:
+class Trace:
     """The spans of one trace in one request."""
 
     __slots__ = ("size_bytes", "spans", "trace_id")
@@ -25,12 +27,6 @@ class _PlainTrace:
         """Protobuf bytes of them with their resources and scopes, as the Collector's tail sampler counts; 0 where not asked."""
 
 
-if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
-    Trace = _PlainTrace
-else:
-    Trace = compiled.spans.Trace
-
-
 class Batch:
     """What a request held."""
 
@@ -40,6 +36,11 @@ class Batch:
         self.traces = traces
         self.rejected = rejected
         """Spans without a valid id, which are in no trace."""
+
+    @property
+    def trace_ids(self) -> list[int]:
+        """The ids of its traces, in their order."""
+        return [trace.trace_id for trace in self.traces]
 
     @property
     def spans(self) -> Iterator[WireSpan]:
@@ -56,20 +57,20 @@ class Batch:
         """What to tell the sender about what was rejected; empty if nothing was."""
         return f"{self.rejected} spans have no valid trace id, span id or parent id" if self.rejected else ""
 
+    def take(self, trace_ids: Iterable[int]) -> list[Trace]:
+        """Take the traces out that have these ids."""
+        wanted = set(trace_ids)
+        taken = [trace for trace in self.traces if trace.trace_id in wanted]
+        self.traces = [trace for trace in self.traces if trace.trace_id not in wanted]
+        return taken
+
     def release(self) -> None:
-        """Let go of what protobuf has parsed: from now on spans are their bytes alone.
+        """Let go of the request, and of what protobuf has parsed: from now on spans are their bytes alone.
 
-        To be called when all have been counted and handed to the sampler. Asking for attributes stays possible, and costs
-        parsing the span again; without this call, a pending span holds all of its request.
+        To be called when all have been counted and handed to the sampler; the batch is of no use then. Asking for attributes of
+        spans stays possible, and costs parsing the span again; without this call, a pending span holds all of its request.
         """
-        _release(self.traces)
-
-
-def _release_plain(traces: Iterable[Trace]) -> None:
-    for trace in traces:
-        for span in trace.spans:
-            attributes = span.attributes
-            attributes.head = attributes.pairs = None
-
-
-_release: Final = _release_plain if compiled.spans is None else compiled.spans.release
+        for trace in self.traces:
+            for span in trace.spans:
+                attributes = span.attributes
+                attributes.head = attributes.pairs = None

@@ -52,6 +52,26 @@ class Decoder:
         Raises:
             WireError: It is no such request, or holds unreasonable numbers of nothing.
         """
+        usual = self._decode_usual(payload, sized=sized)
+        return self._decode(payload, sized=sized) if usual is None else usual
+
+    def _decode_usual(self, payload: bytes, *, sized: bool) -> Batch | None:
+        """Do what `_decode` does in C, where that is there and nothing is unusual; None where it is not."""
+        if compiled.spans is None:
+            return None
+        try:
+            found: Any = compiled.spans.batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
+        except (UnicodeDecodeError, WireError):
+            return None
+        if found is not None and sized:
+            sizes: dict[int, int] = {}
+            for scopes in found.parts():
+                add_sizes(scopes, sizes)
+            found.measure(sizes)
+        batch: Batch | None = found
+        return batch
+
+    def _decode(self, payload: bytes, *, sized: bool) -> Batch:
         traces: Traces = {}
         sizes: dict[int, int] = {}
         rejected = origins = 0
@@ -66,8 +86,7 @@ class Decoder:
             of_scopes: list[list[WireSpan]] = []
             for start, end in scopes:
                 added: list[WireSpan] = []
-                if not self._add_usual(payload, start, end, resource, traces, added):
-                    rejected += self._add(payload[start:end], resource, traces, added, sized=sized)
+                rejected += self._add(payload[start:end], resource, traces, added, sized=sized)
                 of_scopes.append(added)
             if sized:
                 add_sizes(of_scopes, sizes)
@@ -75,23 +94,6 @@ class Decoder:
             for trace in traces.values():
                 trace.size_bytes = sizes.get(trace.trace_id, 0)
         return Batch([trace for trace in traces.values() if trace.spans], rejected)
-
-    def _add_usual(
-        self, payload: bytes, start: int, end: int, resource: WireResource, traces: Traces, added: list[WireSpan]
-    ) -> bool:
-        """Do what `_add` does in C, where that is there and nothing is unusual; False where it is not."""
-        if compiled.spans is None:
-            return False
-        try:
-            parsed = compiled.spans.parsed(payload, start, end, WireSpan)
-        except UnicodeDecodeError:
-            return False
-        if parsed is None:
-            return False
-        frame, spans = parsed
-        compiled.spans.attach(spans, resource, self.scopes[frame], traces)
-        added += spans
-        return True
 
     def _add(self, data: bytes, resource: WireResource, traces: Traces, added: list[WireSpan], *, sized: bool) -> int:
         """Add the spans of a `ScopeSpans` to their traces and to `added`; return how many were rejected."""

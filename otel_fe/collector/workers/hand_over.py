@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.pipelines.engine import encoded
 from otel_fe.collector.refusals import PressureError
-from otel_fe.collector.wire.batch import Batch
 from otel_fe.collector.workers.frames import frame
 from otel_fe.collector.workers.link import Link
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from otel_fe.collector.wire.batch import Trace
+    from otel_fe.collector.wire.batch import Batch
 
 _MOST_BYTES: Final = 32 << 20
 """Waiting for one worker; past it, senders are asked to wait."""
@@ -45,15 +44,16 @@ class HandOver:
 
     def own(self, receiver: str, batch: Batch) -> Batch:
         """Hand over what is other workers', and return the rest."""
-        shares: list[list[Trace]] = [[] for _ in self._links]
+        shares: list[list[int]] = [[] for _ in self._links]
         workers = len(shares)
-        for trace in batch.traces:
+        for trace_id in batch.trace_ids:
             # Not by the last bits alone: samplers go by them, and so may those who make ids.
-            shares[(trace.trace_id ^ trace.trace_id >> 64) % workers].append(trace)
-        for link, traces in zip(self._links, shares, strict=True):
-            if link is not None and traces:
+            shares[(trace_id ^ trace_id >> 64) % workers].append(trace_id)
+        for link, trace_ids in zip(self._links, shares, strict=True):
+            if link is not None and trace_ids:
+                traces = batch.take(trace_ids)
                 link.put(frame(receiver, encoded(traces)), sum(len(trace.spans) for trace in traces))
-        return Batch(shares[self._index], batch.rejected)
+        return batch
 
     @property
     def sent(self) -> int:

@@ -156,7 +156,7 @@ def test_a_parent_of_zeros_is_none():
 def test_an_empty_request_is_one():
     """OTLP: it is answered with success."""
     batch = decode(b"")
-    assert (batch.traces, batch.rejected, batch.message, list(batch.spans)) == ([], 0, "", [])
+    assert (list(batch.traces), batch.rejected, batch.message, list(batch.spans)) == ([], 0, "", [])
 
 
 SMALL = delimited(1, b"t" * 16) + delimited(2, b"s" * 8)
@@ -232,9 +232,9 @@ def test_attributes_in_strange_encodings(fields, expected):
     """Whatever protobuf let through can be asked without an error, and what looks like an attribute must be one."""
     for released in (False, True):
         batch = decode(raw_request(SMALL + fields))
+        (span,) = batch.spans
         if released:
             batch.release()
-        (span,) = batch.spans
         for name in ("k", "l", "\ufffd", "x"):
             assert span.attributes.get(name, "absent") == expected.get(name, "absent")
         assert dict(span.attributes) == expected

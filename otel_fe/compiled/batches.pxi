@@ -1,0 +1,427 @@
+# What a request held, by trace: its spans stay where they came, and become objects one by one, when somebody wants one.
+
+
+cdef struct Row:
+    Span span
+    int32_t origin  # which resource and scope are around it
+    int32_t next  # of the same trace; -1 for the last
+    int32_t made  # 1 + which of the objects it has become; 0 for none
+
+
+cdef struct Group:  # a trace
+    uint64_t high  # of its id
+    uint64_t low
+    int64_t size_bytes
+    int32_t first
+    int32_t last
+    int32_t count  # of its spans; 0 once it was taken out
+
+
+cdef struct Call:  # what was found out about the calls of one name in one scope
+    int32_t origin
+    int32_t answered
+    Bytes name
+    Py_ssize_t name_size
+
+
+cdef uint64_t _SECOND_SALT = int.from_bytes(os.urandom(8), "big") | 1
+
+
+@cython.final
+@cython.no_gc
+cdef class Batch:
+    """The spans of a request, by trace. In no cycle. All that it does may be done until `release`.
+
+    Objects for all spans would touch twice the memory, and after a pause, with all caches cold, touching memory is what takes time.
+    """
+
+    cdef bytes payload
+    cdef type kind
+    cdef object trace_kind
+    cdef _Texts names
+    cdef _Texts states
+    cdef list origins  # resource, scope, and the number of the `ResourceSpans`
+    cdef list heads
+    cdef Row *rows
+    cdef Py_ssize_t count
+    cdef Py_ssize_t room
+    cdef Py_ssize_t left  # without those of traces that were taken out
+    cdef Group *groups
+    cdef Py_ssize_t groups_count
+    cdef Py_ssize_t groups_room
+    cdef int32_t *places  # by hash of the trace's id: 1 + which group; open addressing, half full at the most
+    cdef int places_shift
+    cdef Call calls[LAST_CALLS]
+    cdef int calls_count
+
+    def __cinit__(self, bytes payload not None, type kind not None, trace_kind):
+        if not issubclass(kind, Head):
+            raise TypeError(f"{kind.__name__} is no Head")
+        self.payload, self.kind, self.trace_kind = payload, kind, trace_kind
+        self.names, self.states = _Texts(), _Texts()
+        self.origins, self.heads = [], []
+        self.room = 16 + PyBytes_GET_SIZE(payload) // 256
+        self.rows = <Row *>malloc(self.room * sizeof(Row))
+        self.grow_groups(64)
+        if self.rows == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.rows)
+        free(self.groups)
+        free(self.places)
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    cdef bint read(self, resources, scopes) except -1:
+        """Read the request; False where it is unusual."""
+        cdef Bytes p = <Bytes>PyBytes_AS_STRING(self.payload)
+        cdef Bytes end = p + PyBytes_GET_SIZE(self.payload)
+        cdef Bytes begin = NULL
+        cdef int number = 0
+        while p < end:
+            if self.is_full(number) or p[0] != 0x0A or not _next(&p, end, 0x0A, &begin, None):
+                return False
+            if not self.read_resource(begin, p, number, resources, scopes):
+                return False
+            number += 1
+        return True
+
+    cdef bint read_resource(self, Bytes start, Bytes end, int number, resources, scopes) except -1:
+        cdef Bytes p = start
+        cdef Bytes begin = NULL
+        cdef list frame = []
+        while p < end:
+            if not _next(&p, end, 0x12, &begin, frame):
+                return False
+        resource = resources[b"".join(frame)]
+        p = start
+        while p < end:
+            _next(&p, end, 0x12, &begin, None)
+            if begin != NULL and not self.read_scope(begin, p, resource, number, scopes):
+                return False
+        return True
+
+    cdef bint read_scope(self, Bytes p, Bytes end, resource, int number, scopes) except -1:
+        cdef Bytes begin = NULL
+        cdef list frame = []
+        cdef Py_ssize_t expected = 0
+        if self.is_full(number):
+            return False
+        while p < end:
+            if not _next(&p, end, 0x12, &begin, frame):
+                return False
+            if begin != NULL:
+                expected = self.read_span(begin, p, expected)
+                if expected < 0:
+                    return False
+        self.origins.append((resource, scopes[b"".join(frame)], number))
+        return True
+
+    cdef inline bint is_full(self, int resources) noexcept:
+        return resources + PyList_GET_SIZE(self.origins) >= MOST_ORIGINS
+
+    cdef Py_ssize_t read_span(self, Bytes begin, Bytes end, Py_ssize_t expected) except -2:
+        """Add a span, whose trace is expected to be a certain one; return which the next one's will be, -1 where it is unusual."""
+        cdef Bytes trace_id = NULL
+        cdef Row *row
+        cdef Group *group
+        cdef Py_ssize_t which
+        if self.count == self.room:
+            self.grow()
+        row = &self.rows[self.count]
+        if not _read(&row.span, &trace_id, begin, end, self.names, self.states):
+            return -1
+        row.origin, row.next, row.made = <int32_t>PyList_GET_SIZE(self.origins), -1, 0
+        which = self.group_of(_big(trace_id), _big(trace_id + 8), expected)
+        group = &self.groups[which]
+        if group.count:
+            self.rows[group.last].next = <int32_t>self.count
+        else:
+            group.first = <int32_t>self.count
+        group.last = <int32_t>self.count
+        group.count += 1
+        self.count += 1
+        self.left += 1
+        return which + 1
+
+    cdef Py_ssize_t group_of(self, uint64_t high, uint64_t low, Py_ssize_t expected) except -1:
+        """Return which trace has an id, a new one where there is none.
+
+        Scopes mostly have the same traces, in the same order, and those of one stand together.
+        """
+        cdef uint64_t place, mask
+        cdef Py_ssize_t which
+        if expected and self.is_of(expected - 1, high, low):
+            return expected - 1
+        if expected < self.groups_count and self.is_of(expected, high, low):
+            return expected
+        if self.groups_count == self.groups_room:
+            self.grow_groups(2 * self.groups_room)
+        mask = ((<uint64_t>1) << 64 - self.places_shift) - 1
+        place = self.place_of(high, low)
+        while self.places[place]:
+            which = self.places[place] - 1
+            if self.is_of(which, high, low):
+                return which
+            place = place + 1 & mask
+        which = self.groups_count
+        self.places[place] = <int32_t>(which + 1)
+        memset(&self.groups[which], 0, sizeof(Group))
+        self.groups[which].high, self.groups[which].low = high, low
+        self.groups_count += 1
+        return which
+
+    cdef inline bint is_of(self, Py_ssize_t which, uint64_t high, uint64_t low) noexcept:
+        return self.groups[which].low == low and self.groups[which].high == high
+
+    cdef inline uint64_t place_of(self, uint64_t high, uint64_t low) noexcept:
+        """Return where an id's place would be. Senders choose ids, and must not know which share one."""
+        return (high * _SALT + low * _SECOND_SALT) >> self.places_shift
+
+    cdef int grow(self) except -1:
+        cdef Row *more = <Row *>realloc(self.rows, 2 * self.room * sizeof(Row))
+        if more == NULL:
+            raise MemoryError
+        self.rows = more
+        self.room *= 2
+        return 0
+
+    cdef int grow_groups(self, Py_ssize_t room) except -1:
+        cdef Group *more
+        cdef Py_ssize_t which
+        cdef uint64_t place, mask
+        more = <Group *>realloc(self.groups, room * sizeof(Group))
+        if more == NULL:
+            raise MemoryError
+        self.groups, self.groups_room = more, room
+        free(self.places)
+        self.places_shift = 63
+        while <Py_ssize_t>1 << 64 - self.places_shift < 2 * room:
+            self.places_shift -= 1
+        mask = ((<uint64_t>1) << 64 - self.places_shift) - 1
+        self.places = <int32_t *>calloc(mask + 1, sizeof(int32_t))
+        if self.places == NULL:
+            raise MemoryError
+        for which in range(self.groups_count):
+            place = self.place_of(self.groups[which].high, self.groups[which].low)
+            while self.places[place]:
+                place = place + 1 & mask
+            self.places[place] = <int32_t>(which + 1)
+        return 0
+
+    # --- spans and traces as objects -----------------------------------------------------------------------------------
+
+    cdef inline object resource_of(self, Row *row):
+        return (<tuple>PyList_GET_ITEM(self.origins, row.origin))[0]
+
+    cdef inline str state_of(self, Row *row):
+        return self.states.read(row.span.at + row.span.state_at, row.span.state_size)
+
+    cdef object id_of(self, Group *group):
+        return (<object>group.high) << 64 | group.low
+
+    cdef Head head(self, Row *row, trace_id):
+        """Return a span as an object, always the same one."""
+        cdef Head head
+        cdef Span *span = &row.span
+        cdef tuple origin
+        if row.made:
+            return <Head>PyList_GET_ITEM(self.heads, row.made - 1)
+        origin = <tuple>PyList_GET_ITEM(self.origins, row.origin)
+        head = _made(self.kind)
+        head.hold(self.payload, span.at, span.size)
+        head.name = self.names.read(span.name, span.name_size)
+        head.trace_state = self.state_of(row)
+        head.resource, head.scope, head.trace_id = origin[0], origin[1], trace_id
+        head.span_id, head.parent_id = span.span_id, span.parent_id
+        head.start_ns, head.end_ns, head.kind, head.flags = span.start_ns, span.end_ns, span.kind, span.flags
+        head.status, head.has_status = span.status, span.has_status
+        head.pairs_at = span.pairs_at
+        self.heads.append(head)
+        row.made = <int32_t>PyList_GET_SIZE(self.heads)
+        return head
+
+    cdef object trace(self, Group *group):
+        """Return a trace as an object, another one every time."""
+        cdef Py_ssize_t i = group.first
+        trace_id = self.id_of(group)
+        trace = self.trace_kind(trace_id)
+        spans = trace.spans
+        while i >= 0:
+            spans.append(self.head(&self.rows[i], trace_id))
+            i = self.rows[i].next
+        trace.size_bytes = group.size_bytes
+        return trace
+
+    @property
+    def traces(self):
+        """Its traces, in the order in which they came."""
+        return Traces(self)
+
+    @property
+    def spans(self):
+        """All spans, trace by trace."""
+        return Spans(self)
+
+    @property
+    def accepted(self):
+        """How many those are."""
+        return self.left
+
+    @property
+    def rejected(self):
+        """None: a request where some would be is unusual."""
+        return 0
+
+    @property
+    def message(self):
+        """Nothing is to be told about those."""
+        return ""
+
+    @property
+    def trace_ids(self):
+        """The ids of its traces, in their order."""
+        cdef Py_ssize_t which
+        return [self.id_of(&self.groups[which]) for which in range(self.groups_count) if self.groups[which].count]
+
+    def take(self, trace_ids):
+        """Take the traces out that have these ids."""
+        cdef Py_ssize_t which
+        cdef Group *group
+        cdef set wanted = set(trace_ids)
+        cdef list taken = []
+        for which in range(self.groups_count):
+            group = &self.groups[which]
+            if group.count and self.id_of(group) in wanted:
+                taken.append(self.trace(group))
+                self.left -= group.count
+                group.count = 0
+        return taken
+
+    def parts(self):
+        """Return all spans as they stand: for each `ResourceSpans` a list of its scopes, each a list of spans."""
+        cdef Py_ssize_t which, i
+        cdef Group *group
+        cdef list scopes = [[] for _ in self.origins], resources = [], of_resource = []
+        cdef int number, last = -1
+        for which in range(self.groups_count):
+            group = &self.groups[which]
+            trace_id = self.id_of(group)
+            i = group.first if group.count else -1
+            while i >= 0:
+                self.head(&self.rows[i], trace_id)
+                i = self.rows[i].next
+        for i in range(self.count):
+            if self.rows[i].made:
+                scopes[self.rows[i].origin].append(<object>PyList_GET_ITEM(self.heads, self.rows[i].made - 1))
+        for (_, _, number), spans in zip(self.origins, scopes):
+            if number != last:
+                of_resource, last = [], number
+                resources.append(of_resource)
+            of_resource.append(spans)
+        return resources
+
+    def measure(self, dict sizes not None):
+        """Say how many bytes traces have, by their ids."""
+        cdef Py_ssize_t which
+        for which in range(self.groups_count):
+            self.groups[which].size_bytes = sizes.get(self.id_of(&self.groups[which]), 0)
+
+    def release(self):
+        """Let go of the request, and of what protobuf has parsed for whoever asked for attributes.
+
+        Spans that somebody else holds become their bytes alone; all others go.
+        """
+        cdef PyObject *each
+        cdef Head head
+        cdef Py_ssize_t i
+        for i in range(PyList_GET_SIZE(self.heads)):
+            each = PyList_GET_ITEM(self.heads, i)
+            if Py_REFCNT(each) > 1:
+                head = <Head>each
+                head.own()
+                if head.made is not None:
+                    head.made.head = head.made.pairs = None
+        self.count = self.groups_count = 0
+        self.heads, self.origins = [], []
+        self.payload = b""
+
+    # --- calls ---------------------------------------------------------------------------------------------------------
+
+    cdef int answered(self, Row *row, dict databases) except -2:
+        """Return whether a span is a call of a database, which sends no spans of its own; -1 where that is not known."""
+        cdef Span *span = &row.span
+        cdef Call *call
+        cdef PyObject *known
+        cdef int i
+        for i in range(min(self.calls_count, LAST_CALLS)):
+            call = &self.calls[i]
+            if call.origin == row.origin and call.name_size == span.name_size:
+                if not memcmp(call.name, span.name, span.name_size):
+                    return call.answered
+        scope = (<tuple>PyList_GET_ITEM(self.origins, row.origin))[1]
+        known = PyDict_GetItem(databases, (scope, self.names.read(span.name, span.name_size)))
+        call = &self.calls[self.calls_count % LAST_CALLS]
+        self.calls_count += 1
+        call.origin, call.name, call.name_size = row.origin, span.name, span.name_size
+        call.answered = -1 if known == NULL else <object>known is True
+        return call.answered
+
+
+@cython.final
+@cython.no_gc
+cdef class Spans:
+    """The spans of a batch, trace by trace; those who are handed them either ask for objects or know better."""
+
+    cdef Batch batch
+
+    def __cinit__(self, Batch batch not None):
+        self.batch = batch
+
+    def __iter__(self):
+        return iter([span for trace in Traces(self.batch) for span in trace.spans])
+
+
+@cython.final
+@cython.no_gc
+cdef class Traces:
+    """The traces of a batch."""
+
+    cdef Batch batch
+
+    def __cinit__(self, Batch batch not None):
+        self.batch = batch
+
+    cdef list made(self):
+        cdef Py_ssize_t which
+        cdef Batch batch = self.batch
+        return [batch.trace(&batch.groups[which]) for which in range(batch.groups_count) if batch.groups[which].count]
+
+    def __iter__(self):
+        return iter(self.made())
+
+    def __len__(self):
+        cdef Py_ssize_t which
+        return sum([1 for which in range(self.batch.groups_count) if self.batch.groups[which].count])
+
+    def __getitem__(self, index):
+        return self.made()[index]
+
+
+def batch_of(bytes payload not None, resources, scopes, type kind not None, trace_kind):
+    """Return what an encoded `ExportTraceServiceRequest` holds; None where anything is unusual.
+
+    Args:
+        payload: The request.
+        resources: By what a `ResourceSpans` has beside its scopes, encoded.
+        scopes: By what a `ScopeSpans` has beside its spans, encoded.
+        kind: What to make of a span: a class below `Head`.
+        trace_kind: Makes a trace, given its id.
+
+    Raises:
+        UnicodeDecodeError: That is unusual, too.
+        WireError: As `resources` and `scopes` do.
+    """
+    batch = Batch(payload, kind, trace_kind)
+    return batch if batch.read(resources, scopes) else None
