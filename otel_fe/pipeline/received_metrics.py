@@ -48,14 +48,14 @@ class ReceivedMetrics(DerivedMetrics):
             if counter is not None and series is not self._overflow:  # there values go that may never come twice
                 counter.learn(span, series)
 
-    def offer_spans(self, trace_id: int, spans: list[SpanView]) -> None:
-        """Offer extractions of a trace that is kept as exemplars."""
+    def offer_spans(self, spans: Iterable[SpanView]) -> None:
+        """Offer extractions of traces that are kept as exemplars."""
         counter = self._counter
         for span in spans:
             series: Series | None = None if counter is None else counter.find(span)
             if series is None:
                 series = self.series_of(figures_of(span))
-            self._offer(series, max(0, span.end_ns - span.start_ns), span.end_ns, trace_id, span.span_id)
+            self._offer(series, max(0, span.end_ns - span.start_ns), span.end_ns, span.trace_id, span.span_id)
 
 
 def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:

@@ -80,13 +80,13 @@ def test_extractions_are_counted_alike(batches, most_series, most_resources, by_
         for batch in batches:
             spans = Decoder().decode(request(batch)).spans
             found.record(spans if by_batch else list(spans))
-            found.offer(7, list(spans)[1::2])
+            found.offer(list(spans)[1::2])
         with plain():
             expected = Derived(HandClock(), random.Random(1).randrange)
             for batch in batches:
                 spans = list(Decoder().decode(request(batch)).spans)
                 expected.record(spans)
-                expected.offer(7, spans[1::2])
+                expected.offer(spans[1::2])
     assert everything(found) == everything(expected)
 
 
@@ -186,14 +186,14 @@ def test_spans_of_several_resources_are_counted_with_their_own():
         services = [(1, encoded_span(start_ns=9, end_ns=7)), (2, encoded_span(end_ns=5)), (1, encoded_span(end_ns=3))]
         spans = list(Decoder().decode(request(services)).spans)
         one.record(spans)
-        one.offer(7, spans)
+        one.offer(spans)
     found = [series for source in one._sources.values() for series in source.metrics.all_series()]
     assert [(series.duration.count, series.duration.total, series.duration.most) for series in found] == [
         (2, 10, 5),
         (4, 6, 3),
     ]
     assert [[exemplar.value for exemplar in series.duration.exemplars if exemplar] for series in found] == [[5], [3]]
-    one.offer(7, spans[:1])
+    one.offer(spans[:1])
     assert [exemplar.value for exemplar in found[1].duration.exemplars if exemplar] == [0]
 
 

@@ -190,6 +190,6 @@ class PipelineBuilder:
         before = {c: None for routes in parts.routes.values() for route in routes.values() for c in route.connected}
         for sampled in parts.sampled:
             for connected in before:
-                sampled.on_kept.append(connected.offer_kept)
+                sampled.offered_to.append(connected.connector.offer)
             if parts.own_metrics_to:
-                sampled.on_kept.append(parts.derived.offer_kept)
+                sampled.offered_to.append(parts.derived.offer)

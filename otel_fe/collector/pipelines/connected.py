@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.pipelines.plain import PlainPipeline
     from otel_fe.config.span_metrics import SpanMetrics
-    from otel_fe.model.decision import Decision
     from otel_fe.model.metric import ResourceMetrics
-    from otel_fe.model.span import SpanView
 
 
 class Connected:
@@ -34,10 +32,6 @@ class Connected:
         self.settings = settings
         self.connector = SpanMetricsConnector(settings, clock, drawing(random.random), instance_id)
         self._flushed_ns = clock.monotonic_ns()
-
-    def offer_kept(self, _trace_id: int, spans: Sequence[SpanView], _decision: Decision) -> None:
-        """Offer spans of a kept trace as exemplars: see `OnKept`."""
-        self.connector.offer(spans)
 
     @property
     def due_ns(self) -> int:

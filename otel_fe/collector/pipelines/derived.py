@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.wire.origins import WireResource
-    from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
 
 _RESOURCES: Final = 500
@@ -74,14 +73,10 @@ class Derived:
         """Count those of the spans that are extractions which nobody has counted."""
         record(spans, self._metrics_of)
 
-    def offer(self, trace_id: int, spans: Iterable[SpanView]) -> None:
-        """Offer spans of a kept trace as exemplars."""
+    def offer(self, spans: Iterable[SpanView]) -> None:
+        """Offer spans of kept traces as exemplars."""
         for metrics, extractions in uncounted(spans, self._metrics_of):
-            metrics.offer_spans(trace_id, extractions)
-
-    def offer_kept(self, trace_id: int, spans: Iterable[SpanView], _decision: Decision) -> None:
-        """Offer them: see `OnKept`."""
-        self.offer(trace_id, spans)
+            metrics.offer_spans(extractions)
 
     def collect(self) -> bytes:
         """Return all metrics as an `ExportMetricsServiceRequest`; empty where there was no extraction."""

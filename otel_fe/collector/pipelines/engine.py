@@ -180,8 +180,8 @@ class Engine:
         """Offer exemplars where nothing samples, so that all of them can be found."""
         for connected in route.connected:
             connected.connector.offer(batch.spans)
-        for trace in batch.traces if route.derives else ():
-            self.parts.derived.offer(trace.trace_id, trace.spans)
+        if route.derives:
+            self.parts.derived.offer(batch.spans)
 
     def successor(self, now: Callable[[], Engine]) -> Engine | None:
         """Return the engine that has taken this one's place; None where this one has come to its end.

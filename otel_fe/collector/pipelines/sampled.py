@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.pipelines.gathering import Gathering
@@ -15,7 +16,7 @@ from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.tail_sampler import TailSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
@@ -68,9 +69,12 @@ class SampledPipeline:
         """Connectors at its end, which count what is kept, by its weight."""
         self.on_kept: list[OnKept] = []
         """What else wants to know of kept spans: their trace's id, the spans, the decision."""
+        self.offered_to: list[Callable[[Iterable[SpanView]], None]] = []
+        """Take kept spans for exemplars; those of all traces of a request at once, which costs a third."""
         self.earlier_records: list[DecisionRecords] = []
         """Decisions of the samplers before this one, newest first."""
         self._clock = clock
+        self._to_offer: list[Sequence[SpanView]] = []
         self._gathering: Gathering[Kept] = Gathering(batch, 0 if at_once or batch is not None else _PAUSE_NS)
 
     # --- under the engine's lock ---------------------------------------------------------------------------------------
@@ -97,7 +101,9 @@ class SampledPipeline:
         self.sampler.close()
 
     def take_due(self, now_ns: int, *, all_of_it: bool = False) -> list[Kept]:
-        """Take what is kept and due to be sent."""
+        """Take what is kept and due to be sent; what is kept is an exemplar before that."""
+        if self._to_offer:
+            self._offer()
         return self._gathering.take() if all_of_it else self._gathering.take_due(now_ns)
 
     @property
@@ -136,9 +142,17 @@ class SampledPipeline:
             for connector in self.behind:
                 connector.record(weighted)
                 connector.offer(weighted)
+        if self.offered_to:
+            self._to_offer.append(spans)
         for told in self.on_kept:
             told(trace_id, spans, decision)
         return ""
+
+    def _offer(self) -> None:
+        spans = list(chain.from_iterable(self._to_offer))
+        self._to_offer = []
+        for offer in self.offered_to:
+            offer(spans)
 
     # --- without it ----------------------------------------------------------------------------------------------------
 
