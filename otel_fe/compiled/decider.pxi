@@ -2,10 +2,17 @@
 
 
 cdef enum:
-    BY_DURATION, BY_STATUS, BY_FLAGS, BY_COUNT, BY_HASH
+    BY_DURATION, BY_STATUS, BY_FLAGS, BY_COUNT, BY_HASH, BY_NOTHING
 
 
-cdef dict _RULES = {"duration": BY_DURATION, "status": BY_STATUS, "flags": BY_FLAGS, "count": BY_COUNT, "hash": BY_HASH}
+cdef dict _RULES = {
+    "duration": BY_DURATION,
+    "status": BY_STATUS,
+    "flags": BY_FLAGS,
+    "count": BY_COUNT,
+    "hash": BY_HASH,
+    "nothing": BY_NOTHING,
+}
 
 
 cdef struct Rule:
@@ -36,7 +43,7 @@ cdef class Decider:
 
     Args:
         rules: What each policy samples, in the order in which they are asked: what it looks at (`duration`, `status`, `flags`,
-            `count`, `hash`), the least and the most of it, or the bits; the salted hash to begin with.
+            `count`, `hash`, `nothing`), the least and the most of it, or the bits; the salted hash to begin with.
         decided: Returns the decision, given by the bits of a number which policies sample a trace.
         record: Takes what is decided, packed: id (two numbers), duration, statuses, flags, count of spans, time, the bits of the
             policies that sample it, and what each saw; 64 bits each. As objects, it would be a thousand bytes for every trace.
@@ -141,6 +148,8 @@ cdef class Decider:
             else:
                 if rule.by == BY_HASH:
                     value = _hash(rule.salted, sums.high, sums.low)
+                elif rule.by == BY_NOTHING:
+                    value = 0
                 else:
                     value = sums.duration_ns if rule.by == BY_DURATION else sums.count
                 if rule.least <= value <= rule.most:

@@ -15,7 +15,7 @@ from otel_fe.pipeline.tail_sampler import TailSampler
 from tests.corpus.wire import encode
 from tests.properties.traffic import RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
 
-RULED = ("error", "slow", "between", "share", "salted", "flags", "count")
+RULED = ("all", "error", "slow", "between", "share", "salted", "flags", "count")
 """Policies that go by rules."""
 NAMES = st.lists(st.sampled_from(RULED), min_size=1, max_size=4, unique=True)
 

@@ -54,6 +54,7 @@ SPANS = st.builds(
 )
 
 POLICIES = {
+    "all": "{type: always_sample}",
     "error": "{type: status_code, status_code: {status_codes: [ERROR]}}",
     "slow": "{type: latency, latency: {threshold_ms: 99}}",
     "between": "{type: latency, latency: {threshold_ms: 10, upper_threshold_ms: 400}}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe.model.vote import YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.rule import Rule
 
 if TYPE_CHECKING:
     from otel_fe.pipeline.received import ReceivedTrace
@@ -19,6 +20,11 @@ class AlwaysSampleEvaluator(Evaluator):
     def evaluate(self, trace: ReceivedTrace) -> Vote:  # noqa: ARG002 whatever it is
         """Vote for it."""
         return YES
+
+    @property
+    def rule(self) -> Rule:
+        """No bounds."""
+        return Rule("nothing", 0)
 
     def describe(self, seen: object) -> str:  # noqa: ARG002
         """Say so."""

@@ -19,7 +19,7 @@ class Rule(NamedTuple):
     """What a policy samples of traces that do not say how they were sampled before: numbers for `compiled`."""
 
     by: str
-    """What it looks at: `duration` in ns, `status` and `flags` (their bits), `count` of spans, `hash` of the id."""
+    """What it looks at: `duration` in ns, `status` and `flags` (their bits), `count` of spans, `hash` of the id, or `nothing`."""
     least: int
     """From what it samples; of bits, those of which one must be set."""
     most: int = MOST
@@ -38,4 +38,4 @@ class Rule(NamedTuple):
     def vote(self, seen: int, *, sampled: bool) -> Vote:
         """Return the policy's vote, given what it saw and whether it samples that."""
         chance = self.chance if self.by == "hash" else ALWAYS if sampled else NEVER
-        return (SAMPLED if sampled else NOT_SAMPLED), chance, seen
+        return (SAMPLED if sampled else NOT_SAMPLED), chance, None if self.by == "nothing" else seen
