@@ -17,6 +17,7 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
     remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
     decider.pxi      Decider          whole traces -> their decisions       pipeline/ruled.py
+    runs.pxi         runs             kept spans -> as they leave           collector/wire/encode.py
 
 One module of several files: what they share, they call as C does.
 """
@@ -204,3 +205,4 @@ include "figures.pxi"
 include "traces.pxi"
 include "remembered.pxi"
 include "decider.pxi"
+include "runs.pxi"

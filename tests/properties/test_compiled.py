@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from otel_fe import compiled, semconv
 from otel_fe.collector.wire.batch import Batch
 from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.encode import encode as encode_kept
 from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.settings import PREFIX, Settings
+from otel_fe.model.decision import Decision
 from otel_fe.model.randomness import fnv1a, hash_of, plain_hash_of
 from otel_fe.model.span import Span
 from otel_fe.pipeline import extractions
@@ -137,6 +139,33 @@ def test_a_trace_adds_up_alike(request):
                 whole = received.whole
                 sums.append((whole, *(getattr(received, name) for name in ReceivedTrace.__slots__ if name != "_told")))
         assert all(one == sums[0] for one in sums)
+
+
+@needs_it
+@given(REQUESTS, st.sampled_from([None, 0, 1 << 55]), st.booleans(), st.booleans())
+def test_kept_spans_leave_alike(request, threshold, released, record_policy):
+    """Byte for byte."""
+    decision = Decision(sampled=True, reason="slow", threshold=threshold)
+    batch = Decoder().decode(request.SerializeToString())
+    kept = [(trace.spans, decision) for trace in batch.traces]
+    if released:
+        batch.release()
+    found = list(encode_kept(kept, maximum_bytes=1 << 30, record_policy=record_policy))
+    with plain():
+        assert list(encode_kept(kept, maximum_bytes=1 << 30, record_policy=record_policy)) == found
+
+
+@needs_it
+def test_spans_that_stand_together_leave_in_one_run():
+    """As many as have room in it; each alone where something is added that not all have."""
+    spans = list(Decoder().decode(encode([Span(1, n + 1, name="x" * 200) for n in range(10)])).spans)
+    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 1 << 20)] == [10]
+    size = len(spans[0].raw) + 3
+    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 4 * size)] == [4, 4, 2]
+    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 5)] == [1] * 10
+    spans[3].trace_state = "a=b"
+    assert [run[2] for run in compiled.spans.runs(spans, b"", lambda span: span, 1 << 20)][1:2] == [spans[3]]
+    assert [run[3] for run in compiled.spans.runs(spans, None, lambda _: b"", 1 << 20)] == [1] * 10
 
 
 @given(IDS, st.text(max_size=10))

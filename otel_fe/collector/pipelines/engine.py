@@ -14,7 +14,7 @@ from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.pipelines.routes import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.encode import Request
+from otel_fe.collector.wire.encode import Request, run_of
 from otel_fe.collector.wire.responses import Outcome
 
 if TYPE_CHECKING:
@@ -259,5 +259,5 @@ def encoded(traces: Sequence[Trace]) -> bytes:
     request = Request()
     for trace in traces:
         for span in trace.spans:
-            request.add(span, span.raw)
+            request.add(run_of(span))
     return request.encode()

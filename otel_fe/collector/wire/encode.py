@@ -13,6 +13,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import compiled
 from otel_fe.collector.wire.fields import DELIMITED, delimited, delimited_head, without
 from otel_fe.model import trace_state
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
 
     Kept = tuple[Sequence[WireSpan], Decision]
+    Run = tuple[WireResource, WireScope, bytes, int]
+    """What is around spans; they themselves, encoded, each with tag and length; how many."""
 
 POLICY: Final = "tailsampling.policy"
 """The name under which the Collector records the policy that sampled a trace; it does so on the scope."""
 MAXIMUM_BYTES: Final = 4 << 20
 """What gRPC servers accept unless they are told otherwise."""
 
+_RUNS: Final = 8
+"""In a request, at least: what is left of one in which the next run has no room is sent, too."""
 _UNBOUNDED: Final = sys.maxsize
 _RESOURCE_SPANS: Final = 1
 _SCOPE_SPANS: Final = 2
@@ -54,18 +59,17 @@ class Request:
     def __init__(self) -> None:
         self._resources: dict[WireResource, dict[WireScope, list[bytes]]] = {}
         self._resource: WireResource | None = None
-        """Of the last span, like the two below: those that stand together mostly share them."""
+        """Of the last run, like the two below: those that stand together mostly share them."""
         self._scope: WireScope | None = None
         self._members: list[bytes] = []
         self._size_bytes = 0
         """As which it will be encoded, at most."""
         self.spans = 0
 
-    def add(self, span: WireSpan, encoded: bytes, maximum_bytes: int = _UNBOUNDED) -> bool:
-        """Add a span, encoded as it shall leave; False, and nothing is done, where the request would be too large with it."""
-        head = _head(len(encoded))
-        size = self._size_bytes + len(head) + len(encoded)
-        resource, scope = span.resource, span.scope
+    def add(self, run: Run, maximum_bytes: int = _UNBOUNDED) -> bool:
+        """Add spans; False, and nothing is done, where the request would be too large with them."""
+        resource, scope, encoded, spans = run
+        size = self._size_bytes + len(encoded)
         stays = scope is self._scope and resource is self._resource
         if not stays:
             scopes = self._resources.get(resource)
@@ -78,9 +82,9 @@ class Request:
         if not stays:
             self._resource, self._scope = resource, scope
             self._members = self._resources.setdefault(resource, {}).setdefault(scope, [])
-        self._members += (head, encoded)
+        self._members.append(encoded)
         self._size_bytes = size
-        self.spans += 1
+        self.spans += spans
         return True
 
     def encode(self) -> bytes:
@@ -91,12 +95,6 @@ class Request:
             parts += [delimited(_SCOPE_SPANS, b"".join((scope.frame, *members))) for scope, members in scopes.items()]
             written.append(delimited(_RESOURCE_SPANS, b"".join(parts)))
         return b"".join(written)
-
-
-@functools.lru_cache(1_024)
-def _head(size: int) -> bytes:
-    """Return the tag and the length in front of a span."""
-    return delimited_head(_SPANS, size)
 
 
 def encode(
@@ -113,14 +111,39 @@ def encode(
     """
     request = Request()
     for spans, decision in kept:
-        for span in spans:
-            encoded = stamped(span, decision, record_policy=record_policy)
-            if not request.add(span, encoded, maximum_bytes):
+        for run in _runs(spans, decision, maximum_bytes // _RUNS, record_policy=record_policy):
+            if not request.add(run, maximum_bytes):
                 yield request.encode(), request.spans
                 request = Request()
-                request.add(span, encoded)
+                request.add(run)
     if request.spans:
         yield request.encode(), request.spans
+
+
+def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, record_policy: bool) -> Iterable[Run]:
+    """Return spans as they leave, those of one scope that stand together in one run of at most so many bytes, unless it is one."""
+
+    def single(span: WireSpan) -> bytes:
+        encoded = stamped(span, decision, record_policy=record_policy)
+        return _head(len(encoded)) + encoded
+
+    if compiled.spans is None:
+        return [(span.resource, span.scope, single(span), 1) for span in spans]
+    stamp = None if record_policy else _stamp("", decision.threshold) or b""
+    found: list[Run] = compiled.spans.runs(spans, stamp, single, maximum_bytes)
+    return found
+
+
+def run_of(span: WireSpan) -> Run:
+    """Return a span as it came."""
+    raw = span.raw
+    return span.resource, span.scope, _head(len(raw)) + raw, 1
+
+
+@functools.lru_cache(1_024)
+def _head(size: int) -> bytes:
+    """Return the tag and the length in front of a span."""
+    return delimited_head(_SPANS, size)
 
 
 def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) -> bytes:
