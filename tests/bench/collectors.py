@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from tests.bench.bed import BYTECODE
 from tests.bench.rounds import Spread, note
 from tests.real.collector import build_collector
-from tests.real.go import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ REQUESTS = 600
 _FEW_REQUESTS = 10
 REQUESTS_PER_S = 40
 """500 spans each: 20 000 spans a second."""
-_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
-"""A Python that may not keep it, as where images are built, compiles at each start, which takes 5 MiB at the peak."""
 DECISION_WAIT_S = 30
 """The Collector's default."""
 _POLICIES = f"""
@@ -196,7 +194,7 @@ def _started(
         stdout=output,
         stderr=output if output is not subprocess.PIPE else None,
         text=True,
-        env={**os.environ, "GOMAXPROCS": "1", **_BYTECODE},
+        env={**os.environ, "GOMAXPROCS": "1", **BYTECODE},
     )
     stack.callback(process.wait)
     stack.callback(process.kill)
