@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.remembered import key_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def explained(
 
 def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[str, Any]:
     sampler = pipeline.sampler
-    pending = sampler._open.get(trace_id)
+    pending = sampler._open.get(trace_key(trace_id))
     if pending is not None:
         return {"state": PENDING, "spans": len(pending.spans), "waiting_s": (now_ns - pending.arrived_ns) / 1e9}
     for records in (sampler.records, *pipeline.earlier_records):

@@ -9,7 +9,8 @@ cdef struct Row:
 
 
 cdef struct Group:  # a trace
-    uint64_t high  # of its id
+    Bytes id  # where it stands in the request
+    uint64_t high  # of it
     uint64_t low
     int64_t size_bytes
     int32_t first
@@ -133,7 +134,7 @@ cdef class Batch:
         if not _read(&row.span, &trace_id, begin, end, self.names, self.states):
             return -1
         row.origin, row.next, row.made = <int32_t>PyList_GET_SIZE(self.origins), -1, 0
-        which = self.group_of(_big(trace_id), _big(trace_id + 8), expected)
+        which = self.group_of(trace_id, expected)
         group = &self.groups[which]
         if group.count:
             self.rows[group.last].next = <int32_t>self.count
@@ -145,12 +146,12 @@ cdef class Batch:
         self.left += 1
         return which + 1
 
-    cdef Py_ssize_t group_of(self, uint64_t high, uint64_t low, Py_ssize_t expected) except -1:
+    cdef Py_ssize_t group_of(self, Bytes trace_id, Py_ssize_t expected) except -1:
         """Return which trace has an id, a new one where there is none.
 
         Scopes mostly have the same traces, in the same order, and those of one stand together.
         """
-        cdef uint64_t place, mask
+        cdef uint64_t high = _big(trace_id), low = _big(trace_id + 8), place, mask
         cdef Py_ssize_t which
         if expected and self.is_of(expected - 1, high, low):
             return expected - 1
@@ -168,7 +169,7 @@ cdef class Batch:
         which = self.groups_count
         self.places[place] = <int32_t>(which + 1)
         memset(&self.groups[which], 0, sizeof(Group))
-        self.groups[which].high, self.groups[which].low = high, low
+        self.groups[which].id, self.groups[which].high, self.groups[which].low = trace_id, high, low
         self.groups_count += 1
         return which
 
@@ -220,6 +221,10 @@ cdef class Batch:
 
     cdef object id_of(self, Group *group):
         return (<object>group.high) << 64 | group.low
+
+    cdef inline bytes key_of(self, Group *group):
+        """Return what dictionaries have a trace under: the bytes of its id."""
+        return PyBytes_FromStringAndSize(<const char *>group.id, 16)
 
     cdef Head head(self, Row *row, trace_id):
         """Return a span as an object, always the same one."""
@@ -279,54 +284,44 @@ cdef class Batch:
         """Nothing is to be told about those."""
         return ""
 
-    @property
-    def trace_ids(self):
-        """The ids of its traces, in their order."""
-        cdef Py_ssize_t which
-        return [self.id_of(&self.groups[which]) for which in range(self.groups_count) if self.groups[which].count]
-
-    def take(self, trace_ids):
-        """Take the traces out that have these ids."""
+    def take(self, uint64_t worker, uint64_t workers):
+        """Take the traces out that one of several workers decides."""
         cdef Py_ssize_t which
         cdef Group *group
-        cdef set wanted = set(trace_ids)
         cdef list taken = []
+        if not workers:
+            raise ValueError("there are no workers")
         for which in range(self.groups_count):
             group = &self.groups[which]
-            if group.count and self.id_of(group) in wanted:
+            if group.count and (group.high ^ group.low) % workers == worker:
                 taken.append(self.trace(group))
                 self.left -= group.count
                 group.count = 0
         return taken
 
-    def parts(self):
-        """Return all spans as they stand: for each `ResourceSpans` a list of its scopes, each a list of spans."""
-        cdef Py_ssize_t which, i
-        cdef Group *group
-        cdef list scopes = [[] for _ in self.origins], resources = [], of_resource = []
-        cdef int number, last = -1
-        for which in range(self.groups_count):
-            group = &self.groups[which]
-            trace_id = self.id_of(group)
-            i = group.first if group.count else -1
-            while i >= 0:
-                self.head(&self.rows[i], trace_id)
-                i = self.rows[i].next
-        for i in range(self.count):
-            if self.rows[i].made:
-                scopes[self.rows[i].origin].append(<object>PyList_GET_ITEM(self.heads, self.rows[i].made - 1))
-        for (_, _, number), spans in zip(self.origins, scopes):
-            if number != last:
-                of_resource, last = [], number
-                resources.append(of_resource)
-            of_resource.append(spans)
-        return resources
-
-    def measure(self, dict sizes not None):
-        """Say how many bytes traces have, by their ids."""
+    def measure(self):
+        """Count the bytes of each trace, with its part of what is around its spans."""
         cdef Py_ssize_t which
         for which in range(self.groups_count):
-            self.groups[which].size_bytes = sizes.get(self.id_of(&self.groups[which]), 0)
+            self.groups[which].size_bytes = self.size_of(&self.groups[which])
+
+    cdef int64_t size_of(self, Group *group) except -1:
+        """Return how many those are. The spans of a scope stand together, and so do the scopes of a resource."""
+        cdef int64_t size = 0, of_scope = 0
+        cdef int32_t number = -1, origin = -1
+        cdef Py_ssize_t i = group.first
+        cdef Row *row
+        while i >= 0:
+            row = &self.rows[i]
+            if row.origin != origin:
+                resource, scope, of_resource = <tuple>PyList_GET_ITEM(self.origins, row.origin)
+                size += _framed(of_scope) if origin >= 0 else 0
+                if <int32_t>of_resource != number:
+                    size += <int64_t>resource.size_bytes
+                origin, number, of_scope = row.origin, of_resource, scope.size_bytes
+            of_scope += _framed(row.span.size + (0 if row.span.parent_id else 2) + (0 if row.span.has_status else 2))
+            i = row.next
+        return size + _framed(of_scope)
 
     def release(self):
         """Let go of the request, and of what protobuf has parsed for whoever asked for attributes.
@@ -367,6 +362,16 @@ cdef class Batch:
         call.origin, call.name, call.name_size = row.origin, span.name, span.name_size
         call.answered = -1 if known == NULL else <object>known is True
         return call.answered
+
+
+cdef inline int64_t _framed(int64_t size) noexcept:
+    """Return the bytes of a field of so many, with its tag and its length."""
+    cdef int64_t rest = size >> 7
+    size += 2
+    while rest:
+        rest >>= 7
+        size += 1
+    return size
 
 
 @cython.final

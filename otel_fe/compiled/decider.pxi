@@ -76,7 +76,7 @@ cdef class Decider:
 
         Args:
             traces: Those of a batch; of any others, none can be.
-            opened: Those that are waited for, by id.
+            opened: Those that are waited for, by the bytes of their ids.
             remembered: Those that have been decided.
             databases: Whether spans are calls of databases, by scope and name.
             most_bytes: How large a trace may be; 0 for any size.
@@ -107,7 +107,7 @@ cdef class Decider:
             if (
                 limit and group.size_bytes > limit
                 or not _summed(batch, group, sums)
-                or PyDict_Size(opened) and batch.id_of(group) in opened
+                or PyDict_Size(opened) and batch.key_of(group) in opened
                 or remembered.get(key) is not None
                 or not _whole(batch, group, databases)
             ):

@@ -11,6 +11,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.shown_value import shown
 from otel_fe.dashboard.waterfall import waterfall
+from otel_fe.model.id_keys import span_key
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.stored import Stored
@@ -29,7 +30,7 @@ def trace_view(stored: Stored, trace_id: str) -> dict[str, Any]:
     kept = stored.reader.traces.by_id(number)
     record = None if kept is None or not kept.record else dict(kept.record)
     record = record or stored.reader.decisions.of(number)
-    splits = {} if kept is None else {one.span_id: one.split for one in kept.extractions if one.split}
+    splits = {} if kept is None else {span_key(one.span_id): one.split for one in kept.extractions if one.split}
     extractions = [] if kept is None else [one for one in kept.extractions if one.feature_set is not None]
     slowest = max(extractions, key=lambda one: one.duration_ns, default=None)
     return {

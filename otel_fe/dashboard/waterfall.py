@@ -59,12 +59,12 @@ class SpanRow:
     attributes: tuple[tuple[str, str], ...]
 
 
-def waterfall(spans: bytes, splits: Mapping[int, Mapping[str, int]]) -> tuple[SpanRow, ...]:
+def waterfall(spans: bytes, splits: Mapping[bytes, Mapping[str, int]]) -> tuple[SpanRow, ...]:
     """Return the rows of a trace, parents before their children, those of one parent by their start.
 
     Args:
         spans: An encoded `TracesData`; what cannot be read has no rows.
-        splits: By an extraction's span id, where its time went.
+        splits: By an extraction's `span_key`, where its time went.
     """
     try:
         request = TracesData.FromString(spans)
@@ -108,11 +108,11 @@ def _in_order(members: Mapping[bytes, tuple[Any, str]]) -> Iterable[tuple[bytes,
 
 
 def _row(
-    span: Any, service: str, depth: int, begin: int, length: int, splits: Mapping[int, Mapping[str, int]]
+    span: Any, service: str, depth: int, begin: int, length: int, splits: Mapping[bytes, Mapping[str, int]]
 ) -> SpanRow:
     attributes = {pair.key: pair.value for pair in span.attributes}
     start, end = span.start_time_unix_nano, max(span.end_time_unix_nano, span.start_time_unix_nano)
-    split = splits.get(int.from_bytes(span.span_id, "big"), {})
+    split = splits.get(span.span_id, {})
     return SpanRow(
         span.span_id.hex(),
         span.name,

@@ -72,11 +72,13 @@ class Assembler:
         self._deliver = deliver
         self._count = count
         """Takes every span once it has ended and its trace is decided, before it is kept or not."""
-        self._open: dict[int, LocalTrace] = {}
+        self._open: dict[bytes, LocalTrace] = {}
+        """By `trace_key`."""
         self._complete: deque[LocalTrace] = deque()
         """Complete and waiting for company; still open to spans that start after all."""
-        self._kept: dict[int, Decision] = {}
-        self._kept_order: deque[int] = deque()
+        self._kept: dict[bytes, Decision] = {}
+        """By `trace_key`."""
+        self._kept_order: deque[bytes] = deque()
 
     def started(self, trace_id: int, parent: LocalTrace | None, entry: str | None, *, root: bool) -> LocalTrace:
         """Note that a span has started; return the local trace that it belongs to, to be handed back at its end.
@@ -90,11 +92,12 @@ class Assembler:
         while True:
             trace = parent
             if trace is None:
-                trace = self._open.get(trace_id)
+                key = trace_id.to_bytes(16, "big")  # `trace_key`, less a call
+                trace = self._open.get(key)
                 if trace is None:
                     if len(self._open) >= self._limits.max_open_traces:
                         self._evict_oldest("open_traces")
-                    trace = self._open.setdefault(trace_id, LocalTrace(trace_id, entry))
+                    trace = self._open.setdefault(key, LocalTrace(trace_id, entry, key))
             with trace.lock:
                 if trace.decided:
                     if parent is not None:
@@ -250,12 +253,12 @@ class Assembler:
 
     def _conclude(self, trace: LocalTrace, why: str, decision: Decision) -> None:
         """Carry a decision out. Roots of a trace that was kept before follow it."""
-        trace_id = trace.trace_id
-        decision = (self._kept.get(trace_id) or decision) if trace.spans else NOT_SAMPLED
+        key = trace.key
+        decision = (self._kept.get(key) or decision) if trace.spans else NOT_SAMPLED
         if decision.sampled:
-            self._remember(trace_id, decision)
+            self._remember(key, decision)
         trace.decision = decision
-        self._open.pop(trace_id, None)
+        self._open.pop(key, None)
         if self._count is not None:
             self._count(trace.spans)
         counters = self._counters
@@ -275,13 +278,13 @@ class Assembler:
         trace.spans = []
         trace.candidates = []
 
-    def _remember(self, trace_id: int, decision: Decision) -> None:
-        if trace_id not in self._kept:
+    def _remember(self, key: bytes, decision: Decision) -> None:
+        if key not in self._kept:
             # The order is kept beside the dictionary: finding its first key costs more with every one deleted there.
-            self._kept_order.append(trace_id)
+            self._kept_order.append(key)
             if len(self._kept_order) > self._limits.max_remembered_decisions:
                 self._kept.pop(self._kept_order.popleft(), None)
-        self._kept[trace_id] = decision
+        self._kept[key] = decision
 
     def _late(self, trace: LocalTrace, span: object) -> None:
         # Without a decision, the thread that has just set `decided` is still at it: not sampled then, as most are.

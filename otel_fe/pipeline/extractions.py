@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled, semconv
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.model.id_keys import span_key
 from otel_fe.model.span import CLIENT, PRODUCER
 from otel_fe.pipeline.attribution import CAUSES, attribute
 from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
@@ -93,14 +94,14 @@ def split_of(span: SpanView, trace: Iterable[SpanView]) -> dict[str, int]:
 
 def calls_below(span: SpanView, trace: Iterable[SpanView]) -> list[SpanView]:
     """Return the calls of other services that were made below a span, at any depth."""
-    children: dict[int, list[SpanView]] = {}
+    children: dict[bytes, list[SpanView]] = {}
     for other in trace:
-        children.setdefault(other.parent_id, []).append(other)
+        children.setdefault(span_key(other.parent_id), []).append(other)
     found: list[SpanView] = []
     waiting = [span.span_id]
     while waiting:
         # Popped: a span id that stands there twice, or in a circle, is followed once.
-        for child in children.pop(waiting.pop(), ()):
+        for child in children.pop(span_key(waiting.pop()), ()):
             waiting.append(child.span_id)
             if child.kind in (CLIENT, PRODUCER):
                 found.append(child)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import compiled
 from otel_fe.model import probability, trace_state
 from otel_fe.model import span as spans_
+from otel_fe.model.id_keys import span_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,8 @@ _SYSTEM: Final = "db.system.name"
 _OLD_SYSTEM: Final = "db.system"
 _CALLS: Final = (spans_.CLIENT, spans_.PRODUCER)
 _MOST_KINDS: Final = 10_000
+_FEW_SPANS: Final = 1_000
+"""Among so many, whoever has chosen their ids gains nothing (`span_key`)."""
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -33,6 +36,7 @@ class ReceivedTrace:
         "end_ns",
         "flags",
         "key",
+        "place",
         "rooted_ns",
         "size_bytes",
         "spans",
@@ -47,6 +51,8 @@ class ReceivedTrace:
         self.trace_id = trace_id
         self.key = key
         """What its decision will be remembered by."""
+        self.place = b""
+        """Its `trace_key`, once it is waited for."""
         self.arrived_ns = arrived_ns
         """Monotonic time of its first span's arrival."""
         self.rooted_ns = 0
@@ -150,6 +156,8 @@ class ReceivedTrace:
 
     def _is_whole(self) -> bool:
         spans = self.spans
+        if len(spans) > _FEW_SPANS:
+            return _are_whole(spans)
         ids = {span.span_id for span in spans}
         unanswered = False
         for span in spans:
@@ -162,6 +170,14 @@ class ReceivedTrace:
             return True
         parents = {span.parent_id for span in spans}
         return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
+
+
+def _are_whole(spans: Sequence[SpanView]) -> bool:
+    """Return the same of so many spans that their ids must not be looked up as numbers."""
+    parents = {span_key(span.parent_id) for span in spans if span.parent_id}
+    return parents <= {span_key(span.span_id) for span in spans} and all(
+        span_key(span.span_id) in parents for span in spans if span.kind in _CALLS and not _of_database(span)
+    )
 
 
 databases: dict[tuple[ScopeView, str], bool] = {}

@@ -61,7 +61,7 @@ class RuledTraces:
     def take(
         self,
         traces: Iterable[Arrived],
-        opened: Mapping[int, Any],
+        opened: Mapping[bytes, Any],
         remembered: Remembered,
         most_bytes: int,
         time_ns: int,
@@ -70,7 +70,7 @@ class RuledTraces:
 
         Args:
             traces: Of a request, each once.
-            opened: Those that are pending, by id.
+            opened: Those that are pending, by `trace_key`.
             remembered: Those that are decided.
             most_bytes: How large a trace may be; 0 for any size.
             time_ns: Unix time.

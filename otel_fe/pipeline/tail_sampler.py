@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.clock import FAR_NS
 from otel_fe.model.decision import Decision
+from otel_fe.model.id_keys import trace_key
 from otel_fe.model.probability import NEVER
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.received import ReceivedTrace
@@ -89,11 +90,12 @@ class TailSampler:
         self.records = DecisionRecords(self.sampler.policies, _EXPLAINED)
         self._record = (self.records if records is None else records).add
         self.counters = Counters() if counters is None else counters
-        self._open: dict[int, ReceivedTrace] = {}
+        self._open: dict[bytes, ReceivedTrace] = {}
+        """By `trace_key`."""
         self._by_arrival: deque[ReceivedTrace] = deque()
         self._by_root: deque[ReceivedTrace] = deque()
-        self._round: dict[int, tuple[ReceivedTrace, str]] = {}
-        """Traces that are due, with the trigger, and wait for the next tick."""
+        self._round: dict[ReceivedTrace, str] = {}
+        """Traces that are due and wait for the next tick, and why."""
         self._remembered = Remembered(max(settings.sampled_cache_size, settings.non_sampled_cache_size, _REMEMBERED))
         self._ruled = ruled(self.sampler, self.records, WHOLE) if at_once and records is None else None
 
@@ -136,7 +138,8 @@ class TailSampler:
             size_bytes: Protobuf bytes of them with their resource and scopes; 0 where nobody asks for sizes.
             now_ns: Monotonic time; handed in, since one reading does for all traces of a request.
         """
-        trace = self._open.get(trace_id)
+        place = trace_key(trace_id)
+        trace = self._open.get(place)
         begins = trace is None
         if trace is None:
             key = key_of(trace_id)
@@ -146,7 +149,7 @@ class TailSampler:
                 return
             if len(self._open) >= self._settings.num_traces:
                 self._decide([next(iter(self._open.values()))], NUM_TRACES)
-            trace = self._open[trace_id] = ReceivedTrace(trace_id, now_ns, key)
+            trace = ReceivedTrace(trace_id, now_ns, key)
         rooted = trace.rooted_ns
         trace.add(spans, size_bytes, now_ns)
         limit = self._settings.maximum_trace_size_bytes
@@ -154,12 +157,14 @@ class TailSampler:
             self._conclude(trace, TRACE_SIZE, _TOO_LARGE, ())
         elif trace.rooted_ns and self._at_once and trace.whole:
             if self.sampler.batched:
-                self._round.setdefault(trace_id, (trace, WHOLE))
+                self._round.setdefault(trace, WHOLE)
             else:
                 self._conclude(trace, WHOLE, *self.sampler.decide(trace))
         if trace.decided:
             return  # most are, with the first of their spans, and never wait
         if begins:
+            trace.place = place
+            self._open[place] = trace
             self._by_arrival.append(trace)
         if trace.rooted_ns and not rooted and self._settings.decision_wait_after_root_received_ns:
             self._by_root.append(trace)
@@ -201,9 +206,9 @@ class TailSampler:
         now_ns = self._clock.monotonic_ns()
         self._collect_due(self._by_arrival, now_ns - self._settings.decision_wait_ns, DECISION_WAIT)
         self._collect_due(self._by_root, now_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT)
-        due, self._round = list(self._round.values()), {}
+        due, self._round = self._round, {}
         if due:
-            self._decide([trace for trace, _ in due], [trigger for _, trigger in due])
+            self._decide(list(due), list(due.values()))
 
     def close(self) -> None:
         """Decide all pending traces as they stand, or drop them if that was asked for."""
@@ -221,7 +226,7 @@ class TailSampler:
                 since = trace.arrived_ns if trigger is DECISION_WAIT else trace.rooted_ns
                 if since > until_ns:
                     return
-                self._round.setdefault(trace.trace_id, (trace, trigger))
+                self._round.setdefault(trace, trigger)
             waiting.popleft()
 
     def _decide(self, traces: Sequence[ReceivedTrace], triggers: str | Sequence[str]) -> None:
@@ -235,9 +240,10 @@ class TailSampler:
         trace.decided = True
         trace_id, spans, counters = trace.trace_id, trace.spans, self.counters
         count = len(spans)
-        del self._open[trace_id]
+        if trace.place:
+            del self._open[trace.place]
         if self._round:
-            self._round.pop(trace_id, None)
+            self._round.pop(trace, None)
         self._remembered[trace.key] = decision
         self._record(trace, self._clock.time_ns(), trigger, decision, votes)
         with counters.lock:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Candidate = tuple["Figures", int, int]
 """An extraction that becomes an exemplar if its trace is kept: its figures, the Unix time of its end, its span's id."""
 
+Key = bytes
+"""What dictionaries have a trace under (`trace_key`)."""
+
 
 class LocalTrace:
     """The spans of one trace that this process has started, and what the policies ask of them.
@@ -37,8 +40,10 @@ class LocalTrace:
     end_ns: int = 0
     bytes: int = 0
 
-    def __init__(self, trace_id: int, entry: str | None) -> None:
+    def __init__(self, trace_id: int, entry: str | None, key: Key = b"") -> None:
         self.trace_id = trace_id
+        self.key = key
+        """Empty where nobody looks it up."""
         self.entry = entry
         """The `ot` entry of the tracestate it came with."""
         self.lock = RLock()

@@ -61,11 +61,11 @@ def _requests(files: list[str]) -> Iterator[Request]:
 
 def _changes(before: Replay, after: Replay) -> Iterator[dict[str, Any]]:
     """Yield each trace that one of two policies keeps and the other does not, with both decisions."""
-    for trace_id, entry in after.ledger.entries.items():
-        other = before.ledger.entries[trace_id]
+    for key, entry in after.ledger.entries.items():
+        other = before.ledger.entries[key]
         if entry.decision.sampled != other.decision.sampled:
             yield {
-                "trace_id": f"{trace_id:032x}",
+                "trace_id": f"{entry.trace_id:032x}",
                 "before": before.ledger.explained(other, before.policies).as_dict(),
                 "after": after.ledger.explained(entry, after.policies).as_dict(),
             }

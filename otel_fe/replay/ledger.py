@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.model.id_keys import trace_key
 from otel_fe.model.span import ERROR
 from otel_fe.pipeline.records import DecisionRecord, explained
 
@@ -39,14 +40,14 @@ class Entry:
 class Ledger:
     """Every decision of a replay; takes the place of a sampler's decision records."""
 
-    entries: dict[int, Entry] = field(default_factory=dict)
-    """By trace id."""
+    entries: dict[bytes, Entry] = field(default_factory=dict)
+    """By `trace_key`."""
 
     def add(
         self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Note a decision."""
-        self.entries[trace.trace_id] = Entry(
+        self.entries[trace_key(trace.trace_id)] = Entry(
             trace.trace_id,
             len(trace.spans),
             trace.size_bytes,

@@ -54,7 +54,7 @@ def test_many_traces_and_scopes_take_no_time_by_their_product():
     batch = read(delimited(1, b"".join(scopes)))
     assert time.process_time() - begun_s < 5
     assert batch.accepted == 80_000
-    assert len(batch.traces) == len(batch.trace_ids) == 80_000
+    assert len(batch.traces) == 80_000
 
 
 def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
@@ -64,7 +64,7 @@ def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
     begun_s = time.process_time()
     batch = read(payload_of(*(delimited(1, i.to_bytes(16, "big")) + delimited(2, b"s" * 8) for i in ids)))
     assert time.process_time() - begun_s < 5
-    assert batch.trace_ids == ids
+    assert [trace.trace_id for trace in batch.traces] == ids
 
 
 @pytest.mark.parametrize(("kind", "key"), [(Remembered, key_of), (PlainRemembered, plain_key_of)])
@@ -192,24 +192,21 @@ def test_traces_are_only_decided_in_c_where_they_are_in_a_batch():
     assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
 
 
-@pytest.mark.parametrize("taken", [[], [1], [1, 2, 3], [4, 5]])
-def test_what_was_taken_out_of_a_batch_is_not_in_it(taken):
-    """Neither as a trace, nor counted, nor decided, nor as one of its parts."""
+@pytest.mark.parametrize(("worker", "workers", "taken"), [(4, 5, []), (1, 3, [1]), (0, 1, [1, 2, 3]), (1, 2, [1, 3])])
+def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
+    """Neither as a trace, nor counted, nor decided."""
     batch = read(payload_of(*(encoded(n) for n in (1, 2, 3, 1))))
-    found = batch.take(taken)
+    found = batch.take(worker, workers)
     left = [n for n in (1, 2, 3) if n not in taken]
-    assert [trace.trace_id for trace in found] == [n for n in (1, 2, 3) if n in taken]
+    assert [trace.trace_id for trace in found] == taken
     assert sum(len(trace.spans) for trace in found) + batch.accepted == 4
-    assert [trace.trace_id for trace in batch.traces] == batch.trace_ids == left
+    assert [trace.trace_id for trace in batch.traces] == left
     assert len(batch.traces) == len(left)
     assert sorted({span.trace_id for span in batch.spans}) == left
-    ((scope,),) = batch.parts()
-    assert sorted(span.trace_id for span in scope if span.trace_id in left) == sorted(
-        n for n in (1, 2, 3, 1) if n in left
-    )
     one, finder = series(), compiled.spans.Finder([])
-    finder.learn(*parsed(encoded(9)), one)
-    (resource,) = {span.resource for span in scope}
+    (learnt,) = parsed(encoded(9))
+    finder.learn(learnt, one)
+    (resource,) = {span.resource for trace in (*found, *batch.traces) for span in trace.spans}
     sources = {resource: SimpleNamespace(finders=(finder,), measured=SimpleNamespace(seen_ns=0))}
     assert compiled.spans.record(batch.spans, sources, 1) == []
     assert one.aggregate.count == batch.accepted
@@ -225,7 +222,8 @@ def test_a_batch_that_was_released_holds_nothing():
     batch.release()
     batch.release()
     assert batch.accepted == 2, "it has been that"
-    assert (list(spans), list(traces), batch.trace_ids, batch.take([1]), batch.parts()) == ([], [], [], [], [])
+    batch.measure()
+    assert (list(spans), list(traces), batch.take(0, 1)) == ([], [], [])
     assert compiled.spans.record(spans, {}, 1) == []
     assert compiled.spans.counted(spans, "a", print, print) == []
     decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
@@ -237,8 +235,8 @@ def test_a_span_becomes_one_object():
     batch = read(payload_of(encoded(1), encoded(2)))
     first, second = batch.spans
     assert batch.traces[0].spans[0] is first
-    assert batch.parts() == [[[first, second]]]
-    assert batch.take([2])[0].spans == [second]
+    assert batch.take(0, 2)[0].spans == [second]
+    assert list(batch.spans) == [first]
 
 
 def test_more_parts_than_usual_are_read_the_plain_way():

@@ -7,12 +7,15 @@ the one that stands here. They are used alike.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from otel_fe.collector.wire.span import WireSpan
+
+
+_LOWER_HALF: Final = (1 << 64) - 1
 
 
 class Trace:
@@ -27,6 +30,12 @@ class Trace:
         """Protobuf bytes of them with their resources and scopes, as the Collector's tail sampler counts; 0 where not asked."""
 
 
+def worker_of(trace_id: int, workers: int) -> int:
+    """Return which of several workers decides a trace."""
+    # Not by the last bits alone: samplers go by them, and so may those who make ids.
+    return ((trace_id ^ trace_id >> 64) & _LOWER_HALF) % workers
+
+
 class Batch:
     """What a request held."""
 
@@ -36,11 +45,6 @@ class Batch:
         self.traces = traces
         self.rejected = rejected
         """Spans without a valid id, which are in no trace."""
-
-    @property
-    def trace_ids(self) -> list[int]:
-        """The ids of its traces, in their order."""
-        return [trace.trace_id for trace in self.traces]
 
     @property
     def spans(self) -> Iterator[WireSpan]:
@@ -57,11 +61,10 @@ class Batch:
         """What to tell the sender about what was rejected; empty if nothing was."""
         return f"{self.rejected} spans have no valid trace id, span id or parent id" if self.rejected else ""
 
-    def take(self, trace_ids: Iterable[int]) -> list[Trace]:
-        """Take the traces out that have these ids."""
-        wanted = set(trace_ids)
-        taken = [trace for trace in self.traces if trace.trace_id in wanted]
-        self.traces = [trace for trace in self.traces if trace.trace_id not in wanted]
+    def take(self, worker: int, workers: int) -> list[Trace]:
+        """Take the traces out that one of several workers decides."""
+        taken = [trace for trace in self.traces if worker_of(trace.trace_id, workers) == worker]
+        self.traces = [trace for trace in self.traces if worker_of(trace.trace_id, workers) != worker]
         return taken
 
     def release(self) -> None:

@@ -64,16 +64,13 @@ class Decoder:
         except (UnicodeDecodeError, WireError):
             return None
         if found is not None and sized:
-            sizes: dict[int, int] = {}
-            for scopes in found.parts():
-                add_sizes(scopes, sizes)
-            found.measure(sizes)
+            found.measure()
         batch: Batch | None = found
         return batch
 
     def _decode(self, payload: bytes, *, sized: bool) -> Batch:
         traces: Traces = {}
-        sizes: dict[int, int] = {}
+        sizes: dict[bytes, int] = {}
         rejected = origins = 0
         for resource_spans in walk(payload, 0, len(payload)):
             if resource_spans.number != _RESOURCE_SPANS or resource_spans.wire_type != DELIMITED:
@@ -91,8 +88,8 @@ class Decoder:
             if sized:
                 add_sizes(of_scopes, sizes)
         if sized:
-            for trace in traces.values():
-                trace.size_bytes = sizes.get(trace.trace_id, 0)
+            for encoded_id, trace in traces.items():
+                trace.size_bytes = sizes.get(encoded_id, 0)
         return Batch([trace for trace in traces.values() if trace.spans], rejected)
 
     def _add(self, data: bytes, resource: WireResource, traces: Traces, added: list[WireSpan], *, sized: bool) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.wire.fields import varint_size
+from otel_fe.model.id_keys import trace_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,16 +25,16 @@ _TWO_BYTES: Final = 1 << 14
 """Lengths below take so many bytes."""
 
 
-def add_sizes(scopes: Iterable[Sequence[WireSpan]], sizes: dict[int, int]) -> None:
+def add_sizes(scopes: Iterable[Sequence[WireSpan]], sizes: dict[bytes, int]) -> None:
     """Add the sizes of the parts of a `ResourceSpans` to those of the traces; decoded with `sized`.
 
     Args:
         scopes: The spans of each of its scopes.
-        sizes: By trace id, in bytes.
+        sizes: By `trace_key`, in bytes.
     """
-    of_traces: dict[int, int] = {}
+    of_traces: dict[bytes, int] = {}
     for spans in filter(None, scopes):
-        in_scope: dict[int, int] = {}
+        in_scope: dict[bytes, int] = {}
         for span in spans:
             size = len(span.raw)
             if not span.parent_id:
@@ -41,12 +42,12 @@ def add_sizes(scopes: Iterable[Sequence[WireSpan]], sizes: dict[int, int]) -> No
             if not span.has_status:
                 size += _EMPTY
             length = 1 if size < _ONE_BYTE else 2 if size < _TWO_BYTES else varint_size(size)
-            trace_id = span.trace_id
-            in_scope[trace_id] = in_scope.get(trace_id, 0) + 1 + length + size
+            key = trace_key(span.trace_id)
+            in_scope[key] = in_scope.get(key, 0) + 1 + length + size
         around, beginning = spans[0].scope.size_bytes, spans[0].resource.size_bytes
-        for trace_id, size in in_scope.items():
+        for key, size in in_scope.items():
             whole = size + around
             length = 1 if whole < _ONE_BYTE else 2 if whole < _TWO_BYTES else varint_size(whole)
-            of_traces[trace_id] = (of_traces.get(trace_id) or beginning) + 1 + length + whole
-    for trace_id, size in of_traces.items():
-        sizes[trace_id] = sizes.get(trace_id, 0) + size
+            of_traces[key] = (of_traces.get(key) or beginning) + 1 + length + whole
+    for key, size in of_traces.items():
+        sizes[key] = sizes.get(key, 0) + size

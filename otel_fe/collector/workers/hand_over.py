@@ -44,14 +44,8 @@ class HandOver:
 
     def own(self, receiver: str, batch: Batch) -> Batch:
         """Hand over what is other workers', and return the rest."""
-        shares: list[list[int]] = [[] for _ in self._links]
-        workers = len(shares)
-        for trace_id in batch.trace_ids:
-            # Not by the last bits alone: samplers go by them, and so may those who make ids.
-            shares[(trace_id ^ trace_id >> 64) % workers].append(trace_id)
-        for link, trace_ids in zip(self._links, shares, strict=True):
-            if link is not None and trace_ids:
-                traces = batch.take(trace_ids)
+        for worker, link in enumerate(self._links):
+            if link is not None and (traces := batch.take(worker, len(self._links))):
                 link.put(frame(receiver, encoded(traces)), sum(len(trace.spans) for trace in traces))
         return batch
 

@@ -17,6 +17,7 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.explaining import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
+from otel_fe.collector.wire.batch import worker_of
 from otel_fe.collector.workers.crew import Crewman
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ class Supervisor:
 
     def explained(self, trace_id: int) -> dict[str, Any]:
         """Ask the worker that decides a trace."""
-        index = (trace_id ^ trace_id >> 64) % len(self._crew)
-        answer = self._crew[index].asked(f"explain {trace_id:032x}")
+        answer = self._crew[worker_of(trace_id, len(self._crew))].asked(f"explain {trace_id:032x}")
         if not answer and self._shared is not None:
             answer = self._shared.explained(trace_id)
         return answer or {"state": UNKNOWN, "trace_id": f"{trace_id:032x}"}
