@@ -33,6 +33,9 @@ cdef uint64_t _SECOND_SALT = int.from_bytes(os.urandom(8), "big") | 1
 cdef class Batch:
     """The spans of a request, by trace. In no cycle. All that it does may be done until `release`.
 
+    Whoever is called back may release it, too: then whatever is at work ends with an error where it needs more of it. Rows and groups
+    stay where they are; whoever reads what they point at holds `payload` himself while he calls anybody.
+
     Objects for all spans would touch twice the memory, and after a pause, with all caches cold, touching memory is what takes time.
     """
 
@@ -213,8 +216,14 @@ cdef class Batch:
 
     # --- spans and traces as objects -----------------------------------------------------------------------------------
 
+    cdef inline tuple origin_of(self, Row *row):
+        """Return what stands around a span; an error where the batch was released meanwhile."""
+        if row.origin >= PyList_GET_SIZE(self.origins):
+            raise RuntimeError("the batch was released by somebody who was called while it was worked off")
+        return <tuple>PyList_GET_ITEM(self.origins, row.origin)
+
     cdef inline object resource_of(self, Row *row):
-        return (<tuple>PyList_GET_ITEM(self.origins, row.origin))[0]
+        return self.origin_of(row)[0]
 
     cdef inline str state_of(self, Row *row):
         return self.states.read(row.span.at + row.span.state_at, row.span.state_size)
@@ -230,12 +239,12 @@ cdef class Batch:
         """Return a span as an object, always the same one."""
         cdef Head head
         cdef Span *span = &row.span
-        cdef tuple origin
+        cdef tuple origin = self.origin_of(row)
+        cdef bytes payload = self.payload
         if row.made:
             return <Head>PyList_GET_ITEM(self.heads, row.made - 1)
-        origin = <tuple>PyList_GET_ITEM(self.origins, row.origin)
         head = _made(self.kind)
-        head.hold(self.payload, span.at, span.size)
+        head.hold(payload, span.at, span.size)
         head.name = self.names.read(span.name, span.name_size)
         head.trace_state = self.state_of(row)
         head.resource, head.scope, head.trace_id = origin[0], origin[1], trace_id
@@ -314,7 +323,7 @@ cdef class Batch:
         while i >= 0:
             row = &self.rows[i]
             if row.origin != origin:
-                resource, scope, of_resource = <tuple>PyList_GET_ITEM(self.origins, row.origin)
+                resource, scope, of_resource = self.origin_of(row)
                 size += _framed(of_scope) if origin >= 0 else 0
                 if <int32_t>of_resource != number:
                     size += <int64_t>resource.size_bytes
@@ -331,18 +340,23 @@ cdef class Batch:
         cdef PyObject *each
         cdef Head head
         cdef Py_ssize_t i
-        for i in range(PyList_GET_SIZE(self.heads)):
-            each = PyList_GET_ITEM(self.heads, i)
+        cdef list heads = self.heads
+        self.count = self.groups_count = 0
+        self.heads, self.origins = [], []
+        for i in range(PyList_GET_SIZE(heads)):
+            each = PyList_GET_ITEM(heads, i)
             if Py_REFCNT(each) > 1:
                 head = <Head>each
                 head.own()
                 if head.made is not None:
                     head.made.head = head.made.pairs = None
-        self.count = self.groups_count = 0
-        self.heads, self.origins = [], []
         self.payload = b""
 
     # --- calls ---------------------------------------------------------------------------------------------------------
+
+    cdef void ask_anew(self) noexcept:
+        """Forget what was found out: since the last time, somebody may know more."""
+        self.calls_count = 0
 
     cdef int answered(self, Row *row, dict databases) except -2:
         """Return whether a span is a call of a database, which sends no spans of its own; -1 where that is not known."""
@@ -355,7 +369,7 @@ cdef class Batch:
             if call.origin == row.origin and call.name_size == span.name_size:
                 if not memcmp(call.name, span.name, span.name_size):
                     return call.answered
-        scope = (<tuple>PyList_GET_ITEM(self.origins, row.origin))[1]
+        scope = self.origin_of(row)[1]
         known = PyDict_GetItem(databases, (scope, self.names.read(span.name, span.name_size)))
         call = &self.calls[self.calls_count % LAST_CALLS]
         self.calls_count += 1

@@ -93,11 +93,14 @@ cdef class Decider:
         cdef Entry entry
         cdef Sums *sums = &entry.sums
         cdef Batch batch
+        cdef bytes payload
         cdef Group *group
         cdef Py_ssize_t size = sizeof(Entry) - (MOST_RULES - self.count) * sizeof(uint64_t)
         if not isinstance(traces, Traces):
             return list(traces), sampled, 0, 0
         batch = (<Traces>traces).batch
+        payload = batch.payload
+        batch.ask_anew()
         entry.time_ns = time_ns
         for which in range(batch.groups_count):
             group = &batch.groups[which]

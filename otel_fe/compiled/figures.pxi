@@ -207,16 +207,20 @@ cdef class _Counting:
         self.resource = self.metrics = self.counter = None
         self.left, self.of_resource, self.unsettled = [], None, []
 
-    cdef bint count(self, Span *span, resource, state) except -1:
-        """Count an extraction; False where it must be left."""
+    cdef bint turn(self, resource, state) except -1:
+        """Turn to an extraction of a resource; False where somebody has counted it."""
         if state and self.told(state):
-            return True
+            return False
         if self.metrics is None or resource is not self.resource:
             self.resource = resource
             self.metrics = self.metrics_of(resource)
             self.counter = self.metrics.counter
             self.of_resource = None
-        return self.counter is not None and span != NULL and self.counter.count(span, self.unsettled)
+        return True
+
+    cdef bint count(self, Span *span) except -1:
+        """Count it; False where it must be left."""
+        return self.counter is not None and self.counter.count(span, self.unsettled)
 
     cdef int leave(self, span) except -1:
         if self.of_resource is None:
@@ -227,6 +231,8 @@ cdef class _Counting:
 
     cdef int settle(self) except -1:
         cdef _Counted found
+        for found in self.unsettled:
+            found.unsettled = False  # should one fail, the others wait for the next request
         for found in self.unsettled:
             found.settle()
         return 0
@@ -259,13 +265,14 @@ cdef int _count_batch(Batch batch, bytes word, _Counting counting) except -1:
     cdef Py_ssize_t which, i
     cdef Group *group
     cdef Row *row
+    cdef bytes payload = batch.payload
     for which in range(batch.groups_count):
         group = &batch.groups[which]
         i = group.first if group.count else -1
         while i >= 0:
             row = &batch.rows[i]
-            if _is_named(&row.span, word):
-                if not counting.count(&row.span, batch.resource_of(row), batch.state_of(row)):
+            if _is_named(&row.span, word) and counting.turn(batch.resource_of(row), batch.state_of(row)):
+                if not counting.count(&row.span):
                     counting.leave(batch.head(row, batch.id_of(group)))
             i = row.next
     return 0
@@ -274,9 +281,9 @@ cdef int _count_batch(Batch batch, bytes word, _Counting counting) except -1:
 cdef int _count(list spans, _Counting counting) except -1:
     cdef Span span
     for each in spans:
-        known = isinstance(each, Head) and (<Head>each).tell(&span)
-        if not counting.count(&span if known else NULL, each.resource, each.trace_state):
-            counting.leave(each)
+        if counting.turn(each.resource, each.trace_state):
+            if not isinstance(each, Head) or not (<Head>each).tell(&span) or not counting.count(&span):
+                counting.leave(each)
     return 0
 
 

@@ -237,15 +237,22 @@ cdef class _Round:
         self.sources, self.now_ns, self.resource, self.finders = sources, now_ns, None, None
         self.found, self.waiting = [], []
 
-    cdef bint look(self, Span *span, resource) except -1:
-        """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual."""
-        cdef Finder finder
+    cdef int turn(self, resource) except -1:
+        """Turn to the spans of a resource."""
         if resource is not self.resource:
             self.resource = resource
             source = self.sources.get(resource)
             self.finders = None if source is None else source.finders
             if self.finders is not None and self.now_ns is not None:
                 source.measured.seen_ns = self.now_ns
+        return 0
+
+    cdef bint look(self, Span *span) except -1:
+        """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual.
+
+        Nobody is called here, so that what was written down of the span is still there.
+        """
+        cdef Finder finder
         if self.finders is None or span.state_size or span.start_ns >> 63 or span.end_ns >> 63:
             return False
         self.found.clear()
@@ -256,15 +263,15 @@ cdef class _Round:
             self.found.append(found)
         return True
 
-    cdef bint count(self, Span *span, resource) except -1:
+    cdef bint count(self, Span *span) except -1:
         """Count a span; False where that must be done the plain way."""
         cdef _Known found
-        if not self.look(span, resource):
+        if not self.look(span):
             return False
         for found in self.found:
             if not found.waiting:
-                found.waiting = True
                 self.waiting.append(found)
+                found.waiting = True
             found.add(_lasted(span))
         return True
 
@@ -301,21 +308,28 @@ def record(spans, dict sources not None, now_ns):
 cdef int _record_batch(Batch batch, _Round counting, list left) except -1:
     cdef Py_ssize_t which, i
     cdef Group *group
+    cdef Row *row
+    cdef bytes payload = batch.payload
     for which in range(batch.groups_count):
         group = &batch.groups[which]
         i = group.first if group.count else -1
         while i >= 0:
-            if not counting.count(&batch.rows[i].span, batch.resource_of(&batch.rows[i])):
-                left.append(batch.head(&batch.rows[i], batch.id_of(group)))
-            i = batch.rows[i].next
+            row = &batch.rows[i]
+            counting.turn(batch.resource_of(row))
+            if not counting.count(&row.span):
+                left.append(batch.head(row, batch.id_of(group)))
+            i = row.next
     return 0
 
 
 cdef int _record(spans, _Round counting, list left) except -1:
     cdef Span told
     for span in spans:
-        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not counting.count(&told, (<Head>span).resource):
-            left.append(span)
+        if isinstance(span, Head):
+            counting.turn((<Head>span).resource)
+            if (<Head>span).tell(&told) and counting.count(&told):
+                continue
+        left.append(span)
     return 0
 
 
@@ -340,7 +354,9 @@ def drawn(spans, dict sources not None, draw):
     cdef _Known found
     cdef int bucket
     for span in spans:
-        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not looking.look(&told, (<Head>span).resource):
+        if isinstance(span, Head):
+            looking.turn((<Head>span).resource)
+        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not looking.look(&told):
             left.append(span)
             continue
         for found in looking.found:

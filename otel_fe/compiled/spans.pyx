@@ -51,7 +51,7 @@ cdef enum:
     KEY_BYTES = 2048
     TEXTS = 4
     LAST_SERIES = 8
-    MOST_ORIGINS = 100_000  # resources and scopes in a request; with more it is unusual
+    MOST_ORIGINS = 99_000  # resources and scopes in a request; with more it is unusual, and `decode` says how many are too many
     MOST_PARTS = 16  # of a resource or a scope in its request, beside what it holds
     LAST_CALLS = 8
     MOST_RULES = 32  # policies

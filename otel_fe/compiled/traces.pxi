@@ -111,9 +111,9 @@ cdef bint _whole(Batch batch, Group *group, dict databases) except -1:
     cdef Kin kin[MOST_SPANS]
     cdef Row *rows[MOST_SPANS]
     cdef Span *span
-    if group.count > MOST_SPANS:
-        return False
     while i >= 0:
+        if n == MOST_SPANS:
+            return False
         rows[n] = &batch.rows[i]
         span = &rows[n].span
         kin[n].id, kin[n].parent, kin[n].calls = span.span_id, span.parent_id, _calls(span.kind)

@@ -248,6 +248,37 @@ def test_what_is_unusual_is_counted_the_plain_way(name, unusual):
     assert [series.duration.count for series in metrics.all_series()] == [2]
 
 
+def test_a_series_that_cannot_be_settled_does_not_lose_the_others():
+    """They are brought up to date with the next request; they were never again."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    spans = decoded(*(encoded_span(attributes=[(semconv.FEATURE_SET, value(string_value=x))], **ENDS) for x in "ab"))
+    record(metrics, spans)
+    broken, sound = metrics.all_series()
+    total, broken.duration.total = broken.duration.total, None
+    with pytest.raises(TypeError):
+        record(metrics, spans)
+    broken.duration.total = total
+    record(metrics, spans)
+    assert [one.duration.total for one in (broken, sound)] == [21_000_000, 21_000_000]
+
+
+@pytest.mark.parametrize("by_batch", [True, False])
+def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
+    """It would be added to nothing until the series' next extraction came."""
+    metrics, asked = ReceivedMetrics(100, lambda _: 0), []
+    spans = Decoder().decode(request([(1, encoded_span(**ENDS)), (2, encoded_span(**ENDS))])).spans
+    record(metrics, spans)
+
+    def metrics_of(resource):
+        asked.append(resource)
+        return {1: metrics}[len(asked)]
+
+    with pytest.raises(KeyError):
+        received_metrics.record(spans if by_batch else list(spans), metrics_of)
+    (series,) = metrics.all_series()
+    assert (series.duration.count, series.duration.total, series.slo_good[0]) == (3, 21_000_000, 3)
+
+
 def test_sums_grow_beyond_64_bits():
     """As Python's do."""
     metrics = ReceivedMetrics(100, lambda _: 0)

@@ -204,11 +204,12 @@ class Engine:
                 return
             for sampled in self.parts.sampled:
                 sampled.tick()
-            due = [(sampled, sampled.take_due(now_ns)) for sampled in self.parts.sampled]
             collected = [(name, one.collect_due(now_ns)) for name, one in self.parts.connectors.items()]
             if now_ns - self._derived_ns >= _METRICS_INTERVAL_NS:
                 self._derived_ns = now_ns
                 derived = self.parts.derived.collect()
+            # Last: should something above fail, what is kept is still there.
+            due = [(sampled, sampled.take_due(now_ns)) for sampled in self.parts.sampled]
         self._send(due, collected, derived)
         for pipeline in self.parts.plain:
             pipeline.tick(now_ns)
@@ -235,9 +236,9 @@ class Engine:
         """Send all that is decided and counted."""
         now_ns = self._clock.monotonic_ns()
         with self.lock:
-            due = [(sampled, sampled.take_due(now_ns, all_of_it=True)) for sampled in self.parts.sampled]
             collected = [(name, one.collect_due(now_ns, at_once=True)) for name, one in self.parts.connectors.items()]
             derived = self.parts.derived.collect()
+            due = [(sampled, sampled.take_due(now_ns, all_of_it=True)) for sampled in self.parts.sampled]
         self._send(due, collected, derived)
         for pipeline in self.parts.plain:
             pipeline.close()

@@ -91,19 +91,20 @@ class SampledPipeline:
     def receive(self, batch: Batch, now_ns: int) -> None:
         """Take the spans of a request."""
         self.sampler.receive_all(batch.traces, now_ns)
+        self._offer()
 
     def tick(self) -> None:
         """Decide what is due."""
         self.sampler.tick()
+        self._offer()
 
     def close(self) -> None:
         """Decide what is pending."""
         self.sampler.close()
+        self._offer()
 
     def take_due(self, now_ns: int, *, all_of_it: bool = False) -> list[Kept]:
-        """Take what is kept and due to be sent; what is kept is an exemplar before that."""
-        if self._to_offer:
-            self._offer()
+        """Take what is kept and due to be sent."""
         return self._gathering.take() if all_of_it else self._gathering.take_due(now_ns)
 
     @property
@@ -127,6 +128,7 @@ class SampledPipeline:
             for trace in list(old._open.values()):
                 new.receive(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns)
             old._open.clear()
+            self._offer()
         for part in before.take_due(0, all_of_it=True):
             self._gathering.add(part, len(part[0]), self._clock.monotonic_ns())
 
@@ -149,10 +151,11 @@ class SampledPipeline:
         return ""
 
     def _offer(self) -> None:
-        spans = list(chain.from_iterable(self._to_offer))
-        self._to_offer = []
-        for offer in self.offered_to:
-            offer(spans)
+        if self._to_offer:
+            spans = list(chain.from_iterable(self._to_offer))
+            self._to_offer = []
+            for offer in self.offered_to:
+                offer(spans)
 
     # --- without it ----------------------------------------------------------------------------------------------------
 

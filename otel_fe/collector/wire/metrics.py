@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
 _INT64: Final = range(-(1 << 63), 1 << 63)
+_UINT64: Final = range(1 << 64)
+"""What OTLP has room for in a count. A span may say that it counts for 2**56, so a few hundred are more: then the most stays there,
+and everybody else's metrics leave as ever."""
 
 
 def encode_metrics(metrics: Iterable[ResourceMetrics]) -> bytes:
@@ -112,16 +115,20 @@ def _frame(point: Point) -> dict[str, Any]:
 
 def _number_point(point: Point) -> otlp.NumberDataPoint:
     value: Any = point.value
-    return otlp.NumberDataPoint(as_int=value, **_frame(point))
+    return otlp.NumberDataPoint(as_int=min(value, _INT64[-1]), **_frame(point))
+
+
+def _counts(counts: Iterable[int]) -> list[int]:
+    return [min(count, _UINT64[-1]) for count in counts]
 
 
 def _histogram_point(point: Point) -> otlp.HistogramDataPoint:
     value: Any = point.value
     return otlp.HistogramDataPoint(
-        count=value.count,
+        count=min(value.count, _UINT64[-1]),
         sum=value.total,
         explicit_bounds=value.edges,
-        bucket_counts=value.counts,
+        bucket_counts=_counts(value.counts),
         min=value.least,
         max=value.most,
         **_frame(point),
@@ -131,12 +138,12 @@ def _histogram_point(point: Point) -> otlp.HistogramDataPoint:
 def _exponential_point(point: Point) -> otlp.ExponentialHistogramDataPoint:
     value: Any = point.value
     return otlp.ExponentialHistogramDataPoint(
-        count=value.count,
+        count=min(value.count, _UINT64[-1]),
         sum=value.total,
         min=value.least,
         max=value.most,
         scale=value.scale,
-        zero_count=value.zero_count,
-        positive=otlp.ExponentialHistogramDataPoint.Buckets(offset=value.offset, bucket_counts=value.buckets),
+        zero_count=min(value.zero_count, _UINT64[-1]),
+        positive=otlp.ExponentialHistogramDataPoint.Buckets(offset=value.offset, bucket_counts=_counts(value.buckets)),
         **_frame(point),
     )

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from otel_fe.collector.wire.metrics import any_value, encode_metrics
-from otel_fe.model.exponential import ExponentialHistogram
+from otel_fe.model.exponential import ExponentialHistogram, ExponentialState
 from otel_fe.model.metric import Buckets, ExemplarPoint, Metric, Point, ResourceMetrics
 from tests.unit.collector.wire.otlp import python_value
 
@@ -45,6 +45,23 @@ def test_an_explicit_histogram_keeps_its_edges():
     assert (list(point.explicit_bounds), list(point.bucket_counts)) == ([0.1, 1.0], [1, 2, 0])
     assert not point.HasField("min")
     assert len(point.exemplars) == 1
+
+
+def test_more_than_there_is_room_for_is_the_most_that_there_is():
+    """A few hundred spans that say that they stand for 2**56 each kept all metrics of everybody from leaving."""
+    huge = 1 << 64
+    exponential = ExponentialState(huge, 1.0, 1, 1, huge, 0, 0, (huge, 1))
+    calls, duration, odd = sent(
+        Metric(
+            "calls", "{call}", False, [Point({}, 1, 2, 1 << 63), Point({}, 1, 2, (1 << 63) - 1), Point({}, 1, 2, 3)]
+        ),
+        Metric("duration", "s", False, [Point({}, 1, 2, Buckets(huge, 1.5, (0.1,), (huge, 1)))]),
+        Metric("odd", "s", False, [Point({}, 1, 2, exponential)]),
+    )
+    assert [point.as_int for point in calls.sum.data_points] == [(1 << 63) - 1, (1 << 63) - 1, 3]
+    (point,), (other,) = duration.histogram.data_points, odd.exponential_histogram.data_points
+    assert (point.count, list(point.bucket_counts)) == (huge - 1, [huge - 1, 1])
+    assert (other.count, other.zero_count, list(other.positive.bucket_counts)) == (huge - 1, huge - 1, [huge - 1, 1])
 
 
 def test_an_exponential_histogram_keeps_its_buckets():

@@ -1,0 +1,248 @@
+"""A batch in C: what it says of its traces, and what of those that were taken out; and how many of what there may be."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from unittest.mock import patch
+
+import pytest
+
+from otel_fe import compiled
+from otel_fe.collector.wire.batch import Trace
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.fields import delimited
+from otel_fe.collector.wire.origins import WireScope
+from otel_fe.collector.wire.span import WireSpan
+from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.model.id_keys import trace_key
+from otel_fe.pipeline.remembered import key_of
+from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series, source
+
+pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+
+MIX = 0x9E3779B97F4A7C15
+
+
+def test_many_traces_and_scopes_take_no_time_by_their_product():
+    """A hundred thousand scopes fit into a request, and as many traces: each scope looking at each trace would take a minute."""
+    scopes = [delimited(2, delimited(2, encoded(1 + n)) + delimited(2, encoded(99_999 - n))) for n in range(40_000)]
+    begun_s = time.process_time()
+    batch = read(delimited(1, b"".join(scopes)))
+    assert time.process_time() - begun_s < 5
+    assert batch.accepted == 80_000
+    assert len(batch.traces) == 80_000
+
+
+def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
+    """With what the halves of an id are multiplied with known, and no other secret, all of these would begin at one place."""
+    undo = pow(MIX, -1, 1 << 64)
+    ids = [((number * undo % (1 << 64)) << 64) + (-number * undo % (1 << 64)) for number in range(1, 40_001)]
+    begun_s = time.process_time()
+    batch = read(payload_of(*(delimited(1, i.to_bytes(16, "big")) + delimited(2, b"s" * 8) for i in ids)))
+    assert time.process_time() - begun_s < 5
+    assert [trace.trace_id for trace in batch.traces] == ids
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        delimited(1, b"\x12\x00" * 99_999),
+        delimited(1, b"\x12\x00" * 100_000),
+        delimited(1, b"\x12\x00" * 99_999 + delimited(1, b"") + delimited(3, b"url")),
+        b"\x0a\x00" * 100_000,
+        b"\x0a\x00" * 100_001,
+        b"\x0a\x02\x12\x00" * 50_001,
+    ],
+)
+def test_too_many_resources_and_scopes_are_as_many_as_the_plain_way_says(payload):
+    """One more or less, and a request would be taken by one machine and refused by another."""
+    found = []
+    for spans in (compiled.spans, None):
+        with patch.object(compiled, "spans", spans):
+            try:
+                found.append(Decoder().decode(payload, sized=False).accepted)
+            except WireError as error:
+                found.append(str(error))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("ids", [[1, 1 + (1 << 64)], list(range(1, 300)), [n << 64 for n in range(1, 300)]])
+def test_a_trace_is_found_again_by_all_of_its_id(ids):
+    """Whichever half tells it apart, and however many came in between: in the table they are found, not beside each other."""
+    shuffled = random.Random(1).sample(ids, len(ids))
+    batch = read(payload_of(*(encoded(n) for n in ids), *(encoded(n) for n in shuffled)))
+    assert [trace.trace_id for trace in batch.traces] == ids
+    assert [[span.trace_id for span in trace.spans] for trace in batch.traces] == [[n, n] for n in ids]
+
+
+def test_a_class_that_makes_something_else_makes_no_spans():
+    class Odd(compiled.spans.Head):
+        def __new__(cls):
+            return 5
+
+    with pytest.raises(TypeError):
+        list(read(payload_of(SPAN_IDS), kind=Odd).spans)
+    with pytest.raises(TypeError, match="no Head"):
+        read(payload_of(SPAN_IDS), kind=int)
+
+
+def test_traces_are_only_decided_in_c_where_they_are_in_a_batch():
+    """All others are left."""
+    traces = [Trace(1), None]
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
+
+
+@pytest.mark.parametrize(("worker", "workers", "taken"), [(4, 5, []), (1, 3, [1]), (0, 1, [1, 2, 3]), (1, 2, [1, 3])])
+def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
+    """Neither as a trace, nor counted, nor decided."""
+    batch = read(payload_of(*(encoded(n) for n in (1, 2, 3, 1))))
+    found = batch.take(worker, workers)
+    left = [n for n in (1, 2, 3) if n not in taken]
+    assert [trace.trace_id for trace in found] == taken
+    assert sum(len(trace.spans) for trace in found) + batch.accepted == 4
+    assert [trace.trace_id for trace in batch.traces] == left
+    assert len(batch.traces) == len(left)
+    assert sorted({span.trace_id for span in batch.spans}) == left
+    one, finder = series(), compiled.spans.Finder([])
+    (learnt,) = parsed(encoded(9))
+    finder.learn(learnt, one)
+    (resource,) = {span.resource for trace in (*found, *batch.traces) for span in trace.spans}
+    sources = {resource: source(finder)}
+    assert compiled.spans.record(batch.spans, sources, 1) == []
+    assert one.aggregate.count == batch.accepted
+    decider = compiled.spans.Decider([("count", 9, 9, 0)], lambda _: "no", lambda _: None)
+    _, _, traces, spans = decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
+    assert (traces, spans) == (len(left), batch.accepted)
+
+
+def test_a_batch_that_was_released_holds_nothing():
+    """Its bytes may be gone: nothing of it may be read."""
+    batch = read(payload_of(encoded(1), encoded(2)))
+    spans, traces = batch.spans, batch.traces
+    batch.release()
+    batch.release()
+    assert batch.accepted == 2, "it has been that"
+    batch.measure()
+    assert (list(spans), list(traces), batch.take(0, 1)) == ([], [], [])
+    assert compiled.spans.record(spans, {}, 1) == []
+    assert compiled.spans.counted(spans, "a", print, print) == []
+    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
+    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == ([], [], 0, 0)
+
+
+def test_what_a_trace_of_a_batch_calls_is_asked_anew_every_time():
+    """Somebody may have found out meanwhile; it stayed unknown for all pipelines that the batch came through."""
+    batch = read(payload_of(encoded(1) + delimited(5, b"SELECT") + b"\x30\x03"))
+    (span,) = batch.spans
+    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
+    counts = []
+    for databases in ({}, {(span.scope, "SELECT"): True}, {(span.scope, "SELECT"): False}):
+        left, _, others, _ = decider.take(batch.traces, {}, compiled.spans.Remembered(9), databases, 0, 1)
+        counts.append((len(left), others))
+    assert counts == [(1, 0), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("span", "opened", "decided", "room", "left"),
+    [
+        (b"", (), (), None, 0),
+        (b"", (2,), (2,), 0, 0),
+        (b"", (1,), (), None, 1),
+        (b"", (), (1,), None, 1),
+        (b"", (), (), -1, 1),
+        (delimited(3, b"a=b"), (), (), None, 1),
+        (delimited(4, b"p" * 8), (), (), None, 1),
+        (b"\x39" + b"\1" * 8, (), (), None, 1),
+    ],
+)
+def test_what_is_not_to_be_decided_yet_is_left(span, opened, decided, room, left):
+    """What waits, what was decided, what is too large, says how it was sampled, has no root, or ends before it starts."""
+    batch = read(payload_of(encoded(1) + span))
+    batch.measure()
+    size = batch.traces[0].size_bytes
+    remembered = compiled.spans.Remembered(9)
+    for trace_id in decided:
+        remembered[key_of(trace_id)] = "a decision"
+    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
+    found, sampled, others, _ = decider.take(
+        batch.traces, {trace_key(one): None for one in opened}, remembered, {}, 0 if room is None else size + room, 1
+    )
+    assert (len(found), sampled, others) == (left, [], 1 - left)
+    assert [trace.size_bytes for trace in found] == [size] * left
+
+
+@pytest.mark.parametrize("count", [1, 3, 99])
+def test_calls_of_several_scopes_and_names_are_told_apart(count):
+    """What was found out about the last ones is not said of those that differ in one of the two; nor when many came in between."""
+    names = [b"SELECT", b"GETALL", b"SELECT 1", b"S", b"", *(b"%d" % n for n in range(9))][:count]
+    spans, expected, databases = [[], []], [], {}
+    scopes = [WireScope(delimited(3, url)) for url in (b"one", b"two")]
+    number = 0
+    for _ in range(2):
+        for place, name in enumerate(names):
+            for of_scope, scope in zip(spans, scopes, strict=True):
+                number += 1
+                of_scope.append(encoded(number) + delimited(5, name) + b"\x30\x03")
+                databases[scope, name.decode()] = (place + scopes.index(scope)) % 2 == 0
+                if not databases[scope, name.decode()]:
+                    expected.append(number)
+    payload = b"".join(
+        delimited(2, scope.frame + b"".join(delimited(2, span) for span in of_scope))
+        for scope, of_scope in zip(scopes, spans, strict=True)
+    )
+    by_frame = {scope.frame: scope for scope in scopes}
+    batch = compiled.spans.batch_of(delimited(1, payload), Decoder().resources, by_frame, WireSpan, Trace)
+    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
+    left, _, others, _ = decider.take(batch.traces, {}, compiled.spans.Remembered(99), databases, 0, 1)
+    assert sorted(trace.trace_id for trace in left) == expected
+    assert others == number - len(expected)
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 200])
+def test_parents_of_more_spans_than_usual_are_looked_for_the_plain_way(count):
+    """There is room for so many and no more."""
+    root = delimited(1, b"t" * 16) + delimited(2, b"r" * 8)
+    child = delimited(1, b"t" * 16) + delimited(2, b"c" * 8) + delimited(4, b"r" * 8)
+    batch = read(payload_of(root, *[child] * (count - 1)))
+    decider = compiled.spans.Decider([("count", 999, 999, 0)], str, lambda _: None)
+    left, _, others, spans = decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
+    assert (len(left), others, spans) == ((0, 1, count) if count <= 64 else (1, 0, 0))
+
+
+def test_a_batch_that_was_released_does_not_hold_its_request():
+    """Whoever still has it, or has asked it for its spans: a request may be large."""
+    payload = payload_of(encoded(1))
+    batch = read(payload)
+    views = batch.spans, batch.traces, list(batch.spans)
+    batch.release()
+    assert sys.getrefcount(payload) == 2
+    assert batch.accepted == len(views[2])
+
+
+def test_a_span_becomes_one_object():
+    """Whoever asks, and however often."""
+    batch = read(payload_of(encoded(1), encoded(2)))
+    first, second = batch.spans
+    assert batch.traces[0].spans[0] is first
+    assert batch.take(0, 2)[0].spans == [second]
+    assert list(batch.spans) == [first]
+
+
+def test_more_parts_than_usual_are_read_the_plain_way():
+    """A resource that comes in a thousand fields would be joined of as many."""
+    assert read(delimited(1, delimited(1, b"") * 17)) is None
+    assert read(delimited(1, delimited(1, b"") * 16)) is not None
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_spans_outlive_their_request(sized):
+    """Each holds what its bytes are in, whoever holds the span."""
+    payload = payload_of(*(encoded(1 + n) for n in range(10)))
+    batch = Decoder().decode(payload, sized=sized)
+    one, trace, spans = batch.traces[0].spans[0], batch.traces[1], batch.traces[2].spans
+    batch.release()
+    del batch, payload
+    assert [span.raw for span in (one, *trace.spans, *spans)] == [encoded(1), encoded(2), encoded(3)]
