@@ -47,7 +47,7 @@ cdef enum:
     MOST_PAIRS = 128  # attributes of a span; with more it is unusual
     MOST_SPANS = 64  # of a trace whose parents are looked for one by one
     MOST_BYTES = 32 * 1024 * 1024  # that all finders remember; the rest is found the plain way
-    ABOUT_BYTES = 256  # what remembering takes beside the key itself
+    ABOUT_BYTES = 512  # what remembering takes beside the key itself
     KEY_BYTES = 2048
     TEXTS = 4
     LAST_SERIES = 8

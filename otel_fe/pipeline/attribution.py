@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
@@ -20,7 +19,7 @@ CAUSES: Final = (
     CAUSE_UNEXPLAINED,
 )
 
-_PRECEDENCE: Final = {CAUSE_POOL: 0, CAUSE_CACHE_MISS: 1, CAUSE_CACHE_HIT: 2, CAUSE_GPU: 2, CAUSE_DOWNSTREAM: 3}
+_PRECEDENCE: Final = (CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, CAUSE_GPU, CAUSE_DOWNSTREAM)
 """Where intervals overlap, the more specific cause has the time: the span of a `connect` contains the wait for it."""
 
 
@@ -55,15 +54,17 @@ def attribute(start_ns: int, end_ns: int, intervals: Iterable[tuple[str, int, in
 
 def _sweep(intervals: list[tuple[int, int, str]]) -> Iterable[tuple[str, int]]:
     """Yield the time between each two neighbouring ends of intervals, under the cause that has precedence there."""
-    edges = sorted({edge for start, end, _ in intervals for edge in (start, end)})
-    waiting = sorted(intervals, reverse=True)
-    active: list[tuple[int, int, str]] = []
-    for left, right in itertools.pairwise(edges):
-        active = [interval for interval in active if interval[1] > left]
-        while waiting and waiting[-1][0] <= left:
-            active.append(waiting.pop())
-        if active:
-            yield min((cause for _, _, cause in active), key=_PRECEDENCE.__getitem__), right - left
+    begins = [(start, 1, cause) for start, _, cause in intervals]
+    ends = [(end, -1, cause) for _, end, cause in intervals]
+    here = dict.fromkeys(_PRECEDENCE, 0)
+    before = 0
+    for at, step, cause in sorted(begins + ends):
+        if at > before:
+            first = next((one for one in _PRECEDENCE if here[one]), None)
+            if first is not None:
+                yield first, at - before
+            before = at
+        here[cause] += step
 
 
 def bottleneck(split: dict[str, int]) -> tuple[str, int]:

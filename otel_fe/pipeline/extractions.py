@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled, semconv
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL, Figures
-from otel_fe.model.id_keys import span_key
-from otel_fe.model.span import CLIENT, PRODUCER
 from otel_fe.pipeline.attribution import CAUSES, attribute
 from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.family import Family
 
 _PREFIX: Final = f"{semconv.SPAN_NAME} "
 _NS: Final = 1_000_000_000
@@ -64,7 +63,7 @@ def figures_of(span: SpanView) -> Figures:
     return found
 
 
-def split_of(span: SpanView, trace: Iterable[SpanView]) -> dict[str, int]:
+def split_of(span: SpanView, family: Family) -> dict[str, int]:
     """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
 
     The process that ran a slow extraction knows best, and says so in its attributes. For others it is told from what there
@@ -73,14 +72,14 @@ def split_of(span: SpanView, trace: Iterable[SpanView]) -> dict[str, int]:
 
     Args:
         span: The extraction's.
-        trace: Spans of its trace.
+        family: Of its trace.
     """
     duration = max(0, span.end_ns - span.start_ns)
     told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
     if any(told.values()):
         return _adding_up(told, duration)
     figures = figures_of(span)
-    calls = [(CAUSE_DOWNSTREAM, call.start_ns, call.end_ns) for call in calls_below(span, trace)]
+    calls = [(CAUSE_DOWNSTREAM, call.start_ns, call.end_ns) for call in family.calls_below(span)]
     split = attribute(span.start_ns, span.start_ns + duration, calls, figures.cpu_ns)
     misses = figures.cache_lookups - figures.cache_hits
     share = figures.cache_ns * misses // figures.cache_lookups if figures.cache_lookups else 0
@@ -90,22 +89,6 @@ def split_of(span: SpanView, trace: Iterable[SpanView]) -> dict[str, int]:
             split[source] -= moved
             split[cause] += moved
     return split
-
-
-def calls_below(span: SpanView, trace: Iterable[SpanView]) -> list[SpanView]:
-    """Return the calls of other services that were made below a span, at any depth."""
-    children: dict[bytes, list[SpanView]] = {}
-    for other in trace:
-        children.setdefault(span_key(other.parent_id), []).append(other)
-    found: list[SpanView] = []
-    waiting = [span.span_id]
-    while waiting:
-        # Popped: a span id that stands there twice, or in a circle, is followed once.
-        for child in children.pop(span_key(waiting.pop()), ()):
-            waiting.append(child.span_id)
-            if child.kind in (CLIENT, PRODUCER):
-                found.append(child)
-    return found
 
 
 def _picked(span: SpanView) -> list[Any]:

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import compiled
 from otel_fe.model import probability, trace_state
 from otel_fe.model import span as spans_
-from otel_fe.model.id_keys import span_key
+from otel_fe.pipeline.awaited import CALLS, Awaited
+from otel_fe.pipeline.databases import databases, is_of_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.model.span import ResourceView, ScopeView, SpanView
+    from otel_fe.model.span import ResourceView, SpanView
 
-_SYSTEM: Final = "db.system.name"
-_OLD_SYSTEM: Final = "db.system"
-_CALLS: Final = (spans_.CLIENT, spans_.PRODUCER)
-_MOST_KINDS: Final = 10_000
 _FEW_SPANS: Final = 1_000
-"""Among so many, whoever has chosen their ids gains nothing (`span_key`)."""
+"""Among so many, whoever has chosen their ids gains nothing (`span_key`), and looking at them all again costs little."""
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -32,6 +29,7 @@ class ReceivedTrace:
     __slots__ = (
         "_told",
         "arrived_ns",
+        "awaited",
         "decided",
         "end_ns",
         "flags",
@@ -73,6 +71,8 @@ class ReceivedTrace:
         """Protobuf bytes of its parts, each with its resource and scopes."""
         self.wrapped_bytes = 0
         """The same as one `TracesData` message."""
+        self.awaited: Awaited | None = None
+        """Where there are more spans than a few."""
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
@@ -157,39 +157,18 @@ class ReceivedTrace:
     def _is_whole(self) -> bool:
         spans = self.spans
         if len(spans) > _FEW_SPANS:
-            return _are_whole(spans)
+            if self.awaited is None:
+                self.awaited = Awaited()
+            return self.awaited.nothing(spans)
         ids = {span.span_id for span in spans}
         unanswered = False
         for span in spans:
             parent = span.parent_id
             if parent and parent not in ids:
                 return False
-            if span.kind in _CALLS and not _of_database(span):
+            if span.kind in CALLS and not is_of_database(span):
                 unanswered = True
         if not unanswered:
             return True
         parents = {span.parent_id for span in spans}
-        return all(span.span_id in parents for span in spans if span.kind in _CALLS and not _of_database(span))
-
-
-def _are_whole(spans: Sequence[SpanView]) -> bool:
-    """Return the same of so many spans that their ids must not be looked up as numbers."""
-    parents = {span_key(span.parent_id) for span in spans if span.parent_id}
-    return parents <= {span_key(span.span_id) for span in spans} and all(
-        span_key(span.span_id) in parents for span in spans if span.kind in _CALLS and not _of_database(span)
-    )
-
-
-databases: dict[tuple[ScopeView, str], bool] = {}
-"""By scope and name: spans of the same library and name are alike, and asking each for its attributes costs more than all else."""
-
-
-def _of_database(span: SpanView) -> bool:
-    kind = (span.scope, span.name)
-    known = databases.get(kind)
-    if known is None:
-        if len(databases) >= _MOST_KINDS:
-            databases.clear()
-        attributes = span.attributes
-        known = databases[kind] = _SYSTEM in attributes or _OLD_SYSTEM in attributes
-    return known
+        return all(span.span_id in parents for span in spans if span.kind in CALLS and not is_of_database(span))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from otel_fe import compiled
 from otel_fe.model.probability import ALWAYS
 from otel_fe.model.vote import SAMPLED
-from otel_fe.pipeline.received import databases
+from otel_fe.pipeline.databases import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

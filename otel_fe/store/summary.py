@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.model.span import ERROR
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
+from otel_fe.pipeline.family import Family
 from otel_fe.store.kept import KeptExtraction, KeptTrace
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def kept_trace(
     members = received.spans
     root = next((span for span in members if not span.parent_id), None)
     first = root or (members[0] if members else None)
-    found = [_extraction(span, received) for span in members if is_extraction(span)]
+    family = Family(members)
+    found = [_extraction(span, family) for span in members if is_extraction(span)]
     if not found and not late and first is not None:
         found.append(_whole(first, received))
     return KeptTrace(
@@ -61,9 +63,9 @@ def kept_trace(
     )
 
 
-def _extraction(span: SpanView, received: ReceivedTrace) -> KeptExtraction:
+def _extraction(span: SpanView, family: Family) -> KeptExtraction:
     figures = figures_of(span)
-    split = split_of(span, received.spans)
+    split = split_of(span, family)
     told = span.attributes.get(semconv.BOTTLENECK)
     return KeptExtraction(
         span.span_id,

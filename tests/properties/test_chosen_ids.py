@@ -21,7 +21,7 @@ from otel_fe.model.decision import NOT_SAMPLED
 from otel_fe.model.id_keys import span_key, trace_key
 from otel_fe.model.span import CLIENT, Resource, Scope, Span
 from otel_fe.pipeline.engine import Engine
-from otel_fe.pipeline.extractions import calls_below
+from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.replay.ledger import Ledger
@@ -126,7 +126,7 @@ def test_a_process_knows_its_traces_by_the_bytes_of_their_ids():
 def test_calls_are_found_by_the_bytes_of_their_parents_ids():
     """Of a dictionary of numbers, 87 000 different hashes can be made to take eight seconds."""
     spans = [span(1, Id(n), Id(parent), kind=CLIENT) for n, parent in ((1, 0), (2, 1), (3, 2), (4, 9))]
-    assert calls_below(spans[0], spans) == spans[1:3]
+    assert Family(spans).calls_below(spans[0]) == spans[1:3]
 
 
 @pytest.mark.parametrize(

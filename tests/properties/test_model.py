@@ -72,7 +72,9 @@ def test_the_written_out_requirements_are_those_of_the_definition(duration, erro
     assert slo.breached_by(figures) == expected
 
 
-_CAUSES = st.sampled_from([CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, attribution.CAUSE_DOWNSTREAM])
+_CAUSES = st.sampled_from(
+    [CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, attribution.CAUSE_GPU, attribution.CAUSE_DOWNSTREAM]
+)
 
 
 @given(
@@ -95,6 +97,8 @@ def test_attribution_adds_up_and_agrees_with_counting_each_nanosecond(start, dur
             naive[CAUSE_POOL] += 1
         elif CAUSE_CACHE_MISS in here:
             naive[CAUSE_CACHE_MISS] += 1
+        elif attribution.CAUSE_GPU in here and CAUSE_CACHE_HIT not in here:
+            naive[attribution.CAUSE_GPU] += 1
         elif here:
             naive[attribution.CAUSE_DOWNSTREAM] += 1
         else:
