@@ -22,7 +22,7 @@ def protobuf(payload: bytes) -> bool:
     except WireError:
         _must_be_refused(payload)
         return False
-    traces = batch.traces
+    traces = list(batch.traces)  # the batch lets go of them when it is released
     asked = [_ask(span) for trace in traces for span in trace.spans]
     batch.release()
     assert asked == [_ask(span) for trace in traces for span in trace.spans], "other answers once released"
