@@ -9,6 +9,6 @@ wire/               spans as the bytes that they came as
 alarm               when to look what is due
 pending             undecided traces, which outlive the process
 stored, keeping     the store, where there is one
-process_memory, garbage  what the process takes, and gives back
+process_memory, put_off, garbage  what the process takes, and gives back
 accounts, own_metrics, explaining, stored_decisions, why   what it says of itself
 """

@@ -12,6 +12,7 @@ from otel_fe import compiled
 from otel_fe.clock import SystemClock
 from otel_fe.collector.accompanied import Accompanied
 from otel_fe.collector.process_memory import share_arenas
+from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
@@ -80,6 +81,7 @@ def serve(options: Options) -> int:
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     share_arenas()
+    put_off()
     _check_store(options)
     beside = None
     if options.companion is not None:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.servers.endpoints import endpoint
-from otel_fe.collector.servers.pages import HealthPage, OwnPage
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.extensions import HealthCheck
 from otel_fe.config.text_file import read_text_file
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.servers.http_server import HttpServer
     from otel_fe.collector.servers.loop import Loop
+    from otel_fe.collector.servers.pages import HealthPage, OwnPage
     from otel_fe.config.collector import CollectorConfig
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -88,6 +88,8 @@ class Pages:
             raise ConfigurationError(
                 "--own-page", address, "use a loopback address: nobody is asked who they are there"
             )
+        from otel_fe.collector.servers.pages import OwnPage  # noqa: PLC0415 who shows no page does without
+
         page = OwnPage(self._samples, self._explain, metrics=metrics)
         self._own = self._server(page)
         try:
@@ -105,6 +107,8 @@ class Pages:
         wanted = {one: name for name, one in config.extensions.items() if isinstance(one, HealthCheck)}
         for settings, name in wanted.items():
             if settings not in self._health:
+                from otel_fe.collector.servers.pages import HealthPage  # noqa: PLC0415 as above
+
                 page = HealthPage(settings)
                 server = self._server(page)
                 where = endpoint(settings.endpoint, f"extensions::{name}::endpoint")

@@ -5,7 +5,7 @@ cdef uint64_t _SALT = int.from_bytes(os.urandom(8), "big") | 1  # senders choose
 
 
 cdef class _Table:
-    """Words of 48 bits of key and 16 of number by open addressing, two thirds full at the most; 0 is an empty place."""
+    """Words of 48 bits of key and 16 of number by open addressing, four fifths full at the most; 0 is an empty place."""
 
     cdef uint64_t *words
     cdef uint64_t mask
@@ -19,7 +19,7 @@ cdef class _Table:
         self.shift = 64
         if not 0 < limit <= MOST_REMEMBERED:
             raise ValueError(f"{limit} decisions cannot be remembered, {MOST_REMEMBERED} can")
-        while size <= <uint64_t>(limit * 3 // 2 + 1):
+        while size <= <uint64_t>(limit * 5 // 4 + 1):
             size <<= 1
             self.shift -= 1
         self.limit = limit

@@ -32,14 +32,14 @@ _SALT: Final = int.from_bytes(os.urandom(8), "big") | 1
 
 
 class _Table:
-    """Words by open addressing, two thirds full at the most; 0 is an empty place."""
+    """Words by open addressing, four fifths full at the most; 0 is an empty place."""
 
     __slots__ = ("count", "decisions", "limit", "mask", "numbers", "shift", "words")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.count = 0
-        bits = (limit * 3 // 2 + 1).bit_length()
+        bits = (limit * 5 // 4 + 1).bit_length()
         self.mask = (1 << bits) - 1
         self.shift = 64 - bits
         self.words = array("Q", bytes(8 * (self.mask + 1)))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from otel_fe.config.transport import ClientTls
 
-_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_VERSIONS: Final = {"1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+"""What `ssl.TLSVersion` calls them; nothing of `ssl` is looked at before it is needed (`put_off`)."""
 
 
 def pem(name: str, file: str, text: str, where: str) -> bytes | None:
@@ -49,7 +50,7 @@ def http_context(tls: ClientTls, where: str) -> ssl.SSLContext:
     key = pem("key", tls.key_file, tls.key_pem, where)
     try:
         context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-        context.minimum_version = _VERSIONS[tls.min_version]
+        context.minimum_version = ssl.TLSVersion[_VERSIONS[tls.min_version]]
         if tls.insecure_skip_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
 
 _T = TypeVar("_T")
 
 
 class Loop:
-    """An event loop on a thread of its own."""
+    """An event loop on a thread of its own, from the first call on: who receives by gRPC alone does without."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="otel-fe-http", daemon=True)
-        self._thread.start()
+        self._loop: AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
 
     def call(self, coroutine: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
         """Run a coroutine on the loop, and return what it returns; called from other threads."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout_s)
+        found: _T = _asyncio().run_coroutine_threadsafe(coroutine, self._running()).result(timeout_s)
+        return found
 
     def close(self) -> None:
         """End the loop."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
+        with self._lock:
+            if self._loop is not None and self._thread is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+                self._loop.close()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+    def _running(self) -> AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = _asyncio().new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="otel-fe-http", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+def _run(loop: AbstractEventLoop) -> None:
+    asyncio = _asyncio()
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def _asyncio() -> Any:
+    """Return `asyncio`, which is imported when it is needed: `put_off` has to come before."""
+    return import_module("asyncio")

@@ -11,7 +11,8 @@ from otel_fe.errors import ConfigurationError
 if TYPE_CHECKING:
     from otel_fe.config.transport import ServerTls
 
-_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_VERSIONS: Final = {"1.2": "TLSv1_2", "1.3": "TLSv1_3"}
+"""What `ssl.TLSVersion` calls them; nothing of `ssl` is looked at before it is needed (`put_off`)."""
 
 
 def grpc_credentials(tls: ServerTls, where: str) -> Any:
@@ -38,7 +39,7 @@ def ssl_context(tls: ServerTls, where: str, protocols: tuple[str, ...] = ("http/
     certificate, key, authority = _read(tls, where)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.minimum_version = _VERSIONS[tls.min_version]
+        context.minimum_version = ssl.TLSVersion[_VERSIONS[tls.min_version]]
         context.set_alpn_protocols(list(protocols))
         with _private_file(certificate + b"\n" + key) as path:
             # Without a password given, OpenSSL would ask for one on the terminal.

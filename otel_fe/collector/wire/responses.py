@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from otel_fe.collector.wire.signals import SIGNALS
@@ -35,7 +35,7 @@ def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False
         setattr(answer.partial_success, found.rejected, outcome.rejected)
         answer.partial_success.error_message = outcome.message.encode("utf-8", "replace").decode()
     if as_json:
-        return json.dumps(json_format.MessageToDict(answer), separators=(",", ":")).encode()
+        return json.dumps(_json_format().MessageToDict(answer), separators=(",", ":")).encode()
     return bytes(answer.SerializeToString())
 
 
@@ -46,12 +46,20 @@ def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outc
         WireError: It is none.
     """
     found = SIGNALS[signal]
+    failures: tuple[type[Exception], ...] = (DecodeError, RecursionError, ValueError)
+    if as_json:
+        failures += (_json_format().ParseError,)
     try:
         if as_json:
-            answer = json_format.Parse(payload.decode() or "{}", found.response(), ignore_unknown_fields=True)
+            answer = _json_format().Parse(payload.decode() or "{}", found.response(), ignore_unknown_fields=True)
         else:
             answer = found.response.FromString(payload)
-    except (DecodeError, json_format.ParseError, RecursionError, ValueError) as error:
+    except failures as error:
         raise WireError(f"no answer to an export of {signal}: {error}") from None
     partial = answer.partial_success
     return Outcome(int(getattr(partial, found.rejected)), str(partial.error_message))
+
+
+def _json_format() -> Any:
+    """Return protobuf's module for JSON, which takes memory that gRPC does without."""
+    return import_module("google.protobuf.json_format")

@@ -25,6 +25,7 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.collector import Collector, Role
 from otel_fe.collector.garbage import Garbage
 from otel_fe.collector.process_memory import share_arenas
+from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.surroundings import log_to_stderr, read_config
 from otel_fe.collector.workers.hand_over import HandOver
@@ -153,6 +154,7 @@ def main() -> int:
     # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     share_arenas()
+    put_off()
     try:
         Worker(json.loads(sys.stdin.readline())).run()
     except BrokenPipeError:  # the supervisor is no more
