@@ -56,7 +56,7 @@ def _sweep(intervals: list[tuple[int, int, str]]) -> Iterable[tuple[str, int]]:
     """Yield the time between each two neighbouring ends of intervals, under the cause that has precedence there."""
     begins = [(start, 1, cause) for start, _, cause in intervals]
     ends = [(end, -1, cause) for _, end, cause in intervals]
-    here = dict.fromkeys(_PRECEDENCE, 0)
+    here: dict[str, int] = dict.fromkeys(_PRECEDENCE, 0)
     before = 0
     for at, step, cause in sorted(begins + ends):
         if at > before:

@@ -36,11 +36,12 @@ class Loop:
 
     def _running(self) -> AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
-                self._loop = _asyncio().new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="otel-fe-http", daemon=True)
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = _asyncio().new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(loop,), name="otel-fe-http", daemon=True)
                 self._thread.start()
-            return self._loop
+            return loop
 
 
 def _run(loop: AbstractEventLoop) -> None:

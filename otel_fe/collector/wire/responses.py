@@ -46,18 +46,20 @@ def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outc
         WireError: It is none.
     """
     found = SIGNALS[signal]
-    failures: tuple[type[Exception], ...] = (DecodeError, RecursionError, ValueError)
-    if as_json:
-        failures += (_json_format().ParseError,)
     try:
-        if as_json:
-            answer = _json_format().Parse(payload.decode() or "{}", found.response(), ignore_unknown_fields=True)
-        else:
-            answer = found.response.FromString(payload)
-    except failures as error:
+        answer = _from_json(payload, found.response()) if as_json else found.response.FromString(payload)
+    except (DecodeError, RecursionError, ValueError) as error:
         raise WireError(f"no answer to an export of {signal}: {error}") from None
     partial = answer.partial_success
     return Outcome(int(getattr(partial, found.rejected)), str(partial.error_message))
+
+
+def _from_json(payload: bytes, answer: Any) -> Any:
+    json_format = _json_format()
+    try:
+        return json_format.Parse(payload.decode() or "{}", answer, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from None
 
 
 def _json_format() -> Any:
