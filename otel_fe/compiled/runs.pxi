@@ -1,14 +1,6 @@
 # Spans as they leave, joined where they stand together.
 
 
-cdef inline int _varint_size(uint64_t value) noexcept:
-    cdef int size = 1
-    while value >= 0x80:
-        value >>= 7
-        size += 1
-    return size
-
-
 cdef inline unsigned char *_write_varint(unsigned char *at, uint64_t value) noexcept:
     while value >= 0x80:
         at[0] = <unsigned char>(value & 0x7F | 0x80)
@@ -46,7 +38,7 @@ def runs(spans, stamp, single, Py_ssize_t most_bytes):
         size, j = 0, i
         while j < count and _is_plain(given[j]):
             span = <Head>given[j]
-            one = 1 + _varint_size(span.size + stamp_size) + span.size + stamp_size
+            one = _framed(span.size + stamp_size)
             if span.scope is not first.scope or span.resource is not first.resource or j > i and size + one > most_bytes:
                 break
             size += one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Final, NamedTuple
 
 from google.protobuf.any_pb2 import Any as AnyProto
@@ -54,7 +53,8 @@ def status(code: Code, message: str, retry_after_s: float = 0.0) -> bytes:
 
 def status_json(code: Code, message: str, retry_after_s: float = 0.0) -> bytes:
     """Return the same in JSON."""
-    json_format = import_module("google.protobuf.json_format")  # it takes memory that gRPC does without
+    from google.protobuf import json_format  # noqa: PLC0415 it takes memory that gRPC does without
+
     return str(json_format.MessageToJson(_status(code, message, retry_after_s), indent=None)).encode()
 
 

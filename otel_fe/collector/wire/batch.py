@@ -63,8 +63,11 @@ class Batch:
 
     def take(self, worker: int, workers: int) -> list[Trace]:
         """Take the traces out that one of several workers decides."""
-        taken = [trace for trace in self.traces if worker_of(trace.trace_id, workers) == worker]
-        self.traces = [trace for trace in self.traces if worker_of(trace.trace_id, workers) != worker]
+        taken: list[Trace] = []
+        left: list[Trace] = []
+        for trace in self.traces:
+            (taken if worker_of(trace.trace_id, workers) == worker else left).append(trace)
+        self.traces = left
         return taken
 
     def release(self) -> None:

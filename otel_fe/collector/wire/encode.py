@@ -124,8 +124,7 @@ def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, 
     """Return spans as they leave, those of one scope that stand together in one run of at most so many bytes, unless it is one."""
 
     def single(span: WireSpan) -> bytes:
-        encoded = stamped(span, decision, record_policy=record_policy)
-        return _head(len(encoded)) + encoded
+        return _framed(stamped(span, decision, record_policy=record_policy))
 
     if compiled.spans is None:
         return [(span.resource, span.scope, single(span), 1) for span in spans]
@@ -136,8 +135,12 @@ def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, 
 
 def run_of(span: WireSpan) -> Run:
     """Return a span as it came."""
-    raw = span.raw
-    return span.resource, span.scope, _head(len(raw)) + raw, 1
+    return span.resource, span.scope, _framed(span.raw), 1
+
+
+def _framed(encoded: bytes) -> bytes:
+    """Return an encoded span as a field of its scope."""
+    return _head(len(encoded)) + encoded
 
 
 @functools.lru_cache(1_024)

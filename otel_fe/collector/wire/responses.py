@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -35,7 +34,9 @@ def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False
         setattr(answer.partial_success, found.rejected, outcome.rejected)
         answer.partial_success.error_message = outcome.message.encode("utf-8", "replace").decode()
     if as_json:
-        return json.dumps(_json_format().MessageToDict(answer), separators=(",", ":")).encode()
+        from google.protobuf import json_format  # noqa: PLC0415 it takes memory that gRPC does without
+
+        return json.dumps(json_format.MessageToDict(answer), separators=(",", ":")).encode()
     return bytes(answer.SerializeToString())
 
 
@@ -55,13 +56,9 @@ def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outc
 
 
 def _from_json(payload: bytes, answer: Any) -> Any:
-    json_format = _json_format()
+    from google.protobuf import json_format  # noqa: PLC0415 as above
+
     try:
         return json_format.Parse(payload.decode() or "{}", answer, ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from None
-
-
-def _json_format() -> Any:
-    """Return protobuf's module for JSON, which takes memory that gRPC does without."""
-    return import_module("google.protobuf.json_format")
