@@ -27,7 +27,8 @@ _BY_CAUSE: Final = {
 
 _GENERAL: Final = {
     AlertType.LATENCY_THRESHOLD: "Open one of the traces and see which span takes the time.",
-    AlertType.RESOURCE_USAGE: "See which process takes it (top, nvidia-smi); shed load or add a replica if it is this one.",
+    AlertType.RESOURCE_USAGE: "See which process takes it (top, nvidia-smi). If it is this one: shed load, add a replica, or "
+    "raise the container's quota or limit where the alert names one.",
     AlertType.CACHE_DEGRADATION: "See whether keys were evicted (INFO stats: evicted_keys), expired together, or changed their "
     "form with the last deployment.",
     AlertType.ERROR_RATE_SPIKE: "Open one of the traces: the exception and its stack are on the span. Roll back if a deployment "

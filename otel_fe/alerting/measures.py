@@ -43,13 +43,42 @@ def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Readi
 
 
 def measure_machine(rule: Rule, resources: SystemResources) -> list[Reading]:
-    """Return the reading of a rule that is about the machine; none where that is not known."""
+    """Return the reading of a rule that is about the container or machine; none where that is unknown."""
     percent = {
-        rules.MACHINE_CPU: resources.cpu_percent,
-        rules.MACHINE_MEMORY: resources.memory_percent,
+        rules.CPU: resources.cpu_percent,
+        rules.MEMORY: resources.memory_percent,
         rules.GPU: resources.gpu_percent,
     }.get(rule.subject)
-    return [] if percent is None else [Reading(rule, percent, rule.reached(percent), rule.over(percent))]
+    if percent is None:
+        return []
+    words = {rules.CPU: _of_cpu, rules.MEMORY: _of_memory}.get(rule.subject)
+    return [
+        Reading(
+            rule, percent, rule.reached(percent), rule.over(percent), words="" if words is None else words(resources)
+        )
+    ]
+
+
+def _of_cpu(resources: SystemResources) -> str:
+    if resources.cpu_limit_cores is None:
+        return "measured on all cores of the machine"
+    words = f"measured against the container's CPU quota of {_counted(resources.cpu_limit_cores, 'core')}"
+    if resources.cpu_throttled_percent:
+        words += f", which throttled it for {resources.cpu_throttled_percent:.3g} % of the time of one core"
+    return words
+
+
+def _of_memory(resources: SystemResources) -> str:
+    if resources.memory_limit_mb is None:
+        return "measured against the machine's memory"
+    words = f"measured against the container's limit of {resources.memory_limit_mb:.4g} MB, at which the kernel kills a process"
+    if resources.oom_kills:
+        words += f"; it has done so {_counted(resources.oom_kills, 'time')}"
+    return words
+
+
+def _counted(number: float, unit: str) -> str:
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def _latency(rule: Rule, group: Group, window: Window) -> Reading:

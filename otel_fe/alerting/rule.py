@@ -9,8 +9,8 @@ from typing import Final
 from otel_fe.alerting.alert import AlertType, Severity
 
 LATENCY_P95: Final = "p95 latency"
-MACHINE_CPU: Final = "machine CPU"
-MACHINE_MEMORY: Final = "machine memory"
+CPU: Final = "CPU"
+MEMORY: Final = "memory"
 OPERATION_MEMORY: Final = "memory of one operation"
 GPU: Final = "GPU"
 CACHE_HIT_RATE: Final = "cache hit rate"
@@ -22,7 +22,7 @@ POOL_USE: Final = "pool use"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One condition, evaluated for each service and feature set, or for the machine."""
+    """One condition, evaluated for each service and feature set, or for the container or machine."""
 
     type: AlertType
     subject: str
@@ -81,8 +81,8 @@ DEFAULT_RULES: Final = (
     ),
     Rule(_T.POOL_EXHAUSTION, POOL_WAIT, 25.0, 10.0, "ms", _PAGE, for_s=30.0),
     Rule(_T.POOL_EXHAUSTION, POOL_USE, 0.95, 0.8, "ratio", _PAGE, for_s=60.0, min_samples=0),
-    Rule(_T.RESOURCE_USAGE, MACHINE_CPU, 90.0, 80.0, "percent", _TICKET, for_s=120.0, min_samples=0),
-    Rule(_T.RESOURCE_USAGE, MACHINE_MEMORY, 90.0, 85.0, "percent", _PAGE, for_s=60.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, CPU, 90.0, 80.0, "percent", _TICKET, for_s=120.0, min_samples=0),
+    Rule(_T.RESOURCE_USAGE, MEMORY, 90.0, 85.0, "percent", _PAGE, for_s=60.0, min_samples=0),
     Rule(_T.RESOURCE_USAGE, GPU, 95.0, 85.0, "percent", _TICKET, for_s=300.0, min_samples=0),
     Rule(_T.RESOURCE_USAGE, OPERATION_MEMORY, 1000.0, 900.0, "MB", _TICKET, min_samples=1),
 )  # fmt: skip

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-_CGROUPS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+from otel_fe.cgroup import own_cgroup
+
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _ARENA_MAX: Final = -8
 """`M_ARENA_MAX` of glibc's malloc.h."""
@@ -26,18 +27,12 @@ def resident_bytes() -> int:
 
 
 def total_memory() -> int:
-    """Return the memory that the machine, or the container, has."""
+    """Return the memory that this process may use: the machine's, or less where a control group limits it."""
     import psutil  # noqa: PLC0415 see above: only limits in percent ask for it
 
-    limits = [psutil.virtual_memory().total]
-    for path in _CGROUPS:
-        try:
-            text = Path(path).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            limits.append(int(text))
-    return min(limits)
+    total = int(psutil.virtual_memory().total)
+    limit = own_cgroup().memory_limit_bytes
+    return total if limit is None else min(total, limit)
 
 
 def share_arenas() -> None:

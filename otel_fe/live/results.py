@@ -41,13 +41,26 @@ class WindowMetrics(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class SystemResources(ReadsAsDictionary):
-    """The machine and this process; None is what is not known (yet)."""
+    """What this process may use and how much of that is in use; None where it is unknown.
+
+    In a container with a CPU quota or a memory limit, the figures are the container's: the kernel throttles and kills by those,
+    however idle the machine is. Without one they are the machine's. `cpu_limit_cores` and `memory_limit_mb` say which.
+    """
 
     cpu_percent: float | None = None
-    """Of all cores together, 0..100, since the sample before."""
+    """CPU time used since the sample before, 0..100: of the container's quota, or of all cores of the machine."""
     memory_percent: float | None = None
-    """In use, of the machine's."""
+    """Memory in use: the container's working set, of its limit; or of the machine's memory."""
     memory_available_mb: float | None = None
+    """Left of the same."""
+    cpu_limit_cores: float | None = None
+    """The container's CPU quota; None without one, when `cpu_percent` is the machine's."""
+    cpu_throttled_percent: float | None = None
+    """Time since the sample before for which the quota stopped threads that were ready to run; 100 is one core."""
+    memory_limit_mb: float | None = None
+    """The container's memory limit; None without one, when `memory_percent` is the machine's."""
+    oom_kills: int | None = None
+    """Processes of the container that the kernel has killed at its memory limit."""
     process_cpu_percent: float | None = None
     """100 is one core."""
     process_memory_mb: float | None = None

@@ -109,9 +109,9 @@ def test_pools_that_are_full_fire_where_somebody_waits(clock):
 @pytest.mark.parametrize(
     ("resources", "subject", "holds", "over"),
     [
-        (SystemResources(cpu_percent=95.0), "machine CPU", True, False),
-        (SystemResources(cpu_percent=85.0), "machine CPU", False, False),
-        (SystemResources(memory_percent=50.0), "machine memory", False, True),
+        (SystemResources(cpu_percent=95.0), "CPU", True, False),
+        (SystemResources(cpu_percent=85.0), "CPU", False, False),
+        (SystemResources(memory_percent=50.0), "memory", False, True),
         (SystemResources(gpu_percent=100.0), "GPU", True, False),
     ],
 )
@@ -243,3 +243,31 @@ def test_rules_of_one_s_own_need_no_exact_limit(clock):
     system = FeatureExtractionAlertingSystem(collector, [rule])
     _slow(collector, 20, duration_ns=60_000_000)
     assert [alert.severity for alert in system.check_performance_alerts()] == [Severity.TICKET]
+
+
+@pytest.mark.parametrize(
+    ("resources", "subject", "words"),
+    [
+        (SystemResources(cpu_percent=95.0), "CPU", "measured on all cores of the machine"),
+        (
+            SystemResources(cpu_percent=95.0, cpu_limit_cores=1.0, cpu_throttled_percent=35.0),
+            "CPU",
+            "measured against the container's CPU quota of 1 core, which throttled it for 35 % of the time of one core",
+        ),
+        (
+            SystemResources(cpu_percent=95.0, cpu_limit_cores=1.5, cpu_throttled_percent=0.0),
+            "CPU",
+            "measured against the container's CPU quota of 1.5 cores",
+        ),
+        (SystemResources(memory_percent=95.0), "memory", "measured against the machine's memory"),
+        (
+            SystemResources(memory_percent=95.0, memory_limit_mb=2000.0, oom_kills=1),
+            "memory",
+            "measured against the container's limit of 2000 MB, at which the kernel kills a process; it has done so 1 time",
+        ),
+    ],
+)
+def test_resource_alerts_name_the_limit_that_they_are_measured_against(resources, subject, words):
+    (rule,) = _rules(subject)
+    (reading,) = measure_machine(rule, resources)
+    assert reading.words == words

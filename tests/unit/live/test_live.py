@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from otel_fe.cgroup import Cgroup
 from otel_fe.live.feed import leave, watch
 from otel_fe.live.resources import ResourceSampler
 from otel_fe.live.trends import trends_of
@@ -37,6 +38,62 @@ def test_resources_are_sampled_at_most_once_a_second():
     assert second is not first
     assert second.process_cpu_percent >= 0
     assert dict(second)["process_memory_mb"] > 1
+
+
+class _Container:
+    """A container that uses 0.9 of its one core and 1.8 of its 2 GB in the second between two samples."""
+
+    cpu_quota_cores = 1.0
+    memory_limit_bytes = 2_000_000_000
+    working_set_bytes = 1_800_000_000
+    oom_kills = 2
+
+    def __init__(self, clock):
+        self._clock = clock
+
+    @property
+    def cpu_time_ns(self):
+        return self._clock.monotonic_ns() * 9 // 10
+
+    @property
+    def throttled_ns(self):
+        return self._clock.monotonic_ns() // 4
+
+
+def test_container_limits_are_measured_where_there_are_some():
+    """Whatever the machine does: the kernel throttles and kills by the container's."""
+    clock = FakeClock()
+    sampler = ResourceSampler(clock, cgroup=lambda: _Container(clock))
+    sampler.latest()
+    clock.advance(1)
+
+    found = sampler.latest()
+
+    assert found.cpu_percent == pytest.approx(90)
+    assert found.cpu_limit_cores == 1.0
+    assert found.cpu_throttled_percent == pytest.approx(25)
+    assert found.memory_percent == pytest.approx(90)
+    assert found.memory_available_mb == pytest.approx(200)
+    assert found.memory_limit_mb == 2000
+    assert found.oom_kills == 2
+
+
+def test_machine_is_measured_without_limits():
+    sampler = ResourceSampler(FakeClock(), cgroup=Cgroup)
+
+    found = sampler.latest()
+
+    assert (found.cpu_limit_cores, found.cpu_throttled_percent, found.memory_limit_mb, found.oom_kills) == (None,) * 4
+    assert 0 < found.memory_percent < 100
+
+
+def test_memory_limit_above_the_machines_memory_limits_nothing():
+    class Generous(_Container):
+        memory_limit_bytes = 1 << 60
+
+    clock = FakeClock()
+
+    assert ResourceSampler(clock, cgroup=lambda: Generous(clock)).latest().memory_limit_mb is None
 
 
 def test_a_forked_child_samples_itself():
