@@ -84,18 +84,32 @@ class _Ended:
     memory_mb: float | None
 
 
-@dataclass(frozen=True, slots=True)
 class _Started:
     """An extraction between its start and its end."""
 
-    running: Extraction | None
-    start_ns: int
+    __slots__ = ("ended", "running", "start_ns", "thread")
+
+    def __init__(self, running: Extraction | None) -> None:
+        self.running = running
+        self.start_ns = perf_counter_ns()
+        self.thread = threading.get_ident()
+        self.ended = False
+
+
+_MAX_STARTED: Final = 1_000
+"""Starts of one monitor that are kept for their ends; of more, the oldest is taken to have no end."""
+_MAX_NESTED: Final = 64
+
+_nested: Final[ContextVar[tuple[tuple[int, _Started], ...]]] = ContextVar("otel_fe-monitor", default=())
+"""The starts that this thread or task has made, each with its monitor's identity. One variable for all monitors: a context
+never lets go of a variable that was set in it."""
 
 
 class FeatureExtractionPerformanceMonitor:
     """Tracks extractions between `start_extraction` and `end_extraction`.
 
-    A start belongs to the thread or task that called it; starts nest. Safe to share between threads and tasks.
+    A start belongs to the thread or task that called it; starts nest. Safe to share between threads and tasks. An end in
+    another context than its start (a callback, a server's thread pool) ends the last start of its thread, else the last of all.
 
     Args:
         feature_set: Name of the features, for the span and the metrics.
@@ -106,8 +120,9 @@ class FeatureExtractionPerformanceMonitor:
         if history_size < 1:
             raise ValueError(f"history_size is {history_size!r}; use at least 1")
         self._spec = Spec(feature_set)
-        self._started: ContextVar[tuple[_Started, ...]] = ContextVar("otel_fe-monitor", default=())
         self._lock = threading.Lock()
+        self._started: dict[int, _Started] = {}
+        """By identity, in the order of their starts."""
         self._history: deque[_Ended] = deque(maxlen=history_size)
         self._total = self._errors = 0
         self._good = [0] * len(REQUIREMENTS)
@@ -115,8 +130,18 @@ class FeatureExtractionPerformanceMonitor:
 
     def start_extraction(self) -> None:
         """Begin an extraction in this thread or task."""
-        started = _Started(begin(self._spec), perf_counter_ns())
-        self._started.set((*self._started.get(), started))
+        started = _Started(begin(self._spec))
+        forgotten = None
+        with self._lock:
+            self._started[id(started)] = started
+            if len(self._started) > _MAX_STARTED:
+                forgotten = self._started.pop(next(iter(self._started)))
+        stack = tuple(entry for entry in _nested.get() if not entry[1].ended)
+        _nested.set((*stack[1 - _MAX_NESTED :], (id(self), started)))
+        if forgotten is not None:
+            forgotten.ended = True
+            if forgotten.running is not None:
+                forgotten.running.abandon()
 
     def end_extraction(
         self,
@@ -141,12 +166,8 @@ class FeatureExtractionPerformanceMonitor:
         for name, value in (("duration_ms", duration_ms), ("cpu_percent", cpu_percent), ("memory_mb", memory_mb)):
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}; use a finite number of at least 0")
-        stack = self._started.get()
-        if stack:
-            started = stack[-1]
-            self._started.set(stack[:-1])
-        else:  # an end without a start still tells of an extraction: it ends now
-            started = _Started(begin(self._spec), perf_counter_ns())
+        # An end without a start still tells of an extraction: it ends now.
+        started = self._ending() or _Started(begin(self._spec))
         given = Figures()
         given.duration_ns = (
             perf_counter_ns() - started.start_ns if duration_ms is None else round(duration_ms * _NS_PER_MS)
@@ -159,6 +180,25 @@ class FeatureExtractionPerformanceMonitor:
         if started.running is not None:
             started.running.finish_as(given, memory_given=memory_mb is not None)
         self._remember(given, cpu_percent, memory_mb)
+
+    def _ending(self) -> _Started | None:
+        """Take the start that an end of now belongs to; None where there is none."""
+        mine = [started for key, started in _nested.get() if key == id(self)]
+        thread = threading.get_ident()
+        with self._lock:
+            open_here = [started for started in mine if self._started.get(id(started)) is started]
+            others = [] if open_here else list(self._started.values())
+            on_thread = [started for started in others if started.thread == thread]
+            for found in (open_here, on_thread, others):
+                if found:
+                    started = found[-1]
+                    del self._started[id(started)]
+                    break
+            else:
+                return None
+        started.ended = True
+        _nested.set(tuple(entry for entry in _nested.get() if not entry[1].ended))
+        return started
 
     def get_performance_stats(self) -> PerformanceStats:
         """Return what has been seen so far."""

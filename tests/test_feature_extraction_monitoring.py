@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import threading
 
@@ -61,6 +62,37 @@ def test_an_end_without_a_start_still_counts():
     with instrumented() as observed:
         FeatureExtractionPerformanceMonitor().end_extraction(duration_ms=5.0)
         assert len(observed.spans) == 1
+
+
+def test_an_end_in_another_context_ends_its_start():
+    """A server may run the start and the end of a request in copies of the context, and on different threads."""
+    with instrumented() as observed:
+        monitor = FeatureExtractionPerformanceMonitor("x")
+        for _ in range(4):
+            contextvars.copy_context().run(monitor.start_extraction)
+        for _ in range(4):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=(monitor.end_extraction,))
+            thread.start()
+            thread.join()
+        assert len(observed.extractions()) == 4
+        assert observed.total("feature_extraction.duration") == 4
+        assert monitor.get_performance_stats().total_extractions == 4
+        assert observed.total("otel_fe.pipeline.traces.open") == 0
+
+
+def test_a_start_without_an_end_is_forgotten():
+    """Neither the monitor nor the context grows with starts that are never ended, and their spans are ended."""
+    with instrumented() as observed:
+        monitor = FeatureExtractionPerformanceMonitor("x")
+
+        def use():
+            for _ in range(1_100):
+                monitor.start_extraction()
+            assert len(monitor._started) == 1_000
+            monitor.end_extraction()
+
+        contextvars.copy_context().run(use)
+        assert observed.total("feature_extraction.duration") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from otel_fe.instrument.extraction import Extraction, begin_block
+from otel_fe.instrument.entered import Entered, place
+from otel_fe.instrument.extraction import Extraction, begin_block, current_extraction
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
+
+    from otel_fe.instrument.entered import Place
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,22 +32,18 @@ class InertExtraction:
 
 
 INERT: Final = InertExtraction()
-_MAX_ENTERED: Final = 1_000
-"""Of one declaration that is entered by many at once: how many can be found again in another context."""
 
 
 class DeclaredExtraction:
     """An extraction that a function or a block declares; made by `extraction`.
 
-    One instance may decorate many functions, and be entered by many threads and tasks at once: what runs is kept in
-    each one's context.
+    One instance may decorate many functions, and be entered by many threads and tasks at once; each exit ends the
+    extraction of its own `with` statement, also in another context than it began in.
     """
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._running: ContextVar[tuple[Extraction | None, ...]] = ContextVar("otel_fe-declared", default=())
-        self._entered: dict[int, Extraction] = {}
-        """Those that are running, in whatever context: a server that streams a generator runs each step in another."""
+        self._entered: Entered[Extraction | InertExtraction] = Entered()
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function of any kind: each call of it is an extraction."""
@@ -56,39 +54,39 @@ class DeclaredExtraction:
         )
 
     def __enter__(self) -> Extraction | InertExtraction:
-        running = begin_block(self._spec)
-        self._running.set((*self._running.get(), running))
-        if running is None:
-            return INERT
-        if len(self._entered) < _MAX_ENTERED:
-            self._entered[id(running)] = running
-        return running
+        return self._enter(place())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stack = self._running.get()
-        if stack:
-            self._running.set(stack[:-1])
-            running = stack[-1]
-        else:
-            running = self._entered_elsewhere()
-        if running is not None:
-            self._entered.pop(id(running), None)
+        self._exit(place(), error)
+
+    # Plain functions that return a coroutine: they are called, not awaited, by the frame of the `async with`.
+    def __aenter__(self) -> Coroutine[Any, Any, Extraction | InertExtraction]:
+        return self._aenter(place())
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Coroutine[Any, Any, None]:
+        return self._aexit(place(), error)
+
+    def _enter(self, at: Place) -> Extraction | InertExtraction:
+        running = begin_block(self._spec) or INERT
+        forgotten = self._entered.enter(at, running)
+        if isinstance(forgotten, Extraction):
+            forgotten.abandon()
+        return running
+
+    def _exit(self, at: Place, error: BaseException | None) -> None:
+        running = self._entered.leave(at, current_extraction())
+        if isinstance(running, Extraction):
             running.finish(error)
 
-    def _entered_elsewhere(self) -> Extraction | None:
-        """Return the one that is left in another context than it was entered in; of several none can be told to be it."""
-        entered = [running for running in list(self._entered.values()) if not running.ended]
-        return entered[0] if len(entered) == 1 else None
+    async def _aenter(self, at: Place) -> Extraction | InertExtraction:
+        return self._enter(at)
 
-    async def __aenter__(self) -> Extraction | InertExtraction:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
+    async def _aexit(self, at: Place, error: BaseException | None) -> None:
+        self._exit(at, error)
 
 
 @overload

@@ -187,6 +187,11 @@ class Extraction(Measured):
         self._memory_given = memory_given
         self.finish()
 
+    def abandon(self) -> None:
+        """End the span of an extraction that nobody will end; it is not counted. Never raises."""
+        self.ended = True
+        self._abandon()
+
     def _take_given(self, given: Figures) -> None:
         self.duration_ns = given.duration_ns
         if given.error_type:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 import time
@@ -19,6 +20,7 @@ from otel_fe.config.settings import Settings
 from otel_fe.instrument import faults
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
+from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from tests.observed import Observed, instrumented
 
 PREFIX = "feature_extraction."
@@ -161,23 +163,76 @@ def test_a_block_that_is_left_in_another_context_is_counted(observed):
     assert f"{PREFIX}cpu.time" not in span.attributes
 
 
-def test_a_shared_declaration_that_is_left_in_another_context_ends_none_of_the_others(observed):
-    """Which of two it is cannot be told: neither is ended by the other's leaving."""
+def test_a_shared_declaration_that_is_left_in_another_context_ends_its_own_block(observed):
+    """Each `with` statement ends what it began, in whatever order and context the generators are resumed."""
     declared = otel_fe.extraction("x")
 
-    def rows():
-        with declared:
-            yield 1
+    def rows(hits):
+        with declared as running:
+            running.cache_hit(hits)
+            yield
+            yield
 
-    one, two = rows(), rows()
-    for generator in (one, two):
+    generators = {hits: rows(hits) for hits in (1, 2, 3, 4)}
+    for generator in generators.values():
         contextvars.copy_context().run(next, generator)
-    contextvars.copy_context().run(next, one, None)
-    assert observed.extractions() == []
-    with declared:
-        pass
-    assert len(observed.extractions()) == 1
-    contextvars.copy_context().run(two.close)
+    ended = []
+    for hits in (3, 1, 4, 2):
+        contextvars.copy_context().run(generators[hits].close)
+        with declared:
+            pass
+        spans = observed.extractions()
+        ended.append(
+            next(s for s in spans[-2:] if f"{PREFIX}cache.hits" in s.attributes).attributes[f"{PREFIX}cache.hits"]
+        )
+    assert ended == [3, 1, 4, 2]
+    assert observed.total("feature_extraction.duration") == 8
+    assert len(declared._entered) == 0
+
+
+def test_a_shared_declaration_on_exit_stacks_ends_the_block_of_its_task(observed):
+    """An exit stack enters and exits from frames of its own: the context tells which block it is."""
+    declared = otel_fe.extraction("x")
+
+    async def task(number, turns):
+        async with contextlib.AsyncExitStack() as stack:
+            running = await stack.enter_async_context(declared)
+            running.cache_hit(number)
+            await turns[number].wait()
+        assert running.ended
+
+    async def main():
+        turns = {number: asyncio.Event() for number in (1, 2, 3)}
+        tasks = {number: asyncio.create_task(task(number, turns)) for number in turns}
+        await asyncio.sleep(0)
+        for number in (2, 1, 3):
+            turns[number].set()
+            await tasks[number]
+
+    asyncio.run(main())
+    assert [span.attributes[f"{PREFIX}cache.hits"] for span in observed.extractions()] == [2, 1, 3]
+
+
+@pytest.mark.parametrize("on", [True, False], ids=["instrumented", "off"])
+def test_blocks_and_monitors_leave_nothing_in_their_context(on):
+    """A context keeps every variable that was ever set in it, so that a variable per block would leak with each call."""
+
+    def use():
+        with otel_fe.extraction("x"):
+            pass
+        monitor = FeatureExtractionPerformanceMonitor("x", history_size=1)
+        monitor.start_extraction()
+        monitor.end_extraction()
+
+    def variables():
+        use()
+        before = len(contextvars.copy_context())
+        for _ in range(100):
+            use()
+        return len(contextvars.copy_context()) - before
+
+    with instrumented() if on else contextlib.nullcontext():
+        assert contextvars.copy_context().run(variables) == 0
 
 
 def test_switched_off_a_block_is_inert():

@@ -1,0 +1,15 @@
+"""Servers, task queues and pools as they are installed, in an environment of their own; see `inside/`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.frameworks.versions import FRAMEWORKS
+from tests.venvs import environment, run_inside
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_streaming():
+    """Streaming responses of Starlette; see inside/streaming_cases.py."""
+    run_inside(environment("frameworks", *FRAMEWORKS), "tests/frameworks/inside/streaming_cases.py")
