@@ -131,6 +131,14 @@ TIME: Final = {
 }
 """Where the time went, by cause. The parts add up to the duration, to the nanosecond."""
 
+SAMPLING_POLICY: Final = _attribute(
+    "sampling.policy",
+    "string",
+    "",
+    "What kept the trace in this process: `error`, `slow`, `slo`, `baseline`, or the name of a policy. Also on the first span of "
+    "the process; absent where the process does not sample.",
+)
+
 
 def _ray_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
     full = f"ray.serve.{name}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.remembered import key_of
+from otel_fe.pipeline.upstream import with_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,10 @@ def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[
     for records in (sampler.records, *pipeline.earlier_records):
         record = records.of(trace_id)
         if record is not None:
-            return {"state": DECIDED, "record": record.as_dict()}
+            told, upstream = record.as_dict(), pipeline.upstream.of(trace_id)
+            if upstream is not None and record.decision.sampled:
+                told = with_upstream(told, upstream)
+            return {"state": DECIDED, "record": told}
     decision = sampler._remembered[key_of(trace_id)]
     if decision is not None:
         return {"state": REMEMBERED, "sampled": decision.sampled, "policy": decision.reason}

@@ -15,11 +15,13 @@ from otel_fe import semconv
 from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.collector.wire.encode import encode
+from otel_fe.config.policies import AlwaysSample
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import kept_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from otel_fe.collector.pipelines.engine import Engine
@@ -97,6 +99,8 @@ class _Kept(NamedTuple):
     decision: Decision
     record: dict[str, Any] | None
     """None for spans that came after the decision."""
+    keeps_all: bool
+    """The policy that kept it keeps every trace."""
 
 
 class Keeping:
@@ -121,7 +125,8 @@ class Keeping:
         self._last.clear()
         self._stored.clear()
         for sampled in parts.sampled:
-            sampled.on_kept.append(partial(self._note, sampled))
+            everything = {policy.name for policy in sampled.settings.policies if isinstance(policy, AlwaysSample)}
+            sampled.on_kept.append(partial(self._note, sampled, everything))
 
     def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
         """Take what a connector has counted."""
@@ -164,21 +169,30 @@ class Keeping:
             self._stored[pipeline] = _key(found[0])
         return found
 
-    def _note(self, pipeline: SampledPipeline, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> None:
+    def _note(
+        self,
+        pipeline: SampledPipeline,
+        everything: AbstractSet[str],
+        trace_id: int,
+        spans: Sequence[SpanView],
+        decision: Decision,
+    ) -> None:
         """Take note, under the engine's lock. A trace's decision is recorded just before its spans are delivered."""
         record = None
         for newest in pipeline.sampler.records.last(1):
             if newest.trace_id == trace_id and _key(newest) != self._last.get(pipeline):
                 self._last[pipeline] = _key(newest)
                 record = newest.as_dict()
-        self._waiting.append(_Kept(trace_id, spans, decision, record))
+        self._waiting.append(_Kept(trace_id, spans, decision, record, decision.reason in everything))
 
     def _keep(self, kept: _Kept) -> None:
         received = ReceivedTrace(kept.trace_id, 0)
         received.add(kept.spans, 0, 0)
         for data, _ in encode([(kept.spans, kept.decision)], maximum_bytes=1 << 30):
             late = kept.record is None
-            self._store.add_trace(kept_trace(received, kept.decision, data, record=kept.record, late=late))
+            self._store.add_trace(
+                kept_trace(received, kept.decision, data, record=kept.record, late=late, keeps_all=kept.keeps_all)
+            )
 
 
 def _key(record: DecisionRecord) -> tuple[int, int]:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.config.collector import read_collector_config
+from otel_fe.config.policies import AlwaysSample
 from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
 from otel_fe.errors import ConfigurationError, OtelFeError
+from otel_fe.pipeline.upstream import IN_THE_PROCESS
 from otel_fe.replay.ledger import summary
 from otel_fe.replay.recorded import Request
 from otel_fe.replay.run import Replay, tail_sampling_of
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from otel_fe.config.policies import Policy
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
 
@@ -48,6 +51,9 @@ def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     names = {str(one.get("policy", "")) for one in last} | _names_in(in_force)
     names |= set(stored.reader.totals.by_policy(Selection(since, until, whole_traces=True)))
     kept = []
+    if any(name.endswith(IN_THE_PROCESS) for name in kept_by):
+        # What a policy keeps that keeps everything is listed under the policies of the processes.
+        names -= {name for name in _keeping_all(in_force) if name not in kept_by}
     for name in sorted(names - {"", "none"}):
         extractions, weight = kept_by.get(name, (0, 0.0))
         kept.append({"policy": name, "extractions": extractions, "weight": weight})
@@ -132,10 +138,18 @@ def _requests(stored: Stored, ids: Iterable[int]) -> Iterator[Request]:
 
 def _names_in(text: str) -> set[str]:
     """Return the names of a configuration's policies, so that one that keeps nothing is listed too."""
+    return {policy.name for policy in _policies_in(text)}
+
+
+def _keeping_all(text: str) -> set[str]:
+    return {policy.name for policy in _policies_in(text) if isinstance(policy, AlwaysSample)}
+
+
+def _policies_in(text: str) -> Sequence[Policy]:
+    """Return a configuration's policies; none where it has none, or cannot be read."""
     if not text:
-        return set()
+        return ()
     try:
-        settings = tail_sampling_of(read_collector_config(as_configuration(text), _FILE, {}), _FILE)
+        return tail_sampling_of(read_collector_config(as_configuration(text), _FILE, {}), _FILE).policies
     except OtelFeError:
-        return set()
-    return {policy.name for policy in settings.policies}
+        return ()

@@ -12,6 +12,7 @@ from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.shown_value import shown
 from otel_fe.dashboard.waterfall import waterfall
 from otel_fe.model.id_keys import span_key
+from otel_fe.pipeline.upstream import amount, share
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.stored import Stored
@@ -48,13 +49,22 @@ def trace_view(stored: Stored, trace_id: str) -> dict[str, Any]:
 
 
 def in_short(record: dict[str, Any]) -> str:
-    """Return a decision in one line: ``kept by `slow`: 231 ms ≥ 100 ms, weight 1``."""
+    """Return a decision in one line: ``kept by `slow`: 231 ms ≥ 100 ms, weight 1``.
+
+    Where a sampler before has decided too: ``kept by `baseline` (1 of 20) in the process, then by `all`: every trace, weight 20``.
+    """
     if not record.get("sampled"):
         return str(record.get("outcome", "not sampled"))
     policy, weight = str(record.get("policy", "")), record.get("weight")
     saw = next((vote["saw"] for vote in record.get("votes", ()) if vote["policy"] == policy and vote.get("saw")), "")
-    told = "unknown" if weight is None else f"{weight:.4g}"
-    return f"kept by `{policy}`{f': {saw}' if saw else ''}, weight {told}"
+    told = "unknown" if weight is None else amount(weight)
+    kept = f"`{policy}`{f': {saw}' if saw else ''}, weight {told}"
+    before = record.get("upstream")
+    if not before:
+        return f"kept by {kept}"
+    passed = f"({share(before['weight'])})"
+    first = f"`{before['policy']}` {passed} in the process" if before["policy"] else f"a sampler before {passed}"
+    return f"kept by {first}, then by {kept}"
 
 
 def _logs(payload: bytes) -> list[dict[str, Any]]:

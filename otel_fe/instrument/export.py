@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     SimpleSpanProcessor,
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export import (
 )
 from opentelemetry.trace import SpanContext, TraceState
 
+from otel_fe import semconv
 from otel_fe.instrument import faults
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.model import trace_state
@@ -56,7 +58,8 @@ class KeptTraces:
         if not self.processors:
             self._settled(Counter({decision.reason: len(trace.spans)}), "")
             return ""
-        spans = [_stamped(span, decision) for span in trace.spans]
+        inherited = _threshold_in(trace.entry)
+        spans = [_stamped(span, decision, inherited) for span in trace.spans]
         with self._lock:
             if not all(_has_room(processor, len(spans)) for processor in self.processors):
                 return "queue_full"
@@ -85,20 +88,44 @@ class KeptTraces:
             undo()
 
 
-def _stamped(span: Any, decision: Decision) -> ReadableSpan:
-    """Return the span for export, with its sampling threshold in `tracestate`."""
+def _threshold_in(entry: str | None) -> int | None:
+    """Return the threshold that the head sampler wrote into a trace's `ot` entry; None where it wrote none."""
+    return trace_state.sampling(f"ot={entry}").threshold if entry else None
+
+
+def _stamped(span: Any, decision: Decision, inherited: int | None) -> ReadableSpan:
+    """Return the span for export: its sampling threshold in `tracestate`, and on some the policy in an attribute.
+
+    A head sampler of the SDK's writes its threshold on the root alone. The spans below it were sampled with the root, and so
+    inherit it.
+    """
     readable: Any = span._readable_span() if isinstance(span, LeanSpan) else span
     readable._otel_fe_reason = decision.reason
     context: Any = readable._context
     before = context.trace_state.to_header() if context.trace_state else ""
-    after = trace_state.stamped(before, decision.threshold)
+    threshold = decision.threshold
+    if inherited and threshold is not None and threshold < inherited and "ot=" not in before:
+        threshold = inherited
+    after = trace_state.stamped(before, threshold)
     if after is not None and after != before:
         state = TraceState.from_header([after])
         readable._context = SpanContext(
             context.trace_id, context.span_id, context.is_remote, context.trace_flags, state
         )
+    if readable.parent is None or readable.parent.is_remote or readable.name.startswith(semconv.SPAN_NAME):
+        readable._attributes = _with_policy(readable._attributes, decision.reason)
     result: ReadableSpan = readable
     return result
+
+
+def _with_policy(attributes: Any, policy: str) -> Any:
+    """Return a copy of a span's attributes with the policy that kept its trace."""
+    if not isinstance(attributes, BoundedAttributes):
+        return {**(attributes or {}), semconv.SAMPLING_POLICY: policy}
+    # One more than the application's limit allows: none of its own attributes makes room.
+    copy = BoundedAttributes(attributes={**attributes, semconv.SAMPLING_POLICY: policy})
+    copy.dropped = attributes.dropped
+    return copy
 
 
 def _has_room(processor: SpanProcessor, spans: int) -> bool:

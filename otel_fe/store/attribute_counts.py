@@ -31,6 +31,8 @@ _MORE: Final = 4
 _MOST_VALUES: Final = 1_000
 """An attribute with more values than this tells nothing apart: it is an id."""
 _MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
+_LEFT_OUT: Final = frozenset({semconv.SAMPLING_POLICY})
+"""It says why a trace was kept: of course slow ones were kept for being slow."""
 
 Value = str | bool | int
 _Row = tuple[bytes, float, bytes]
@@ -131,6 +133,8 @@ def _attributes(body: bytes, span_id: bytes) -> dict[str, Value]:
 def _categories(pairs: tuple[Any, ...]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for pair in pairs:
+        if pair.key in _LEFT_OUT:
+            continue
         value = pair.value
         kind = value.WhichOneof("value")
         if kind == "string_value" and len(value.string_value) <= _LONGEST:

@@ -50,9 +50,9 @@ class KeptTrace:
     """That of the root, or else of the first span."""
     error: bool
     policy: str
-    """What kept it."""
+    """What kept it; of a trace that its process has sampled, and this stage keeps as it keeps all, the policy of the process."""
     weight: float | None
-    """How many traces it stands for; None where that is not known."""
+    """How many traces it stands for in the whole chain of samplers; None where that is not known."""
     span_count: int
     spans: bytes
     """As they left: an `ExportTraceServiceRequest` of this trace alone."""
@@ -62,6 +62,8 @@ class KeptTrace:
     """Likewise, an `ExportLogsServiceRequest`."""
     record: Mapping[str, Any] | None = None
     """Its decision record, as `DecisionRecord.as_dict` has it."""
+    kept_by: tuple[tuple[str, float | None], ...] = ()
+    """Policy and weight of each extraction, where one's are not the trace's: several processes may have sampled its spans."""
 
 
 @dataclass(frozen=True, slots=True)

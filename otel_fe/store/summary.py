@@ -8,10 +8,19 @@ from otel_fe import semconv
 from otel_fe.model.span import ERROR
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.family import Family
+from otel_fe.pipeline.upstream import (
+    IN_THE_PROCESS,
+    Thresholds,
+    Upstream,
+    policy_of,
+    upstream_of,
+    weight_of,
+    with_upstream,
+)
 from otel_fe.store.kept import KeptExtraction, KeptTrace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
@@ -28,6 +37,7 @@ def kept_trace(
     record: Mapping[str, Any] | None = None,
     logs: bytes = b"",
     late: bool = False,
+    keeps_all: bool = False,
 ) -> KeptTrace:
     """Return what the store keeps of a trace.
 
@@ -38,14 +48,19 @@ def kept_trace(
         record: Why, as `DecisionRecord.as_dict` has it.
         logs: Its logs, as an encoded `ExportLogsServiceRequest`.
         late: These spans came after the decision; the trace is already there.
+        keeps_all: The policy that kept it keeps every trace, so that the reason is that of a sampler before.
     """
     members = received.spans
     root = next((span for span in members if not span.parent_id), None)
     first = root or (members[0] if members else None)
     family = Family(members)
-    found = [_extraction(span, family) for span in members if is_extraction(span)]
+    sampled = [span for span in members if is_extraction(span)]
+    found = [_extraction(span, family) for span in sampled]
     if not found and not late and first is not None:
         found.append(_whole(first, received))
+    upstream = upstream_of(members)
+    kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
+    each = () if upstream is None else _each_kept_by(sampled, members, decision, keeps_all=keeps_all)
     return KeptTrace(
         received.trace_id,
         received.start_ns,
@@ -53,14 +68,36 @@ def kept_trace(
         root.name if root else "",
         _service(first) if first else "",
         any(span.status == ERROR for span in members),
-        decision.reason,
-        decision.weight,
+        *kept_by,
         len(members),
         spans,
         tuple(found),
         logs,
-        record,
+        record if record is None or upstream is None else with_upstream(record, upstream),
+        each if any(one != kept_by for one in each) else (),
     )
+
+
+def _trace_kept_by(upstream: Upstream | None, decision: Decision, *, keeps_all: bool) -> tuple[str, float | None]:
+    """Return the policy and the weight of a trace in the whole chain of samplers."""
+    if upstream is None:
+        return decision.reason, decision.weight
+    threshold = None if decision.threshold is None else max(upstream.threshold, decision.threshold)
+    return _reason(upstream.policy, decision, keeps_all=keeps_all), weight_of(threshold)
+
+
+def _each_kept_by(
+    sampled: Sequence[SpanView], members: Sequence[SpanView], decision: Decision, *, keeps_all: bool
+) -> tuple[tuple[str, float | None], ...]:
+    """Return the same of each of some spans of a trace."""
+    thresholds = Thresholds(members, decision)
+    return tuple(
+        (_reason(policy_of(span), decision, keeps_all=keeps_all), weight_of(thresholds.of(span))) for span in sampled
+    )
+
+
+def _reason(policy: str, decision: Decision, *, keeps_all: bool) -> str:
+    return policy + IN_THE_PROCESS if policy and keeps_all else decision.reason
 
 
 def _extraction(span: SpanView, family: Family) -> KeptExtraction:

@@ -53,9 +53,11 @@ class TraceRows:
             ),
         ).lastrowid
         if trace.extractions:
+            kept_by = [(number(name), weight) for name, weight in trace.kept_by]
+            kept_by = kept_by or [(policy, trace.weight)] * len(trace.extractions)
             rows = [
-                self._row(key, ordinal, extraction, trace.weight, policy)
-                for ordinal, extraction in enumerate(trace.extractions)
+                self._row(key, ordinal, extraction, weight, kept)
+                for ordinal, (extraction, (kept, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
             ]
             self._connection.executemany(_EXTRACTION, rows)
             self._cells.uncount([row[0] for row in rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.cells import by_latency
@@ -51,7 +52,7 @@ class Traces:
             if not any(row[1] is not None for row in rows):
                 return None
             names, packing = _names(connection), Packing.of(connection) or Packing(b"")
-            return _trace(trace_id, rows, _extractions(connection, [row[0] for row in rows], names), names, packing)
+            return _trace(trace_id, rows, _extractions(connection, [row[0] for row in rows]), names, packing)
 
     def find(self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0) -> list[Found]:
         """Return extractions, without their spans.
@@ -111,11 +112,11 @@ def _names(connection: sqlite3.Connection) -> dict[int, str]:
     return dict(connection.execute("SELECT id, text FROM name").fetchall())
 
 
-def _extractions(connection: sqlite3.Connection, keys: list[int], names: dict[int, str]) -> tuple[KeptExtraction, ...]:
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM extraction e WHERE trace IN ({', '.join(map(str, keys))}) ORDER BY trace, ordinal"  # noqa: S608
-    )
-    return tuple(_extraction(row, names) for row in rows)
+def _extractions(connection: sqlite3.Connection, keys: list[int]) -> list[Any]:
+    return connection.execute(
+        f"SELECT policy, weight, {_COLUMNS} FROM extraction e WHERE trace IN ({', '.join(map(str, keys))}) "  # noqa: S608
+        "ORDER BY trace, ordinal"
+    ).fetchall()
 
 
 def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
@@ -141,13 +142,18 @@ def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
 
 
 def _trace(
-    trace_id: int, rows: list[Any], extractions: tuple[KeptExtraction, ...], names: dict[int, str], packing: Packing
+    trace_id: int, rows: list[Any], extractions: list[Any], names: dict[int, str], packing: Packing
 ) -> KeptTrace:
-    """Return one trace of all of its parts; requests of protobuf are joined by writing one after the other."""
+    """Return one trace of all of its parts; requests of protobuf are joined by writing one after the other.
+
+    The part with the least weight decides: where it is stored, the trace is.
+    """
     parts = [row for row in rows if row[1] is not None]
     first = next((row for row in parts if row[3]), parts[0])
     bodies = [packing.unpack_trace(row[9]) for row in rows]
     record = next((record for record, _ in bodies if record), None)
+    policy, weight = min(((row[6], row[7]) for row in parts), key=lambda kept: math.inf if kept[1] is None else kept[1])
+    each = [(row[0], row[1]) for row in extractions]
     return KeptTrace(
         trace_id,
         min((row[1] for row in parts if row[1]), default=0),
@@ -155,11 +161,12 @@ def _trace(
         first[3],
         names.get(first[4], ""),
         any(row[5] for row in parts),
-        names.get(parts[0][6], ""),
-        parts[0][7],
+        names.get(policy, ""),
+        weight,
         sum(row[8] for row in rows),
         b"".join(spans for _, spans in bodies),
-        extractions,
+        tuple(_extraction(row[2:], names) for row in extractions),
         b"".join(packing.unpack(row[10]) for row in rows),
         None if record is None else json.loads(record),
+        tuple((names.get(by, ""), stands) for by, stands in each) if set(each) - {(policy, weight)} else (),
     )

@@ -14,6 +14,7 @@ from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.wire.encode import encode
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.pipeline.upstream import UpstreamDecisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,7 +68,8 @@ class SampledPipeline:
         self.outlets = Outlets("traces", exporters, self.counters)
         self.behind: list[SpanMetricsConnector] = []
         """Connectors at its end, which count what is kept, by its weight."""
-        self.on_kept: list[OnKept] = []
+        self.upstream = UpstreamDecisions()
+        self.on_kept: list[OnKept] = [self.upstream.note]
         """What else wants to know of kept spans: their trace's id, the spans, the decision."""
         self.offered_to: list[Callable[[Iterable[SpanView]], None]] = []
         """Take kept spans for exemplars; those of all traces of a request at once, which costs a third."""
@@ -118,6 +120,7 @@ class SampledPipeline:
         self.outlets.counters = before.counters
         old = before.sampler
         self.earlier_records = before.earlier_records
+        before.upstream.hand_over(self.upstream)
         if self.settings == before.settings:
             self.sampler = old
             old._deliver = self._deliver

@@ -81,6 +81,7 @@ def test_the_attributes_are_those_of_the_data_contract(observed):
         f"{PREFIX}cache.lookups": 3,
         f"{PREFIX}cache.hits": 2,
         f"{PREFIX}cache.time": 0.0,
+        f"{PREFIX}sampling.policy": "baseline",
     }
 
 
