@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
+
+from tests.real.parts import prepare
 
 try:
     from hypothesis import settings
@@ -14,6 +17,17 @@ else:
     # No test is a timing: a slow machine must not fail one, and hypothesis' deadline of 200 ms would.
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the real parts of the tests that will run: before the first of them, and outside of their timeouts."""
+    if (
+        session.config.option.collectonly or "PYTEST_CURRENT_TEST" in os.environ
+    ):  # the latter: within another run's test
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    prepare(print if reporter is None else reporter.write_line)
+
 
 _EXPORTING = ("OtelBatch", "OtelPeriodic")
 """How the names of the SDK's own exporting threads begin."""

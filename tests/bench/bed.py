@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.real.go import cache_folder
+from tests.real.parts import cache_folder
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from tests.integration.conftest import ROOT
 from tests.integration.launched import environment
 from tests.otlp import Otlp, ancestors
-from tests.packages import python_with
+from tests.venvs import Environment
 
 _CONTRIB = "0.66b1"
-WEB = (
-    *("fastapi>=0.110", "uvicorn>=0.30", "flask>=3", "celery[redis]>=5.4", "gunicorn>=22"),
-    f"opentelemetry-distro=={_CONTRIB}",
-    *(f"opentelemetry-instrumentation-{name}=={_CONTRIB}" for name in ("fastapi", "flask", "celery")),
+WEB = Environment(
+    "web",
+    (
+        *("fastapi>=0.110", "uvicorn>=0.30", "flask>=3", "celery[redis]>=5.4", "gunicorn>=22"),
+        f"opentelemetry-distro=={_CONTRIB}",
+        *(f"opentelemetry-instrumentation-{name}=={_CONTRIB}" for name in ("fastapi", "flask", "celery")),
+    ),
+    installed=True,
 )
 TARGETS = "features:UserFeatures.extract=user_profile"
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -45,7 +49,7 @@ def service(example: str, otlp: Otlp, *command: str, **more: str):
 def launched(*command: str) -> list[str]:
     """Return the command line under the launcher of the environment for web services."""
     program, *arguments = command
-    bin_folder = python_with("web", *WEB).parent
+    bin_folder = WEB.python().parent
     return [str(bin_folder / "opentelemetry-instrument"), str(bin_folder / program), *arguments]
 
 

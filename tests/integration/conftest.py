@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.real.parts import missing as missing  # noqa: PLC0414 the other folders of tests find it here
+from tests.venvs import ROOT as ROOT  # noqa: PLC0414 likewise
+from tests.venvs import Environment
 
-
-def missing(part: str) -> None:
-    """Fail in CI, and skip elsewhere, because a real part is not there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{part} is missing, and CI must have it")
-    pytest.skip(f"{part} is missing")
+BARE = Environment("bare", (), installed=True)
 
 
 @pytest.fixture(scope="session")
-def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+def bare_python() -> str:
     """Return a Python with otel_fe and its own dependencies, and nothing else: no distro, Redis or SQLAlchemy."""
-    folder = tmp_path_factory.mktemp("bare")
-    uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "--editable", ROOT], check=True)
-    return str(python)
+    return str(BARE.python())
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +55,11 @@ def cluster_port(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory):
+def postgres_url():
     """Return the SQLAlchemy URL of a real PostgreSQL."""
     from tests.integration.servers import postgres_server
 
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+    with postgres_server() as url:
         yield url
 
 

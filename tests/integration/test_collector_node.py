@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from tests.integration.conftest import missing
+from tests.real.go import run
+from tests.real.parts import Unavailable, cache_folder, declare, missing, obtain
 from tests.unit.collector.running import backend, config, running, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PACKAGES = (
     "@opentelemetry/api@1.9.0",
@@ -61,28 +65,43 @@ main().catch((error) => { console.error(error); process.exit(1); });
 """
 
 
+@dataclass(frozen=True)
+class _NodePackages:
+    """OpenTelemetry for Node, installed once for this machine."""
+
+    name: ClassVar[str] = "OpenTelemetry for Node"
+    tools: ClassVar[str] = "npm"
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, or will be."""
+        return cache_folder() / "node" / hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:12]
+
+    def ready(self) -> bool:
+        return (self.folder / "complete").exists()
+
+    def make(self) -> None:
+        if shutil.which("node") is None or shutil.which("npm") is None:
+            raise Unavailable("node with npm is missing; Debian: apt-get install nodejs npm")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.ready():
+                run(["npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", self.folder, *PACKAGES])
+                (self.folder / "complete").touch()
+
+
+NODE_PACKAGES = declare(_NodePackages())
+
+
 @pytest.fixture(scope="module")
 def node_packages() -> Path:
-    """Return a folder with the SDK, installed once for this machine."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        missing("node with npm")
-    folder = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "otel_fe"
-        / "node"
-        / hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:12]
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    complete = folder / "complete"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            command = ["npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder), *PACKAGES]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
-            if done.returncode:
-                missing(f"OpenTelemetry for Node ({done.stderr[-500:]})")
-            complete.touch()
-    return folder
+    """Return a folder with the SDK."""
+    try:
+        obtain(NODE_PACKAGES)
+    except Unavailable as fault:
+        missing(f"{NODE_PACKAGES.name} ({fault})")
+    return NODE_PACKAGES.folder
 
 
 def test_node_exports_to_it(node_packages, tmp_path):

@@ -21,7 +21,7 @@ OPENSSL = shutil.which("openssl")
 def certificates(tmp_path_factory):
     """Return a folder with an authority, a server's certificate and a client's."""
     if OPENSSL is None:
-        missing("openssl")
+        missing("openssl (Debian: apt-get install openssl)")
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments):

@@ -654,7 +654,7 @@ def test_a_full_disk_refuses_by_name_and_recovers(tmp_path, how):
             ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", tmp_path], capture_output=True, check=False
         )
         if mounted.returncode:
-            missing("the right to mount a small file system")
+            missing("the right to mount a small file system (run the tests as root)")
     try:
         before, after, arrived = fill(tmp_path, limit)
     finally:

@@ -17,8 +17,7 @@ from tests.real.prometheus import get, query
 from tests.real.tier import FOLDER
 from tests.unit.collector.running import backend, export, request, running
 
-# The first run on a machine builds the Collector and Jaeger.
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(400)
 TRACES = 600
 
 

@@ -8,7 +8,6 @@ import subprocess
 import pytest
 import yaml
 
-from tests.integration.conftest import missing
 from tests.real.collector import built_collector
 from tests.real.compose import compose
 from tests.real.grafana_types import REQUIREMENT
@@ -16,10 +15,10 @@ from tests.real.jaeger import built_jaeger
 from tests.real.kubernetes import api_server
 from tests.real.prometheus import program, promtool
 from tests.real.tier import FOLDER, MANIFEST
-from tests.venvs import environment
+from tests.venvs import Environment
 
-# The first run on a machine builds the Collector, Jaeger, Compose and Kubernetes.
-pytestmark = pytest.mark.timeout(1500)
+GRAFANA_TYPES = Environment("grafana-types", (REQUIREMENT,))
+pytestmark = pytest.mark.timeout(400)
 
 
 def collector(*arguments):
@@ -184,12 +183,7 @@ def test_compose_refuses_what_is_wrong(tmp_path):
 
 def unknown_to_grafana(folder):
     """Return, by dashboard, what Grafana's published types do not know."""
-    try:
-        python = environment("grafana-types", REQUIREMENT)
-    except AssertionError as fault:
-        missing(f"Grafana's types ({fault})")
-        raise
-    command = [python, FOLDER.parent / "tests" / "real" / "grafana_types.py", folder]
+    command = [GRAFANA_TYPES.python(), FOLDER.parent / "tests" / "real" / "grafana_types.py", folder]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

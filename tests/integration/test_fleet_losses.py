@@ -12,8 +12,7 @@ from tests.real.arrivals import arrived, settled, slow, wanted
 from tests.real.fleet import agent, files, fleet, send, until
 from tests.unit.collector.running import backend
 
-# The first run on a machine builds the Collector.
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(400)
 RECEIVED = "otelcol_processor_tail_sampling_new_trace_id_received"
 DECIDED = "otelcol_processor_tail_sampling_global_count_traces_sampled"
 TRACES = 600

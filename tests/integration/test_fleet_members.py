@@ -17,8 +17,7 @@ from tests.real.sink import OtlpSink
 from tests.real.tier import Tier
 from tests.unit.collector.running import backend
 
-# The first run on a machine builds the Collector.
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(400)
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 MEMBERS = "otelcol_loadbalancer_num_backends"
 
@@ -37,7 +36,7 @@ def asking_dns(rendered, port):
 def test_an_agent_follows_the_samplers_that_dns_names(tmp_path):
     """One is added and gets its share; one is killed, and all of its share goes to the other, what was under way to it too."""
     if not Names.obtainable():
-        missing("root, for a DNS server of the test's own")
+        missing("root, for a DNS server of the test's own (run the tests as root)")
     rendered, port = files("3s"), free_port()
     config, name = asking_dns(rendered, port)
     with ExitStack() as stack:

@@ -23,8 +23,7 @@ from tests.real.jaeger import jaeger
 from tests.real.prometheus import get, query
 from tests.real.tier import FOLDER, ROOT
 
-# The first run on a machine builds the Collector and Jaeger.
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(400)
 LAUNCHER = Path(sys.executable).parent / "opentelemetry-instrument"
 REQUESTS = 60
 COUNTED_BY_BOTH = (

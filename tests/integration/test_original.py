@@ -8,7 +8,6 @@ from tests.corpus import original, recorded
 from tests.corpus.all_cases import CASES
 from tests.real.collector import built_collector
 
-# The first run on a machine builds the Collector.
 pytestmark = pytest.mark.timeout(900)
 GROUPS = list(dict.fromkeys(case.group for case in CASES))
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +14,13 @@ from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import otel_fe
+from tests.venvs import ROOT, Environment
 
+SQLALCHEMY_2_1 = Environment(
+    "sqlalchemy-2.1",
+    ("--prerelease=allow", "sqlalchemy>=2.1.0b1", "opentelemetry-instrumentation-sqlalchemy"),
+    installed=True,
+)
 PREFIX = "feature_extraction."
 ONE = sa.text("select 1")
 
@@ -150,15 +154,7 @@ def test_beside_the_sqlalchemy_instrumentation_in_every_order(tmp_path, order, u
 
 def test_sqlalchemy_2_1_has_pool_attributes_and_says_why_spans_are_missing(tmp_path):
     """The instrumentation of that version accepts only 2.0: the user is told once, and pools are measured all the same."""
-    uv = Path(sys.executable).parent / "uv"
-    root = Path(otel_fe.__file__).parents[1]
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", python, "--editable", root]
-        + ["--prerelease=allow", "sqlalchemy>=2.1.0b1", "opentelemetry-instrumentation-sqlalchemy"],
-        check=True,
-    )
+    python = SQLALCHEMY_2_1.python()
     source = """
 import otel_fe, sys
 sys.path.insert(0, sys.argv[1])
@@ -173,7 +169,7 @@ with instrumented() as observed:
     print(dict(span.attributes))
 """
     done = subprocess.run(
-        [python, "-c", source, root], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [python, "-c", source, ROOT], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert "feature_extraction.pool.wait_time" in done.stdout

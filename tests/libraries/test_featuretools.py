@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.libraries.versions import FEATURETOOLS
-from tests.venvs import RUNNER, environment, run_inside
+from tests.venvs import RUNNER, Environment, run_inside
+
+ENVIRONMENTS = {
+    version: Environment(f"featuretools-{version}", (*wanted, *RUNNER)) for version, wanted in FEATURETOOLS.items()
+}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", FEATURETOOLS)
+@pytest.mark.parametrize("version", ENVIRONMENTS)
 def test_featuretools(version):
     """Featuretools's deep feature synthesis; see inside/featuretools_cases.py."""
-    python = environment(f"featuretools-{version}", *FEATURETOOLS[version], *RUNNER)
+    python = ENVIRONMENTS[version].python()
     run_inside(python, "tests/libraries/inside/featuretools_cases.py")

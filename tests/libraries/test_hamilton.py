@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.libraries.versions import HAMILTON
-from tests.venvs import RUNNER, environment, run_inside
+from tests.venvs import RUNNER, Environment, run_inside
+
+ENVIRONMENTS = {version: Environment(f"hamilton-{version}", (*wanted, *RUNNER)) for version, wanted in HAMILTON.items()}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", HAMILTON)
+@pytest.mark.parametrize("version", ENVIRONMENTS)
 def test_hamilton(version):
     """Hamilton's executions and nodes; see inside/hamilton_cases.py."""
-    python = environment(f"hamilton-{version}", *HAMILTON[version], *RUNNER)
+    python = ENVIRONMENTS[version].python()
     run_inside(python, "tests/libraries/inside/hamilton_cases.py")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.libraries.versions import SKLEARN
-from tests.venvs import RUNNER, environment, run_inside
+from tests.venvs import RUNNER, Environment, run_inside
+
+ENVIRONMENTS = {
+    version: Environment(f"scikit-learn-{version}", (*wanted, "cloudpickle", *RUNNER))
+    for version, wanted in SKLEARN.items()
+}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", SKLEARN)
+@pytest.mark.parametrize("version", ENVIRONMENTS)
 def test_scikit_learn(version):
     """Transformers, pipelines and workers of joblib's; see inside/sklearn_cases.py."""
-    python = environment(f"scikit-learn-{version}", *SKLEARN[version], "cloudpickle", *RUNNER)
+    python = ENVIRONMENTS[version].python()
     run_inside(python, "tests/libraries/inside/sklearn_cases.py")

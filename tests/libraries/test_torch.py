@@ -14,8 +14,9 @@ from otel_fe.instrument.extraction import Extraction
 from otel_fe.instrument.libraries.torch import raised
 from tests.libraries.versions import NVML
 from tests.observed import instrumented
-from tests.venvs import RUNNER, environment, run_inside
+from tests.venvs import RUNNER, Environment, run_inside
 
+ENVIRONMENTS = {version: Environment(f"nvml-{version}", (*wanted, *RUNNER)) for version, wanted in NVML.items()}
 PEAK = "feature_extraction.gpu.memory.peak"
 
 
@@ -80,8 +81,8 @@ def test_a_pytorch_that_has_no_choice_of_allocators(cuda, monkeypatch):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("version", NVML)
+@pytest.mark.parametrize("version", ENVIRONMENTS)
 def test_nvml(version):
     """What it says of GPUs, in the types of its oldest version that is supported."""
-    python = environment(f"nvml-{version}", *NVML[version], *RUNNER)
+    python = ENVIRONMENTS[version].python()
     run_inside(python, "tests/unit/instrument/test_gpu.py")

@@ -13,10 +13,9 @@ from pathlib import Path
 from tests.integration.conftest import ROOT
 from tests.integration.launched import environment
 from tests.otlp import Otlp, receiving
-from tests.packages import python_with
-from tests.venvs import RUNNER
+from tests.venvs import RUNNER, Environment
 
-REQUIREMENTS = ("ray[serve]==2.60.*", "opentelemetry-distro==0.66b1", *RUNNER)
+ENVIRONMENT = Environment("ray", ("ray[serve]==2.60.*", "opentelemetry-distro==0.66b1", *RUNNER), installed=True)
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 """Of every process of Ray's: it asks nobody for a token, and tells nobody."""
 TARGETS = "features:UserFeatures.extract=user_profile,features:embedding=embedding"
@@ -83,7 +82,7 @@ class Cluster:
 @contextmanager
 def cluster(*launcher: str, **more: str):
     """Run the example application in a cluster; `launcher` goes in front of its Python, `more` into its environment."""
-    python = python_with("ray", *REQUIREMENTS)
+    python = ENVIRONMENT.python()
     reading, writing = os.pipe()
     with receiving() as otlp:
         process = subprocess.Popen(

@@ -12,11 +12,12 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integration.conftest import missing
-from tests.real.go import Unavailable, cache_folder, go_binary, run
+from tests.real.go import go_binary, run
+from tests.real.parts import Unavailable, cache_folder, declare, missing, obtain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,37 @@ BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.160.0"
 _NAME = "otelcol-fe"
 _START_S = 30
 _STOP_S = 30
+
+
+@dataclass(frozen=True)
+class CollectorBuild:
+    """A Collector made of the modules that a manifest names."""
+
+    manifest: Path
+
+    tools = "go"
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"OpenTelemetry Collector of {self.manifest.parent.name}/{self.manifest.name}"
+
+    @property
+    def binary(self) -> Path:
+        """Where it is, or will be."""
+        digest = hashlib.sha256(self.manifest.read_bytes() + BUILDER.encode()).hexdigest()[:12]
+        return cache_folder() / f"collector-{digest}" / _NAME
+
+    def ready(self) -> bool:
+        """Return whether it is built."""
+        return self.binary.exists()
+
+    def make(self) -> None:
+        """Build it; that takes two minutes."""
+        with _locked(cache_folder() / "build.lock"):
+            # Whoever held the lock before may have built it.
+            if not self.ready():
+                _build(cache_folder(), self.binary.parent, self.manifest)
 
 
 def built_collector(manifest: Path = MANIFEST) -> Path:
@@ -38,21 +70,17 @@ def built_collector(manifest: Path = MANIFEST) -> Path:
 
 
 def build_collector(manifest: Path = MANIFEST) -> Path:
-    """Return the Collector's binary, built now (two minutes) unless an earlier run has.
+    """Return the Collector's binary, built now unless an earlier run has.
 
     Raises:
         Unavailable: with what the toolchain said.
     """
-    cache = cache_folder()
-    digest = hashlib.sha256(manifest.read_bytes() + BUILDER.encode()).hexdigest()[:12]
-    folder = cache / f"collector-{digest}"
-    binary = folder / _NAME
-    if not binary.exists():
-        with _locked(cache / "build.lock"):
-            # Whoever held the lock before may have built it.
-            if not binary.exists():
-                _build(cache, folder, manifest)
-    return binary
+    build = CollectorBuild(manifest)
+    obtain(build)
+    return build.binary
+
+
+declare(CollectorBuild(MANIFEST))
 
 
 @contextmanager

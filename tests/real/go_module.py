@@ -10,10 +10,10 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from tests.integration.conftest import missing
-from tests.real.go import Unavailable, cache_folder, go_binary, run
+from tests.real.go import go_binary, run
+from tests.real.parts import Unavailable, cache_folder, declare, missing, obtain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,24 +34,36 @@ class GoModule:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Texts to link in, by their variables."""
 
+    tools: ClassVar[str] = "go"
+
+    def __post_init__(self) -> None:
+        """Have it built before the tests start."""
+        declare(self)
+
+    @property
+    def _folder(self) -> Path:
+        return cache_folder() / f"{self.name.lower()}-{self.version}"
+
     def built(self) -> Path:
         """Return the folder of its programs; where they cannot be built, skip the test, and fail it in CI."""
         try:
-            return self._cached()
+            obtain(self)
         except Unavailable as fault:
             missing(f"{self.name} ({fault})")
             raise
+        return self._folder
 
-    def _cached(self) -> Path:
-        cache = cache_folder()
-        folder = cache / f"{self.name.lower()}-{self.version}"
-        if not folder.exists():
-            with (cache / "build.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                # Whoever held the lock before may have built it.
-                if not folder.exists():
-                    self._build(cache, folder)
-        return folder
+    def ready(self) -> bool:
+        """Return whether its programs are built."""
+        return self._folder.exists()
+
+    def make(self) -> None:
+        """Build its programs; that takes minutes."""
+        with (cache_folder() / "build.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever held the lock before may have built it.
+            if not self.ready():
+                self._build(cache_folder(), self._folder)
 
     def _build(self, cache: Path, folder: Path) -> None:
         """Build in a module of our own that requires what this one does, and move what is complete to its place."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.servers import free_port
-from tests.real.collector import RunningCollector, built_collector
+from tests.real.collector import CollectorBuild, RunningCollector, built_collector
+from tests.real.parts import declare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "collector_config"
 MANIFEST = FOLDER / "builder.yaml"
+
+declare(CollectorBuild(MANIFEST))
 
 
 class Tier(RunningCollector):
