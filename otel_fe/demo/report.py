@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.demo.service import FEATURE_SETS
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL
+from otel_fe.model.quantile import quantile
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from otel_fe.demo.received import Dimensions, Point, Received, ReceivedSpan
 
 _CLIENT: Final = 3
@@ -142,27 +141,6 @@ def report_of(received: Received) -> Report:
     )
 
 
-def quantile(q: float, bounds: Sequence[float], buckets: Sequence[int], least: float, most: float) -> float:
-    """Return the q-quantile of a histogram, interpolated within its bucket.
-
-    Args:
-        q: 0..1.
-        bounds: Upper bounds of all buckets but the last, ascending.
-        buckets: Counts, one more than bounds.
-        least: The smallest value recorded: no quantile lies below it.
-        most: The largest.
-    """
-    rank = q * sum(buckets)
-    below = 0
-    for index, count in enumerate(buckets):
-        if count and below + count >= rank:
-            low = max(least, bounds[index - 1]) if index else least
-            high = min(most, bounds[index]) if index < len(bounds) else most
-            return low + (high - low) * max(0.0, rank - below) / count
-        below += count
-    return most
-
-
 def _latencies(durations: dict[Dimensions, Point]) -> list[Latency]:
     groups: dict[tuple[str, str], list[Point]] = {}
     for labels, point in durations.items():
@@ -184,7 +162,8 @@ def _latency(feature_set: str, cache: str, points: list[Point]) -> Latency:
     buckets = [sum(counts) for counts in zip(*(point.buckets for point in points), strict=True)]
     least = min(point.least or 0.0 for point in points)
     most = max(point.most or 0.0 for point in points)
-    p50, p95, p99 = (1e3 * quantile(q, bounds, buckets, least, most) for q in _QUANTILES)
+    found = (quantile(q, bounds, buckets, least, most) for q in _QUANTILES)
+    p50, p95, p99 = (1e3 * one.value if one else 0.0 for one in found)
     return Latency(feature_set, cache, sum(buckets), p50, p95, p99, most * 1e3)
 
 

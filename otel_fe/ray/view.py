@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.model.quantile import quantile
 from otel_fe.monitoring import RequirementStatus
 from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.ray import published
@@ -139,14 +141,13 @@ def _apart(cumulative: Mapping[str, float]) -> list[tuple[float, float]]:
 
 
 def _percentile(buckets: list[tuple[float, float]], share: float) -> tuple[float, int]:
-    """Return a percentile, linear within its bucket, and that bucket's index; 0 without data.
+    """Return a percentile as `model.quantile` has it, and the index of its bucket; 0 without data.
 
-    In the bucket without an upper edge it is the lower one, as Prometheus has it.
+    Prometheus' histograms have no largest value: in the bucket without an upper edge, the percentile is the lower one.
     """
-    rank = share * sum(count for _, count in buckets)
-    seen = lower = 0.0
-    for index, (edge, count) in enumerate(buckets):
-        if count and seen + count >= rank:
-            return (lower if math.isinf(edge) else lower + (edge - lower) * (rank - seen) / count), index
-        seen, lower = seen + count, edge
-    return 0.0, 0
+    edges = [edge for edge, _ in buckets if not math.isinf(edge)]
+    counts = [count for _, count in buckets] + [0.0] * (len(edges) + 1 - len(buckets))
+    found = quantile(share, edges, counts)
+    if found is None:
+        return 0.0, 0
+    return found.value, bisect_left(edges, found.high) + (found.low == found.high)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import runtime
+from otel_fe.model.quantile import quantile
 from otel_fe.pipeline.series import DURATION_EDGES_NS
 from otel_fe.resources.results import Impact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from otel_fe.model.histogram import HistogramState
     from otel_fe.pipeline.series import Series
@@ -63,7 +64,7 @@ def impact() -> Impact:
 def impact_of(series: Iterable[Series]) -> Impact:
     """Return the same of these series. Extractions that failed do not count: they may have ended early."""
     kinds: dict[tuple[str, bool | None], _Sums] = defaultdict(_Sums)
-    every, hits = [0] * (len(DURATION_EDGES_NS) + 1), [0] * (len(DURATION_EDGES_NS) + 1)
+    every, hits = _Durations(), _Durations()
     wait_ns = 0
     for one in series:
         known = one.dimensions
@@ -73,10 +74,10 @@ def impact_of(series: Iterable[Series]) -> Impact:
             durations = one.duration.state()
             wait_ns += one.pool_wait.state().total
         kinds[known.feature_set, known.cache_hit].add(durations)
-        for index, count in enumerate(durations.buckets):
-            every[index] += count
-            hits[index] += 0 if known.cache_hit is False else count
-    total = sum(every)
+        every.add(durations)
+        if known.cache_hit is not False:
+            hits.add(durations)
+    total = sum(sums.count for sums in kinds.values())
     missed = sum(sums.count for (_, hit), sums in kinds.items() if hit is False)
     cost_ns, error_ns, counted = _miss_cost(kinds)
     misses_ms = cost_ns * counted / _MS
@@ -89,8 +90,8 @@ def impact_of(series: Iterable[Series]) -> Impact:
         misses_per_extraction_ms=misses_ms / total if total else 0.0,
         wait_total_ms=wait_ns / _MS,
         wait_per_extraction_ms=wait_ns / _MS / total if total else 0.0,
-        p95_ms=_quantile_ns(every) / _MS,
-        p95_all_hits_ms=_quantile_ns(hits) / _MS,
+        p95_ms=every.p95_ms(),
+        p95_all_hits_ms=hits.p95_ms(),
     )
 
 
@@ -120,13 +121,21 @@ def _middle_ns(index: int, state: HistogramState) -> float:
     return (max(lower, min(least, upper)) + min(upper, max(most, lower))) / 2
 
 
-def _quantile_ns(buckets: Sequence[int]) -> float:
-    rank = _SHARE * sum(buckets)
-    seen = 0
-    for index, count in enumerate(buckets):
-        if count and seen + count >= rank:
-            lower = DURATION_EDGES_NS[index - 1] if index else 0
-            upper = DURATION_EDGES_NS[index] if index < len(DURATION_EDGES_NS) else lower
-            return lower + (upper - lower) * (rank - seen) / count
-        seen += count
-    return 0.0
+class _Durations:
+    """Buckets of several series together, with the extremes of all."""
+
+    def __init__(self) -> None:
+        self._buckets = [0] * (len(DURATION_EDGES_NS) + 1)
+        self._least: float = math.inf
+        self._most: float = -math.inf
+
+    def add(self, state: HistogramState) -> None:
+        """Count what a series has counted."""
+        self._buckets = [a + b for a, b in zip(self._buckets, state.buckets, strict=True)]
+        self._least = min(self._least, math.inf if state.least is None else state.least)
+        self._most = max(self._most, -math.inf if state.most is None else state.most)
+
+    def p95_ms(self) -> float:
+        """Return the percentile; 0 without any."""
+        found = quantile(_SHARE, DURATION_EDGES_NS, self._buckets, self._least, self._most)
+        return 0.0 if found is None else found.value / _MS

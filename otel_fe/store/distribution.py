@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import TYPE_CHECKING
 
+from otel_fe.model.quantile import Range, narrowed, of_ranges
 from otel_fe.store.counts import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from otel_fe.model.quantile import Estimate
     from otel_fe.store.points import Shape
 
 
 @dataclass(slots=True)
 class Distribution:
-    """Counts of values between edges. Exact at the edges; in between, values are taken to lie evenly."""
+    """Counts of values between edges, exact at the edges, and the extremes as far as they are known."""
 
     count: int = 0
     _totals: dict[int, int] = field(default_factory=dict)
@@ -27,6 +29,9 @@ class Distribution:
     _zeros: int = 0
     _rows: dict[tuple[Shape, int, int], Sequence[int]] = field(default_factory=dict)
     """By shape, index of the first and number: counts of buckets in a row."""
+    _least: float = math.inf
+    _most: float = -math.inf
+    """Of rows whose largest value is not known, infinite."""
     _known: list[tuple[float, float]] | None = None
     """The curve, until something is added."""
 
@@ -35,9 +40,22 @@ class Distribution:
         """Sum of all values, in the metric's unit."""
         return sum(total / scale for scale, total in sorted(self._totals.items()))
 
-    def add(self, shape: Shape, packed: bytes, count: int, total: int, zeros: int, *, scale: int = 1) -> None:
-        """Add a row of a series, whose sum is in so many parts of a unit."""
+    def add(  # noqa: PLR0917 a row
+        self,
+        shape: Shape,
+        packed: bytes,
+        count: int,
+        total: int,
+        zeros: int,
+        *,
+        scale: int = 1,
+        extremes: tuple[float | None, float | None] = (None, None),
+    ) -> None:
+        """Add a row of a series, whose sum is in so many parts of a unit, with the smallest and the largest value if known."""
         self.count += count
+        least, most = extremes
+        self._least = min(self._least, -math.inf if least is None else least)
+        self._most = max(self._most, math.inf if most is None else most)
         self._known = None
         self._totals[scale] = self._totals.get(scale, 0) + total
         self._zeros += zeros
@@ -49,6 +67,7 @@ class Distribution:
     def merge(self, other: Distribution) -> None:
         """Add all of another."""
         self.count += other.count
+        self._least, self._most = min(self._least, other._least), max(self._most, other._most)
         self._known = None
         self._zeros += other._zeros
         for scale, total in other._totals.items():
@@ -60,18 +79,26 @@ class Distribution:
         known = self._rows.get(key)
         self._rows[key] = counts if known is None else list(map(add, known, counts))
 
+    @property
+    def most(self) -> float | None:
+        """The largest value, or what it cannot exceed; None where that is not known."""
+        return self._most if math.isfinite(self._most) else None
+
     def quantile(self, share: float) -> float | None:
-        """Return the value that `share` (0..1) of all values do not exceed, in the metric's unit; None without any."""
+        """Estimate the value that `share` (0..1) of all values do not exceed, in the metric's unit; None without any."""
+        found = self.estimate(share)
+        return None if found is None else found.value
+
+    def estimate(self, share: float) -> Estimate | None:
+        """Return the same with the values between which it lies."""
         curve = self._curve()
-        if not curve or not curve[-1][1]:
-            return None
-        wanted = share * curve[-1][1]
-        before, reached = curve[0][0], 0.0
+        ranges = []
+        before, reached = (curve[0][0], 0.0) if curve else (0.0, 0.0)
         for value, seen in curve:
-            if seen >= wanted and seen > reached:
-                return before + (value - before) * max(0.0, wanted - reached) / (seen - reached)
+            if seen > reached:
+                ranges.append(Range(before, value, seen - reached))
             before, reached = value, seen
-        return curve[-1][0]
+        return of_ranges(share, ranges)
 
     def at_most(self, value: float) -> float:
         """Return how many values do not exceed one: exact where it is an edge, as an objective is."""
@@ -98,9 +125,12 @@ class Distribution:
         """Yield from where, exclusively, to where how many values lie."""
         if self._zeros:
             yield *_point(0.0), self._zeros
+        least, most = (value if math.isfinite(value) else None for value in (self._least, self._most))
         for shape, buckets in self._buckets().items():
             for index, count in buckets.items():
-                yield *_bounds(shape, index), count
+                low, high, _ = narrowed(*_bounds(shape, index), count, least, most)
+                # What has no known upper end is taken to lie just above the last edge, so that counts at the edge stay exact.
+                yield *((low, high) if low < high else _point(math.nextafter(high, math.inf))), count
 
     def _buckets(self) -> dict[Shape, dict[int, int]]:
         found: dict[Shape, dict[int, int]] = {}
@@ -118,8 +148,7 @@ def _bounds(shape: Shape, index: int) -> tuple[float, float]:
         return 2.0 ** (index * width), 2.0 ** ((index + 1) * width)
     edges = shape or (0.0,)
     if index >= len(edges):
-        # What has no upper edge is taken to lie just above the last one that there is.
-        return _point(math.nextafter(edges[-1], math.inf))
+        return edges[-1], math.inf
     low = edges[index - 1] if index else min(0.0, edges[0])
     return (low, edges[index]) if low < edges[index] else _point(edges[index])
 

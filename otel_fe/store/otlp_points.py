@@ -79,7 +79,17 @@ def _point(metric: Any, point: Any, service: str, source: str) -> MetricPoint | 
         value,
         scale,
         shape,
+        *_extremes(point, kind),
     )
+
+
+def _extremes(point: Any, kind: str) -> tuple[float | None, float | None]:
+    """Return the smallest and the largest value of a histogram, as far as the sender says."""
+    if kind != HISTOGRAM:
+        return None, None
+    found = (getattr(point, name) if point.HasField(name) else math.nan for name in ("min", "max"))
+    least, most = (value if math.isfinite(value) else None for value in found)
+    return least, most
 
 
 def _is_gauge(metric: Any, *, delta: bool) -> bool:

@@ -49,6 +49,9 @@ class MetricPoint:
     scale: int = 1
     """How many of a counter's value, or of a histogram's sum, make one unit."""
     shape: Shape = None
+    least: float | None = None
+    """Of a histogram, the smallest value since `start_ns`, in the metric's unit; None where the sender does not say."""
+    most: float | None = None
 
 
 def labels_of(attributes: Attributes) -> Labels:
@@ -112,6 +115,9 @@ def _point(metric: Metric, point: Point, service: str, source: str) -> MetricPoi
     value = point.value
     kind, scale = HISTOGRAM, scale_of(metric.unit)
     shape: Shape = None
+    least = most = None
+    if isinstance(value, (Buckets, ExponentialState)):
+        least, most = value.least, value.most
     if isinstance(value, Buckets):
         counts, shape = counts_of_buckets(value.counts, value.count, value.total, scale), tuple(value.edges)
     elif isinstance(value, ExponentialState):
@@ -132,4 +138,6 @@ def _point(metric: Metric, point: Point, service: str, source: str) -> MetricPoi
         counts,
         scale,
         shape,
+        least,
+        most,
     )

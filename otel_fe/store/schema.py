@@ -82,6 +82,8 @@ _CELL: Final = (
     PRIMARY KEY (slots, time, latency, service, feature_set, policy, cause, cache_hit, error)) WITHOUT ROWID""",
     "CREATE TABLE counted (time INTEGER PRIMARY KEY)",
 )
+# The smallest and the largest value of a row's histogram, so that no percentile lies beyond them; NULL where that is not known.
+_EXTREMES: Final = ("ALTER TABLE histogram ADD COLUMN least REAL", "ALTER TABLE histogram ADD COLUMN most REAL")
 CELLS_SINCE: Final = 2
 """The version from which files have cells."""
 
@@ -89,6 +91,7 @@ Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
     _CELL,
+    _EXTREMES,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
 

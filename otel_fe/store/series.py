@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.store.reading import Reading
 
 _NS: Final = 1_000_000_000
+_HISTOGRAM: Final = "series, count, total, zeros, buckets, least, most FROM histogram"
 _T = TypeVar("_T", bound="Hashable")
 
 
@@ -89,7 +90,7 @@ class StoredSeries:
         with self._reading.transaction() as connection:
             keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
             into = {number: found.setdefault(by(key), Distribution()) for number, key in keys.items()}
-            query = f"SELECT 0, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
+            query = f"SELECT 0, {_HISTOGRAM} WHERE {_in(keys)}"  # noqa: S608
             windows = Floors.of(connection).cover(since_ns, until_ns) if keys else []
             for row in _over(connection, query, windows):
                 _add(into[row[1]], keys, row)
@@ -118,7 +119,7 @@ class StoredSeries:
             step, at = _step(connection, since_ns, until_ns, step_ns)
             keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
             if keys:
-                query = f"SELECT time_s / {step}, series, count, total, zeros, buckets FROM histogram WHERE {_in(keys)}"  # noqa: S608
+                query = f"SELECT time_s / {step}, {_HISTOGRAM} WHERE {_in(keys)}"  # noqa: S608
                 for row in connection.execute(query, at):
                     _add(found.setdefault(row[0], Distribution()), keys, row)
         return [(place * step * _NS, distribution) for place, distribution in sorted(found.items())]
@@ -157,9 +158,9 @@ class StoredSeries:
 
 
 def _add(found: Distribution, keys: Mapping[int, SeriesKey], row: Any) -> None:
-    _, series, count, total, zeros, packed = row
+    _, series, count, total, zeros, packed, least, most = row
     key = keys[series]
-    found.add(key.shape, packed, count, total, zeros, scale=key.scale)
+    found.add(key.shape, packed, count, total, zeros, scale=key.scale, extremes=(least, most))
 
 
 def _in(numbers: Iterable[int]) -> str:

@@ -28,8 +28,9 @@ _STREAMS: Final = 10
 """Streams for each series: processes, and their restarts of a day."""
 _AT: Final = "ON CONFLICT (series, width_s, time_s) DO UPDATE SET"
 _COUNTER: Final = f"INSERT INTO counter VALUES (?, ?, ?, ?) {_AT} value = value + excluded.value"  # noqa: S608
-_HISTOGRAM: Final = f"""INSERT INTO histogram VALUES (?, ?, ?, ?, ?, ?, ?) {_AT} count = count + excluded.count,
-    total = total + excluded.total, zeros = zeros + excluded.zeros, buckets = merged(buckets, excluded.buckets)"""  # noqa: S608
+_HISTOGRAM: Final = f"""INSERT INTO histogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {_AT} count = count + excluded.count,
+    total = total + excluded.total, zeros = zeros + excluded.zeros, buckets = merged(buckets, excluded.buckets),
+    least = min(least, excluded.least), most = max(most, excluded.most)"""  # noqa: S608
 _GAUGE: Final = f"""INSERT INTO gauge VALUES (?, ?, ?, ?, ?, ?, ?) {_AT}
     last = CASE WHEN excluded.at_ns >= at_ns THEN excluded.last ELSE last END, at_ns = max(at_ns, excluded.at_ns),
     least = min(least, excluded.least), most = max(most, excluded.most)"""  # noqa: S608
@@ -74,7 +75,7 @@ class SeriesRows:
                 series = self._series(replace(point, shape=found.shape), now_ns // _NS)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
                 for time_s, part in place(since, until, found.counts):
-                    self._add(series, point.kind, time_s, part)
+                    self._add(series, point.kind, time_s, part, (found.least, found.most))
         else:
             time_ns = _credible(point.time_ns, now_ns)
             series = self._series(point, now_ns // _NS)
@@ -82,12 +83,14 @@ class SeriesRows:
                 _GAUGE, [(*at, time_ns, value, value, value) for at in self._places(series, time_ns // _NS)]
             )
 
-    def _add(self, series: int, kind: str, time_s: int, part: Counts) -> None:
+    def _add(
+        self, series: int, kind: str, time_s: int, part: Counts, extremes: tuple[float | None, float | None]
+    ) -> None:
         places = self._places(series, time_s)
         if kind == COUNTER:
             self._connection.executemany(_COUNTER, [(*at, part.count) for at in places])
         else:
-            row = (part.count, part.total, part.zeros, pack_buckets(part.buckets))
+            row = (part.count, part.total, part.zeros, pack_buckets(part.buckets), *extremes)
             self._connection.executemany(_HISTOGRAM, [(*at, *row) for at in places])
 
     def _places(self, series: int, time_s: int) -> list[tuple[int, int, int]]:

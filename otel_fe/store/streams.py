@@ -8,7 +8,7 @@ Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -35,6 +35,10 @@ class Increment:
     until_ns: int
     counts: Counts
     shape: tuple[float, ...] | int | None
+    least: float | None = None
+    """No value is below it; None where that is not known."""
+    most: float | None = None
+    """None is above it."""
 
 
 class _Seen(NamedTuple):
@@ -64,6 +68,10 @@ class Streams:
 
     def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         """Return what a point adds to what is known; None where it adds nothing."""
+        found = self._increment(point, counts, now_ns)
+        return None if found is None else _bounded(found, point)
+
+    def _increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         key = _key(point)
         seen = self._seen(key)
         if seen is None and not self._room.take():
@@ -137,6 +145,23 @@ class Streams:
                 packed,
             ),
         )
+
+
+def _bounded(found: Increment, point: MetricPoint) -> Increment:
+    """Return an increment with the bounds of its values.
+
+    A cumulative point has the extremes since its start, which bound those of each increment; so do the edges of the increment's
+    first and last bucket, and the narrower one counts.
+    """
+    shape, buckets = found.shape, found.counts.buckets
+    if not isinstance(shape, tuple) or not shape or not buckets:
+        return found if shape is None else replace(found, least=point.least, most=point.most)
+    first, last = min(buckets), max(buckets)
+    low = shape[first - 1] if first else min(0.0, shape[0])
+    least = low if point.least is None else max(low, point.least)
+    if last >= len(shape):
+        return replace(found, least=least, most=point.most)
+    return replace(found, least=least, most=shape[last] if point.most is None else min(shape[last], point.most))
 
 
 def _key(point: MetricPoint) -> bytes:

@@ -160,7 +160,7 @@ def _path(number: int, signal: str) -> str:
 def _outcome(number: int, case: Case, sink: OtlpSink, flushes: int) -> Outcome:
     metrics = sink.requests(_path(number, "metrics"))[:flushes]
     delta = "AGGREGATION_TEMPORALITY_DELTA" in (case.span_metrics or "")
-    return decode(sink.requests(_path(number, "traces")), metrics if delta else metrics[-1:])
+    return decode(sink.requests(_path(number, "traces")), metrics, delta=delta)
 
 
 def _refuse_errors(log: str) -> None:

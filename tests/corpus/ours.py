@@ -17,7 +17,7 @@ from otel_fe.pipeline.policies.composite import Share
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
 from tests.corpus.case import LATER, Later
-from tests.corpus.outcome import KeptSpan, outcome
+from tests.corpus.outcome import KeptSpan, outcome, with_first_values
 from tests.corpus.spans import at
 from tests.corpus.wire import resource_spans_size
 
@@ -74,7 +74,7 @@ class Bench:
         config = read_collector_config(collector_yaml(case), f"{case.id}.yaml", {})
         self.clock = HandClock()
         self.kept: list[KeptSpan] = []
-        self.points: list[dict[str, Any]] = []
+        self._flushes: list[list[dict[str, Any]]] = []
         self.sampler = next(
             (
                 TailSampler(settings, self.clock, self._deliver, at_once=at_once)
@@ -91,6 +91,13 @@ class Bench:
             None,
         )
         self._delta = any(settings.delta for settings in config.connectors.values())
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """What the connector has reported, as `Outcome.points` has it."""
+        if self._delta:
+            return [point for flush in self._flushes for point in flush]
+        return with_first_values(self._flushes)
 
     def receive(self, batch: Sequence[Span], now_ns: int) -> None:
         """Take one request: its parts by trace, in each of its resources."""
@@ -125,7 +132,7 @@ class Bench:
             self.sampler.tick()
         if self.connector is not None:
             flushed = [point for resource in self.connector.collect() for point in _points(resource)]
-            self.points = [*self.points, *flushed] if self._delta else flushed
+            self._flushes.append(flushed)
 
     def _deliver(self, trace_id: int, spans: Sequence[Span], decision: Decision) -> str:
         assert self.sampler is not None

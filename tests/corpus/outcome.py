@@ -29,7 +29,8 @@ class Outcome:
     sub_policies: dict[str, str] = field(default_factory=dict)
     """By trace id, the sub-policy of a composite that would have sampled it, whichever policy won."""
     points: list[dict[str, Json]] = field(default_factory=list)
-    """The data points of the last cumulative flush, or of all delta flushes; sorted."""
+    """The data points of the last cumulative flush, or of all delta flushes; sorted. Cumulative sums say in `first` what their
+    series' first point was, in whichever flush."""
 
     def to_json(self) -> dict[str, Json]:
         """Return it without what is empty."""
@@ -84,6 +85,21 @@ def outcome(kept: Iterable[KeptSpan] = (), points: Iterable[dict[str, Json]] = (
             sub_policies[trace] = span.sub_policy
     ordered = {trace: {state: sorted(ids) for state, ids in states.items()} for trace, states in by_trace.items()}
     return Outcome(ordered, winners, sub_policies, sorted(map(_abbreviated, points), key=_text))
+
+
+def with_first_values(flushes: Sequence[Sequence[dict[str, Json]]]) -> list[dict[str, Json]]:
+    """Return the points of the last cumulative flush, each sum with the value of its series' first point."""
+    firsts: dict[str, int] = {}
+    for flush in flushes:
+        for point in flush:
+            if "value" in point:
+                firsts.setdefault(_series(point), point["value"])
+    last = flushes[-1] if flushes else []
+    return [{**point, "first": firsts[_series(point)]} if "value" in point else point for point in last]
+
+
+def _series(point: dict[str, Json]) -> str:
+    return _text({key: value for key, value in point.items() if key != "value"})
 
 
 def _abbreviated(found: Json) -> Json:

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from tests.corpus.outcome import KeptSpan, Outcome, outcome
+from tests.corpus.outcome import KeptSpan, Outcome, outcome, with_first_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -102,13 +102,15 @@ def _any_value(value: Value) -> AnyValue:
 
 
 def decode(
-    traces: Iterable[ExportTraceServiceRequest] = (), metrics: Iterable[ExportMetricsServiceRequest] = ()
+    traces: Iterable[ExportTraceServiceRequest] = (),
+    metrics: Iterable[ExportMetricsServiceRequest] = (),
+    *,
+    delta: bool = True,
 ) -> Outcome:
-    """Return what was exported as an outcome."""
-    return outcome(
-        (span for request in traces for span in _kept(request)),
-        (point for request in metrics for point in _points(request)),
-    )
+    """Return what was exported as an outcome: of delta metrics all points, of cumulative ones the last and how they began."""
+    flushes = [list(_points(request)) for request in metrics]
+    points = [point for flush in flushes for point in flush] if delta else with_first_values(flushes)
+    return outcome((span for request in traces for span in _kept(request)), points)
 
 
 def _kept(request: ExportTraceServiceRequest) -> Iterator[KeptSpan]:

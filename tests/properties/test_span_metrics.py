@@ -58,7 +58,7 @@ def test_every_span_of_a_service_is_counted_once(histogram, spans, delta, limit)
         connector.record(half)
         connector.offer(half)
         collected = Counter()
-        for resource in connector.collect():
+        for resource in connector.collect(last=True):
             for metric in resource.metrics:
                 for point in metric.points:
                     assert point.start_ns <= point.time_ns
@@ -181,7 +181,7 @@ def test_weights_add_up_to_less_than_one():
     resource = Resource({"service.name": "a"})
     spans = [Span(1, n, trace_state="ot=th:4", resource=resource) for n in range(1, 301)]
     connector.record(spans)
-    (found,) = connector.collect()
+    (found,) = connector.collect(last=True)
     calls = next(metric for metric in found.metrics if metric.name.endswith("calls"))
     assert [point.value for point in calls.points] == [400]
 
@@ -201,8 +201,18 @@ def test_delta_intervals_follow_each_other_and_a_reset_starts_anew():
         points = [c.collect()[0].metrics[0].points[0] for c in (delta, expiring)]
         seen.append([(p.start_ns - 10**18, p.time_ns - 10**18, p.value) for p in points])
     assert [interval for interval, _ in seen] == [(0, 5, 1), (5, 10, 1), (10, 115, 1)]
-    assert [interval for _, interval in seen] == [(0, 5, 1), (0, 10, 2), (0, 115, 3)]
+    assert [interval for _, interval in seen] == [(0, 5, 0), (0, 10, 2), (0, 115, 3)]
     assert expiring.collect()[0].metrics[0].points == []
     expiring.record([Span(1, 1, resource=resource)])
     (point,) = expiring.collect()[0].metrics[0].points
+    assert (point.start_ns - 10**18, point.value) == (115, 0)
+    (point,) = expiring.collect()[0].metrics[0].points
     assert (point.start_ns - 10**18, point.value) == (115, 1)
+
+
+def test_the_last_collection_loses_nothing():
+    """A series that begins just before the end reports its count, since no later point would."""
+    connector = SpanMetricsConnector(SpanMetrics(), HandClock(), random.Random(1).randrange, "i")
+    connector.record([Span(1, 1, resource=Resource({"service.name": "a"}))] * 3)
+    calls, durations = connector.collect(last=True)[0].metrics
+    assert [calls.points[0].value, durations.points[0].value.count] == [3, 3]

@@ -39,11 +39,16 @@ class Connected:
         return self._flushed_ns + self.settings.flush_interval_ns
 
     def collect_due(self, now_ns: int, *, at_once: bool = False) -> list[ResourceMetrics]:
-        """Return what is counted, if it is time to send it; else nothing."""
+        """Return what is counted, if it is time to send it; else nothing.
+
+        Args:
+            now_ns: Monotonic.
+            at_once: At the end: nothing is collected after it.
+        """
         if not at_once and now_ns < self.due_ns:
             return []
         self._flushed_ns = now_ns
-        return self.connector.collect()
+        return self.connector.collect(last=at_once)
 
 
 def send_collected(metrics: Sequence[ResourceMetrics], pipelines: Sequence[PlainPipeline]) -> None:

@@ -155,11 +155,18 @@ class SpanMetricsConnector:
 
     # --- metrics out ---------------------------------------------------------------------------------------------------
 
-    def collect(self) -> list[ResourceMetrics]:
-        """Return all metrics as they are now; with delta temporality, counting begins anew."""
+    def collect(self, *, last: bool = False) -> list[ResourceMetrics]:
+        """Return all metrics as they are now; with delta temporality, counting begins anew.
+
+        The first point of a cumulative sum is 0, as the Collector's (v0.160), so that `increase()` of Prometheus, which knows
+        no start time, sees what the series began with. A histogram's first point is what it holds, as there.
+
+        Args:
+            last: No collection follows: a series that is new reports what it counted, since no later point would.
+        """
         now_ns = self._clock.time_ns()
         collected = [
-            ResourceMetrics(measured.attributes, SCOPE, self._metrics(identity, measured, now_ns))
+            ResourceMetrics(measured.attributes, SCOPE, self._metrics(identity, measured, now_ns, last=last))
             for identity, measured in self._resources.items()
         ]
         if self._settings.delta:
@@ -169,7 +176,7 @@ class SpanMetricsConnector:
             self._expire(now_ns)
         return collected
 
-    def _metrics(self, identity: object, measured: Measured, now_ns: int) -> list[Metric]:
+    def _metrics(self, identity: object, measured: Measured, now_ns: int, *, last: bool) -> list[Metric]:
         limit, delta = self._settings.exemplars.max_per_data_point, self._settings.delta
         metrics = []
         for measure in measured.all:
@@ -177,8 +184,10 @@ class SpanMetricsConnector:
             for key, series in measure.series.items():
                 start_ns = self._start_of((identity, measure.reports[0].name, key), series, now_ns)
                 exemplars = series.reservoir.take(limit, self._draw)
+                first = not (delta or last or series.reported)
+                series.reported = True
                 for report in measure.reports:
-                    value = report.value(series.aggregate)
+                    value = 0 if first and report.is_sum else report.value(series.aggregate)
                     reports[report.name].append(Point(series.attributes, start_ns, now_ns, value, exemplars))
             metrics += [Metric(report.name, report.unit, delta, reports[report.name]) for report in measure.reports]
         return metrics

@@ -34,6 +34,8 @@ class Report:
     unit: str
     value: Callable[[Any], Any]
     """From a series' aggregate to the value of its point."""
+    is_sum: bool = False
+    """Whether it is a monotonic sum, whose first cumulative point is 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,9 +133,9 @@ class Measures:
         self._settings = settings
         self._instance_id = instance_id
         prefix = f"{settings.namespace}." if settings.namespace else ""
-        self._calls = Report(f"{prefix}calls", "", lambda aggregate: aggregate.count)
+        self._calls = Report(f"{prefix}calls", "", lambda aggregate: aggregate.count, is_sum=True)
         self._duration = Report(f"{prefix}duration", settings.unit, lambda aggregate: aggregate.value())
-        self._events = Report(f"{prefix}events", "", lambda aggregate: aggregate.count)
+        self._events = Report(f"{prefix}events", "", lambda aggregate: aggregate.count, is_sum=True)
         self._durations = None if settings.histogram is None else durations(settings.histogram, per_unit)
 
     def of(self, attributes: Attributes) -> Measured:

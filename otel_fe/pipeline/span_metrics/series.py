@@ -21,7 +21,7 @@ _FRACTION: Final = (1 << FIXED_BITS) - 1
 class Series:
     """One combination of dimensions."""
 
-    __slots__ = ("aggregate", "attributes", "carry", "record", "reservoir", "seen_ns", "start_ns")
+    __slots__ = ("aggregate", "attributes", "carry", "record", "reported", "reservoir", "seen_ns", "start_ns")
 
     def __init__(self, aggregate: Aggregate, attributes: Attributes, now_ns: int) -> None:
         self.aggregate = aggregate
@@ -34,6 +34,8 @@ class Series:
         """That of its last."""
         self.carry = 1 << FIXED_BITS - 1  # half a span: sums are rounded, not cut off
         self.reservoir = Reservoir()
+        self.reported = False
+        """Whether a point of it has been collected."""
 
     def whole(self, adjusted: int) -> int:
         """Return how many spans to count for one that stands for `adjusted` parts of 2**-64.

@@ -157,8 +157,10 @@ def test_counted_before_and_behind_the_sampler():
     (counted,) = found["traces.span.metrics.duration"].histogram.data_points
     assert counted.count == 9
     assert {exemplar.trace_id for exemplar in counted.exemplars} == {(9).to_bytes(16, "big")}
-    (kept,) = found["kept.calls"].sum.data_points
-    assert kept.as_int == 1
+    (kept,) = found["kept.duration"].histogram.data_points
+    assert kept.count == 1
+    (calls,) = found["kept.calls"].sum.data_points
+    assert calls.as_int == 0, "the first point of a cumulative sum, as the Collector's"
 
 
 def test_a_plain_pipeline_forwards_the_bytes():

@@ -6,19 +6,8 @@ import pytest
 
 from otel_fe.cli import main
 from otel_fe.demo.received import Point, Received, ReceivedSpan
-from otel_fe.demo.report import quantile, report_of, split_of
+from otel_fe.demo.report import report_of, split_of
 from otel_fe.demo.text import Text
-
-
-@pytest.mark.parametrize(("q", "expected"), [(0.0, 2.0), (0.5, 10.0), (0.75, 15.0), (1.0, 20.0)])
-def test_quantiles_are_interpolated_within_their_bucket(q, expected):
-    """Linear between a bucket's ends, which are never beyond what was recorded."""
-    assert quantile(q, (10.0, 30.0), (2, 2, 0), 2.0, 20.0) == pytest.approx(expected)
-
-
-def test_the_last_bucket_ends_at_the_largest_value():
-    """There is no infinity in a report."""
-    assert quantile(0.99, (10.0,), (0, 10), 50.0, 60.0) == pytest.approx(59.9)
 
 
 def span(span_id, parent, start, end, kind=1, **attributes):

@@ -54,7 +54,7 @@ def collected(one):
     """Return every series with what it says; sums of fractions apart, for they depend on the order in which they were added."""
     points = [
         (metric.name, repr(sorted(point.attributes.items())), point.value)
-        for resource in one.collect()
+        for resource in one.collect(last=True)
         for metric in resource.metrics
         for point in metric.points
     ]
