@@ -79,8 +79,8 @@ def _of_receiver(received: Received) -> Iterator[Sample]:
         accepted, rejected, refused = dict(received.accepted), dict(received.rejected), dict(received.refused)
     for signal, value in accepted.items():
         yield Sample(f"otelcol_receiver_accepted_{_ITEMS[signal]}", COUNTER, labels, value)
-    for signal, value in rejected.items():
-        yield Sample(f"otelcol_receiver_failed_{_ITEMS[signal]}", COUNTER, labels, value)
+    for (signal, reason), value in rejected.items():
+        yield Sample(f"otelcol_receiver_failed_{_ITEMS[signal]}", COUNTER, (*labels, (semconv.REASON, reason)), value)
     for reason, value in refused.items():
         yield Sample("otelcol_receiver_refused_requests", COUNTER, (*labels, (semconv.REASON, reason)), value)
 

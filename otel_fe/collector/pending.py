@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.collector.pipelines.engine import encoded
 from otel_fe.collector.wire.batch import Trace
+from otel_fe.collector.wire.validation import check
+from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,7 +120,14 @@ def _record(pipeline: str, trace: Any, lead_ns: int) -> bytes:
 
 
 def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns: int) -> int:
-    batch = engine.decode(saved.spans, sized=pipeline.sized)
+    try:
+        checked = check("traces", saved.spans, identified=True)
+    except WireError as error:
+        _log.warning("a pending trace is lost: %s", error)
+        return 0
+    # An earlier version validated less on receipt.
+    pipeline.counters.reject(checked.rejected)
+    batch = engine.decode(checked.payload, sized=pipeline.sized)
     receive = pipeline.sampler.receive
     for trace in batch.traces:
         roots = [span for span in trace.spans if not span.parent_id]

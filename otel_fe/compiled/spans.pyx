@@ -5,6 +5,7 @@ Everything here has a plain twin in Python, which says what is right, and which 
 stands twice, an id of another length, a text that is no UTF-8, an attribute in an odd encoding. So this knows the usual only, and
 says where it does not know. `tests/properties/test_compiled*.py` hold both against each other.
 
+    validation.pxi   scan             a request -> what is wrong with it    collector/wire/validation.py
     requests.pxi                      a request -> its spans, as they stand in it
     batches.pxi      batch_of, Batch  a request -> its spans, by trace      collector/wire/batch.py, decode.py
     attributes.pxi   Picker           a span -> some of its attributes      pipeline/extractions.py
@@ -196,6 +197,7 @@ cdef inline Head _made(type kind):
     return <Head?>(<PyTypeObject *>kind).tp_new(kind, <PyObject *>_NOTHING, NULL)
 
 
+include "validation.pxi"
 include "requests.pxi"
 include "batches.pxi"
 include "attributes.pxi"

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from _thread import RLock
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Counters:
@@ -37,6 +41,12 @@ class Counters:
                 self.dropped[lost] += spans
             else:
                 self.queued += spans
+
+    def reject(self, spans: Mapping[str, int]) -> None:
+        """Count spans, by reason, that an earlier process took and this one cannot use."""
+        with self.lock:
+            self.received += sum(spans.values())
+            self.dropped.update(spans)
 
     def settle(self, reasons: Counter[str], lost: str) -> None:
         """Move spans from queued to sampled, by the policy that kept them, or to lost for a reason."""

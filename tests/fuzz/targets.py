@@ -8,6 +8,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.encode import encode
 from otel_fe.collector.wire.json import from_protobuf, to_protobuf
+from otel_fe.collector.wire.validation import check
 from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.model.decision import Decision
 
@@ -17,6 +18,7 @@ _decoder = Decoder()
 
 def protobuf(payload: bytes) -> bool:
     """Decode, ask everything, encode, decode again; return whether it was accepted."""
+    _check(payload)
     try:
         batch = _decoder.decode(payload)
     except WireError:
@@ -35,6 +37,17 @@ def protobuf(payload: bytes) -> bool:
         sent += spans
     assert sent == len(asked)
     return True
+
+
+def _check(payload: bytes) -> None:
+    """Validate it as a receiver does; what is left must be a request to protobuf, and all of it valid."""
+    try:
+        checked = check("traces", payload, identified=True)
+    except WireError:
+        return
+    ExportTraceServiceRequest.FromString(checked.payload)
+    assert check("traces", checked.payload, identified=True).rejected == {}
+    assert _decoder.decode(checked.payload).accepted == checked.items
 
 
 def json(payload: bytes) -> bool:

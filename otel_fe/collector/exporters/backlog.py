@@ -56,7 +56,7 @@ class Backlog:
         self._flushing = 0
         with lock:
             for found in storage.found if storage is not None else ():
-                self._enter(Payload(signal, b"", found.items), found.key, found.size_bytes)
+                self._enter(Payload(signal, b"", found.items), found.key, found.size_bytes, recovered=True)
 
     @property
     def persistent(self) -> bool:
@@ -213,10 +213,11 @@ class Backlog:
             self._entering += 1
         return ""
 
-    def _enter(self, payload: Payload, key: int, size_bytes: int) -> None:
+    def _enter(self, payload: Payload, key: int, size_bytes: int, *, recovered: bool = False) -> None:
         size = self._sizer(payload.items, size_bytes)
         self._size += size
-        self._waiting.append(Entry(payload, size, key, size_bytes, open_items=payload.items))
+        entry = Entry(payload, size, key, size_bytes, open_items=payload.items, recovered=recovered)
+        self._waiting.append(entry)
         self._more.notify()
 
     def _changed(self) -> None:

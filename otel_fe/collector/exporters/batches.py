@@ -58,20 +58,19 @@ class Singles:
 
     Args:
         backlog: Where they wait.
-        damaged: Called with an entry that the disk does not give back.
+        load: Returns the whole payload of an entry, or None where nothing of it can be sent, and then settles it.
     """
 
-    def __init__(self, backlog: Backlog, damaged: Callable[[Entry], None]) -> None:
+    def __init__(self, backlog: Backlog, load: Callable[[Entry], Payload | None]) -> None:
         self._backlog = backlog
-        self._damaged = damaged
+        self._load = load
 
     def next(self) -> Request | None:
         """Return the next one."""
         while (entry := self._backlog.take()) is not None:
-            payload = self._backlog.load(entry)
+            payload = self._load(entry)
             if payload is not None:
                 return Request((Part(entry, payload),))
-            self._damaged(entry)
         return None
 
 
@@ -82,9 +81,11 @@ class Batches:
     its own; the Collector drops it.
     """
 
-    def __init__(self, backlog: Backlog, damaged: Callable[[Entry], None], settings: QueueBatch, clock: Clock) -> None:
+    def __init__(
+        self, backlog: Backlog, load: Callable[[Entry], Payload | None], settings: QueueBatch, clock: Clock
+    ) -> None:
         self._backlog = backlog
-        self._damaged = damaged
+        self._load = load
         self._settings = settings
         self._sizer = SIZERS[settings.sizer]
         self._clock = clock
@@ -102,9 +103,8 @@ class Batches:
                 entry = self._backlog.take(until_ns)
                 if entry is None:
                     break
-                payload = self._backlog.load(entry)
+                payload = self._load(entry)
                 if payload is None:
-                    self._damaged(entry)
                     continue
                 if not self._parts:
                     self._since_ns = self._clock.monotonic_ns()

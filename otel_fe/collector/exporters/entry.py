@@ -24,6 +24,8 @@ class Entry:
     """Those that are not settled, of what a batch has split it into."""
     open_items: int = 0
     """The items in them."""
+    recovered: bool = False
+    """An earlier process took it, whose version may have validated less."""
     kept: bool = False
     """A part of it is to stay on disk, and so does all of it."""
     abandoned: bool = False

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from otel_fe.collector.exporters.batches import Batches, Singles
-from otel_fe.collector.exporters.payload import SHUTDOWN, STORAGE_CORRUPT, STORED
+from otel_fe.collector.exporters.payload import MALFORMED, SHUTDOWN, STORAGE_CORRUPT, STORED
+from otel_fe.collector.wire.validation import check
+from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +44,9 @@ class Lane:
         self._delivery = delivery
         self._tallies = tallies
         self._requests: Requests = (
-            Singles(backlog, self._damaged)
+            Singles(backlog, self._load)
             if settings.batch is None
-            else Batches(backlog, self._damaged, settings.batch, clock)
+            else Batches(backlog, self._load, settings.batch, clock)
         )
         self._name = name
         self._most_threads = settings.num_consumers
@@ -123,9 +125,30 @@ class Lane:
         if lost == SHUTDOWN and not keep:
             self._delivery.reachability.dropped(SHUTDOWN, request.items)
 
-    def _damaged(self, entry: Entry) -> None:
-        self._delivery.reachability.dropped(STORAGE_CORRUPT, entry.payload.items)
-        self.backlog.done(entry, entry.payload.items, self._settling(entry.payload, STORAGE_CORRUPT))
+    def _load(self, entry: Entry) -> Payload | None:
+        """Return what an entry holds; None where nothing of it can be sent, which is then settled."""
+        payload = self.backlog.load(entry)
+        if payload is None:
+            self._lose(entry, entry.payload, STORAGE_CORRUPT)
+            return None
+        if not entry.recovered:
+            return payload
+        try:
+            checked = check(payload.signal, payload.data)
+        except WireError:
+            self._lose(entry, payload, MALFORMED)
+            return None
+        if not checked.rejected:
+            return payload
+        rest = replace(payload, data=checked.payload, items=min(checked.items, payload.items))
+        if rest.items:
+            entry.open_parts += 1
+        self._lose(entry, replace(payload, items=payload.items - rest.items), MALFORMED)
+        return rest if rest.items else None
+
+    def _lose(self, entry: Entry, part: Payload, reason: str) -> None:
+        self._delivery.reachability.dropped(reason, part.items)
+        self.backlog.done(entry, part.items, self._settling(part, reason))
 
     def _settling(self, payload: Payload, reason: str) -> Callable[[], None]:
         return lambda: self._tallies.settle(payload, reason)

@@ -18,6 +18,8 @@ STORAGE_CORRUPT: Final = "storage_corrupt"
 """It was on disk and came back damaged."""
 EXPORT_FAILED: Final = "export_failed"
 """The backend refused it, in a way that no other try would change."""
+MALFORMED: Final = "malformed"
+"""The backend refused the item alone as malformed, or no backend could read it."""
 RETRY_EXHAUSTED: Final = "retry_exhausted"
 """It was tried for as long as `retry_on_failure` allows."""
 SHUTDOWN: Final = "shutdown"
@@ -28,6 +30,7 @@ LOSSES: Final = (
     STORAGE_FULL,
     STORAGE_CORRUPT,
     EXPORT_FAILED,
+    MALFORMED,
     RETRY_EXHAUSTED,
     SHUTDOWN,
 )

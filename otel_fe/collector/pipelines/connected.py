@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.wire.metrics import encode_metrics
+from otel_fe.collector.wire.validation import check
 from otel_fe.model.randomness import drawing
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 
@@ -58,6 +58,6 @@ def send_collected(metrics: Sequence[ResourceMetrics], pipelines: Sequence[Plain
 
 def send_metrics(payload: bytes, pipelines: Sequence[PlainPipeline]) -> None:
     """Hand an encoded `ExportMetricsServiceRequest` of our own to pipelines; nothing where it is empty."""
-    items = items_of("metrics", payload) if payload else 0
+    items = check("metrics", payload).items if payload else 0
     for pipeline in pipelines if items else ():
         pipeline.take(payload, items)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.clock import FAR_NS
 from otel_fe.collector.pipelines.connected import send_collected, send_metrics
-from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.pipelines.routes import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.encode import Request, run_of
 from otel_fe.collector.wire.responses import Outcome
+from otel_fe.collector.wire.validation import check
 
 if TYPE_CHECKING:
     import threading
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.pipelines.parts import Parts
     from otel_fe.collector.pipelines.sampled import Kept, SampledPipeline
     from otel_fe.collector.wire.batch import Batch, Trace
+    from otel_fe.collector.wire.validation import Checked
     from otel_fe.model.metric import ResourceMetrics
 
     Due = tuple[SampledPipeline, list[Kept]]
@@ -106,6 +107,8 @@ class Engine:
     def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, Outcome]:
         """Take a request; return how many items were accepted, and what to answer.
 
+        Items that some backend would refuse are rejected here, before they meet other senders' items.
+
         Raises:
             RefusedError: It is not taken, and nothing was done with it.
             WireError: It cannot be read.
@@ -114,24 +117,18 @@ class Engine:
         if route is None:
             raise NoPipelineError(signal)
         self._check(route)
-        if not route.needs_spans:
-            items = items_of(signal, payload)
+        checked = check(signal, payload, identified=route.needs_spans)
+        if checked.items or not checked.rejected:
+            if route.needs_spans:
+                batch = self.decode(checked.payload, sized=route.sized)
+                own = batch if self._partition is None else self._partition.own(receiver, batch)
+                self._take_spans(route, own)
             for pipeline in route.plain:
-                pipeline.take(payload, items)
+                pipeline.take(checked.payload, checked.items)
                 self._wake(pipeline.due_ns)
             if self._observer is not None and signal == "metrics":
-                self._observer.exported(payload)
-            return items, _SUCCESS
-        batch = self.decode(payload, sized=route.sized)
-        if batch.rejected and route.plain:
-            payload = encoded(batch.traces)
-        accepted = batch.accepted
-        own = batch if self._partition is None else self._partition.own(receiver, batch)
-        self._take_spans(route, own)
-        for pipeline in route.plain if accepted else ():
-            pipeline.take(payload, accepted)
-            self._wake(pipeline.due_ns)
-        return accepted, Outcome(batch.rejected, batch.message) if batch.rejected else _SUCCESS
+                self._observer.exported(checked.payload)
+        return checked.items, _outcome(checked)
 
     def take_handed(self, receiver: str, payload: bytes) -> int:
         """Take spans that another worker has accepted from a receiver, and whose traces are this one's; return how many.
@@ -253,6 +250,11 @@ class Engine:
         send_metrics(derived, self.parts.own_metrics_to)
         if self._observer is not None and derived:
             self._observer.exported(derived)
+
+
+def _outcome(checked: Checked) -> Outcome:
+    rejected = checked.rejected
+    return Outcome(sum(rejected.values()), checked.message, rejected) if rejected else _SUCCESS
 
 
 def encoded(traces: Sequence[Trace]) -> bytes:

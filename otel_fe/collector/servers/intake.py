@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import NoPipelineError, RefusedError, StoppingError
+from otel_fe.collector.wire.responses import Outcome
+from otel_fe.collector.wire.validation import rejection
 from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.wire.responses import Outcome
+
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Received:
@@ -25,8 +29,8 @@ class Received:
         self.lock = threading.Lock()
         self.accepted: Counter[str] = Counter()
         """Spans, data points and log records, by signal."""
-        self.rejected: Counter[str] = Counter()
-        """Of requests that were accepted: what was rejected of them (`partial_success`)."""
+        self.rejected: Counter[tuple[str, str]] = Counter()
+        """Items rejected from accepted requests (`partial_success`), by signal and reason."""
         self.refused: Counter[str] = Counter()
         """Requests, by reason: of them, nothing was taken."""
 
@@ -48,8 +52,13 @@ class Intake:
         """Whether some pipeline takes a signal."""
         return signal in self._engine().signals_of(self.received.receiver)
 
-    def take(self, signal: str, payload: bytes) -> Outcome:
+    def take(self, signal: str, payload: bytes, rejected: Mapping[str, int] = _NONE) -> Outcome:
         """Take a request, and return what to answer.
+
+        Args:
+            signal: `traces`, `metrics` or `logs`.
+            payload: The encoded request.
+            rejected: Items that could not be put into it, by reason.
 
         Raises:
             RefusedError: It is not taken.
@@ -58,13 +67,16 @@ class Intake:
         received = self.received
         try:
             accepted, outcome = self._take(signal, payload)
+            if rejected:
+                reasons = dict(Counter(rejected) + Counter(outcome.reasons))
+                outcome = Outcome(sum(reasons.values()), rejection(reasons), reasons)
         except (RefusedError, WireError) as error:
             self.refuse(error)
             raise
         with received.lock:
             received.accepted[signal] += accepted
-            if outcome.rejected:
-                received.rejected[signal] += outcome.rejected
+            for reason, items in outcome.reasons.items():
+                received.rejected[signal, reason] += items
         return outcome
 
     def refuse(self, error: RefusedError | WireError | str) -> None:

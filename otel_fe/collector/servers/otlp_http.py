@@ -16,7 +16,7 @@ from otel_fe.collector.servers.http_messages import Request, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status, status_json
 from otel_fe.collector.servers.tls import ssl_context
-from otel_fe.collector.wire.json import to_protobuf
+from otel_fe.collector.wire.json import Converted, convert
 from otel_fe.collector.wire.responses import response
 from otel_fe.collector.wire.wire_error import WireError
 
@@ -134,12 +134,12 @@ class OtlpHttpServer:
             payload = unpacked(
                 request.body, request.headers.get("content-encoding", ""), self._settings.max_request_body_bytes
             )
-            payload = to_protobuf(signal, payload) if as_json else payload
+            converted = convert(signal, payload) if as_json else Converted(payload, {})
         except (RefusedError, WireError) as error:
             self.intake.refuse(error)
             return self._refused(request, error)
         try:
-            outcome = self.intake.take(signal, payload)
+            outcome = self.intake.take(signal, converted.payload, converted.rejected)
         except (RefusedError, WireError) as error:
             return self._refused(request, error)
         except Exception:

@@ -12,23 +12,55 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
+from otel_fe.collector.wire.json_items import salvage
 from otel_fe.collector.wire.signals import SIGNALS
 from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _IDS: Final = ("trace_id", "span_id", "parent_span_id")
 _HEX: Final = re.compile("(?:[0-9a-fA-F]{2})*")
 _BASE64: Final = re.compile("[A-Za-z0-9+/_-]*={0,2}")
 _SHOWN: Final = 64
 """Characters of a wrong value in a message."""
+
+
+class Converted(NamedTuple):
+    """A JSON request as protobuf."""
+
+    payload: bytes
+    rejected: Mapping[str, int]
+    """Items that could not be read, by reason."""
+
+
+def convert(signal: str, payload: bytes) -> Converted:
+    """Return an export request, given in JSON, as protobuf, without the items that cannot be read.
+
+    Args:
+        signal: `traces`, `metrics` or `logs`.
+        payload: In UTF-8.
+
+    Raises:
+        WireError: It is no JSON, or nothing of it can be read; the message says where.
+    """
+    try:
+        return Converted(to_protobuf(signal, payload), {})
+    except WireError as error:
+        try:
+            content = json.loads(payload.decode("utf-8", "surrogateescape"), parse_constant=_NoNumber)
+        except (ValueError, RecursionError):
+            raise error from None
+        found = salvage(signal, content, _encoded)
+        if not found.items:
+            raise
+        return Converted(found.payload, found.rejected)
 
 
 def to_protobuf(signal: str, payload: bytes) -> bytes:
@@ -51,13 +83,7 @@ def to_protobuf(signal: str, payload: bytes) -> bytes:
         raise WireError("no OTLP/JSON: nested too deep") from None
     except ValueError as error:
         raise WireError(f"no JSON: {error}") from None
-    request = SIGNALS[signal].request
-    _convert_bytes(content, request.DESCRIPTOR, _base64_of)
-    try:
-        message = json_format.ParseDict(content, request(), ignore_unknown_fields=True)
-        return bytes(message.SerializeToString())
-    except Exception as error:  # whatever a wrong value makes Python raise in there: an overflow, a missing method
-        raise WireError(f"no OTLP/JSON: {error}") from None
+    return _parsed(content, SIGNALS[signal].request)
 
 
 def from_protobuf(signal: str, payload: bytes) -> bytes:
@@ -77,6 +103,44 @@ def from_protobuf(signal: str, payload: bytes) -> bytes:
     content = json_format.MessageToDict(message, use_integers_for_enums=True)
     _convert_bytes(content, message.DESCRIPTOR, _hex_of)
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+class _NoNumber(str):
+    """`NaN` or an infinity outside of a string, which no field takes."""
+
+    __slots__ = ()
+
+
+def _encoded(content: object, message: Any) -> bytes:
+    """Return a value from JSON as an encoded message.
+
+    Raises:
+        UnicodeEncodeError: It holds half a surrogate pair.
+        WireError: It is no such message.
+    """
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except RecursionError:
+        raise WireError("no OTLP/JSON: nested too deep") from None
+    _refuse_constants(content)
+    return _parsed(content, message)
+
+
+def _refuse_constants(content: object) -> None:
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, _NoNumber):
+            raise WireError(f"no OTLP/JSON: {value} is no number in JSON")
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _parsed(content: Any, message: Any) -> bytes:
+    _convert_bytes(content, message.DESCRIPTOR, _base64_of)
+    try:
+        return bytes(json_format.ParseDict(content, message(), ignore_unknown_fields=True).SerializeToString())
+    except Exception as error:  # whatever a wrong value makes Python raise in there: an overflow, a missing method
+        raise WireError(f"no OTLP/JSON: {error}") from None
 
 
 def _convert_bytes(content: object, message: Descriptor, convert: Callable[[str, object], str]) -> None:

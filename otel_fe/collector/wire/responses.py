@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from otel_fe.collector.wire.signals import SIGNALS
 from otel_fe.collector.wire.wire_error import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NO_REASONS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):
@@ -18,6 +24,8 @@ class Outcome(NamedTuple):
     """Spans, data points or log records that were not taken."""
     message: str = ""
     """Why; or a warning, where all were taken."""
+    reasons: Mapping[str, int] = _NO_REASONS
+    """The rejected ones, by reason; not told by an answer that is read."""
 
 
 def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False) -> bytes:  # noqa: B008 it is frozen

@@ -9,12 +9,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from otel_fe.collector import pending
 from otel_fe.collector.accounts import COUNTER, GAUGE, UPTIME, Sample, samples_of
 from otel_fe.collector.own_metrics import added_up, encode, prometheus_text
-from otel_fe.collector.pipelines.items import items_of
 from otel_fe.collector.pipelines.memory import MemoryLimit
 from otel_fe.collector.process_memory import resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.summing_up import stop_line
 from otel_fe.collector.why import UnreachableError, ask, in_words
+from otel_fe.collector.wire.validation import check
 from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.processors import MemoryLimiter
 from otel_fe.errors import ConfigurationError
@@ -27,7 +27,7 @@ MIB = 1 << 20
 
 def test_items_of_each_signal():
     """Spans, data points of every kind of metric, log records."""
-    assert items_of("traces", request(1, 2, spans=3).SerializeToString()) == 6
+    assert check("traces", request(1, 2, spans=3).SerializeToString()).items == 6
     metrics = ExportMetricsServiceRequest()
     scope = metrics.resource_metrics.add().scope_metrics.add()
     scope.metrics.add().gauge.data_points.add()
@@ -38,12 +38,12 @@ def test_items_of_each_signal():
     scope.metrics.add().exponential_histogram.data_points.add()
     scope.metrics.add().summary.data_points.add()
     scope.metrics.add()
-    assert items_of("metrics", metrics.SerializeToString()) == 6
+    assert check("metrics", metrics.SerializeToString()).items == 6
     logs = ExportLogsServiceRequest()
     logs.resource_logs.add().scope_logs.add().log_records.add()
-    assert items_of("logs", logs.SerializeToString()) == 1
+    assert check("logs", logs.SerializeToString()).items == 1
     with pytest.raises(WireError):
-        items_of("logs", b"rubbish")
+        check("logs", b"rubbish")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_items_of_each_signal():
 def test_a_request_of_nothing_is_refused_before_it_is_parsed(signal, payload):
     """A million empty messages in two megabytes would take a hundred times that."""
     with pytest.raises(WireError):
-        items_of(signal, payload)
+        check(signal, payload)
 
 
 def test_a_large_request_of_something_is_taken():
@@ -66,7 +66,7 @@ def test_a_large_request_of_something_is_taken():
     scope = logs.resource_logs.add().scope_logs.add()
     for number in range(30_000):
         scope.log_records.add(time_unix_nano=number).body.string_value = f"a log record like any other, number {number}"
-    assert items_of("logs", logs.SerializeToString()) == 30_000
+    assert check("logs", logs.SerializeToString()).items == 30_000
 
 
 def test_refusing_begins_at_once_and_ends_after_an_interval():

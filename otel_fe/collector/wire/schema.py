@@ -1,0 +1,215 @@
+"""The messages of OTLP as a table: the fields of each, by number, and what protobuf writes for them.
+
+It declares what any current backend knows, opentelemetry-proto 1.10 with its development fields, whichever version is installed
+here: a backend that knows a field refuses a request in which that field is malformed.
+
+Source: opentelemetry-proto, `opentelemetry/proto/**/*.proto`; number 1000 is what the Collector still reads as scopes of its own
+age of OTLP (`pdata/internal`, `DeprecatedScopeSpans`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNKNOWN: Final = 0
+VARINT: Final = 1
+I64: Final = 2
+I32: Final = 3
+STRING: Final = 4
+BYTES: Final = 5
+TRACE_ID: Final = 6
+SPAN_ID: Final = 7
+PACKED_I64: Final = 8
+PACKED_VARINT: Final = 9
+MESSAGE: Final = 10
+CONTAINER: Final = 11
+"""A message on the way from the request to its items."""
+ITEM: Final = 12
+"""A span, a data point or a log record."""
+
+SLOTS: Final = 32
+"""Of a message in the encoded table. Slot 0 is for numbers that are not declared."""
+DEPRECATED_NUMBER: Final = 1000
+DEPRECATED_SLOT: Final = 31
+"""Where the field with that number is in the table; no message has a field 31."""
+
+
+class Field(NamedTuple):
+    """A field of a message."""
+
+    kind: int
+    message: str = ""
+    """What is in it: the name of another one."""
+
+
+_V, _I64, _I32, _S, _B = Field(VARINT), Field(I64), Field(I32), Field(STRING), Field(BYTES)
+_T, _P = Field(TRACE_ID), Field(SPAN_ID)
+_ATTRIBUTES = Field(MESSAGE, "KeyValue")
+_EXEMPLARS = Field(MESSAGE, "Exemplar")
+
+
+def _resource(scopes: str) -> Mapping[int, Field]:
+    return {
+        1: Field(MESSAGE, "Resource"),
+        2: Field(CONTAINER, scopes),
+        3: _S,
+        DEPRECATED_NUMBER: Field(MESSAGE, scopes),
+    }
+
+
+def _scope(items: Field) -> Mapping[int, Field]:
+    return {1: Field(MESSAGE, "InstrumentationScope"), 2: items, 3: _S}
+
+
+MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
+    "ExportTraceServiceRequest": {1: Field(CONTAINER, "ResourceSpans")},
+    "ExportMetricsServiceRequest": {1: Field(CONTAINER, "ResourceMetrics")},
+    "ExportLogsServiceRequest": {1: Field(CONTAINER, "ResourceLogs")},
+    "ResourceSpans": _resource("ScopeSpans"),
+    "ResourceMetrics": _resource("ScopeMetrics"),
+    "ResourceLogs": _resource("ScopeLogs"),
+    "ScopeSpans": _scope(Field(ITEM, "Span")),
+    "ScopeMetrics": _scope(Field(CONTAINER, "Metric")),
+    "ScopeLogs": _scope(Field(ITEM, "LogRecord")),
+    "Resource": {1: _ATTRIBUTES, 2: _V, 3: Field(MESSAGE, "EntityRef")},
+    "EntityRef": {1: _S, 2: _S, 3: _S, 4: _S},
+    "InstrumentationScope": {1: _S, 2: _S, 3: _ATTRIBUTES, 4: _V},
+    "KeyValue": {1: _S, 2: Field(MESSAGE, "AnyValue"), 3: _V},
+    "AnyValue": {
+        1: _S,
+        2: _V,
+        3: _V,
+        4: _I64,
+        5: Field(MESSAGE, "ArrayValue"),
+        6: Field(MESSAGE, "KeyValueList"),
+        7: _B,
+        8: _V,
+    },
+    "ArrayValue": {1: Field(MESSAGE, "AnyValue")},
+    "KeyValueList": {1: _ATTRIBUTES},
+    "Span": {
+        1: _T,
+        2: _P,
+        3: _S,
+        4: _P,
+        5: _S,
+        6: _V,
+        7: _I64,
+        8: _I64,
+        9: _ATTRIBUTES,
+        10: _V,
+        11: Field(MESSAGE, "Event"),
+        12: _V,
+        13: Field(MESSAGE, "Link"),
+        14: _V,
+        15: Field(MESSAGE, "Status"),
+        16: _I32,
+    },
+    "Event": {1: _I64, 2: _S, 3: _ATTRIBUTES, 4: _V},
+    "Link": {1: _T, 2: _P, 3: _S, 4: _ATTRIBUTES, 5: _V, 6: _I32},
+    "Status": {2: _S, 3: _V},
+    "LogRecord": {
+        1: _I64,
+        2: _V,
+        3: _S,
+        5: Field(MESSAGE, "AnyValue"),
+        6: _ATTRIBUTES,
+        7: _V,
+        8: _I32,
+        9: _T,
+        10: _P,
+        11: _I64,
+        12: _S,
+    },
+    "Metric": {
+        1: _S,
+        2: _S,
+        3: _S,
+        5: Field(CONTAINER, "Gauge"),
+        7: Field(CONTAINER, "Sum"),
+        9: Field(CONTAINER, "Histogram"),
+        10: Field(CONTAINER, "ExponentialHistogram"),
+        11: Field(CONTAINER, "Summary"),
+        12: _ATTRIBUTES,
+    },
+    "Gauge": {1: Field(ITEM, "NumberDataPoint")},
+    "Sum": {1: Field(ITEM, "NumberDataPoint"), 2: _V, 3: _V},
+    "Histogram": {1: Field(ITEM, "HistogramDataPoint"), 2: _V},
+    "ExponentialHistogram": {1: Field(ITEM, "ExponentialHistogramDataPoint"), 2: _V},
+    "Summary": {1: Field(ITEM, "SummaryDataPoint")},
+    "NumberDataPoint": {2: _I64, 3: _I64, 4: _I64, 5: _EXEMPLARS, 6: _I64, 7: _ATTRIBUTES, 8: _V},
+    "HistogramDataPoint": {
+        2: _I64,
+        3: _I64,
+        4: _I64,
+        5: _I64,
+        6: Field(PACKED_I64),
+        7: Field(PACKED_I64),
+        8: _EXEMPLARS,
+        9: _ATTRIBUTES,
+        10: _V,
+        11: _I64,
+        12: _I64,
+    },
+    "ExponentialHistogramDataPoint": {
+        1: _ATTRIBUTES,
+        2: _I64,
+        3: _I64,
+        4: _I64,
+        5: _I64,
+        6: _V,
+        7: _I64,
+        8: Field(MESSAGE, "Buckets"),
+        9: Field(MESSAGE, "Buckets"),
+        10: _V,
+        11: _EXEMPLARS,
+        12: _I64,
+        13: _I64,
+        14: _I64,
+    },
+    "Buckets": {1: _V, 2: Field(PACKED_VARINT)},
+    "SummaryDataPoint": {
+        2: _I64,
+        3: _I64,
+        4: _I64,
+        5: _I64,
+        6: Field(MESSAGE, "ValueAtQuantile"),
+        7: _ATTRIBUTES,
+        8: _V,
+    },
+    "ValueAtQuantile": {1: _I64, 2: _I64},
+    "Exemplar": {2: _I64, 3: _I64, 4: _P, 5: _T, 6: _I64, 7: _ATTRIBUTES},
+}
+
+NUMBERS: Final[Mapping[str, int]] = {name: place for place, name in enumerate(MESSAGES)}
+"""The place of each message in the table."""
+REQUESTS: Final[Mapping[str, int]] = {
+    "traces": NUMBERS["ExportTraceServiceRequest"],
+    "metrics": NUMBERS["ExportMetricsServiceRequest"],
+    "logs": NUMBERS["ExportLogsServiceRequest"],
+}
+"""The place of each signal's request."""
+SPAN: Final = NUMBERS["Span"]
+
+
+def slot_of(number: int) -> int:
+    """Return where a field with a number is in the table; 0 for one that no message declares."""
+    if number < DEPRECATED_SLOT:
+        return number
+    return DEPRECATED_SLOT if number == DEPRECATED_NUMBER else 0
+
+
+def _encoded() -> bytes:
+    table = bytearray(len(MESSAGES) * SLOTS * 2)
+    for name, fields in MESSAGES.items():
+        for number, field in fields.items():
+            place = 2 * (NUMBERS[name] * SLOTS + slot_of(number))
+            table[place : place + 2] = field.kind, NUMBERS.get(field.message, 0)
+    return bytes(table)
+
+
+TABLE: Final = _encoded()
+"""Two bytes for each slot of each message: the kind, and the place of the message that is in it."""
