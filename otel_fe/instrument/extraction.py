@@ -243,7 +243,9 @@ class Extraction(Measured):
 
 
 def begin(spec: Spec) -> Extraction | None:
-    """Start an extraction and make it the current one; None where otel_fe is not instrumented, or failed to start it.
+    """Start an extraction and make it the current one.
+
+    None where otel_fe is not instrumented, where it failed to start it, and where the call is part of one already.
 
     Never raises. The caller owns the result and calls `finish` on it, in the same context.
     """
@@ -251,6 +253,8 @@ def begin(spec: Spec) -> Extraction | None:
     if current is None:
         return None
     try:
+        if spec.outermost and (around := current_extraction()) is not None and around.spec is spec:
+            return None
         return Extraction(spec, current)
     except Exception as fault:
         faults.record("extraction.begin", fault)

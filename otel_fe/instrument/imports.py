@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,26 @@ class ImportHooks:
 
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callable[[ModuleType], None]]] = {}
+        self._lasting: dict[str, list[Callable[[ModuleType], None]]] = {}
         self._lock = threading.RLock()
         self._looking = threading.local()
         self._installed = False
 
-    def on_import(self, module: str, callback: Callable[[ModuleType], None]) -> None:
-        """Call `callback` with the module once it has been imported; at once if it has been."""
+    def on_import(self, module: str, callback: Callable[[ModuleType], None], *, again: bool = False) -> None:
+        """Call `callback` with the module once it has been imported; at once if it has been.
+
+        Args:
+            module: Its dotted name.
+            callback: Called with it.
+            again: Whether to call it each time that the module's code is run anew: by a reload, or another import.
+        """
         with self._lock:
+            if again:
+                self._lasting.setdefault(module, []).append(callback)
             loaded = sys.modules.get(module)
             if loaded is None or _initialising(loaded):
+                if again:
+                    return
                 self._callbacks.setdefault(module, []).append(callback)
                 return
         _call(callback, loaded)
@@ -46,19 +56,17 @@ class ImportHooks:
             sys.meta_path.remove(self)
         with self._lock:
             self._callbacks.clear()
+            self._lasting.clear()
 
     def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002
-        target: ModuleType | None = None,  # noqa: ARG002
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec that the other finders give, with its loader watched; None for all other modules."""
-        if name not in self._callbacks or getattr(self._looking, "name", None) == name:
+        if not (name in self._callbacks or name in self._lasting) or getattr(self._looking, "name", None) == name:
             return None
         self._looking.name = name
         try:
-            spec = importlib.util.find_spec(name)
+            spec = self._found_by_others(name, path, target)
         finally:
             self._looking.name = None
         if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
@@ -69,10 +77,20 @@ class ImportHooks:
             faults.record("imports.watch", fault)
         return spec
 
+    def _found_by_others(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+        """Ask as the import system does: a module that is reloaded gets a spec of its own, not the one that it has."""
+        for finder in list(sys.meta_path):
+            find: Any = getattr(finder, "find_spec", None)
+            if finder is not self and find is not None:
+                spec: ModuleSpec | None = find(name, path, target)
+                if spec is not None:
+                    return spec
+        return None
+
     def imported(self, module: ModuleType) -> None:
         """Call what waits for a module whose code has just run."""
         with self._lock:
-            callbacks = self._callbacks.pop(module.__name__, [])
+            callbacks = [*self._callbacks.pop(module.__name__, []), *self._lasting.get(module.__name__, [])]
         for callback in callbacks:
             _call(callback, module)
 

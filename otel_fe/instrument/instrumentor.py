@@ -14,6 +14,7 @@ from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.instrument.providers import meter_provider, sdk_disabled, tracer_provider
+from otel_fe.instrument.reloading import Reloading
 from otel_fe.instrument.runtime import set_runtime
 from otel_fe.instrument.targets import Targets
 from otel_fe.instrument.termination import Termination
@@ -76,6 +77,9 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._undo.append(targets.uninstrument)
         caches.instrument(hooks)
         self._undo.append(caches.uninstrument)
+        reloading = Reloading(hooks)
+        reloading.install()
+        self._undo.append(reloading.remove)
         hooks.install()
         self._undo.append(hooks.remove)
         if settings.connection_metrics and metrics is not None:

@@ -21,6 +21,8 @@ class Spec:
     """Entities per call, where known."""
     features: int | None = None
     """Features per entity, where known."""
+    outermost: bool = False
+    """Whether a call inside an extraction with this very spec is part of it: an implementation that calls its base's."""
     span_name: str = field(init=False)
     """Name of the span."""
 

@@ -1,9 +1,10 @@
 """The functions that a user named in `OTEL_FE_TARGETS`, each call of which is an extraction.
 
-Modules that are imported already are wrapped at once, others right after their code has run. `from shop.text import embed`
-keeps whatever `embed` was at that moment: a module that took its copy before it was wrapped is named in a warning. In a
-script that is run as `__main__`, name `__main__:function` cannot work, since its functions exist only when it runs: such a
-target is refused with that reason; put the code into a module, or decorate it.
+Modules that are imported already are wrapped at once, others right after their code has run, and again after each reload. A
+function that something else holds by then (a route, a registry, a module that imported it) is redirected in place, so that
+calls from there count; where it cannot be, the holder is named in a warning. Of an abstract method, the implementations in
+subclasses are wrapped. A script's own functions (`python app.py` with `app:extract`, or `__main__:extract`) exist only while it
+runs, under the name `__main__`: such a target is named in a warning; put the code into a module, or decorate it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import atexit
 import difflib
 import functools
 import importlib.util
+import inspect
 import logging
 import pkgutil
 import sys
@@ -19,9 +21,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import faults
+from otel_fe.instrument.in_place import Redirected, describe, holders_of, redirectable
+from otel_fe.instrument.libraries.subclasses import Subclasses
+from otel_fe.instrument.script import runs_as_script
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.target import NotWrappedError, Replacement, Target, parse_targets, replace
-from otel_fe.instrument.wrapping import wrap
+from otel_fe.instrument.wrapping import is_wrapped, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +84,15 @@ class NamedTargets:
         for target in self._targets:
             if target.module == "__main__":
                 self._refuse(target, "a script's functions exist only while it runs; put them into a module")
-            else:
-                hooks.on_import(target.module, functools.partial(self._replace, target))
+                continue
+            command = runs_as_script(target.module)
+            if command:
+                self._warn(
+                    target,
+                    f"`{command}` runs that code as __main__, where it cannot be wrapped; move it into a module that the "
+                    "script imports, or decorate it with @otel_fe.extraction",
+                )
+            hooks.on_import(target.module, functools.partial(self._replace, target), again=True)
         if self._waiting():
             # Not now: a script's own folder joins sys.path after the launcher has run.
             self._timer = threading.Timer(_LOOK_AFTER_S, self.report_missing)
@@ -121,11 +133,22 @@ class NamedTargets:
         except Exception as error:  # noqa: BLE001 whatever a descriptor of the application's does, it is not wrapped
             self._refuse(target, f"{type(error).__name__}: {error}")
         else:
+            self.refused.pop(str(target), None)
+            # After a reload the ones before are gone with the code that they were in.
+            self._replaced = [one for one in self._replaced if one.target != target]
             self._replaced.append(done)
-            _warn_of_copies(done, module)
+            self._replaced_one(done, module)
+
+    def _replaced_one(self, done: Replacement, module: ModuleType) -> None:
+        """Called with every target that has been replaced."""
+        _warn_of_copies(done, module)
 
     def _refuse(self, target: Target, reason: str) -> None:
         self.refused[str(target)] = reason
+        self._warn(target, reason)
+
+    def _warn(self, target: Target, reason: str) -> None:
+        self._reported.add(str(target))
         _log.warning("otel_fe: %s: %s is not wrapped: %s", self._variable, target, reason)
 
 
@@ -133,11 +156,79 @@ class Targets(NamedTargets):
     """The functions of `OTEL_FE_TARGETS`."""
 
     def __init__(self, value: str) -> None:
-        super().__init__("OTEL_FE_TARGETS", value, _extraction)
+        super().__init__("OTEL_FE_TARGETS", value, self._extraction)
+        self._redirected: dict[str, Redirected] = {}
+        self._implementations: dict[str, Subclasses] = {}
+        self._missed: list[str] = []
+        """Of the target that is being replaced, from where calls are not counted."""
+
+    def uninstrument(self) -> None:
+        """Put back what was replaced."""
+        super().uninstrument()
+        for redirected in self._redirected.values():
+            redirected.undo()
+        for implementations in self._implementations.values():
+            implementations.remove()
+        self._redirected.clear()
+        self._implementations.clear()
+
+    def _extraction(self, function: Callable[..., Any], target: Target) -> Callable[..., Any]:
+        """Return what the target's name is to hold: a wrapper, or the function itself where it is reached otherwise."""
+        name = str(target)
+        if is_wrapped(function):
+            return function
+        owner = _owner_of(target)
+        abstract = inspect.isclass(owner) and getattr(function, "__isabstractmethod__", False)
+        spec = Spec(target.label, function=f"{target.module}.{target.qualname}", outermost=abstract)
+        method = target.qualname.rpartition(".")[2]
+        if abstract:
+            self._implementations[name] = Subclasses((owner,), (method,), lambda found: wrap(found, spec))
+            self._implementations[name].apply()
+            return function
+        holders = holders_of(function, owner) if _defines(owner, method, function) else []
+        if holders and redirectable(function, holders):
+            redirected = Redirected(function, lambda original: wrap(original, spec))  # type: ignore[arg-type]
+            self._redirected[name] = redirected
+            holders = []
+            wrapper: Callable[..., Any] = function
+        else:
+            wrapper = wrap(function, spec)
+        self._missed = [f"{describe(holder)} has held it since before it was wrapped" for holder in holders]
+        self._missed += [
+            f"{cls.__module__}:{cls.__qualname__}.{method} overrides it" for cls in _overriding(owner, method)
+        ]
+        return wrapper
+
+    def _replaced_one(self, done: Replacement, module: ModuleType) -> None:  # noqa: ARG002
+        """Name what could not be reached."""
+        missed, self._missed = self._missed, []
+        for reason in missed:
+            _log.warning("otel_fe: OTEL_FE_TARGETS: %s: %s; calls from there are not counted", done.target, reason)
 
 
-def _extraction(function: Callable[..., Any], target: Target) -> Callable[..., Any]:
-    return wrap(function, Spec(target.label, function=f"{target.module}.{target.qualname}"))
+def _owner_of(target: Target) -> Any:
+    owner: Any = sys.modules.get(target.module)
+    for part in target.qualname.split(".")[:-1]:
+        owner = getattr(owner, part, None)
+    return owner
+
+
+def _defines(owner: Any, name: str, function: object) -> bool:
+    """Return whether a module or class holds a function itself: what it inherits belongs to others too."""
+    held = vars(owner).get(name)
+    return held is function or getattr(held, "__func__", None) is function
+
+
+def _overriding(owner: Any, name: str) -> list[type]:
+    """Return the subclasses that there are, of a class, with a method of their own by that name."""
+    found: list[type] = []
+    waiting = list(type.__subclasses__(owner)) if inspect.isclass(owner) else []
+    while waiting:
+        cls = waiting.pop()
+        waiting.extend(type.__subclasses__(cls))
+        if name in vars(cls) and cls not in found:
+            found.append(cls)
+    return found
 
 
 def _not_importable(name: str) -> str:

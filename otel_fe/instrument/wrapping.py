@@ -2,6 +2,9 @@
 
 The wrapper is of the kind it wraps (function, coroutine function, generator, async generator), carries its signature, and
 passes through what it returns and raises. Where otel_fe is off, `begin` returns None and the call goes straight on.
+
+A wrapper looks its function up in its own attributes: IPython's autoreload brings a function up to date by giving it the code and
+the attributes of the new one, and a function in a closure would stay the old one.
 """
 
 from __future__ import annotations
@@ -34,47 +37,49 @@ def wrap(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
     if is_wrapped(function):
         return function
     if inspect.isasyncgenfunction(function):
-        wrapper = _asynchronous_generator(function, spec)
+        wrapper = _asynchronous_generator(spec)
     elif inspect.isgeneratorfunction(function):
-        wrapper = _generator(function, spec)
+        wrapper = _generator(spec)
     elif inspect.iscoroutinefunction(function):
-        wrapper = _coroutine(function, spec)
+        wrapper = _coroutine(spec)
     else:
-        wrapper = _function(function, spec)
+        wrapper = _function(spec)
     functools.update_wrapper(wrapper, function)
-    setattr(wrapper, MARK, function)
+    setattr(wrapper, MARK, function)  # where the wrappers look it up
     return wrapper
 
 
-def _function(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
+def _function(spec: Spec) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         running = begin(spec)
         if running is None:
-            return function(*args, **kwargs)
+            return own.__otel_fe_wrapped__(*args, **kwargs)
         try:
-            result = function(*args, **kwargs)
+            result = own.__otel_fe_wrapped__(*args, **kwargs)
         except BaseException as error:
             running.finish(error)
             raise
         running.finish()
         return result
 
+    own: Any = wrapper
     return wrapper
 
 
-def _coroutine(function: Callable[..., Coroutine[Any, Any, Any]], spec: Spec) -> Callable[..., Any]:
+def _coroutine(spec: Spec) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         running = begin(spec)
         if running is None:
-            return await function(*args, **kwargs)
+            return await own.__otel_fe_wrapped__(*args, **kwargs)
         try:
-            result = await _stepwise(function(*args, **kwargs), running)
+            result = await _stepwise(own.__otel_fe_wrapped__(*args, **kwargs), running)
         except BaseException as error:
             running.finish(None if isinstance(error, GeneratorExit) else error)
             raise
         running.finish()
         return result
 
+    own: Any = wrapper
     return wrapper
 
 
@@ -104,14 +109,14 @@ def _stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Gener
         coroutine.close()
 
 
-def _generator(function: Callable[..., Generator[Any, Any, Any]], spec: Spec) -> Callable[..., Any]:
+def _generator(spec: Spec) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         running = begin(spec)
         if running is None:
-            return (yield from function(*args, **kwargs))
+            return (yield from own.__otel_fe_wrapped__(*args, **kwargs))
         failure: BaseException | None = None
         try:
-            generator = function(*args, **kwargs)
+            generator = own.__otel_fe_wrapped__(*args, **kwargs)
             try:
                 return (yield from _steps(generator, running))
             finally:
@@ -127,6 +132,7 @@ def _generator(function: Callable[..., Generator[Any, Any, Any]], spec: Spec) ->
             running.resume_if_suspended()
             running.finish(failure)
 
+    own: Any = wrapper
     return wrapper
 
 
@@ -151,16 +157,16 @@ def _steps(generator: Generator[Any, Any, Any], running: Extraction) -> Generato
         running.resume()
 
 
-def _asynchronous_generator(function: Callable[..., AsyncGenerator[Any, Any]], spec: Spec) -> Callable[..., Any]:
+def _asynchronous_generator(spec: Spec) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         running = begin(spec)
         if running is None:
-            generator = function(*args, **kwargs)
+            generator = own.__otel_fe_wrapped__(*args, **kwargs)
         failure: BaseException | None = None
         step: Callable[[Any], Any]
         value: Any
         try:
-            generator = function(*args, **kwargs)
+            generator = own.__otel_fe_wrapped__(*args, **kwargs)
             step, value = generator.asend, None
             try:
                 while True:
@@ -195,6 +201,7 @@ def _asynchronous_generator(function: Callable[..., AsyncGenerator[Any, Any]], s
                 running.resume_if_suspended()
                 running.finish(failure)
 
+    own: Any = wrapper
     return wrapper
 
 

@@ -114,6 +114,27 @@ def test_a_wrong_setting_is_named_and_the_application_runs(folder):
     assert "did you mean OTEL_FE_BASELINE_RATIO?" in got.err
 
 
+@pytest.mark.parametrize("how", ["script", "module"])
+def test_a_target_in_the_script_itself_is_named_with_what_to_do(folder, how):
+    """`python app.py` runs the code as `__main__`: calls of `app:extract` there cannot be counted, and that is said."""
+    app = write(folder, "def extract(): return 1\nprint(extract())\n")
+    words = command(app) if how == "script" else [*command(app)[:-1], "-m", "app"]
+    done = subprocess.run(
+        words,
+        env=environment(OTEL_FE_TARGETS="app:extract"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    got = read(done.returncode, done.stdout, done.stderr)
+    assert got.out.startswith("1\n")
+    ways = {"script": f"python {app}", "module": "python -m app"}
+    assert f"app:extract is not wrapped: `{ways[how]}` runs that code as __main__" in got.err
+    assert "decorate it with @otel_fe.extraction" in got.err
+
+
 def test_sigterm_exports_what_is_finished_and_still_kills(folder):
     """A process that does not handle SIGTERM dies of it, after its spans and metrics are out."""
     app = write(

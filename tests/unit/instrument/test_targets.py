@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import inspect
 import logging
+import pickle
 import sys
 import textwrap
+from types import ModuleType
 
 import pytest
 
 from otel_fe import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.imports import ImportHooks
+from otel_fe.instrument.script import runs_as_script
 from otel_fe.instrument.target import parse_targets
 from otel_fe.instrument.targets import Targets
+from otel_fe.instrument.wrapping import is_wrapped
 from tests.observed import instrumented
 
 SOURCE = """
@@ -39,6 +45,7 @@ class Callable:
 
 instance = Callable()
 def embed(text): return text.upper()
+async def stream(text): yield text
 builtin = len
 number = 5
 
@@ -132,14 +139,17 @@ def test_a_module_that_cannot_be_found_is_named_with_the_closest(shop, caplog):
     assert "no module shop_y; the closest is shop_x" in caplog.text
 
 
-def test_a_copy_that_was_imported_before_is_named(shop, tmp_path, caplog):
-    """`from shop import embed` keeps the unwrapped function, and the user is told where."""
-    (tmp_path / "shop_copy.py").write_text("from shop_x import embed")
-    importlib.import_module("shop_copy")
-    targets, hooks = applied("shop_x:embed")
-    targets.uninstrument()
-    hooks.remove()
-    assert "was imported into shop_copy before it was wrapped" in caplog.text
+def test_a_copy_that_was_imported_before_counts(shop, tmp_path, caplog):
+    """`from shop import embed` keeps the function, which is redirected; of an async generator, the holder is named."""
+    (tmp_path / "shop_copy.py").write_text("from shop_x import embed, stream")
+    copy = importlib.import_module("shop_copy")
+    with instrumented(targets="shop_x:embed,shop_x:stream") as observed:
+        copy.embed("x")
+        assert observed.total("feature_extraction.duration") == 1
+    (message,) = caplog.messages
+    assert message.endswith(
+        "shop_x:stream: shop_copy has held it since before it was wrapped; calls from there are not counted"
+    )
 
 
 @pytest.mark.parametrize("value", ["shop", "shop:", ":x", "a b:c", "shop:x,shop:x", "shop:x y=z"])
@@ -214,3 +224,143 @@ def test_import_hooks_survive_a_failing_callback_and_a_failing_module(tmp_path, 
     assert seen == [module]
     assert faults.counts()["imports.callback"] == before + 1
     sys.modules.pop("shop_fine")
+
+
+HELD = """
+import abc, functools, shop_registry
+
+registry, route = [], {}
+
+def register(function):
+    registry.append(function)
+    route["/"] = function
+    return function
+
+@register
+def plain(x, *, y=1): return x + y
+
+@register
+async def coroutine(x): return x
+
+@register
+def generator(x):
+    yield x
+
+class Extractor(abc.ABC):
+    @abc.abstractmethod
+    def extract(self, x): return x
+
+class Known(Extractor):
+    def extract(self, x): return super().extract(x) + 1
+
+class Base:
+    def extract(self, x): raise NotImplementedError
+    @staticmethod
+    @shop_registry.keep
+    def static(x): return x
+
+class Derived(Base):
+    def extract(self, x): return x
+"""
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch):
+    """Make a module `shop_held`, whose functions are held elsewhere as soon as they are defined, importable."""
+    (tmp_path / "shop_registry.py").write_text("kept = []\ndef keep(f):\n    kept.append(f)\n    return f\n")
+    (tmp_path / "shop_held.py").write_text(HELD)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in ("shop_held", "shop_registry"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["imported later", "imported before"])
+def test_a_function_that_is_registered_before_it_is_wrapped_counts(held, late):
+    """A registry, a route and a module that imported the function call the very object that was defined."""
+    if not late:
+        importlib.import_module("shop_held")
+    names = ("plain", "coroutine", "generator", "Base.static")
+    with instrumented(targets=",".join(f"shop_held:{name}" for name in names)) as observed:
+        module = importlib.import_module("shop_held")
+        plain, coroutine, generator = module.registry
+        (static,) = sys.modules["shop_registry"].kept
+        assert (plain(1), plain(1, y=2), asyncio.run(coroutine(3)), list(generator(4)), static(5)) == (2, 3, 3, [4], 5)
+        assert module.plain is plain
+        assert str(inspect.signature(plain)) == "(x, *, y=1)"
+        assert inspect.iscoroutinefunction(coroutine)
+        assert inspect.isgeneratorfunction(generator)
+        assert "return x + y" in inspect.getsource(plain)
+        assert pickle.loads(pickle.dumps(plain)) is plain
+        assert observed.total("feature_extraction.duration") == 5
+    assert (plain(1), vars(plain)) == (2, {})
+    assert observed.total("feature_extraction.duration") == 5
+
+
+def test_of_an_abstract_method_the_implementations_count_once(held, caplog):
+    """Those there are and those to come; what calls its base's is one extraction."""
+    with instrumented(targets="shop_held:Extractor.extract,shop_held:Base.extract") as observed:
+        module = importlib.import_module("shop_held")
+
+        class Later(module.Known):
+            def extract(self, x):
+                return super().extract(x) + 1
+
+        assert [cls().extract(1) for cls in (module.Known, Later)] == [2, 3]
+        with pytest.raises(TypeError):
+            module.Extractor()
+        assert observed.total("feature_extraction.duration") == 2
+    assert not any(hasattr(vars(cls)["extract"], "held") for cls in (module.Extractor, module.Known, Later))
+    assert "shop_held:Derived.extract overrides it; calls from there are not counted" in caplog.text
+
+
+def test_what_a_compiler_holds_keeps_its_code_and_is_named(held, caplog):
+    """numba and its like read a function's code when it is first called."""
+    module = importlib.import_module("shop_held")
+    dispatcher = type("Dispatcher", (), {"__module__": "numba.core.registry"})()
+    dispatcher.py_func = module.plain
+    code = module.plain.__code__
+    with instrumented(targets="shop_held:plain"):
+        assert dispatcher.py_func.__code__ is code
+        assert module.plain is not dispatcher.py_func
+    assert "a Dispatcher has held it since before it was wrapped; calls from there are not counted" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["reloaded", "imported anew"])
+def test_a_module_that_is_loaded_again_is_wrapped_again(shop, way):
+    """By importlib.reload, or by an import after it was removed from sys.modules."""
+    with instrumented(targets="shop_x:embed,shop_x:User.extract") as observed:
+        module = importlib.import_module("shop_x")
+        for _ in range(2):
+            if way == "reloaded":
+                importlib.reload(module)
+            else:
+                del sys.modules["shop_x"]
+                module = importlib.import_module("shop_x")
+            module.embed("x")
+            module.User().extract()
+        assert observed.total("feature_extraction.duration") == 4
+    assert not is_wrapped(module.embed)
+
+
+@pytest.mark.parametrize(
+    ("argv", "main", "module", "command"),
+    [
+        (["app.py"], {}, "app", "python app.py"),
+        (["/srv/shop/app.py"], {}, "shop.app", "python /srv/shop/app.py"),
+        (["app.py"], {}, "other", ""),
+        (["/usr/bin/uvicorn"], {}, "uvicorn", ""),
+        (["-m"], {}, "app", "python -m app"),
+        (["-m"], {}, "pkg.__main__", ""),
+        (["x"], {"__file__": "/srv/app.py"}, "app", "python /srv/app.py"),
+        (["-c"], {}, "c", ""),
+    ],
+)
+def test_the_module_that_runs_as_the_script_is_known(monkeypatch, argv, main, module, command):
+    """Before it runs, from the command line; afterwards from `__main__` itself."""
+    script = ModuleType("__main__")
+    script.__dict__.update({"__spec__": None, **main})
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "dev", "-m", "app", "-m"], raising=False)
+    assert runs_as_script(module) == command
