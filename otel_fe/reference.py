@@ -86,6 +86,12 @@ def alert_attributes() -> str:
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 
+def stacks_attributes() -> str:
+    """Return the table of what the event with the stacks of a slow extraction says."""
+    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.STACKS_ATTRIBUTES]
+    return _table(("attribute", "type", "unit", "meaning"), rows)
+
+
 def filled_in(text: str) -> str:
     """Return a Markdown text with what stands between its `generated` marks written anew."""
     tables = {
@@ -96,6 +102,7 @@ def filled_in(text: str) -> str:
         "converters": converters,
         "libraries": libraries,
         "alerts": alert_attributes,
+        "stacks": stacks_attributes,
     }
     for name, make in tables.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -8,6 +8,7 @@ The README's tables are written from this file by `make docs`; a test holds them
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 NAMESPACE: Final = "feature_extraction"
@@ -46,9 +47,11 @@ ATTRIBUTES: Final[list[Attribute]] = []
 METRICS: Final[list[Metric]] = []
 
 
-def _attribute(name: str, kind: str, unit: str, meaning: str) -> str:
-    full = f"{NAMESPACE}.{name}"
-    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
+def _attribute(
+    name: str, kind: str, unit: str, meaning: str, *, namespace: str = NAMESPACE, among: list[Attribute] = ATTRIBUTES
+) -> str:
+    full = f"{namespace}.{name}"
+    among.append(Attribute(full, kind, unit, meaning))
     return full
 
 
@@ -64,6 +67,18 @@ CAUSE_POOL_WAIT: Final = "pool_wait"
 CAUSE_CPU: Final = "cpu"
 CAUSE_GPU: Final = "gpu"
 CAUSE_DOWNSTREAM: Final = "downstream"
+CAUSE_GC: Final = "gc"
+CAUSE_GIL: Final = "gil"
+CAUSE_CPU_THROTTLED: Final = "cpu_throttled"
+CAUSE_CPU_WAIT: Final = "cpu_wait"
+CAUSE_PAGE_FAULTS: Final = "page_faults"
+CAUSE_DISK: Final = "disk"
+CAUSE_LOCK: Final = "lock"
+CAUSE_SLEEP: Final = "sleep"
+CAUSE_IMPORT: Final = "import"
+CAUSE_SUBPROCESS: Final = "subprocess"
+CAUSE_NATIVE_THREADS: Final = "native_threads"
+CAUSE_EVENT_LOOP: Final = "event_loop"
 CAUSE_UNEXPLAINED: Final = "unexplained"
 
 # --- attributes on the span of an extraction ---------------------------------------------------------------
@@ -114,10 +129,17 @@ BOTTLENECK: Final = _attribute(
     "bottleneck",
     "string",
     "",
-    "On slow extractions, where most time went: `cache_miss`, `pool_wait`, `cpu`, `gpu`, `downstream` or "
-    "`unexplained`.",
+    "On slow extractions, where most time went: one of the causes below `feature_extraction.time.`.",
 )
 BOTTLENECK_TIME: Final = _attribute("bottleneck.time", "double", "s", "How much of the duration that was.")
+HOTSPOT: Final = _attribute(
+    "hotspot",
+    "string",
+    "",
+    "On slow extractions that were sampled: `file:line function` where most of the bottleneck's time went, in the application's "
+    "own code. Of `gil` and `event_loop`, the line that held the interpreter or the loop.",
+)
+HOTSPOT_TIME: Final = _attribute("hotspot.time", "double", "s", "How much of the bottleneck's time went there.")
 TIME: Final = {
     cause: _attribute(f"time.{cause}", "double", "s", f"On slow extractions: {meaning}; absent where none.")
     for cause, meaning in (
@@ -125,7 +147,25 @@ TIME: Final = {
         (CAUSE_POOL_WAIT, "time waiting for connections"),
         (CAUSE_CPU, "CPU time outside of waits and calls"),
         (CAUSE_GPU, "time in calls of a GPU"),
-        (CAUSE_DOWNSTREAM, "time in calls of other services, overlapping ones once"),
+        (
+            CAUSE_DOWNSTREAM,
+            "time in calls of other services, overlapping ones once; seen in the stack where not instrumented",
+        ),
+        (CAUSE_GC, "time in which the garbage collector ran, on this thread or with this thread waiting for it"),
+        (CAUSE_GIL, "time in which it could have run, but another thread held the interpreter"),
+        (
+            CAUSE_CPU_THROTTLED,
+            "time in which the quota of the control group stopped it (of the group, as far as it waited then)",
+        ),
+        (CAUSE_CPU_WAIT, "time in which it was ready to run and no core was free"),
+        (CAUSE_PAGE_FAULTS, "time waiting for pages of memory that had to be read from disk"),
+        (CAUSE_DISK, "time waiting in calls for files"),
+        (CAUSE_LOCK, "time waiting for locks, queues, conditions and other threads"),
+        (CAUSE_SLEEP, "time asleep by its own will"),
+        (CAUSE_IMPORT, "time in imports"),
+        (CAUSE_SUBPROCESS, "time waiting for other processes"),
+        (CAUSE_NATIVE_THREADS, "time waiting for threads of native libraries that used CPU meanwhile"),
+        (CAUSE_EVENT_LOOP, "time in which another task or callback held the event loop"),
         (CAUSE_UNEXPLAINED, "what is left of the duration"),
     )
 }
@@ -140,12 +180,23 @@ SAMPLING_POLICY: Final = _attribute(
 )
 
 
-def _ray_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
-    full = f"ray.serve.{name}"
-    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
-    return full
+STACKS_EVENT: Final = "feature_extraction.stacks"
+"""Name of the event on the span of a slow extraction that was sampled; its time is that of the first sample."""
+STACKS_ATTRIBUTES: Final[list[Attribute]] = []
+_stacks_attribute = partial(_attribute, namespace=STACKS_EVENT, among=STACKS_ATTRIBUTES)
+STACKS_FOLDED: Final = _stacks_attribute(
+    "folded",
+    "string[]",
+    "us",
+    "Collapsed stacks, as flame graph tools read them: `cause;file:line function;… microseconds`, the outermost frame first, the "
+    "largest stack first. They add up to the sampled part of the duration.",
+)
+STACKS_TOP: Final = _stacks_attribute(
+    "top", "string[]", "us", "The own lines that took most: `cause file:line function microseconds`."
+)
+STACKS_SAMPLES: Final = _stacks_attribute("samples", "int", "{sample}", "How often the stack was looked at.")
 
-
+_ray_attribute = partial(_attribute, namespace="ray.serve")
 RAY_APPLICATION: Final = _ray_attribute(
     "application", "string", "", "In a Ray Serve replica, and in Ray tasks that work for its request: the application."
 )
@@ -310,11 +361,6 @@ CONNECTION_USE_TIME: Final = _metric(
 )
 
 
-def metric(name: str) -> Metric:
-    """Return what is known of one of the metrics, by its name."""
-    return next(known for known in METRICS if known.name == name)
-
-
 # --- alerts: a gauge, and the log event that tells of one -------------------------------------------------------
 
 ALERT: Final = "alert"
@@ -332,14 +378,7 @@ ALERT_ACTIVE: Final = _metric(
 ALERT_EVENT: Final = "feature_extraction.alert"
 """Name of the log event. Its time is that of the transition, its body says what is wrong."""
 ALERT_ATTRIBUTES: Final[list[Attribute]] = []
-
-
-def _alert_attribute(name: str, kind: str, unit: str, meaning: str) -> str:
-    full = f"{ALERT_EVENT}.{name}"
-    ALERT_ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
-    return full
-
-
+_alert_attribute = partial(_attribute, namespace=ALERT_EVENT, among=ALERT_ATTRIBUTES)
 ALERT_KEY: Final = _alert_attribute("key", "string", "", "What it is deduplicated by.")
 ALERT_TYPE: Final = _alert_attribute("type", "string", "", "What it is about, for example `latency_threshold`.")
 ALERT_STATE: Final = _alert_attribute("state", "string", "", "`firing` or `resolved`.")

@@ -45,7 +45,7 @@ def sdk_metrics(values: Iterable[GaugeValue], time_ns: int) -> list[Metric]:
     for one in values:
         if not one.service:
             points.setdefault(one.name, []).append(NumberDataPoint(one.attributes, time_ns, time_ns, one.value))
-    known = {name: semconv.metric(name) for name in points}
+    known = {name: semconv.METRIC_BY_NAME[name] for name in points}
     return [Metric(name, known[name].meaning, known[name].unit, Gauge(found)) for name, found in points.items()]
 
 

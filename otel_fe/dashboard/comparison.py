@@ -18,6 +18,18 @@ NAMES: Final = {
     "cpu": "CPU",
     "gpu": "GPU",
     "downstream": "Downstream",
+    "gc": "Garbage collection",
+    "gil": "GIL",
+    "cpu_throttled": "CPU quota",
+    "cpu_wait": "Waiting for a core",
+    "page_faults": "Page faults",
+    "disk": "Disk",
+    "lock": "Lock",
+    "sleep": "Sleep",
+    "import": "Import",
+    "subprocess": "Subprocess",
+    "native_threads": "Native threads",
+    "event_loop": "Event loop held",
     "unexplained": "Unexplained",
 }
 _MOST_ATTRIBUTES: Final = 12

@@ -5,10 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
-from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_GPU, CAUSE_UNEXPLAINED
+from otel_fe.semconv import (
+    CAUSE_CPU,
+    CAUSE_CPU_THROTTLED,
+    CAUSE_CPU_WAIT,
+    CAUSE_DISK,
+    CAUSE_DOWNSTREAM,
+    CAUSE_EVENT_LOOP,
+    CAUSE_GC,
+    CAUSE_GIL,
+    CAUSE_GPU,
+    CAUSE_IMPORT,
+    CAUSE_LOCK,
+    CAUSE_NATIVE_THREADS,
+    CAUSE_PAGE_FAULTS,
+    CAUSE_SLEEP,
+    CAUSE_SUBPROCESS,
+    CAUSE_UNEXPLAINED,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 CAUSES: Final = (
     CAUSE_CACHE_MISS,
@@ -16,55 +33,118 @@ CAUSES: Final = (
     CAUSE_CPU,
     CAUSE_GPU,
     CAUSE_DOWNSTREAM,
+    CAUSE_GC,
+    CAUSE_GIL,
+    CAUSE_CPU_THROTTLED,
+    CAUSE_CPU_WAIT,
+    CAUSE_PAGE_FAULTS,
+    CAUSE_DISK,
+    CAUSE_LOCK,
+    CAUSE_SLEEP,
+    CAUSE_IMPORT,
+    CAUSE_SUBPROCESS,
+    CAUSE_NATIVE_THREADS,
+    CAUSE_EVENT_LOOP,
     CAUSE_UNEXPLAINED,
 )
 
-_PRECEDENCE: Final = (CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, CAUSE_GPU, CAUSE_DOWNSTREAM)
-"""Where intervals overlap, the more specific cause has the time: the span of a `connect` contains the wait for it."""
+CAUSE_SEEN_CALL: Final = "seen_call"
+"""Of an interval only: a call of another service that nothing has measured, but a look at the stack has seen."""
+CAUSE_SEEN_CPU: Final = "seen_cpu"
+"""Of an interval only: CPU time between two looks at the stack."""
+
+_PRECEDENCE: Final = (
+    # The thread could have run: whatever it had waited for before, it did not wait for that any more.
+    CAUSE_GC,
+    CAUSE_EVENT_LOOP,
+    CAUSE_CPU_THROTTLED,
+    CAUSE_CPU_WAIT,
+    CAUSE_GIL,
+    # Measured from beginning to end.
+    CAUSE_POOL,
+    CAUSE_CACHE_MISS,
+    CAUSE_CACHE_HIT,
+    CAUSE_GPU,
+    CAUSE_DOWNSTREAM,
+    # Seen by looking at the stack now and then.
+    CAUSE_IMPORT,
+    CAUSE_PAGE_FAULTS,
+    CAUSE_DISK,
+    CAUSE_SUBPROCESS,
+    CAUSE_LOCK,
+    CAUSE_SLEEP,
+    CAUSE_NATIVE_THREADS,
+    CAUSE_SEEN_CALL,
+    CAUSE_SEEN_CPU,
+)
+"""Where intervals overlap, the first of these has the time: the span of a `connect` contains the wait for it."""
+_RANK: Final = {cause: rank for rank, cause in enumerate(_PRECEDENCE)}
+_STANDS_FOR: Final = {
+    CAUSE_CACHE_HIT: CAUSE_DOWNSTREAM,
+    CAUSE_SEEN_CALL: CAUSE_DOWNSTREAM,
+    CAUSE_SEEN_CPU: CAUSE_CPU,
+}
+
+Interval = tuple[str, int, int]
+"""A cause of `_PRECEDENCE`, its start and its end in ns."""
 
 
-def attribute(start_ns: int, end_ns: int, intervals: Iterable[tuple[str, int, int]], cpu_ns: int) -> dict[str, int]:
+def attribute(start_ns: int, end_ns: int, intervals: Iterable[Interval], cpu_ns: int) -> dict[str, int]:
     """Split `end_ns - start_ns` over `CAUSES`, in ns; the parts add up to it exactly.
 
     Args:
         start_ns: Start of the extraction.
         end_ns: Its end, on the same clock.
-        intervals: `(cause, start_ns, end_ns)` of waits, look-ups and calls of other services, in any order; they
+        intervals: Waits, look-ups, calls of other services, and what was seen of the stack, in any order; they
             may overlap one another (time counts once) and reach outside of the extraction (that part does not count).
-        cpu_ns: The extraction's CPU time; negative if unknown. It explains the time that no interval covers; CPU
-            spent inside the intervals is part of them, so what is put down to the CPU may be too much by
-            that, never more than the uncovered time.
+        cpu_ns: The extraction's CPU time that is in none of the intervals of `CAUSE_SEEN_CPU`; negative if unknown. It explains
+            the time that no interval covers; CPU spent inside the intervals is part of them, so what is put down to the CPU
+            may be too much by that, never more than the uncovered time.
     """
     split: dict[str, int] = dict.fromkeys(CAUSES, 0)
-    duration = max(0, end_ns - start_ns)
+    own = 0
+    for cause, first, last in pieces(start_ns, end_ns, intervals):
+        if cause:
+            split[cause] += last - first
+        else:
+            own += last - first
+    explained = min(own, max(0, cpu_ns))
+    split[CAUSE_CPU] += explained
+    split[CAUSE_UNEXPLAINED] += own - explained
+    return split
+
+
+def pieces(start_ns: int, end_ns: int, intervals: Iterable[Interval]) -> Iterator[Interval]:
+    """Yield the time from start to end in pieces, in order, each under the cause that has precedence there; "" without any."""
     clipped = [
         (max(start, start_ns), min(end, end_ns), cause)
         for cause, start, end in intervals
         if end > start_ns and start < end_ns and end > start
     ]
-    covered = 0
-    for cause, time_ns in _sweep(clipped):
-        split[CAUSE_DOWNSTREAM if cause == CAUSE_CACHE_HIT else cause] += time_ns
-        covered += time_ns
-    own = duration - covered
-    split[CAUSE_CPU] = min(own, max(0, cpu_ns))
-    split[CAUSE_UNEXPLAINED] = own - split[CAUSE_CPU]
-    return split
+    at = start_ns
+    for cause, first, last in _sweep(clipped):
+        if first > at:
+            yield "", at, first
+        yield _STANDS_FOR.get(cause, cause), first, last
+        at = last
+    if end_ns > at:
+        yield "", at, end_ns
 
 
-def _sweep(intervals: list[tuple[int, int, str]]) -> Iterable[tuple[str, int]]:
+def _sweep(intervals: Sequence[tuple[int, int, str]]) -> Iterator[Interval]:
     """Yield the time between each two neighbouring ends of intervals, under the cause that has precedence there."""
-    begins = [(start, 1, cause) for start, _, cause in intervals]
-    ends = [(end, -1, cause) for _, end, cause in intervals]
-    here: dict[str, int] = dict.fromkeys(_PRECEDENCE, 0)
+    begins = [(start, 1, _RANK[cause]) for start, _, cause in intervals]
+    ends = [(end, -1, _RANK[cause]) for _, end, cause in intervals]
+    counts = [0] * len(_PRECEDENCE)
+    present = 0  # a bit for each cause that is there; the lowest has precedence
     before = 0
-    for at, step, cause in sorted(begins + ends):
+    for at, step, rank in sorted(begins + ends):
         if at > before:
-            first = next((one for one in _PRECEDENCE if here[one]), None)
-            if first is not None:
-                yield first, at - before
+            if present:
+                yield _PRECEDENCE[(present & -present).bit_length() - 1], before, at
             before = at
-        here[cause] += step
+        counts[rank] += step
+        present = present | 1 << rank if counts[rank] else present & ~(1 << rank)
 
 
 def bottleneck(split: dict[str, int]) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.database import FILE_NAME
-from otel_fe.store.schema import APPLICATION_ID, MIGRATIONS
+from otel_fe.store.schema import APPLICATION_ID, MIGRATIONS, add_missing_columns
 from otel_fe.store.store_error import StoreError, StoreMissingError
 
 if TYPE_CHECKING:
@@ -103,7 +103,6 @@ class Reading:
         raise StoreError(self._path, "cannot be opened")
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -32000")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -114,6 +113,8 @@ class Reading:
         # Earlier ones can be read as they are: who only reads changes nothing, and somebody else may be writing to it.
         if version > len(MIGRATIONS):
             raise StoreError(self._path, f"it is of version {version}; this otel_fe reads up to {len(MIGRATIONS)}")
+        add_missing_columns(connection)
+        connection.execute("PRAGMA query_only = ON")
 
     def _identity(self) -> tuple[int, int]:
         try:

@@ -84,6 +84,17 @@ _CELL: Final = (
 )
 # The smallest and the largest value of a row's histogram, so that no percentile lies beyond them; NULL where that is not known.
 _EXTREMES: Final = ("ALTER TABLE histogram ADD COLUMN least REAL", "ALTER TABLE histogram ADD COLUMN most REAL")
+# Causes that were added later; none of them has time in what was stored before.
+_LATER_CAUSES: Final = (
+    *("gc", "gil", "cpu_throttled", "cpu_wait", "page_faults", "disk", "lock", "sleep", "import", "subprocess"),
+    *("native_threads", "event_loop"),
+)
+_MORE_CAUSES: Final = tuple(
+    f"ALTER TABLE {table} ADD COLUMN in_{cause} {kind}"
+    for table, kind in (("extraction", "INTEGER"), ("cell", "REAL NOT NULL DEFAULT 0"))
+    for cause in _LATER_CAUSES
+)
+_MORE_CAUSES_SINCE: Final = 4
 CELLS_SINCE: Final = 2
 """The version from which files have cells."""
 
@@ -92,8 +103,23 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
     _CELL,
     _EXTREMES,
+    _MORE_CAUSES,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
+
+
+def add_missing_columns(connection: sqlite3.Connection) -> None:
+    """Let a connection read a file of an earlier version with this version's queries, without changing the file.
+
+    Views of the connection's own stand before the tables. They stay right if somebody brings the file up meanwhile: of two columns
+    of one name, the table's wins.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 < version < _MORE_CAUSES_SINCE:
+        return
+    columns = ", ".join(f"0 AS in_{cause}" for cause in _LATER_CAUSES)
+    for table in ("extraction", "cell")[:version]:
+        connection.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {columns} FROM main.{table}")  # noqa: S608
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SPLIT_CAUSES: Final = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
+SPLIT_CAUSES: Final = (
+    *("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained"),
+    *("gc", "gil", "cpu_throttled", "cpu_wait", "page_faults", "disk", "lock", "sleep", "import", "subprocess"),
+    *("native_threads", "event_loop"),
+)
 """Whose columns are `in_…`, in their order in the table; a test holds them equal to the pipeline's causes."""
 SPLIT_COLUMNS: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 SLOT_NS: Final = 600_000_000_000
@@ -20,4 +24,7 @@ BY_KIND: Final = 72
 
 def split_by_cause(values: Sequence[Any]) -> dict[str, int]:
     """Return what stands in `SPLIT_COLUMNS` of a row, in ns by cause; empty where the split is not known."""
-    return dict(zip(SPLIT_CAUSES, values, strict=True)) if values[0] is not None else {}
+    if values[0] is None:
+        return {}
+    # Rows of files from before there were more causes have nothing in the later columns.
+    return {cause: value or 0 for cause, value in zip(SPLIT_CAUSES, values, strict=True)}

@@ -21,7 +21,7 @@ FILES = sorted((ROOT / "otel_fe").rglob("*.py"))
 def test_the_readme_s_tables_are_those_of_the_code():
     """`make docs` would change nothing."""
     assert reference.filled_in(README) == README
-    for name in ("attributes", "metrics", "settings", "paths", "converters", "libraries", "alerts"):
+    for name in ("attributes", "metrics", "settings", "paths", "converters", "libraries", "alerts", "stacks"):
         assert f"<!-- generated: {name} -->" in README
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe.model import probability, trace_state
-from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.model.figures import Figures
 from otel_fe.model.histogram import Exemplar, Histogram
 from otel_fe.pipeline import attribution, slo
 from otel_fe.pipeline.series import SLO_NAMES, Dimensions, Series
@@ -72,9 +72,17 @@ def test_the_written_out_requirements_are_those_of_the_definition(duration, erro
     assert slo.breached_by(figures) == expected
 
 
-_CAUSES = st.sampled_from(
-    [CAUSE_POOL, CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, attribution.CAUSE_GPU, attribution.CAUSE_DOWNSTREAM]
-)
+_BY_PRECEDENCE = {
+    # Not waiting any more, but not running either; then what was measured; then what was only seen in the stack.
+    **{name: name for name in ("gc", "event_loop", "cpu_throttled", "cpu_wait", "gil", "pool_wait", "cache_miss")},
+    "cache_hit": "downstream",
+    "gpu": "gpu",
+    "downstream": "downstream",
+    **{name: name for name in ("import", "page_faults", "disk", "subprocess", "lock", "sleep", "native_threads")},
+    "seen_call": "downstream",
+    "seen_cpu": "cpu",
+}
+_CAUSES = st.sampled_from(list(_BY_PRECEDENCE))
 
 
 @given(
@@ -93,19 +101,18 @@ def test_attribution_adds_up_and_agrees_with_counting_each_nanosecond(start, dur
     own = 0
     for now in range(start, end):
         here = {cause for cause, first, last in intervals if first <= now < last}
-        if CAUSE_POOL in here:
-            naive[CAUSE_POOL] += 1
-        elif CAUSE_CACHE_MISS in here:
-            naive[CAUSE_CACHE_MISS] += 1
-        elif attribution.CAUSE_GPU in here and CAUSE_CACHE_HIT not in here:
-            naive[attribution.CAUSE_GPU] += 1
-        elif here:
-            naive[attribution.CAUSE_DOWNSTREAM] += 1
+        first = next((cause for cause in _BY_PRECEDENCE if cause in here), None)
+        if first is not None:
+            naive[_BY_PRECEDENCE[first]] += 1
         else:
             own += 1
-    naive[attribution.CAUSE_CPU] = min(own, max(0, cpu_ns))
-    naive[attribution.CAUSE_UNEXPLAINED] = own - naive[attribution.CAUSE_CPU]
+    explained = min(own, max(0, cpu_ns))
+    naive["cpu"] += explained
+    naive["unexplained"] += own - explained
     assert split == naive
+    assert set(split) - {"unexplained"} == set(_BY_PRECEDENCE.values())
+    ordered = list(attribution.pieces(start, end, intervals))
+    assert [first for _, first, _ in ordered] + [end] == [start, *(last for *_, last in ordered)], "no gap, no overlap"
 
 
 @given(st.floats(1e-9, 1.0))

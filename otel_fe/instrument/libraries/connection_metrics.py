@@ -69,7 +69,7 @@ class ConnectionMetrics:
         self._started_ns = _CLOCK.time_ns()
         meter = provider.get_meter(semconv.SCOPE_NAME, __version__)
         for name in _STATES:
-            meta = semconv.metric(name)
+            meta = semconv.METRIC_BY_NAME[name]
             meter.create_observable_up_down_counter(
                 name, [self._observing(name)], unit=meta.unit, description=meta.meaning
             )

@@ -112,5 +112,5 @@ def _temporality(*, delta: bool) -> AggregationTemporality:
 
 
 def _metric(name: str, data: Any) -> Metric:
-    meta = semconv.metric(name)
+    meta = semconv.METRIC_BY_NAME[name]
     return Metric(name, meta.meaning, meta.unit, data)

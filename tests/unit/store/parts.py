@@ -15,6 +15,7 @@ from otel_fe.store.kept import KeptExtraction, KeptTrace
 from otel_fe.store.limits import StoreLimits
 from otel_fe.store.reader import StoreReader
 from otel_fe.store.session import Session
+from otel_fe.store.slots import SPLIT_CAUSES
 from otel_fe.testing import FakeClock
 
 NS = 1_000_000_000
@@ -22,7 +23,7 @@ MINUTE = 60 * NS
 HOUR = 60 * MINUTE
 T0 = 1_700_002_800 * NS
 """A full hour."""
-SPLIT = ("cache_miss", "pool_wait", "cpu", "gpu", "downstream", "unexplained")
+SPLIT = SPLIT_CAUSES
 
 
 class Bed:
