@@ -56,7 +56,9 @@ class PipelineProcessor(SpanProcessor):
                 span.root = True
             state = span.state
             entry = None if state is DEFAULT_TRACE_STATE else state.get("ot")
-            span.local_trace = self.engine.assembler.started(span.trace_id, parent, entry, root=span.root)
+            span.local_trace = trace = self.engine.assembler.started(span.trace_id, parent, entry, root=span.root)
+            if parent is not None and trace is not parent:  # its parent's has been decided
+                span.root = True
         except Exception as fault:
             faults.record("processor.on_start", fault)
 

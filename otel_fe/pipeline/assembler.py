@@ -3,9 +3,9 @@
 A local trace begins with a span whose parent is not in this process, and is complete when its last open span has ended:
 with synchronous code, the moment its root ends. It is decided then, at once if it is worth keeping by itself, otherwise
 together with the next few, and within a second. Only when the root has ended and a child stays open does it wait,
-`decision_wait_ns` at most. A span that ends after that is late and follows the decision. A new local root of the same
-trace (the next request of a caller's trace) joins while the first is open; later it follows a decision to keep, and
-gets its own chance otherwise, so that its errors are not lost.
+`decision_wait_ns` at most. Whatever of the trace comes after that (the next request of a caller's trace, a background task that
+starts when its request has ended, a span that was open for longer than the wait) follows a decision to keep. A trace that was not
+sampled is decided again for what comes late, by that alone: the error of a background task is exported, its request is not.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ class Assembler:
     def started(self, trace_id: int, parent: LocalTrace | None, entry: str | None, *, root: bool) -> LocalTrace:
         """Note that a span has started; return the local trace that it belongs to, to be handed back at its end.
 
+        That is another one than its parent's, with this span as its root, where the parent's was decided and not sampled.
+
         Args:
             trace_id: Its trace.
             parent: The local trace of its parent, where that is a span of this process.
@@ -100,9 +102,12 @@ class Assembler:
                     trace = self._open.setdefault(key, LocalTrace(trace_id, entry, key))
             with trace.lock:
                 if trace.decided:
-                    if parent is not None:
+                    if parent is None:
+                        continue  # decided in between: it is about to leave `_open`
+                    if trace.decision is None or trace.decision.sampled:
                         return trace  # it will be late
-                    continue  # decided in between: it is about to leave `_open`
+                    parent, root = None, True  # the first of what comes late
+                    continue
                 trace.open_spans += 1
                 if root:
                     trace.open_roots += 1
@@ -158,7 +163,7 @@ class Assembler:
                     trace.decided = decided
         if late:
             if not trace.abandoned:
-                self._late(trace, span)
+                self._late(trace, span, start_ns, end_ns, error=error, size=size)
         elif decided:
             self._decide((trace,), why)
         elif still_open:
@@ -258,7 +263,8 @@ class Assembler:
         if decision.sampled:
             self._remember(key, decision)
         trace.decision = decision
-        self._open.pop(key, None)
+        if self._open.get(key) is trace:  # what comes late may have another under the same key
+            del self._open[key]
         if self._count is not None:
             self._count(trace.spans)
         counters = self._counters
@@ -286,18 +292,25 @@ class Assembler:
                 self._kept.pop(self._kept_order.popleft(), None)
         self._kept[key] = decision
 
-    def _late(self, trace: LocalTrace, span: object) -> None:
-        # Without a decision, the thread that has just set `decided` is still at it: not sampled then, as most are.
-        decision = trace.decision or NOT_SAMPLED
-        if self._count is not None:
-            self._count((span,))
+    def _late(self, trace: LocalTrace, span: object, start_ns: int, end_ns: int, *, error: bool, size: int) -> None:
+        """Have a span that ended after the decision follow it, or be decided by itself where that was not to sample."""
+        alone = LocalTrace(trace.trace_id, trace.entry, trace.key)
+        alone.decided = True
+        alone.spans.append(span)
+        alone.start_ns, alone.end_ns, alone.error, alone.bytes = start_ns, end_ns, error, size
         counters = self._counters
         with counters.lock:
-            counters.received += 1
             counters.late += 1
-            if not decision.sampled:
-                counters.not_sampled += 1
-        if decision.sampled:
-            alone = LocalTrace(trace.trace_id, trace.entry)
-            alone.spans.append(span)
-            self._deliver(alone, decision)
+        # Without a decision, the thread that has just set `decided` is still at it: not sampled then, as most are.
+        decision = trace.decision or NOT_SAMPLED
+        if not decision.sampled:
+            # Extractions that end late have noted both on the trace that they began in.
+            alone.slo_breached, trace.slo_breached = trace.slo_breached, False
+            trace.candidates = []
+            self._decide((alone,), "")
+            return
+        if self._count is not None:
+            self._count((span,))
+        with counters.lock:
+            counters.received += 1
+        self._deliver(alone, decision)

@@ -122,17 +122,82 @@ def test_a_trace_waits_for_open_children_but_not_for_ever():
     assert (counters.late, counters.evicted["decision_wait"], counters.received) == (1, 1, 2)
 
 
-def test_a_late_span_of_a_dropped_trace_is_dropped_and_counted():
-    """Never exported as an orphan, even where it has an error."""
+@pytest.mark.parametrize(
+    ("duration_ns", "error", "reason"), [(1, False, None), (1, True, "error"), (100_000_000, False, "slow")]
+)
+def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(duration_ns, error, reason):
+    """Its error is what somebody will look for; that its trace's other spans are gone does not make it worth less."""
     bench = Bench(decision_wait_s=0.001)
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
     bench.end(trace, "root")
     bench.clock.now += 10_000_000
     bench.assembler.sweep()
-    bench.end(child, "child", error=True, root=False)
+    bench.end(child, "child", duration_ns, error, root=False)
+    assert [(spans, decision.reason) for _, spans, decision in bench.exported] == (
+        [(["child"], reason)] if reason else []
+    )
+    assert (bench.balance().late, bench.engine.counters.not_sampled) == (1, 1 if reason else 2)
+
+
+def test_background_task_that_starts_after_a_dropped_trace_is_decided_by_itself():
+    """As FastAPI's `BackgroundTasks` and `asyncio.create_task` make it: a child of a span that has ended."""
+    bench = Bench()
+    request = bench.start(DROPPED)
+    bench.end(request, "request")
+    bench.engine.settle()
+    task = bench.start(DROPPED, request, root=False)
+    assert task is not request
+    inside = bench.start(DROPPED, task, root=False)
+    bench.end(inside, "inside", error=True, root=False)
     assert bench.exported == []
-    assert (bench.balance().late, bench.engine.counters.not_sampled) == (1, 2)
+    bench.end(task, "task")
+    assert [(spans, decision.reason) for _, spans, decision in bench.exported] == [(["inside", "task"], "error")]
+    assert bench.balance().late == 0
+    assert bench.assembler.pending() == (0, 0)
+
+
+def test_background_task_waits_for_its_own_children_but_not_for_ever():
+    bench = Bench(decision_wait_s=1.0)
+    request = bench.start(DROPPED)
+    bench.end(request, "request")
+    bench.engine.settle()
+    task = bench.start(DROPPED, request, root=False)
+    bench.start(DROPPED, task, root=False)
+    bench.end(task, "task", error=True)
+    bench.clock.now += 1_000_000_000
+    bench.assembler.sweep()
+    assert [spans for _, spans, _ in bench.exported] == [["task"]]
+
+
+def test_background_task_of_a_kept_trace_follows_it():
+    bench = Bench()
+    request = bench.start(DROPPED)
+    bench.end(request, "request", error=True)
+    task = bench.start(DROPPED, request, root=False)
+    bench.end(task, "task", root=False)
+    assert [(spans, decision.reason) for _, spans, decision in bench.exported] == [
+        (["request"], "error"),
+        (["task"], "error"),
+    ]
+    assert bench.balance().late == 1
+
+
+def test_late_span_leaves_what_came_after_it_alone():
+    """A span that outlasts the wait ends while a task that began after the decision is open: each is decided by itself."""
+    bench = Bench(decision_wait_s=0.001)
+    request = bench.start(DROPPED)
+    streaming = bench.start(DROPPED, request, root=False)
+    bench.end(request, "request")
+    bench.clock.now += 10_000_000
+    bench.assembler.sweep()
+    task = bench.start(DROPPED, request, root=False)
+    bench.end(streaming, "streaming", root=False)
+    assert bench.exported == []
+    assert bench.start(DROPPED) is task
+    bench.end(task, "task")
+    bench.end(task, "next", error=True)
+    assert [spans for _, spans, _ in bench.exported] == [["task", "next"]]
 
 
 def test_a_later_root_of_a_dropped_trace_gets_its_own_chance():
