@@ -159,7 +159,7 @@ class EnhancedMetricsCollector:
         view, clock = self.source.view, self.source.clock
         groups = [group for group in view.groups() if feature_set is None or group.feature_set == feature_set]
         slices = [one for group in groups for one in view.slices(group, hours * 3600)]
-        return trends_of(slices, hours, clock.time_ns() - clock.monotonic_ns())
+        return trends_of(slices, hours, clock.time_ns() - clock.monotonic_ns(), view.started_ns)
 
     def get_system_resources(self) -> SystemResources:
         """Return the machine's resources and this process's, at most a second old. Never waits."""

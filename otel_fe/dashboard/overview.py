@@ -15,6 +15,7 @@ from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.pipeline.causes import Cause, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
+from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Figures:
 
     extractions: int
     per_s: float
+    """Over the time in which was counted: see `counted_s`."""
+    counted_s: float
+    """For how long of the window there was counting."""
     p50_ns: float | None
     p95_ns: float | None
     p99_ns: float | None
@@ -55,12 +59,12 @@ def figures_of(
     sums = stored.reader.sums
     counts = {name: sums.good_and_total(name, *window, service, feature_set) for name in WEIGHTS}
     spread = sums.distribution(semconv.DURATION, *window, service, feature_set)
-    return _figures(counts, spread, _seconds(stored, window)), counts
+    return _figures(counts, spread, _seconds(stored, window, service)), counts
 
 
-def _seconds(stored: Stored, window: tuple[int, int]) -> float:
-    """Return for how long of a window there was counting."""
-    return max(1.0, (window[1] - max(window[0], stored.reader.sums.first_ns() or window[0])) / 1e9)
+def _seconds(stored: Stored, window: tuple[int, int], service: str | None) -> float:
+    """Return for how long of a window there was counting, of a service or of any."""
+    return max(1.0, seconds_of(stored.reader.sums.counted(*window, service), *window))
 
 
 def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: float) -> Figures:
@@ -76,6 +80,7 @@ def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: 
     return Figures(
         total,
         total / seconds,
+        seconds,
         quantiles[0],
         p95,
         quantiles[2],
@@ -98,12 +103,13 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     service, feature_set = address.service or None, address.feature_set or None
     by_group = _by_group(stored, window, service, feature_set)
     counts, spread = _together(by_group.values())
-    seconds, length = _seconds(stored, window), window[1] - window[0]
+    length = window[1] - window[0]
+    seconds = {name: _seconds(stored, window, name) for name, _ in by_group}
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
     causes = causes_of(stored, window, service, feature_set)
     return {
         "window": window,
-        "figures": _figures(counts, spread, seconds),
+        "figures": _figures(counts, spread, _seconds(stored, window, service)),
         "before": before,
         "health": health(counts),
         "over_time": over_time(stored, window, service, feature_set),
@@ -138,12 +144,17 @@ def _together(parts: Iterable[_Counted]) -> _Counted:
     return together, spread
 
 
-def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: float) -> list[dict[str, Any]]:
-    """Return every service and feature set with its figures, the one with most slow extractions first."""
+def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return every service and feature set with its figures, the one with most slow extractions first.
+
+    Args:
+        by_group: What was counted.
+        seconds: By service, for how long.
+    """
     found: list[dict[str, Any]] = [
         {"service": service, "feature_set": feature_set, "figures": figures}
         for (service, feature_set), (counts, spread) in by_group.items()
-        if (figures := _figures(counts, spread, seconds)).extractions
+        if (figures := _figures(counts, spread, seconds[service])).extractions
     ]
     found.sort(key=lambda one: (-one["figures"].slow, one["service"], one["feature_set"]))
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.live.trends import trend_of
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
@@ -58,12 +59,13 @@ def over_time(stored: Stored, window: tuple[int, int], service: str | None, feat
         slo: _ratios(stored, window, service, {**labels, semconv.SLO: slo}, step)
         for slo in ("latency", "error_rate", "cache_hit_rate")
     }
+    counted = stored.reader.sums.counted(*window, service)
     steps = []
     for time_ns, spread in spreads:
         if spread.count:
             good, hits, right = (ratios[slo].get(time_ns) for slo in ("latency", "cache_hit_rate", "error_rate"))
             slow = 1 - spread.at_most(LATENCY_LIMIT_NS / 1e9) / spread.count if good is None else 1 - good
-            seconds = (min(time_ns + step, window[1]) - max(time_ns, window[0])) / _NS
+            seconds = seconds_of(counted, max(time_ns, window[0]), min(time_ns + step, window[1]))
             steps.append(
                 Step(
                     time_ns,

@@ -28,34 +28,38 @@ _WORTH: Final = 0.05
 """A smaller change is none, however sure."""
 
 
-def trends_of(slices: Sequence[Slice], hours: float, unix_shift_ns: int) -> PerformanceTrends:
+def trends_of(
+    slices: Sequence[Slice], hours: float, unix_shift_ns: int, started_ns: int | None = None
+) -> PerformanceTrends:
     """Return the trends of slices of one group or of several.
 
     Args:
         slices: Any order; those of one time are added up.
         hours: That they were asked for.
         unix_shift_ns: Unix time less monotonic time.
+        started_ns: Monotonic time at which counting began: the first slice may have begun before it.
     """
     by_start: dict[int, list[Slice]] = {}
     for one in slices:
         by_start.setdefault(one.start_ns, []).append(one)
-    points = tuple(_point(by_start[start], unix_shift_ns) for start in sorted(by_start))
+    points = tuple(_point(by_start[start], unix_shift_ns, started_ns) for start in sorted(by_start))
     trends = {name: trend_of([float(point[name]) for point in points], name) for name in _LOWER_IS_BETTER}
     return PerformanceTrends(hours, points, trends)
 
 
-def _point(together: Sequence[Slice], unix_shift_ns: int) -> TrendPoint:
+def _point(together: Sequence[Slice], unix_shift_ns: int, started_ns: int | None) -> TrendPoint:
     first, *rest = together
     tally = first.tally.copy()
     for one in rest:
         tally.merge(one.tally)
     end = max(one.end_ns for one in together)
+    begin = first.start_ns if started_ns is None else min(end, max(first.start_ns, started_ns))
     (p95,) = tally.quantiles_ms(0.95)
     return TrendPoint(
-        time_unix_s=(first.start_ns + unix_shift_ns) / 1e9,
-        duration_s=(end - first.start_ns) / 1e9,
+        time_unix_s=(begin + unix_shift_ns) / 1e9,
+        duration_s=(end - begin) / 1e9,
         total_extractions=tally.count,
-        throughput_per_s=tally.count / max(1.0, (end - first.start_ns) / 1e9),
+        throughput_per_s=tally.count / max(1.0, (end - begin) / 1e9),
         avg_latency_ms=ratio(tally.duration.total, tally.count) / 1e6,
         p95_latency_ms=p95,
         error_rate=ratio(tally.errors, tally.count),

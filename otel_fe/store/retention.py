@@ -113,6 +113,9 @@ class Retention:
         return bool(some)
 
     def _forget(self, now_s: int) -> bool:
+        self._connection.execute(
+            "DELETE FROM counted_time WHERE until_ns < ?", ((now_s - self._limits.tiers[-1].keep_s) * 1_000_000_000,)
+        )
         removed = self._connection.execute(
             "DELETE FROM stream WHERE key IN (SELECT key FROM stream WHERE seen_s < ? LIMIT ?)",
             (now_s - FORGET_S, _STREAMS),

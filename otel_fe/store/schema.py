@@ -95,14 +95,19 @@ _MORE_CAUSES: Final = tuple(
     for cause in _LATER_CAUSES
 )
 _MORE_CAUSES_SINCE: Final = 4
+# From when until when a service counted: what a rate is over.
+_COUNTED_TIME: Final = """CREATE TABLE counted_time (
+    service TEXT NOT NULL, since_ns INTEGER NOT NULL, until_ns INTEGER NOT NULL, PRIMARY KEY (service, since_ns)) WITHOUT ROWID"""
 CELLS_SINCE: Final = 2
 """The version from which files have cells."""
+EXTREMES_SINCE: Final = 3
+"""That from which they have the extremes of histograms, and the time in which was counted."""
 
 Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
     _CELL,
-    _EXTREMES,
+    (*_EXTREMES, _COUNTED_TIME),
     _MORE_CAUSES,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""

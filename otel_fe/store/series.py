@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.store.distribution import Distribution
 from otel_fe.store.points import COUNTER, GAUGE, HISTOGRAM
+from otel_fe.store.schema import EXTREMES_SINCE
 from otel_fe.store.series_keys import KnownSeries, SeriesKey, Which
 from otel_fe.store.tiers import Floors
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from otel_fe.store.reading import Reading
 
 _NS: Final = 1_000_000_000
-_HISTOGRAM: Final = "series, count, total, zeros, buckets, least, most FROM histogram"
 _T = TypeVar("_T", bound="Hashable")
 
 
@@ -90,7 +90,7 @@ class StoredSeries:
         with self._reading.transaction() as connection:
             keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
             into = {number: found.setdefault(by(key), Distribution()) for number, key in keys.items()}
-            query = f"SELECT 0, {_HISTOGRAM} WHERE {_in(keys)}"  # noqa: S608
+            query = f"SELECT 0, {_histogram(connection)} WHERE {_in(keys)}"  # noqa: S608
             windows = Floors.of(connection).cover(since_ns, until_ns) if keys else []
             for row in _over(connection, query, windows):
                 _add(into[row[1]], keys, row)
@@ -119,7 +119,7 @@ class StoredSeries:
             step, at = _step(connection, since_ns, until_ns, step_ns)
             keys = {key.number: key for key in self._known.matching(connection, which, HISTOGRAM)}
             if keys:
-                query = f"SELECT time_s / {step}, {_HISTOGRAM} WHERE {_in(keys)}"  # noqa: S608
+                query = f"SELECT time_s / {step}, {_histogram(connection)} WHERE {_in(keys)}"  # noqa: S608
                 for row in connection.execute(query, at):
                     _add(found.setdefault(row[0], Distribution()), keys, row)
         return [(place * step * _NS, distribution) for place, distribution in sorted(found.items())]
@@ -155,6 +155,12 @@ class StoredSeries:
         for key in self._known.matching(connection, which, kind):
             found.setdefault(key.scale, []).append(key.number)
         return found
+
+
+def _histogram(connection: sqlite3.Connection) -> str:
+    """Return what is read of histograms: a file that is not brought up yet knows no extremes."""
+    extremes = int(connection.execute("PRAGMA user_version").fetchone()[0]) >= EXTREMES_SINCE
+    return f"series, count, total, zeros, buckets, {'least, most' if extremes else 'NULL, NULL'} FROM histogram"
 
 
 def _add(found: Distribution, keys: Mapping[int, SeriesKey], row: Any) -> None:

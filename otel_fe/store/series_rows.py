@@ -7,11 +7,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
+from otel_fe.store.counted_time import CountedTimeRows
 from otel_fe.store.counts import Counts, merged, pack_buckets
 from otel_fe.store.placement import place
 from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
 from otel_fe.store.room import Room
-from otel_fe.store.streams import Streams
+from otel_fe.store.streams import FORGET_S, Streams
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,6 +56,7 @@ class SeriesRows:
         self._floors = floors
         self._tally = tally
         self._streams = Streams(connection, tally, limits.max_series * _STREAMS)
+        self._counted = CountedTimeRows(connection)
         self._room = Room(connection, "series", limits.max_series)
         self._known: dict[bytes, tuple[int, int]] = {}
         """Number of a series, and when it was last said to be in use."""
@@ -65,12 +67,15 @@ class SeriesRows:
         self._known.clear()
         self._room.recount()
         self._streams.forget()
+        self._counted.forget()
 
     def add(self, point: MetricPoint, now_ns: int) -> None:
         """Count a point."""
         value = point.value
         if isinstance(value, Counts):
             found = self._streams.increment(point, value, now_ns)
+            if point.name == semconv.SLO_EVENTS:
+                self._note_time(point, now_ns)
             if found is not None:
                 series = self._series(replace(point, shape=found.shape), now_ns // _NS)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
@@ -82,6 +87,13 @@ class SeriesRows:
             self._connection.executemany(
                 _GAUGE, [(*at, time_ns, value, value, value) for at in self._places(series, time_ns // _NS)]
             )
+
+    def _note_time(self, point: MetricPoint, now_ns: int) -> None:
+        """Note the time that a point is about: also one that adds nothing, since its service was there to count."""
+        until = _credible(point.time_ns, now_ns)
+        # What began longer ago than streams are remembered is not counted from its beginning: see `Streams`.
+        known = 0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * _NS
+        self._counted.extend(point.service, point.start_ns if known else until, until)
 
     def _add(
         self, series: int, kind: str, time_s: int, part: Counts, extremes: tuple[float | None, float | None]

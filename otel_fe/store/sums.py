@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe import semconv
+from otel_fe.store.counted_time import counted_intervals
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from otel_fe.store.counted_time import Interval
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.reading import Reading
     from otel_fe.store.series import StoredSeries
@@ -99,6 +101,16 @@ class StoredSums:
         with self._reading.transaction() as connection:
             first = self._series.first_s(connection, Which(semconv.SLO_EVENTS))
         return None if first is None else first * _NS
+
+    def counted(self, since_ns: int, until_ns: int, service: str | None = None) -> list[Interval]:
+        """Return the parts of a window in which a service counted, or any: what rates are over."""
+        with self._reading.transaction() as connection:
+            found = counted_intervals(connection, (since_ns, until_ns), service)
+            if found is not None:
+                return found
+            first = self._series.first_s(connection, Which(semconv.SLO_EVENTS, service))
+        begin = until_ns if first is None else max(since_ns, first * _NS)
+        return [(begin, until_ns)] if begin < until_ns else []
 
     def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:
         """Return by how much a counter has risen; dots in the names of labels are written `__`."""
