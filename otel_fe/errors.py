@@ -18,6 +18,7 @@
     │   ├── PressureError          now
     │   ├── StoppingError          any more
     │   ├── TooLargeError          of this size
+    │   ├── TooManyValuesError  JSON with more objects than are read
     │   ├── NoPipelineError        of this signal
     │   └── EncodingError          in this encoding
     ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_errors.py)

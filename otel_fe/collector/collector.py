@@ -20,6 +20,7 @@ from otel_fe.collector.listening import Listeners
 from otel_fe.collector.pipelines.build import PipelineBuilder, Surroundings
 from otel_fe.collector.pipelines.connected import send_metrics
 from otel_fe.collector.pipelines.engine import Engine
+from otel_fe.collector.servers.held_bytes import most_held_bytes
 from otel_fe.config.extensions import FileStorage
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Collector:
         self.started_ns = clock.time_ns()
         self.started_s = time.monotonic()
         self._clock = clock
+        self._loop = loop
         self._role = role or Role()
         self._keeping = keeping
         self._watch = watch
@@ -203,6 +205,8 @@ class Collector:
         parts = PipelineBuilder(config, self._exporters.running, surroundings, before).build()
         if self._keeping is not None:
             self._keeping.observe(parts)
+        limits = {limit for routes in parts.routes.values() for route in routes.values() for limit in route.limits}
+        self._loop.held.most_bytes = most_held_bytes(limit.soft_bytes for limit in limits)
         return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
 
     def _save(self, path: Path) -> None:

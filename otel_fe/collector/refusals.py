@@ -4,6 +4,7 @@
     ├── PressureError     too much at once: the same request can be taken later     RESOURCE_EXHAUSTED + RetryInfo   429
     ├── StoppingError     this process is about to end; another will take it        UNAVAILABLE + RetryInfo          503
     ├── TooLargeError     never                                                     RESOURCE_EXHAUSTED               413
+    ├── TooManyValuesError   never: JSON that would take too long to read           RESOURCE_EXHAUSTED               413
     ├── NoPipelineError   nothing takes this signal from this receiver              UNIMPLEMENTED                    404
     └── EncodingError     nobody here reads this compression or content type        UNIMPLEMENTED                    415
 
@@ -59,6 +60,12 @@ class TooLargeError(RefusedError):
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__(f"the request is larger than {most_bytes} bytes; send smaller batches")
+
+
+class TooManyValuesError(RefusedError):
+    """A JSON body with more objects or values than are read at once."""
+
+    reason = "too_large"
 
 
 class NoPipelineError(RefusedError):

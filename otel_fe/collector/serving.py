@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe import compiled
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from otel_fe.config.collector import CollectorConfig
 
 _log = logging.getLogger("otel_fe")
+_MARGIN_S: Final = 2.0
+"""For the end of a process after its work was stopped."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -169,11 +172,24 @@ def _obey_signals(work: Work, pages: Pages, options: Options, beside: Accompanie
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    _end_in_time(options.grace_s + _MARGIN_S)
     pages.ready(ready=False)
     if beside is not None:
         beside.stop()  # before the store is closed: the last who lets go of it tidies it up
     work.stop(options.grace_s)
     _say(stop_line(work.samples(), work.saved))
+
+
+def _end_in_time(seconds: float) -> None:
+    """End the process when the time is up, whatever is still at work: it was promised to whoever sent the signal."""
+
+    def end() -> None:
+        _log.error("it did not stop within %g s, and ends as it is: what was not on disk by now is lost", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _reload(work: Work, pages: Pages, options: Options, beside: Accompanied | None) -> None:

@@ -44,7 +44,7 @@ class GrpcServer:
     max_recv_msg_size_mib: int = 0
     """The largest request; 0 for gRPC's 4 MiB."""
     max_concurrent_streams: int = 0
-    """Per connection; 0 for no limit."""
+    """Per connection; 0 for 128."""
     keepalive: GrpcKeepalive = field(default_factory=GrpcKeepalive)
     include_metadata: bool = False
 
@@ -72,10 +72,14 @@ class HttpServer:
     max_request_body_bytes: int = 20 * 1024 * 1024
     include_metadata: bool = False
     response_headers: Mapping[str, str] = field(default_factory=dict)
+    read_header_timeout_ns: int = 0
+    """For a request's head, from its first byte; 0 for 10 s."""
     read_timeout_ns: int = 0
-    """For a whole request; 0 for no limit."""
+    """For a whole request, from its first byte; 0 for 60 s."""
+    write_timeout_ns: int = 0
+    """For a whole response; 0 for 30 s."""
     idle_timeout_ns: int = 0
-    """For the next request on a connection; 0 for no limit."""
+    """For the next request on a connection; 0 for 15 min."""
     traces_url_path: str = "/v1/traces"
     metrics_url_path: str = "/v1/metrics"
     logs_url_path: str = "/v1/logs"
@@ -176,9 +180,7 @@ _HTTP: Final = Section(
         "max_request_body_size": Key(kinds.integer(), "max_request_body_bytes"),
         "response_headers": Key(headers),
         "compression_algorithms": Unsupported("requests may come plain or with gzip"),
-        **_durations("read_timeout", "idle_timeout"),
-        "read_header_timeout": Unsupported("use read_timeout"),
-        "write_timeout": Unsupported(),
+        **_durations("read_header_timeout", "read_timeout", "write_timeout", "idle_timeout"),
         "keepalive": Key(kinds.optional(Section(dict[str, Any], _durations("idle_timeout")))),
         "keep_alives_enabled": Unsupported(),
         "traces_url_path": Key(_path),

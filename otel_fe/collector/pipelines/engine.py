@@ -141,6 +141,15 @@ class Engine:
         self._take_spans(route, batch)
         return batch.accepted
 
+    def check_memory(self, receiver: str, signal: str) -> None:
+        """Refuse a request of a receiver while its pipelines' `memory_limiter` does.
+
+        Raises:
+            PressureError: One does.
+        """
+        for limit in self.signals_of(receiver).get(signal, Route()).limits:
+            limit.check()
+
     def _check(self, route: Route) -> None:
         if self.closed:
             raise StoppingError

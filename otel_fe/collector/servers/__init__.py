@@ -5,8 +5,10 @@ endpoints    `host:port`, and what may listen where
 tokens, tls  who may send
 bodies       unpacks gzip, deflate and zstd, up to a size
 statuses     `google.rpc.Status`, for whoever is refused
-grpc_server  OTLP/gRPC
+grpc_server  OTLP/gRPC;  slow_calls: cuts off calls whose message does not come
 loop         where HTTP runs
-http_server  HTTP/1.1: the sockets;  http_connection: one connection;  http_messages: request and response
+http_server  HTTP/1.1: the sockets;  byte_stream, http_connection: one connection;  http_messages: request and response
+http_limits  deadlines;  connections, held_bytes: who makes room where there is none
+daemon_pool  threads that no exit waits for
 otlp_http    OTLP/HTTP on top of it;  cors
 """

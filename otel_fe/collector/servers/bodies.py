@@ -22,24 +22,38 @@ _ZSTD_WINDOW: Final = 8 << 20
 """What every decoder has to be able to hold (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
 
 
+def check_encoding(encoding: str) -> None:
+    """Refuse a `Content-Encoding` that is not read here.
+
+    Several in a row are not, though HTTP allows them: each could grow a body a thousandfold, and no OTLP sender applies two.
+
+    Args:
+        encoding: The header's value; empty for none.
+
+    Raises:
+        EncodingError: It is none of gzip, deflate, zstd and identity, or more than one.
+    """
+    if encoding.strip().lower() not in _UNPACKERS:
+        raise EncodingError(
+            f"Content-Encoding {encoding[:40]!r} is not read here; use one of gzip, deflate and zstd, or none"
+        )
+
+
 def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
     """Return a body without its `Content-Encoding`.
 
     Args:
         body: As it came.
-        encoding: The header's value; empty for none. Several, separated by commas, were applied in that order.
+        encoding: The header's value; empty for none.
         most_bytes: It must not become larger than this.
 
     Raises:
-        EncodingError: It is none of gzip, deflate, zstd and identity.
+        EncodingError: See `check_encoding`.
         TooLargeError: It would become larger.
         WireError: It is damaged.
     """
-    for name in reversed([part.strip().lower() for part in encoding.split(",") if part.strip()]):
-        unpack = _UNPACKERS.get(name)
-        if unpack is None:
-            raise EncodingError(f"Content-Encoding {name[:40]!r} is not read here; use gzip, deflate, zstd or none")
-        body = unpack(body, most_bytes)
+    check_encoding(encoding)
+    body = _UNPACKERS[encoding.strip().lower()](body, most_bytes)
     if len(body) > most_bytes:
         raise TooLargeError(most_bytes)
     return body
@@ -123,4 +137,5 @@ _UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
     "deflate": _inflate,
     "zstd": _unzstd,
     "identity": _as_it_is,
+    "": _as_it_is,
 }

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from otel_fe.config.receivers import GrpcServer
+
+_STREAMS: Final = 128
+"""Requests under way on one connection, where the configuration does not say: HTTP/2 asks for at least 100; nginx has 128."""
+_CONNECTIONS: Final = 1_000
+"""gRPC closes newer ones."""
+_HANDSHAKE_MS: Final = 10_000
+"""For TLS and HTTP/2's preface; gRPC's own is two minutes."""
+_IDLE_MS: Final = 900_000
+"""A connection without a call is closed after this, as over HTTP; clients of gRPC open another by themselves."""
 
 
 def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[tuple[str, int]]:
@@ -20,13 +29,17 @@ def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[t
         "grpc.http2.min_recv_ping_interval_without_data_ms": keepalive.min_time_ns,
     }
     options = [(name, max(1, value // 1_000_000)) for name, value in times.items() if value]
-    if settings.max_concurrent_streams:
-        options.append(("grpc.max_concurrent_streams", min(settings.max_concurrent_streams, 2**31 - 1)))
+    streams = settings.max_concurrent_streams or _STREAMS
+    options.append(("grpc.max_concurrent_streams", min(streams, 2**31 - 1)))
+    if not keepalive.max_connection_idle_ns:
+        options.append(("grpc.max_connection_idle_ms", _IDLE_MS))
     if keepalive.permit_without_stream:
         options.append(("grpc.keepalive_permit_without_calls", 1))
     return [
         *options,
         ("grpc.max_receive_message_length", most_bytes),
+        ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.so_reuseport", int(shared)),
         # Messages come as they were sent: see `bodies.unpacked_message`.
         ("grpc.per_message_decompression", 0),

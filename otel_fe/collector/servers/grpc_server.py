@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.refusals import NoPipelineError, PressureError, RefusedError
+from otel_fe.collector.refusals import PressureError, RefusedError
 from otel_fe.collector.servers.bodies import unpacked_message
+from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.grpc_options import options_of
-from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status
+from otel_fe.collector.servers.slow_calls import SlowCalls
+from otel_fe.collector.servers.statuses import INTERNAL, INVALID, UNAUTHENTICATED, Code, code_of, status
 from otel_fe.collector.servers.tls import grpc_credentials
 from otel_fe.collector.wire.responses import response
 from otel_fe.collector.wire.wire_error import WireError
@@ -23,9 +25,14 @@ if TYPE_CHECKING:
     from otel_fe.config.receivers import GrpcServer
 
 _log = logging.getLogger("otel_fe")
-_THREADS: Final = 2
+_WORKING: Final = 2
+"""Requests that are decoded and decided at a time."""
+_THREADS: Final = 64
+"""Calls that are read at a time; gRPC's flow control holds back the rest. A thread is started when all others are taken."""
 _MOST_WAITING: Final = 256
-"""Calls that wait for a thread; a sender has one or a few. What has not been read of them, gRPC's flow control holds back."""
+"""Calls that wait for a thread; a sender has one or a few."""
+_READ_S: Final = 60.0
+"""For the message of a call, from its begin: as over HTTP."""
 _MIB: Final = 1024 * 1024
 _DEFAULT_BYTES: Final = 4 * _MIB
 _SIGNALS: Final = {
@@ -74,7 +81,9 @@ class OtlpGrpcServer:
         self._most_bytes = settings.max_recv_msg_size_mib * _MIB or _DEFAULT_BYTES
         self._credentials = grpc_credentials(settings.tls, where) if settings.tls is not None else None
         self._settings = settings
-        self._pool = _Pool()
+        self._pool = DaemonPool(_THREADS, "otel-fe-grpc")
+        self._working = threading.BoundedSemaphore(_WORKING)
+        self._slow = SlowCalls(_READ_S, lambda: self._pool.waiting > 0, partial(intake.refuse, "slow"))
         self._takers = {signal: self._taking(signal) for signal in _SIGNALS.values()}
         self._server: Any = None
         self.port = 0
@@ -106,7 +115,8 @@ class OtlpGrpcServer:
 
     def _let_go(self, stopped: threading.Event) -> None:
         stopped.wait()
-        self._pool.shutdown(wait=False)
+        self._slow.close()
+        self._pool.shutdown(cancel_futures=True)
 
     # --- one request -----------------------------------------------------------------------------------------------------
 
@@ -119,20 +129,28 @@ class OtlpGrpcServer:
         if tokens is not None and not any(
             tokens.accept(value) for key, value in metadata or () if key.lower() == tokens.header
         ):
+            self.intake.refuse("unauthenticated")
             return self._refusing(UNAUTHENTICATED, "send a valid bearer token")
-        if not self.intake.takes(signal):
-            error: RefusedError = NoPipelineError(signal)
-        elif self._pool.waiting >= _MOST_WAITING:
-            error = PressureError("busy", f"{_MOST_WAITING} requests are under way")
-        else:
-            return self._takers[signal]
-        self.intake.refuse(error)
-        return self._refusing(code_of(error), str(error), error.retry_after_s)
+        try:
+            self.intake.check(signal)
+            if self._pool.waiting >= _MOST_WAITING:
+                raise PressureError("busy", f"{_MOST_WAITING} requests are under way")
+        except RefusedError as error:
+            self.intake.refuse(error)
+            return self._refusing(code_of(error), str(error), error.retry_after_s)
+        return self._takers[signal]
 
     def _taking(self, signal: str) -> Any:
-        def take(message: bytes, context: Any) -> bytes:
+        def take(messages: Any, context: Any) -> bytes:
+            # Read as a stream of one: gRPC would read a single message before it calls us, and wait for it as long as it takes.
+            with self._slow.reading(context):
+                message = next(messages, None)
+            if message is None:
+                self._abort(context, INVALID, "send one message", 0.0)
+                return b""
             try:
-                outcome = self.intake.take(signal, self._unpacked(message))
+                with self._working:
+                    outcome = self.intake.take(signal, self._unpacked(message))
                 return response(signal, outcome) if outcome.rejected else b""  # as an answer without fields is encoded
             except (RefusedError, WireError) as error:
                 retry_s = error.retry_after_s if isinstance(error, RefusedError) else 0.0
@@ -144,7 +162,7 @@ class OtlpGrpcServer:
             self._abort(context, *refusal)
             return b""
 
-        return self._grpc.unary_unary_rpc_method_handler(take)
+        return self._grpc.stream_unary_rpc_method_handler(take)
 
     def _unpacked(self, message: bytes) -> bytes:
         try:
@@ -154,27 +172,15 @@ class OtlpGrpcServer:
             raise
 
     def _refusing(self, code: Code, message: str, retry_s: float = 0.0) -> Any:
-        def refuse(_message: bytes, context: Any) -> bytes:
-            self._abort(context, code, message, retry_s)
+        def refuse(_messages: Any, context: Any) -> bytes:
+            self._abort(context, code, message, retry_s)  # nothing of the message is read
             return b""
 
-        return self._grpc.unary_unary_rpc_method_handler(refuse)
+        return self._grpc.stream_unary_rpc_method_handler(refuse)
 
     def _abort(self, context: Any, code: Code, message: str, retry_s: float) -> None:
         context.set_trailing_metadata(((_STATUS_KEY, status(code, message, retry_s)),))
         context.abort(self._codes[code.grpc], message)
-
-
-class _Pool(ThreadPoolExecutor):
-    """Knows how many calls wait for a thread."""
-
-    def __init__(self) -> None:
-        super().__init__(_THREADS, thread_name_prefix="otel-fe-grpc")
-
-    @property
-    def waiting(self) -> int:
-        """How many."""
-        return self._work_queue.qsize()
 
 
 class _Calls:

@@ -16,6 +16,10 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name; of several with one name, all, separated by commas."""
     body: bytes = b""
+    query: str = ""
+    """The part behind the question mark, as it came."""
+    sender: str = ""
+    """Address of the client, without its port; empty on a Unix socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Terms:
     most_bytes: int
     too_large: Response
     """The answer to a larger one."""
+    no_room: Response = field(default_factory=lambda: Response(503, b"busy\n", headers=(("retry-after", "1"),)))
+    """The answer where the server holds too many bytes already."""
 
 
 Look = Callable[[Request], "Terms | Response"]

@@ -6,7 +6,10 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.servers.http_connection import HttpConnection, Limits
+from otel_fe.collector.servers.byte_stream import READ_BYTES, ByteStream
+from otel_fe.collector.servers.connections import Connections
+from otel_fe.collector.servers.http_connection import HttpConnection
+from otel_fe.collector.servers.http_limits import Limits
 
 if TYPE_CHECKING:
     import ssl
@@ -17,9 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.http_messages import Answer, Look
     from otel_fe.collector.servers.loop import Loop
 
-_MOST_CONNECTIONS: Final = 1_000
 _BACKLOG: Final = 256
-_HANDSHAKE_S: Final = 10.0
 
 
 class HttpServer:
@@ -29,9 +30,9 @@ class HttpServer:
         loop: Where it runs.
         look: See `Look`.
         answer: See `Answer`.
-        limits: Times.
+        limits: Times, and how many connections.
         tls: None for plain HTTP.
-        turned_away: Told of each connection that is closed at once, since there are too many.
+        turned_away: Called for each connection that is cut off to make room for a new one.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class HttpServer:
         self._limits = limits or Limits()
         self._tls = tls
         self._turned_away = turned_away
-        self._connections: dict[asyncio.Task[None], HttpConnection] = {}
+        self._connections = Connections(self._limits.most_connections)
+        self._buffer = bytearray(READ_BYTES)
         self._server: asyncio.Server | None = None
         self.port = 0
 
@@ -75,57 +77,47 @@ class HttpServer:
 
     async def _listen(self, endpoint: Endpoint, *, shared: bool) -> asyncio.Server:
         family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
-        return await asyncio.start_server(
-            self._serve,
+        return await asyncio.get_running_loop().create_server(
+            self._stream,
             endpoint.address,
             endpoint.port,
             family=family,
             backlog=_BACKLOG,
-            ssl=self._tls,
             reuse_port=shared or None,
-            ssl_handshake_timeout=_HANDSHAKE_S if self._tls else None,
         )
 
     async def _listen_on_socket(self, path: Path) -> asyncio.Server:
-        return await asyncio.start_unix_server(self._serve, path, backlog=_BACKLOG)
+        return await asyncio.get_running_loop().create_unix_server(self._stream, path, backlog=_BACKLOG)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= _MOST_CONNECTIONS and not self._drop_idle():
-            if self._turned_away is not None:
-                self._turned_away()
-            writer.transport.abort()
-            return
-        task = asyncio.current_task()
-        connection = HttpConnection(reader, writer, self.look, self.answer, self._limits)
-        if task is not None:
-            self._connections[task] = connection
+    def _stream(self) -> ByteStream:
+        return ByteStream(self._buffer, self._opened)
+
+    def _opened(self, stream: ByteStream) -> None:
+        """Serve a connection. The TLS handshake is part of that: it too has a deadline, and takes a connection's place."""
+        connection = HttpConnection(stream, self.look, self.answer, self._limits, self._loop.held, self._tls)
+        task = asyncio.get_running_loop().create_task(self._serve(connection, stream))
+        if self._connections.add(connection, task) and self._turned_away is not None:
+            self._turned_away()
+
+    async def _serve(self, connection: HttpConnection, stream: ByteStream) -> None:
         try:
             await connection.serve()
         except asyncio.CancelledError:
-            writer.transport.abort()
+            stream.abort()
         finally:
-            if task is not None:
-                self._connections.pop(task, None)
-
-    def _drop_idle(self) -> bool:
-        """Close the oldest connection that waits for a request; whether there was one."""
-        for task, connection in self._connections.items():
-            if connection.idle:
-                task.cancel()
-                del self._connections[task]
-                return True
-        return False
+            self._connections.remove(connection)
 
     async def _stop(self, grace_s: float) -> None:
         if self._server is not None:
             self._server.close()
-        for task, connection in list(self._connections.items()):
+        tasks = self._connections.tasks
+        for connection, task in list(tasks.items()):
             connection.closing = True
             if connection.idle:
                 task.cancel()
-        if self._connections:
-            await asyncio.wait(list(self._connections), timeout=grace_s)
-        for task in list(self._connections):
+        if tasks:
+            await asyncio.wait(list(tasks.values()), timeout=grace_s)
+        for task in list(tasks.values()):
             task.cancel()
-        if self._connections:
-            await asyncio.wait(list(self._connections), timeout=1)
+        if tasks:
+            await asyncio.wait(list(tasks.values()), timeout=1)

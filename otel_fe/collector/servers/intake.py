@@ -97,11 +97,13 @@ class Intake:
                 raise
             return another.take(self.received.receiver, signal, payload)  # it was replaced just now
 
-    def check_signal(self, signal: str) -> None:
-        """Refuse a signal that no pipeline takes.
+    def check(self, signal: str) -> None:
+        """Refuse a request before its body is read, by what would refuse it afterwards.
 
         Raises:
-            NoPipelineError: None does.
+            NoPipelineError: No pipeline takes its signal.
+            PressureError: There is too much memory in use already.
         """
         if not self.takes(signal):
             raise NoPipelineError(signal)
+        self._engine().check_memory(self.received.receiver, signal)

@@ -6,6 +6,8 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from otel_fe.collector.servers.held_bytes import HeldBytes
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
@@ -20,6 +22,8 @@ class Loop:
         self._loop: AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self.held = HeldBytes()
+        """What the connections of all its servers hold."""
 
     def call(self, coroutine: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
         """Run a coroutine on the loop, and return what it returns; called from other threads."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.refusals import EncodingError, NoPipelineError, PressureError, RefusedError, TooLargeError
-from otel_fe.collector.servers.bodies import unpacked
+from otel_fe.collector.refusals import EncodingError, PressureError, RefusedError, StoppingError, TooLargeError
+from otel_fe.collector.servers.bodies import check_encoding, unpacked
 from otel_fe.collector.servers.cors import allowance, preflight
-from otel_fe.collector.servers.http_connection import Limits
+from otel_fe.collector.servers.daemon_pool import DaemonPool
+from otel_fe.collector.servers.http_limits import Limits
 from otel_fe.collector.servers.http_messages import Request, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
+from otel_fe.collector.servers.json_bounds import check_values
 from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status, status_json
 from otel_fe.collector.servers.tls import ssl_context
 from otel_fe.collector.wire.json import Converted, convert
@@ -31,8 +33,10 @@ _log = logging.getLogger("otel_fe")
 _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
 _THREADS: Final = 4
-_MOST_UNDER_WAY: Final = 64
-"""Requests whose bodies are held. More are refused: senders try again, memory does not."""
+_MOST_UNDER_WAY: Final = 128
+"""Requests that are processed or wait for that. More are refused: senders try again, memory does not."""
+_MOST_OF_ONE: Final = 64
+"""Of these, requests of one sender's address."""
 _CODE_BAD_METHOD: Final = Code(12, 405)
 
 
@@ -63,13 +67,14 @@ class OtlpHttpServer:
             settings.metrics_url_path: "metrics",
             settings.logs_url_path: "logs",
         }
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-fe-http")
-        self._under_way = 0
+        self._pool = DaemonPool(_THREADS, "otel-fe-http")
+        self._json_pool = DaemonPool(1, "otel-fe-http-json")
+        """JSON takes twenty times the CPU of protobuf: on a thread of its own, it leaves the others to protobuf."""
+        self._under_way: Counter[str] = Counter()
+        """By sender."""
         tls = ssl_context(settings.tls, where) if settings.tls is not None else None
-        given = Limits()
-        limits = Limits(settings.read_timeout_ns / 1e9 or given.read_s, settings.idle_timeout_ns / 1e9 or given.idle_s)
         turned_away = partial(intake.refuse, "connections")
-        self._server = HttpServer(loop, self._look, self._answer, limits, tls, turned_away)
+        self._server = HttpServer(loop, self._look, self._answer, _limits(settings), tls, turned_away)
 
     @property
     def port(self) -> int:
@@ -87,7 +92,8 @@ class OtlpHttpServer:
     def stop(self, grace_s: float) -> None:
         """Take no new request; those under way have `grace_s`."""
         self._server.stop(grace_s)
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown(cancel_futures=True)
+        self._json_pool.shutdown(cancel_futures=True)
 
     # --- one request -----------------------------------------------------------------------------------------------------
 
@@ -106,27 +112,39 @@ class OtlpHttpServer:
             self.intake.refuse("unauthenticated")
             asked = (("www-authenticate", "Bearer"),)
             return self._refusal(request, UNAUTHENTICATED, "send a valid bearer token", headers=asked)
-        error: RefusedError | None = None
-        if _content_type(request) not in (_PROTOBUF, _JSON):
-            error = EncodingError(f"Content-Type is {_PROTOBUF} or {_JSON}")
-        elif not self.intake.takes(signal):
-            error = NoPipelineError(signal)
-        elif self._under_way >= _MOST_UNDER_WAY:
-            error = PressureError("busy", f"{_MOST_UNDER_WAY} requests are under way")
+        error = self._refusal_by_head(signal, request)
         if error is not None:
             self.intake.refuse(error)
             return self._refused(request, error)
         most = self._settings.max_request_body_bytes
-        return Terms(most, self._refused(request, TooLargeError(most)))
+        no_room = PressureError("memory", "unfinished requests hold too many bytes")
+        return Terms(most, self._refused(request, TooLargeError(most)), self._refused(request, no_room))
+
+    def _refusal_by_head(self, signal: str, request: Request) -> RefusedError | None:
+        if _content_type(request) not in (_PROTOBUF, _JSON):
+            return EncodingError(f"Content-Type is {_PROTOBUF} or {_JSON}")
+        try:
+            check_encoding(request.headers.get("content-encoding", ""))
+            self.intake.check(signal)
+        except RefusedError as error:
+            return error
+        if self._under_way[request.sender] >= _MOST_OF_ONE or self._under_way.total() >= _MOST_UNDER_WAY:
+            return PressureError("busy", f"{self._under_way.total()} requests are under way")
+        return None
 
     async def _answer(self, request: Request) -> Response:
         signal = self._signals[request.path]
-        self._under_way += 1
+        pool = self._json_pool if _content_type(request) == _JSON else self._pool
+        self._under_way[request.sender] += 1
         try:
             # Unpacking, decoding and deciding take milliseconds, in which the loop must serve others.
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._take, signal, request)
+            return await asyncio.get_running_loop().run_in_executor(pool, self._take, signal, request)
+        except (RuntimeError, asyncio.CancelledError):  # the pool is shut down: the server is stopping
+            return self._refused(request, StoppingError())
         finally:
-            self._under_way -= 1
+            self._under_way[request.sender] -= 1
+            if not self._under_way[request.sender]:
+                del self._under_way[request.sender]
 
     def _take(self, signal: str, request: Request) -> Response:
         as_json = _content_type(request) == _JSON
@@ -134,6 +152,8 @@ class OtlpHttpServer:
             payload = unpacked(
                 request.body, request.headers.get("content-encoding", ""), self._settings.max_request_body_bytes
             )
+            if as_json:
+                check_values(payload)
             converted = convert(signal, payload) if as_json else Converted(payload, {})
         except (RefusedError, WireError) as error:
             self.intake.refuse(error)
@@ -171,6 +191,17 @@ class OtlpHttpServer:
 
     def _extra(self, request: Request) -> tuple[tuple[str, str], ...]:
         return (*self._settings.response_headers.items(), *allowance(self._settings.cors, request))
+
+
+def _limits(settings: Settings) -> Limits:
+    """Return the deadlines of the configuration's keys; 0 stands for the default."""
+    given = Limits()
+    return Limits(
+        header_s=settings.read_header_timeout_ns / 1e9 or given.header_s,
+        read_s=settings.read_timeout_ns / 1e9 or given.read_s,
+        write_s=settings.write_timeout_ns / 1e9 or given.write_s,
+        idle_s=settings.idle_timeout_ns / 1e9 or given.idle_s,
+    )
 
 
 def _content_type(request: Request) -> str:

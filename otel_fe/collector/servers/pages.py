@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector import own_metrics
+from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.collector.servers.http_messages import Request, Response, Terms
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_THREADS: Final = 2
 _TERMS: Final = Terms(0, Response(413, b"send no body\n"))
 
 
@@ -72,6 +74,7 @@ class OwnPage:
         self._samples = samples
         self._explain = explain
         self._metrics = metrics
+        self._pool = DaemonPool(_THREADS, "otel-fe-page")
 
     def look(self, request: Request) -> Terms | Response:
         """Refuse what is no question from this machine; see `Look`."""
@@ -86,7 +89,7 @@ class OwnPage:
 
     async def answer(self, request: Request) -> Response:
         """Answer; see `Answer`."""
-        return await asyncio.get_running_loop().run_in_executor(None, self._answer, request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request)
 
     def _answer(self, request: Request) -> Response:
         if request.path == "/metrics" and self._metrics:

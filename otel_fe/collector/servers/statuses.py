@@ -15,6 +15,7 @@ from otel_fe.collector.refusals import (
     RefusedError,
     StoppingError,
     TooLargeError,
+    TooManyValuesError,
 )
 from otel_fe.collector.wire.wire_error import WireError
 
@@ -34,6 +35,7 @@ _CODES: Final[dict[type[RefusedError], Code]] = {
     PressureError: Code(8, 429),
     StoppingError: Code(14, 503),
     TooLargeError: Code(8, 413),
+    TooManyValuesError: Code(8, 413),
     NoPipelineError: Code(12, 404),
     EncodingError: Code(12, 415),
 }

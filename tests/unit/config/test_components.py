@@ -42,13 +42,16 @@ END = "endpoint: 'h:1'"
             "receivers/otlp",
             """protocols: {http: {tls: {cert_pem: C, key_pem: K, min_version: "1.3"}, cors: {allowed_origins: "*", max_age: 5},
             max_request_body_size: 0, response_headers: {a: b}, read_timeout: 1s, keepalive: {idle_timeout: 2s},
+            read_header_timeout: 3s, write_timeout: 4s,
             traces_url_path: t, metrics_url_path: /m, logs_url_path: /l}}""",
             OtlpReceiver(
                 http=HttpServer(
                     tls=ServerTls(cert_pem="C", key_pem="K", min_version="1.3"),
                     cors=Cors(("*",), max_age_s=5),
                     response_headers={"a": "b"},
+                    read_header_timeout_ns=3 * S,
                     read_timeout_ns=S,
+                    write_timeout_ns=4 * S,
                     idle_timeout_ns=2 * S,
                     traces_url_path="/t",
                     metrics_url_path="/m",
@@ -170,8 +173,8 @@ def test_components(component, text, value):
         ),
         (
             "receivers/otlp",
-            "protocols: {http: {write_timeout: 1s}}",
-            "write_timeout: it exists in the Collector but is not supported here",
+            "protocols: {http: {keep_alives_enabled: false}}",
+            "keep_alives_enabled: it exists in the Collector but is not supported here",
         ),
         (
             "processors/batch",
