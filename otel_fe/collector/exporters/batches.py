@@ -33,17 +33,6 @@ class Request:
 
     parts: tuple[Part, ...]
 
-    @property
-    def data(self) -> bytes:
-        """Serialized. Requests are joined by standing one after the other: so does protobuf define a repeated field."""
-        parts = self.parts
-        return parts[0].payload.data if len(parts) == 1 else b"".join(part.payload.data for part in parts)
-
-    @property
-    def items(self) -> int:
-        """Spans, points or records."""
-        return sum(part.payload.items for part in self.parts)
-
 
 class Requests(Protocol):
     """Where the threads that send get their work from."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.collector.exporters.backoff import Backoff
 from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
-from otel_fe.collector.exporters.payload import EXPORT_FAILED, RETRY_EXHAUSTED, SENT, SHUTDOWN
+from otel_fe.collector.exporters.payload import EXPORT_FAILED, RETRY_EXHAUSTED, SENT, SHUTDOWN, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from otel_fe.config.sending import Retry
 
 _LONGEST_WAIT_S: Final = threading.TIMEOUT_MAX
+
+
+class Result(NamedTuple):
+    """What came of a request."""
+
+    reason: str
+    """Empty where it was sent, else why it was not."""
+    refused: str = ""
+    """What the backend says, where it refused the request for good."""
+    divisible: bool = False
+    """Whether it may take a part of it."""
 
 
 class Stop:
@@ -56,26 +67,32 @@ class Delivery:
     stop: Stop
     """Once it is set, a request has one more try."""
 
-    def deliver(self, signal: str, data: bytes, items: int) -> str:
-        """Send one request; returns an empty reason, or why it was lost."""
+    def send(self, signal: str, data: bytes, items: int, *, once: bool = False) -> Result:
+        """Send one request. What is refused for good is left to the caller to report.
+
+        Args:
+            signal: `traces`, `metrics` or `logs`.
+            data: The request.
+            items: How many are in it.
+            once: Try no second time.
+        """
         backoff = Backoff(self.retry, self.random, self.clock.monotonic_ns()) if self.retry is not None else None
         while True:
-            last = self.stop.is_set()
+            last = once or self.stop.is_set()
             outcome = self._attempt(signal, data)
             if isinstance(outcome, Delivered):
                 self._delivered(outcome, items)
-                return SENT
+                return Result(SENT)
             self.tallies.failed_try()
             if not outcome.may_pass:
-                self.reachability.dropped(EXPORT_FAILED, items, outcome.why)
-                return EXPORT_FAILED
+                return Result(EXPORT_FAILED, outcome.why or "refused", outcome.divisible)
             self.reachability.failed(outcome.why)
             if last:
-                return SHUTDOWN
+                return Result(UNREACHABLE if once else SHUTDOWN)
             wait_ns = backoff.wait_ns(self.clock.monotonic_ns(), outcome.after_ns) if backoff is not None else None
             if wait_ns is None:
                 self.reachability.dropped(RETRY_EXHAUSTED, items, outcome.why)
-                return RETRY_EXHAUSTED
+                return Result(RETRY_EXHAUSTED)
             self.stop.pause(wait_ns)
 
     def _attempt(self, signal: str, data: bytes) -> Delivered | Failed:

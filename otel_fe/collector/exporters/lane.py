@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from otel_fe.collector.exporters.batches import Batches, Singles
+from otel_fe.collector.exporters.isolation import Isolation
 from otel_fe.collector.exporters.payload import MALFORMED, SHUTDOWN, STORAGE_CORRUPT, STORED
 from otel_fe.collector.wire.validation import check
 from otel_fe.collector.wire.wire_error import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.backlog import Backlog
@@ -42,6 +43,7 @@ class Lane:
     ) -> None:
         self.backlog = backlog
         self._delivery = delivery
+        self._isolation = Isolation(delivery, clock)
         self._tallies = tallies
         self._requests: Requests = (
             Singles(backlog, self._load)
@@ -112,18 +114,17 @@ class Lane:
             # The system has no more: those that are there send all.
 
     def _send(self, request: Request) -> None:
-        signal = request.parts[0].payload.signal
-        lost = self._delivery.deliver(signal, request.data, request.items)
-        keep = lost == SHUTDOWN and self.backlog.persistent
+        outcomes = self._isolation.deliver([part.payload for part in request.parts])
+        interrupted = sum(outcome[SHUTDOWN] for outcome in outcomes)
+        keep = interrupted > 0 and self.backlog.persistent
         if keep:
             # What is on disk is safe there, and the backend does not answer: no need to try the rest as well.
             self.backlog.halt()
-        for part in request.parts:
-            self.backlog.done(
-                part.entry, part.payload.items, self._settling(part.payload, STORED if keep else lost), keep=keep
-            )
-        if lost == SHUTDOWN and not keep:
-            self._delivery.reachability.dropped(SHUTDOWN, request.items)
+        for part, outcome in zip(request.parts, outcomes, strict=True):
+            settle = self._settling(part.payload, outcome, keep=keep)
+            self.backlog.done(part.entry, part.payload.items, settle, keep=keep and SHUTDOWN in outcome)
+        if interrupted and not keep:
+            self._delivery.reachability.dropped(SHUTDOWN, interrupted)
 
     def _load(self, entry: Entry) -> Payload | None:
         """Return what an entry holds; None where nothing of it can be sent, which is then settled."""
@@ -148,7 +149,12 @@ class Lane:
 
     def _lose(self, entry: Entry, part: Payload, reason: str) -> None:
         self._delivery.reachability.dropped(reason, part.items)
-        self.backlog.done(entry, part.items, self._settling(part, reason))
+        self.backlog.done(entry, part.items, self._settling(part, {reason: part.items}))
 
-    def _settling(self, payload: Payload, reason: str) -> Callable[[], None]:
-        return lambda: self._tallies.settle(payload, reason)
+    def _settling(self, payload: Payload, outcome: Mapping[str, int], *, keep: bool = False) -> Callable[[], None]:
+        def settle() -> None:
+            for reason, items in outcome.items():
+                part = payload if items == payload.items else replace(payload, items=items)
+                self._tallies.settle(part, STORED if keep and reason == SHUTDOWN else reason)
+
+        return settle

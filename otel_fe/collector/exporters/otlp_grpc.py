@@ -24,6 +24,8 @@ _SIGNALS: Final = ("traces", "metrics", "logs")
 _COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 _MAY_PASS: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 """The codes after which OTLP allows another try; RESOURCE_EXHAUSTED is one only together with RetryInfo."""
+_DIVISIBLE: Final = frozenset({"INVALID_ARGUMENT", "INTERNAL"})
+"""What gRPC servers answer to a message that they cannot parse; INVALID_ARGUMENT is the specification's, INTERNAL gRPC's own."""
 _LEAST_KEEPALIVE_MS: Final = 10_000
 _RECONNECT_MS: Final = 5_000
 """gRPC would wait for up to two minutes before it dials anew, and our tries would fail meanwhile though the backend is back."""
@@ -140,7 +142,9 @@ def _failure(error: Any) -> Failed:
     code = error.code().name
     asked_ns = _asked_ns(error)
     may_pass = code in _MAY_PASS or (code == "RESOURCE_EXHAUSTED" and asked_ns is not None)
-    return Failed(f"{code}: {brief(error.details())}", may_pass, asked_ns or 0)
+    too_large = code == "RESOURCE_EXHAUSTED" and "larger than max" in str(error.details())
+    divisible = not may_pass and (code in _DIVISIBLE or too_large)
+    return Failed(f"{code}: {brief(error.details())}", may_pass, asked_ns or 0, divisible)
 
 
 def _asked_ns(error: Any) -> int | None:

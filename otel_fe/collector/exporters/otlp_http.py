@@ -28,6 +28,8 @@ _JSON: Final = "application/json"
 _MAY_PASS: Final = frozenset({429, 502, 503, 504})
 """The statuses after which OTLP allows another try."""
 _THROTTLED: Final = frozenset({429, 503})
+_DIVISIBLE: Final = frozenset({400, 413})
+"""Bad data, in the words of OTLP's specification; and too much of it."""
 _ANSWER_BYTES: Final = 64 * 1024
 """Of an answer's body, at most: it only holds a message."""
 _GZIP_LEVEL: Final = 6
@@ -118,7 +120,7 @@ class HttpTransport:
         message = _message(body) if kind == _PROTOBUF else ""
         why = f"HTTP {response.status}{': ' if message else ''}{brief(message)}"
         if response.status not in _MAY_PASS:
-            return Failed(why, may_pass=False)
+            return Failed(why, may_pass=False, divisible=response.status in _DIVISIBLE)
         header = response.headers.get("Retry-After") if response.status in _THROTTLED else None
         return Failed(why, may_pass=True, after_ns=asked_ns(header, self._clock.time_ns()))
 

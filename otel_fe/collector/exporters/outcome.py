@@ -26,6 +26,8 @@ class Failed:
     """Whether another try can succeed."""
     after_ns: int = 0
     """How long the backend asks to wait before that; 0 where it does not."""
+    divisible: bool = False
+    """Whether the backend may take a part of it: it says that the request is malformed, or too large."""
 
 
 class Transport(Protocol):

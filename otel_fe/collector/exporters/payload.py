@@ -19,9 +19,11 @@ STORAGE_CORRUPT: Final = "storage_corrupt"
 EXPORT_FAILED: Final = "export_failed"
 """The backend refused it, in a way that no other try would change."""
 MALFORMED: Final = "malformed"
-"""The backend refused the item alone as malformed, or no backend could read it."""
+"""The backend refused the item alone, as malformed or too large; or it came from an earlier version, and no backend can read it."""
 RETRY_EXHAUSTED: Final = "retry_exhausted"
 """It was tried for as long as `retry_on_failure` allows."""
+UNREACHABLE: Final = "unreachable"
+"""Without a sending queue: the backend did not take it now, and its sender was told to try again."""
 SHUTDOWN: Final = "shutdown"
 """The exporter was shut down before it was sent."""
 
@@ -32,6 +34,7 @@ LOSSES: Final = (
     EXPORT_FAILED,
     MALFORMED,
     RETRY_EXHAUSTED,
+    UNREACHABLE,
     SHUTDOWN,
 )
 """The reasons that are losses."""

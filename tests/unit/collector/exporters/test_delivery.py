@@ -42,7 +42,7 @@ def deliver(*outcomes, retry=STEADY, ends_after=None):
     transport = Scripted(*outcomes)
     tallies = Tallies(Ledger())
     delivery = Delivery(transport, retry, Reachability("otlp_grpc", clock), tallies, clock, lambda: 0.5, stop)
-    reason = delivery.deliver("traces", b"x", 10)
+    reason = delivery.send("traces", b"x", 10).reason
     return (reason, tallies.rejected, tallies.failed_tries), stop.waits, len(transport.sent)
 
 

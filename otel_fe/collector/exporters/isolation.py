@@ -1,0 +1,120 @@
+"""Splits a request that a backend refuses as malformed, until the items that it refuses are alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.exporters.payload import EXPORT_FAILED, MALFORMED, SENT, SHUTDOWN
+from otel_fe.collector.exporters.splitting import split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.delivery import Delivery
+    from otel_fe.collector.exporters.payload import Payload
+
+MOST_TRIES: Final = 64
+"""For one request, beside the first: enough for four bad items among 8 192."""
+PAUSE_NS: Final = 60_000_000_000
+"""How long nothing is split after a backend has refused every part of a request: it refuses everything."""
+_TELLING_TRIES: Final = 8
+"""Refused parts, and none taken, that show as much."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for what is refused in one request."""
+
+    tries_left: int = MOST_TRIES
+    why: str = ""
+    """Of the last refusal."""
+    outcomes: list[Counter[str]] = field(default_factory=list)
+    stopped: bool = False
+
+
+class Isolation:
+    """Delivers requests, and splits those that are refused as malformed. Any number of threads may deliver at a time.
+
+    A part that was taken is not sent again. Splitting takes at most `MOST_TRIES`; what is not tried by then is lost as
+    `export_failed`, and so is all of a request of which no part is taken. An item that is refused alone is `malformed`.
+
+    Args:
+        delivery: Sends a request.
+        clock: For the pause.
+    """
+
+    def __init__(self, delivery: Delivery, clock: Clock) -> None:
+        self._delivery = delivery
+        self._clock = clock
+        self._paused_until_ns = clock.monotonic_ns()
+
+    def deliver(self, payloads: Sequence[Payload]) -> list[Counter[str]]:
+        """Send payloads of one signal as one request; return for each how many of its items ended for which reason."""
+        signal, items = payloads[0].signal, sum(payload.items for payload in payloads)
+        # Requests are joined by standing one after the other: so does protobuf define a repeated field.
+        data = payloads[0].data if len(payloads) == 1 else b"".join(payload.data for payload in payloads)
+        reason, refused, divisible = self._delivery.send(signal, data, items)
+        if not refused:
+            return [Counter({reason: payload.items}) for payload in payloads]
+        if not divisible or items < 2 or self._clock.monotonic_ns() < self._paused_until_ns:  # noqa: PLR2004 one is alone
+            self._delivery.reachability.dropped(EXPORT_FAILED, items, refused)
+            return [Counter({EXPORT_FAILED: payload.items}) for payload in payloads]
+        search = _Search(why=refused)
+        for payload in payloads:
+            search.outcomes.append(self._isolated(payload, search, known=len(payloads) == 1))
+        return self._concluded(search)
+
+    def _isolated(self, payload: Payload, search: _Search, *, known: bool) -> Counter[str]:
+        """Return how many items of a part ended for which reason.
+
+        Args:
+            payload: The part.
+            search: Its request's.
+            known: The backend refuses it, so that it need not be tried.
+        """
+        if search.stopped:
+            return Counter({SHUTDOWN: payload.items})
+        halves = self._halves(payload)
+        if not known or halves is None:
+            if not search.tries_left:
+                return Counter({EXPORT_FAILED: payload.items})
+            search.tries_left -= 1
+            reason, refused, divisible = self._delivery.send(payload.signal, payload.data, payload.items)
+            search.stopped = reason == SHUTDOWN
+            if not refused:
+                return Counter({reason: payload.items})
+            search.why = refused
+            if not divisible:
+                return Counter({EXPORT_FAILED: payload.items})
+        if halves is None:
+            return Counter({MALFORMED: payload.items})
+        first = self._isolated(halves[0], search, known=False)
+        # Where the first half was taken, what was refused is in the second.
+        return first + self._isolated(halves[1], search, known=set(first) == {SENT})
+
+    def _halves(self, payload: Payload) -> tuple[Payload, Payload] | None:
+        if payload.items < 2:  # noqa: PLR2004 one cannot be split
+            return None
+        try:
+            head, tail = split(payload, payload.items // 2, by_bytes=False)
+        except ValueError:
+            return None
+        return None if head is None or tail is None else (head, tail)
+
+    def _concluded(self, search: _Search) -> list[Counter[str]]:
+        """Name the losses, and say them in the log."""
+        total = sum(search.outcomes, Counter[str]())
+        if SENT not in total:
+            # Everything is refused: the backend's matter, rather than an item's.
+            if MOST_TRIES - search.tries_left >= _TELLING_TRIES:
+                self._paused_until_ns = self._clock.monotonic_ns() + PAUSE_NS
+            for outcome in search.outcomes:
+                outcome[EXPORT_FAILED] += outcome.pop(MALFORMED, 0)
+            total = sum(search.outcomes, Counter[str]())
+        for reason in (MALFORMED, EXPORT_FAILED):
+            if total[reason]:
+                self._delivery.reachability.dropped(reason, total[reason], search.why)
+        return [+outcome for outcome in search.outcomes]
