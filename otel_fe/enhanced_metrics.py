@@ -7,13 +7,12 @@ extractions that this process does not count itself, or make it with `include_pr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.clock import SystemClock
 from otel_fe.instrument import resources, runtime
-from otel_fe.live.given import SUMS, entries, figures_of, sums_of
+from otel_fe.live.application_metrics import SUMS, entries, figures_of, is_many, sums_of
 from otel_fe.live.results import (
     PerformanceTrends,
     RealTimeMetrics,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.clock import Clock
-    from otel_fe.live.given import Sums
+    from otel_fe.live.application_metrics import Sums
     from otel_fe.live.view import Window
 
 __all__ = [
@@ -108,8 +107,8 @@ class EnhancedMetricsCollector:
         if isinstance(metrics, Figures):
             self.source.view.record_of(metrics, service)
             return
-        if isinstance(metrics, Iterable) and not isinstance(metrics, (Mapping, str, bytes)):
-            for one in metrics:
+        if is_many(metrics):
+            for one in metrics:  # type: ignore[attr-defined]
                 self.add_feature_extraction_metrics(one, service)
             return
         found = entries(metrics)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.clock import SystemClock
 from otel_fe.instrument.background import Background
+from otel_fe.live.application_metrics import SUMS, entries, figures_of, is_many, numbers_of
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
 from otel_fe.ray.request import request_here
 from otel_fe.ray.results import UnifiedPerformanceStats
 from otel_fe.ray.scrape import Scraped, scrape
-from otel_fe.ray.synced import added_up, entries, figures_of, is_many
 from otel_fe.ray.totals import Totals
 from otel_fe.ray.view import View
 from otel_fe.ray.worker import connected, setup_worker
@@ -77,13 +77,13 @@ class RayServeIntegration:
         Raises:
             MissingExtraError: Ray is not installed.
             RuntimeError: This process is not connected to Ray.
-            TypeError: There is no duration in it.
-            ValueError: A figure is negative or not finite.
+            TypeError: It has none of these names.
+            ValueError: There is no duration in it, or a figure is negative or not finite; the message names it and its value.
         """
         connected()
         found = [entries(one) for one in metrics] if is_many(metrics) else [entries(metrics)]  # type: ignore[attr-defined]
-        sums = [added_up(one) for one in found]
-        single = [figures_of(one) for one, many in zip(found, sums, strict=True) if many is None]
+        sums = [numbers_of(one) for one in found if SUMS in one]
+        single = [figures_of(one) for one in found if SUMS not in one]
         request = request_here()
         with self._lock:
             if self._published is None:
@@ -91,7 +91,7 @@ class RayServeIntegration:
             for figures in single:
                 where = ("", "") if request is None else (request.application, request.deployment)
                 self._published.extraction(figures, *where)
-            for many in filter(None, sums):
+            for many in sums:
                 self._published.figures(many)
                 self._synced = many
 

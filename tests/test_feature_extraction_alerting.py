@@ -185,6 +185,14 @@ def test_figures_are_taken_as_they_are(collector):
     assert list(collector.get_real_time_metrics().feature_sets) == ["shop/a"]
 
 
+def test_metrics_have_the_same_names_as_in_ray(clock):
+    """`RayServeIntegration` takes them too, and one reader knows all names."""
+    collector = EnhancedMetricsCollector(clock=clock, include_process=False)
+    collector.add_feature_extraction_metrics({"latency_ms": 5.0, "cache_hit": True, "error": True})
+    found = collector.get_real_time_metrics()
+    assert (found.max_latency_ms, found.cache_hit_rate, found.error_rate) == (5.0, 1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("metrics", "error", "message"),
     [

@@ -9,7 +9,7 @@ from otel_fe.live.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.live.given import Sums
+    from otel_fe.live.application_metrics import Sums
 
 _OTHER: Final = "_OTHER"
 

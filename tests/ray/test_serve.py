@@ -184,7 +184,7 @@ def test_metrics_of_the_application_s_own_are_shown_by_ray(ray_cluster):
     ray_cluster.tell("sync", {"duration_ms": 12.0, "used_cache": True, "feature_set": "mine"})
     ray_cluster.tell("sync", [{"duration_ms": 13.0, "used_cache": False, "feature_set": "mine"}])
     ray_cluster.tell("sync_monitor")
-    assert ray_cluster.tell("refused", {"speed": 1}).startswith("TypeError: no metrics of an extraction: found speed")
+    assert ray_cluster.tell("refused", {"speed": 1}).startswith("TypeError: metrics: found speed")
     stats = settled(ray_cluster)
     assert stats["requirements"]["cache_hit_rate"]["good"] == 1
     assert stats["requirements"]["cache_hit_rate"]["total"] == 2

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe.errors import MissingExtraError
+from otel_fe.live.application_metrics import entries, figures_of, is_many, numbers_of
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from otel_fe.ray import published
 from otel_fe.ray.request import Request
 from otel_fe.ray.requests_seen import EDGES, EDGES_MS, RequestsSeen
 from otel_fe.ray.scrape import Sample, Scraped, parse, scrape
-from otel_fe.ray.synced import added_up, entries, figures_of, is_many
 from otel_fe.ray.totals import Totals
 from otel_fe.ray.view import View
 from otel_fe.testing import FakeClock
@@ -195,23 +195,23 @@ def test_metrics_of_one_extraction_may_have_any_shape():
     assert not is_many(vars(Metrics()))
 
 
-def test_sums_are_told_from_single_extractions():
-    """What has `total_extractions` is shown figure by figure; its texts and flags are not."""
+def test_numbers_of_sums_leave_out_texts_and_flags():
     monitor = FeatureExtractionPerformanceMonitor()
     monitor.end_extraction(duration_ms=20)
-    sums = added_up(entries(monitor.get_performance_stats()))
-    assert sums["p95_latency_ms"] == 20.0
-    assert added_up({"total_extractions": 1, "healthy": True, "name": "x"}) == {"total_extractions": 1.0}
-    assert added_up({"duration_ms": 3}) is None
+    assert numbers_of(entries(monitor.get_performance_stats()))["p95_latency_ms"] == 20.0
+    found = {"total_extractions": 1, "healthy": True, "name": "x", "none": math.inf}
+    assert numbers_of(found) == {"total_extractions": 1.0}
 
 
 @pytest.mark.parametrize(
     ("metrics", "error", "said"),
     [
         ({"speed": 3}, TypeError, "found speed"),
-        (object(), TypeError, "found nothing"),
-        ({"duration_ms": -1}, ValueError, "duration is -1"),
-        ({"duration_ms": 1, "memory_mb": math.nan}, ValueError, "memory is nan"),
+        (object(), TypeError, "found of object"),
+        ({"duration_ms": -1}, ValueError, "duration_ms is -1"),
+        ({"duration_ms": 1, "memory_mb": math.nan}, ValueError, "memory_mb is nan"),
+        ({"latency_ms": -1}, ValueError, "latency_ms is -1"),
+        ({"used_cache": True}, ValueError, "duration_ms is None"),
         ({"duration_ms": "fast"}, ValueError, "'fast'"),
     ],
 )

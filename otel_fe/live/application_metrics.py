@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
 from otel_fe.model.figures import Figures
 
 SUMS: Final = "total_extractions"
-"""What has it was added up over many."""
-_FIELDS: Final = ("duration_ms", "used_cache", "had_error", "cpu_percent", "memory_mb", "feature_set")
+"""The field of metrics that were added up over many extractions."""
+_DURATION: Final = ("duration_ms", "latency_ms", "extraction_time_ms", "processing_time_ms")
+_CACHE: Final = ("used_cache", "cache_hit")
+_ERROR: Final = ("had_error", "error")
+_CPU: Final = ("cpu_percent", "cpu_usage_percent")
+_MEMORY: Final = ("memory_mb", "memory_usage_mb")
+_FEATURE_SET: Final = "feature_set"
+_ERROR_TYPE: Final = "error_type"
+_KNOWN: Final = (*_DURATION, *_CACHE, *_ERROR, *_CPU, *_MEMORY, _FEATURE_SET, SUMS)
 _OTHER: Final = "_OTHER"
+
+
+def is_many(metrics: object) -> bool:
+    """Return whether a value holds several metrics rather than being one."""
+    return isinstance(metrics, Iterable) and not isinstance(metrics, (Mapping, str, bytes))
 
 
 def entries(metrics: object) -> dict[str, Any]:
@@ -27,13 +39,12 @@ def entries(metrics: object) -> dict[str, Any]:
     elif is_dataclass(metrics) and not isinstance(metrics, type):
         found = {field.name: getattr(metrics, field.name) for field in fields(metrics)}
     else:
-        found = {name: getattr(metrics, name) for name in (*_FIELDS, "error_type") if hasattr(metrics, name)}
-    if not found.keys() & {*_FIELDS, SUMS}:
-        shown = (
-            f"of {type(metrics).__name__}" if not isinstance(metrics, Mapping) else f"{', '.join(found) or 'nothing'}"
-        )
+        found = {name: value for name, value in getattr(metrics, "__dict__", {}).items() if not name.startswith("_")}
+        found |= {name: getattr(metrics, name) for name in (*_KNOWN, _ERROR_TYPE) if hasattr(metrics, name)}
+    if not found.keys() & {*_KNOWN}:
+        shown = f"of {type(metrics).__name__}" if not isinstance(metrics, Mapping) else ", ".join(found) or "nothing"
         raise TypeError(
-            f"metrics: found {shown}; give a mapping or an object with duration_ms, or a monitor's statistics"
+            f"metrics: found {shown}; give a mapping or an object with {_DURATION[0]}, or a monitor's statistics"
         )
     return found
 
@@ -42,24 +53,34 @@ def figures_of(found: Mapping[str, Any]) -> Figures:
     """Return the figures of one extraction.
 
     Args:
-        found: `duration_ms`, and as far as known `used_cache`, `had_error`, `cpu_percent`, `memory_mb` and `feature_set`;
-            None where not known. Other entries are not looked at.
+        found: `duration_ms`, and as far as known `used_cache`, `had_error`, `cpu_percent`, `memory_mb` and `feature_set`, or the
+            other names above; None where unknown. Other entries are not looked at.
 
     Raises:
         ValueError: A figure is missing, negative, not finite or of the wrong kind; the message names it and its value.
     """
     figures = Figures()
-    figures.duration_ns = round(_number(found, "duration_ms", needed=True) * 1e6)
-    used_cache = _flag(found, "used_cache")
+    figures.duration_ns = round(_number(found, _name(found, _DURATION), needed=True) * 1e6)
+    used_cache = _flag(found, _name(found, _CACHE))
     if used_cache is not None:
         figures.cache_lookups, figures.cache_hits = 1, int(used_cache)
-    error_type = _text(found, "error_type")
-    figures.error_type = (error_type or _OTHER) if _flag(found, "had_error") or error_type else ""
-    if found.get("cpu_percent") is not None:
-        figures.cpu_ns = round(figures.duration_ns * _number(found, "cpu_percent") / 100)
-    figures.memory_growth_bytes = round(_number(found, "memory_mb") * 1e6)
-    figures.feature_set = _text(found, "feature_set")
+    error_type = _text(found, _ERROR_TYPE)
+    figures.error_type = (error_type or _OTHER) if _flag(found, _name(found, _ERROR)) or error_type else ""
+    cpu = _name(found, _CPU)
+    if found.get(cpu) is not None:
+        figures.cpu_ns = round(figures.duration_ns * _number(found, cpu) / 100)
+    figures.memory_growth_bytes = round(_number(found, _name(found, _MEMORY)) * 1e6)
+    figures.feature_set = _text(found, _FEATURE_SET)
     return figures
+
+
+def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the finite numbers among metrics, by name; flags are none."""
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,11 @@ def sums_of(found: Mapping[str, Any]) -> Sums:
         _number(found, "avg_cpu_percent"),
         _number(found, "max_memory_mb"),
     )
+
+
+def _name(found: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the first of the names of a figure that has a value; the usual one where none has."""
+    return next((name for name in names if found.get(name) is not None), names[0])
 
 
 def _number(found: Mapping[str, Any], name: str, *, needed: bool = False) -> float:
