@@ -93,7 +93,7 @@ def _add_replay(commands: Commands) -> None:
     replay.add_argument("--processor", default="", help="id of the processor, where a file has several")
     replay.add_argument("--slow-ms", type=float, default=100.0, help="what counts as slow, inclusive (default 100)")
     replay.add_argument(
-        "--wait", action="store_true", help="wait as long as the Collector before deciding whole traces"
+        "--wait", action="store_true", help="wait as long as the Collector before keeping a trace whose vote is final"
     )
     replay.add_argument(
         "--changes", type=int, default=20, help="how many traces that change sides to show (default 20)"

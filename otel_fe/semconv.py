@@ -295,6 +295,13 @@ SPANS_LATE: Final = _metric(
     "{span}",
     "Spans that ended after their trace was decided; each is also counted as sampled or not sampled.",
 )
+SPANS_LATE_ERRORS: Final = _metric(
+    "otel_fe.pipeline.spans.late_errors",
+    "counter",
+    "{span}",
+    "Late spans with the status ERROR whose trace was not kept, in the collector: each is an error that `decision_wait` was too "
+    "short for.",
+)
 SPANS_PENDING: Final = _metric(
     "otel_fe.pipeline.spans.pending", "gauge", "{span}", "Ended spans of traces not yet decided."
 )
@@ -309,7 +316,8 @@ TRACES_EVICTED: Final = _metric(
     "otel_fe.pipeline.traces.evicted",
     "counter",
     "{trace}",
-    "Traces decided before they were whole: `open_traces`, `span_limit`, `byte_limit`, `decision_wait`, `shutdown`.",
+    "Traces decided before their time: `open_traces`, `span_limit`, `byte_limit`, `decision_wait`, `shutdown`; in the collector "
+    "`num_traces`, `trace_size`, `shutdown`.",
     REASON,
 )
 FAULTS: Final = _metric(

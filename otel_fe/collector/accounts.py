@@ -101,10 +101,11 @@ def _of_sampler(name: str, counters: Counters, traces: int, spans: int) -> Itera
     labels = (("pipeline", name),)
     with counters.lock:
         evicted, winners = dict(counters.evicted), dict(counters.traces)
-        none, late = counters.traces_not_sampled, counters.late
+        none, late, late_errors = counters.traces_not_sampled, counters.late, counters.late_errors
     # What is pending has been received; only a decision counts it, so that counting costs nothing per span.
     yield from _of_pipeline(name, counters, spans)
     yield Sample(semconv.SPANS_LATE, COUNTER, labels, late)
+    yield Sample(semconv.SPANS_LATE_ERRORS, COUNTER, labels, late_errors)
     yield Sample(semconv.SPANS_PENDING, GAUGE, labels, spans)
     yield Sample(semconv.TRACES_OPEN, GAUGE, labels, traces)
     yield from _by_reason(semconv.TRACES, labels, {NONE: none, **winners})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.model.id_keys import trace_key
-from otel_fe.pipeline.remembered import key_of
 from otel_fe.pipeline.upstream import with_upstream
 
 if TYPE_CHECKING:
@@ -50,9 +48,9 @@ def explained(
 
 def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[str, Any]:
     sampler = pipeline.sampler
-    pending = sampler._open.get(trace_key(trace_id))
+    pending = sampler.pending_trace(trace_id)
     if pending is not None:
-        return {"state": PENDING, "spans": len(pending.spans), "waiting_s": (now_ns - pending.arrived_ns) / 1e9}
+        return {"state": PENDING, "spans": pending.count, "waiting_s": (now_ns - pending.arrived_ns) / 1e9}
     for records in (sampler.records, *pipeline.earlier_records):
         record = records.of(trace_id)
         if record is not None:
@@ -60,7 +58,7 @@ def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[
             if upstream is not None and record.decision.sampled:
                 told = with_upstream(told, upstream)
             return {"state": DECIDED, "record": told}
-    decision = sampler._remembered[key_of(trace_id)]
+    decision = sampler.remembered(trace_id)
     if decision is not None:
         return {"state": REMEMBERED, "sampled": decision.sampled, "policy": decision.reason}
     return {"state": UNKNOWN}

@@ -54,7 +54,7 @@ def save(path: Path, engine: Engine, clock: Clock) -> int:
     with temporary.open("wb") as file:
         file.write(_MAGIC)
         for pipeline in engine.parts.sampled:
-            for trace in pipeline.sampler._open.values():
+            for trace in pipeline.sampler.pending_traces():
                 file.write(_record(pipeline.name, trace, lead_ns))
                 spans += len(trace.spans)
         file.flush()
@@ -128,15 +128,8 @@ def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns:
     # An earlier version validated less on receipt.
     pipeline.counters.reject(checked.rejected)
     batch = engine.decode(checked.payload, sized=pipeline.sized)
-    receive = pipeline.sampler.receive
+    rooted_ns = saved.rooted_ns - lead_ns if saved.rooted_ns else 0
     for trace in batch.traces:
-        roots = [span for span in trace.spans if not span.parent_id]
-        others = [span for span in trace.spans if span.parent_id]
-        # In two parts, so that each has its own time.
-        if others:
-            receive(trace.trace_id, others, trace.size_bytes, saved.arrived_ns - lead_ns)
-        if roots:
-            size = 0 if others else trace.size_bytes
-            receive(trace.trace_id, roots, size, (saved.rooted_ns or saved.arrived_ns) - lead_ns)
+        pipeline.sampler.restore(trace.trace_id, trace.spans, trace.size_bytes, saved.arrived_ns - lead_ns, rooted_ns)
     batch.release()
     return batch.accepted

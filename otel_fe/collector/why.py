@@ -87,6 +87,8 @@ def _decided(record: Mapping[str, Any], pipeline: str) -> str:
         f"trace {record['trace_id']}: {record['outcome']}",
         f"decided {time:%Y-%m-%d %H:%M:%S.%f} UTC{by}, trigger {record['trigger']}: {record['spans']} spans, {lasted_ms:.1f} ms",
     ]
+    if later := record.get("later_spans", 0):
+        lines.append(_later(later, record["later_errors"], sampled=record["sampled"]))
     votes = record["votes"]
     if votes:
         wide = max(len("policy"), *(len(vote["policy"]) for vote in votes))
@@ -95,3 +97,9 @@ def _decided(record: Mapping[str, Any], pipeline: str) -> str:
     else:
         lines.append("  no policy was asked")
     return "\n".join(lines)
+
+
+def _later(spans: int, errors: int, *, sampled: bool) -> str:
+    failed = f", {errors} with errors" if errors else ""
+    became = "sent as well" if sampled else "lost: decision_wait was too short for them"
+    return f"after the decision came {spans} more span{'s' if spans > 1 else ''}{failed}, {became}"

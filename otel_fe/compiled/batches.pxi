@@ -18,13 +18,6 @@ cdef struct Group:  # a trace
     int32_t count  # of its spans; 0 once it was taken out
 
 
-cdef struct Call:  # what was found out about the calls of one name in one scope
-    int32_t origin
-    int32_t answered
-    Bytes name
-    Py_ssize_t name_size
-
-
 cdef uint64_t _SECOND_SALT = int.from_bytes(os.urandom(8), "big") | 1
 
 
@@ -55,8 +48,6 @@ cdef class Batch:
     cdef Py_ssize_t groups_room
     cdef int32_t *places  # by hash of the trace's id: 1 + which group; open addressing, half full at the most
     cdef int places_shift
-    cdef Call calls[LAST_CALLS]
-    cdef int calls_count
 
     def __cinit__(self, bytes payload not None, type kind not None, trace_kind):
         if not issubclass(kind, Head):
@@ -351,31 +342,6 @@ cdef class Batch:
                 if head.made is not None:
                     head.made.head = head.made.pairs = None
         self.payload = b""
-
-    # --- calls ---------------------------------------------------------------------------------------------------------
-
-    cdef void ask_anew(self) noexcept:
-        """Forget what was found out: since the last time, somebody may know more."""
-        self.calls_count = 0
-
-    cdef int answered(self, Row *row, dict databases) except -2:
-        """Return whether a span is a call of a database, which sends no spans of its own; -1 where that is not known."""
-        cdef Span *span = &row.span
-        cdef Call *call
-        cdef PyObject *known
-        cdef int i
-        for i in range(min(self.calls_count, LAST_CALLS)):
-            call = &self.calls[i]
-            if call.origin == row.origin and call.name_size == span.name_size:
-                if not memcmp(call.name, span.name, span.name_size):
-                    return call.answered
-        scope = self.origin_of(row)[1]
-        known = PyDict_GetItem(databases, (scope, self.names.read(span.name, span.name_size)))
-        call = &self.calls[self.calls_count % LAST_CALLS]
-        self.calls_count += 1
-        call.origin, call.name, call.name_size = row.origin, span.name, span.name_size
-        call.answered = -1 if known == NULL else <object>known is True
-        return call.answered
 
 
 cdef inline int64_t _framed(int64_t size) noexcept:

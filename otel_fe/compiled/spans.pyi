@@ -74,23 +74,6 @@ class Remembered:
     @property
     def size_bytes(self) -> int: ...
 
-class Decider:
-    def __init__(
-        self,
-        rules: Sequence[tuple[str, int, int, int]],
-        decided: Callable[[int], object],
-        record: Callable[[bytes], None],
-    ) -> None: ...
-    def take(
-        self,
-        traces: Iterable[_Any],
-        opened: Mapping[bytes, Any],
-        remembered: Any,
-        databases: Mapping[Any, bool],
-        most_bytes: int,
-        time_ns: int,
-    ) -> tuple[list[_Any], list[tuple[_Any, Any, bytes]], int, int]: ...
-
 def batch_of(
     payload: bytes,
     resources: _ByFrame,
@@ -109,7 +92,6 @@ def runs(
     spans: Sequence[_Any], stamp: bytes | None, single: Callable[[_Any], bytes], most_bytes: int
 ) -> list[tuple[Any, Any, bytes, int]]: ...
 def add(trace: object, spans: Sequence[object], now_ns: int) -> bool: ...
-def whole(spans: list[Any], databases: Mapping[Any, bool]) -> bool | None: ...
 def hash_of(salted: int, trace_id: int) -> int: ...
 def key_of(trace_id: int) -> int: ...
 def named(spans: Iterable[_Any], word: str) -> list[_Any]: ...

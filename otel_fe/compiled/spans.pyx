@@ -13,11 +13,10 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
                      drawn            spans -> exemplars                    the same
     counted.pxi                       an extraction -> counted in a series
     figures.pxi      Counter, counted an extraction -> its series, counted  pipeline/received_metrics.py
-    traces.pxi       add, whole       a trace -> what it adds up to         pipeline/received.py
+    traces.pxi       add              a trace -> what it adds up to         pipeline/received.py
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
     remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
-    decider.pxi      Decider          whole traces -> their decisions       pipeline/ruled.py
     runs.pxi         runs             kept spans -> as they leave           collector/wire/encode.py
 
 One module of several files: what they share, they call as C does.
@@ -46,7 +45,6 @@ ctypedef const unsigned char *Bytes
 
 cdef enum:
     MOST_PAIRS = 128  # attributes of a span; with more it is unusual
-    MOST_SPANS = 64  # of a trace whose parents are looked for one by one
     MOST_BYTES = 32 * 1024 * 1024  # that all finders remember; the rest is found the plain way
     ABOUT_BYTES = 512  # what remembering takes beside the key itself
     KEY_BYTES = 2048
@@ -54,7 +52,6 @@ cdef enum:
     LAST_SERIES = 8
     MOST_ORIGINS = 99_000  # resources and scopes in a request; with more it is unusual, and `decode` says how many are too many
     MOST_PARTS = 16  # of a resource or a scope in its request, beside what it holds
-    LAST_CALLS = 8
     MOST_RULES = 32  # policies
     MOST_DECISIONS = 4096  # that are at hand by which policies sample
     MOST_REMEMBERED = 1 << 28  # of decisions: 4 GiB of memory
@@ -206,5 +203,4 @@ include "counted.pxi"
 include "figures.pxi"
 include "traces.pxi"
 include "remembered.pxi"
-include "decider.pxi"
 include "runs.pxi"

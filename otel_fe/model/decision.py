@@ -26,6 +26,8 @@ class Decision:
     is not known."""
     dropped: bool = False
     """A policy dropped it, rather than none sampling it."""
+    early: bool = False
+    """It was kept before its wait was over: spans that follow within the wait are not late."""
 
     @property
     def weight(self) -> float | None:

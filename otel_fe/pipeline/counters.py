@@ -23,6 +23,9 @@ class Counters:
         """Without those pending."""
         self.not_sampled = 0
         self.late = 0
+        """Spans that came after the decision wait of their trace."""
+        self.late_errors = 0
+        """Those of them that have the status ERROR, and were lost: their trace was not kept."""
         self.queued = 0
         self.sampled: Counter[str] = Counter()
         """Spans sent, by the policy that keeps their trace."""
@@ -32,7 +35,7 @@ class Counters:
         """Traces that are kept, by winning policy."""
         self.traces_not_sampled = 0
         self.evicted: Counter[str] = Counter()
-        """Traces decided before they were whole, by why."""
+        """Traces decided before their wait was over, by the bound that forced it."""
 
     def kept(self, spans: int, lost: str) -> None:
         """Count the spans of a trace that is kept: queued, or lost for a reason."""

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import compiled
 from otel_fe.model import probability, trace_state
 from otel_fe.model import span as spans_
-from otel_fe.pipeline.awaited import CALLS, Awaited
-from otel_fe.pipeline.databases import databases, is_of_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.model.span import ResourceView, SpanView
+    from otel_fe.model.span import SpanView
+    from otel_fe.model.vote import Vote
 
-_FEW_SPANS: Final = 1_000
-"""Among so many, whoever has chosen their ids gains nothing (`span_key`), and looking at them all again costs little."""
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -29,11 +26,12 @@ class ReceivedTrace:
     __slots__ = (
         "_told",
         "arrived_ns",
-        "awaited",
+        "count",
         "decided",
         "end_ns",
         "flags",
         "key",
+        "looked",
         "place",
         "rooted_ns",
         "size_bytes",
@@ -57,6 +55,8 @@ class ReceivedTrace:
         """That of its root; 0 before."""
         self.decided = False
         self.spans: list[SpanView] = []
+        self.count = 0
+        """How many spans have come."""
         self.start_ns = 0
         """Unix time of the earliest start; spans without one (0) do not count."""
         self.end_ns = 0
@@ -71,8 +71,8 @@ class ReceivedTrace:
         """Protobuf bytes of its parts, each with its resource and scopes."""
         self.wrapped_bytes = 0
         """The same as one `TracesData` message."""
-        self.awaited: Awaited | None = None
-        """Where there are more spans than a few."""
+        self.looked: dict[object, tuple[int, Vote | None]] = {}
+        """How many of its spans a policy has looked at one by one, and what that policy votes because of them."""
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
@@ -84,6 +84,7 @@ class ReceivedTrace:
             now_ns: Monotonic time.
         """
         self.spans.extend(spans)
+        self.count += len(spans)
         if compiled.spans is None or not compiled.spans.add(self, spans, now_ns):
             self._add_up(spans, now_ns)
         self.size_bytes += size_bytes
@@ -136,39 +137,3 @@ class ReceivedTrace:
         explicit = [sampling.randomness for sampling in told if sampling.randomness is not None]
         # All spans of a trace should say the same; where they do not, the order of arrival must not matter.
         return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in told)
-
-    @property
-    def resources(self) -> list[ResourceView]:
-        """What its spans were produced by, each once."""
-        return list({id(resource): resource for resource in [span.resource for span in self.spans]}.values())
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is outstanding, as far as its spans tell.
-
-        Its root is there, and every parent; and every call of another service has a child, which that service sent. Calls
-        of databases have none: those send no spans.
-        """
-        if not self.rooted_ns:
-            return False
-        found = None if compiled.spans is None else compiled.spans.whole(self.spans, databases)
-        return self._is_whole() if found is None else found
-
-    def _is_whole(self) -> bool:
-        spans = self.spans
-        if len(spans) > _FEW_SPANS:
-            if self.awaited is None:
-                self.awaited = Awaited()
-            return self.awaited.nothing(spans)
-        ids = {span.span_id for span in spans}
-        unanswered = False
-        for span in spans:
-            parent = span.parent_id
-            if parent and parent not in ids:
-                return False
-            if span.kind in CALLS and not is_of_database(span):
-                unanswered = True
-        if not unanswered:
-            return True
-        parents = {span.parent_id for span in spans}
-        return all(span.span_id in parents for span in spans if span.kind in CALLS and not is_of_database(span))

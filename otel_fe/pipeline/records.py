@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from otel_fe.model.id_keys import trace_key
+from otel_fe.model.span import ERROR
 from otel_fe.model.vote import KINDS, Vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from otel_fe.model.decision import Decision
+    from otel_fe.model.span import SpanView
     from otel_fe.pipeline.policies.evaluator import Evaluator
     from otel_fe.pipeline.received import ReceivedTrace
 
@@ -40,12 +43,17 @@ class DecisionRecord:
     time_ns: int
     """Unix time of the decision."""
     trigger: str
-    """Why it was decided then: `whole`, `decision_wait`, `root_wait`, `num_traces`, `trace_size`, `shutdown`."""
+    """Why it was decided then: `final_vote`, `decision_wait`, `root_wait`, `num_traces`, `trace_size`, `shutdown`; `whole` in a
+    process, which knows its open spans."""
     decision: Decision
     spans: int
     duration_ns: int
     votes: tuple[PolicyVote, ...]
     """Of the policies that were asked, in that order."""
+    later_spans: int = 0
+    """Spans that came after the decision, as far as that is still known."""
+    later_errors: int = 0
+    """Those of them with the status ERROR."""
 
     @property
     def outcome(self) -> str:
@@ -71,6 +79,8 @@ class DecisionRecord:
             "weight": self.decision.weight,
             "spans": self.spans,
             "duration_ns": self.duration_ns,
+            "later_spans": self.later_spans,
+            "later_errors": self.later_errors,
             "votes": [{"policy": v.policy, "vote": v.vote, "saw": v.saw} for v in self.votes],
         }
 
@@ -87,6 +97,9 @@ class DecisionRecords:
         self._policies = tuple(policies)
         self._ring: deque[Entry | bytes] = deque(maxlen=limit)
         self._unpack: Callable[[Any], Entry] = tuple
+        self._limit = limit
+        self._later: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
+        """Spans and errors that came after the decision, by `trace_key`."""
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -96,8 +109,20 @@ class DecisionRecords:
     ) -> None:
         """Record a decision; the oldest makes room."""
         self._ring.append(
-            (trace.trace_id, time_ns, trigger, decision, len(trace.spans), trace.end_ns - trace.start_ns, votes)
+            (trace.trace_id, time_ns, trigger, decision, trace.count, trace.end_ns - trace.start_ns, votes)
         )
+
+    def add_later(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int) -> None:  # noqa: ARG002
+        """Note spans that came after the decision on their trace."""
+        self.note_later(trace_id, len(spans), sum([span.status == ERROR for span in spans]))
+
+    def note_later(self, trace_id: int, spans: int, errors: int) -> None:
+        """Note how many spans, and errors among them, came after the decision on their trace; the oldest note makes room."""
+        key = trace_key(trace_id)
+        before = self._later.pop(key, (0, 0))
+        self._later[key] = before[0] + spans, before[1] + errors
+        if len(self._later) > self._limit:
+            self._later.popitem(last=False)
 
     def packed(self, unpack: Callable[[bytes], Entry]) -> Callable[[bytes], None]:
         """Return what records decisions packed into bytes, given what tells what is in them; the oldest makes room.
@@ -112,13 +137,17 @@ class DecisionRecords:
         encoded = b"".join(half.to_bytes(8, sys.byteorder) for half in divmod(trace_id, 1 << 64))
         for entry in reversed(self._ring):
             if entry.startswith(encoded) if isinstance(entry, bytes) else entry[0] == trace_id:
-                return explained(self._policies, *self._unpacked(entry))
+                return self._explained(entry)
         return None
 
     def last(self, count: int) -> list[DecisionRecord]:
         """Return the last decisions, the newest first."""
-        newest = map(self._unpacked, islice(reversed(self._ring), count))
-        return [explained(self._policies, *entry) for entry in newest]
+        return [self._explained(entry) for entry in islice(reversed(self._ring), count)]
+
+    def _explained(self, entry: Entry | bytes) -> DecisionRecord:
+        record = explained(self._policies, *self._unpacked(entry))
+        later = self._later.get(trace_key(record.trace_id))
+        return record if later is None else replace(record, later_spans=later[0], later_errors=later[1])
 
     def _unpacked(self, entry: Entry | bytes) -> Entry:
         return self._unpack(entry) if isinstance(entry, bytes) else entry

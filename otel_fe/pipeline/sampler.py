@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from otel_fe.config.policies import Policy
     from otel_fe.pipeline.policies.evaluator import Evaluator
-    from otel_fe.pipeline.policies.rule import Rule
     from otel_fe.pipeline.received import ReceivedTrace
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
@@ -46,26 +45,13 @@ class Sampler:
         """In the order in which they are asked."""
         self.batched = any(policy.batched for policy in self.policies)
         """Whether traces must be decided in rounds, since a limiter compares them with each other."""
+        self.settles_early = not drops and not self.batched
+        """Whether a trace may be kept before all of its spans have come: no policy drops traces, and no limiter must know of it."""
         self._drops = self.policies[: len(drops)]
         self._others = self.policies[len(drops) :]
         self._others_asked = [(policy.name, policy.evaluate) for policy in self._others]
         self.first_match = first_match
-        self._interned: dict[tuple[str, int | None, bool], Decision] = {}
-
-    def verdict(self, votes: Sequence[Vote]) -> Decision:
-        """Return what comes of the votes of all policies, where none drops traces."""
-        for policy, vote in zip(self.policies, votes, strict=True):
-            if vote[0] == SAMPLED:
-                return self._decision(policy.name, any_of([vote[1] for vote in votes]))
-        return NOT_SAMPLED
-
-    @property
-    def rules(self) -> list[Rule]:
-        """What all policies go by; empty where that is more than rules."""
-        rules = [policy.rule for policy in self._others]
-        if self._drops or self.batched:
-            return []
-        return [rule for rule in rules if rule is not None] if None not in rules else []
+        self._interned: dict[tuple[str, int | None, bool, bool], Decision] = {}
 
     def decide_round(self, traces: Sequence[ReceivedTrace], now_ns: int) -> list[Verdict]:
         """Decide several traces; `now_ns` is monotonic."""
@@ -76,6 +62,17 @@ class Sampler:
             for policy in self._others:
                 policy.prepare(staying, now_ns)
         return [self.decide(trace) for trace in traces]
+
+    def final(self, trace: ReceivedTrace) -> Verdict | None:
+        """Return the verdict on a trace that is kept with weight 1 whatever spans still come; None for any other trace."""
+        if not self.settles_early:
+            return None
+        for policy in self.policies:
+            vote = policy.evaluate(trace)
+            if vote[0] == SAMPLED and vote[1] == ALWAYS and policy.is_final(trace, vote):
+                decision, votes = self.decide(trace)
+                return self._decision(decision.reason, decision.threshold, early=True), votes
+        return None
 
     def decide(self, trace: ReceivedTrace) -> Verdict:
         """Decide one trace; of a round, if there are limiters."""
@@ -102,13 +99,17 @@ class Sampler:
         threshold = any_of(inclusions) if certain else None
         return self._decision(winner, threshold), tuple(votes)
 
-    def _decision(self, reason: str, threshold: int | None, *, dropped: bool = False) -> Decision:
-        key = (reason, threshold, dropped)
+    def _decision(self, reason: str, threshold: int | None, *, dropped: bool = False, early: bool = False) -> Decision:
+        key = (reason, threshold, dropped, early)
         found = self._interned.get(key)
         if found is None:
             if len(self._interned) >= _MOST_INTERNED:  # the thresholds of limiters differ from round to round
                 self._interned.clear()
             found = self._interned[key] = Decision(
-                sampled=not dropped, reason=reason, threshold=NEVER if dropped else threshold, dropped=dropped
+                sampled=not dropped,
+                reason=reason,
+                threshold=NEVER if dropped else threshold,
+                dropped=dropped,
+                early=early,
             )
         return found

@@ -1,11 +1,13 @@
-"""Received spans, by trace, until each trace is decided.
+"""Received spans, by trace, until each trace is decided: keep early, drop late.
 
-A trace is decided as soon as it is whole: its root is there, every parent is, and no call of another service waits for that
-service's spans (`ReceivedTrace.whole`). Otherwise `decision_wait_after_root_received` after its root or `decision_wait` after
-its first span, whichever is set and comes first, as in the Collector, which always waits that long. Limiters compare the traces
-of a round with each other: where there is one, traces that are due wait for the next `tick`.
+A trace is kept as soon as its vote is final: a policy samples it with weight 1, and no span that may still come can change that
+(`Sampler.final`). All others are decided `decision_wait` after their first span or `decision_wait_after_root_received` after their
+first root, whichever is set and comes first. As in the Collector, decisions fall once a second, so that limiters compare the traces
+of a second with each other. That a trace looks complete decides nothing: a background task or a second consumer may end after its
+root.
 
-Spans that come after the decision follow it. What they would have changed is lost, and counted as late.
+Spans that come after the decision follow it. Those of a trace that was kept early stream on; all others are late, and what they
+would have changed is lost: an error among them is counted.
 """
 
 from __future__ import annotations
@@ -17,37 +19,47 @@ from otel_fe.clock import FAR_NS
 from otel_fe.model.decision import Decision
 from otel_fe.model.id_keys import trace_key
 from otel_fe.model.probability import NEVER
+from otel_fe.model.span import ERROR
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.records import DecisionRecords
 from otel_fe.pipeline.remembered import Remembered, key_of
-from otel_fe.pipeline.ruled import ruled
 from otel_fe.pipeline.sampler import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
 
     from otel_fe.clock import Clock
     from otel_fe.config.policies import TailSampling
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
-    from otel_fe.pipeline.ruled import Arrived, RuledTraces
 
     Deliver = Callable[[int, Sequence[SpanView], Decision], str]
     """Takes a trace's id, spans of it and their decision; returns the reason why it could not send them, or ""."""
 
-WHOLE: Final = "whole"
+FINAL_VOTE: Final = "final_vote"
 DECISION_WAIT: Final = "decision_wait"
 ROOT_WAIT: Final = "root_wait"
 NUM_TRACES: Final = "num_traces"
 TRACE_SIZE: Final = "trace_size"
 SHUTDOWN: Final = "shutdown"
 
+ROUND_NS: Final = 1_000_000_000
+"""Between two rounds of decisions: the Collector's ticker."""
 _TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
 _ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
-_EARLY: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
+_EVICTING: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
 _EXPLAINED: Final = 10_000
+
+
+class Arrived(Protocol):
+    """The spans of one trace in one request."""
+
+    trace_id: int
+    spans: list[Any]
+    size_bytes: int
 
 
 class Records(Protocol):
@@ -59,6 +71,10 @@ class Records(Protocol):
         """Record a decision; `trace` still holds its spans."""
         ...
 
+    def add_later(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int) -> None:
+        """Record that spans came after the decision on their trace."""
+        ...
+
 
 class TailSampler:
     """Assembles, decides, delivers. Not thread-safe: its owner calls it from one thread, or holds a lock.
@@ -67,7 +83,7 @@ class TailSampler:
         settings: Of the `tail_sampling` processor.
         clock: Both clocks.
         deliver: Takes what is kept.
-        at_once: Decide whole traces at once; False waits as long as the Collector does.
+        keep_early: Keep traces whose vote is final at once; False waits as long as the Collector does.
         records: What decisions are recorded in; by default the last 10 000 stay explained.
         counters: Where spans are counted; its own by default.
     """
@@ -78,26 +94,26 @@ class TailSampler:
         clock: Clock,
         deliver: Deliver,
         *,
-        at_once: bool = True,
+        keep_early: bool = True,
         records: Records | None = None,
         counters: Counters | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._deliver = deliver
-        self._at_once = at_once
+        self.deliver = deliver
         self.sampler = Sampler(settings.policies, first_match=settings.sample_on_first_match)
+        # A trace that grows too large is not kept, whatever its policies say.
+        self._keep_early = keep_early and self.sampler.settles_early and not settings.maximum_trace_size_bytes
         self.records = DecisionRecords(self.sampler.policies, _EXPLAINED)
-        self._record = (self.records if records is None else records).add
+        self._recorded_in: Records = self.records if records is None else records
         self.counters = Counters() if counters is None else counters
         self._open: dict[bytes, ReceivedTrace] = {}
         """By `trace_key`."""
+        self._open_spans = 0
         self._by_arrival: deque[ReceivedTrace] = deque()
         self._by_root: deque[ReceivedTrace] = deque()
-        self._round: dict[ReceivedTrace, str] = {}
-        """Traces that are due and wait for the next tick, and why."""
-        self._remembered = Remembered(max(settings.sampled_cache_size, settings.non_sampled_cache_size, _REMEMBERED))
-        self._ruled = ruled(self.sampler, self.records, WHOLE) if at_once and records is None else None
+        remembered = (settings.sampled_cache_size, settings.non_sampled_cache_size, settings.num_traces, _REMEMBERED)
+        self._remembered = Remembered(max(remembered))
 
     # --- spans in ----------------------------------------------------------------------------------------------------
 
@@ -108,26 +124,8 @@ class TailSampler:
             traces: Each of its traces, once.
             now_ns: Monotonic time.
         """
-        if self._ruled is not None and len(self._open) < self._settings.num_traces:
-            traces = self._decide_by_rules(self._ruled, traces)
         for trace in traces:
             self.receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
-
-    def _decide_by_rules(self, rules: RuledTraces, traces: Iterable[Arrived]) -> Iterable[Arrived]:
-        """Decide what can be decided so, and return the rest."""
-        limit, time_ns = self._settings.maximum_trace_size_bytes, self._clock.time_ns()
-        left, sampled, others, spans = rules.take(traces, self._open, self._remembered, limit, time_ns)
-        counters = self.counters
-        with counters.lock:
-            counters.received += spans + sum(len(trace.spans) for trace, _, _ in sampled)
-            counters.not_sampled += spans
-            counters.traces_not_sampled += others
-            for _, decision, _ in sampled:
-                counters.traces[decision.reason] += 1
-        for trace, decision, record in sampled:
-            rules.record(record)
-            counters.kept(len(trace.spans), self._deliver(trace.trace_id, trace.spans, decision))
-        return left
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
         """Take spans that have arrived together.
@@ -140,73 +138,120 @@ class TailSampler:
         """
         place = trace_key(trace_id)
         trace = self._open.get(place)
-        begins = trace is None
         if trace is None:
             key = key_of(trace_id)
             decision = self._remembered[key]
             if decision is not None:
-                self._late(trace_id, spans, decision)
+                self._follow(trace_id, spans, size_bytes, decision)
                 return
-            if len(self._open) >= self._settings.num_traces:
-                self._decide([next(iter(self._open.values()))], NUM_TRACES)
-            trace = ReceivedTrace(trace_id, now_ns, key)
-        rooted = trace.rooted_ns
+            trace = self._begin(ReceivedTrace(trace_id, now_ns, key), place)
+        self._add(trace, spans, size_bytes, now_ns)
+
+    def restore(
+        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, rooted_ns: int
+    ) -> None:
+        """Take a pending trace that another sampler, or another process before this one, waited for.
+
+        Args:
+            trace_id: Its id.
+            spans: All that have come of it.
+            size_bytes: As for `receive`.
+            arrived_ns: When the first came; monotonic time.
+            rooted_ns: When its root came; 0 if it has not.
+        """
+        place, key = trace_key(trace_id), key_of(trace_id)
+        if place in self._open or self._remembered[key] is not None:
+            self.receive(trace_id, spans, size_bytes, arrived_ns)
+            return
+        trace = self._begin(ReceivedTrace(trace_id, arrived_ns, key), place)
+        self._add(trace, spans, size_bytes, rooted_ns or arrived_ns)
+
+    def _begin(self, trace: ReceivedTrace, place: bytes) -> ReceivedTrace:
+        """Wait for a trace; the oldest makes room where there is none."""
+        if len(self._open) >= self._settings.num_traces:
+            self._decide([next(iter(self._open.values()))], [NUM_TRACES])
+        trace.place = place
+        self._open[place] = trace
+        return trace
+
+    def _add(self, trace: ReceivedTrace, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        begins, rooted = not trace.count, trace.rooted_ns
         trace.add(spans, size_bytes, now_ns)
+        self._open_spans += len(spans)
         limit = self._settings.maximum_trace_size_bytes
         if limit and trace.size_bytes > limit:
             self._conclude(trace, TRACE_SIZE, _TOO_LARGE, ())
-        elif trace.rooted_ns and self._at_once and trace.whole:
-            if self.sampler.batched:
-                self._round.setdefault(trace, WHOLE)
-            else:
-                self._conclude(trace, WHOLE, *self.sampler.decide(trace))
+        elif self._keep_early and (verdict := self.sampler.final(trace)) is not None:
+            self._conclude(trace, FINAL_VOTE, *verdict)
         if trace.decided:
-            return  # most are, with the first of their spans, and never wait
+            return
         if begins:
-            trace.place = place
-            self._open[place] = trace
             self._by_arrival.append(trace)
         if trace.rooted_ns and not rooted and self._settings.decision_wait_after_root_received_ns:
             self._by_root.append(trace)
 
-    def _late(self, trace_id: int, spans: Sequence[SpanView], decision: Decision) -> None:
+    def _follow(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, decision: Decision) -> None:
+        """Do with spans as was decided of their trace."""
         count = len(spans)
         counters = self.counters
         with counters.lock:
             counters.received += count
-            counters.late += count
-            if decision is _TOO_LARGE:
-                counters.dropped[TRACE_SIZE] += count
-            elif not decision.sampled:
-                counters.not_sampled += count
+            if not decision.early:
+                counters.late += count
+            if not decision.sampled:
+                counters.late_errors += sum([span.status == ERROR for span in spans])
+                if decision is _TOO_LARGE:
+                    counters.dropped[TRACE_SIZE] += count
+                else:
+                    counters.not_sampled += count
+        self._recorded_in.add_later(trace_id, spans, size_bytes)
         if decision.sampled:
-            counters.kept(count, self._deliver(trace_id, spans, decision))
+            counters.kept(count, self.deliver(trace_id, spans, decision))
 
     # --- decisions out ------------------------------------------------------------------------------------------------
 
     @property
     def pending(self) -> tuple[int, int]:
         """Return how many traces are not decided, and how many spans they hold."""
-        return len(self._open), sum(len(trace.spans) for trace in self._open.values())
+        return len(self._open), self._open_spans
+
+    def pending_traces(self) -> Iterator[ReceivedTrace]:
+        """Yield the traces that are not decided, the oldest first."""
+        yield from self._open.values()
+
+    def pending_trace(self, trace_id: int) -> ReceivedTrace | None:
+        """Return a trace that is not decided; None where there is no such trace."""
+        return self._open.get(trace_key(trace_id))
+
+    def remembered(self, trace_id: int) -> Decision | None:
+        """Return what was decided of a trace; None where that is not, or no longer, known."""
+        return self._remembered[key_of(trace_id)]
+
+    def hand_over(self, successor: TailSampler) -> None:
+        """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
+        successor._remembered = self._remembered
+        pending, self._open, self._open_spans = self._open, {}, 0
+        for trace in pending.values():
+            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
+        self._by_arrival.clear()
+        self._by_root.clear()
 
     @property
     def due_ns(self) -> int:
         """When `tick` has something to do, at the earliest; far away where nothing waits. Monotonic time."""
-        if self._round:
-            return 0
         settings, due_ns = self._settings, FAR_NS
         if first := _first_waiting(self._by_arrival):
             due_ns = first.arrived_ns + settings.decision_wait_ns
         if first := _first_waiting(self._by_root):
             due_ns = min(due_ns, first.rooted_ns + settings.decision_wait_after_root_received_ns)
-        return due_ns
+        return due_ns if due_ns == FAR_NS else -(-due_ns // ROUND_NS) * ROUND_NS
 
     def tick(self) -> None:
         """Decide what is due; called about once a second, or when it is due."""
-        now_ns = self._clock.monotonic_ns()
-        self._collect_due(self._by_arrival, now_ns - self._settings.decision_wait_ns, DECISION_WAIT)
-        self._collect_due(self._by_root, now_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT)
-        due, self._round = self._round, {}
+        until_ns = self._clock.monotonic_ns() // ROUND_NS * ROUND_NS
+        due: dict[ReceivedTrace, str] = {}
+        self._collect_due(self._by_arrival, until_ns - self._settings.decision_wait_ns, DECISION_WAIT, due)
+        self._collect_due(self._by_root, until_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT, due)
         if due:
             self._decide(list(due), list(due.values()))
 
@@ -217,38 +262,34 @@ class TailSampler:
             for trace in pending:
                 self._conclude(trace, SHUTDOWN, _ABANDONED, ())
         else:
-            self._decide(pending, SHUTDOWN)
+            self._decide(pending, [SHUTDOWN] * len(pending))
 
-    def _collect_due(self, waiting: deque[ReceivedTrace], until_ns: int, trigger: str) -> None:
+    @staticmethod
+    def _collect_due(waiting: deque[ReceivedTrace], until_ns: int, trigger: str, due: dict[ReceivedTrace, str]) -> None:
         while waiting:
             trace = waiting[0]
             if not trace.decided:
-                since = trace.arrived_ns if trigger is DECISION_WAIT else trace.rooted_ns
-                if since > until_ns:
+                if (trace.arrived_ns if trigger is DECISION_WAIT else trace.rooted_ns) > until_ns:
                     return
-                self._round.setdefault(trace, trigger)
+                due.setdefault(trace, trigger)
             waiting.popleft()
 
-    def _decide(self, traces: Sequence[ReceivedTrace], triggers: str | Sequence[str]) -> None:
-        each = [triggers] * len(traces) if isinstance(triggers, str) else triggers
+    def _decide(self, traces: Sequence[ReceivedTrace], triggers: Sequence[str]) -> None:
         verdicts = self.sampler.decide_round(traces, self._clock.monotonic_ns())
-        for trace, trigger, (decision, votes) in zip(traces, each, verdicts, strict=True):
+        for trace, trigger, (decision, votes) in zip(traces, triggers, verdicts, strict=True):
             self._conclude(trace, trigger, decision, votes)
 
     def _conclude(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         """Carry a decision out: count, record, remember, deliver."""
         trace.decided = True
-        trace_id, spans, counters = trace.trace_id, trace.spans, self.counters
-        count = len(spans)
-        if trace.place:
-            del self._open[trace.place]
-        if self._round:
-            self._round.pop(trace, None)
+        trace_id, spans, count, counters = trace.trace_id, trace.spans, trace.count, self.counters
+        del self._open[trace.place]
+        self._open_spans -= count
         self._remembered[trace.key] = decision
-        self._record(trace, self._clock.time_ns(), trigger, decision, votes)
+        self._recorded_in.add(trace, self._clock.time_ns(), trigger, decision, votes)
         with counters.lock:
             counters.received += count
-            if trigger in _EARLY:
+            if trigger in _EVICTING:
                 counters.evicted[trigger] += 1
             if decision.sampled:
                 counters.traces[decision.reason] += 1
@@ -258,7 +299,7 @@ class TailSampler:
                 counters.not_sampled += count
                 counters.traces_not_sampled += 1
         if decision.sampled:
-            counters.kept(count, self._deliver(trace_id, spans, decision))
+            counters.kept(count, self.deliver(trace_id, spans, decision))
         trace.spans = []  # it may wait in a queue for its time to come
 
 

@@ -47,7 +47,7 @@ def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
 
 def _replayed(file: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Replay:
     config = read_collector_config(read_text_file(file), file, environ)
-    run = Replay(tail_sampling_of(config, file, arguments.processor), at_once=not arguments.wait)
+    run = Replay(tail_sampling_of(config, file, arguments.processor), keep_early=not arguments.wait)
     run.run(_requests(arguments.recorded))
     if not run.ledger.entries:
         raise ConfigurationError(", ".join(arguments.recorded), "no spans", "give recordings that hold spans")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.id_keys import trace_key
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.model.decision import Decision
+    from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
     from otel_fe.pipeline.policies.evaluator import Evaluator
     from otel_fe.pipeline.received import ReceivedTrace
@@ -23,17 +24,23 @@ _ERROR_BIT: Final = 1 << ERROR
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One trace as it was when it was decided."""
+    """One trace as it was when it was decided; its size, duration and errors with what came later."""
 
     trace_id: int
     spans: int
     size_bytes: int
-    duration_ns: int
+    start_ns: int
+    end_ns: int
     failed: bool
     time_ns: int
     trigger: str
     decision: Decision
     votes: tuple[Vote, ...]
+
+    @property
+    def duration_ns(self) -> int:
+        """From the earliest start to the latest end."""
+        return self.end_ns - self.start_ns
 
 
 @dataclass(slots=True)
@@ -49,14 +56,29 @@ class Ledger:
         """Note a decision."""
         self.entries[trace_key(trace.trace_id)] = Entry(
             trace.trace_id,
-            len(trace.spans),
+            trace.count,
             trace.size_bytes,
-            trace.duration_ns,
+            trace.start_ns,
+            trace.end_ns,
             bool(trace.statuses & _ERROR_BIT),
             time_ns,
             trigger,
             decision,
             votes,
+        )
+
+    def add_later(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int) -> None:
+        """Add spans to a trace that has been decided."""
+        key = trace_key(trace_id)
+        entry = self.entries[key]
+        starts = [start for start in (entry.start_ns, *(span.start_ns for span in spans)) if start]
+        self.entries[key] = replace(
+            entry,
+            spans=entry.spans + len(spans),
+            size_bytes=entry.size_bytes + size_bytes,
+            start_ns=min(starts, default=0),
+            end_ns=max(entry.end_ns, *(span.end_ns for span in spans)),
+            failed=entry.failed or any(span.status == ERROR for span in spans),
         )
 
     def explained(self, entry: Entry, policies: Sequence[Evaluator]) -> DecisionRecord:

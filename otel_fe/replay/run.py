@@ -41,15 +41,15 @@ class Replay:
 
     Args:
         settings: Of a `tail_sampling` processor.
-        at_once: Decide whole traces at once, as our engine does; False waits as the Collector does.
+        keep_early: Keep traces whose vote is final at once, as our engine does; False waits as the Collector does.
     """
 
-    def __init__(self, settings: TailSampling, *, at_once: bool = True) -> None:
+    def __init__(self, settings: TailSampling, *, keep_early: bool = True) -> None:
         self.ledger = Ledger()
-        self._longest = settings.decision_wait_ns // _TICK_NS + 2
+        self._longest = settings.decision_wait_ns // _TICK_NS + 3
         """After so many ticks everything that was pending has been decided."""
         self._clock = RecordedClock()
-        self._sampler = TailSampler(settings, self._clock, _let_go, at_once=at_once, records=self.ledger)
+        self._sampler = TailSampler(settings, self._clock, _let_go, keep_early=keep_early, records=self.ledger)
 
     @property
     def policies(self) -> Sequence[Evaluator]:

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from tests.corpus.outcome import Outcome
 
 
-def run(case: Case, *, at_once: bool = False) -> Outcome:
+def run(case: Case, *, keep_early: bool = False) -> Outcome:
     """Return what our engine makes of a case.
 
     Settings are read by the same code as a user's file. The clock stands while a batch comes in; in a pause it moves
     on, second by second, and what is due is decided and flushed. Cumulative points are those of the last flush, delta
-    points those of all of them. `at_once` decides whole traces when they come, as we do unless told to wait.
+    points those of all of them. `keep_early` keeps traces whose vote is final when they come, as we do unless told to wait.
     """
-    bench = Bench(case, at_once)
+    bench = Bench(case, keep_early)
     now_ns = at(60_000)
     for batch in case.batches:
         if isinstance(batch, Later):
@@ -70,14 +70,14 @@ class HandClock:
 class Bench:
     """The engine with the settings of a case, and what left it."""
 
-    def __init__(self, case: Case, at_once: bool) -> None:
+    def __init__(self, case: Case, keep_early: bool) -> None:
         config = read_collector_config(collector_yaml(case), f"{case.id}.yaml", {})
         self.clock = HandClock()
         self.kept: list[KeptSpan] = []
         self._flushes: list[list[dict[str, Any]]] = []
         self.sampler = next(
             (
-                TailSampler(settings, self.clock, self._deliver, at_once=at_once)
+                TailSampler(settings, self.clock, self._deliver, keep_early=keep_early)
                 for settings in config.processors.values()
                 if isinstance(settings, TailSampling)
             ),

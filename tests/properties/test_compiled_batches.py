@@ -10,14 +10,9 @@ from unittest.mock import patch
 import pytest
 
 from otel_fe import compiled
-from otel_fe.collector.wire.batch import Trace
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.origins import WireScope
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.collector.wire.wire_error import WireError
-from otel_fe.model.id_keys import trace_key
-from otel_fe.pipeline.remembered import key_of
 from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series, source
 
 pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
@@ -88,13 +83,6 @@ def test_a_class_that_makes_something_else_makes_no_spans():
         read(payload_of(SPAN_IDS), kind=int)
 
 
-def test_traces_are_only_decided_in_c_where_they_are_in_a_batch():
-    """All others are left."""
-    traces = [Trace(1), None]
-    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
-    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == (traces, [], 0, 0)
-
-
 @pytest.mark.parametrize(("worker", "workers", "taken"), [(4, 5, []), (1, 3, [1]), (0, 1, [1, 2, 3]), (1, 2, [1, 3])])
 def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
     """Neither as a trace, nor counted, nor decided."""
@@ -113,9 +101,6 @@ def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
     sources = {resource: source(finder)}
     assert compiled.spans.record(batch.spans, sources, 1) == []
     assert one.aggregate.count == batch.accepted
-    decider = compiled.spans.Decider([("count", 9, 9, 0)], lambda _: "no", lambda _: None)
-    _, _, traces, spans = decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
-    assert (traces, spans) == (len(left), batch.accepted)
 
 
 def test_a_batch_that_was_released_holds_nothing():
@@ -129,87 +114,6 @@ def test_a_batch_that_was_released_holds_nothing():
     assert (list(spans), list(traces), batch.take(0, 1)) == ([], [], [])
     assert compiled.spans.record(spans, {}, 1) == []
     assert compiled.spans.counted(spans, "a", print, print) == []
-    decider = compiled.spans.Decider([("count", 1, 1, 0)], str, print)
-    assert decider.take(traces, {}, compiled.spans.Remembered(1), {}, 0, 1) == ([], [], 0, 0)
-
-
-def test_what_a_trace_of_a_batch_calls_is_asked_anew_every_time():
-    """Somebody may have found out meanwhile; it stayed unknown for all pipelines that the batch came through."""
-    batch = read(payload_of(encoded(1) + delimited(5, b"SELECT") + b"\x30\x03"))
-    (span,) = batch.spans
-    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
-    counts = []
-    for databases in ({}, {(span.scope, "SELECT"): True}, {(span.scope, "SELECT"): False}):
-        left, _, others, _ = decider.take(batch.traces, {}, compiled.spans.Remembered(9), databases, 0, 1)
-        counts.append((len(left), others))
-    assert counts == [(1, 0), (0, 1), (1, 0)]
-
-
-@pytest.mark.parametrize(
-    ("span", "opened", "decided", "room", "left"),
-    [
-        (b"", (), (), None, 0),
-        (b"", (2,), (2,), 0, 0),
-        (b"", (1,), (), None, 1),
-        (b"", (), (1,), None, 1),
-        (b"", (), (), -1, 1),
-        (delimited(3, b"a=b"), (), (), None, 1),
-        (delimited(4, b"p" * 8), (), (), None, 1),
-        (b"\x39" + b"\1" * 8, (), (), None, 1),
-    ],
-)
-def test_what_is_not_to_be_decided_yet_is_left(span, opened, decided, room, left):
-    """What waits, what was decided, what is too large, says how it was sampled, has no root, or ends before it starts."""
-    batch = read(payload_of(encoded(1) + span))
-    batch.measure()
-    size = batch.traces[0].size_bytes
-    remembered = compiled.spans.Remembered(9)
-    for trace_id in decided:
-        remembered[key_of(trace_id)] = "a decision"
-    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
-    found, sampled, others, _ = decider.take(
-        batch.traces, {trace_key(one): None for one in opened}, remembered, {}, 0 if room is None else size + room, 1
-    )
-    assert (len(found), sampled, others) == (left, [], 1 - left)
-    assert [trace.size_bytes for trace in found] == [size] * left
-
-
-@pytest.mark.parametrize("count", [1, 3, 99])
-def test_calls_of_several_scopes_and_names_are_told_apart(count):
-    """What was found out about the last ones is not said of those that differ in one of the two; nor when many came in between."""
-    names = [b"SELECT", b"GETALL", b"SELECT 1", b"S", b"", *(b"%d" % n for n in range(9))][:count]
-    spans, expected, databases = [[], []], [], {}
-    scopes = [WireScope(delimited(3, url)) for url in (b"one", b"two")]
-    number = 0
-    for _ in range(2):
-        for place, name in enumerate(names):
-            for of_scope, scope in zip(spans, scopes, strict=True):
-                number += 1
-                of_scope.append(encoded(number) + delimited(5, name) + b"\x30\x03")
-                databases[scope, name.decode()] = (place + scopes.index(scope)) % 2 == 0
-                if not databases[scope, name.decode()]:
-                    expected.append(number)
-    payload = b"".join(
-        delimited(2, scope.frame + b"".join(delimited(2, span) for span in of_scope))
-        for scope, of_scope in zip(scopes, spans, strict=True)
-    )
-    by_frame = {scope.frame: scope for scope in scopes}
-    batch = compiled.spans.batch_of(delimited(1, payload), Decoder().resources, by_frame, WireSpan, Trace)
-    decider = compiled.spans.Decider([("count", 9, 9, 0)], str, lambda _: None)
-    left, _, others, _ = decider.take(batch.traces, {}, compiled.spans.Remembered(99), databases, 0, 1)
-    assert sorted(trace.trace_id for trace in left) == expected
-    assert others == number - len(expected)
-
-
-@pytest.mark.parametrize("count", [63, 64, 65, 200])
-def test_parents_of_more_spans_than_usual_are_looked_for_the_plain_way(count):
-    """There is room for so many and no more."""
-    root = delimited(1, b"t" * 16) + delimited(2, b"r" * 8)
-    child = delimited(1, b"t" * 16) + delimited(2, b"c" * 8) + delimited(4, b"r" * 8)
-    batch = read(payload_of(root, *[child] * (count - 1)))
-    decider = compiled.spans.Decider([("count", 999, 999, 0)], str, lambda _: None)
-    left, _, others, spans = decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
-    assert (len(left), others, spans) == ((0, 1, count) if count <= 64 else (1, 0, 0))
 
 
 def test_a_batch_that_was_released_does_not_hold_its_request():

@@ -88,16 +88,3 @@ def test_a_batch_may_be_released_by_whoever_counts_its_spans():
     with pytest.raises(RuntimeError, match="was released"):
         compiled.spans.record(batch.spans, sources, 1)
     assert one.aggregate.count == 1
-
-
-@pytest.mark.parametrize("by", ["decided", "record"])
-def test_a_batch_may_be_released_by_whoever_decides_its_traces(by):
-    """Of a call that comes after that, nobody knows any more whose it was."""
-    releasing = _Releasing("a decision")
-    asked = {"decided": lambda _: "a decision", "record": lambda _: None, by: releasing}
-    calls = delimited(5, b"a") + b"\x30\x03"
-    releasing.batch = batch = read(payload_of(encoded(1), encoded(2) + calls, encoded(3) + calls))
-    decider = compiled.spans.Decider([("count", 9, 9, 0)], asked["decided"], asked["record"])
-    with pytest.raises(RuntimeError, match="was released"):
-        decider.take(batch.traces, {}, compiled.spans.Remembered(9), {}, 0, 1)
-    assert len(batch.traces) == 0

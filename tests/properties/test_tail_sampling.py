@@ -24,11 +24,11 @@ NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, uniq
 class Bench:
     """A sampler whose clock is moved by hand."""
 
-    def __init__(self, settings, *, at_once=False, lost=""):
+    def __init__(self, settings, *, keep_early=False, lost=""):
         self.clock = HandClock()
         self.delivered: list[tuple[int, Span, Decision]] = []
         self.lost = lost
-        self.sampler = TailSampler(settings, self.clock, self._deliver, at_once=at_once)
+        self.sampler = TailSampler(settings, self.clock, self._deliver, keep_early=keep_early)
 
     def _deliver(self, trace_id, spans, decision):
         self.delivered += [(trace_id, span, decision) for span in spans]
@@ -61,11 +61,11 @@ def _balance(sampler):
 
 
 @given(NAMES, st.lists(st.lists(SPANS, max_size=6), max_size=4), st.booleans(), st.sampled_from(["", "queue_full"]))
-def test_every_span_received_is_in_exactly_one_place(names, batches, at_once, lost):
+def test_every_span_received_is_in_exactly_one_place(names, batches, keep_early, lost):
     """Received = sampled or on its way + not sampled + dropped by reason + pending, after every step; nothing raises."""
     bench = Bench(
         tail_sampling(*names, settings="    num_traces: 3\n    maximum_trace_size_bytes: 700"),
-        at_once=at_once,
+        keep_early=keep_early,
         lost=lost,
     )
     sent = 0
@@ -101,10 +101,10 @@ def test_neither_order_nor_batches_change_a_decision(names, spans, shuffled, fir
 
 
 @given(NAMES, st.lists(SPANS, max_size=8))
-def test_a_trace_that_came_whole_is_decided_at_once_as_it_would_be_later(names, spans):
+def test_a_trace_that_came_whole_is_decided_keep_early_as_it_would_be_later(names, spans):
     """Not waiting changes when, not what."""
     settings = tail_sampling(*[name for name in names if name not in ("rate", "bytes", "composite")] or ["flags"])
-    early, late = Bench(settings, at_once=True), Bench(settings)
+    early, late = Bench(settings, keep_early=True), Bench(settings)
     early.receive(spans)
     late.receive(spans)
     early.wait()

@@ -87,7 +87,7 @@ class SampledPipeline:
         Raises:
             PressureError: That is so.
         """
-        if self.settings.block_on_overflow and len(self.sampler._open) >= self.settings.num_traces:
+        if self.settings.block_on_overflow and self.sampler.pending[0] >= self.settings.num_traces:
             raise PressureError("num_traces", f"{self.settings.num_traces} traces are waiting for their decision")
 
     def receive(self, batch: Batch, now_ns: int) -> None:
@@ -123,14 +123,11 @@ class SampledPipeline:
         before.upstream.hand_over(self.upstream)
         if self.settings == before.settings:
             self.sampler = old
-            old._deliver = self._deliver
+            old.deliver = self._deliver
         else:
-            new = self.sampler
-            new.counters, new._remembered = before.counters, old._remembered
+            self.sampler.counters = before.counters
             self.earlier_records = [old.records, *before.earlier_records][:_EARLIER]
-            for trace in list(old._open.values()):
-                new.receive(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns)
-            old._open.clear()
+            old.hand_over(self.sampler)
             self._offer()
         for part in before.take_due(0, all_of_it=True):
             self._gathering.add(part, len(part[0]), self._clock.monotonic_ns())

@@ -21,6 +21,10 @@ class AlwaysSampleEvaluator(Evaluator):
         """Vote for it."""
         return YES
 
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return True."""
+        return True
+
     @property
     def rule(self) -> Rule:
         """No bounds."""

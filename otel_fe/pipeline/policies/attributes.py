@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.model.probability import ALWAYS
 from otel_fe.model.re2 import compile_re2
 from otel_fe.model.vote import NO, SAMPLED, YES, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, SpanEvaluator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from otel_fe.config.policies import BooleanAttribute, NumericAttribute, StringAttribute
-    from otel_fe.model.span import Value
+    from otel_fe.model.span import SpanView, Value
     from otel_fe.pipeline.received import ReceivedTrace
 
 _ABSENT: Final = object()
 _INT64: Final = 1 << 63
 
 
-class AttributeEvaluator(Evaluator):
+class AttributeEvaluator(SpanEvaluator):
     """Samples a trace with an attribute that matches or, inverted, a trace without one.
 
     Args:
@@ -55,22 +55,24 @@ class AttributeEvaluator(Evaluator):
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote by the first attribute that matches."""
-        matches = self._matches
-        for value, of_resource in self._values(trace):
-            if matches(value, of_resource):
-                return NO if self._invert else (SAMPLED, ALWAYS, value if self._shown else "")
-        return YES if self._invert else NO
+        vote = self.first_match(trace)
+        if self._invert:
+            return YES if vote is None else NO
+        return NO if vote is None else vote
 
-    def _values(self, trace: ReceivedTrace) -> Iterator[tuple[Value, bool]]:
-        key = self._key
-        for resource in trace.resources:
-            value: Any = resource.attributes.get(key, _ABSENT)
-            if value is not _ABSENT:
-                yield value, True
-        for span in trace.spans:
+    def match(self, span: SpanView) -> Vote | None:
+        """Look at the attribute of a span's resource, and then at the span's own."""
+        matches, key = self._matches, self._key
+        value: Any = span.resource.attributes.get(key, _ABSENT)
+        if value is _ABSENT or not matches(value, True):
             value = span.attributes.get(key, _ABSENT)
-            if value is not _ABSENT:
-                yield value, False
+            if value is _ABSENT or not matches(value, False):
+                return None
+        return SAMPLED, ALWAYS, value if self._shown else ""
+
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+        """Return whether an attribute has matched; that none has may change."""
+        return not self._invert and super().is_final(trace, vote)
 
     def describe(self, seen: Any) -> str:
         """Return which attribute was asked for and, where it is not private, what matched."""

@@ -42,6 +42,13 @@ class AndEvaluator(Evaluator):
                     break
         return kind, inclusion, seen
 
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+        """Return whether every one of its policies samples the trace for good."""
+        votes: Any = vote[2]
+        return vote[0] == SAMPLED and all(
+            policy.is_final(trace, each) for policy, each in zip(self._policies, votes, strict=True)
+        )
+
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
         """Let its limiters see only the traces that all its other policies would sample."""
         if not self.batched:

@@ -36,7 +36,7 @@ class Share:
 
     def ration(self, traces: Sequence[ReceivedTrace]) -> None:
         """Set the threshold of this round for the traces that the policy would sample, and pay for those."""
-        priced = [(trace.randomness, len(trace.spans)) for trace in traces]
+        priced = [(trace.randomness, trace.count) for trace in traces]
         self.threshold, spent = cut(priced, self.spans_per_second - self.spent)
         self.spent += spent
 

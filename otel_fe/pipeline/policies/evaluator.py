@@ -1,13 +1,16 @@
-"""What every policy can do."""
+"""The base classes of policies."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from otel_fe.model.vote import SAMPLED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
     from otel_fe.pipeline.policies.rule import Rule
     from otel_fe.pipeline.received import ReceivedTrace
@@ -39,5 +42,43 @@ class Evaluator(ABC):
         """What `evaluate` goes by, where that is as simple as a rule."""
         return None
 
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether a vote to sample stays as it is, with certainty, whatever spans of the trace still come.
+
+        Args:
+            trace: As it was when the policy voted.
+            vote: What `evaluate` returned.
+        """
+        return False
+
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Look at the traces of a round; `now_ns` is monotonic."""
+
+
+class SpanEvaluator(Evaluator):
+    """A policy that votes by the first span, in order of arrival, of which `match` has something to say.
+
+    Every span is looked at once, however often the policy is asked while spans come in: the trace remembers how far it got.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def match(self, span: SpanView) -> Vote | None:
+        """Return the vote on a trace with this span; None where the span says nothing."""
+
+    def first_match(self, trace: ReceivedTrace) -> Vote | None:
+        """Return what `match` returns of the first span that matches; None where none does."""
+        looked, vote = trace.looked.get(self, (0, None))
+        spans = trace.spans
+        if vote is None and looked < len(spans):
+            for place in range(looked, len(spans)):
+                vote = self.match(spans[place])
+                if vote is not None:
+                    break
+            trace.looked[self] = len(spans), vote
+        return vote
+
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether it samples: a span that has matched stays."""
+        return vote[0] == SAMPLED

@@ -40,6 +40,13 @@ class LatencyEvaluator(Evaluator):
             return SAMPLED, ALWAYS, duration
         return NOT_SAMPLED, NEVER, duration
 
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+        """Return whether the trace is long enough and there is no upper bound: it can only become longer.
+
+        Without any start it lasts since 1970, until a span with one comes.
+        """
+        return vote[0] == SAMPLED and not self._policy.upper_threshold_ms and trace.start_ns > 0
+
     @property
     def rule(self) -> Rule:
         """Its bounds."""

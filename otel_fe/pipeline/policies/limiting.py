@@ -108,7 +108,7 @@ class LimitingEvaluator(Evaluator):
 def rate(policy: RateLimiting) -> Evaluator:
     """Return the evaluator of a `rate_limiting` policy."""
     bucket = TokenBucket(policy.spans_per_second, policy.burst_capacity)
-    return LimitingEvaluator(policy.name, bucket, lambda trace: len(trace.spans), "spans")
+    return LimitingEvaluator(policy.name, bucket, lambda trace: trace.count, "spans")
 
 
 def in_bytes(policy: BytesLimiting) -> Evaluator:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import FAILED, NO, SAMPLED, Vote
 from otel_fe.pipeline.ottl import OttlEvaluationError, compile_condition
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.config.policies import OttlCondition
+    from otel_fe.model.span import SpanView
     from otel_fe.pipeline.received import ReceivedTrace
 
 
-class OttlConditionEvaluator(Evaluator):
+class OttlConditionEvaluator(SpanEvaluator):
     """Samples a trace with a span, or an event of one, for which one of the conditions holds."""
 
     __slots__ = ("_events", "_propagates", "_spans", "_texts")
@@ -30,19 +31,22 @@ class OttlConditionEvaluator(Evaluator):
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote by the first condition that holds; an error ends the look where errors propagate."""
+        return self.first_match(trace) or NO
+
+    def match(self, span: SpanView) -> Vote | None:
+        """Ask the conditions on spans, and then those on events."""
         try:
-            for span in trace.spans:
-                for index, condition in enumerate(self._spans):
-                    if self._holds(condition, span):
-                        return SAMPLED, ALWAYS, index
-                if self._events:
-                    for event in span.events:
-                        for index, condition in enumerate(self._events, len(self._spans)):
-                            if self._holds(condition, span, event):
-                                return SAMPLED, ALWAYS, index
+            for index, condition in enumerate(self._spans):
+                if self._holds(condition, span):
+                    return SAMPLED, ALWAYS, index
+            if self._events:
+                for event in span.events:
+                    for index, condition in enumerate(self._events, len(self._spans)):
+                        if self._holds(condition, span, event):
+                            return SAMPLED, ALWAYS, index
         except OttlEvaluationError as error:
             return FAILED, NEVER, str(error)
-        return NO
+        return None
 
     def _holds(self, condition: Callable[..., bool], *arguments: object) -> bool:
         try:

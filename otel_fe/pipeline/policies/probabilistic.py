@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.model.probability import HEX_DIGITS, NEVER, threshold_of
+from otel_fe.model.probability import ALWAYS, HEX_DIGITS, NEVER, threshold_of
 from otel_fe.model.randomness import fnv1a, hash_limit, hash_of
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
@@ -40,6 +40,10 @@ class ProbabilisticEvaluator(Evaluator):
             return (SAMPLED if value >= self._threshold else NOT_SAMPLED), self._threshold, value
         hashed = hash_of(self._salted, trace.trace_id)
         return (SAMPLED if hashed <= self._hash_limit else NOT_SAMPLED), self._by_hash, NEVER - 1 - (hashed >> 8)
+
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether it samples every trace: a share's weight is not known before its last span is here."""
+        return vote[0] == SAMPLED and self._threshold == ALWAYS
 
     @property
     def rule(self) -> Rule:

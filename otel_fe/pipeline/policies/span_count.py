@@ -25,11 +25,15 @@ class SpanCountEvaluator(Evaluator):
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote by how many spans it has."""
-        count = len(trace.spans)
+        count = trace.count
         most = self._policy.max_spans
         if count >= self._policy.min_spans and (not most or count <= most):
             return SAMPLED, ALWAYS, count
         return NOT_SAMPLED, NEVER, count
+
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether there are enough spans and no upper bound."""
+        return vote[0] == SAMPLED and not self._policy.max_spans
 
     @property
     def rule(self) -> Rule:

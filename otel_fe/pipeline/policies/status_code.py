@@ -30,6 +30,10 @@ class StatusCodeEvaluator(Evaluator):
         statuses = trace.statuses
         return (SAMPLED, ALWAYS, statuses) if statuses & self._wanted else (NOT_SAMPLED, NEVER, statuses)
 
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether it samples: what a span has stays."""
+        return vote[0] == SAMPLED
+
     @property
     def rule(self) -> Rule:
         """The bits of the wanted ones."""

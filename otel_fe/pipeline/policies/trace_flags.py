@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.span import FLAG_SAMPLED
-from otel_fe.model.vote import NO, YES, Vote
+from otel_fe.model.vote import NO, SAMPLED, YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 from otel_fe.pipeline.policies.rule import Rule
 
@@ -26,6 +26,10 @@ class TraceFlagsEvaluator(Evaluator):
         """Vote by its flags."""
         kind, inclusion, _ = YES if trace.flags & FLAG_SAMPLED else NO
         return kind, inclusion, trace.flags
+
+    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether it samples: what a span has stays."""
+        return vote[0] == SAMPLED
 
     @property
     def rule(self) -> Rule:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.model import trace_state
 from otel_fe.model.vote import NO, YES, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import TraceState
+    from otel_fe.model.span import SpanView
     from otel_fe.pipeline.received import ReceivedTrace
 
 _LONGEST: Final = 256
 
 
-class TraceStateEvaluator(Evaluator):
+class TraceStateEvaluator(SpanEvaluator):
     """Samples a trace with a span whose `tracestate` has the entry with one of the wanted values."""
 
     __slots__ = ("_key", "_matches")
@@ -35,10 +36,11 @@ class TraceStateEvaluator(Evaluator):
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote by the first span that has it."""
-        if not trace.stated:
-            return NO
-        matches = self._matches
-        return YES if any(matches(span.trace_state) for span in trace.spans if span.trace_state) else NO
+        return self.first_match(trace) or NO
+
+    def match(self, span: SpanView) -> Vote | None:
+        """Look for the entry."""
+        return YES if span.trace_state and self._matches(span.trace_state) else None
 
     def describe(self, seen: object) -> str:  # noqa: ARG002 the entry may be a secret
         """Return which entry was asked for."""

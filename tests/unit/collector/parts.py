@@ -88,6 +88,8 @@ service:
     traces/counted: {receivers: [otlp], exporters: [span_metrics]}
     metrics: {receivers: [span_metrics], exporters: [nop/metrics]}
 """
+WAITING = SAMPLED.replace("threshold_ms: 100", "threshold_ms: 100, upper_threshold_ms: 9000")
+"""With an upper bound, whose vote is never final before the decision wait is over."""
 PLAIN = """
 receivers: {otlp: {protocols: {grpc: {}}}}
 processors: {batch: {timeout: 1s, send_batch_size: 6, send_batch_max_size: 8}}

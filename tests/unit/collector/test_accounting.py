@@ -19,7 +19,7 @@ from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.processors import MemoryLimiter
 from otel_fe.errors import ConfigurationError
 from otel_fe.testing import FakeClock
-from tests.unit.collector.parts import SAMPLED, Bench
+from tests.unit.collector.parts import SAMPLED, WAITING, Bench
 from tests.unit.collector.running import request
 
 MIB = 1 << 20
@@ -105,7 +105,7 @@ def test_a_limit_below_what_an_idle_process_takes_is_refused():
 
 def test_pending_traces_go_to_disk_and_back(tmp_path):
     """With the times of their arrival, in another process, whose monotonic clock is another."""
-    bench = Bench(SAMPLED)
+    bench = Bench(WAITING)
     bench.take(request(1, slow=True, rooted=False).SerializeToString())
     bench.clock.advance(4.0)
     bench.take(request(2, rooted=False).SerializeToString())
@@ -113,7 +113,7 @@ def test_pending_traces_go_to_disk_and_back(tmp_path):
     path = tmp_path / "pending"
     assert pending.save(path, bench.engine, bench.clock) == 4
     later = FakeClock(bench.clock.time_ns() + 5_000_000_000, 77_000_000_000_000)
-    again = Bench(SAMPLED, later)
+    again = Bench(WAITING, later)
     assert pending.restore(path, again.engine, later) == 4
     assert not path.exists()
     again.engine.tick()
@@ -156,7 +156,9 @@ def test_figures_of_an_engine():
     bench = Bench(SAMPLED)
     bench.take(request(1, slow=True).SerializeToString())
     bench.take(request(2).SerializeToString())
-    bench.take(request(3, rooted=False).SerializeToString())
+    bench.clock.advance(10.0)
+    bench.engine.tick()
+    bench.take(request(3).SerializeToString())
     found = samples_of(bench.engine, (), (), 0.0)
     by_name = {}
     for sample in found:

@@ -12,7 +12,7 @@ from otel_fe.collector.refusals import NoPipelineError, PressureError, StoppingE
 from otel_fe.collector.wire.batch import Batch
 from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.errors import ConfigurationError
-from tests.unit.collector.parts import PLAIN, SAMPLED, Bench, Noted
+from tests.unit.collector.parts import PLAIN, SAMPLED, WAITING, Bench, Noted
 from tests.unit.collector.running import request
 
 
@@ -38,19 +38,22 @@ def logs(records: int) -> bytes:
     return made.SerializeToString()
 
 
-def test_whole_traces_are_sent_within_the_request():
-    """What is kept has been offered to the exporter before its sender is told that it was taken."""
+def test_traces_with_a_final_vote_are_sent_within_the_request():
+    """What is kept has been offered to the exporter before its sender is told that it was taken; all others wait."""
     bench = Bench(SAMPLED)
     accepted, outcome = bench.take(payload(1, slow=True))
     assert (accepted, outcome.rejected) == (2, 0)
     assert len(spans_of(*bench.exporters["nop"].data)) == 2
     bench.take(payload(2))
+    assert bench.sums() == {"received": 2, "sampled": 2, "not_sampled": 0, "dropped": 0, "queued": 0}
+    bench.clock.advance(10.0)
+    bench.engine.tick()
     assert bench.sums() == {"received": 4, "sampled": 2, "not_sampled": 2, "dropped": 0, "queued": 0}
 
 
 def test_what_is_pending_is_decided_by_ticks():
     """After the decision wait, and not before."""
-    bench = Bench(SAMPLED)
+    bench = Bench(WAITING)
     bench.take(payload(1, slow=True, rooted=False))
     bench.clock.advance(9.9)
     bench.engine.tick()
@@ -64,7 +67,7 @@ def test_what_is_pending_is_decided_by_ticks():
     ("text", "sent", "due_s"),
     [
         (SAMPLED, [], 15),
-        (SAMPLED, [payload(1)], 15),
+        (SAMPLED, [payload(1)], 10),
         (SAMPLED, [payload(1, slow=True)], 15),
         (SAMPLED, [payload(1, slow=True), payload(2, slow=True)], 0.15),
         (SAMPLED, [payload(1, rooted=False)], 10),
@@ -72,7 +75,7 @@ def test_what_is_pending_is_decided_by_ticks():
         (PLAIN, [logs(2)], 1),
         (PLAIN, [], 60),
     ],
-    ids=["flush", "decided", "kept", "paused", "pending", "batched", "plain batch", "derived"],
+    ids=["flush", "pending", "kept", "paused", "rootless", "batched", "plain batch", "derived"],
 )
 def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
     """What is waited for soonest; and a request that brings something sooner wakes whoever ticks."""
@@ -241,7 +244,7 @@ def test_a_closed_engine_takes_nothing():
 def test_close_decides_as_it_stands_or_not():
     """What is pending is decided, or left where it can be saved; with `drop_pending_traces_on_shutdown` neither."""
     for decide, drop, expected in ((True, "false", 2), (False, "false", 0), (False, "true", 0)):
-        bench = Bench(SAMPLED.replace("decision_wait", f"drop_pending_traces_on_shutdown: {drop}, decision_wait"))
+        bench = Bench(WAITING.replace("decision_wait", f"drop_pending_traces_on_shutdown: {drop}, decision_wait"))
         bench.take(payload(1, slow=True, rooted=False))
         bench.engine.close(decide=decide)
         assert len(spans_of(*bench.exporters["nop"].data)) == expected
@@ -318,10 +321,10 @@ def test_what_others_decide_is_handed_over():
     bench = Bench(SAMPLED, partition=partition)
     accepted, _ = bench.take(payload(1, 2, 3))
     assert accepted == 6
-    assert bench.sums()["received"] == 4
+    assert bench.engine.parts.sampled[0].sampler.pending == (2, 4)
     assert len(partition.handed) == 1
     assert bench.engine.take_handed("otlp", payload(2)) == 2
-    assert bench.sums()["received"] == 6
+    assert bench.engine.parts.sampled[0].sampler.pending == (3, 6)
 
 
 def reloaded(bench: Bench, text: str) -> Bench:
@@ -336,11 +339,11 @@ def reloaded(bench: Bench, text: str) -> Bench:
 @pytest.mark.parametrize("threshold", [100, 50])
 def test_a_reload_goes_on_with_what_is_pending(threshold):
     """With the same sampler or another; counts, memory and explanations stay."""
-    bench = Bench(SAMPLED)
+    bench = Bench(WAITING)
     bench.take(payload(1, slow=True, rooted=False))
     bench.take(payload(2))
     bench.clock.advance(6.0)
-    new = reloaded(bench, SAMPLED.replace("threshold_ms: 100", f"threshold_ms: {threshold}"))
+    new = reloaded(bench, WAITING.replace("threshold_ms: 100", f"threshold_ms: {threshold}"))
     bench.clock.advance(4.1)
     new.engine.tick()
     assert len(spans_of(*bench.exporters["nop"].data)) == 2

@@ -46,6 +46,9 @@ def test_each_trace_goes_to_its_worker_whole(tmp_path):
             link.close()
         for one in taking:
             one.finish(10)
+    for bench in benches:
+        bench.clock.advance(10.0)
+        bench.engine.tick()
     assert sum(bench.sums()["received"] for bench in benches) == 160
     assert sum(link.sent for link in links) == sum(one.taken for one in taking) == 80
     decided = [

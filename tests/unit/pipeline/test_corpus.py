@@ -82,3 +82,20 @@ def test_settings_are_whole_files(case):
     found = yaml.safe_load(ours.collector_yaml(case))
     assert ("processors" in found) == (case.tail_sampling is not None)
     assert ("connectors" in found) == (case.span_metrics is not None)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES
+        # Whether a trace is still pending at a shutdown is what keeping early changes.
+        if case.tail_sampling and case.id not in {*REFUSED, "settings/pending_at_shutdown_is_dropped_if_asked"}
+    ],
+    ids=lambda case: case.id,
+)
+def test_keeping_early_changes_neither_what_is_kept_nor_its_weight(case):
+    """Which of the policies that sample a trace is named may differ: later spans have not been seen."""
+    early, late = ours.run(case, keep_early=True), ours.run(case)
+    assert early.kept == late.kept
+    assert early.winners.keys() == late.winners.keys()
