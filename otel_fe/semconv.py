@@ -293,14 +293,10 @@ SPANS_LATE: Final = _metric(
     "otel_fe.pipeline.spans.late",
     "counter",
     "{span}",
-    "Spans that ended after their trace was decided; each is also counted as sampled or not sampled.",
+    "Spans later than the decision on their trace; each is counted elsewhere too.",
 )
 SPANS_LATE_ERRORS: Final = _metric(
-    "otel_fe.pipeline.spans.late_errors",
-    "counter",
-    "{span}",
-    "Late spans with the status ERROR whose trace was not kept, in the collector: each is an error that `decision_wait` was too "
-    "short for.",
+    "otel_fe.pipeline.spans.late_errors", "counter", "{span}", "Late ERROR spans of traces that were not kept."
 )
 SPANS_PENDING: Final = _metric(
     "otel_fe.pipeline.spans.pending", "gauge", "{span}", "Ended spans of traces not yet decided."
@@ -316,8 +312,7 @@ TRACES_EVICTED: Final = _metric(
     "otel_fe.pipeline.traces.evicted",
     "counter",
     "{trace}",
-    "Traces decided before their time: `open_traces`, `span_limit`, `byte_limit`, `decision_wait`, `shutdown`; in the collector "
-    "`num_traces`, `trace_size`, `shutdown`.",
+    "Traces decided before their time: `open_traces`, `span_limit`, `byte_limit`, `decision_wait`, `shutdown`, `num_traces`.",
     REASON,
 )
 FAULTS: Final = _metric(
