@@ -89,7 +89,7 @@ class Collector:
         self._role = role or Role()
         self._keeping = keeping
         self._watch = watch
-        self._surroundings = Surroundings(clock, self.instance_id, self._role.workers)
+        self._surroundings = Surroundings(clock, self.instance_id, self._role.workers, stored=keeping is not None)
         self._exporters = Exporters(clock)
         shared = self._role.ports if self._role.workers > 1 else None
         self._listeners = Listeners(loop, lambda: self.engine, open_to_all=open_to_all, shared=shared)

@@ -17,6 +17,8 @@ PREFIX: Final = "tag:yaml.org,2002:"
 PLAIN: Final = PREFIX + "plain"
 """Our tag of a scalar without quotes or a tag of its own: `scalars.resolve` says what it is."""
 TEXT: Final = PREFIX + "str"
+_DEEPEST: Final = 64
+"""Levels of nesting; a configuration of the Collector has about ten."""
 _TYPED: Final = frozenset(PREFIX + name for name in ("int", "float", "bool", "null"))
 
 
@@ -103,5 +105,16 @@ def _loader() -> type[yaml.SafeLoader]:
                 return PLAIN if implicit[0] else TEXT
             resolved: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
             return resolved
+
+        def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+            # Far below Python's own limit: what reads the nodes afterwards takes several calls for each level.
+            self.depth = getattr(self, "depth", 0) + 1
+            if self.depth > _DEEPEST:
+                raise RecursionError
+            try:
+                node: yaml.Node | None = super().compose_node(parent, index)
+            finally:
+                self.depth -= 1
+            return node
 
     return Loader

@@ -12,10 +12,12 @@ import ipaddress
 import secrets
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.clock import SystemClock
+from otel_fe.collector.servers.endpoints import Endpoint, host_name
+from otel_fe.dashboard.guesses import Guesses
 from otel_fe.dashboard.settings import OWN, OptionNames
 from otel_fe.errors import ConfigurationError
 
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "otel_fe_session"
 _FEWEST: Final = 16
+
+
+class Admission(NamedTuple):
+    """Whether a request may be answered."""
+
+    admitted: bool
+    wait_s: int = 0
+    """After so many wrong tokens, the seconds until another is looked at."""
+
+
+ADMITTED: Final = Admission(admitted=True)
+REFUSED: Final = Admission(admitted=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class Access:
     """Host names that it may be asked by, off loopback."""
     options: OptionNames = OWN
     """What its options are called, for messages."""
+    guesses: Guesses = field(default_factory=lambda: Guesses(SystemClock()), compare=False, repr=False)
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def __post_init__(self) -> None:
@@ -50,7 +65,7 @@ class Access:
 
     def known_host(self, header: str) -> bool:
         """Whether a request's `Host` is one of this server's."""
-        name = _name(header)
+        name = host_name(header)
         if self.listen.loopback:
             return Endpoint(name, 0).loopback
         if name in self.names or name == self.listen.host:
@@ -61,25 +76,38 @@ class Access:
             return Endpoint(name, 0).loopback
         return True
 
-    def admits(self, headers: Mapping[str, str]) -> bool:
-        """Whether whoever asks has shown the token, where there is one."""
+    def admission(self, headers: Mapping[str, str], sender: str = "") -> Admission:
+        """Say whether a request has shown the token, where there is one.
+
+        Args:
+            headers: By lower-case name.
+            sender: Address that it came from.
+        """
         if not self.token:
-            return True
+            return ADMITTED
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(given):
-            return True
+        found = self.try_token(given, sender) if scheme.lower() == "bearer" else REFUSED
+        return ADMITTED if not found.admitted and self._has_session(headers) else found
+
+    def try_token(self, given: str, sender: str) -> Admission:
+        """Compare a token; takes as long for one wrong one as for another. After some wrong ones, a sender has to wait."""
+        wait_s = self.guesses.attempt(sender)
+        if wait_s:
+            return Admission(admitted=False, wait_s=wait_s)
+        right = hmac.compare_digest(
+            hashlib.sha256(given.strip().encode("utf-8", "replace")).digest(),
+            hashlib.sha256(self.token.encode()).digest(),
+        )
+        if right:
+            self.guesses.right(sender)
+        return ADMITTED if right and self.token else REFUSED
+
+    def _has_session(self, headers: Mapping[str, str]) -> bool:
         try:
             morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:
             return False
         return morsel is not None and hmac.compare_digest(morsel.value.encode(), self.session().encode())
-
-    def is_token(self, given: str) -> bool:
-        """Whether this is the token; takes as long for one wrong one as for another."""
-        return hmac.compare_digest(
-            hashlib.sha256(given.strip().encode("utf-8", "replace")).digest(),
-            hashlib.sha256(self.token.encode()).digest(),
-        )
 
     def session(self) -> str:
         """Return what the cookie holds of somebody who has shown the token."""
@@ -100,8 +128,3 @@ class Access:
 
     def _sign(self, what: str) -> str:
         return hmac.new(self._secret, f"{what}\0{self.token}".encode(), hashlib.sha256).hexdigest()
-
-
-def _name(header: str) -> str:
-    host, colon, port = header.strip().lower().rpartition(":")
-    return (host if colon and port.isdigit() else header.strip().lower()).strip("[]")

@@ -7,6 +7,8 @@ from typing import Final
 
 import yaml
 
+from otel_fe.config.yaml_text import YamlSyntaxError, compose
+
 EXAMPLE: Final = """\
 tail_sampling:
   decision_wait: 10s
@@ -48,7 +50,7 @@ def as_configuration(section: str) -> str:
 
 def _mapping(text: str) -> list[tuple[yaml.Node, yaml.Node]]:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+        node = next(iter(compose(text)), None)
+    except YamlSyntaxError:
         return []
     return node.value if isinstance(node, yaml.MappingNode) else []

@@ -1,14 +1,18 @@
-"""The dashboard's HTTP server: the standard library's, with bounds, in front of the site."""
+"""The dashboard's HTTP server: the collector's own, which bounds every stage of a request, in front of the site."""
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-import socket
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from otel_fe.collector.servers.daemon_pool import DaemonPool
+from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.http_messages import Request, Response, Terms
+from otel_fe.collector.servers.http_server import HttpServer
+from otel_fe.collector.servers.loop import Loop
 from otel_fe.dashboard.answer import SECURITY, Answer
 from otel_fe.dashboard.policy_view import MOST_BYTES
 from otel_fe.dashboard.site import Question
@@ -17,9 +21,17 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.dashboard.site import Site
 
-_MOST_AT_ONCE: Final = 32
-_IDLE_S: Final = 15.0
+_LIMITS: Final = Limits(read_s=30.0, idle_s=60.0, most_connections=256)
+_AT_ONCE: Final = 8
+"""Pages that are made at a time: each holds a thread while the store is read."""
+_MOST_WAITING: Final = 64
+"""Requests that wait for one of these; more are told to come again."""
 _WORTH_BYTES: Final = 1_000
+_LOGIN_BYTES: Final = 4 * 1024
+_FORM_BYTES: Final = 3 * MOST_BYTES
+"""A form's encoding makes three bytes of one."""
+_TOO_LARGE: Final = Response(413, b"send a form of at most 256 KiB\n")
+_BUSY: Final = Answer(503, b"busy; try again\n", "text/plain", (("Retry-After", "1"),))
 
 
 class DashboardServer:
@@ -28,119 +40,74 @@ class DashboardServer:
     Args:
         site: What answers.
         listen: Where.
+        limits: Deadlines, and how many connections.
 
     Raises:
         OSError: The address cannot be had.
     """
 
-    def __init__(self, site: Site, listen: Endpoint) -> None:
-        self._server = _Listening((listen.address, listen.port), site)
-        self._thread: threading.Thread | None = None
-        self.listening: Final = str(replace(listen, port=self._server.server_address[1]))
+    def __init__(self, site: Site, listen: Endpoint, limits: Limits = _LIMITS) -> None:
+        self._site = site
+        self._pool = DaemonPool(_AT_ONCE, "otel_fe-dashboard")
+        self._ended = threading.Event()
+        self._loop = Loop()
+        self._server = HttpServer(self._loop, self._look, self._answer, limits)
+        try:
+            self._server.listen(listen)
+        except BaseException:
+            self._loop.close()
+            raise
+        self.listening: Final = str(replace(listen, port=self._server.port))
         """`host:port`."""
         self.url: Final = f"http://{self.listening}/"
 
     def run(self) -> None:
         """Serve until `close`, or Ctrl-C."""
-        self._server.serve_forever(poll_interval=0.2)
+        self._ended.wait()
 
     def start(self) -> None:
-        """Serve on a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="otel_fe-dashboard", daemon=True)
-        self._thread.start()
+        """Serve in the background, as it does from the beginning."""
 
     def close(self) -> None:
         """Let go of the port."""
-        if self._thread is not None:
-            self._server.shutdown()
-            self._thread.join(5)
-        self._server.server_close()
+        if not self._ended.is_set():
+            self._ended.set()
+            self._server.stop(1.0)
+            self._pool.shutdown(cancel_futures=True)
+            self._loop.close()
+
+    def _look(self, request: Request) -> Terms | Response:
+        """Refuse by the head of a request what can be refused by it: nothing more of it is read, and no thread works for it."""
+        refused = self._site.refusal(_question(request))
+        if refused is not None:
+            return _response(refused, request)
+        if request.method != "POST":
+            return Terms(0, _TOO_LARGE)
+        return Terms(_LOGIN_BYTES if request.path == "/login" else _FORM_BYTES, _TOO_LARGE)
+
+    async def _answer(self, request: Request) -> Response:
+        if self._pool.waiting >= _MOST_WAITING:
+            return _response(_BUSY, request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._made, request)
+
+    def _made(self, request: Request) -> Response:
+        return _response(self._site.answer(_question(request)), request)
 
 
-class _Listening(ThreadingHTTPServer):
-    """Answers so many at once; further connections wait in the kernel."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, address: tuple[str, int], site: Site) -> None:
-        self.site = site
-        self.room = threading.BoundedSemaphore(_MOST_AT_ONCE)
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, _Connection)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin with a connection once there is room for it."""
-        if not self.room.acquire(timeout=_IDLE_S):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and make room."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.room.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a reader who went away is no error."""
+def _question(request: Request) -> Question:
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    return Question(request.method, target, request.headers, request.body, request.sender)
 
 
-class _Connection(BaseHTTPRequestHandler):
-    """One connection. Nothing of a request is logged: its address may hold names."""
-
-    protocol_version = "HTTP/1.1"
-    server_version = "otel_fe"
-    sys_version = ""
-    timeout = _IDLE_S
-    # Head and body are two writes: held back for the acknowledgement of the first, each answer would wait 40 ms.
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    server: _Listening
-
-    def do_GET(self) -> None:  # noqa: N802 the library's name
-        """Answer."""
-        self._answer(b"")
-
-    do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_GET  # noqa: N815
-
-    def do_POST(self) -> None:  # noqa: N802
-        """Read a form of bounded size, and answer."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > 3 * MOST_BYTES:  # a form's encoding makes three of one
-            self.close_connection = True
-            self._send(Answer(413, b"send a form of at most 256 KiB\n", "text/plain"))
-            return
-        self._answer(self.rfile.read(int(length)))
-
-    def _answer(self, body: bytes) -> None:
-        if self.command not in ("GET", "HEAD", "POST"):
-            self.close_connection = True  # whatever body it has is not read
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        if len(self.headers.get_all("Host") or ()) > 1:
-            headers["host"] = ""
-        self._send(self.server.site.answer(Question(self.command, self.path, headers, body)))
-
-    def _send(self, answer: Answer) -> None:
-        body = answer.body
-        packed = len(body) >= _WORTH_BYTES and "gzip" in self.headers.get("Accept-Encoding", "")
-        if packed:
-            body = gzip.compress(body, 1)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(body)))
-        if packed:
-            self.send_header("Content-Encoding", "gzip")
-        self.send_header("Cache-Control", "public, max-age=31536000, immutable" if answer.cacheable else "no-store")
-        self.send_header("Vary", "Accept-Encoding, Cookie")
-        for name, value in (*SECURITY, *answer.headers):
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the library's name
-        """Log nothing."""
+def _response(answer: Answer, request: Request) -> Response:
+    body = answer.body
+    headers = [
+        ("Cache-Control", "public, max-age=31536000, immutable" if answer.cacheable else "no-store"),
+        ("Vary", "Accept-Encoding, Cookie"),
+        *SECURITY,
+        *answer.headers,
+    ]
+    if len(body) >= _WORTH_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 1)
+        headers.append(("Content-Encoding", "gzip"))
+    return Response(answer.status, body, answer.content_type, headers)

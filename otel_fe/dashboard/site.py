@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from otel_fe.dashboard.access import COOKIE, Access
+from otel_fe.dashboard.access import COOKIE, Access, Admission
 from otel_fe.dashboard.alerts_view import alerts_view
 from otel_fe.dashboard.answer import Answer, json_answer
 from otel_fe.dashboard.explore import explore
@@ -37,6 +37,9 @@ _VIEWS: Final[dict[str, tuple[str, str, Callable[[Stored, ViewAddress], dict[str
     "/resources": ("Resources", "resources.html", resource_view),
     "/policies": ("Policies", "policies.html", policy_view),
 }
+_STATIC: Final = "/static/"
+_MOST_PARAMETERS: Final = 50
+_MOST_FIELDS: Final = 10
 NAVIGATION: Final = tuple((path, title) for path, (title, _, _) in _VIEWS.items())
 
 
@@ -50,16 +53,38 @@ class Question:
     headers: Mapping[str, str]
     """By name in lower case."""
     body: bytes = b""
+    sender: str = ""
+    """Address that it came from."""
 
     @property
     def path(self) -> str:
         """The part before the question mark."""
-        return urlsplit(self.target).path
+        return self.target.partition("?")[0]
 
     @property
     def query(self) -> dict[str, str]:
-        """The part behind it; of a name that stands there twice, the last."""
-        return dict(parse_qsl(urlsplit(self.target).query, max_num_fields=50))
+        """The part behind it; of a name that stands there twice, the last.
+
+        Raises:
+            ConfigurationError: It has too many parameters.
+        """
+        return _fields("the address", self.target.partition("?")[2], _MOST_PARAMETERS)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body of a form.
+
+        Raises:
+            ConfigurationError: It has too many fields.
+        """
+        return _fields("the form", self.body.decode("utf-8", "replace"), _MOST_FIELDS)
+
+
+def _fields(name: str, text: str, most: int) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, max_num_fields=most))
+    except ValueError:
+        raise ConfigurationError(name, f"{text.count('&') + 1} fields", f"use at most {most}") from None
 
 
 class Site:
@@ -88,39 +113,55 @@ class Site:
             _log.exception("a page failed: %s", question.path)
             return self._message(500, "Something went wrong here", "The dashboard's log has the error.")
 
-    def _admitted(self, question: Question) -> Answer:
+    def refusal(self, question: Question) -> Answer | None:
+        """Return the answer to a question that is refused by its head alone; None for others. Never raises."""
         if not self._access.known_host(question.headers.get("host", "")):
             told = f"ask by the name of localhost, or start it with {self._access.options.host} NAME\n"
             return Answer(403, told.encode(), "text/plain")
-        if question.path.startswith("/static/"):
-            found = static_file(question.path.removeprefix("/static/")) if question.method in ("GET", "HEAD") else None
-            return found or self._message(404, "There is no such file", "")
+        if question.path.startswith(_STATIC):
+            return None if question.method in ("GET", "HEAD") else self._message(404, "There is no such file", "")
         if question.method == "POST":
-            return self._posted(question)
-        if question.method not in ("GET", "HEAD"):
+            if not self._access.same_origin(question.headers):
+                return Answer(403, b"sent by another site\n", "text/plain")
+            if question.path == "/login":
+                return None
+        elif question.method not in ("GET", "HEAD"):
             return Answer(405, b"use GET\n", "text/plain", (("Allow", "GET, HEAD"),))
-        if not self._access.admits(question.headers):
-            return page("login.html", 401, title="Sign in", problem="")
-        return self._shown(question)
+        return self._not_admitted(self._access.admission(question.headers, question.sender), "")
+
+    def _not_admitted(self, found: Admission, problem: str) -> Answer | None:
+        if found.admitted:
+            return None
+        if not found.wait_s:
+            return page("login.html", 401, title="Sign in", problem=problem)
+        wait = f"Too many wrong tokens came from this address; try again in {found.wait_s} s."
+        answer = page("login.html", 429, title="Sign in", problem=wait)
+        return replace(answer, headers=(("Retry-After", str(found.wait_s)),))
+
+    def _admitted(self, question: Question) -> Answer:
+        refused = self.refusal(question)
+        if refused is not None:
+            return refused
+        if question.path.startswith(_STATIC):
+            return static_file(question.path.removeprefix(_STATIC)) or self._message(404, "There is no such file", "")
+        return self._posted(question) if question.method == "POST" else self._shown(question)
 
     def _posted(self, question: Question) -> Answer:
-        form = dict(parse_qsl(question.body.decode("utf-8", "replace"), max_num_fields=10))
-        if not self._access.same_origin(question.headers):
-            return Answer(403, b"sent by another site\n", "text/plain")
+        form = question.form
         if question.path == "/login":
-            return self._signed_in(form)
-        if not self._access.admits(question.headers):
-            return page("login.html", 401, title="Sign in", problem="")
+            return self._signed_in(form, question.sender)
         write = {"/policies": self._replayed, "/alerts": self._silenced}.get(question.path)
         if write is None or not self._access.is_form_token(form.get("form_token", "")):
             return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
         return write(ViewAddress.read(question.query), form)
 
-    def _signed_in(self, form: dict[str, str]) -> Answer:
-        if self._access.token and self._access.is_token(form.get("token", "")):
-            cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
-            return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
-        return page("login.html", 401, title="Sign in", problem="That is not the token.")
+    def _signed_in(self, form: dict[str, str], sender: str) -> Answer:
+        found = self._access.try_token(form.get("token", ""), sender)
+        refused = self._not_admitted(found, "That is not the token.")
+        if refused is not None:
+            return refused
+        cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
+        return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
 
     def _replayed(self, address: ViewAddress, form: dict[str, str]) -> Answer:
         text = form.get("policy", "").replace("\r\n", "\n")

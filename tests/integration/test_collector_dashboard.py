@@ -12,11 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
 
+from otel_fe.store import StoreReader
 from tests.unit.collector.running import OTEL_FE, Process, backend, config, running, send, until
 
 
@@ -270,3 +271,19 @@ def test_a_port_of_a_receiver_that_is_taken_leaves_no_dashboard(tmp_path):
         assert process.process.wait(60) == 1
         process.log_file.close()
         assert not left.is_running()
+
+
+def test_extractions_are_counted_without_a_metrics_pipeline(tmp_path):
+    """The overview is made of counts: with a store they are made, whether or not metrics go anywhere else."""
+    text = config()
+    kept = [
+        line
+        for line in text.splitlines()
+        if not line.strip().startswith(("metrics:", "traces/counted:", "span_metrics:"))
+    ]
+    text = "\n".join(line for line in kept if line.strip() != "connectors:")
+    with running(tmp_path, text, "--store", str(tmp_path / "store")) as collector:
+        send(collector.grpc, 1, 2, 3, spans=1, name="feature_extraction shop")
+        collector.stop()
+    with closing(StoreReader(tmp_path / "store")) as reader:
+        assert reader.sums.good_and_total("latency", 0, 2**62) == (3, 3)

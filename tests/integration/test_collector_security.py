@@ -167,3 +167,14 @@ def test_a_certificate_that_cannot_be_used_is_named(tmp_path):
     process.stop()
     assert "receivers::otlp::protocols::grpc: tls" in process.log
     assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize(("host", "status"), [("LOCALHOST", 200), ("LocalHost:8888", 200), ("evil.example", 403)])
+def test_the_own_page_knows_its_names_in_any_case(tmp_path, host, status):
+    """Names of hosts are the same in any (RFC 9110, 4.2.3)."""
+    with running(tmp_path, config()) as collector:
+        connection = http.client.HTTPConnection(collector.page, timeout=10)
+        connection.request("GET", "/metrics", headers={"Host": host})
+        assert connection.getresponse().status == status
+        connection.close()
+        collector.stop()

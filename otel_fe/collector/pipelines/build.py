@@ -42,6 +42,8 @@ class Surroundings:
     durable: Collection[str] = ()
     """Exporters whose queue is on disk. What is kept goes there before its sender is told that it was taken, rather than wait for a
     batch in memory, which a power cut would take: batches are for the queue to make (`sending_queue::batch`)."""
+    stored: bool = False
+    """Whether there is a store: extractions are counted for it also where no metrics pipeline wants them."""
 
 
 class PipelineBuilder:
@@ -83,10 +85,9 @@ class PipelineBuilder:
         for identifier, pipeline in self._config.pipelines.items():
             self._add(identifier, pipeline)
         own = self._own_metrics_to()
+        derives = bool(own) or self._surroundings.stored
         parts = Parts(
-            routes={
-                str(receiver): self._routes(str(receiver), derives=bool(own)) for receiver in self._config.receivers
-            },
+            routes={str(receiver): self._routes(str(receiver), derives=derives) for receiver in self._config.receivers},
             sampled=list(self._sampled.values()),
             plain=list(self._plain.values()),
             connectors=self._connectors,
@@ -191,5 +192,5 @@ class PipelineBuilder:
         for sampled in parts.sampled:
             for connected in before:
                 sampled.offered_to.append(connected.connector.offer)
-            if parts.own_metrics_to:
+            if parts.own_metrics_to or self._surroundings.stored:
                 sampled.offered_to.append(parts.derived.offer)

@@ -27,7 +27,7 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
+        if self.host.lower() == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
@@ -37,7 +37,7 @@ class Endpoint:
     @property
     def address(self) -> str:
         """The host as it is bound. `localhost` is the IPv4 one, as it is for nearly every sender."""
-        return "127.0.0.1" if self.host == "localhost" else self.host or "0.0.0.0"  # noqa: S104 only where asked for
+        return "127.0.0.1" if self.host.lower() == "localhost" else self.host or "0.0.0.0"  # noqa: S104 only where asked for
 
     def __str__(self) -> str:
         host = self.host or "0.0.0.0"  # noqa: S104
@@ -59,6 +59,13 @@ def endpoint(text: str, where: str) -> Endpoint:
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > _MOST or (":" in bare and bare == host):
         raise ConfigurationError(where, text, "use host:port, for example localhost:4317")
     return Endpoint(bare, int(port))
+
+
+def host_name(header: str) -> str:
+    """Return the name in a `Host` header, in lower case (names are the same in any), without port, brackets and final dot."""
+    text = header.strip().lower()
+    host, colon, port = text.rpartition(":")
+    return (host if colon and port.isdigit() else text).strip("[]").removesuffix(".")
 
 
 def check_open(where: Endpoint, settings: GrpcServer | HttpServer, key: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector import own_metrics
 from otel_fe.collector.servers.daemon_pool import DaemonPool
-from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.collector.servers.endpoints import Endpoint, host_name
 from otel_fe.collector.servers.http_messages import Request, Response, Terms
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ class OwnPage:
         if request.method not in ("GET", "HEAD"):
             return Response(405, b"use GET\n", headers=(("allow", "GET"),))
         # A web page elsewhere whose name was pointed to this machine would send its own name.
-        host = request.headers.get("host", "").rpartition(":")
-        name = (host[0] if host[2].isdigit() else host[0] + host[1] + host[2]).strip("[]")
-        if not Endpoint(name, 0).loopback:
+        if not Endpoint(host_name(request.headers.get("host", "")), 0).loopback:
             return Response(403, b"ask by the name of localhost\n")
         return _TERMS
 

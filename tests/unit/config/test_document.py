@@ -175,3 +175,10 @@ def test_nothing_else_is_raised(text, value):
             plain(document.root)
     except InvalidConfigError:
         pass
+
+
+@pytest.mark.parametrize("text", ["[" * 50_000, "{a: " * 50_000, "- " * 50_000, "a: &x [" + "[" * 100])
+def test_what_is_nested_too_deeply_is_named(text):
+    """Before it is read to its end."""
+    with pytest.raises(InvalidConfigError, match="nested too deeply"):
+        read_documents(text, "x.yaml", {})

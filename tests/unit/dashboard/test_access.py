@@ -8,8 +8,10 @@ import pytest
 
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import COOKIE, Access
-from otel_fe.dashboard.site import Site
+from otel_fe.dashboard.guesses import Guesses
+from otel_fe.dashboard.site import Question, Site
 from otel_fe.errors import ConfigurationError
+from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import Asked
 
 TOKEN = "a-token-of-some-length"
@@ -61,6 +63,45 @@ def test_signing_in_gives_a_cookie_that_is_not_the_token(guarded):
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
     assert guarded.answer("/", cookie=cookie.split(";")[0]).status == 200
+
+
+def test_guesses_of_the_token_are_braked(stored):
+    """Ten at once, then one in six seconds, by address; a session goes on, and others are not locked out."""
+    clock = FakeClock()
+    access = Access(Endpoint("0.0.0.0", 80), TOKEN, guesses=Guesses(clock))
+    site = Site(stored, access)
+
+    def ask(token, sender="192.0.2.1", cookie=""):
+        headers = {"host": "10.0.0.1", "authorization": f"Bearer {token}", "cookie": cookie}
+        return site.answer(Question("GET", "/slo.json", headers, sender=sender))
+
+    assert [ask(f"wrong {number}").status for number in range(11)] == [401] * 10 + [429]
+    assert ask(TOKEN).status == 429  # or a guess could be right
+    assert dict(ask("wrong").headers)["Retry-After"] == "6"
+    assert ask("", cookie=f"{COOKIE}={access.session()}").status == 200
+    assert ask(TOKEN, sender="192.0.2.2").status == 200
+    form = urlencode({"token": TOKEN}).encode()
+    assert site.answer(Question("POST", "/login", {"host": "10.0.0.1"}, form, "192.0.2.1")).status == 429
+    clock.advance(6)
+    assert ask(TOKEN).status == 200
+    assert [ask(TOKEN).status for _ in range(50)] == [200] * 50
+    assert [ask("wrong").status for _ in range(2)] == [401, 429]
+    clock.advance(3_600)
+    assert [ask("wrong").status for _ in range(11)] == [401] * 10 + [429]
+
+
+def test_guesses_from_one_network_are_one_sender_s():
+    """An IPv6 subscriber has 2 to the power of 64 addresses; and the table of senders is bounded."""
+    guesses = Guesses(FakeClock())
+    for number in range(10):
+        assert guesses.attempt(f"2001:db8::{number}") == 0
+    assert guesses.attempt("2001:db8::ffff") > 0
+    assert guesses.attempt("2001:db8:0:1::") == 0
+    assert guesses.attempt("::ffff:192.0.2.1") == 0
+    for number in range(2_000):
+        guesses.attempt(f"198.51.{number // 256}.{number % 256}")
+    assert len(guesses._empty_at_ns) <= 1_001
+    assert guesses.attempt("203.0.113.1") > 0
 
 
 def test_names_beyond_loopback_are_those_given(guarded):

@@ -146,3 +146,12 @@ def test_without_traces_it_says_so(own):
     bed, asked = own
     bed.write("trace", kept(1, NOW - MINUTE, 50_000_000))
     assert "no stored traces" in replayed(asked.site._stored, ViewAddress(since="1", until="2"), EXAMPLE)["problem"]
+
+
+def test_a_policy_nested_too_deeply_is_the_writer_s_fault(asked):
+    """Fifty thousand levels: a sentence, at once."""
+    for text in ("[" * 50_000, "a: " + "{b: " * 50_000, "- " * 50_000 + "x"):
+        form = {"form_token": asked.site._access.form_token(), "policy": text}
+        found = asked.answer("/policies", "POST", urlencode(form).encode())
+        assert found.status == 200
+        assert "nested too deeply" in found.body.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import socket
@@ -73,7 +74,48 @@ def test_a_form_that_is_too_large_is_not_read(port):
 def test_a_request_with_two_hosts_is_refused(port):
     with socket.create_connection(("localhost", port), timeout=20) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
-        assert raw.makefile("rb").readline().split()[1] == b"403"
+        assert raw.makefile("rb").readline().split()[1] == b"400"
+
+
+def test_slow_readers_do_not_stop_the_others(port):
+    """Forty that ask for pages and read nothing, and as many that never end their request."""
+    with contextlib.ExitStack() as stack:
+        for number in range(80):
+            raw = stack.enter_context(socket.create_connection(("localhost", port), timeout=20))
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            raw.sendall(b"GET /explore HTTP/1.1\r\nHost: localhost\r\n" + b"\r\n" * (number % 2))
+        assert ask(port, "/slo.json")[0] == 200
+
+
+def test_a_body_is_not_read_before_the_token_is_known(stored):
+    """Of a form as large as one may be, too."""
+    access = Access(Endpoint("0.0.0.0", 80), "a-token-of-some-length")
+    server = DashboardServer(Site(stored, access), Endpoint("localhost", 0))
+    try:
+        with socket.create_connection(("localhost", int(server.url.rsplit(":", 1)[1].strip("/"))), timeout=20) as raw:
+            raw.sendall(b"POST /policies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
+            assert raw.makefile("rb").readline().split()[1] == b"401"
+    finally:
+        server.close()
+
+
+def test_a_get_with_a_body_is_one_request(port):
+    """What it carries is not taken for the next one."""
+    inner = b"GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("localhost", port), timeout=20) as raw:
+        raw.sendall(b"GET /slo.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner)
+        got = raw.makefile("rb").read()
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/explore.json", "/policies"])
+def test_too_many_parameters_are_the_reader_s_fault(port, path):
+    assert ask(port, f"{path}?" + "&".join(f"a{number}=1" for number in range(60)))[0] == 400
+
+
+def test_names_are_the_same_in_any_case(port):
+    for name in ("LOCALHOST", "LocalHost:80", "localhost."):
+        assert ask(port, "/slo.json", headers={"Host": name})[0] == 200
 
 
 @pytest.mark.parametrize(
