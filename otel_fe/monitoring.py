@@ -128,6 +128,18 @@ class FeatureExtractionPerformanceMonitor:
         self._good = [0] * len(REQUIREMENTS)
         self._counted = [0] * len(REQUIREMENTS)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return its history and counts, for pickle, copy and scikit-learn's `clone`; what has started stays behind."""
+        with self._lock:
+            state = dict(vars(self), _history=self._history.copy(), _good=[*self._good], _counted=[*self._counted])
+        del state["_lock"], state["_started"]
+        return state
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state)
+        self._lock = threading.Lock()
+        self._started = {}
+
     def start_extraction(self) -> None:
         """Begin an extraction in this thread or task."""
         started = _Started(begin(self._spec))

@@ -11,43 +11,34 @@ import functools
 import sys
 import threading
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.instrument import faults
+from otel_fe.instrument.descriptors import NotWrappedError
 from otel_fe.instrument.extraction import current_extraction
-from otel_fe.instrument.target import NotWrappedError
 from otel_fe.instrument.targets import NamedTargets
+from otel_fe.instrument.transparent import stand_in, underneath
+from otel_fe.instrument.wrapping import is_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.target import Target
-
-_OFFERED: Final = (
-    "cache_info",
-    "cache_clear",
-    "cache_parameters",
-    "cache",
-    "cache_key",
-    "cache_lock",
-    "cache_condition",
-)
-"""What cached functions offer their callers; the replacement offers the same."""
 
 
 class CachedTargets(NamedTargets):
     """The functions of `OTEL_FE_CACHES`."""
 
     def __init__(self, value: str) -> None:
-        super().__init__("OTEL_FE_CACHES", value, _counted)
+        super().__init__("OTEL_FE_CACHES", value, lambda function, _target: _counted(function))
 
 
-def _counted(function: Callable[..., Any], _target: Target) -> Callable[..., Any]:
+def _counted(function: Any) -> Any:
+    if is_wrapped(function):  # an extraction as well: that stays outside
+        return function._otel_fe_again(_counted(underneath(function)))
     missed = threading.local()
     cached = _rebuilt(function, _probe(getattr(function, "__wrapped__", None), missed))
 
-    @functools.wraps(function)
     def counted(*args: Any, **kwargs: Any) -> Any:
         running = current_extraction()
         if running is None:
@@ -62,10 +53,7 @@ def _counted(function: Callable[..., Any], _target: Target) -> Callable[..., Any
         finally:
             missed.at_ns = outer
 
-    for name in _OFFERED:
-        if hasattr(cached, name):
-            setattr(counted, name, getattr(cached, name))
-    return counted
+    return stand_in(cached, counted, _counted)
 
 
 def _probe(function: Any, missed: threading.local) -> Callable[..., Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from otel_fe.instrument.descriptors import NotWrappedError, function_in, remade
 from otel_fe.instrument.entered import Entered, place
-from otel_fe.instrument.extraction import Extraction, begin_block, current_extraction
+from otel_fe.instrument.extraction import INERT, Extraction, InertExtraction, begin_block, current_extraction
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
     from otel_fe.instrument.entered import Place
 
     Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class InertExtraction:
-    """What a block gets while otel_fe is off: every call is accepted and has no effect."""
-
-    def cache_hit(self, count: int = 1) -> None:
-        """Do nothing."""
-
-    def cache_miss(self, count: int = 1) -> None:
-        """Do nothing."""
-
-    def fail(self, error: BaseException) -> None:
-        """Do nothing."""
-
-
-INERT: Final = InertExtraction()
 
 
 class DeclaredExtraction:
@@ -46,12 +31,22 @@ class DeclaredExtraction:
         self._entered: Entered[Extraction | InertExtraction] = Entered()
 
     def __call__(self, function: Function) -> Function:
-        """Decorate a function of any kind: each call of it is an extraction."""
-        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}".strip(".")
-        spec = self._spec
-        return wrap(  # type: ignore[return-value]
-            function, Spec(spec.feature_set, spec.library, name, spec.batch_size, spec.features)
-        )
+        """Decorate a callable of any kind, or a descriptor that holds one: each call of it is an extraction.
+
+        Raises:
+            TypeError: It is a class, or cannot be called.
+        """
+        known, inner = self._spec, function_in(function)
+        name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', '')}".strip(".")
+        spec = Spec(known.feature_set, known.library, name, known.batch_size, known.features)
+        try:
+            return remade(function, lambda found: wrap(found, spec))  # type: ignore[no-any-return]
+        except NotWrappedError as refusal:
+            raise TypeError(f"otel_fe.extraction cannot decorate {function!r}: {refusal}") from None
+
+    def __reduce__(self) -> tuple[type[DeclaredExtraction], tuple[Spec]]:
+        # For pickle, copy and scikit-learn's `clone` of objects that hold one: what runs stays behind.
+        return DeclaredExtraction, (self._spec,)
 
     def __enter__(self) -> Extraction | InertExtraction:
         return self._enter(place())
@@ -102,16 +97,26 @@ def extraction(
 ) -> Any:
     """Declare a feature extraction.
 
-    As a decorator, with or without arguments, on a function, method, coroutine function, generator or async generator;
-    or as a block: `with otel_fe.extraction("user_profile") as running:`, also `async with`. In a block, `running` has
-    `cache_hit()`, `cache_miss()` and `fail(error)`.
+    As a decorator, with or without arguments, on a function, method, coroutine function, generator or async generator, or on
+    any other callable object; above or below `classmethod`, `staticmethod`, `property` and `functools.cached_property`.
+    Or as a block: `with otel_fe.extraction("user_profile") as running:`, also `async with`. In a block, `running` has
+    `cache_hit()`, `cache_miss()`, `fail(error)` and `span`.
 
     Args:
         feature_set: Which features: becomes part of the span's name and a dimension of the metrics, so keep to few.
         library: The library that computes them, as a dimension.
         batch_size: Entities per call, where that is fixed.
         features: Features per entity.
+
+    Raises:
+        TypeError: An argument has another type, or what is to be decorated is a class or cannot be called.
     """
-    if callable(feature_set):
-        return DeclaredExtraction(Spec())(feature_set)
+    if not isinstance(feature_set, str) and (callable(feature_set) or hasattr(feature_set, "__get__")):
+        return DeclaredExtraction(Spec("", library, "", batch_size, features))(feature_set)
+    for name, value in (("feature_set", feature_set), ("library", library)):
+        if not isinstance(value, str):
+            raise TypeError(f"otel_fe.extraction: {name} is {value!r}; use a str")
+    for name, count in (("batch_size", batch_size), ("features", features)):
+        if count is not None and not hasattr(count, "__index__"):
+            raise TypeError(f"otel_fe.extraction: {name} is {count!r}; use an int or None")
     return DeclaredExtraction(Spec(feature_set, library, "", batch_size, features))

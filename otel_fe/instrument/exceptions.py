@@ -28,10 +28,18 @@ def error_type_of(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def message_of(error: BaseException) -> str:
+    """Return an exception's text; a stand-in for it, as `traceback` prints, where its `__str__` raises."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 whatever an application's exception does
+        return f"<unprintable {type(error).__name__} object>"
+
+
 def record_exception(span: Span, error: BaseException, error_type: str, *, with_message: bool) -> None:
     """Add the exception to the span as an event, and set the span's status."""
     if with_message:
-        message = str(error)
+        message = message_of(error)
         stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_MAX_FRAMES))
         attributes = {EXCEPTION_MESSAGE: message}
         description = f"{error_type}: {message}"

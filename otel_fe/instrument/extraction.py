@@ -30,6 +30,7 @@ from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.measured import Measured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.trace import Span
@@ -98,6 +99,15 @@ class Extraction(Measured):
                 self._record_error(error)
         except Exception as fault:
             faults.record("extraction.fail", fault)
+
+    def __copy__(self) -> Extraction:
+        return self  # something that runs has no copy; an object that holds it, as `self.extraction`, can have
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Extraction:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], InertExtraction], tuple[()]]:
+        return _inert, ()  # it does not run where it is unpickled
 
     # --- for wrappers ------------------------------------------------------------------------------------------
 
@@ -240,6 +250,31 @@ class Extraction(Measured):
         span = self._span
         if span is not None and span.is_recording():
             record_exception(span, error, self.error_type, with_message=self._runtime.exception_messages)
+
+
+class InertExtraction:
+    """What a block gets while otel_fe is off: it has all that an extraction offers, and nothing has an effect."""
+
+    span: Final[Span] = INVALID_SPAN
+
+    def cache_hit(self, count: int = 1) -> None:
+        """Do nothing."""
+
+    def cache_miss(self, count: int = 1) -> None:
+        """Do nothing."""
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
+
+    def __reduce__(self) -> str:
+        return "INERT"
+
+
+INERT: Final = InertExtraction()
+
+
+def _inert() -> InertExtraction:
+    return INERT
 
 
 def begin(spec: Spec) -> Extraction | None:

@@ -12,6 +12,7 @@ import inspect
 from types import FrameType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.wrapper_code import placed_at
 from otel_fe.instrument.wrapping import MARK
 
 if TYPE_CHECKING:
@@ -104,8 +105,10 @@ def _owner_of(holder: Any) -> Any:
     if type(holder) is not dict:
         return holder
     for owner in gc.get_referrers(holder):
+        if any(isinstance(vars(kind).get("__dict__"), property) for kind in type(owner).__mro__):
+            continue  # a proxy, such as of a Celery task that is not to be made yet
         try:
-            if owner.__dict__ is holder:
+            if object.__getattribute__(owner, "__dict__") is holder:
                 return owner
         except Exception:  # noqa: BLE001, S112 any object of the application's, which may answer as it likes
             continue
@@ -132,4 +135,5 @@ def _code_for(function: FunctionType, wrapper: Callable[..., Any]) -> CodeType:
     code = kind.__code__
     consts = tuple(wrapper if const == _PLACE else const for const in code.co_consts)
     # As many free variables as the closure has cells: the interpreter insists on it.
-    return code.replace(co_consts=consts, co_freevars=function.__code__.co_freevars)
+    code = code.replace(co_consts=consts, co_freevars=function.__code__.co_freevars)
+    return placed_at(code, function.__code__)

@@ -32,6 +32,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
+from otel_fe.instrument.exceptions import error_type_of, message_of, record_exception
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.processor import PipelineProcessor
 
@@ -207,6 +208,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ids.seed)
 
 
+def _record(span: Span, error: Exception) -> None:
+    try:
+        span.record_exception(error)
+    except Exception:  # noqa: BLE001 the SDK asks the exception for its text, and an application's may raise
+        record_exception(span, error, error_type_of(error), with_message=True)
+
+
 class CurrentSpan:
     """A span that lasts for a block. The SDK's two nested generators do the same at four times the cost."""
 
@@ -239,9 +247,9 @@ class CurrentSpan:
             # As `opentelemetry.trace.use_span`: only `Exception` is an error of the span.
             if isinstance(error, Exception) and span.is_recording():
                 if self._arguments[6]:
-                    span.record_exception(error)
+                    _record(span, error)
                 if self._arguments[7]:
-                    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+                    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {message_of(error)}"))
         finally:
             if self._end_on_exit:
                 span.end()

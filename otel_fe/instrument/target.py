@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.errors import ConfigurationError
+from otel_fe.instrument import celery_tasks
+from otel_fe.instrument.descriptors import NotWrappedError, remade
+from otel_fe.instrument.transparent import is_stand_in, underneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
 _ABSENT: Final = object()
+_IMMUTABLE_TYPE: Final = 1 << 8
+_HEAP_TYPE: Final = 1 << 9
+"""CPython's `Py_TPFLAGS_…`: a class of the first kind, or not of the second, cannot be patched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +35,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.module}:{self.qualname}"
-
-
-class NotWrappedError(Exception):
-    """A target could not be found, or not be replaced; the message says why and what is nearest to it."""
 
 
 def parse_targets(variable: str, value: str) -> list[Target]:
@@ -74,8 +76,15 @@ class Replacement:
     after: object
     """What it holds now."""
 
+    def stands_in(self) -> bool:
+        """Return whether a stand-in of ours is still there, which has no code of its own that a reload could have exchanged."""
+        return is_stand_in(self.after) and vars(self.owner).get(self.name) is self.after
+
     def undo(self) -> None:
         """Put back what was there, unless somebody else has replaced it since: theirs then still calls ours."""
+        if isinstance(self.after, celery_tasks.TaskTarget):
+            self.after.undo()
+            return
         if vars(self.owner).get(self.name) is not self.after:
             return
         if self.before is _ABSENT:
@@ -89,7 +98,8 @@ def replace(
 ) -> Replacement:
     """Replace what a target names by what `make` returns for it.
 
-    Static and class methods stay such; a method that is only inherited is replaced on the class that was named.
+    Static and class methods and properties stay such; a method that is only inherited is replaced on the class that was named.
+    A Celery task stays the very object that its application has registered: what it runs is replaced.
 
     Raises:
         NotWrappedError: It cannot be found, or not be replaced.
@@ -100,7 +110,10 @@ def replace(
     if held is _ABSENT:
         raise NotWrappedError(f"no such name{_nearest(target.qualname, owner)}")
     before = vars(owner).get(name, _ABSENT)
-    after = _made(held, make)
+    if celery_tasks.is_task(held):
+        task = celery_tasks.TaskTarget(held, target.module, target.qualname, make)
+        return Replacement(target, owner, name, before, task)
+    after = remade(held, lambda function: make(_called_through_its_name(function)))
     try:
         setattr(owner, name, after)
     except (AttributeError, TypeError) as error:
@@ -119,23 +132,19 @@ def _owner(target: Target, module: ModuleType) -> Any:
     return owner
 
 
-def _made(held: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> object:
-    if isinstance(held, (staticmethod, classmethod)):
-        inner: Any = held.__func__
-        if not callable(inner):
-            raise NotWrappedError(f"its function is a {type(inner).__name__}")
-        return type(held)(make(inner))
-    if inspect.isclass(held):
-        raise NotWrappedError("it is a class; name one of its methods")
-    if isinstance(held, property):
-        raise NotWrappedError("it is a property; name a method")
-    if not callable(held):
-        raise NotWrappedError(f"it is a {type(held).__name__}, which cannot be called")
-    if not (inspect.isroutine(held) or hasattr(held, "__wrapped__")):
+def _called_through_its_name(function: Any) -> Any:
+    """Return a callable that a stand-in may replace; an instance of a class with `__call__` is better left as it is.
+
+    Raises:
+        NotWrappedError: It is such an instance.
+    """
+    kind = type(underneath(function))
+    replaceable = kind.__flags__ & _HEAP_TYPE and not kind.__flags__ & _IMMUTABLE_TYPE
+    if replaceable and not (inspect.isroutine(function) or hasattr(function, "__wrapped__")):
         raise NotWrappedError(
-            f"it is an instance of {type(held).__qualname__}; name {type(held).__qualname__}.__call__ of its module"
+            f"it is an instance of {kind.__qualname__}; name {kind.__qualname__}.__call__ of its module"
         )
-    return make(held)
+    return function
 
 
 def _nearest(qualname: str, owner: Any, part: str | None = None) -> str:

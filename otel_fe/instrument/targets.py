@@ -21,11 +21,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import faults
+from otel_fe.instrument.descriptors import NotWrappedError
 from otel_fe.instrument.in_place import Redirected, describe, holders_of, redirectable
 from otel_fe.instrument.libraries.subclasses import Subclasses
 from otel_fe.instrument.script import runs_as_script
 from otel_fe.instrument.spec import Spec
-from otel_fe.instrument.target import NotWrappedError, Replacement, Target, parse_targets, replace
+from otel_fe.instrument.target import Replacement, Target, parse_targets, replace
 from otel_fe.instrument.wrapping import is_wrapped, wrap
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class NamedTargets:
         return [target for target in self._targets if str(target) not in settled]
 
     def _replace(self, target: Target, module: ModuleType) -> None:
+        if any(one.target == target and one.stands_in() for one in self._replaced):
+            return  # after autoreload, which has brought the object underneath up to date
         try:
             done = replace(target, module, lambda function: self._make(function, target))
         except NotWrappedError as error:
@@ -216,7 +219,8 @@ def _owner_of(target: Target) -> Any:
 def _defines(owner: Any, name: str, function: object) -> bool:
     """Return whether a module or class holds a function itself: what it inherits belongs to others too."""
     held = vars(owner).get(name)
-    return held is function or getattr(held, "__func__", None) is function
+    # Not by attribute: a proxy, such as of a Celery task, would be evaluated.
+    return held is function or (issubclass(type(held), (staticmethod, classmethod)) and held.__func__ is function)
 
 
 def _overriding(owner: Any, name: str) -> list[type]:

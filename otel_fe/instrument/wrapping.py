@@ -1,10 +1,14 @@
-"""Wrapping a function of any kind so that each call of it is an extraction.
+"""Wrapping a callable of any kind so that each call of it is an extraction.
 
 The wrapper is of the kind it wraps (function, coroutine function, generator, async generator), carries its signature, and
 passes through what it returns and raises. Where otel_fe is off, `begin` returns None and the call goes straight on.
 
 A wrapper looks its function up in its own attributes: IPython's autoreload brings a function up to date by giving it the code and
 the attributes of the new one, and a function in a closure would stay the old one.
+
+A plain function gets a plain function around it: the fastest, and the least that a recursion adds to the stack. Everything
+that has state of its own (`functools.lru_cache`, `joblib.Memory.cache`, `numba.njit`, `functools.partial`, a function with
+attributes) gets a stand-in that has all of it; see `transparent`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.extraction import begin
+from otel_fe.instrument.transparent import is_stand_in, stand_in
+from otel_fe.instrument.wrapper_code import placed_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -27,13 +33,16 @@ MARK: Final = "__otel_fe_wrapped__"
 
 
 def is_wrapped(function: object) -> bool:
-    """Whether a function is a wrapper of ours; one that merely copied another's `__dict__` is not."""
+    """Return whether calls of a callable are extractions already; one that merely copied a wrapper's `__dict__` is not."""
+    if is_stand_in(function):
+        again: Any = function._otel_fe_again  # type: ignore[attr-defined]
+        return isinstance(again, functools.partial) and again.func is wrap
     original = getattr(function, "__dict__", {}).get(MARK)
     return original is not None and getattr(function, "__wrapped__", None) is original
 
 
 def wrap(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
-    """Return a wrapper of the function's own kind, each call of which is an extraction; a wrapped one as it is."""
+    """Return a wrapper of the callable's own kind, each call of which is an extraction; a wrapped one as it is."""
     if is_wrapped(function):
         return function
     if inspect.isasyncgenfunction(function):
@@ -44,8 +53,13 @@ def wrap(function: Callable[..., Any], spec: Spec) -> Callable[..., Any]:
         wrapper = _coroutine(spec)
     else:
         wrapper = _function(spec)
+    if type(function) is not types.FunctionType or vars(function).keys() - {"__wrapped__"}:
+        functools.update_wrapper(wrapper, function, updated=())
+        setattr(wrapper, MARK, function)  # where the wrappers look it up
+        return stand_in(function, wrapper, functools.partial(wrap, spec=spec))
     functools.update_wrapper(wrapper, function)
-    setattr(wrapper, MARK, function)  # where the wrappers look it up
+    setattr(wrapper, MARK, function)
+    wrapper.__code__ = placed_at(wrapper.__code__, function.__code__)
     return wrapper
 
 
@@ -160,8 +174,6 @@ def _steps(generator: Generator[Any, Any, Any], running: Extraction) -> Generato
 def _asynchronous_generator(spec: Spec) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         running = begin(spec)
-        if running is None:
-            generator = own.__otel_fe_wrapped__(*args, **kwargs)
         failure: BaseException | None = None
         step: Callable[[Any], Any]
         value: Any

@@ -32,6 +32,8 @@ PANDAS: Final = {
     "1.5.3": ("pandas==1.5.3", "numpy<1.24"),
     "3.1.1": ("pandas==3.1.1",),
 }
+HOST: Final = ("numba", "celery", "langfuse", "ipython", "cloudpickle", "joblib", "scikit-learn", "redis")
+"""What makes objects of functions, or reads them, or has span processors of its own."""
 NVML: Final = {
     "12.535.77": ("nvidia-ml-py==12.535.77",),
 }

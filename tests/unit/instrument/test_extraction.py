@@ -104,6 +104,29 @@ def test_messages_of_exceptions_are_recorded_only_if_asked_for(asked):
     assert span.events[0].name == "exception"
 
 
+class Unprintable(Exception):
+    """As a proxy of a closed connection."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_exception_without_a_text_is_counted_and_passes_on(asked):
+    """Of an extraction and of a span of the application's own: the very exception reaches the caller."""
+    error = Unprintable()
+    with instrumented(exception_messages=asked) as observed:
+        tracer = observed.traces.get_tracer("t")
+        with pytest.raises(Unprintable) as caught, tracer.start_as_current_span("own"), otel_fe.extraction("x"):
+            raise error
+        assert caught.value is error
+        assert observed.total("feature_extraction.duration") == 1
+        spans = {span.name: span for span in observed.spans}
+    assert spans["feature_extraction x"].attributes["error.type"].endswith("Unprintable")
+    assert spans["own"].status.description == "Unprintable: <unprintable Unprintable object>"
+    assert [event.name for event in spans["own"].events] == ["exception"]
+
+
 def test_context_carries_an_extraction_to_threads(observed):
     """A thread that was given the context works for the extraction; one that was not does not."""
     with otel_fe.extraction("x"):

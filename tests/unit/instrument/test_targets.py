@@ -23,13 +23,12 @@ from otel_fe.instrument.wrapping import is_wrapped
 from tests.observed import instrumented
 
 SOURCE = """
-import functools
+import functools, operator
 
 class Base:
     def inherited(self): return "inherited"
 
 class User(Base):
-    __slots__ = ()
     def extract(self): return "extract"
     @staticmethod
     def static(x): return x
@@ -37,6 +36,12 @@ class User(Base):
     def of(cls): return cls
     @property
     def prop(self): return 1
+    unreadable = property(None, lambda self, value: None)
+    @functools.cached_property
+    def cached_prop(self): return self
+    def _power(self, x, y): return x ** y
+    square = functools.partialmethod(_power, y=2)
+    length = len
     class Inner:
         def deep(self): return "deep"
 
@@ -47,6 +52,7 @@ instance = Callable()
 def embed(text): return text.upper()
 async def stream(text): yield text
 builtin = len
+half = functools.partial(operator.add, 1)
 number = 5
 
 @functools.lru_cache(maxsize=2)
@@ -81,6 +87,7 @@ def applied(value, kind=Targets):
 def test_every_kind_is_wrapped_and_put_back(shop, late):
     """Functions, methods, static, class and inherited ones, nested classes; afterwards the module is what it was."""
     names = ["User.extract", "User.static", "User.of", "User.inherited", "User.Inner.deep", "embed", "builtin"]
+    names += ["User.prop", "User.cached_prop", "User.square", "User.length", "half"]
     value = ",".join(f"shop_x:{name}={name}" for name in names)
     if not late:
         importlib.import_module("shop_x")
@@ -93,6 +100,8 @@ def test_every_kind_is_wrapped_and_put_back(shop, late):
         assert (user.extract(), user.static(1), user.of(), user.inherited()) == ("extract", 1, module.User, "inherited")
         assert (module.User.Inner().deep(), module.embed("a"), module.builtin([1])) == ("deep", "A", 1)
         assert module.Base().inherited() == "inherited"
+        assert (user.prop, user.cached_prop, user.cached_prop, user.square(3)) == (1, user, user, 9)
+        assert (user.length([1]), module.half(2), module.half.func) == (1, 3, module.operator.add)
         assert [span.name for span in observed.extractions()] == [f"feature_extraction {name}" for name in names]
         assert len(targets.wrapped) == len(names)
         targets.uninstrument()
@@ -102,6 +111,8 @@ def test_every_kind_is_wrapped_and_put_back(shop, late):
     assert "inherited" not in vars(module.User)
     assert module.builtin is len
     assert isinstance(vars(module.User)["static"], staticmethod)
+    assert type(vars(module.User)["prop"]) is property
+    assert type(module.half) is module.functools.partial
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,7 @@ def test_every_kind_is_wrapped_and_put_back(shop, late):
         ("shop_x:User.extrct", "the closest is extract"),
         ("shop_x:Usr.extract", "the closest is User"),
         ("shop_x:number", "it is a int, which cannot be called"),
-        ("shop_x:User.prop", "it is a property"),
+        ("shop_x:User.unreadable", "it is a property that cannot be read"),
         ("shop_x:User", "it is a class; name one of its methods"),
         ("shop_x:instance", "name Callable.__call__"),
         ("builtins:str.upper", "cannot be replaced"),
