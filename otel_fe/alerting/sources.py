@@ -77,11 +77,23 @@ def _burning(state: SloState, one: Burning, cooldown_s: float) -> Reading:
         for_s=one.alert.after_ns / _NS,
         cooldown_s=cooldown_s,
     )
-    observed = float(one.rate or 0) if budget else float(one.long.bad)
+    # While it holds, what the long window says; once it does not, what the short one says, which has ended it.
+    deciding = one.long if one.true else one.short
+    observed = float(state.slo.burn_rate(deciding) or 0) if budget else float(deciding.bad)
     # The engine's condition has its own guard against chance; over is what its short window says.
     over = not one.true and not one.short.exceed(one.alert.share)
+    # A short window without events says nothing: a service that died has not recovered.
+    known = one.true or bool(one.short.total)
     windows = "/".join(show_span(window) for window in one.alert.windows)
     group = Group(state.group.service, state.group.feature_set)
     return Reading(
-        rule, observed, one.true, over, one.long.total, group, f"{one.alert.name} {windows}", words=one.describe()
+        rule,
+        observed,
+        one.true,
+        over,
+        one.long.total,
+        group,
+        f"{one.alert.name} {windows}",
+        words=one.describe(),
+        known=known,
     )

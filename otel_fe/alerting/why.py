@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.alerting.alert import AlertType
-from otel_fe.pipeline.causes import rank
+from otel_fe.alerting.sources import subject_of
+from otel_fe.pipeline.causes import in_words, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from otel_fe.model.histogram import Exemplar
     from otel_fe.pipeline.series import Dimensions
 
+_OBJECTIVES: Final = {
+    subject_of("latency"): AlertType.LATENCY_THRESHOLD,
+    subject_of("error_rate"): AlertType.ERROR_RATE_SPIKE,
+    subject_of("cache_hit_rate"): AlertType.CACHE_DEGRADATION,
+}
 _LOOK_BACK_S: Final = 600.0
 _MOST: Final = 3
 _FEWEST: Final = 3
@@ -30,22 +36,21 @@ class Likely(NamedTuple):
 
 def likely_cause(reading: Reading, source: LiveSource) -> Likely:
     """Return what most likely causes an alert: of errors their most frequent type, else what costs slow extractions most."""
-    if reading.rule.type is AlertType.ERROR_RATE_SPIKE:
+    if _about(reading) is AlertType.ERROR_RATE_SPIKE:
         return _error(reading, source)
     if not reading.group.feature_set and not reading.samples:
         return Likely()  # about the machine
     slow, hits = source.view.slow(reading.group, _LOOK_BACK_S)
     if len(slow) < _FEWEST:
         return Likely()
-    if reading.rule.type is AlertType.CACHE_DEGRADATION:
+    if _about(reading) is AlertType.CACHE_DEGRADATION:
         missed = sum(one.missed for one in slow)
         return (
             Likely(CAUSE_CACHE_MISS, f"{missed} of {len(slow)} recent slow extractions missed") if missed else Likely()
         )
     causes = rank(slow, hits=hits)
-    # Not what takes most time but what would help most: a look-up that misses is short, and what follows from it is not.
-    first = min(causes.ranked, key=lambda one: one.quantile_without_ns)
-    detail = f"{first.cause} takes {first.share:.0%} of the time of {len(slow)} recent slow extractions"
+    first = causes.ranked[0]
+    detail = in_words(first, len(slow))
     if first.cause != CAUSE_UNEXPLAINED:
         without = first.quantile_without_ns / 1e6
         detail += f"; their p95 is {causes.quantile_ns / 1e6:.4g} ms and would be {without:.4g} ms without it"
@@ -67,8 +72,13 @@ def exemplars_of(reading: Reading, source: LiveSource) -> tuple[str, ...]:
     return tuple(traces)[:_MOST]
 
 
+def _about(reading: Reading) -> AlertType:
+    """Return what an alert is about; a burning budget is about what its objective is."""
+    return _OBJECTIVES.get(reading.rule.subject, reading.rule.type)
+
+
 def _fits(reading: Reading, dimensions: Dimensions, exemplar: Exemplar) -> bool:
-    kind = reading.rule.type
+    kind = _about(reading)
     if kind is AlertType.ERROR_RATE_SPIKE:
         return bool(dimensions.error_type)
     if kind is AlertType.CACHE_DEGRADATION:

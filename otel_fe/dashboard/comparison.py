@@ -47,7 +47,7 @@ class CauseCompared:
     rest_ns: float
     difference_ns: float
     share_of_difference: float
-    """0..1 of what the selection takes longer; 0 where this cause takes less of it."""
+    """0..1 of `Compared.longer_ns`; 0 where this cause takes less of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ class Compared:
     """None where there is no rest: then there is nothing to compare with."""
     causes: tuple[CauseCompared, ...]
     """The one that explains most of the difference first."""
+    longer_ns: float
+    """What the causes add that take more of the selection, all together."""
+    shorter_ns: float
+    """What those take less that take less of it: `longer_ns - shorter_ns` is the difference of the means."""
 
     @property
     def main(self) -> CauseCompared | None:
@@ -90,6 +94,7 @@ def compare(selected: Totals, everything: Totals) -> Compared:
         rest = (everything.split_ns.get(cause, 0.0) - selected.split_ns.get(cause, 0.0)) / other if other else 0.0
         causes.append((cause, mine, max(0.0, rest)))
     longer = sum(max(0.0, mine - rest) for _, mine, rest in causes)
+    shorter = sum(max(0.0, rest - mine) for _, mine, rest in causes)
     rows = [
         CauseCompared(cause, NAMES[cause], mine, rest, mine - rest, max(0.0, mine - rest) / longer if longer else 0.0)
         for cause, mine, rest in causes
@@ -102,6 +107,8 @@ def compare(selected: Totals, everything: Totals) -> Compared:
         selected.duration_ns / weight if weight else 0.0,
         max(0.0, everything.duration_ns - selected.duration_ns) / other if other else None,
         tuple(sorted(rows, key=lambda row: -row.difference_ns)),
+        longer,
+        shorter,
     )
 
 

@@ -66,7 +66,9 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "selected": selected,
         "compared": compare(selected, everything) if selects else None,
         "attributes": _attributes(stored, background, drilled, everything),
-        "what_if": rank(drilled.explained) if selected.extractions else None,
+        "what_if": rank(drilled.explained, hits=[one for one in drilled.explained if one.hit])
+        if selected.extractions
+        else None,
     }
 
 

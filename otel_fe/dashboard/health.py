@@ -1,14 +1,15 @@
-"""The health score: its parts, what each weighs, and how it was reached, so that nobody has to believe a number."""
+"""The one definition of healthy: a score of the four requirements with its parts, which no alert that fires may contradict."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.pipeline.slo import REQUIREMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 WEIGHTS: Final = {"latency": 40, "error_rate": 30, "cache_hit_rate": 20, "memory": 10}
 """In per cent, by requirement."""
@@ -20,6 +21,8 @@ TITLES: Final = {
 }
 _GOOD: Final = 90
 _FAIR: Final = 70
+_HIGHEST: Final = {"page": _FAIR - 1, "ticket": _GOOD - 1}
+"""The most points while an alert of a severity fires: a page is unhealthy, a ticket degraded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,18 @@ class Health:
     status: str
     """`healthy`, `degraded`, `unhealthy` or `no data`."""
     parts: tuple[HealthPart, ...]
+    firing: Mapping[str, int] = field(default_factory=dict)
+    """Alerts that fire and are not silenced, by severity."""
+    held_by: str = ""
+    """The severity whose alerts hold the score below what its parts make of it; empty where none does."""
 
 
-def health(counts: Mapping[str, tuple[int, int]]) -> Health:
+def health(counts: Mapping[str, tuple[int, int]], firing: Iterable[str] = ()) -> Health:
     """Return the score of a window.
 
     Args:
         counts: By requirement, how many events were good, and how many there were.
+        firing: Severities of the alerts that fire now and are not silenced; none for a window that lies in the past.
     """
     known = sum(WEIGHTS[slo.name] for slo in REQUIREMENTS if counts.get(slo.name, (0, 0))[1])
     parts = []
@@ -68,11 +76,13 @@ def health(counts: Mapping[str, tuple[int, int]]) -> Health:
         points = 100.0 if met else 0.0 if not bad else 100 * min(1.0, allowed / bad)
         weight = WEIGHTS[slo.name] / known if known and total else 0.0
         parts.append(HealthPart(slo.name, TITLES[slo.name], weight, points, good, total, met, allowed, bad))
+    fires = dict(Counter(firing))
     if not known:
-        return Health(None, "no data", tuple(parts))
-    score = sum(part.weight * part.points for part in parts)
-    status = "healthy" if score >= _GOOD else "degraded" if score >= _FAIR else "unhealthy"
+        return Health(None, "no data", tuple(parts), fires)
+    of_parts = sum(part.weight * part.points for part in parts)
     # A broken requirement is never called healthy, whatever it weighs.
-    if status == "healthy" and any(part.met is False for part in parts):
-        status = "degraded"
-    return Health(score, status, tuple(parts))
+    if any(part.met is False for part in parts):
+        of_parts = min(of_parts, _HIGHEST["ticket"])
+    score, held_by = min([(of_parts, ""), *((float(_HIGHEST.get(one, _GOOD - 1)), one) for one in fires)])
+    status = "healthy" if score >= _GOOD else "degraded" if score >= _FAIR else "unhealthy"
+    return Health(score, status, tuple(parts), fires, held_by)

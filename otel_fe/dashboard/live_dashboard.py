@@ -60,7 +60,7 @@ class FeatureExtractionDashboard:
             summary.time_unix_s,
             self._collector.get_real_time_metrics(),
             self._collector.get_performance_trends(),
-            health(counts),
+            health(counts, (one.severity.value for one in alerts.active if not one.silenced)),
             alerts,
             ResourceOverview(self._collector.get_system_resources(), connections, _advice(alerts, connections)),
         )

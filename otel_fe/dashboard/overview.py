@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
-from otel_fe.alerting.advice import first_action
-from otel_fe.alerting.alert import AlertType
+from otel_fe.dashboard.advice import causes_of, recommendations
 from otel_fe.dashboard.alert_list import alerts_of
-from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
-from otel_fe.pipeline.causes import Cause, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
-from otel_fe.store import Selection
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.distribution import Distribution
 
@@ -23,11 +19,8 @@ if TYPE_CHECKING:
 
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
-    from otel_fe.pipeline.causes import Causes
-    from otel_fe.store.trace_totals import Totals
 
 _LIMIT_S: Final = LATENCY_LIMIT_NS / 1e9
-_SAMPLE: Final = 2_000
 _Counted = tuple[dict[str, tuple[int, int]], Distribution]
 """Good events and all by requirement, and durations."""
 
@@ -107,15 +100,19 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     seconds = {name: _seconds(stored, window, name) for name, _ in by_group}
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
     causes = causes_of(stored, window, service, feature_set)
+    alerts = alerts_of(stored, service, feature_set)
+    # What fires now says nothing of a window that lies in the past.
+    firing = (one.severity for one in alerts if address.relative and one.silence is None)
+    score = health(counts, firing)
     return {
         "window": window,
         "figures": _figures(counts, spread, _seconds(stored, window, service)),
         "before": before,
-        "health": health(counts),
+        "health": score,
         "over_time": over_time(stored, window, service, feature_set),
-        "alerts": alerts_of(stored, service, feature_set),
+        "alerts": alerts,
         "causes": causes,
-        "recommendations": recommendations(causes),
+        "recommendations": recommendations(stored, window, (service, feature_set), score, causes),
         "groups": groups_of(by_group, seconds),
     }
 
@@ -158,43 +155,3 @@ def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: Mapping[str
     ]
     found.sort(key=lambda one: (-one["figures"].slow, one["service"], one["feature_set"]))
     return found
-
-
-def causes_of(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> Causes:
-    """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
-    everything = Selection(*window, service, feature_set)
-    slow = stored.reader.totals.totals(replace(everything, min_duration_ns=LATENCY_LIMIT_NS))
-    causes = rank(stored.reader.totals.explained(everything, limit=_SAMPLE))
-    return _of_slow(slow, causes) if slow.extractions else causes
-
-
-def _of_slow(slow: Totals, everything: Causes) -> Causes:
-    """Return the causes of the slow ones, each with the percentile that all would have without it."""
-    without = {cause.cause: cause.quantile_without_ns for cause in everything.ranked}
-    ranked = [
-        Cause(
-            cause,
-            time_ns,
-            time_ns / slow.duration_ns if slow.duration_ns else 0.0,
-            without.get(cause, everything.quantile_ns),
-        )
-        for cause, time_ns in slow.split_ns.items()
-        if time_ns
-    ]
-    return replace(everything, ranked=tuple(sorted(ranked, key=lambda one: -one.time_ns)))
-
-
-def recommendations(causes: Causes) -> list[dict[str, Any]]:
-    """Return what to do about the causes that cost most, the most expensive first."""
-    return [
-        {
-            "cause": one.cause,
-            "name": NAMES[one.cause],
-            "share": one.share,
-            "p95_ns": causes.quantile_ns,
-            "p95_without_ns": one.quantile_without_ns,
-            "action": first_action(AlertType.LATENCY_THRESHOLD, one.cause),
-        }
-        for one in causes.ranked[:3]
-        if one.share >= 0.05  # noqa: PLR2004 less is noise
-    ]

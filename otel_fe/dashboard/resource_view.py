@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
-from otel_fe.dashboard.overview import causes_of, recommendations
+from otel_fe.dashboard.advice import causes_of, slow_advice
 from otel_fe.dashboard.series_over_time import step_of
 from otel_fe.dashboard.what_if import what_if
 from otel_fe.store.series_keys import Which
@@ -42,7 +42,7 @@ def resource_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "lookups": _lookups(stored, window, service, feature_set),
         "pools": _pools(stored, window, service),
         "causes": causes,
-        "recommendations": recommendations(causes),
+        "recommendations": slow_advice(causes),
         "what_if": what_if(stored, address, window),
     }
 

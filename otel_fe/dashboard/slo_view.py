@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard import quantity
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.slo_engine import SloState
 
 _POINTS: Final = 48
+_HITS: Final = 500
+"""Kept extractions that hit, to compare those that missed with."""
 _SPENT_BY: Final = {
     "latency": {"low": f"{LATENCY_LIMIT_NS / 1e6:.6f}"},
     "error_rate": {"error": "yes"},
@@ -144,7 +147,7 @@ def _causes(stored: Stored, state: SloState) -> list[dict[str, Any]]:
     """Return where the time of the kept traces that spent the budget went."""
     bad = _BAD[state.slo.name]
     begin = state.slo.window.begin_ns(state.time_ns)
-    group = stored.reader.totals.explained(
-        Selection(begin, state.time_ns + 1, state.group.service, state.group.feature_set, **bad), limit=2_000
-    )
-    return [{"name": NAMES[one.cause], "share": one.share, "cause": one.cause} for one in rank(group).ranked]
+    whole = Selection(begin, state.time_ns + 1, state.group.service, state.group.feature_set)
+    group = stored.reader.totals.explained(replace(whole, **bad), limit=2_000)
+    hits = stored.reader.totals.explained(replace(whole, cache_hit=True), limit=_HITS)
+    return [{"name": NAMES[one.cause], "share": one.share, "cause": one.cause} for one in rank(group, hits=hits).ranked]

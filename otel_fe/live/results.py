@@ -105,9 +105,11 @@ class Trend(ReadsAsDictionary):
     direction: str
     """`improving`, `worsening`, `steady`, or `unknown` where there is too little to tell. Of throughput, more is better."""
     change_ratio: float
-    """Over the whole time, by the median slope, of the median: 0.1 is a tenth more."""
+    """Over the whole time, of the median (of the mean where that is 0): 0.1 is a tenth more."""
     confidence: float
     """0..1, that it moves at all (Mann-Kendall)."""
+    change: float = 0.0
+    """The same in the figure's own unit: of a rate, 0.05 is five percentage points more."""
 
 
 @dataclass(frozen=True, eq=False)

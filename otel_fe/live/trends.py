@@ -25,7 +25,9 @@ _FEWEST: Final = 6
 """With fewer points even a perfect order may be chance."""
 _SURE: Final = 0.95
 _WORTH: Final = 0.05
-"""A smaller change is none, however sure."""
+"""Of the middle value; a smaller change is none, however sure."""
+_WORTH_OF_RATIOS: Final = {"error_rate": 0.002, "cache_hit_rate": 0.02}
+"""Likewise of figures that are ratios 0..1 and may well be 0: in the ratio itself, a fifth of what the requirement allows."""
 
 
 def trends_of(
@@ -70,16 +72,29 @@ def _point(together: Sequence[Slice], unix_shift_ns: int, started_ns: int | None
 def trend_of(values: Sequence[float], name: str) -> Trend:
     """Return where a figure goes: its steps in order, oldest first; `unknown` where there are too few."""
     if len(values) < _FEWEST:
-        return Trend("unknown", 0.0, 0.0)
-    slopes = [(b - a) / (j - i) for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)]
-    middle = statistics.median(values)
-    # Theil 1950 and Sen 1968: the median of all slopes.
-    change = statistics.median(slopes) * (len(values) - 1) / middle if middle else 0.0
+        return Trend("unknown", 0.0, 0.0, 0.0)
+    change = _change(values)
+    middle = statistics.median(values) or statistics.fmean(values)
+    relative = change / middle if middle else 0.0
     confidence = _confidence(values)
-    if confidence < _SURE or abs(change) < _WORTH:
-        return Trend("steady", change, confidence)
+    worth = abs(change) >= _WORTH_OF_RATIOS[name] if name in _WORTH_OF_RATIOS else abs(relative) >= _WORTH
+    if confidence < _SURE or not worth:
+        return Trend("steady", relative, confidence, change)
     better = (change < 0) == _LOWER_IS_BETTER[name]
-    return Trend("improving" if better else "worsening", change, confidence)
+    return Trend("improving" if better else "worsening", relative, confidence, change)
+
+
+def _change(values: Sequence[float]) -> float:
+    """Return by how much values have moved from the first to the last: the median slope, or the thirds where that is 0.
+
+    The median of all slopes (Theil 1950, Sen 1968) is not moved by outliers, and is 0 where most values are the same: what jumps
+    once, as errors do, is seen in the mean of the last third against that of the first.
+    """
+    slopes = [(b - a) / (j - i) for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)]
+    third = max(1, len(values) // 3)
+    by_thirds = statistics.fmean(values[-third:]) - statistics.fmean(values[:third])
+    by_slope = statistics.median(slopes) * (len(values) - 1)
+    return by_slope or by_thirds
 
 
 def _confidence(values: Sequence[float]) -> float:

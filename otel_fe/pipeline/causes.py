@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.pipeline.attribution import CAUSES
-from otel_fe.semconv import CAUSE_CACHE_MISS
+from otel_fe.semconv import (
+    CAUSE_CACHE_MISS,
+    CAUSE_CPU,
+    CAUSE_DOWNSTREAM,
+    CAUSE_GPU,
+    CAUSE_NATIVE_THREADS,
+    CAUSE_SUBPROCESS,
+    CAUSE_UNEXPLAINED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_COMPUTED: Final = frozenset(
+    {
+        CAUSE_CACHE_MISS,
+        CAUSE_CPU,
+        CAUSE_GPU,
+        CAUSE_DOWNSTREAM,
+        CAUSE_SUBPROCESS,
+        CAUSE_NATIVE_THREADS,
+        CAUSE_UNEXPLAINED,
+    }
+)
+"""What an extraction does because it missed; the other causes are waits."""
+_MORE: Final = 0.01
+"""Of the time; a smaller difference is not worth a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +46,8 @@ class Explained:
     """How many it stands for."""
     missed: bool = False
     """Whether one of its look-ups missed, so that it had to compute what it did not find."""
+    hit: bool = False
+    """Whether it looked up, and every look-up hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +61,9 @@ class Cause:
     """0..1 of the group's time."""
     quantile_without_ns: int
     """The group's percentile if it had not been for this cause."""
+    cost_share: float
+    """0..1 of the group's time that would not have passed without it; causes are ranked by this. More than `share` for misses,
+    which also cost what they made the extraction compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +78,11 @@ class Causes:
 
 
 def rank(group: Sequence[Explained], *, share: float = 0.95, hits: Sequence[Explained] = ()) -> Causes:
-    """Return the causes of a group in order of what they cost.
+    """Return the causes of a group in order of what they cost. Alerts, pages and files all rank by this.
 
     Without a cause, each extraction would have taken that much less. For cache misses that is only the look-up: what the miss
     made the extraction compute stands under other causes. Where extractions of the same kind are known that hit, each that
-    missed is taken to last as long as they do, at the same rank, if that is less.
+    missed is taken to last as long as they do, at the same rank, and as long as it waited, if that is less.
 
     Args:
         group: Extractions of one kind.
@@ -71,9 +99,20 @@ def rank(group: Sequence[Explained], *, share: float = 0.95, hits: Sequence[Expl
             without = [item.duration_ns - item.split.get(cause, 0) for item in group]
             if cause == CAUSE_CACHE_MISS and hits:
                 without = _as_hits(group, without, hits)
-            ranked.append(Cause(cause, time_ns, time_ns / total, weighted_quantile(without, weights, share)))
-    ranked.sort(key=lambda cause: -cause.time_ns)
+            left = sum(ns * weight for ns, weight in zip(without, weights, strict=True))
+            quantile_ns = weighted_quantile(without, weights, share)
+            ranked.append(Cause(cause, time_ns, time_ns / total, quantile_ns, (total - left) / total))
+    # Of equal ones the one that comes first in `CAUSES`, which is the more specific.
+    ranked.sort(key=lambda cause: -cause.cost_share)
     return Causes(weighted_quantile(durations, weights, share), sum(weights), tuple(ranked))
+
+
+def in_words(cause: Cause, count: int) -> str:
+    """Say what a cause costs: the words of an alert."""
+    words = f"{cause.cause} takes {cause.share:.0%} of the time of {count} recent slow extractions"
+    if cause.cost_share > cause.share + _MORE:
+        words += f", and {cause.cost_share:.0%} with what it makes them compute"
+    return words
 
 
 def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: float) -> int:
@@ -92,11 +131,17 @@ def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: fl
 
 
 def _as_hits(group: Sequence[Explained], without: Sequence[int], hits: Sequence[Explained]) -> list[int]:
-    """Return the durations without cache misses: those that missed last as long as hits of the same rank."""
+    """Return the durations without cache misses: those that missed last as long as hits of the same rank, and their waits.
+
+    A miss is to blame for what it makes an extraction compute and fetch, but not for the pool that is too small for it, or the
+    lock that is held: those are causes of their own.
+    """
     missed = sorted(range(len(group)), key=lambda i: (not group[i].missed, group[i].duration_ns))
     count = sum(item.missed for item in group)
     found = list(without)
     durations, weights = [hit.duration_ns for hit in hits], [hit.weight for hit in hits]
     for rank_, index in enumerate(missed[:count]):
-        found[index] = min(found[index], weighted_quantile(durations, weights, (rank_ + 0.5) / count))
+        as_hit = weighted_quantile(durations, weights, (rank_ + 0.5) / count)
+        waits = sum(ns for cause, ns in group[index].split.items() if cause not in _COMPUTED)
+        found[index] = min(found[index], as_hit + waits)
     return found

@@ -173,7 +173,7 @@ def explained_in(connection: sqlite3.Connection, selection: Selection, limit: in
 
 def explained_of(duration_ns: int, weight: float, cache_hit: int | None, split: Sequence[Any]) -> Explained:
     """Return an extraction as `pipeline.causes.rank` takes it, by what stands in its row."""
-    return Explained(duration_ns, split_by_cause(split), weight, cache_hit == 0)
+    return Explained(duration_ns, split_by_cause(split), weight, cache_hit == 0, cache_hit == 1)
 
 
 def _add_cells(

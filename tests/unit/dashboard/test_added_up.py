@@ -8,10 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from otel_fe import semconv
+from otel_fe.dashboard.advice import causes_of
 from otel_fe.dashboard.command import opened
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.heat_drawing import column_ns
-from otel_fe.dashboard.overview import causes_of, figures_of, overview
+from otel_fe.dashboard.overview import figures_of, overview
 from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.dashboard.templating import environment
 from otel_fe.dashboard.view_address import ViewAddress
@@ -67,7 +68,7 @@ def test_what_slow_extractions_spent_their_time_on_is_of_all_of_them(stored):
     slow = stored.reader.totals.totals(Selection(*WINDOW, min_duration_ns=100_000_000))
     assert {one.cause: one.time_ns for one in causes.ranked} == {c: t for c, t in slow.split_ns.items() if t}
     assert sum(one.share for one in causes.ranked) == pytest.approx(1)
-    assert [one.time_ns for one in causes.ranked] == sorted((one.time_ns for one in causes.ranked), reverse=True)
+    assert [one.cost_share for one in causes.ranked] == sorted((one.cost_share for one in causes.ranked), reverse=True)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 89, 90, 91, 7 * 24, 30 * 24, 400 * 24])

@@ -9,6 +9,9 @@ import pytest
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.view_address import ViewAddress
+from otel_fe.model.edges import EDGES
+from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
+from otel_fe.semconv import DURATION
 from tests.unit.dashboard.conftest import NOW
 from tests.unit.dashboard.seeded import kept
 
@@ -106,5 +109,63 @@ def test_its_status_follows(counts, status):
 
 def test_a_broken_requirement_is_never_healthy():
     found = health(dict.fromkeys(WEIGHTS, (10_000, 10_000)) | {"error_rate": (9_899, 10_000)})
-    assert found.score > 90
+    assert found.score == 89
     assert found.status == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("firing", "score", "status"),
+    [((), 100, "healthy"), (("ticket",), 89, "degraded"), (("page", "page", *["ticket"] * 4), 69, "unhealthy")],
+)
+def test_what_fires_is_not_healthy(firing, score, status):
+    """Every requirement is met over the window, and the last minutes burn the budget: two pages and four tickets are no 100."""
+    found = health(dict.fromkeys(WEIGHTS, (10_000, 10_000)), firing)
+    assert (found.score, found.status) == (score, status)
+    assert sum(found.firing.values()) == len(firing)
+
+
+def test_the_page_s_score_agrees_with_its_alerts(stored):
+    """The budget burns now; a window of the past is judged by what was counted in it."""
+    now = overview(stored, ViewAddress(range="1h", feature_set="user_profile"))
+    severities = {one.severity for one in now["alerts"]}
+    assert severities
+    assert now["health"].score <= (69 if "page" in severities else 89)
+    assert now["health"].status != "healthy"
+    since, until = (NOW - 55 * 60 * 10**9) // 10**6, (NOW - 40 * 60 * 10**9) // 10**6
+    past = overview(stored, ViewAddress(since=f"{since}", until=f"{until}", feature_set="user_profile"))
+    assert past["health"].firing == {}
+
+
+def test_errors_without_anything_slow_are_advised_on_as_errors(own):
+    """40 % of 1000 fail within 50 ms: the advice names the error, and no cause of slowness."""
+    bed, asked = own
+    labels = {"feature_extraction.feature_set": "user"}
+    begin, end = NOW - 120 * 10**9, NOW - 60 * 10**9
+    edges = tuple(float(edge) for edge in EDGES[DURATION])
+    counts = tuple(1 if edge == 0.05 else 0 for edge in edges) + (0,)
+
+    def durations(count, **more):
+        value = Buckets(count, 0.05 * count, edges, tuple(count * one for one in counts), 0.05, 0.05)
+        return Point(labels | {name.replace("__", "."): told for name, told in more.items()}, begin, end, value)
+
+    events = [
+        Point(labels | {"slo": slo, "good": good}, begin, end, count)
+        for slo, pairs in {"latency": ((True, 1000),), "error_rate": ((True, 600), (False, 400))}.items()
+        for good, count in pairs
+    ]
+    metrics = (
+        Metric(
+            DURATION,
+            "s",
+            True,
+            (durations(600), durations(300, error__type="KeyError"), durations(100, error__type="OSError")),
+        ),
+        Metric("feature_extraction.slo.events", "{extraction}", True, tuple(events)),
+    )
+    bed.points(ResourceMetrics({"service.name": "shop"}, "otel_fe", metrics))
+    bed.write("trace", kept(0x200, NOW - 90 * 10**9, 50_000_000))
+    found = overview(asked.site._stored, ViewAddress(range="15m"))
+    assert [one["cause"] for one in found["recommendations"]] == ["errors"]
+    page = asked.text("/?range=15m")
+    assert "40 % of extractions fail, 75% of them KeyError" in page
+    assert "of the time of slow extractions" not in page

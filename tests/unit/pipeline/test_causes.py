@@ -11,7 +11,7 @@ from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import CLIENT, INTERNAL, Span
 from otel_fe.pipeline.attribution import CAUSES, attribute
-from otel_fe.pipeline.causes import Explained, rank, weighted_quantile
+from otel_fe.pipeline.causes import Explained, in_words, rank, weighted_quantile
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.received import ReceivedTrace
@@ -148,6 +148,33 @@ def test_a_miss_costs_what_it_made_the_extraction_compute():
     alone, beside = rank(missed, share=1.0), rank(missed, share=1.0, hits=hits)
     assert next(c.quantile_without_ns for c in alone.ranked if c.cause == "cache_miss") == 199 * MS
     assert next(c.quantile_without_ns for c in beside.ranked if c.cause == "cache_miss") == 10 * MS
+
+
+def test_a_miss_that_costs_little_is_no_first_cause():
+    """2 % of the time are look-ups that missed, 81 % calls of other services that hits make, too: the calls come first."""
+    slow = [
+        Explained(200 * MS, {"cache_miss": 4 * MS, "downstream": 162 * MS, "cpu": 34 * MS}, missed=True)
+        for _ in range(20)
+    ]
+    hits = [Explained(190 * MS, {"downstream": 160 * MS}, hit=True) for _ in range(20)]
+    for causes in (rank(slow), rank(slow, hits=hits)):
+        assert [one.cause for one in causes.ranked] == ["downstream", "cpu", "cache_miss"]
+
+
+def test_a_miss_that_makes_all_the_difference_is_the_first_cause():
+    """Beside fast hits it costs what it made the extraction compute, and says so."""
+    slow = [Explained(150 * MS, {"cache_miss": 1 * MS, "cpu": 90 * MS}, missed=True) for _ in range(20)]
+    hits = [Explained(2 * MS, {}, hit=True) for _ in range(20)]
+    first = rank(slow, hits=hits).ranked[0]
+    assert (first.cause, round(first.cost_share, 3)) == ("cache_miss", round(148 / 150, 3))
+    assert "99% with what it makes them compute" in in_words(first, 20)
+
+
+def test_a_pool_that_is_too_small_for_misses_is_the_cause_and_not_the_misses():
+    """Only those that miss ask the pool: hits are fast, and it is the wait that makes misses slow all the same."""
+    slow = [Explained(150 * MS, {"cache_miss": 2 * MS, "pool_wait": 110 * MS, "downstream": 38 * MS}, missed=True)] * 20
+    hits = [Explained(2 * MS, {}, hit=True) for _ in range(20)]
+    assert [one.cause for one in rank(slow, hits=hits).ranked] == ["pool_wait", "cache_miss", "downstream"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 4)), max_size=20), st.floats(0.01, 1.0))

@@ -1,0 +1,146 @@
+"""What to do about a window: what breaks a requirement first, then what makes extractions slow, by the one ranking of causes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.alerting.advice import first_action
+from otel_fe.alerting.alert import AlertType
+from otel_fe.dashboard.comparison import NAMES
+from otel_fe.forecast.prediction import predict
+from otel_fe.pipeline.causes import Cause, Causes, rank
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.store import Selection
+from otel_fe.store.series_keys import Which
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.health import Health
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.forecast.prediction import Prediction
+    from otel_fe.store.trace_totals import Totals
+
+_SAMPLE: Final = 2_000
+_WORTH: Final = 0.05
+"""Of the time; less is noise."""
+_MOST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCauses:
+    """Where the time of a window's kept extractions went."""
+
+    ranked: tuple[Cause, ...]
+    """What costs slow extractions most first; of all, where none is slow."""
+    quantile_ns: int
+    """p95 of all kept extractions, by weight: an estimate."""
+    of_slow: bool
+    """Whether shares are of the time of slow extractions; else of all kept ones."""
+    estimate: Prediction | None
+    """The same percentile with its 95 % interval; None without any."""
+    sample: int
+    """Kept extractions that percentiles are estimated from."""
+
+
+def causes_of(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> WindowCauses:
+    """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
+    everything = Selection(*window, service, feature_set)
+    slow = stored.reader.totals.totals(replace(everything, min_duration_ns=LATENCY_LIMIT_NS))
+    sample = stored.reader.totals.explained(everything, limit=_SAMPLE)
+    hits = [one for one in sample if one.hit]
+    of_all = rank(sample, hits=hits)
+    ranked = tuple(of_all.ranked)
+    if slow.extractions:
+        of_slow = rank([one for one in sample if one.duration_ns >= LATENCY_LIMIT_NS], hits=hits)
+        ranked = _of_slow(slow, of_slow, of_all)
+    durations = [one.duration_ns for one in sample]
+    estimate = predict(durations, [one.weight for one in sample], LATENCY_LIMIT_NS) if sample else None
+    return WindowCauses(ranked, of_all.quantile_ns, bool(slow.extractions), estimate, len(sample))
+
+
+def _of_slow(slow: Totals, sampled: Causes, of_all: Causes) -> tuple[Cause, ...]:
+    """Return the causes of all slow ones, each with the percentile that all would have without it.
+
+    Times are of all of them, by weight; what misses made them compute is known of a sample.
+    """
+    without = {one.cause: one.quantile_without_ns for one in of_all.ranked}
+    beyond = {one.cause: one.cost_share - one.share for one in sampled.ranked}
+    ranked = []
+    for cause, time_ns in slow.split_ns.items():
+        if time_ns:
+            share = time_ns / slow.duration_ns if slow.duration_ns else 0.0
+            cost = min(1.0, share + beyond.get(cause, 0.0))
+            ranked.append(Cause(cause, time_ns, share, without.get(cause, of_all.quantile_ns), cost))
+    return tuple(sorted(ranked, key=lambda one: -one.cost_share))
+
+
+def recommendations(
+    stored: Stored,
+    window: tuple[int, int],
+    group: tuple[str | None, str | None],
+    health: Health,
+    causes: WindowCauses,
+) -> list[dict[str, Any]]:
+    """Return what to do, the requirement of the highest weight first, and what breaks none last.
+
+    Errors and misses are advised on where their requirement is broken, causes of slowness where an extraction is slow.
+    """
+    broken = {part.name: part for part in health.parts if part.met is False}
+    slow = slow_advice(causes) if causes.of_slow else []
+    found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
+    if "error_rate" in broken:
+        kind, share = _most_frequent_error(stored, window, *group)
+        words = f", {share:.0%} of them {kind}" if kind else ""
+        found.append(_about("errors", "Errors", f"of extractions fail{words}", broken["error_rate"].bad_ratio))
+    if "cache_hit_rate" in broken:
+        found.append(
+            _about("cache_hits", "Cache", "of extractions that look up miss", broken["cache_hit_rate"].bad_ratio)
+        )
+    return found if "latency" in broken else found + slow
+
+
+def slow_advice(causes: WindowCauses) -> list[dict[str, Any]]:
+    """Return what to do about the causes that cost most."""
+    whose = "slow" if causes.of_slow else "all kept"
+    return [
+        {
+            "cause": one.cause,
+            "name": NAMES[one.cause],
+            "share": one.share,
+            "words": f"of the time of {whose} extractions"
+            + (f", {one.cost_share:.0%} with what it makes them compute" if one.cost_share > one.share + 0.01 else ""),
+            "p95_ns": causes.quantile_ns,
+            "p95_without_ns": one.quantile_without_ns,
+            "action": first_action(AlertType.LATENCY_THRESHOLD, one.cause),
+        }
+        for one in causes.ranked[:_MOST]
+        if one.cost_share >= _WORTH
+    ]
+
+
+def _about(what: str, name: str, words: str, share: float | None) -> dict[str, Any]:
+    kind = AlertType.ERROR_RATE_SPIKE if what == "errors" else AlertType.CACHE_DEGRADATION
+    return {
+        "cause": what,
+        "name": name,
+        "share": share,
+        "words": words,
+        "p95_ns": None,
+        "p95_without_ns": None,
+        "action": first_action(kind, ""),
+    }
+
+
+def _most_frequent_error(
+    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> tuple[str, float]:
+    """Return the error type that most failed extractions have, by exact counts, and its share of them."""
+    labels = None if feature_set is None else {semconv.FEATURE_SET: feature_set}
+    which = Which(semconv.DURATION, service, labels)
+    found = stored.reader.series.histograms(which, *window, lambda key: str(key.labels.get(semconv.ERROR_TYPE, "")))
+    counts = {kind: spread.count for kind, spread in found.items() if kind and spread.count}
+    if not counts:
+        return "", 0.0
+    kind = max(counts, key=counts.__getitem__)
+    return kind, counts[kind] / sum(counts.values())
