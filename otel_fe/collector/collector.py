@@ -230,7 +230,8 @@ class Collector:
                 if self._clock.monotonic_ns() >= own_ns:
                     own_ns += _OWN_METRICS_NS
                     self.send_own_metrics()
-                self._alarm.by(min(engine.due_ns(), own_ns))
+                stored_ns = self._keeping.due_ns if self._keeping is not None else own_ns
+                self._alarm.by(min(engine.due_ns(), own_ns, stored_ns))
             except Exception:
                 # Everything waits for this thread: it goes on, whatever was wrong with one round.
                 _log.exception("a round of the pipelines failed")

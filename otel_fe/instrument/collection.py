@@ -58,8 +58,13 @@ class Collected:
             now.counters[semconv.FAULTS][((semconv.HOOK, hook),)] = count
         return now
 
-    def add_series(self, series: Series) -> None:
-        """Add what one series has counted."""
+    def add_series(self, series: Series, *, exemplars: bool = True) -> None:
+        """Add what one series has counted.
+
+        Args:
+            series: Of any resource.
+            exemplars: Take its exemplars too, and begin to draw new ones.
+        """
         labels = _labels(series)
         dimensions = series.dimensions
         sets = _OVERFLOW if dimensions is None else labels_of({semconv.FEATURE_SET: dimensions.feature_set})
@@ -72,8 +77,9 @@ class Collected:
             ):
                 if histogram.count:
                     self.histograms[name][labels] = histogram.state()
-            self.exemplars[labels] = [e for e in series.duration.exemplars if e is not None]
-            series.duration.renew()
+            if exemplars:
+                self.exemplars[labels] = [e for e in series.duration.exemplars if e is not None]
+                series.duration.renew()
             for name, good, bad in zip(SLO_NAMES, series.slo_good, series.slo_bad, strict=True):
                 self._count(semconv.SLO_EVENTS, {semconv.SLO: name}, sets, {semconv.GOOD: {True: good, False: bad}})
             lookups = {"hit": series.cache_hits, "miss": series.cache_misses}

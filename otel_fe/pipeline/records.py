@@ -134,23 +134,38 @@ class DecisionRecords:
 
     def of(self, trace_id: int) -> DecisionRecord | None:
         """Return the last decision on a trace; None where it is not, or no longer, known."""
-        encoded = b"".join(half.to_bytes(8, sys.byteorder) for half in divmod(trace_id, 1 << 64))
         for entry in reversed(self._ring):
-            if entry.startswith(encoded) if isinstance(entry, bytes) else entry[0] == trace_id:
-                return self._explained(entry)
+            if _is_of(entry, trace_id):
+                return self.explain(entry)
         return None
 
     def last(self, count: int) -> list[DecisionRecord]:
         """Return the last decisions, the newest first."""
-        return [self._explained(entry) for entry in islice(reversed(self._ring), count)]
+        return [self.explain(entry) for entry in self.entries(count)]
 
-    def _explained(self, entry: Entry | bytes) -> DecisionRecord:
+    def entries(self, count: int) -> list[Entry | bytes]:
+        """Return the last decisions as they are held, the newest first: cheap under a lock, to be explained without it."""
+        return list(islice(reversed(self._ring), count))
+
+    def explain(self, entry: Entry | bytes) -> DecisionRecord:
+        """Return a decision in words."""
         record = explained(self._policies, *self._unpacked(entry))
         later = self._later.get(trace_key(record.trace_id))
         return record if later is None else replace(record, later_spans=later[0], later_errors=later[1])
 
+    def newest_of(self, trace_id: int) -> Entry | bytes | None:
+        """Return the last decision of all as it is held, if it is on this trace."""
+        newest = self._ring[-1] if self._ring else None
+        return newest if newest is not None and _is_of(newest, trace_id) else None
+
     def _unpacked(self, entry: Entry | bytes) -> Entry:
         return self._unpack(entry) if isinstance(entry, bytes) else entry
+
+
+def _is_of(entry: Entry | bytes, trace_id: int) -> bool:
+    if isinstance(entry, bytes):
+        return entry.startswith(b"".join(half.to_bytes(8, sys.byteorder) for half in divmod(trace_id, 1 << 64)))
+    return entry[0] == trace_id
 
 
 def explained(

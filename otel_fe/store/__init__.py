@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from otel_fe.store.kept import KeptExtraction, KeptTrace
+from otel_fe.store.kept import KeptBatch, KeptExtraction, KeptTrace
 from otel_fe.store.limits import StoreLimits, Tier
 from otel_fe.store.reader import StoreReader
 from otel_fe.store.selection import Selection
@@ -14,6 +14,7 @@ from otel_fe.store.summary import kept_trace
 from otel_fe.store.sums import Sums
 
 __all__ = [
+    "KeptBatch",
     "KeptExtraction",
     "KeptTrace",
     "Selection",

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from otel_fe import semconv
-from otel_fe.store.packing import Packing
+from otel_fe.store.bodies import Bodies
 from otel_fe.store.trace_totals import totals_in
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _LEFT_OUT: Final = frozenset({semconv.SAMPLING_POLICY})
 """It says why a trace was kept: of course slow ones were kept for being slow."""
 
 Value = str | bool | int
-_Row = tuple[bytes, float, bytes]
+_Row = tuple[bytes, float, int, bytes | None]
+"""Id of a span, weight, key of the trace, and what its row has of its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,28 @@ def attribute_counts_in(
 ) -> AttributeCounts:
     """Return the same in a transaction of the caller's, who knows how many extractions there are in all."""
     rows = _sample(connection, selection, total, max(1, limit))
-    packing = Packing.of(connection) or Packing(b"")
-    return _added_up([(weight, _attributes(packing.unpack_trace(body)[1], span_id)) for span_id, weight, body in rows])
+    return _read_bodies(connection, rows)
 
 
 def attribute_counts_of(
     connection: sqlite3.Connection, rows: Sequence[tuple[bytes, float, int]], limit: int
 ) -> AttributeCounts:
     """Return the same of extractions that were read already: id of the span, weight, key of the trace."""
-    packing = Packing.of(connection) or Packing(b"")
-    samples = []
-    for span_id, weight, key in rows[:: max(1, -(-len(rows) // max(1, limit)))]:
-        (body,) = connection.execute("SELECT body FROM trace WHERE key = ?", (key,)).fetchone()
-        samples.append((weight, _attributes(packing.unpack_trace(body)[1], span_id)))
-    return _added_up(samples)
+    chosen = rows[:: max(1, -(-len(rows) // max(1, limit)))]
+    query = "SELECT body FROM trace WHERE key = ?"
+    return _read_bodies(
+        connection,
+        [(span_id, weight, key, connection.execute(query, (key,)).fetchone()[0]) for span_id, weight, key in chosen],
+    )
+
+
+def _read_bodies(connection: sqlite3.Connection, rows: Sequence[_Row]) -> AttributeCounts:
+    bodies = Bodies(connection)
+    # In the order of their keys, since those that follow each other are unpacked together.
+    ordered = sorted(rows, key=lambda row: row[2])
+    return _added_up(
+        [(weight, _attributes(bodies.of(key, body)[1], span_id)) for span_id, weight, key, body in ordered]
+    )
 
 
 def _added_up(samples: Sequence[tuple[float, dict[str, Value]]]) -> AttributeCounts:
@@ -110,7 +119,7 @@ def _sample(connection: sqlite3.Connection, selection: Selection, total: int, li
 
 def _read(connection: sqlite3.Connection, where: str, values: tuple[int, ...], step: int, limit: int) -> list[_Row]:
     # By a hash of the trace's key, so that no rhythm of the traffic can coincide with that of the sample.
-    query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.body FROM
+    query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.key, t.body FROM
         (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
         JOIN trace t ON t.key = e.trace"""  # noqa: S608
     return connection.execute(query, (*values, max(1, step), 2 * limit)).fetchall()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otel_fe.store.limits import StoreLimits
 
 
+QUEUE_FULL: Final = "queue_full"
 _BATCH_BYTES: Final = LOG_BYTES // 2
 """What is written at once has to fit into what is set aside for SQLite's log."""
 
@@ -23,10 +24,12 @@ class Item:
     """Something to store."""
 
     kind: str
-    """`trace`, `logs`, `metrics` or `record`."""
+    """`trace`, `logs`, `metrics`, `record`, or `batch` for several of those."""
     content: Any
     size_bytes: int
     """An estimate."""
+    count: int = 1
+    """How many are lost with it."""
 
 
 class Inbox:
@@ -51,7 +54,7 @@ class Inbox:
                 return "closed"
             full = len(self._waiting) >= self._limits.max_queued_items
             if full or (self._waiting and self._bytes + item.size_bytes > self._limits.max_queued_bytes):
-                return "queue_full"
+                return QUEUE_FULL
             self._waiting.append(item)
             self._bytes += item.size_bytes
             self._accepted += 1

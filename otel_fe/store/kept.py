@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_fe.store.points import MetricPoint
+
 
 @dataclass(frozen=True, slots=True)
 class KeptExtraction:
@@ -64,6 +66,25 @@ class KeptTrace:
     """Its decision record, as `DecisionRecord.as_dict` has it."""
     kept_by: tuple[tuple[str, float | None], ...] = ()
     """Policy and weight of each extraction, where one's are not the trace's: several processes may have sampled its spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBatch:
+    """Everything to store of some moment. It is in the store as a whole, or not at all."""
+
+    traces: tuple[KeptTrace, ...] = ()
+    records: tuple[Mapping[str, Any], ...] = ()
+    """Decisions on traces that were not kept, as `DecisionRecord.as_dict` has them."""
+    metrics: bytes = b""
+    """What the collector had counted of extractions until then, as far as it has changed: an `ExportMetricsServiceRequest`. In the
+    store no trace is there before it is counted."""
+    points: tuple[MetricPoint, ...] = ()
+    """Likewise, what its connectors had."""
+    size_bytes: int = 0
+    """An estimate."""
+
+    def __len__(self) -> int:
+        return len(self.traces) + len(self.records) + bool(self.metrics or self.points)
 
 
 @dataclass(frozen=True, slots=True)

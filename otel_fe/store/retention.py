@@ -23,6 +23,9 @@ _STREAMS: Final = 500
 _PAGES: Final = 256
 _SPARE: Final = 4_096
 """Free pages that are kept for what comes next."""
+_EMPTY_CHUNKS: Final = """DELETE FROM chunk WHERE key <= ? AND last >= ?
+    AND NOT EXISTS (SELECT 1 FROM trace WHERE trace.key BETWEEN chunk.key AND chunk.last)"""
+"""The bodies of traces that are all removed."""
 _TABLES: Final = ("counter", "histogram", "gauge")
 
 
@@ -93,6 +96,7 @@ class Retention:
         self._cells.uncount([row[0] for row in slots])
         self._connection.execute(f"DELETE FROM extraction WHERE trace IN ({listed})")  # noqa: S608
         self._connection.execute(f"DELETE FROM trace WHERE key IN ({listed})")  # noqa: S608
+        self._connection.execute(_EMPTY_CHUNKS, (max(keys), min(keys)))
         return True
 
     def _sweep(self, now_s: int) -> bool:

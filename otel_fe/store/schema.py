@@ -103,12 +103,16 @@ CELLS_SINCE: Final = 2
 EXTREMES_SINCE: Final = 3
 """That from which they have the extremes of histograms, and the time in which was counted."""
 
+# The bodies of traces, those of one commit together (`bodies.py`). The rows of traces have none of their own any more.
+_CHUNK: Final = ("CREATE TABLE chunk (key INTEGER PRIMARY KEY, last INTEGER NOT NULL, bodies BLOB NOT NULL)",)
+
 Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
     _CELL,
     (*_EXTREMES, _COUNTED_TIME),
     _MORE_CAUSES,
+    _CHUNK,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
 
@@ -127,11 +131,16 @@ def add_missing_columns(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {columns} FROM main.{table}")  # noqa: S608
 
 
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of a file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring a file to the newest version, in one transaction: whatever interrupts it, the file is of one version or the other."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        version = version_of(connection)
         for statements in migrations[version:]:
             for statement in statements:
                 connection.execute(statement)

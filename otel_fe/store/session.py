@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.store.cell_rows import CellRows
 from otel_fe.store.database import open_for_writing
 from otel_fe.store.decision_ring import DecisionRows, is_record
+from otel_fe.store.inbox import Item
 from otel_fe.store.names import Names
 from otel_fe.store.otlp_points import points_in
 from otel_fe.store.packing import Packing
@@ -20,10 +21,10 @@ from otel_fe.store.tiers import Floors
 from otel_fe.store.trace_rows import TraceRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from otel_fe.store.inbox import Item
+    from otel_fe.store.kept import KeptBatch
     from otel_fe.store.limits import StoreLimits
 
 _NS: Final = 1_000_000_000
@@ -79,6 +80,8 @@ class Session:
                     done["record"] += 1
                 elif item.kind == "record":
                     done["invalid"] += 1
+                elif item.kind == "batch":
+                    records += self._add_batch(item.content, now_ns, done)
                 else:
                     done[item.kind if self._valid(item, now_ns) else "invalid"] += 1
             if records:
@@ -91,11 +94,27 @@ class Session:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        return done
+        return +done
 
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()
+
+    def _add_batch(self, batch: KeptBatch, now_ns: int, done: Counter[str]) -> list[Mapping[str, Any]]:
+        """Write the traces and the points of a batch; return its records."""
+        counted = [content for content in (batch.metrics, batch.points) if content]
+        if counted:
+            valid = [self._valid(Item("metrics", content, 0), now_ns) for content in counted]
+            done["metrics" if all(valid) else "invalid"] += 1
+        if batch.traces and self._valid(Item("traces", batch.traces, 0), now_ns):
+            done["trace"] += len(batch.traces)
+        else:  # one of them is wrong: the others are written all the same
+            for trace in batch.traces:
+                done["trace" if self._valid(Item("trace", trace, 0), now_ns) else "invalid"] += 1
+        records = [record for record in batch.records if is_record(record)]
+        done["record"] += len(records)
+        done["invalid"] += len(batch.records) - len(records)
+        return records
 
     def _valid(self, item: Item, now_ns: int) -> bool:
         """Write an item; where it cannot be, leave nothing of it, and return false."""
@@ -115,6 +134,8 @@ class Session:
     def _add(self, item: Item, now_ns: int) -> None:
         content = item.content
         if item.kind == "trace":
+            self._traces.add((content,), now_ns // _NS)
+        elif item.kind == "traces":
             self._traces.add(content, now_ns // _NS)
         elif item.kind == "logs":
             trace_id, logs = content

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.clock import SystemClock
 from otel_fe.store.counters import StoreCounters
 from otel_fe.store.database import make_directory, own
-from otel_fe.store.inbox import Inbox, Item
+from otel_fe.store.inbox import QUEUE_FULL, Inbox, Item
 from otel_fe.store.limits import StoreLimits
 from otel_fe.store.writer import Writer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.model.metric import ResourceMetrics
-    from otel_fe.store.kept import KeptTrace
+    from otel_fe.store.kept import KeptBatch, KeptTrace
     from otel_fe.store.points import MetricPoint
 
 _TRACE_BYTES: Final = 2_000
@@ -56,6 +56,20 @@ class Store:
     def add_trace(self, trace: KeptTrace) -> bool:
         """Store a kept trace, or what came late of one; return false where it is lost already."""
         return self._put("trace", trace, len(trace.spans) + len(trace.logs) + _TRACE_BYTES)
+
+    def add_batch(self, batch: KeptBatch) -> bool:
+        """Store all of a batch, in one transaction; return false where there is no room for it now.
+
+        A batch that is refused is not counted as lost: it can be offered again.
+        """
+        lost = self._inbox.put(Item("batch", batch, batch.size_bytes, len(batch)))
+        if lost and lost != QUEUE_FULL:
+            self.counters.lose(lost, len(batch))
+        return lost != QUEUE_FULL
+
+    def lose(self, reason: str, items: int) -> None:
+        """Count items that were never handed over."""
+        self.counters.lose(reason, items)
 
     def add_logs(self, trace_id: int, logs: bytes) -> bool:
         """Store logs of a kept trace, as an encoded `ExportLogsServiceRequest`."""

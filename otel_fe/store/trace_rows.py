@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.store.bodies import chunks_of
 from otel_fe.store.latency import bucket_of
 from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
     from otel_fe.store.cell_rows import CellRows
     from otel_fe.store.kept import KeptExtraction, KeptTrace
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from otel_fe.store.packing import Packing
 
 _INT64_MAX: Final = (1 << 63) - 1
-_TRACE: Final = f"INSERT INTO trace VALUES (NULL{', ?' * 12})"  # noqa: S608
+_TRACE: Final = f"INSERT INTO trace VALUES (?{', ?' * 12})"  # noqa: S608
+_CHUNK: Final = "INSERT INTO chunk VALUES (?, ?, ?)"
 _EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len(SPLIT_CAUSES)))})"  # noqa: S608
 
 
@@ -30,45 +33,51 @@ class TraceRows:
         self._packing = packing
         self._cells = cells
 
-    def add(self, trace: KeptTrace, now_s: int) -> None:
-        """Write a trace, or a part of one."""
+    def add(self, traces: Sequence[KeptTrace], now_s: int) -> None:
+        """Write traces, or parts of some."""
+        execute = self._connection.execute
+        first = int(execute("SELECT coalesce(max(key), 0) FROM trace").fetchone()[0]) + 1
+        rows = [self._trace(key, trace, now_s) for key, trace in enumerate(traces, first)]
+        bodies = [(_json(trace.record), trace.spans) for trace in traces]
+        extractions = [row for key, trace in enumerate(traces, first) for row in self._rows(key, trace)]
+        self._connection.executemany(_TRACE, rows)
+        self._connection.executemany(_CHUNK, chunks_of(first, bodies, self._packing))
+        self._connection.executemany(_EXTRACTION, extractions)
+        self._cells.uncount({row[0] for row in extractions})
+
+    def _trace(self, key: int, trace: KeptTrace, now_s: int) -> tuple[Any, ...]:
         number = self._names.number
-        record = b"" if trace.record is None else json.dumps(trace.record, separators=(",", ":"), default=str).encode()
-        policy = number(trace.policy)
-        key = self._connection.execute(
-            _TRACE,
-            (
-                _id(trace.trace_id),
-                now_s,
-                _fits(trace.start_ns),
-                _fits(trace.end_ns),
-                trace.root.encode("utf-8", "replace").decode(),
-                number(trace.service),
-                trace.error,
-                policy,
-                trace.weight,
-                trace.span_count,
-                self._packing.pack_trace(record, trace.spans),
-                self._packing.pack(trace.logs),
-            ),
-        ).lastrowid
-        if trace.extractions:
-            kept_by = [(number(name), weight) for name, weight in trace.kept_by]
-            kept_by = kept_by or [(policy, trace.weight)] * len(trace.extractions)
-            rows = [
-                self._row(key, ordinal, extraction, weight, kept)
-                for ordinal, (extraction, (kept, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
-            ]
-            self._connection.executemany(_EXTRACTION, rows)
-            self._cells.uncount([row[0] for row in rows])
+        return (
+            key,
+            _id(trace.trace_id),
+            now_s,
+            _fits(trace.start_ns),
+            _fits(trace.end_ns),
+            trace.root.encode("utf-8", "replace").decode(),
+            number(trace.service),
+            trace.error,
+            number(trace.policy),
+            trace.weight,
+            trace.span_count,
+            None,
+            self._packing.pack(trace.logs),
+        )
+
+    def _rows(self, key: int, trace: KeptTrace) -> list[tuple[Any, ...]]:
+        number = self._names.number
+        kept_by = trace.kept_by or [(trace.policy, trace.weight)] * len(trace.extractions)
+        return [
+            self._row(key, ordinal, extraction, weight, number(policy))
+            for ordinal, (extraction, (policy, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
+        ]
 
     def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:
         """Write logs of a trace that is, or will be, there."""
-        row = (_id(trace_id), now_s, *(None,) * 7, 0, None, self._packing.pack(logs))
+        row = (None, _id(trace_id), now_s, *(None,) * 7, 0, None, self._packing.pack(logs))
         self._connection.execute(_TRACE, row)
 
     def _row(
-        self, key: int | None, ordinal: int, extraction: KeptExtraction, weight: float | None, policy: int
+        self, key: int, ordinal: int, extraction: KeptExtraction, weight: float | None, policy: int
     ) -> tuple[Any, ...]:
         number = self._names.number
         start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
@@ -96,6 +105,10 @@ class TraceRows:
             _fits(extraction.memory_growth_bytes),
             *((_fits(split.get(cause, 0)) for cause in SPLIT_CAUSES) if split else (None,) * len(SPLIT_CAUSES)),
         )
+
+
+def _json(record: Mapping[str, Any] | None) -> bytes:
+    return b"" if record is None else json.dumps(record, separators=(",", ":"), default=str).encode()
 
 
 def _id(trace_id: int) -> bytes:

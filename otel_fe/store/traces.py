@@ -6,9 +6,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.store.bodies import Bodies
 from otel_fe.store.cells import by_latency
 from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
-from otel_fe.store.packing import Packing
 from otel_fe.store.slots import SPLIT_COLUMNS, split_by_cause
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Traces:
             ).fetchall()
             if not any(row[1] is not None for row in rows):
                 return None
-            names, packing = _names(connection), Packing.of(connection) or Packing(b"")
-            return _trace(trace_id, rows, _extractions(connection, [row[0] for row in rows]), names, packing)
+            extractions = _extractions(connection, [row[0] for row in rows])
+            return _trace(trace_id, rows, extractions, _names(connection), Bodies(connection))
 
     def find(self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0) -> list[Found]:
         """Return extractions, without their spans.
@@ -141,17 +141,15 @@ def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
     )
 
 
-def _trace(
-    trace_id: int, rows: list[Any], extractions: list[Any], names: dict[int, str], packing: Packing
-) -> KeptTrace:
+def _trace(trace_id: int, rows: list[Any], extractions: list[Any], names: dict[int, str], bodies: Bodies) -> KeptTrace:
     """Return one trace of all of its parts; requests of protobuf are joined by writing one after the other.
 
     The part with the least weight decides: where it is stored, the trace is.
     """
     parts = [row for row in rows if row[1] is not None]
     first = next((row for row in parts if row[3]), parts[0])
-    bodies = [packing.unpack_trace(row[9]) for row in rows]
-    record = next((record for record, _ in bodies if record), None)
+    read = [bodies.of(row[0], row[9]) for row in rows]
+    record = next((record for record, _ in read if record), None)
     policy, weight = min(((row[6], row[7]) for row in parts), key=lambda kept: math.inf if kept[1] is None else kept[1])
     each = [(row[0], row[1]) for row in extractions]
     return KeptTrace(
@@ -164,9 +162,9 @@ def _trace(
         names.get(policy, ""),
         weight,
         sum(row[8] for row in rows),
-        b"".join(spans for _, spans in bodies),
+        b"".join(spans for _, spans in read),
         tuple(_extraction(row[2:], names) for row in extractions),
-        b"".join(packing.unpack(row[10]) for row in rows),
+        b"".join(bodies.logs(row[10]) for row in rows),
         None if record is None else json.loads(record),
         tuple((names.get(by, ""), stands) for by, stands in each) if set(each) - {(policy, weight)} else (),
     )

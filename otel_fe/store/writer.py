@@ -75,17 +75,17 @@ class Writer:
 
     def _write(self, batch: list[Item]) -> None:
         if self._clock.monotonic_ns() < self._rest_until_ns:
-            self._counters.lose(self._refused, len(batch))
+            self._counters.lose(self._refused, _count(batch))
             return
         try:
             done = self._opened().write(batch, self._clock.time_ns())
         except (sqlite3.Error, OSError) as error:
-            self._counters.lose(self._refuse(error), len(batch))
+            self._counters.lose(self._refuse(error), _count(batch))
             return
         except Exception as fault:
             # Not ours to know what it is; the thread goes on, or everything that comes would be lost.
             _log.warning("store: a batch of %d could not be written: %r", len(batch), fault)
-            self._counters.lose("failed", len(batch))
+            self._counters.lose("failed", _count(batch))
             return
         invalid = done.pop("invalid", 0)
         if invalid:
@@ -137,3 +137,7 @@ class Writer:
         with contextlib.suppress(OSError):
             set_aside(self._directory / FILE_NAME, f"damaged ({error})")
             self._counters.moved_aside += 1
+
+
+def _count(batch: list[Item]) -> int:
+    return sum(item.count for item in batch)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.wire.origins import WireResource
+    from otel_fe.instrument.collection import Labels
     from otel_fe.model.span import SpanView
 
 _RESOURCES: Final = 500
@@ -44,13 +45,48 @@ class _Source:
         """A `ResourceMetrics` without its scopes: laid out like the `ResourceSpans` that it came from."""
         self.start_ns = start_ns
         self.metrics = ReceivedMetrics(_SERIES, draw)
+        self._told = 0
+        """How many extractions `encode_changed` knows of."""
+        self._points: dict[tuple[str, Labels], int] = {}
+        """Of each data point, the count that it has told."""
+
+    def encode_changed(self, now_ns: int) -> bytes:
+        """Return the data points that have changed since the last call, as `encode` does; empty where none has.
+
+        Exemplars are left alone: they are of what is exported.
+        """
+        counted = sum(series.duration.count for series in self.metrics.all_series())
+        if counted == self._told:
+            return b""
+        self._told = counted
+        now, changed = Collected(self.start_ns, now_ns), Collected(self.start_ns, now_ns)
+        for series in self.metrics.all_series():
+            now.add_series(series, exemplars=False)
+        for name, states in now.histograms.items():
+            for labels, state in states.items():
+                if self._tells(name, labels, state.count):
+                    changed.histograms[name][labels] = state
+        for name, counts in now.counters.items():
+            for labels, count in counts.items():
+                if self._tells(name, labels, count):
+                    changed.counters[name][labels] = count
+        return self._encoded(changed)
+
+    def _tells(self, name: str, labels: Labels, count: int) -> bool:
+        if self._points.get((name, labels), -1) == count:
+            return False
+        self._points[name, labels] = count
+        return True
 
     def encode(self, now_ns: int) -> bytes:
         """Return all metrics as one field of an `ExportMetricsServiceRequest`."""
         now = Collected(self.start_ns, now_ns)
         for series in self.metrics.all_series():
             now.add_series(series)
-        encoded = encode_scope(semconv.SCOPE_NAME, __version__, metrics_of(now))
+        return self._encoded(now)
+
+    def _encoded(self, collected: Collected) -> bytes:
+        encoded = encode_scope(semconv.SCOPE_NAME, __version__, metrics_of(collected))
         return delimited(_RESOURCE_METRICS, self.frame + delimited(_SCOPE_METRICS, encoded))
 
 
@@ -82,6 +118,11 @@ class Derived:
         """Return all metrics as an `ExportMetricsServiceRequest`; empty where there was no extraction."""
         now_ns = self._clock.time_ns()
         return b"".join(source.encode(now_ns) for source in self._sources.values())
+
+    def collect_changed(self) -> bytes:
+        """Return the data points that have changed since the last call, as `collect` does."""
+        now_ns = self._clock.time_ns()
+        return b"".join(source.encode_changed(now_ns) for source in self._sources.values())
 
     def _metrics_of(self, resource: object) -> ReceivedMetrics:
         return self._source(resource).metrics

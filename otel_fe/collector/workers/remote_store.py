@@ -14,14 +14,16 @@ from otel_fe.collector.workers.link import Link
 from otel_fe.store.points import points_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from otel_fe.model.metric import ResourceMetrics
-    from otel_fe.store import KeptTrace, Store
+    from otel_fe.store import KeptBatch, Store
+    from otel_fe.store.points import MetricPoint
 
 _log = logging.getLogger("otel_fe")
 _INVALID: Final = "invalid"
+_PATIENCE_S: Final = 0.05
 SOCKET: Final = "store"
 """Name of the socket where the supervisor takes what is to be stored."""
 _MOST_BYTES: Final = 64 << 20
@@ -41,7 +43,7 @@ class RemoteStore:
         self.directory: Final = directory
         self._who = who
         self._link = Link("the store", path)
-        self._full = 0
+        self._never: Counter[str] = Counter()
 
     @property
     def written(self) -> dict[str, int]:
@@ -51,21 +53,22 @@ class RemoteStore:
     @property
     def lost(self) -> dict[str, int]:
         """Items that were not handed over, by why."""
-        found = Counter(queue_full=self._full, not_handed_over=self._link.lost)
-        return dict(+found)
+        return dict(+(self._never + Counter(not_handed_over=self._link.lost)))
 
-    def add_trace(self, trace: KeptTrace) -> bool:
-        """Store a kept trace, or what came late of one; return false where it is lost already."""
-        return self._put("trace", trace)
+    def add_batch(self, batch: KeptBatch) -> bool:
+        """Store all of a batch, or nothing of it; return false where there is no room for it now."""
+        if self._link.waiting_bytes > _MOST_BYTES:
+            return False
+        return self._put("batch", replace(batch, points=tuple(self._as_ours(batch.points))), len(batch))
 
-    def add_record(self, record: Mapping[str, Any]) -> bool:
-        """Store a decision."""
-        return self._put("record", record)
+    def lose(self, reason: str, items: int) -> None:
+        """Count items that were never handed over."""
+        self._never[reason] += items
 
     def add_metrics(self, metrics: Sequence[ResourceMetrics]) -> bool:
         """Store metrics of the pipeline's."""
         points = [point for of_resource in metrics for point in points_of(of_resource)]
-        return self._put("points", [replace(point, source=f"{point.source} {self._who}") for point in points])
+        return self._put("points", list(self._as_ours(points)))
 
     def add_otlp_metrics(self, payload: bytes) -> bool:
         """Store metrics as a process exported them."""
@@ -77,19 +80,31 @@ class RemoteStore:
         self._link.close(1.0)
         return flushed
 
-    def _put(self, kind: str, content: Any) -> bool:
+    def _as_ours(self, points: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
+        return (replace(point, source=f"{point.source} {self._who}") for point in points)
+
+    def _put(self, kind: str, content: Any, items: int = 1) -> bool:
         if self._link.waiting_bytes > _MOST_BYTES:
-            self._full += 1
+            self.lose("queue_full", items)
             return False
-        self._link.put(frame(kind, pickle.dumps(content, pickle.HIGHEST_PROTOCOL)), 1)
+        self._link.put(frame(kind, pickle.dumps(content, pickle.HIGHEST_PROTOCOL)), items)
         return True
+
+
+def _patient(store: Store) -> Callable[[KeptBatch], None]:
+    """Return what waits until the store has room, and with it the worker, which then hands over nothing more."""
+
+    def add(batch: KeptBatch) -> None:
+        while not store.add_batch(batch):
+            time.sleep(_PATIENCE_S)
+
+    return add
 
 
 def into_store(store: Store) -> Callable[[str, bytes], int]:
     """Return what gives to a store what workers hand over: see `Taking`."""
-    adds: dict[str, Callable[[Any], bool]] = {
-        "trace": store.add_trace,
-        "record": store.add_record,
+    adds: dict[str, Callable[[Any], object]] = {
+        "batch": _patient(store),
         "points": store.add_points,
         "otlp_metrics": store.add_otlp_metrics,
     }

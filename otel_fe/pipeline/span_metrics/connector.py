@@ -176,6 +176,34 @@ class SpanMetricsConnector:
             self._expire(now_ns)
         return collected
 
+    def changed(self, since_ns: int) -> list[ResourceMetrics]:
+        """Return what `collect` would of the series that have counted since a time, and leave everything as it is.
+
+        Exemplars are left out. With delta temporality nothing is returned: what is taken is not there for `collect` any more.
+
+        Args:
+            since_ns: Unix time, inclusive.
+        """
+        if self._settings.delta:
+            return []
+        now_ns = self._clock.time_ns()
+        return [
+            ResourceMetrics(measured.attributes, SCOPE, metrics)
+            for measured in self._resources.values()
+            if measured.seen_ns >= since_ns and (metrics := self._changed(measured, since_ns, now_ns))
+        ]
+
+    def _changed(self, measured: Measured, since_ns: int, now_ns: int) -> list[Metric]:
+        metrics = []
+        for measure in measured.all:
+            series = [one for _, one in measure.series.items() if one.seen_ns >= since_ns]
+            for report in measure.reports if series else ():
+                points = [
+                    Point(one.attributes, one.start_ns, now_ns, report.value(one.aggregate), ()) for one in series
+                ]
+                metrics.append(Metric(report.name, report.unit, False, points))  # noqa: FBT003 as in `_metrics`
+        return metrics
+
     def _metrics(self, identity: object, measured: Measured, now_ns: int, *, last: bool) -> list[Metric]:
         limit, delta = self._settings.exemplars.max_per_data_point, self._settings.delta
         metrics = []

@@ -14,7 +14,7 @@ from otel_fe.collector.workers.frames import frame
 from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore
 from otel_fe.collector.workers.shared_store import SharedStore
 from otel_fe.model.metric import Metric, Point, ResourceMetrics
-from otel_fe.store import Selection, Store, StoreReader
+from otel_fe.store import KeptBatch, Selection, Store, StoreReader
 from otel_fe.store.series_keys import Which
 from tests.unit.collector.running import until
 from tests.unit.store.parts import trace
@@ -44,9 +44,9 @@ def counter(value, start_ns, time_ns):
 def test_what_workers_hand_over_is_stored_once(shared):
     """Traces, decisions, metrics of connectors and of processes: each goes where the store's own face puts it."""
     first, second = shared.workers
-    assert first.add_trace(trace(1))
-    assert second.add_trace(trace(2))
-    assert first.add_record({"trace_id": f"{3:032x}", "outcome": "not sampled"})
+    assert first.add_batch(KeptBatch((trace(1),)))
+    assert second.add_batch(KeptBatch((trace(2),)))
+    assert first.add_batch(KeptBatch(records=({"trace_id": f"{3:032x}", "outcome": "not sampled"},)))
     for worker in shared.workers:
         assert worker.close(10)
     until(lambda: shared.store.counters.written == {"trace": 2, "record": 1})
@@ -68,7 +68,7 @@ def test_two_workers_that_count_the_same_add_up(shared):
 def test_slos_are_watched_where_all_is_counted(shared):
     """Their figures are those of the whole; so are those of the store."""
     worker = shared.workers[0]
-    worker.add_trace(trace(1))
+    worker.add_batch(KeptBatch((trace(1),)))
     until(lambda: shared.store.counters.written.get("trace"))
     shared.watch.evaluate()
     names = {sample.name: sample.value for sample in shared.shared.samples()}
@@ -80,18 +80,18 @@ def test_what_the_store_cannot_read_is_said_and_the_rest_goes_on(shared, caplog)
     worker = shared.workers[0]
     worker._link.put(frame("trace", b"rubbish"), 1)
     worker._link.put(frame("unheard of", b""), 1)
-    worker.add_trace(trace(9))
+    worker.add_batch(KeptBatch((trace(9),)))
     until(lambda: shared.store.counters.written.get("trace") == 1)
     assert shared.store.counters.lost == {"invalid": 2}
     assert caplog.text.count("cannot be read") == 1
 
 
 def test_a_store_that_stays_away_holds_nobody_up(tmp_path, monkeypatch):
-    """What does not fit is lost, and counted, by why."""
+    """What does not fit is refused, to be offered again; what was taken, and never reaches it, is counted by why."""
     monkeypatch.setattr(remote_store, "_MOST_BYTES", 10)
     worker = RemoteStore(tmp_path / "store", tmp_path / "nobody", "worker 0")
-    assert worker.add_trace(trace(1))
-    assert not worker.add_trace(trace(2))
+    assert worker.add_batch(KeptBatch((trace(1),)))
+    assert not worker.add_batch(KeptBatch((trace(2),)))
     assert not worker.close(0.2)
-    assert worker.lost["queue_full"] == 1
+    assert "queue_full" not in worker.lost
     until(lambda: worker.lost.get("not_handed_over") == 1)
