@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from otel_fe import semconv
-from otel_fe.instrument.flush import flush_providers
+from otel_fe.instrument.flush import Providers
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import breached_by
 from otel_fe.version import __version__
@@ -33,6 +33,8 @@ class ExportEverything:
     def __init__(self, settings: Settings, provider: Any = None) -> None:
         self._slow_ns = int(settings.slow_threshold_s * 1e9)
         self.exception_messages = settings.exception_messages
+        self.providers = Providers(() if provider is None else (provider,))
+        self._ended = 0
         self.tracer = trace.get_tracer(semconv.SCOPE_NAME, __version__, tracer_provider=provider)
 
     def __str__(self) -> str:
@@ -44,12 +46,16 @@ class ExportEverything:
     def remove(self) -> None:
         """Do nothing."""
 
-    def settle(self) -> None:
+    def decide_all(self) -> None:
         """Do nothing: spans are with the exporters already."""
+
+    def progress(self) -> int:
+        """Return a number that has changed where there is anything new to export since."""
+        return self._ended
 
     def flush_all(self) -> None:
         """Export what is finished."""
-        flush_providers()
+        self.providers.flush()
 
     def explain(self, trace_id: int) -> DecisionRecord | None:  # noqa: ARG002
         """Return None: whoever receives the spans decides."""
@@ -61,6 +67,7 @@ class ExportEverything:
         Whoever receives its span counts it. Calls of other services are only known from their spans, which have left
         already: they are unexplained.
         """
+        self._ended += 1  # an addition that another thread's overwrites still changes it
         extraction.slo_breached = breached_by(extraction)
         if extraction.duration_ns >= self._slow_ns:
             extraction.settle_placed()

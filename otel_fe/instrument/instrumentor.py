@@ -64,9 +64,7 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             pipeline = ExportEverything(settings, kwargs.get("tracer_provider"))
         pipeline.install()
         self._undo.append(pipeline.remove)
-        termination = Termination(
-            pipeline.settle, pipeline.flush_all, settings.flush_timeout_s, on_sigterm=settings.flush_on_sigterm
-        )
+        termination = Termination(pipeline, settings.flush_timeout_s, on_sigterm=settings.flush_on_sigterm)
         termination.install(hooks)
         self._undo.append(termination.remove)
         set_runtime(pipeline)

@@ -18,7 +18,7 @@ from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.export import KeptTraces, exports
-from otel_fe.instrument.flush import flush_providers
+from otel_fe.instrument.flush import Providers
 from otel_fe.instrument.gpu import GpuSampler
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.metric_points import Collection
@@ -193,15 +193,25 @@ class ProcessPipeline:
             found += sdk_metrics(connectors.collect())
         return found
 
-    def settle(self) -> None:
-        """Decide every trace that holds an ended span, and send it: before the last metrics, which so include it."""
+    def decide_all(self) -> None:
+        """Decide every trace that holds an ended span, and hand what is kept to the exporters."""
         self._decide(everything=True)
-        self._kept.flush(int(self._settings.flush_timeout_s * 1000))
+
+    @property
+    def providers(self) -> Providers:
+        """The providers to export by."""
+        return Providers((self._provider,), self._meters)
+
+    def progress(self) -> int:
+        """Return a number that has changed where there is anything new to export since."""
+        self.engine.settle()
+        extractions = sum(series.duration.count for series in self.engine.metrics.all_series())
+        return self.engine.counters.received + self.engine.assembler.pending()[1] + extractions
 
     def flush_all(self) -> None:
         """Decide and export what is finished, and then the metrics, which so include it."""
-        self.settle()
-        flush_providers(self._provider, *self._meters)
+        self._decide(everything=True)
+        self.providers.flush()
 
     def close(self) -> None:
         """Decide what is pending and shut the exporters down; a second call has no effect."""

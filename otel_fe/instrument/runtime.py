@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
+    from otel_fe.instrument.flush import Providers
     from otel_fe.instrument.measured import Measured
     from otel_fe.pipeline.records import DecisionRecord
 
@@ -29,6 +30,23 @@ class Runtime(Protocol):
 
     def explain(self, trace_id: int) -> DecisionRecord | None:
         """Return why a trace was kept or not; None where it is not, or no longer, known."""
+        ...
+
+
+class Exporting(Protocol):
+    """What a process needs of its pipeline when it ends."""
+
+    @property
+    def providers(self) -> Providers:
+        """The providers to export by."""
+        ...
+
+    def decide_all(self) -> None:
+        """Hand what is finished to the exporters."""
+        ...
+
+    def progress(self) -> int:
+        """Return a number that has changed where there is anything new to export since."""
         ...
 
 

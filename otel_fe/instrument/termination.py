@@ -1,47 +1,60 @@
-"""Nothing finished is lost at the end: of the interpreter, by SIGTERM, of a multiprocessing child.
+"""Nothing finished is lost at the end: of the interpreter, by SIGTERM, by `os._exit`, of a multiprocessing child.
 
-The SDK flushes at interpreter exit only. SIGTERM skips that unless somebody handles it, and a multiprocessing child leaves
-by `os._exit`. Both are given the same flush here, bounded in time: an unreachable backend delays an exit by
-`OTEL_FE_FLUSH_TIMEOUT_S` at most.
+The SDK flushes at interpreter exit only, for as long as that takes. SIGTERM skips it unless the application handles the signal, and
+workers of multiprocessing, RQ and billiard (Celery) leave by `os._exit`. All of them get the same flush here, bounded in time: an
+unreachable backend delays an exit by `OTEL_FE_FLUSH_TIMEOUT_S` at most, and what it cost is logged. A process that is killed
+(SIGKILL, `os.abort`) takes what it has not exported with it.
 """
 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import signal
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_fe.instrument import faults
+from otel_fe.instrument.child_sigterm import ChildSigterm
+from otel_fe.instrument.standby import Standby
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
     from types import FrameType, ModuleType
 
     from otel_fe.instrument.imports import ImportHooks
+    from otel_fe.instrument.runtime import Exporting
+
+_log = logging.getLogger("otel_fe")
+_AT_ONCE: Final = 2
+"""Spans, and beside them metrics and logs."""
 
 
 class Termination:
-    """Calls `flush` before this process, or a child of it, ends.
+    """Exports before this process, or a child of it, ends.
 
     Args:
-        decide: Hands what is finished to the exporters; enough at interpreter exit, where the SDK then flushes them.
-        flush: Exports what is finished. Both run on a thread of their own, since a signal handler that waits for a lock
-            that the interrupted code holds would never return.
+        pipeline: What to export.
         timeout_s: How long the end may be delayed.
         on_sigterm: Whether to flush on SIGTERM where the application leaves it at its default.
     """
 
-    def __init__(
-        self, decide: Callable[[], None], flush: Callable[[], None], timeout_s: float, *, on_sigterm: bool
-    ) -> None:
-        self._decide = decide
-        self._flush = flush
+    def __init__(self, pipeline: Exporting, timeout_s: float, *, on_sigterm: bool) -> None:
+        self._pipeline = pipeline
         self._timeout_s = timeout_s
         self._on_sigterm = on_sigterm
         self._installed = False
+        # Threads of their own: a signal handler that waits for a lock that the interrupted code holds would never return.
+        self._standby = Standby(_AT_ONCE)
+        self._exported = 0
+        """The pipeline's progress at the last export here."""
+        self._unfinished: list[Event] = []
+        self._lock = threading.RLock()
+        self._own_exit: Callable[[int], NoReturn] | None = None
         if hasattr(os, "register_at_fork"):
             leave = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := leave()) and method())
@@ -49,7 +62,11 @@ class Termination:
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""
         self._installed = True
+        self._standby.start()
+        self._exported = self._pipeline.progress()
         atexit.register(self._exiting)
+        self._own_exit = os._exit
+        os._exit = self._exit
         hooks.on_import("multiprocessing.util", self._register_children)
         if self._on_sigterm and threading.current_thread() is threading.main_thread():
             try:
@@ -61,7 +78,10 @@ class Termination:
     def remove(self) -> None:
         """Leave every end as it was; a handler that the application set meanwhile stays."""
         self._installed = False
+        self._standby.stop()
         atexit.unregister(self._exiting)
+        if os._exit == self._exit and self._own_exit is not None:
+            os._exit = self._own_exit  # type: ignore[assignment]
         self._leave_sigterm()
 
     def _leave_sigterm(self) -> None:
@@ -76,24 +96,65 @@ class Termination:
         moment may never, and whoever has terminated it and joins it would wait forever.
         """
         self._leave_sigterm()
+        self._lock = threading.RLock()
+        self._unfinished = []
+        if self._installed:
+            self._exported = self._pipeline.progress()
 
     def flush(self) -> None:
         """Export what is finished, for at most the timeout. Never raises."""
-        self._within_timeout(self._flush)
+        self._export()
+
+    def flush_new(self) -> None:
+        """The same, unless nothing has been finished since the last time or the fork."""
+        self._export(only_new=True)
 
     def _exiting(self) -> None:
-        self._within_timeout(self._decide)
+        self._export(final=True)
 
-    def _within_timeout(self, work: Callable[[], None]) -> None:
+    def _exit(self, status: int) -> NoReturn:
+        """End as `os._exit` does, once what is new has been exported."""
+        try:
+            self.flush_new()
+        finally:
+            (self._own_exit or os.abort)(status)  # type: ignore[call-arg]
+
+    def _export(self, *, final: bool = False, only_new: bool = False) -> None:
         if not self._installed:
             return
-        thread = threading.Thread(target=_guarded, args=(work,), name="otel-fe-flush", daemon=True)
+        deadline = monotonic() + self._timeout_s
+        if not self._lock.acquire(timeout=self._timeout_s):  # another thread is at it, and has the same time
+            return
         try:
-            thread.start()
-        except RuntimeError:  # too late for threads: Python 3.12 refuses them during shutdown
-            _guarded(work)
-        else:
-            thread.join(self._timeout_s)
+            # What has not ended since an earlier end of the same process holds the threads that would do it.
+            if not all(event.wait(max(0.0, deadline - monotonic())) for event in self._unfinished):
+                return
+            if only_new and not self._has_new():
+                return
+            left_s = max(0.0, deadline - monotonic())
+            self._unfinished = self._pipeline.providers.export(self._standby, left_s, self._decide, final=final)
+        finally:
+            self._lock.release()
+        if self._unfinished:
+            _log.warning(
+                "otel_fe: the last telemetry of process %d could not be exported within %g s (OTEL_FE_FLUSH_TIMEOUT_S) and is lost",
+                os.getpid(),
+                self._timeout_s,
+            )
+
+    def _has_new(self) -> bool:
+        try:
+            return self._pipeline.progress() != self._exported
+        except Exception as fault:
+            faults.record("termination.flush", fault)
+            return False
+
+    def _decide(self) -> None:
+        try:
+            self._pipeline.decide_all()
+            self._exported = self._pipeline.progress()
+        except Exception as fault:
+            faults.record("termination.flush", fault)
 
     def _terminated(self, signum: int, _frame: FrameType | None) -> None:
         """Flush, then die of the signal as if nobody had handled it: the parent sees the same exit status."""
@@ -101,23 +162,22 @@ class Termination:
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
 
+    def watch_sigterm(self) -> None:
+        """Export in a child of multiprocessing that is terminated."""
+        if self._installed and self._on_sigterm:
+            ChildSigterm(self.flush_new).install()
+
     def _register_children(self, util: ModuleType) -> None:
         """Flush in multiprocessing's children: `_bootstrap` runs finalizers, but nothing registered with atexit."""
         module: Any = util
         module.register_after_fork(self, _flush_at_end_of_child)
 
 
-def _guarded(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except Exception as fault:
-        faults.record("termination.flush", fault)
-
-
 def _flush_at_end_of_child(termination: Termination) -> None:
     try:
         from multiprocessing import util  # noqa: PLC0415 only ever called by it
 
-        util.Finalize(None, termination.flush, exitpriority=-10)
+        util.Finalize(None, termination.flush_new, exitpriority=-10)
+        termination.watch_sigterm()
     except Exception as fault:
         faults.record("termination.child", fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -177,20 +178,91 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert len(got.extractions()) == 1
 
 
-def test_a_forked_child_dies_of_sigterm_at_once(folder):
-    """A handler in Python may never run in a pool's worker that waits for a lock, and its parent would wait forever."""
+def test_a_plain_forked_child_is_left_to_its_application(folder):
+    """What is no worker of multiprocessing has SIGTERM at its default, as without us."""
     source = """
-import multiprocessing, signal
-def handler(_):
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-if __name__ == "__main__":
-    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        print("default", pool.map(handler, [1, 2]))
+import os, signal
+assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+pid = os.fork()
+if not pid:
+    os._exit(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+print("default", os.waitpid(pid, 0)[1] >> 8)
 """
     got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
     assert got.status == 0
-    assert "default [True, True]" in got.out
+    assert "default 1" in got.out
+
+
+@pytest.mark.parametrize("waits", ["lock", "native code"])
+def test_a_terminated_worker_ends_whatever_its_main_thread_waits_for(folder, waits):
+    """A handler in Python would wait for the main thread, and whoever joins the worker with it."""
+    waiting = {
+        "lock": "lock.acquire()",
+        "native code": "ctypes.PyDLL(None).usleep(300_000); ctypes.CDLL(None).sleep(600)",
+    }
+    source = f"""
+import ctypes, multiprocessing, shop
+def work(lock, connection):
+    shop.UserFeatures().extract(1)
+    connection.send(1)
+    {waiting[waits]}
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    lock, (ours, theirs) = context.Lock(), context.Pipe()
+    lock.acquire()
+    child = context.Process(target=work, args=(lock, theirs))
+    child.start()
+    ours.recv()
+    child.terminate()
+    child.join()
+    print("ended by", child.exitcode)
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert "ended by -15" in got.out
+    assert got.total("feature_extraction.duration") == 1
+
+
+def test_a_worker_s_own_sigterm_handler_and_wakeup_pipe_stay(folder):
+    """What the application sets in a worker is what happens there, and its subprocesses are told of nothing."""
+    source = """
+import asyncio, multiprocessing, os, signal, sys, time
+def handled(connection):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+    connection.send(1)
+    time.sleep(600)
+def awaited(connection):
+    async def main():
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        connection.send(1)
+        await ended.wait()
+        os._exit(6)
+    asyncio.run(main())
+def forked(connection):
+    pid = os.fork()
+    if not pid:
+        time.sleep(600)
+    os.kill(pid, signal.SIGTERM)
+    connection.send(os.waitpid(pid, 0)[1])
+    connection.recv()
+    sys.exit(7)
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    for work in (handled, awaited, forked):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=work, args=(theirs,))
+        child.start()
+        told = ours.recv()
+        if work is forked:
+            assert told == signal.SIGTERM, told
+            ours.send(1)
+        else:
+            child.terminate()
+        child.join()
+        print("ended by", child.exitcode)
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert [line for line in got.out.splitlines() if line.startswith("ended")] == [f"ended by {n}" for n in (5, 6, 7)]
 
 
 def test_fork_sends_nothing_twice_and_nothing_is_lost(folder):
@@ -245,27 +317,34 @@ sys.exit(0)
     assert got.total("feature_extraction.duration") == 1
 
 
-def test_an_unreachable_backend_delays_nothing_but_the_exit(folder):
-    """With nobody listening the application runs at its own pace, and the exit waits no longer than its bound."""
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize("backend", ["refuses", "never answers"])
+def test_an_unreachable_backend_delays_nothing_but_the_exit_and_that_by_its_bound(folder, protocol, backend):
+    """With nobody listening the application runs at its own pace; the SDK's shutdown of all three signals is bounded too."""
     source = """
 import shop, time
 start = time.perf_counter()
 for i in range(200): shop.UserFeatures().extract(i)
 print("took", time.perf_counter() - start < 1.0)
+print(time.time())
 """
-    began = time.monotonic()
-    got = run(
-        write(folder, source),
-        OTEL_FE_TARGETS=TARGETS,
-        OTEL_TRACES_EXPORTER="otlp",
-        OTEL_METRICS_EXPORTER="otlp",
-        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
-        OTEL_EXPORTER_OTLP_TIMEOUT="1",
-        OTEL_FE_FLUSH_TIMEOUT_S="1",
-    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if backend == "never answers" else 9
+        got = run(
+            write(folder, source),
+            OTEL_FE_TARGETS=TARGETS,
+            OTEL_TRACES_EXPORTER="otlp",
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_LOGS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+            OTEL_FE_FLUSH_TIMEOUT_S="1",
+        )
+        took_s = time.time() - float(got.out.splitlines()[-1])
     assert got.status == 0
     assert "took True" in got.out
-    assert time.monotonic() - began < 25
+    assert "within 1 s (OTEL_FE_FLUSH_TIMEOUT_S) and is lost" in got.err
+    assert took_s < 8  # one export that is tried again lasts 10 s, and there are three signals
 
 
 def test_gunicorn_prefork_workers_each_export(folder):

@@ -30,7 +30,7 @@ BREAKING = """
 import importlib
 def broken(*_args, **_kwargs): raise RuntimeError("ours")
 owner = getattr(importlib.import_module({module!r}), {owner!r})
-setattr(owner, {name!r}, property(broken) if {name!r} == "flush" else broken)
+setattr(owner, {name!r}, property(broken) if {name!r} == "flush_new" else broken)
 """
 
 
@@ -64,6 +64,6 @@ def an_exit(app):
     return ended(app, EXITING)
 
 
-@injected("termination.child", "termination", "otel_fe.instrument.termination:Termination.flush", when="by itself")
+@injected("termination.child", "termination", "otel_fe.instrument.termination:Termination.flush_new", when="by itself")
 def a_multiprocessing_child(app):
     return ended(app, CHILD)

@@ -1,0 +1,105 @@
+"""SIGTERM in a child of multiprocessing: `Pool.terminate`, which leaving `with Pool(…)` calls, ends its workers by it.
+
+A handler in Python runs only when the main thread executes again, and a worker that begins to wait for its pool's lock at that
+moment may never: whoever has terminated and joins it would wait for ever. So a thread waits for the signal as well, told of it
+by the interpreter's C handler through a pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_HOLD_S: Final = 1.0
+"""How long the main thread waits for the export. Not for ever: it may hold a lock that the export needs."""
+
+
+class ChildSigterm:
+    """Exports before SIGTERM ends this process, by the signal's own exit status.
+
+    Args:
+        flush: Exports what is finished, bounded in time.
+    """
+
+    def __init__(self, flush: Callable[[], None]) -> None:
+        self._flush = flush
+        self._pipe: tuple[int, int] | None = None
+        self._ended = threading.Event()
+        self._once = threading.Lock()
+        self._masks = threading.local()
+
+    def install(self) -> None:
+        """Wait for the signal, unless the application handles it, or is told of signals by a pipe of its own."""
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            return
+        pipe = os.pipe()
+        os.set_blocking(pipe[1], False)
+        before = signal.set_wakeup_fd(pipe[1], warn_on_full_buffer=False)
+        if before != -1:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+            _close(pipe)
+            return
+        self._pipe = pipe
+        signal.signal(signal.SIGTERM, self._handle)
+        os.register_at_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
+        threading.Thread(target=self._watch, args=(pipe[0],), name="otel-fe-sigterm", daemon=True).start()
+
+    def _watch(self, pipe: int) -> None:
+        while told := os.read(pipe, 64):
+            if signal.SIGTERM in told and signal.getsignal(signal.SIGTERM) == self._handle:
+                self._end()
+
+    def _handle(self, _signum: int, _frame: FrameType | None) -> None:
+        """Hold the main thread: without us it would have ended here."""
+        if signal.set_wakeup_fd(-1) == (self._pipe or (0, -1))[1]:
+            self._ended.wait(_HOLD_S)  # the thread has been told
+        else:  # the application has put a pipe of its own in place of ours
+            self._end()
+
+    def _end(self) -> None:
+        if self._once.acquire(blocking=False):
+            self._flush()
+            _die()
+
+    def _hold(self) -> None:
+        """Hold SIGTERM back while this thread forks: a child that it reached at once would still have our handler."""
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def _release(self) -> None:
+        before = getattr(self._masks, "before", None)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _after_fork(self) -> None:
+        """Leave the signal to a child of this one, which would write into our pipe."""
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None and threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGTERM) == self._handle:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            held = signal.set_wakeup_fd(-1)
+            if held not in (-1, pipe[1]):
+                signal.set_wakeup_fd(held)
+            _close(pipe)
+        self._release()
+
+
+def _die() -> None:
+    """End this process by SIGTERM. Only the main thread may set a handler in Python, but any thread by the C library."""
+    import ctypes  # noqa: PLC0415 few processes end so
+
+    library: Any = ctypes.CDLL(None)
+    library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    library.signal.restype = ctypes.c_void_p
+    library.signal(signal.SIGTERM, None)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _close(pipe: tuple[int, int]) -> None:
+    for end in pipe:
+        os.close(end)
