@@ -33,6 +33,8 @@ Only configuring raises. Nothing raises out of a hook into the application: see 
 
 from __future__ import annotations
 
+from otel_fe.redaction import redact_value
+
 
 class OtelFeError(Exception):
     """Root of all errors raised by otel_fe."""
@@ -43,11 +45,12 @@ class ConfigurationError(OtelFeError, ValueError):
 
     Attributes:
         where: The variable, or the file, line and key, that holds the value.
-        value: The value as it was found.
+        value: The value as it was found, but for credentials in a URL.
         wanted: What would be right.
     """
 
     def __init__(self, where: str, value: object, wanted: str) -> None:
+        value = redact_value(value) if isinstance(value, str) else value
         super().__init__(f"{where}: {value!r} cannot be used; {wanted}")
         self.where = where
         self.value = value

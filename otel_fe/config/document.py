@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.config import yaml_text
 from otel_fe.config.environment import Environment, SubstitutionError, Typed
 from otel_fe.config.problems import InvalidConfigError, Position, Problem
+from otel_fe.redaction import redact_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
@@ -98,8 +99,9 @@ def show(node: Node) -> str:
         return "null" if node.value is None else str(node.value).lower()
     if not isinstance(node.value, str):
         return str(node.value)
-    plain = node.value.isprintable() and node.value.strip() == node.value != ""
-    shown = node.value if plain else repr(node.value)
+    value = redact_value(node.value)  # before it is shortened: half a password is one, too
+    plain = value.isprintable() and value.strip() == value != ""
+    shown = value if plain else repr(value)
     return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
 
 

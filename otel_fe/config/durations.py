@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from otel_fe.redaction import redact_value
+
 UNITS_NS: Final = {
     "ns": 1,
     "us": 1_000,
@@ -38,7 +40,7 @@ def parse_duration(text: str) -> int:
     while rest:
         part = _PART.match(rest)
         if part is None or not (part["whole"] or part["fraction"]):
-            raise ValueError(f"there is no number before {rest!r}")
+            raise ValueError(f"there is no number before {redact_value(rest)!r}")
         total += _part_ns(part)
         rest = rest[part.end() :]
     if total > _LARGEST_NS + negative:

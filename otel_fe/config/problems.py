@@ -33,7 +33,7 @@ class Problem:
     key: str
     """From the top of the document: `processors::tail_sampling::policies[2]::latency::threshold_ms`."""
     value: str | None
-    """As it was found, shortened; None where nothing was, or where it may be a secret."""
+    """As it was found, shortened and without credentials; None where nothing was, or where it may be a secret."""
     wanted: str
     """What would be right."""
 

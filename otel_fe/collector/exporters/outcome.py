@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from otel_fe.redaction import redact_text
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -51,8 +53,8 @@ class Transport(Protocol):
 
 
 def brief(text: object) -> str:
-    """Return a foreign message as one line that is short enough for a log."""
-    line = " ".join(str(text).split())
+    """Return a foreign message as one line that is short enough for a log, and holds no credentials of a URL."""
+    line = redact_text(" ".join(str(text).split()))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
