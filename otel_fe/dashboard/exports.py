@@ -1,15 +1,20 @@
-"""A window's figures as a file: JSON, CSV, or an HTML report that needs nothing else."""
+"""A window's figures as a file: those that the overview shows, for every group and step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.dashboard import quantity
 from otel_fe.dashboard.answer import Answer
+from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, ms, percent, spell
 from otel_fe.dashboard.overview import overview
-from otel_fe.dashboard.report import FORMATS, written
+from otel_fe.dashboard.report import FORMATS, Document, Table, written
+from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from otel_fe.dashboard.overview import Figures
+    from otel_fe.dashboard.series_over_time import OverTime
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
 
@@ -18,6 +23,8 @@ _TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
+_MOST_GROUPS: Final = 50
+"""Of which steps are told, those with most slow extractions; of further ones there is the whole window."""
 
 
 def export(stored: Stored, address: ViewAddress, kind: str) -> Answer:
@@ -34,19 +41,119 @@ def export(stored: Stored, address: ViewAddress, kind: str) -> Answer:
     return Answer(200, text.encode(), _TYPES[kind], (disposition,))
 
 
-def exported(stored: Stored, address: ViewAddress) -> dict[str, Any]:
-    """Return the sections under the names that `FeatureExtractionDashboard` gives them."""
+def exported(stored: Stored, address: ViewAddress) -> Document:
+    """Return what is exported; its sections have the names that `FeatureExtractionDashboard` gives them."""
     found = overview(stored, address)
-    since, until = found["window"]
-    return {
-        "since_unix_s": since / 1e9,
-        "until_unix_s": until / 1e9,
-        "service": address.service,
-        "feature_set": address.feature_set,
-        "real_time_performance": found["figures"],
-        "performance_trends": found["over_time"],
+    window = found["window"]
+    everything = (address.service or ALL, address.feature_set or ALL)
+    whole = _of_window(window, *everything, found["figures"])
+    groups = [_of_window(window, one["service"], one["feature_set"], one["figures"]) for one in found["groups"]]
+    steps = _of_steps(window, *everything, found["over_time"])
+    for one in found["groups"][:_MOST_GROUPS]:
+        group = one["service"], one["feature_set"]
+        if group != everything:
+            steps += _of_steps(window, *group, over_time(stored, window, *group))
+    own = [row for row in groups if (row["service"], row["feature_set"]) != everything]
+    data = {
+        **spell(*window),
+        "service": address.service or ALL,
+        "feature_set": address.feature_set or ALL,
+        "real_time_performance": whole,
+        "performance_trends": {
+            "step_s": found["over_time"].step_ns / 1e9,
+            "trends": found["over_time"].trends,
+            "steps": steps,
+        },
         "system_health": found["health"],
         "alerts": found["alerts"],
-        "recommendations": found["recommendations"],
-        "groups": found["groups"],
+        "recommendations": [_advised(one) for one in found["recommendations"]],
+        "groups": groups,
     }
+    tables = [
+        figures_table("Figures of each group, in the whole window and step by step", [whole, *own, *steps]),
+        health_table(found["health"]),
+        _alerts(found["alerts"]),
+        _advice(found["recommendations"]),
+    ]
+    return Document(data, tables)
+
+
+def _of_window(window: tuple[int, int], service: str, feature_set: str, figures: Figures) -> Row:
+    return {
+        "span": "window",
+        **spell(*window),
+        "service": service,
+        "feature_set": feature_set,
+        "extractions": figures.extractions,
+        "counted_s": figures.counted_s,
+        "rate_per_s": figures.per_s,
+        "mean_ms": ms(figures.mean_ns),
+        "p50_ms": ms(figures.p50_ns),
+        "p95_ms": ms(figures.p95_ns),
+        "p99_ms": ms(figures.p99_ns),
+        "max_ms": ms(figures.max_ns),
+        "slow_percent": percent(figures.slow_ratio),
+        "errors_percent": percent(figures.error_ratio),
+        "hits_percent": percent(figures.hit_ratio),
+    }
+
+
+def _of_steps(window: tuple[int, int], service: str, feature_set: str, course: OverTime) -> list[Row]:
+    return [
+        {
+            "span": "step",
+            **spell(max(one.time_ns, window[0]), min(one.time_ns + course.step_ns, window[1])),
+            "service": service,
+            "feature_set": feature_set,
+            "extractions": one.extractions,
+            "counted_s": one.counted_s,
+            "rate_per_s": one.per_s,
+            "mean_ms": ms(one.mean_ns),
+            "p50_ms": ms(one.p50_ns),
+            "p95_ms": ms(one.p95_ns),
+            "p99_ms": ms(one.p99_ns),
+            "max_ms": ms(one.max_ns),
+            "slow_percent": percent(one.slow_ratio),
+            "errors_percent": percent(one.error_ratio),
+            "hits_percent": percent(one.hit_ratio),
+        }
+        for one in course.steps
+    ]
+
+
+def _alerts(alerts: list[Any]) -> Table:
+    columns = ("severity", "alert", "service", "feature set", "detail", "silenced until (ISO 8601)")
+    rows = [
+        (
+            one.severity,
+            one.title,
+            one.service,
+            one.feature_set,
+            one.detail,
+            None if one.silence is None else quantity.iso(one.silence.until_ns),
+        )
+        for one in alerts
+    ]
+    return Table("Alerts that fire now", columns, rows)
+
+
+def _advice(found: list[dict[str, Any]]) -> Table:
+    columns = ("cause", "share (%)", "of what", "estimated p95 (ms)", "estimated p95 without it (ms)", "what to do")
+    rows = [
+        (
+            one["name"],
+            percent(one["share"]),
+            one["words"],
+            ms(one["p95_ns"]),
+            ms(one["p95_without_ns"]),
+            one["action"],
+        )
+        for one in found
+    ]
+    return Table("Recommendations", columns, rows)
+
+
+def _advised(one: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: one[name] for name in ("cause", "name", "words", "action")}
+    estimated = {"p95_ms": ms(one["p95_ns"]), "p95_without_ms": ms(one["p95_without_ns"])}
+    return {**kept, "share_percent": percent(one["share"]), "estimated": estimated}

@@ -70,7 +70,7 @@ def health(counts: Mapping[str, tuple[int, int]], firing: Iterable[str] = ()) ->
     for slo in REQUIREMENTS:
         good, total = counts.get(slo.name, (0, 0))
         numerator, denominator = slo.objective
-        allowed = 1 - numerator / denominator
+        allowed = (denominator - numerator) / denominator
         bad = (total - good) / total if total else None
         met = slo.met(good, total)
         points = 100.0 if met else 0.0 if not bad else 100 * min(1.0, allowed / bad)

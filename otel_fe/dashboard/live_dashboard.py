@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from otel_fe.alerting.system import FeatureExtractionAlertingSystem
 from otel_fe.dashboard.health import health
 from otel_fe.dashboard.live_data import AlertOverview, DashboardData, ResourceOverview
+from otel_fe.dashboard.live_export import live_document
 from otel_fe.dashboard.report import FORMATS, written
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 
@@ -81,7 +82,7 @@ class FeatureExtractionDashboard:
         """Return everything as one document, and write it to a file where a path is given.
 
         Args:
-            format: `json`; `csv`, a row for each figure with its unit; or `html`, a page that needs nothing else.
+            format: `json`; `csv`, a row for each feature set and step; or `html`, a page that needs nothing else.
             path: Where to write it, in UTF-8.
 
         Raises:
@@ -90,7 +91,7 @@ class FeatureExtractionDashboard:
         """
         if format not in FORMATS:
             raise ValueError(f"format is {format!r}; use one of {', '.join(FORMATS)}")
-        text = written(self.get_real_time_dashboard_data(), format)
+        text = written(live_document(self.get_real_time_dashboard_data()), format)
         if path is not None:
             with open(path, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 also for texts
                 file.write(text)

@@ -38,6 +38,8 @@ class Figures:
     p95_ns: float | None
     p99_ns: float | None
     mean_ns: float | None
+    max_ns: float | None
+    """What no extraction exceeded; None where that is not known."""
     slow: int
     """That took 100 ms or more."""
     slow_ratio: float | None
@@ -78,9 +80,10 @@ def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: 
         p95,
         quantiles[2],
         spread.total / spread.count * 1e9 if spread.count else None,
+        None if not spread.count or spread.most is None else spread.most * 1e9,
         slow,
         slow / total if total else None,
-        1 - error_good / error_total if error_total else None,
+        (error_total - error_good) / error_total if error_total else None,
         hits / looked_up if looked_up else None,
     )
 

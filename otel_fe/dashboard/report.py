@@ -1,4 +1,7 @@
-"""Dashboard data as documents: JSON, CSV with a row for each figure, and an HTML page that needs nothing else."""
+"""Figures as files: JSON, CSV with one row for each group and step, and an HTML page that needs nothing else.
+
+Tables are tidy: one kind of thing in a row, the unit in each column's heading, times in ISO 8601.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from html import escape
 from importlib.resources import files
@@ -15,39 +19,43 @@ from otel_fe.dashboard import quantity
 from otel_fe.dashboard.answer import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 FORMATS: Final = ("json", "csv", "html")
-_UNITS: Final = (
-    ("_unix_s", "s since 1970"),
-    ("_time_ns", "ns since 1970"),
-    ("_ms", "ms"),
-    ("_ns", "ns"),
-    ("_per_s", "1/s"),
-    ("per_s", "1/s"),
-    ("_mb", "MB"),
-    ("_bytes", "bytes"),
-    ("_percent", "%"),
-    ("_ratio", "ratio 0..1"),
-    ("_rate", "ratio 0..1"),
-    ("_s", "s"),
-    ("hours", "h"),
-    ("points", "points 0..100"),
-    ("score", "points 0..100"),
-    ("confidence", "ratio 0..1"),
-    ("weight", "ratio 0..1"),
-)
-"""By the end of a name, the first that fits."""
+Cell = str | int | float | bool | None
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+_DIGITS: Final = {"csv": 9, "html": 4}
+"""Significant ones: more would be noise of binary fractions, fewer would round what is counted."""
 
 
-def written(data: Any, kind: str, title: str = "Feature extraction") -> str:
-    """Return data in one of `FORMATS`."""
-    told = plain(_without_enums(data))
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of one kind."""
+
+    title: str
+    columns: Sequence[str]
+    """Headings, with their units."""
+    rows: Sequence[Sequence[Cell]]
+    """None is what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is exported."""
+
+    data: Any
+    """Of the JSON file."""
+    tables: Sequence[Table]
+    """Of the HTML page; the first is the CSV file."""
+    title: str = "Feature extraction"
+
+
+def written(document: Document, kind: str) -> str:
+    """Return a document in one of `FORMATS`."""
     if kind == "json":
+        told = plain(_without_enums(document.data))
         return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
-    rows = list(_rows(told, ""))
-    return _csv(rows) if kind == "csv" else _html(told, title)
+    return _csv(document.tables[0]) if kind == "csv" else _html(document)
 
 
 def _without_enums(value: Any) -> Any:
@@ -58,92 +66,61 @@ def _without_enums(value: Any) -> Any:
     return [_without_enums(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _rows(value: Any, name: str) -> Iterable[tuple[str, Any, str]]:
-    if isinstance(value, dict):
-        for key, found in value.items():
-            yield from _rows(found, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for number, found in enumerate(value):
-            yield from _rows(found, f"{name}.{number}")
-    else:
-        yield name, value, _unit(name) if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
-
-
-def _unit(name: str) -> str:
-    last = name.rpartition(".")[2]
-    return next((unit for end, unit in _UNITS if last.endswith(end)), "")
-
-
-def _csv(rows: Iterable[tuple[str, Any, str]]) -> str:
+def _csv(table: Table) -> str:
     text = io.StringIO()
     out = csv.writer(text)
-    out.writerow(("figure", "value", "unit"))
-    for name, value, unit in rows:
-        # A text that begins like a formula is one to a spreadsheet.
-        told = f"'{value}" if isinstance(value, str) and value.startswith(_DANGEROUS) else value
-        out.writerow((f"'{name}" if name.startswith(_DANGEROUS) else name, "" if told is None else told, unit))
+    out.writerow(table.columns)
+    for row in table.rows:
+        out.writerow([_harmless(_number(cell, "csv")) for cell in row])
     return text.getvalue()
 
 
-def _html(data: dict[str, Any], title: str) -> str:
+def _harmless(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula; a negative number is one that it may calculate with."""
+    if not text.startswith(_DANGEROUS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def _number(cell: Cell, kind: str) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        rounded = float(f"{cell:.{_DIGITS[kind]}g}")
+        return f"{rounded:.0f}" if rounded.is_integer() else f"{rounded:.12f}".rstrip("0")
+    return str(cell)
+
+
+def _html(document: Document) -> str:
     style = files("otel_fe.dashboard").joinpath("static").joinpath("report.css").read_text(encoding="utf-8")
-    parts = [_section(name, value) for name, value in data.items() if isinstance(value, (dict, list))]
-    heads = "".join(_line(name, value) for name, value in data.items() if not isinstance(value, (dict, list)))
+    title = escape(document.title)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{style}</style></head>'
-        f"<body><h1>{escape(title)}</h1><table>{heads}</table>{''.join(parts)}</body></html>\n"
+        f"<body><h1>{title}</h1>{''.join(map(_section, document.tables))}</body></html>\n"
     )
 
 
-def _section(name: str, value: Any, depth: int = 2) -> str:
-    head = f"<h{min(depth, 6)}>{escape(_words(name))}</h{min(depth, 6)}>"
-    if not value:
-        return f"{head}<p>none</p>"
-    if isinstance(value, list):
-        return head + _table(value, depth)
-    single = {key: found for key, found in value.items() if not isinstance(found, (dict, list))}
-    many = {key: found for key, found in value.items() if isinstance(found, (dict, list))}
-    lines = "".join(_line(key, found) for key, found in single.items())
+def _section(table: Table) -> str:
+    if not table.rows:
+        return f"<h2>{escape(table.title)}</h2><p>none</p>"
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
     return (
-        head
-        + (f"<table>{lines}</table>" if lines else "")
-        + "".join(_section(key, found, depth + 1) for key, found in many.items())
+        f"<h2>{escape(table.title)}</h2><div class=scroll><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _table(values: list[Any], depth: int) -> str:
-    if not all(isinstance(one, dict) for one in values):
-        return "<ul>" + "".join(f"<li>{escape(_shown('', one))}</li>" for one in values) + "</ul>"
-    names = [name for name, found in values[0].items() if not isinstance(found, (dict, list))]
-    head = "".join(f'<th scope="col">{escape(_words(name))}</th>' for name in names)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_shown(name, one.get(name)))}</td>" for name in names) + "</tr>"
-        for one in values
-    )
-    del depth
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _line(name: str, value: Any) -> str:
-    return f'<tr><th scope="row">{escape(_words(name))}</th><td>{escape(_shown(name, value))}</td></tr>'
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _shown(name: str, value: Any) -> str:
-    """Return a value with its unit."""
-    if value is None:
-        return "–"  # noqa: RUF001 a dash is what is shown
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    unit = _unit(name)
-    if unit.startswith("ratio"):
-        return quantity.percent(float(value))
-    if unit.endswith("since 1970"):
-        return quantity.clock_time(value * 1e9 if unit.startswith("s ") else value)
-    if unit == "ns":
-        return quantity.duration(value)
-    return f"{value:.6g} {unit.split(' ', 1)[0]}".rstrip()
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return f"<td class=n>{quantity.count(cell)}</td>"
+    if isinstance(cell, float):
+        return f"<td class=n>{_number(cell, 'html')}</td>"
+    return f"<td>{escape(_number(cell, 'html')) or '–'}</td>"  # noqa: RUF001 a dash is what is shown

@@ -27,8 +27,14 @@ class Step:
     time_ns: int
     extractions: int
     per_s: float
+    counted_s: float
+    """For how long of it there was counting."""
+    mean_ns: float
     p50_ns: float
     p95_ns: float
+    p99_ns: float
+    max_ns: float | None
+    """What no extraction exceeded; None where that is not known."""
     slow_ratio: float
     error_ratio: float | None
     hit_ratio: float | None
@@ -66,13 +72,18 @@ def over_time(stored: Stored, window: tuple[int, int], service: str | None, feat
             good, hits, right = (ratios[slo].get(time_ns) for slo in ("latency", "cache_hit_rate", "error_rate"))
             slow = 1 - spread.at_most(LATENCY_LIMIT_NS / 1e9) / spread.count if good is None else 1 - good
             seconds = seconds_of(counted, max(time_ns, window[0]), min(time_ns + step, window[1]))
+            p50, p95, p99 = ((spread.quantile(share) or 0.0) * 1e9 for share in (0.5, 0.95, 0.99))
             steps.append(
                 Step(
                     time_ns,
                     spread.count,
                     spread.count / max(1.0, seconds),
-                    (spread.quantile(0.5) or 0.0) * 1e9,
-                    (spread.quantile(0.95) or 0.0) * 1e9,
+                    seconds,
+                    spread.total / spread.count * 1e9,
+                    p50,
+                    p95,
+                    p99,
+                    None if spread.most is None else spread.most * 1e9,
                     slow,
                     None if right is None else 1 - right,
                     hits,

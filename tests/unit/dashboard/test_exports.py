@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
 
 import pytest
 
 from otel_fe.dashboard import FeatureExtractionDashboard
+from otel_fe.dashboard.overview import overview
+from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import Elements
@@ -65,14 +68,21 @@ def test_json_is_the_same_data(dashboard):
     assert found["real_time_performance"]["total_extractions"] == 100
 
 
-def test_csv_has_a_row_for_each_figure_with_its_unit(dashboard):
-    rows = {
-        name: (value, unit) for name, value, unit in csv.reader(io.StringIO(dashboard.export_dashboard_data("csv")))
-    }
-    assert rows["figure"] == ("value", "unit")
-    assert rows["real_time_performance.total_extractions"] == ("100", "")
-    assert rows["real_time_performance.p95_latency_ms"][1] == "ms"
-    assert not [name for name, (value, _) in rows.items() if value.startswith("=") or name.startswith("=")], "a formula"
+def read(text):
+    """Return the rows of a CSV file as a reader of tables has them."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_has_a_row_for_each_feature_set_and_step_with_units_in_the_headings(dashboard):
+    rows = read(dashboard.export_dashboard_data("csv"))
+    window = next(row for row in rows if row["span"] == "window" and row["feature set"] == "(all)")
+    assert (window["extractions"], window["100 ms or more (%)"], window["cache hits (%)"]) == ("100", "10", "50")
+    assert float(window["p95 (ms)"]) == pytest.approx(150, rel=0.05)
+    assert {row["span"] for row in rows} == {"window", "step"}
+    for row in rows:
+        assert datetime.fromisoformat(row["from (ISO 8601)"]) <= datetime.fromisoformat(row["until (ISO 8601)"])
+        assert not [value for value in row.values() if value.startswith("=")], "a formula"
+        assert not [value for value in row.values() if len(value.partition(".")[2].partition("+")[0]) > 9], "noise"
 
 
 def test_html_needs_nothing_else(dashboard, tmp_path):
@@ -81,7 +91,37 @@ def test_html_needs_nothing_else(dashboard, tmp_path):
     assert file.read_text(encoding="utf-8") == text
     elements = Elements(text)
     assert not [attrs for _, attrs in elements.found if "src" in attrs or "href" in attrs]
-    assert "Real time performance" in text
+    assert "p95 (ms)" in text
+    assert "_ns" not in text.lower()
+
+
+def test_the_files_have_the_page_s_figures(asked, stored):
+    """Of all together and of each group, in the window and in every step, to nine digits."""
+    address = ViewAddress(range="1h")
+    page = overview(stored, address)
+    rows = read(asked.text("/export.csv?range=1h"))
+    windows = {(row["service"], row["feature set"]): row for row in rows if row["span"] == "window"}
+    shown = {(one["service"], one["feature_set"]): one["figures"] for one in page["groups"]}
+    assert windows.keys() == shown.keys() | {("(all)", "(all)")}
+    for group, figures in {**shown, ("(all)", "(all)"): page["figures"]}.items():
+        row = windows[group]
+        assert int(row["extractions"]) == figures.extractions
+        for column, value in {
+            "rate (1/s)": figures.per_s,
+            "p50 (ms)": figures.p50_ns / 1e6,
+            "p95 (ms)": figures.p95_ns / 1e6,
+            "p99 (ms)": figures.p99_ns / 1e6,
+            "mean (ms)": figures.mean_ns / 1e6,
+            "errors (%)": 100 * figures.error_ratio,
+            "cache hits (%)": 100 * figures.hit_ratio,
+        }.items():
+            assert float(row[column]) == pytest.approx(value, rel=1e-8), (group, column)
+    steps = [row for row in rows if row["span"] == "step" and row["service"] == "(all)"]
+    assert [int(row["extractions"]) for row in steps] == [one.extractions for one in page["over_time"].steps]
+    told = json.loads(asked.answer("/export.json?range=1h").body)
+    assert told["real_time_performance"]["p95_ms"] == page["figures"].p95_ns / 1e6
+    assert len(told["performance_trends"]["steps"]) == len(rows) - len(windows)
+    assert told["system_health"]["parts"][0]["allowed_ratio"] == 0.05
 
 
 def test_another_format_is_refused(dashboard):
