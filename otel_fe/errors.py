@@ -20,7 +20,8 @@
     │   ├── TooLargeError          of this size
     │   ├── TooManyValuesError  JSON with more objects than are read
     │   ├── NoPipelineError        of this signal
-    │   └── EncodingError          in this encoding
+    │   ├── EncodingError          in this encoding
+    │   └── BackendError           that its backend refuses
     ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_errors.py)
     ├── StorageFullError           its disk is full
     ├── DamagedError               what was read of it is not what was written

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.collector.exporters.build import build
 from otel_fe.collector.pipelines.outlets import Settler
+from otel_fe.config.exporters import OtlpGrpc, OtlpHttp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,11 @@ class Plan(NamedTuple):
         return build(self.identifier, self.settings, self.extensions, Settler(name), self.signals, clock=clock)
 
     @property
+    def direct(self) -> bool:
+        """Whether it sends without a queue: `sending_queue: {enabled: false}`."""
+        return isinstance(self.settings, OtlpGrpc | OtlpHttp) and self.settings.sending_queue is None
+
+    @property
     def stored(self) -> bool:
         """Whether its queue is on disk, where only one at a time can have it."""
         queue = getattr(self.settings, "sending_queue", None)
@@ -61,12 +67,28 @@ class Running:
         """Begin to send."""
         self._exporter.start()
 
+    def accept(self, payload: Payload) -> str:
+        """Take a payload, or return why not."""
+        return self._now().accept(payload)
+
+    def enqueue(self, payload: Payload) -> str:
+        """Take a payload without waiting for the backend, or return why not."""
+        return self._now().enqueue(payload)
+
     def offer(self, payload: Payload) -> bool:
         """Take a payload, or settle it with the reason why not."""
+        return self._now().offer(payload)
+
+    def settle(self, payload: Payload, reason: str) -> None:
+        """Settle a payload that was not taken."""
+        self._exporter.settle(payload, reason)
+
+    def _now(self) -> Exporter:
+        """Return the exporter at work, waiting for the end of a replacement."""
         if not self._replacing.locked():
-            return self._exporter.offer(payload)
+            return self._exporter
         with self._replacing:
-            return self._exporter.offer(payload)
+            return self._exporter
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits; whether all was settled in time."""
@@ -127,8 +149,8 @@ class Exporters:
 
     @property
     def durable(self) -> set[str]:
-        """The ids of those whose queue is on disk."""
-        return {name for name, one in self.running.items() if one.plan.stored}
+        """The ids of those that answer for what they take: whose queue is on disk, or that have none."""
+        return {name for name, one in self.running.items() if one.plan.stored or one.plan.direct}
 
     def apply(self, config: CollectorConfig) -> Change:
         """Start what the configuration adds, and change what it changes; what it no longer has goes on for now.

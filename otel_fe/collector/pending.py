@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("otel_fe")
 _MAGIC: Final = b"otel-fe pending traces 1\n"
+_PRIVATE: Final = 0o600
 _SIZES: Final = struct.Struct(">III")
 
 
@@ -51,7 +52,8 @@ def save(path: Path, engine: Engine, clock: Clock) -> int:
     lead_ns = clock.time_ns() - clock.monotonic_ns()
     spans = 0
     temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)  # it may have been made with other permissions
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
         file.write(_MAGIC)
         for pipeline in engine.parts.sampled:
             for trace in pipeline.sampler.pending_traces():

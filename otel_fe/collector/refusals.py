@@ -1,17 +1,23 @@
 """Why a request is not taken: what each server turns into the status code of its protocol.
 
     RefusedError
-    ├── PressureError     too much at once: the same request can be taken later     RESOURCE_EXHAUSTED + RetryInfo   429
+    ├── PressureError     no room now: the same request can be taken later          UNAVAILABLE + RetryInfo          503
     ├── StoppingError     this process is about to end; another will take it        UNAVAILABLE + RetryInfo          503
     ├── TooLargeError     never                                                     RESOURCE_EXHAUSTED               413
     ├── TooManyValuesError   never: JSON that would take too long to read           RESOURCE_EXHAUSTED               413
     ├── NoPipelineError   nothing takes this signal from this receiver              UNIMPLEMENTED                    404
-    └── EncodingError     nobody here reads this compression or content type        UNIMPLEMENTED                    415
+    ├── EncodingError     nobody here reads this compression or content type        UNIMPLEMENTED                    415
+    └── BackendError      a backend without a queue in front refuses it for good    INTERNAL                         500
+
+Pressure is UNAVAILABLE and 503, as in the Collector, and not RESOURCE_EXHAUSTED and 429, which the specification allows as well:
+OpenTelemetry's SDK for Python before 1.45 takes 429 for final.
 
 What cannot be read is a `WireError`: INVALID_ARGUMENT, 400.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from otel_fe.errors import OtelFeError
 
@@ -32,7 +38,7 @@ class PressureError(RefusedError):
     """There is no room for it now.
 
     Args:
-        reason: One word, for counters: `memory`, `queue_full`, `num_traces`, `busy`.
+        reason: One word, for counters: `memory`, `queue_full`, `storage_full`, `unreachable`, `num_traces`, `busy`, `worker`.
         why: For the sender.
         retry_after_s: After how long there may be room.
     """
@@ -81,3 +87,33 @@ class EncodingError(RefusedError):
     """It is packed or written in a way that is not read here."""
 
     reason = "encoding"
+
+
+class BackendError(RefusedError):
+    """The backend of an exporter without a sending queue refuses it for good.
+
+    Args:
+        exporter: Its id.
+    """
+
+    reason = "export_failed"
+
+    def __init__(self, exporter: str) -> None:
+        super().__init__(f"the backend of {exporter} refuses it; the collector's log says why")
+
+
+def refusal(exporter: str, reason: str) -> RefusedError:
+    """Return what to tell a sender whose request an exporter does not take, for one of the reasons of `exporters.payload`."""
+    if reason == "shutdown":
+        return StoppingError()
+    if reason in _PRESSURES:
+        return PressureError(reason, _PRESSURES[reason].format(exporter))
+    return BackendError(exporter)
+
+
+_PRESSURES: Final = {
+    "queue_full": "the queue of {} is full",
+    "storage_full": "the disk does not take the queue of {}",
+    "unreachable": "the backend of {} cannot be reached, and it has no sending_queue",
+}
+"""What passes, by reason."""

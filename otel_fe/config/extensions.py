@@ -23,7 +23,7 @@ class FileStorage:
     fsync: bool = False
     """Wait for the disk at each write."""
     create_directory: bool = False
-    directory_permissions: int = 0o750
+    directory_permissions: int = 0o700
     """Of the directory that it creates."""
 
 

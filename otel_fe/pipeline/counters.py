@@ -51,6 +51,12 @@ class Counters:
             self.received += sum(spans.values())
             self.dropped.update(spans)
 
+    def withdraw(self, spans: int) -> None:
+        """Count spans no longer that were to be queued, and that their sender keeps after all."""
+        with self.lock:
+            self.received -= spans
+            self.queued -= spans
+
     def settle(self, reasons: Counter[str], lost: str) -> None:
         """Move spans from queued to sampled, by the policy that kept them, or to lost for a reason."""
         with self.lock:

@@ -296,7 +296,7 @@ for name, exporter in (
 
 
 def test_pressure_is_told_with_a_time(tmp_path):
-    """A full queue behind a pipeline without a sampler: RESOURCE_EXHAUSTED with RetryInfo, 429 with Retry-After."""
+    """A full queue behind a pipeline without a sampler: UNAVAILABLE with RetryInfo, 503 with Retry-After."""
     text = """
 receivers: {otlp: {protocols: {grpc: {endpoint: "localhost:0"}, http: {endpoint: "localhost:0"}}}}
 exporters: {otlp_grpc: {endpoint: "127.0.0.1:1", tls: {insecure: true}, sending_queue: {queue_size: 3, num_consumers: 1}}}
@@ -306,7 +306,7 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [otlp_grpc]}}}
         with pytest.raises(grpc.RpcError) as caught:
             for number in range(1, 10):
                 send(collector.grpc, number)
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         encoded = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
         status = status_pb2.Status.FromString(encoded)
         retry = error_details_pb2.RetryInfo()
@@ -319,6 +319,6 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [otlp_grpc]}}}
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(post)
         refused.value.close()
-        assert refused.value.code == 429
+        assert refused.value.code == 503
         assert refused.value.headers["Retry-After"] == "1"
         assert "queue_full" in str(collector.sums())

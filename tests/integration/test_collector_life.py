@@ -234,9 +234,9 @@ def test_overload_is_refused_and_adds_up(tmp_path):
         for thread in threads:
             thread.join()
         sums = collector.sums()
-        assert codes.keys() == {"OK", "RESOURCE_EXHAUSTED"}, codes
+        assert codes.keys() == {"OK", "UNAVAILABLE"}, codes
         assert most[0] < limit_mib << 20
-        assert sums["otelcol_receiver_refused_requests:memory"] == codes["RESOURCE_EXHAUSTED"]
+        assert sums["otelcol_receiver_refused_requests:memory"] == codes["UNAVAILABLE"]
         accepted = sums["otelcol_receiver_accepted_spans"]
         assert accepted == codes["OK"] * 500
         parts = ("sampled", "not_sampled", "dropped", "pending", "queued")

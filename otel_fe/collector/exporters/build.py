@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E")
 _SEVERAL: Final = SendingQueue(queue_size=SendingQueue().num_consumers)
-"""Without a queue, as many requests are under way at once as with one, and nobody waits for more: an offer never blocks."""
+"""Without a queue, for what cannot wait for the backend: as many requests are under way at once as with one, and no more wait."""
 
 
 def build(
@@ -78,7 +78,8 @@ def build(
     queue = settings.sending_queue or _SEVERAL
     storage = _extension(queue.storage, extensions, FileStorage, name) if queue.storage else None
     opener = None if storage is None else lambda signal: open_storage(storage, name, signal)
-    return Queued(name, transport, queue, retry, signals, settled, clock, random_number, opener)
+    direct = settings.sending_queue is None
+    return Queued(name, transport, queue, retry, signals, settled, clock, random_number, opener, direct=direct)
 
 
 # What these need takes memory by the ten MiB: only a collector that has one imports it.
@@ -108,16 +109,19 @@ def open_storage(settings: FileStorage, name: str, signal: str) -> Storage:
     directory = Path(settings.directory)
     # What may not stand in the name of a file is written as its number, so that two ids never share one.
     file = directory / f"exporter_{re.sub(r'[^A-Za-z0-9.-]', lambda found: f'~{ord(found[0]):x}~', name)}_{signal}.db"
-    try:
-        if settings.create_directory:
-            directory.mkdir(settings.directory_permissions, parents=True, exist_ok=True)
-        if not directory.is_dir():
-            raise StorageError(file, "there is no such directory; make it, or set create_directory: true")
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(file, error.strerror or str(error)) from error
-    return Storage(file, fsync=settings.fsync, lock_timeout_s=settings.timeout_ns / 1e9)
+
+    def prepare() -> None:
+        try:
+            if settings.create_directory:
+                directory.mkdir(settings.directory_permissions, parents=True, exist_ok=True)
+            if not directory.is_dir():
+                raise StorageError(file, "there is no such directory; make it, or set create_directory: true")
+        except OSError as error:
+            if isinstance(error, StorageError):
+                raise
+            raise StorageError(file, error.strerror or str(error)) from error
+
+    return Storage(file, fsync=settings.fsync, lock_timeout_s=settings.timeout_ns / 1e9, prepare=prepare)
 
 
 def _extension(identifier: ComponentId, extensions: Extensions, kind: type[_E], name: str) -> _E:

@@ -47,12 +47,25 @@ class Exporter(Protocol):
         """
         ...
 
-    def offer(self, payload: Payload) -> bool:
-        """Take a payload, or settle it with the reason why not and return False.
+    def accept(self, payload: Payload) -> str:
+        """Take a payload and return an empty reason; or return why not, and settle nothing.
 
-        It does not wait for the backend, unless `block_on_overflow` asks for that. With a queue on disk it waits for the disk: what
-        was taken is there. Safe to call from any thread.
+        With a queue it does not wait for the backend, unless `block_on_overflow` asks for that; with one on disk it waits for the
+        disk: what was taken is there. Without a queue it waits for the backend's answer to one try; where the backend refuses the
+        payload for good, that is settled. Safe to call from any thread, as all of these are.
         """
+        ...
+
+    def enqueue(self, payload: Payload) -> str:
+        """Do the same without waiting for the backend in any case: without a queue, a few payloads wait for it all the same."""
+        ...
+
+    def offer(self, payload: Payload) -> bool:
+        """Enqueue a payload, or settle it with the reason why not and return False."""
+        ...
+
+    def settle(self, payload: Payload, reason: str) -> None:
+        """Settle a payload that was not taken."""
         ...
 
     def flush(self, timeout_s: float) -> bool:

@@ -30,6 +30,17 @@ class Immediate:
         """Make the transport ready."""
         self._transport.start()
 
+    def accept(self, payload: Payload) -> str:
+        """Send a payload."""
+        self.offer(payload)
+        return SENT
+
+    enqueue = accept
+
+    def settle(self, payload: Payload, reason: str) -> None:
+        """Settle a payload that was not taken."""
+        self._tallies.settle(payload, reason)
+
     def offer(self, payload: Payload) -> bool:
         """Send a payload."""
         outcome = self._transport.send(payload.signal, payload.data) if payload.data else Delivered()

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.exporters.payload import EXPORT_FAILED, MALFORMED, SENT, SHUTDOWN
+from otel_fe.collector.exporters.payload import EXPORT_FAILED, MALFORMED, SENT, SHUTDOWN, UNREACHABLE
 from otel_fe.collector.exporters.splitting import split
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ class _Search:
     why: str = ""
     """Of the last refusal."""
     outcomes: list[Counter[str]] = field(default_factory=list)
-    stopped: bool = False
+    interrupted: str = ""
+    """Why nothing more is tried."""
+    once: bool = False
 
 
 class Isolation:
@@ -51,18 +53,23 @@ class Isolation:
         self._clock = clock
         self._paused_until_ns = clock.monotonic_ns()
 
-    def deliver(self, payloads: Sequence[Payload]) -> list[Counter[str]]:
-        """Send payloads of one signal as one request; return for each how many of its items ended for which reason."""
+    def deliver(self, payloads: Sequence[Payload], *, once: bool = False) -> list[Counter[str]]:
+        """Send payloads of one signal as one request; return for each how many of its items ended for which reason.
+
+        Args:
+            payloads: At least one.
+            once: Try nothing again that may pass: it ends as `unreachable`.
+        """
         signal, items = payloads[0].signal, sum(payload.items for payload in payloads)
         # Requests are joined by standing one after the other: so does protobuf define a repeated field.
         data = payloads[0].data if len(payloads) == 1 else b"".join(payload.data for payload in payloads)
-        reason, refused, divisible = self._delivery.send(signal, data, items)
+        reason, refused, divisible = self._delivery.send(signal, data, items, once=once)
         if not refused:
             return [Counter({reason: payload.items}) for payload in payloads]
         if not divisible or items < 2 or self._clock.monotonic_ns() < self._paused_until_ns:  # noqa: PLR2004 one is alone
             self._delivery.reachability.dropped(EXPORT_FAILED, items, refused)
             return [Counter({EXPORT_FAILED: payload.items}) for payload in payloads]
-        search = _Search(why=refused)
+        search = _Search(why=refused, once=once)
         for payload in payloads:
             search.outcomes.append(self._isolated(payload, search, known=len(payloads) == 1))
         return self._concluded(search)
@@ -75,15 +82,17 @@ class Isolation:
             search: Its request's.
             known: The backend refuses it, so that it need not be tried.
         """
-        if search.stopped:
-            return Counter({SHUTDOWN: payload.items})
+        if search.interrupted:
+            return Counter({search.interrupted: payload.items})
         halves = self._halves(payload)
         if not known or halves is None:
             if not search.tries_left:
                 return Counter({EXPORT_FAILED: payload.items})
             search.tries_left -= 1
-            reason, refused, divisible = self._delivery.send(payload.signal, payload.data, payload.items)
-            search.stopped = reason == SHUTDOWN
+            reason, refused, divisible = self._delivery.send(
+                payload.signal, payload.data, payload.items, once=search.once
+            )
+            search.interrupted = reason if reason in (SHUTDOWN, UNREACHABLE) else ""
             if not refused:
                 return Counter({reason: payload.items})
             search.why = refused

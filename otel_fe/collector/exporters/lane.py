@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from otel_fe.collector.exporters.batches import Batches, Singles
 from otel_fe.collector.exporters.isolation import Isolation
-from otel_fe.collector.exporters.payload import MALFORMED, SHUTDOWN, STORAGE_CORRUPT, STORED
+from otel_fe.collector.exporters.payload import (
+    EXPORT_FAILED,
+    MALFORMED,
+    SENT,
+    SHUTDOWN,
+    STORAGE_CORRUPT,
+    STORED,
+    UNREACHABLE,
+)
 from otel_fe.collector.wire.validation import check
 from otel_fe.collector.wire.wire_error import WireError
 
@@ -61,16 +69,26 @@ class Lane:
         """Begin to send."""
         self._start_thread()
 
-    def offer(self, payload: Payload) -> bool:
-        """Take a payload, or settle it with the reason why not."""
+    def put(self, payload: Payload) -> str:
+        """Take a payload, or return why not."""
         refused = self.backlog.put(payload)
-        if not refused:
-            return True
-        self._tallies.settle(payload, refused)
         if refused == STORED:
-            return True
-        self._delivery.reachability.dropped(refused, payload.items)
-        return False
+            self._tallies.settle(payload, STORED)
+            return SENT
+        return refused
+
+    def send_now(self, payload: Payload) -> str:
+        """Send a payload, in one try, and settle it; or return why it was not sent.
+
+        Nothing is settled where another try may succeed, unless parts of it were sent.
+        """
+        (outcome,) = self._isolation.deliver([payload], once=True)
+        if outcome.keys() == {UNREACHABLE}:
+            return UNREACHABLE
+        self._settling(payload, outcome)()
+        if UNREACHABLE in outcome:
+            return UNREACHABLE
+        return EXPORT_FAILED if outcome.keys() == {EXPORT_FAILED} else SENT
 
     def finish(self, deadline_s: float) -> None:
         """Let what waits have its last try until `deadline_s` (of `time.monotonic`), and settle the rest.

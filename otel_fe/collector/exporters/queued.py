@@ -37,6 +37,7 @@ class Queued:
         clock: For waits.
         random: Returns a number in [0, 1), for waits.
         open_storage: Opens the file of one signal; None to keep the queues in memory.
+        direct: `sending_queue` is disabled: `accept` waits for the backend, and the queues are for what cannot wait.
     """
 
     def __init__(
@@ -50,7 +51,10 @@ class Queued:
         clock: Clock,
         random: Callable[[], float],
         open_storage: Callable[[str], Storage] | None = None,
+        *,
+        direct: bool = False,
     ) -> None:
+        self._direct = direct
         self._name = name
         self._transport = transport
         self._settings = settings
@@ -86,19 +90,45 @@ class Queued:
         for lane in self._lanes.values():
             lane.start()
 
-    def offer(self, payload: Payload) -> bool:
-        """Take a payload, or settle it with the reason why not.
+    def accept(self, payload: Payload) -> str:
+        """Take a payload, or return why not: see `Exporter`.
 
         Raises:
             KeyError: Its signal is none of those that the exporter was made for.
         """
+        if not self._direct or not payload.data or self._stop.is_set():
+            return self.enqueue(payload)
+        return self._lanes[payload.signal].send_now(payload)
+
+    def enqueue(self, payload: Payload) -> str:
+        """Take a payload without waiting for the backend, or return why not.
+
+        Raises:
+            KeyError: As `accept` does.
+        """
         if not payload.data:  # an empty request: nothing to send, which is soon done
             self._tallies.settle(payload, SENT)
-            return True
+            return SENT
         if self._stop.is_set():
-            self._tallies.settle(payload, SHUTDOWN)
-            return False
-        return self._lanes[payload.signal].offer(payload)
+            return SHUTDOWN
+        return self._lanes[payload.signal].put(payload)
+
+    def offer(self, payload: Payload) -> bool:
+        """Enqueue a payload, or settle it with the reason why not.
+
+        Raises:
+            KeyError: As `accept` does.
+        """
+        refused = self.enqueue(payload)
+        if refused:
+            self.settle(payload, refused)
+        return not refused
+
+    def settle(self, payload: Payload, reason: str) -> None:
+        """Settle a payload that was not taken."""
+        self._tallies.settle(payload, reason)
+        if reason != SHUTDOWN:
+            self._reachability.dropped(reason, payload.items)
 
     def flush(self, timeout_s: float) -> bool:
         """Send what waits; whether all was settled in time."""

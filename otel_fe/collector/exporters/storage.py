@@ -7,6 +7,7 @@ and never more than those. What is sent is removed in the next shared commit: a 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.exporters.shared_commit import Found, SharedCommit, Write
 from otel_fe.collector.exporters.storage_errors import DamagedError, StorageError, StorageFullError
-from otel_fe.collector.exporters.storage_file import open_file, remove_file, rescue, translated
+from otel_fe.collector.exporters.storage_file import identity, move, open_file, remove_file, rescue, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _log = logging.getLogger("otel_fe")
@@ -29,16 +31,21 @@ class Storage:
     """The payloads of one queue, on disk, by ascending key. Any number of threads may use it.
 
     Args:
-        path: The file. Its directory is there.
+        path: The file.
         fsync: Wait for the disk at each commit.
         lock_timeout_s: How long to wait for another process to let go of it.
+        prepare: Sees to it that the directory is there; it raises `StorageError` where it is not.
 
     Raises:
         StorageError: Another process has it, or it cannot be opened.
     """
 
-    def __init__(self, path: Path, *, fsync: bool, lock_timeout_s: float) -> None:
+    def __init__(
+        self, path: Path, *, fsync: bool, lock_timeout_s: float, prepare: Callable[[], None] = lambda: None
+    ) -> None:
         self._path = path
+        self._prepare = prepare
+        self._identity: tuple[int, int] | None = None
         self._fsync = fsync
         self._lock_timeout_s = lock_timeout_s
         self._commits = SharedCommit(self._commit)
@@ -89,6 +96,9 @@ class Storage:
         """Give the file back. What comes later has no effect."""
         self._commits.finish()
         with self._disk:
+            if self._live:
+                with contextlib.suppress(StorageFullError):
+                    self._stay_in_place()
             self._disconnect()
             self._closed = True
 
@@ -97,15 +107,22 @@ class Storage:
         with self._disk:
             self._account(removed)
             failure: StorageFullError | None = None
+            keys = range(self._next_key, self._next_key + len(writes))
             try:
                 with translated():
-                    self._transact(writes)
+                    self._transact(writes, keys)
+                self._stay_in_place()
             except DamagedError as error:
                 failure = StorageFullError("its file was damaged")
                 self._repair(error)
             except StorageFullError as error:
                 failure = error
-            for write in writes if failure is not None else ():
+            if failure is not None and self._next_key > keys.start:
+                self._undone += keys  # they are in a file that has lost its place
+                self._live -= len(writes)
+            for key, write in zip(keys, writes, strict=True):
+                if failure is None:
+                    write.key = key
                 write.failure = failure
             if not self._live and not self._closed:
                 self._shrink()
@@ -116,9 +133,25 @@ class Storage:
         # A removal that did not fit on a full disk has another chance with each commit.
         self._undone += [found.key for found in removed]
 
-    def _transact(self, writes: list[Write]) -> None:
+    def _stay_in_place(self) -> None:
+        """Go on in a new file where somebody has removed the one that is open, with all that it holds.
+
+        Raises:
+            StorageFullError: That cannot be done; what the open file holds can still be read, until this process ends.
+        """
+        if self._connection is None or identity(self._path) == self._identity:
+            return
+        try:
+            self._prepare()
+            move(self._connection, self._path, fsync=self._fsync)
+            self._connection = self._open()
+        except (StorageError, sqlite3.Error, OSError) as error:
+            raise StorageFullError(f"its file was removed: {error}") from error
+        _log.warning("file_storage: %s was removed; what waits is in a new file there", self._path)
+
+    def _transact(self, writes: list[Write], keys: range) -> None:
         connection = self._connected()
-        numbered = list(enumerate(writes, self._next_key))
+        numbered = list(zip(keys, writes, strict=True))
         try:
             connection.execute("BEGIN")
             connection.executemany("DELETE FROM waiting WHERE key = ?", [(key,) for key in self._undone])
@@ -134,8 +167,6 @@ class Storage:
         self._undone = []
         self._next_key += len(writes)
         self._live += len(writes)
-        for key, write in numbered:
-            write.key = key
 
     def _shrink(self) -> None:
         """Give space back where nothing is waiting: now and then, and at once where removals do not fit on the disk."""
@@ -182,4 +213,7 @@ class Storage:
             self._connection = None
 
     def _open(self) -> sqlite3.Connection:
-        return open_file(self._path, fsync=self._fsync, lock_timeout_s=self._lock_timeout_s)
+        self._prepare()
+        connection = open_file(self._path, fsync=self._fsync, lock_timeout_s=self._lock_timeout_s)
+        self._identity = identity(self._path)
+        return connection

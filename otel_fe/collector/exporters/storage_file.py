@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ CREATE TABLE IF NOT EXISTS waiting (
     data BLOB NOT NULL
 )
 """
+_PRIVATE: Final = 0o600
 _LOG_BYTES: Final = 16 * 1024 * 1024
 """To which SQLite's write-ahead log shrinks again after a burst."""
 
@@ -45,11 +47,15 @@ def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Conn
 
 
 def _connect(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:
+    private(path)
     connection = sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         # One owner, held until the process ends in whatever way; asked for first, it also spares the memory-mapped index file.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if (
+            not path.stat().st_size
+        ):  # a file stays as it was made, and saying so again takes room that a full disk has not
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute(f"PRAGMA synchronous = {'FULL' if fsync else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
@@ -60,6 +66,48 @@ def _connect(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Conne
         connection.close()
         raise
     return connection
+
+
+def private(path: Path) -> None:
+    """Let nobody but the owner read a file, which is made where there is none; SQLite gives its log the same permissions.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+        with contextlib.suppress(PermissionError):  # it is another user's
+            path.chmod(_PRIVATE)
+    except OSError as error:
+        raise StorageError(path, error.strerror or str(error)) from error
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one in its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def move(connection: sqlite3.Connection, path: Path, *, fsync: bool) -> None:
+    """Write what an open file holds that was removed from its directory into a new one there, and close it.
+
+    Raises:
+        StorageError, sqlite3.Error, OSError: That cannot be done; the connection is still open.
+    """
+    if path.exists():
+        raise StorageError(path, "another file has taken its place")
+    fresh_path = path.with_name(path.name + ".new")
+    remove_file(fresh_path)
+    with contextlib.closing(_connect(fresh_path, fsync=fsync, lock_timeout_s=0)) as fresh:
+        fresh.execute("BEGIN")
+        rows = connection.execute("SELECT key, items, checksum, data FROM waiting")
+        fresh.executemany("INSERT INTO waiting VALUES (?, ?, ?, ?)", rows)
+        fresh.execute("COMMIT")
+    connection.close()  # before the new one has the name: SQLite removes the log of that name
+    fresh_path.replace(path)
 
 
 def remove_file(path: Path) -> None:

@@ -40,8 +40,9 @@ class Surroundings:
     workers: int = 1
     """How many processes there are like this one: they share the limit of memory, and mark derived metrics with their id."""
     durable: Collection[str] = ()
-    """Exporters whose queue is on disk. What is kept goes there before its sender is told that it was taken, rather than wait for a
-    batch in memory, which a power cut would take: batches are for the queue to make (`sending_queue::batch`)."""
+    """Exporters whose queue is on disk, or that have none. What is kept goes there before its sender is told that it was taken,
+    rather than wait for a batch in memory, which a power cut would take: batches are for the queue to make
+    (`sending_queue::batch`)."""
     stored: bool = False
     """Whether there is a store: extractions are counted for it also where no metrics pipeline wants them."""
 
@@ -122,12 +123,12 @@ class PipelineBuilder:
         exporters = {str(i): self._exporters[str(i)] for i in pipeline.exporters if str(i) in self._exporters}
         after = processors[samplers[0] + 1 :] if samplers else processors
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
-        durable = bool(exporters.keys() & set(self._surroundings.durable))
+        durable = exporters.keys() & set(self._surroundings.durable)
         if durable:
-            batch = None  # what has been acknowledged is on disk before the answer
+            batch = None  # what has been acknowledged is on disk, or at the backend, before the answer
         for settings in (processors[place][1] for place in samplers):
             if isinstance(settings, TailSampling):
-                sampled = SampledPipeline(name, settings, exporters, batch, self._clock, at_once=durable)
+                sampled = SampledPipeline(name, settings, exporters, batch, self._clock, safe=durable)
                 sampled.behind = [self._connectors[c].connector for c in self._ends(pipeline)]
                 self._sampled[identifier] = sampled
         if not samplers:

@@ -60,4 +60,4 @@ def send_metrics(payload: bytes, pipelines: Sequence[PlainPipeline]) -> None:
     """Hand an encoded `ExportMetricsServiceRequest` of our own to pipelines; nothing where it is empty."""
     items = check("metrics", payload).items if payload else 0
     for pipeline in pipelines if items else ():
-        pipeline.take(payload, items)
+        pipeline.offer(payload, items)

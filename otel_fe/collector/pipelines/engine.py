@@ -6,6 +6,7 @@ taken by all of its pipelines. `lock` guards samplers, connectors and derived me
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.clock import FAR_NS
@@ -63,6 +64,8 @@ class Observer(Protocol):
 _SUCCESS = Outcome()
 _METRICS_INTERVAL_NS = 60_000_000_000
 """Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
+_ROOM_S = 5.0
+_ROOM_POLL_S = 0.1
 _OBSERVED_NS = 50_000_000
 """How long the observer's thread may leave alone what a request has brought."""
 
@@ -119,13 +122,13 @@ class Engine:
         self._check(route)
         checked = check(signal, payload, identified=route.needs_spans)
         if checked.items or not checked.rejected:
-            if route.needs_spans:
-                batch = self.decode(checked.payload, sized=route.sized)
-                own = batch if self._partition is None else self._partition.own(receiver, batch)
-                self._take_spans(route, own)
+            batch = self.decode(checked.payload, sized=route.sized) if route.needs_spans else None
+            # First, since an exporter may have no room for it: then nothing has been counted twice when it comes again.
             for pipeline in route.plain:
                 pipeline.take(checked.payload, checked.items)
                 self._wake(pipeline.due_ns)
+            if batch is not None:
+                self._take_spans(route, batch if self._partition is None else self._partition.own(receiver, batch))
             if self._observer is not None and signal == "metrics":
                 self._observer.exported(checked.payload)
         return checked.items, _outcome(checked)
@@ -137,6 +140,7 @@ class Engine:
             WireError: They cannot be read.
         """
         route = self.signals_of(receiver).get("traces", Route())
+        self._wait_for_room(route)
         batch = self.decode(payload, sized=route.sized)
         self._take_spans(route, batch)
         return batch.accepted
@@ -149,6 +153,14 @@ class Engine:
         """
         for limit in self.signals_of(receiver).get(signal, Route()).limits:
             limit.check()
+
+    def _wait_for_room(self, route: Route) -> None:
+        """Wait for exporters that hold up what is kept already; meanwhile the other worker takes no more than it has room for."""
+        until_s = time.monotonic() + _ROOM_S
+        while not self.closed and time.monotonic() < until_s:
+            if all(sampled.outlets.retry() is None for sampled in route.sampled):
+                return
+            time.sleep(_ROOM_POLL_S)
 
     def _check(self, route: Route) -> None:
         if self.closed:
@@ -217,6 +229,8 @@ class Engine:
             # Last: should something above fail, what is kept is still there.
             due = [(sampled, sampled.take_due(now_ns)) for sampled in self.parts.sampled]
         self._send(due, collected, derived)
+        for sampled in self.parts.sampled:
+            sampled.outlets.retry()
         for pipeline in self.parts.plain:
             pipeline.tick(now_ns)
 
@@ -246,6 +260,8 @@ class Engine:
             derived = self.parts.derived.collect()
             due = [(sampled, sampled.take_due(now_ns, all_of_it=True)) for sampled in self.parts.sampled]
         self._send(due, collected, derived)
+        for sampled in self.parts.sampled:
+            sampled.outlets.give_up()
         for pipeline in self.parts.plain:
             pipeline.close()
 

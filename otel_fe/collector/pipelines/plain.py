@@ -10,7 +10,7 @@ from otel_fe.collector.exporters.payload import Payload
 from otel_fe.collector.exporters.splitting import split
 from otel_fe.collector.pipelines.gathering import Gathering
 from otel_fe.collector.pipelines.outlets import Outlets
-from otel_fe.collector.refusals import PressureError
+from otel_fe.collector.refusals import PressureError, refusal
 from otel_fe.collector.wire.encode import MAXIMUM_BYTES
 from otel_fe.model.decision import NONE
 from otel_fe.pipeline.counters import Counters
@@ -58,13 +58,33 @@ class PlainPipeline:
             raise PressureError("queue_full", f"the queue of {full} is full")
 
     def take(self, payload: bytes, items: int) -> None:
-        """Take a request that is one of its signal, and holds so many items."""
+        """Take a request that is one of its signal, and holds so many items.
+
+        Raises:
+            RefusedError: An exporter does not take it. Where none did, it is not counted.
+        """
+        self._count(items)
+        if self._batched:
+            self._gather(payload, items)
+            return
+        refused = self.outlets.accept(payload, Counter({NONE: items}))
+        if refused is not None:
+            raise refusal(*refused)
+
+    def offer(self, payload: bytes, items: int) -> None:
+        """Take a request of the collector's own; what no exporter has room for is lost, and counted."""
+        self._count(items)
+        if self._batched:
+            self._gather(payload, items)
+        else:
+            self.outlets.send(payload, Counter({NONE: items}))
+
+    def _count(self, items: int) -> None:
         with self.counters.lock:
             self.counters.received += items
             self.counters.queued += items
-        if not self._batched:
-            self.outlets.send(payload, Counter({NONE: items}))
-            return
+
+    def _gather(self, payload: bytes, items: int) -> None:
         now_ns = self._clock.monotonic_ns()
         with self._lock:
             self._gathering.add((payload, items), items, now_ns)
@@ -86,7 +106,8 @@ class PlainPipeline:
 
     def succeed(self, before: PlainPipeline) -> None:
         """Take over what the pipeline holds that this one takes the place of."""
-        self.counters = self.outlets.counters = before.counters
+        self.counters = before.counters
+        self.outlets.succeed(before.outlets)
         with before._lock:
             parts = before._gathering.take()
         now_ns = self._clock.monotonic_ns()

@@ -6,18 +6,20 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.clock import FAR_NS
+from otel_fe.collector.exporters.payload import QUEUE_FULL
 from otel_fe.collector.pipelines.gathering import Gathering
 from otel_fe.collector.pipelines.outlets import Outlets
 from otel_fe.collector.pipelines.sizes import asks_for_sizes
 from otel_fe.collector.pipelines.stamped import with_decision
-from otel_fe.collector.refusals import PressureError
+from otel_fe.collector.refusals import PressureError, refusal
 from otel_fe.collector.wire.encode import encode
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.pipeline.upstream import UpstreamDecisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _EARLIER: Final = 2
 _PAUSE_NS: Final = 150_000_000
 """Between two sends."""
+_RETRY_NS: Final = 1_000_000_000
+"""Between two tries to hand on what is held."""
 
 
 class SampledPipeline:
@@ -47,7 +51,8 @@ class SampledPipeline:
         batch: Of a `batch` processor behind the sampler; None where there is none. One before it has nothing to do: spans are
             handed to the sampler as they come, and are not in requests there.
         clock: Both clocks.
-        at_once: Send what is kept within the request that it came with, however many there are.
+        safe: The exporters among them that answer for what they take. With one, what is kept is sent within the request that it
+            came with, however many there are; what it has no room for is held, and meanwhile nothing new is taken.
     """
 
     def __init__(
@@ -58,14 +63,14 @@ class SampledPipeline:
         batch: BatchSettings | None,
         clock: Clock,
         *,
-        at_once: bool = False,
+        safe: Collection[str] = (),
     ) -> None:
         self.name = name
         self.settings = settings
         self.sized = asks_for_sizes(settings)
         self.counters = Counters()
         self.sampler = TailSampler(settings, clock, self._deliver, counters=self.counters)
-        self.outlets = Outlets("traces", exporters, self.counters)
+        self.outlets = Outlets("traces", exporters, self.counters, safe)
         self.behind: list[SpanMetricsConnector] = []
         """Connectors at its end, which count what is kept, by its weight."""
         self.upstream = UpstreamDecisions()
@@ -77,16 +82,23 @@ class SampledPipeline:
         """Decisions of the samplers before this one, newest first."""
         self._clock = clock
         self._to_offer: list[Sequence[SpanView]] = []
-        self._gathering: Gathering[Kept] = Gathering(batch, 0 if at_once or batch is not None else _PAUSE_NS)
+        self._gathering: Gathering[Kept] = Gathering(batch, 0 if safe or batch is not None else _PAUSE_NS)
 
     # --- under the engine's lock ---------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Refuse new spans where all places are taken and the configuration wants back-pressure rather than early decisions.
+        """Refuse new spans while a durable queue has no room for those that are kept already.
+
+        And where all places are taken and the configuration wants back-pressure rather than early decisions.
 
         Raises:
-            PressureError: That is so.
+            RefusedError: That is so.
         """
+        refused = self.outlets.retry()
+        if refused is not None:
+            raise refusal(*refused)
+        if full := self.outlets.full_safe:
+            raise refusal(full, QUEUE_FULL)
         if self.settings.block_on_overflow and self.sampler.pending[0] >= self.settings.num_traces:
             raise PressureError("num_traces", f"{self.settings.num_traces} traces are waiting for their decision")
 
@@ -112,12 +124,13 @@ class SampledPipeline:
     @property
     def due_ns(self) -> int:
         """When `tick` has something to decide, or `take_due` to give."""
-        return min(self._gathering.due_ns, self.sampler.due_ns)
+        again_ns = self._clock.monotonic_ns() + _RETRY_NS if self.outlets.holds else FAR_NS
+        return min(self._gathering.due_ns, self.sampler.due_ns, again_ns)
 
     def succeed(self, before: SampledPipeline) -> None:
         """Take over what the pipeline holds that this one takes the place of: its counts, its pending traces, its memory."""
         self.counters = before.counters
-        self.outlets.counters = before.counters
+        self.outlets.succeed(before.outlets)
         old = before.sampler
         self.earlier_records = before.earlier_records
         before.upstream.hand_over(self.upstream)
@@ -160,10 +173,12 @@ class SampledPipeline:
     # --- without it ----------------------------------------------------------------------------------------------------
 
     def send(self, kept: Sequence[Kept]) -> None:
-        """Encode kept spans and offer them to the exporters."""
+        """Encode kept spans and hand them to the exporters."""
+        if self.outlets.holds:
+            self.outlets.retry()
         reasons = _Reasons(kept)
         for data, spans in encode(kept):
-            self.outlets.send(data, reasons.of_next(spans))
+            self.outlets.deliver(data, reasons.of_next(spans))
 
 
 class _Reasons:

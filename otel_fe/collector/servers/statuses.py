@@ -9,6 +9,7 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import RetryInfo
 
 from otel_fe.collector.refusals import (
+    BackendError,
     EncodingError,
     NoPipelineError,
     PressureError,
@@ -32,12 +33,13 @@ INVALID: Final = Code(3, 400)
 INTERNAL: Final = Code(13, 500)
 UNAUTHENTICATED: Final = Code(16, 401)
 _CODES: Final[dict[type[RefusedError], Code]] = {
-    PressureError: Code(8, 429),
+    PressureError: Code(14, 503),
     StoppingError: Code(14, 503),
     TooLargeError: Code(8, 413),
     TooManyValuesError: Code(8, 413),
     NoPipelineError: Code(12, 404),
     EncodingError: Code(12, 415),
+    BackendError: INTERNAL,
 }
 
 

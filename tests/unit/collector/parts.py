@@ -18,9 +18,19 @@ class Noted:
         self.payloads = []
         self.at_once = at_once
         self.full = False
+        self.refuses = ""
+        """Why it takes nothing now."""
         self.name = ""
 
+    def accept(self, payload):
+        return self.refuses or (self.offer(payload) and "")
+
+    enqueue = accept
+
     def offer(self, payload):
+        if self.refuses:
+            self.settle(payload, self.refuses)
+            return False
         self.payloads.append(payload)
         if self.at_once:
             self.settle(payload)

@@ -178,7 +178,7 @@ def test_tokens_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("error", "codes"),
     [
-        (PressureError("memory", "full"), (8, 429)),
+        (PressureError("memory", "full"), (14, 503)),
         (StoppingError(), (14, 503)),
         (TooLargeError(5), (8, 413)),
         (NoPipelineError("logs"), (12, 404)),
@@ -194,7 +194,7 @@ def test_codes(error, codes):
 
 
 def test_only_what_may_be_sent_again_has_retry_info():
-    """A sender takes RESOURCE_EXHAUSTED without it for final."""
+    """So that a sender knows how long to wait."""
     found = status_pb2.Status.FromString(status(code_of(PressureError("a", "b")), "later", 1.5))
     retry = error_details_pb2.RetryInfo()
     assert found.details[0].Unpack(retry)

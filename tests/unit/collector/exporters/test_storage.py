@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import shutil
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -160,3 +162,70 @@ def test_a_file_that_is_gone_bad_while_open_is_replaced(path):
     key = storage.append(1, b"second")
     assert storage.load(key) == b"second"
     storage.close()
+
+
+def test_nobody_else_can_read_the_queue(path):
+    """Telemetry holds what users do: the file, SQLite's log, and one that an earlier version made for everybody."""
+    path.touch(0o644)
+    storage = opened(path)
+    storage.append(1, b"data")
+    files = sorted(path.parent.iterdir())
+    assert len(files) == 2
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+    storage.close()
+
+
+@pytest.mark.parametrize("emptied", ["directory", "file"])
+def test_a_queue_that_is_removed_while_it_runs_goes_on_in_a_new_file(path, emptied, caplog):
+    """With all that waited in the old one; what is acknowledged is there at the next start."""
+    folder = path.parent / "queue"
+    folder.mkdir()
+    file = folder / "queue.db"
+    storage = opened(file, prepare=lambda: folder.mkdir(exist_ok=True))
+    first = storage.append(1, b"before")
+    gone = storage.append(1, b"sent")
+    if emptied == "directory":
+        shutil.rmtree(folder)
+    else:
+        for one in folder.iterdir():
+            one.unlink()
+    storage.remove(Found(gone, 1, 4))
+    second = storage.append(2, b"after")
+    assert [storage.load(key) for key in (first, gone, second)] == [b"before", None, b"after"]
+    assert "was removed" in caplog.text
+    storage._connection = None  # as `kill -9` leaves it
+    gc.collect()
+    again = opened(file)
+    assert [(found.items, again.load(found.key)) for found in again.found] == [(1, b"before"), (2, b"after")]
+    again.close()
+
+
+def test_a_queue_that_is_removed_and_cannot_be_made_again_refuses(path):
+    """What it holds is still sent; and once the directory is back, it takes more."""
+    folder = path.parent / "queue"
+    folder.mkdir()
+    file = folder / "queue.db"
+    storage = opened(file)
+    first = storage.append(1, b"before")
+    shutil.rmtree(folder)
+    for _ in range(2):
+        with pytest.raises(StorageFullError, match="its file was removed"):
+            storage.append(1, b"refused")
+    assert storage.load(first) == b"before"
+    folder.mkdir()
+    later = storage.append(1, b"later")
+    storage.close()
+    again = opened(file)
+    assert [found.key for found in again.found] == [first, later]
+    again.close()
+
+
+def test_another_file_in_its_place_is_left_alone(path):
+    storage = opened(path)
+    storage.append(1, b"before")
+    path.unlink()
+    path.write_text("another's")
+    with pytest.raises(StorageFullError, match="another file has taken its place"):
+        storage.append(1, b"refused")
+    storage.close()
+    assert path.read_text() == "another's"
