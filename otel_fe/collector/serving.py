@@ -17,6 +17,7 @@ from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
+from otel_fe.config.gaps import gaps_of
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError, OtelFeError
@@ -86,6 +87,9 @@ def serve(options: Options) -> int:
     share_arenas()
     put_off()
     _check_store(options)
+    if options.store is not None:
+        for gap in gaps_of(config):
+            _log.warning("%s: %s", options.config, gap.text)
     beside = None
     if options.companion is not None:
         beside = Accompanied(options.companion, options, text, config.telemetry.logs_level)

@@ -49,6 +49,7 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     selected = drilled.totals
     return {
         "window": window,
+        "gap": stored.gap("traces"),
         "heat": draw(heat, window, address, PATH),
         "found": [
             {

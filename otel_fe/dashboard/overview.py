@@ -109,6 +109,7 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     score = health(counts, firing)
     return {
         "window": window,
+        "gap": stored.gap("metrics"),
         "figures": _figures(counts, spread, _seconds(stored, window, service)),
         "before": before,
         "health": score,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from otel_fe.clock import SystemClock
+from otel_fe.config.collector import read_collector_config
+from otel_fe.config.gaps import gaps_of
 from otel_fe.config.openslo import default_slos
 from otel_fe.dashboard.remembered import Remembered
+from otel_fe.errors import OtelFeError
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.store import Selection
@@ -79,6 +84,15 @@ class Stored:
         anything = Selection(0, self.now_ns() + _DAY_NS, whole_traces=True)
         return self.reader.sums.first_ns() is None and not self.reader.traces.find(anything, limit=1)
 
+    def gap(self, signal: str) -> str:
+        """Return what the collector's configuration lacks for a signal to be stored; empty for nothing, and if not known."""
+        if self.config is None:
+            return ""
+        try:
+            return _gaps(self.config.read_text(encoding="utf-8")).get(signal, "")
+        except (OSError, UnicodeDecodeError, OtelFeError):
+            return ""
+
     @property
     def events(self) -> CountedEvents:
         """The events of SLOs."""
@@ -87,3 +101,8 @@ class Stored:
     def slo_states(self) -> tuple[SloState, ...]:
         """Return every SLO in every group, now."""
         return SloEngine(self.slos, self.events, self.clock).evaluate()
+
+
+@lru_cache(maxsize=4)
+def _gaps(text: str) -> dict[str, str]:
+    return dict(gaps_of(read_collector_config(text, "the configuration", os.environ)))

@@ -1,0 +1,56 @@
+"""What a configuration leaves out that a store, and so the dashboard, lives on. Such a file is valid; its gaps are said aloud."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.config.policies import TailSampling
+
+if TYPE_CHECKING:
+    from otel_fe.config.collector import CollectorConfig
+
+_OTLP: Final = "otlp"
+
+
+class Gap(NamedTuple):
+    """One thing that is left out."""
+
+    signal: str
+    """Of what is not stored: `traces` or `metrics`."""
+    text: str
+    """What is missing, what that does, and what to write."""
+
+
+_NO_TRACES: Final = Gap(
+    "traces",
+    "No `traces` pipeline has a `tail_sampling` processor, so no trace is stored and Explore stays empty. To store all of them, "
+    "add `tail_sampling: {policies: [{name: all, type: always_sample}]}` to the processors, and to the pipeline.",
+)
+_NO_METRICS: Final = Gap(
+    "metrics",
+    "No `metrics` pipeline has an `otlp` receiver, so what services count of themselves is refused (gRPC UNIMPLEMENTED, HTTP 404) "
+    "and the overview has no extractions of theirs. Add `otlp` to the receivers of a `metrics` pipeline.",
+)
+
+
+def gaps_of(config: CollectorConfig) -> tuple[Gap, ...]:
+    """Return what a collector with a store does not get by its configuration."""
+    found = []
+    pipelines = config.pipelines.items()
+    sampled = any(
+        isinstance(config.processors.get(processor), TailSampling)
+        for name, pipeline in pipelines
+        if name.signal == "traces"
+        for processor in pipeline.processors
+    )
+    counted = any(
+        receiver.type == _OTLP
+        for name, pipeline in pipelines
+        if name.signal == "metrics"
+        for receiver in pipeline.receivers
+    )
+    if not sampled:
+        found.append(_NO_TRACES)
+    if not counted:
+        found.append(_NO_METRICS)
+    return tuple(found)
