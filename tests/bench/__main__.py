@@ -14,6 +14,8 @@ from tests.bench.bed import Bed
 from tests.bench.collectors import run_collectors
 from tests.bench.dashboard import run_dashboard
 from tests.bench.engine import run_engine
+from tests.bench.fleet import Plan, run_fleet
+from tests.bench.fleet_cells import DEFAULT_CELLS, SMOKE_CELLS, chosen
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
 from tests.bench.startup import MINIMUM_ROUNDS, run_startup
@@ -27,7 +29,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "dashboard")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -37,6 +39,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds per benchmark (default 5)")
     parser.add_argument("--variants", help="only these, by commas; bare and stock are always among them")
     parser.add_argument("--quick", action="store_true", help="few rounds, few calls: shows that it runs")
+    parser.add_argument(
+        "--cells",
+        metavar="PATTERNS",
+        help="of `fleet`: names or patterns by commas, SHAPE/POLICIES/STORE/WORKERS/REQUEST/LOAD (tests/bench/README.md)",
+    )
+    parser.add_argument("--duration", type=float, default=20.0, metavar="S", help="of `fleet`: how long is sent")
+    parser.add_argument("--decision-wait", type=float, default=30.0, metavar="S", help="of `fleet`, at both sides")
+    parser.add_argument(
+        "--smoke", action="store_true", help="of `fleet`: a few seconds a cell, once: shows that it runs"
+    )
     parser.add_argument("--json", action="store_true", help="every figure of every round as JSON, on stdout")
     parser.add_argument("--profile", metavar="VARIANT", choices=VARIANTS, help="profile one variant instead")
     arguments = parser.parse_args()
@@ -46,6 +58,11 @@ def _arguments() -> argparse.Namespace:
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
     arguments.names = arguments.names or list(NAMES)
+    arguments.smoke = arguments.smoke or arguments.quick
+    try:
+        arguments.cells = chosen(arguments.cells or (SMOKE_CELLS if arguments.smoke else DEFAULT_CELLS))
+    except ValueError as error:
+        parser.error(str(error))
     if arguments.variants:
         arguments.variants = {"bare", "stock", *arguments.variants.split(",")}
         if arguments.variants - set(VARIANTS):
@@ -74,7 +91,7 @@ def main() -> None:
     everything: dict[str, Any] = {"machine": report.machine(), "rounds": rounds, "quick": arguments.quick}
     out = sys.stderr if arguments.json else sys.stdout
     print(everything["machine"], file=out)
-    if arguments.quick:
+    if arguments.quick or (arguments.smoke and "fleet" in arguments.names):
         print("quick: shows that it runs, measures nothing", file=out)
     goals: list[report.Goal] = []
     with Bed() as bed:
@@ -98,6 +115,13 @@ def main() -> None:
             elif name == "collectors":
                 figures = run_collectors(rounds)
                 table, goal = report.collectors(figures)
+                everything[name] = figures
+            elif name == "fleet":
+                plan = (
+                    Plan(1, 3.0, 2.0) if arguments.smoke else Plan(rounds, arguments.duration, arguments.decision_wait)
+                )
+                figures = run_fleet(arguments.cells, plan)
+                table, goal = report.fleet(figures)
                 everything[name] = figures
             elif name == "dashboard":
                 shown = run_dashboard(rounds, quick=arguments.quick)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.bench.bed import BYTECODE
+from tests.bench.pinned import cpu_s, free_port, peak_mib, started
 from tests.bench.rounds import Spread, note
 from tests.real.collector import build_collector
 
@@ -140,18 +138,18 @@ def _spreads(runs: list[Run]) -> dict[str, Spread]:
 def _run(side: str, requests: int, *, everything: bool) -> Run:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_fe_bench_")))
-        sink = _started(stack, [sys.executable, "-m", "tests.bench.sink"], core=1)
+        sink = started(stack, [sys.executable, "-m", "tests.bench.sink"], core=1)
         sink_port = int(sink.stdout.readline())
-        receiver = _free_port()
+        receiver = free_port()
         command = SIDES[side](folder, receiver, sink_port, everything=everything)
         log = stack.enter_context((folder / "log").open("wb"))
-        collector = _started(stack, command, core=0, output=log)
+        collector = started(stack, command, core=0, output=log)
         process = psutil.Process(collector.pid)
         order = json.dumps({"port": receiver, "requests": requests, "per_s": REQUESTS_PER_S, "everything": everything})
-        sender = _started(stack, [sys.executable, "-m", "tests.bench.sender", order], core=1)
+        sender = started(stack, [sys.executable, "-m", "tests.bench.sender", order], core=1)
         if sender.stdout.readline() != "ready\n":
             sys.exit(f"bench: {side} cannot be sent to\n{(folder / 'log').read_text()[-2000:]}")
-        before = _cpu_s(process)
+        before = cpu_s(process)
         sender.stdin.write("go\n")
         sender.stdin.flush()
         acknowledged = json.loads(sender.stdout.readline())
@@ -159,7 +157,7 @@ def _run(side: str, requests: int, *, everything: bool) -> Run:
             time.sleep(DECISION_WAIT_S + 3)
         else:
             time.sleep(2)
-        cpu, peak = _cpu_s(process) - before, _peak_mib(process)
+        cpu, peak = cpu_s(process) - before, peak_mib(process)
         collector.terminate()
         collector.wait(30)
         sink.stdin.write("take\n")
@@ -182,42 +180,3 @@ def _figures(cpu: float, peak: float, acknowledged: Any, arrived: Any, *, everyt
         max(0.0, delays[int(len(delays) * 0.99)]),
         len(delays),
     )
-
-
-def _started(
-    stack: ExitStack, command: list[str], *, core: int, output: Any = subprocess.PIPE
-) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        ["taskset", "--cpu-list", str(core % (os.cpu_count() or 1)), *command],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=output if output is not subprocess.PIPE else None,
-        text=True,
-        env={**os.environ, "GOMAXPROCS": "1", **BYTECODE},
-    )
-    stack.callback(process.wait)
-    stack.callback(process.kill)
-    return process
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    family = [process, *process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in family)
-
-
-def _peak_mib(process: psutil.Process) -> float:
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        for line in Path(f"/proc/{one.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                total += int(line.split()[1])
-    return total / 1024
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,111 +1,144 @@
-"""What each tier of a fleet costs: `python -m tests.bench.fleet`. The rendered files, real Collectors, recorded-like traffic.
+"""A collector and the OpenTelemetry Collector under what a fleet sends, cell by cell of a matrix (`fleet_cells.py`).
 
-CPU is what the operating system counted for each process, over the spans that came to it; memory is VmHWM. Nothing is pinned, since
-three Collectors, Jaeger, Prometheus and a sender share the machine: compare the tiers with each other rather than with other machines.
+CPU is what the operating system counted for the process and its children, from before the first request until all traces are
+decided and sent; peak memory is VmHWM. With one worker a collector has one core, and sender and sink have another; with two workers
+nothing is pinned. The Collector has no store: a cell with one stands beside the Collector's figures without.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from otel_fe.config.openslo import default_slos
-from otel_fe.render.collector import collector_files
-from otel_fe.render.fleet import read_fleet
-from tests.bench.otlp_traffic import SPANS_PER_TRACE, TRACES_PER_REQUEST
-from tests.real.fleet import agent, remote_written, sampler, until
-from tests.real.jaeger import jaeger
-from tests.real.prometheus import query
-from tests.real.tier import FOLDER, Tier
+from tests.bench.fleet_traffic import SPANS_PER_S
+from tests.bench.pinned import cpu_s, free_port, peak_mib, started
+from tests.bench.rounds import Spread, note
+from tests.real.collector import build_collector
 
-REQUESTS = 600
-REQUESTS_PER_S = 40
-"""500 spans each: 20 000 spans a second."""
-_DECIDED_S = 20
-_ACCEPTED = "otelcol_receiver_accepted_spans"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.bench.fleet_cells import Cell
+
+OURS, THEIRS = "otel_fe", "collector"
+_SETTLED_S = 3.0
+_STOP_S = 60
 
 
-def measure(requests: int = REQUESTS) -> dict[str, dict[str, float]]:
-    """Return CPU in µs a span and peak memory in MiB by process; of the backends, a span that they are sent and a series."""
-    files = collector_files(read_fleet((FOLDER / "policy.yaml").read_text(), "policy.yaml", {}, default_slos()))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One side of a cell, once."""
+
+    cpu_us: float
+    """A span."""
+    peak_mib: float
+    p99_s: float
+    """From the acknowledgement of the span that makes a trace worth keeping to the trace's arrival at the sink."""
+    spans_per_s: float
+    """While they were sent."""
+    arrived: int
+    """Traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int = 5
+    duration_s: float = 20.0
+    """Of sending, at the usual pace; at full load as many spans are sent."""
+    decision_wait_s: float = 30.0
+    """The Collector's default."""
+
+    def wait_s(self, cell: Cell) -> float:
+        """Return the decision wait of a cell: spans that are later than it would be late at both sides."""
+        return max(self.decision_wait_s, cell.skew_s + 1)
+
+
+def run_fleet(cells: Sequence[Cell], plan: Plan) -> dict[str, dict[str, dict[str, Spread]]]:
+    """Return the figures of both sides by the name of a cell, in interleaved rounds."""
+    runs: dict[tuple[Cell, str], list[Run]] = {}
+    for cell in cells:
+        runs[cell, OURS] = []
+        runs[cell.reference, THEIRS] = []
+    for number in range(plan.rounds):
+        for (cell, side), of_side in runs.items():
+            note(f"fleet: round {number + 1} of {plan.rounds}, {cell}, {side}")
+            of_side.append(_run(cell, side, plan))
+    note("")
+    return {
+        str(cell): {OURS: _spreads(runs[cell, OURS]), THEIRS: _spreads(runs[cell.reference, THEIRS])} for cell in cells
+    }
+
+
+def _spreads(runs: list[Run]) -> dict[str, Spread]:
+    return {name: Spread.of([getattr(run, name) for run in runs]) for name in Run.__slots__}
+
+
+def _run(cell: Cell, side: str, plan: Plan) -> Run:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_fe_bench_")))
-        spans, _ = stack.enter_context(jaeger(folder / "jaeger", FOLDER / "jaeger.yaml"))
-        written = stack.enter_context(remote_written(folder / "prometheus"))
-        metrics = f"http://127.0.0.1:{written}/api/v1/write"
-        samplers = [
-            stack.enter_context(sampler(files, folder, f"sampler-{number}", f"127.0.0.1:{spans}", metrics))
-            for number in (1, 2)
-        ]
-        front = stack.enter_context(agent(files, folder, [one.port for one in samplers], metrics))
-        pids = {"agent": front.pid, "sampler-1": samplers[0].pid, "sampler-2": samplers[1].pid}
-        pids |= {one.name(): one.pid for one in psutil.Process().children() if one.name() in ("jaeger", "prometheus")}
-        before = {name: (_cpu_s(pid), _memory_mib(pid, "VmRSS")) for name, pid in pids.items()}
-        begun = time.monotonic()
-        _send(front.port, requests)
-        time.sleep(_DECIDED_S)
-        took_s = time.monotonic() - begun
-        counts = _counts(front, samplers, requests * TRACES_PER_REQUEST * SPANS_PER_TRACE)
-        series = sum(query(written, 'count({__name__=~".+"})').values())
-        found = {
-            name: {
-                "cpu_s": _cpu_s(pid) - before[name][0],
-                "at_start_mib": before[name][1],
-                "peak_mib": _memory_mib(pid, "VmHWM"),
-            }
-            for name, pid in pids.items()
+        core = 1 if cell.cores == 1 else None
+        sink = started(stack, [sys.executable, "-m", "tests.bench.sink"], core=core)
+        receiver = free_port()
+        configuration = cell.configuration(receiver, int(sink.stdout.readline()), plan.wait_s(cell))
+        command = _command(cell, side, folder, configuration)
+        log = stack.enter_context((folder / "log").open("wb"))
+        collector = started(stack, command, core=0 if cell.cores == 1 else None, output=log, threads=cell.cores)
+        order = {
+            "port": receiver,
+            "spans": int(plan.duration_s * SPANS_PER_S),
+            "request": int(cell.request),
+            "skew_s": cell.skew_s,
+            "paced": cell.load == "paced",
         }
-        for name, count in counts.items():
-            found[name] |= {"spans": count, "cpu_us_a_span": found[name]["cpu_s"] / count * 1e6}
-        found["prometheus"] |= {"series": series, "cores": found["prometheus"]["cpu_s"] / took_s}
-        for number, one in enumerate(samplers, 1):
-            found[f"sampler-{number}"]["traces"] = one.count("otelcol_processor_tail_sampling_new_trace_id_received")
-        return found
+        sender = started(stack, [sys.executable, "-m", "tests.bench.fleet_sender", json.dumps(order)], core=core)
+        if sender.stdout.readline() != "ready\n":
+            sys.exit(f"bench: {side} cannot be sent to\n{(folder / 'log').read_text()[-2_000:]}")
+        process = psutil.Process(collector.pid)
+        before = cpu_s(process)
+        _tell(sender, "go")
+        sent = json.loads(sender.stdout.readline())
+        time.sleep(plan.wait_s(cell) + _SETTLED_S)
+        cpu, peak = cpu_s(process) - before, peak_mib(process)
+        collector.terminate()
+        collector.wait(_STOP_S)
+        _tell(sink, "take")
+        arrived = json.loads(sink.stdout.readline())["traces"]
+    return _figures(cell, side, cpu, peak, sent, arrived)
 
 
-def _send(port: int, requests: int) -> None:
-    """Send the traffic from a process of its own."""
-    order = {"port": port, "requests": requests, "per_s": REQUESTS_PER_S}
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.sender", json.dumps(order)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as sender:
-        assert sender.stdin is not None
-        assert sender.stdout is not None
-        sender.stdout.readline()
-        sender.stdin.write("go\n")
-        sender.stdin.flush()
-        sender.stdout.readline()
-        sender.stdin.close()
+def _command(cell: Cell, side: str, folder: Path, configuration: str) -> list[str]:
+    file = folder / "collector.yaml"
+    file.write_text(configuration)
+    if side == THEIRS:
+        return [str(build_collector()), "--config", str(file)]
+    program = str(Path(sys.prefix) / "bin" / "otel-fe")
+    command = [program, "collector", "--config", str(file), "--own-page", "none"]
+    command += ["--workers", str(cell.cores)] if cell.cores > 1 else []
+    return command + (["--store", str(folder / "store")] if cell.store == "store" else [])
 
 
-def _counts(front: Tier, samplers: list[Tier], spans: int) -> dict[str, float]:
-    """Return how many spans came to each process, once all of them have come to the samplers, once."""
-    found = {f"sampler-{number}": one.count(_ACCEPTED) for number, one in enumerate(samplers, 1)}
-    assert sum(found.values()) == spans, f"{sum(found.values())} of {spans} spans reached the samplers"
-    queued = "otelcol_exporter_queue_size"
-    until(lambda: not sum(one.count(queued) for one in samplers))
-    sent = sum(one.count("otelcol_exporter_sent_spans") for one in samplers)
-    return {**found, "agent": front.count(_ACCEPTED), "jaeger": sent}
+def _tell(process: Any, line: str) -> None:
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
 
 
-def _cpu_s(pid: int) -> float:
-    return sum(psutil.Process(pid).cpu_times()[:2])
-
-
-def _memory_mib(pid: int, which: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(which)) / 1024
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(), indent=2))
+def _figures(cell: Cell, side: str, cpu: float, peak: float, sent: Any, arrived: dict[str, float]) -> Run:
+    decided = sent["decided"]
+    missing = len(decided.keys() - arrived.keys())
+    if missing and cell.keeps_all_remarkable:
+        sys.exit(f"bench: {cell}: {side} did not deliver {missing} of {len(decided)} traces that it must")
+    if not 0 < len(arrived) < sent["traces"] / 2:
+        sys.exit(f"bench: {cell}: {side} delivered {len(arrived)} of {sent['traces']} traces: it does not sample")
+    delays = sorted(max(0.0, arrived[trace] - at) for trace, at in decided.items() if trace in arrived)
+    p99 = delays[int(len(delays) * 0.99)] if delays else 0.0
+    return Run(cpu / sent["spans"] * 1e6, peak, p99, sent["spans"] / sent["took_s"], len(arrived))

@@ -22,6 +22,9 @@ REMEMBERED_LIMIT = 32
 COLLECTOR_LIMIT = 0.4
 COLLECTOR_AIM = 0.33
 COLLECTOR_MEMORY = 0.1
+FLEET_LIMIT = 0.33
+FLEET_STORE_LIMIT = 0.4
+FLEET_MEMORY = 0.15
 ARRIVAL_S = 0.25
 FIRST_VIEW_MS = 300
 INTERACTION_MS = 100
@@ -165,6 +168,35 @@ def collectors(figures: dict[str, dict[str, dict[str, Spread]]]) -> tuple[str, l
         ),
     ]
     return _table("collectors: 20 000 spans a second over gRPC, one core each", rows), found_goals
+
+
+def fleet(figures: dict[str, dict[str, dict[str, Spread]]]) -> tuple[str, list[Goal]]:
+    """Return the table of the cells of a fleet's traffic, and the goals against the OpenTelemetry Collector in each."""
+    rows = [
+        [
+            "cell",
+            *("CPU µs/span", "the Collector's", "ratio"),
+            *("peak MiB", "the Collector's", "ratio"),
+            *("p99 s", "the Collector's", "spans/s", "the Collector's"),
+        ]
+    ]
+    found: list[Goal] = []
+    for cell, sides in figures.items():
+        ours, theirs = sides["otel_fe"], sides["collector"]
+        cpu, peak = (ours[name].middle / theirs[name].middle for name in ("cpu_us", "peak_mib"))
+        row = [cell, ours["cpu_us"].text(), theirs["cpu_us"].text(), f"{cpu:.2f}"]
+        row += [ours["peak_mib"].text(0), theirs["peak_mib"].text(0), f"{peak:.2f}"]
+        row += [ours["p99_s"].text(), theirs["p99_s"].text()]
+        rows.append([*row, ours["spans_per_s"].text(0), theirs["spans_per_s"].text(0)])
+        limit = FLEET_STORE_LIMIT if "/store/" in cell else FLEET_LIMIT
+        found += [
+            Goal(f"fleet {cell}: at most {limit} of the Collector's CPU a span", f"{cpu:.2f}", met=cpu <= limit),
+            Goal(f"fleet {cell}: at most {FLEET_MEMORY} of its memory", f"{peak:.2f}", met=peak <= FLEET_MEMORY),
+        ]
+        if "/limits/" not in cell:
+            text = f"fleet {cell}: errors and slow traces arrive within 250 ms, p99"
+            found.append(Goal(text, ours["p99_s"].text(3), met=ours["p99_s"].middle < ARRIVAL_S))
+    return _table("fleet: shape / policies / store / workers / spans a request / load", rows), found
 
 
 def dashboard(figures: DashboardFigures) -> tuple[str, list[Goal]]:
