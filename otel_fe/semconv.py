@@ -101,13 +101,10 @@ POOL_IN_USE: Final = _attribute("pool.in_use", "int", "{connection}", "Its conne
 POOL_SIZE: Final = _attribute("pool.size", "int", "{connection}", "The most it can open, where bounded.")
 
 CPU_TIME: Final = _attribute("cpu.time", "double", "s", "CPU time of the extraction's own thread.")
-CPU_UTILIZATION: Final = _attribute(
-    "cpu.utilization", "double", "1", "CPU time over duration; 1 is one core busy for the whole span."
-)
+CPU_UTILIZATION: Final = _attribute("cpu.utilization", "double", "1", "CPU time over duration; 1 is one busy core.")
+CANCELLED: Final = _attribute("cancelled", "bool", "", "Its caller ended it early: no error. Absent otherwise.")
 MEMORY_USAGE: Final = _attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")
-MEMORY_GROWTH: Final = _attribute(
-    "memory.growth", "int", "By", "Resident memory at the end less that at the start, of the process."
-)
+MEMORY_GROWTH: Final = _attribute("memory.growth", "int", "By", "Resident memory at the end less that at the start.")
 GPU_UTILIZATION: Final = _attribute(
     "gpu.utilization", "double", "1", "Busiest GPU over the last sampling period; absent without a GPU."
 )
@@ -256,6 +253,9 @@ BUDGET_REMAINING: Final = _metric(
     "What is left of an SLO's error budget over its whole window: 1 is all of it, below 0 is overspent.",
     SLO,
     FEATURE_SET,
+)
+CANCELLED_METRIC: Final = _metric(
+    "feature_extraction.cancelled", "counter", "{extraction}", "Extractions that their caller ended early.", FEATURE_SET
 )
 CACHE_LOOKUPS_METRIC: Final = _metric(
     "feature_extraction.cache.lookups", "counter", "{lookup}", "Look-ups in caches.", RESULT, FEATURE_SET

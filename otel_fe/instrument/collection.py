@@ -53,6 +53,8 @@ class Collected:
         now = cls(start_ns, time_ns)
         for series in engine.metrics.all_series():
             now.add_series(series)
+        for feature_set, count in list(engine.metrics.cancelled.items()):
+            now.counters[semconv.CANCELLED_METRIC][labels_of({semconv.FEATURE_SET: feature_set})] = count
         now._add_pipeline(engine)
         for hook, count in faults.items():
             now.counters[semconv.FAULTS][((semconv.HOOK, hook),)] = count

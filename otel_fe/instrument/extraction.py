@@ -57,6 +57,8 @@ class Extraction(Measured):
     _memory_given: bool = False
     _span: Span | None = None
     _token: Token[Context] | None = None
+    until: Any = None
+    """A weak reference to what its call returned, if it lasts until that has ended."""
 
     @property
     def span(self) -> Span:
@@ -246,6 +248,10 @@ class Extraction(Measured):
             span.end(end_ns)
 
     def _record_error(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            # Cancelled, closed, interrupted or told to exit: its caller ended it. No error, as the API's `use_span` has it.
+            self.cancelled = True
+            return
         self.error_type = error_type_of(error)
         span = self._span
         if span is not None and span.is_recording():

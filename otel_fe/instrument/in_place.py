@@ -12,8 +12,8 @@ import inspect
 from types import FrameType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.continued import MARK
 from otel_fe.instrument.wrapper_code import placed_at
-from otel_fe.instrument.wrapping import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

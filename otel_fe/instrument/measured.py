@@ -155,6 +155,8 @@ class Measured(Figures):
         attributes[semconv.MEMORY_GROWTH] = self.memory_growth_bytes
         if self.error_type:
             attributes[semconv.ERROR_TYPE] = self.error_type
+        if self.cancelled:
+            attributes[semconv.CANCELLED] = True
         gpu = resources.gpu()
         if gpu is not None:
             if gpu.utilization is not None:

@@ -28,6 +28,8 @@ class Figures:
     """0 until the extraction has ended."""
     error_type: str = ""
     """Qualified name of the exception's class; empty where it succeeded."""
+    cancelled: bool = False
+    """Whether its caller ended it early, which is no error."""
     cache_lookups: int = 0
     cache_hits: int = 0
     cache_ns: int = 0

@@ -25,6 +25,8 @@ class DerivedMetrics:
         self._series: dict[tuple[str, bool | None, str, str], Series] = {}
         self._overflow: Series | None = None
         self._observed_by: Callable[[Figures], None] | None = None
+        self.cancelled: dict[str, int] = {}
+        """Extractions that their callers ended early, by feature set; as many of those as there may be series."""
 
     def observe(self, callback: Callable[[Figures], None] | None) -> None:
         """Hand every extraction that is counted from now on to `callback` as well, instead of whoever it was; None to nobody.
@@ -39,9 +41,16 @@ class DerivedMetrics:
         """Count one ended extraction in every metric."""
         figures.settle()
         self.series_of(figures).record(figures)
+        if figures.cancelled:
+            self._count_cancelled(figures.feature_set)
         observer = self._observed_by
         if observer is not None:
             observer(figures)
+
+    def _count_cancelled(self, feature_set: str) -> None:
+        with self._lock:
+            if feature_set in self.cancelled or len(self.cancelled) < self._max_series:
+                self.cancelled[feature_set] = self.cancelled.get(feature_set, 0) + 1
 
     def series_of(self, figures: Figures) -> Series:
         """Return the series that an ended extraction belongs to."""

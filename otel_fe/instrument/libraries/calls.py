@@ -146,7 +146,7 @@ class Call:
         for name, count in zip((semconv.BATCH_SIZE, semconv.FEATURES), self._counts, strict=True):
             if count is not None:
                 span.set_attribute(name, count)
-        if error is not None and self._runtime is not None:
+        if isinstance(error, Exception) and self._runtime is not None:  # all others end a call, and are no error
             error_type = error_type_of(error)
             span.set_attribute(semconv.ERROR_TYPE, error_type)
             record_exception(span, error, error_type, with_message=self._runtime.exception_messages)

@@ -7,8 +7,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.instrument import faults, runtime
+from otel_fe.instrument.continued import _stepwise
 from otel_fe.instrument.libraries.calls import Call, innermost
-from otel_fe.instrument.wrapping import _stepwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

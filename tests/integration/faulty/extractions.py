@@ -103,6 +103,14 @@ def a_generator_between_its_steps(app):
     return before, drained(generator)
 
 
+@injected("wrapping.continue", "continued", "otel_fe.instrument.continued:_around")
+def functions_that_return_generators_and_coroutines(_app):
+    async def main():
+        return await wrap(lambda x: divide_later(x + 0), Spec("x"))(2)
+
+    return drained(wrap(lambda x: divide_all(5, x), Spec("x"))(0)), asyncio.run(main())
+
+
 @injected("extraction.suspend", "extraction", DETACH, when="by itself")
 def an_async_generator_between_its_steps(app):
     async def main():

@@ -126,7 +126,7 @@ def test_a_coroutine_counts_its_own_cpu_time_only(observed):
 
 
 def test_a_cancelled_coroutine_is_cancelled_as_before(observed):
-    """Cancellation reaches the coroutine, its clean-up runs, and the extraction has failed of it."""
+    """Cancellation reaches the coroutine, its clean-up runs, and the extraction has not failed of it."""
     cleaned = []
 
     async def mine():
@@ -144,7 +144,7 @@ def test_a_cancelled_coroutine_is_cancelled_as_before(observed):
 
     asyncio.run(main())
     assert cleaned == [True]
-    assert observed.extractions()[0].attributes["error.type"] == "asyncio.exceptions.CancelledError"
+    assert observed.extractions()[0].attributes["feature_extraction.cancelled"] is True
 
 
 OPERATIONS = st.lists(st.sampled_from(["next", "send", "stop", "throw", "other", "close"]), max_size=8)
