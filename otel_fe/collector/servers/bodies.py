@@ -18,6 +18,8 @@ _ZLIB: Final = 15
 _MOST_MEMBERS: Final = 64
 """Each costs a copy of what follows it."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+ACCEPTED: Final = "gzip, deflate, zstd, identity"
+"""The encodings that are read, as a header has them."""
 _ZSTD_WINDOW: Final = 8 << 20
 """What every decoder has to be able to hold (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
 
@@ -135,6 +137,7 @@ _UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
     "gzip": _gunzip,
     "x-gzip": _gunzip,
     "deflate": _inflate,
+    "zlib": _inflate,  # what the Collector calls the same
     "zstd": _unzstd,
     "identity": _as_it_is,
     "": _as_it_is,

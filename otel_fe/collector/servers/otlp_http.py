@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import EncodingError, PressureError, RefusedError, StoppingError, TooLargeError
-from otel_fe.collector.servers.bodies import check_encoding, unpacked
+from otel_fe.collector.servers.bodies import ACCEPTED, check_encoding, unpacked
 from otel_fe.collector.servers.cors import allowance, preflight
 from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.http_limits import Limits
@@ -174,6 +174,8 @@ class OtlpHttpServer:
     def _refused(self, request: Request, error: RefusedError | WireError) -> Response:
         retry_s = error.retry_after_s if isinstance(error, RefusedError) else 0.0
         headers = (("retry-after", str(max(1, round(retry_s)))),) if retry_s else ()
+        if isinstance(error, EncodingError):  # RFC 9110, 12.5.3
+            headers = (("accept-encoding", ACCEPTED),)
         return self._refusal(request, code_of(error), str(error), retry_s, headers)
 
     def _refusal(
