@@ -80,6 +80,10 @@ def _seconds(name: str, value: str) -> float:
     return number
 
 
+def _seconds_or_off(name: str, value: str) -> float:
+    return 0.0 if value.strip().lower() == "off" else _seconds(name, value)
+
+
 def _pipeline(name: str, value: str) -> str:
     lowered = value.strip().lower()
     if lowered not in PIPELINES:
@@ -124,6 +128,9 @@ class Settings:
     """Share of healthy traces that are kept, chosen consistently by trace id."""
     slow_threshold_s: float = _variable(0.1, _seconds)
     """A trace that lasts this long or longer is kept, and its extractions name their bottleneck."""
+    watch_threshold_s: float = _variable(0.025, _seconds_or_off)
+    """An extraction that lasts this long is looked at every few milliseconds, to name the line that it spends its time in; `off`
+    never looks. A quarter of the latency objective."""
     max_open_traces: int = _variable(10_000, _count)
     """Traces not yet decided; past it the oldest is decided as it stands (`otel_fe.pipeline.traces.evicted`)."""
     max_spans_per_trace: int = _variable(2_000, _count)

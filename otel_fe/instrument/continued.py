@@ -166,6 +166,7 @@ def coroutine_around(start: Start) -> Callable[..., Any]:
 @types.coroutine
 def _stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
     """Await a coroutine, with the extraction's CPU clock stopped while it gives way to its event loop."""
+    running.follow(coroutine)
     try:
         step: Callable[[Any], Any] = coroutine.send
         value: Any = None
@@ -174,7 +175,7 @@ def _stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Gener
                 awaited = step(value)
             except StopIteration as stop:
                 return stop.value
-            running.pause_cpu()
+            running.pause_cpu(awaited)
             try:
                 value = yield awaited
             except GeneratorExit:
@@ -218,6 +219,7 @@ def generator_around(start: Start) -> Callable[..., Any]:
 
 def _steps(generator: Generator[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
     """Run a generator; the extraction is the current one only while its body runs."""
+    running.follow(generator)
     step: Callable[[Any], Any] = generator.send
     value: Any = None
     while True:

@@ -8,7 +8,6 @@ from opentelemetry import trace
 
 from otel_fe import semconv
 from otel_fe.instrument.flush import Providers
-from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import breached_by
 from otel_fe.version import __version__
 
@@ -70,7 +69,4 @@ class ExportEverything:
         self._ended += 1  # an addition that another thread's overwrites still changes it
         extraction.slo_breached = breached_by(extraction)
         if extraction.duration_ns >= self._slow_ns:
-            extraction.settle_placed()
-            start = extraction.start_mono_ns
-            end = start + extraction.duration_ns
-            extraction.split = attribution.attribute(start, end, extraction.intervals or (), extraction.cpu_ns)
+            extraction.explain(())

@@ -16,6 +16,8 @@ What the figures mean:
 from __future__ import annotations
 
 import asyncio
+from _thread import get_ident
+from _weakref import ref
 from time import perf_counter_ns, thread_time_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,11 +25,13 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
+from otel_fe import semconv
 from otel_fe.instrument import faults, resources, runtime
 from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.exceptions import error_type_of, record_exception
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.measured import Measured
+from otel_fe.instrument.watch import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     from otel_fe.instrument.runtime import Runtime
     from otel_fe.instrument.spec import Spec
+    from otel_fe.instrument.watch.finding import Found
     from otel_fe.model.figures import Figures
 
 _INTERNAL: Final = SpanKind.INTERNAL
@@ -59,6 +64,12 @@ class Extraction(Measured):
     _token: Token[Context] | None = None
     until: Any = None
     """A weak reference to what its call returned, if it lasts until that has ended."""
+    away: bool = False
+    """Whether it is suspended: a coroutine that gave way, a generator between two steps."""
+    _coroutine: ref[Any] | None = None
+    """Weak, as the next two: the application may drop a coroutine that waits, and must find it gone."""
+    _awaited: ref[Any] | None = None
+    _task: ref[Any] | None = None
 
     @property
     def span(self) -> Span:
@@ -82,7 +93,13 @@ class Extraction(Measured):
         self.cpu_ns = 0
         # Last: if anything before it fails, no context has been entered that nobody would leave.
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
+        self.thread_id = get_ident()
         self._cpu_start = thread_time_ns()
+        opened = registry.opened
+        if opened is not None:
+            opened[id(self)] = self
+            if registry.asleep:
+                registry.wake()
 
     # --- for applications --------------------------------------------------------------------------------------
 
@@ -111,6 +128,23 @@ class Extraction(Measured):
     def __reduce__(self) -> tuple[Callable[[], InertExtraction], tuple[()]]:
         return _inert, ()  # it does not run where it is unpickled
 
+    # --- for the watcher ---------------------------------------------------------------------------------------
+
+    @property
+    def coroutine(self) -> Any:
+        """The coroutine or generator that it consists of; None for a function and a block."""
+        return None if self._coroutine is None else self._coroutine()
+
+    @property
+    def awaited(self) -> Any:
+        """What its coroutine has given to the event loop last, to be resumed after it."""
+        return None if self._awaited is None else self._awaited()
+
+    @property
+    def task(self) -> Any:
+        """The task of a block in an event loop; None for all else."""
+        return None if self._task is None else self._task()
+
     # --- for wrappers ------------------------------------------------------------------------------------------
 
     def suspend(self) -> None:
@@ -118,6 +152,7 @@ class Extraction(Measured):
         try:
             self._detach()
             self._stop_cpu()
+            self.away = True
         except Exception as fault:
             faults.record("extraction.suspend", fault)
 
@@ -126,7 +161,7 @@ class Extraction(Measured):
         try:
             context = {**get_context(), SPAN_KEY: self._span, _EXTRACTION_KEY: self}
             self._token = set_context(Context(context))
-            self._cpu_start = thread_time_ns()
+            self._enter_thread()
         except Exception as fault:
             faults.record("extraction.resume", fault)
 
@@ -135,12 +170,37 @@ class Extraction(Measured):
         if self._token is None and not self.ended:
             self.resume()
 
-    def pause_cpu(self) -> None:
-        """Stop the CPU clock, but stay in the context; for a coroutine that gives way to its event loop."""
+    def follow(self, coroutine: Any) -> None:
+        """Remember what it consists of, weakly, so that the watcher can see where it waits."""
+        try:
+            self._coroutine = ref(coroutine)
+        except TypeError:  # compiled by something that has no weak references
+            self._coroutine = None
+
+    def follow_task(self, loop: Any) -> None:
+        """Remember the task that a block of an event loop is in, weakly."""
+        task = asyncio.current_task(loop)
+        try:
+            self._task = None if task is None else ref(task)
+        except TypeError:  # a task of the application's own making
+            self._task = None
+
+    def pause_cpu(self, awaited: Any = None) -> None:
+        """Stop the CPU clock, but stay in the context; for a coroutine that gives way to its event loop to wait for `awaited`."""
         self._stop_cpu()
+        try:
+            self._awaited = None if awaited is None else ref(awaited)
+        except TypeError:
+            self._awaited = None
+        self.away = True
 
     def resume_cpu(self) -> None:
         """Start the CPU clock again."""
+        self._enter_thread()
+
+    def _enter_thread(self) -> None:
+        self.thread_id = get_ident()
+        self.away = False
         self._cpu_start = thread_time_ns()
 
     def forget_cpu(self) -> None:
@@ -165,6 +225,9 @@ class Extraction(Measured):
         """End the extraction, failed by `error` if given. Never raises; a second call has no effect."""
         if self.ended:
             return
+        opened = registry.opened
+        if opened is not None:
+            opened.pop(id(self), None)
         try:
             token = self._token
             if token is not None:
@@ -202,6 +265,9 @@ class Extraction(Measured):
     def abandon(self) -> None:
         """End the span of an extraction that nobody will end; it is not counted. Never raises."""
         self.ended = True
+        opened = registry.opened
+        if opened is not None:
+            opened.pop(id(self), None)
         self._abandon()
 
     def _take_given(self, given: Figures) -> None:
@@ -239,6 +305,8 @@ class Extraction(Measured):
         span = self._span
         self._runtime.derive(self, span, end_ns)
         self._span = None  # not before: after a fault up to here, `_abandon` ends it
+        if self.found is not None and span is not None:
+            self._tell_stacks(self.found, span)
         if type(span) is LeanSpan:
             # What the attributes say is fixed from here on; if nobody keeps the span, they are never asked for.
             span.filled_in = self.attributes
@@ -246,6 +314,13 @@ class Extraction(Measured):
         elif span is not None and span.is_recording():
             span.set_attributes(self.attributes())
             span.end(end_ns)
+
+    def _tell_stacks(self, found: Found, span: Span) -> None:
+        """Put what was seen of a slow extraction on its span, and let go of it."""
+        self.found = None
+        self.hotspot = found.hotspot()
+        if found.places and span.is_recording():
+            span.add_event(semconv.STACKS_EVENT, found.attributes(), self.start_ns + found.seen_after_ns)
 
     def _record_error(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
@@ -305,8 +380,10 @@ def begin(spec: Spec) -> Extraction | None:
 def begin_block(spec: Spec) -> Extraction | None:
     """Start the extraction of a `with` block; without CPU time where the block may share its thread with other tasks."""
     running = begin(spec)
-    if running is not None and asyncio._get_running_loop() is not None:
+    loop = asyncio._get_running_loop()
+    if running is not None and loop is not None:
         running.forget_cpu()
+        running.follow_task(loop)
     return running
 
 

@@ -18,6 +18,7 @@ from otel_fe.instrument.reloading import Reloading
 from otel_fe.instrument.runtime import set_runtime
 from otel_fe.instrument.targets import Targets
 from otel_fe.instrument.termination import Termination
+from otel_fe.instrument.watch.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -67,6 +68,10 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         termination = Termination(pipeline, settings.flush_timeout_s, on_sigterm=settings.flush_on_sigterm)
         termination.install(hooks)
         self._undo.append(termination.remove)
+        if settings.watch_threshold_s:
+            watcher = Watcher(settings.watch_threshold_s)
+            watcher.start()
+            self._undo.append(watcher.stop)
         set_runtime(pipeline)
         self._undo.append(lambda: set_runtime(None))
         libraries.instrument(hooks)

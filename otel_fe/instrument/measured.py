@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.instrument import resources
+from otel_fe.instrument.watch import registry
+from otel_fe.instrument.watch.finding import find
 from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Figures
 from otel_fe.pipeline.attribution import bottleneck
 
 if TYPE_CHECKING:
     from otel_fe.instrument.spec import Spec
+    from otel_fe.instrument.watch.finding import Found
+    from otel_fe.instrument.watch.watched import Watched
+    from otel_fe.pipeline.attribution import Interval
 
 _MAX_APART: Final = 64
 """Look-ups, and waits, that stand apart before they are added up."""
-_MAX_INTERVALS: Final = 256
+_MAX_INTERVALS: Final = 2_048
 """Look-ups and waits of one extraction that attribution can place in time; later ones still count in the sums."""
 
 Describe = Callable[[Any], "tuple[str, int | None]"]
@@ -65,6 +70,14 @@ class Measured(Figures):
     """SLOs for which this extraction is a bad event by itself."""
     split: dict[str, int] | None = None
     """Where its time went, in ns by cause; None where it was not slow."""
+    thread_id: int = 0
+    """Of the thread that it runs on, or ran on last, as Python has it."""
+    watched: Watched | None = None
+    """What was seen of it since it became slow."""
+    found: Found | None = None
+    """What that says, until it is on the span."""
+    hotspot: tuple[str, int] | None = None
+    """The line in which most of its main cause's time went, and how much, in ns."""
 
     def looked_up(self, hits: int, misses: int, start_ns: int, end_ns: int) -> None:
         """Count look-ups in a cache and the time they took (monotonic ns, without any wait for a pool)."""
@@ -130,6 +143,16 @@ class Measured(Figures):
             if intervals is not None:
                 intervals.append((CAUSE_POOL, wait[2], wait[3]))
 
+    def explain(self, calls: Sequence[Interval]) -> None:
+        """Find where its time went, once it has ended: from its waits and look-ups, from calls, from what was seen of it."""
+        self.settle_placed()
+        start = self.start_mono_ns
+        end = start + self.duration_ns
+        segments = registry.segments_of(self, end)
+        self.found = find(start, end, [*(self.intervals or ()), *calls], self.cpu_ns, segments, self.thread_id)
+        self.split = self.found.split
+        self.watched = None
+
     def attributes(self) -> dict[str, Any]:
         """Return the span's attributes, in the order of the data contract; what is not known is absent."""
         self.settle()
@@ -168,6 +191,9 @@ class Measured(Figures):
         if self.split is not None:
             attributes[semconv.BOTTLENECK], time_ns = bottleneck(self.split)
             attributes[semconv.BOTTLENECK_TIME] = time_ns / 1e9
+            if self.hotspot is not None:
+                attributes[semconv.HOTSPOT] = self.hotspot[0]
+                attributes[semconv.HOTSPOT_TIME] = self.hotspot[1] / 1e9
             attributes.update({semconv.TIME[cause]: ns / 1e9 for cause, ns in self.split.items() if ns})
         return attributes
 

@@ -25,7 +25,6 @@ from otel_fe.instrument.metric_points import Collection
 from otel_fe.instrument.metric_source import MetricSource
 from otel_fe.instrument.processor import PipelineProcessor
 from otel_fe.instrument.resources import sample_rss, set_gpu
-from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.version import __version__
@@ -160,16 +159,11 @@ class ProcessPipeline:
         if breached and trace is not None:
             trace.slo_breached = True
         if extraction.duration_ns >= self._slow_ns:
-            extraction.split = self._split(extraction, span)
-
-    def _split(self, extraction: Measured, span: Span | None) -> dict[str, int]:
-        """Find it from the extraction's own intervals and its child spans of kind client."""
-        extraction.settle_placed()
-        start = extraction.start_mono_ns
-        intervals = list(extraction.intervals or ())
-        if type(span) is LeanSpan and span.local_trace is not None:
-            intervals += _calls_below(span.local_trace, span.span_id, start - extraction.start_ns)
-        return attribution.attribute(start, start + extraction.duration_ns, intervals, extraction.cpu_ns)
+            calls: list[tuple[str, int, int]] = []
+            if type(span) is LeanSpan and span.local_trace is not None:
+                shift = extraction.start_mono_ns - extraction.start_ns
+                calls = _calls_below(span.local_trace, span.span_id, shift)
+            extraction.explain(calls)
 
     def explain(self, trace_id: int) -> DecisionRecord | None:
         """Return why a trace was kept or not; None where it is not, or no longer, known."""

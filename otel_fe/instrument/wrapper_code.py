@@ -25,6 +25,11 @@ def placed_at(code: CodeType, original: CodeType) -> CodeType:
     )
 
 
+def is_wrapper(code: CodeType) -> bool:
+    """Return whether a code object is that of a wrapper, wherever it says that it comes from."""
+    return code.co_name == "wrapper" and "__otel_fe_wrapped__" in code.co_names
+
+
 def _one_line(units: int) -> bytes:
     """Return a line table by which every instruction is on the first line (CPython, Objects/locations.md)."""
     table = bytearray()

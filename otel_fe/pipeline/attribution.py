@@ -101,9 +101,17 @@ def attribute(start_ns: int, end_ns: int, intervals: Iterable[Interval], cpu_ns:
             the time that no interval covers; CPU spent inside the intervals is part of them, so what is put down to the CPU
             may be too much by that, never more than the uncovered time.
     """
+    return attributed(start_ns, end_ns, intervals, cpu_ns)[0]
+
+
+def attributed(
+    start_ns: int, end_ns: int, intervals: Iterable[Interval], cpu_ns: int
+) -> tuple[dict[str, int], list[Interval]]:
+    """Return what `attribute` does, and the pieces that it has added up."""
     split: dict[str, int] = dict.fromkeys(CAUSES, 0)
     own = 0
-    for cause, first, last in pieces(start_ns, end_ns, intervals):
+    ordered = list(pieces(start_ns, end_ns, intervals))
+    for cause, first, last in ordered:
         if cause:
             split[cause] += last - first
         else:
@@ -111,7 +119,7 @@ def attribute(start_ns: int, end_ns: int, intervals: Iterable[Interval], cpu_ns:
     explained = min(own, max(0, cpu_ns))
     split[CAUSE_CPU] += explained
     split[CAUSE_UNEXPLAINED] += own - explained
-    return split
+    return split, ordered
 
 
 def pieces(start_ns: int, end_ns: int, intervals: Iterable[Interval]) -> Iterator[Interval]:

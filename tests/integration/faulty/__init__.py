@@ -1,6 +1,15 @@
 """Faults for every hook of ours, each with an operation of the application that runs into it."""
 
-from tests.integration.faulty import at_the_end, extractions, imports, pipeline, pools_and_keys, redis_clients, sql
+from tests.integration.faulty import (
+    at_the_end,
+    extractions,
+    imports,
+    pipeline,
+    pools_and_keys,
+    redis_clients,
+    sql,
+    watching,
+)
 from tests.integration.faulty.injection import INJECTIONS, Application, Injection
 
 __all__ = [
@@ -14,4 +23,5 @@ __all__ = [
     "pools_and_keys",
     "redis_clients",
     "sql",
+    "watching",
 ]

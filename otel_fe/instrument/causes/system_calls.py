@@ -1,0 +1,53 @@
+"""Linux' system calls that wait, by number: what a thread waits for that is inside of one."""
+
+from __future__ import annotations
+
+import platform
+from typing import Final
+
+SLEEP: Final = "sleep"
+FUTEX: Final = "futex"
+"""A lock of some kind, the interpreter's among them."""
+PATH: Final = "path"
+"""The files below a folder, by name."""
+DESCRIPTOR: Final = "descriptor"
+"""Whatever its first argument is."""
+SELECT: Final = "select"
+"""As many descriptors as its first argument says."""
+POLL: Final = "poll"
+"""As many descriptors as its second argument says."""
+EPOLL: Final = "epoll"
+NETWORK: Final = "network"
+PROCESS: Final = "process"
+FILE_LOCK: Final = "file_lock"
+
+# From the kernel's tables: arch/x86/entry/syscalls/syscall_64.tbl, and include/uapi/asm-generic/unistd.h for the others.
+_X86: Final = {
+    SLEEP: (35, 230),
+    FUTEX: (202, 449),
+    PATH: (2, 4, 6, 21, 76, 82, 83, 84, 85, 86, 87, 89, 162, 257, 258, 262, 263, 264, 269, 316, 332),
+    DESCRIPTOR: (
+        *(0, 1, 5, 17, 18, 19, 20, 26, 28, 40, 74, 75, 77, 78, 187, 217, 221, 277, 285, 295, 296, 306, 326, 327, 328),
+    ),
+    SELECT: (23, 270),
+    POLL: (7, 271),
+    EPOLL: (232, 281, 426, 441),
+    NETWORK: (42, 43, 44, 45, 46, 47, 288, 299, 307),
+    PROCESS: (61, 247),
+    FILE_LOCK: (72, 73),
+}
+_GENERIC: Final = {
+    SLEEP: (101, 115),
+    FUTEX: (98, 449),
+    PATH: (34, 35, 37, 38, 45, 48, 56, 78, 79, 81, 276, 291),
+    DESCRIPTOR: (46, 47, 61, 63, 64, 65, 66, 67, 68, 69, 70, 71, 80, 82, 83, 84, 213, 223, 227, 267, 285, 286, 287),
+    SELECT: (72,),
+    POLL: (73,),
+    EPOLL: (22, 426, 441),
+    NETWORK: (202, 203, 206, 207, 211, 212, 242, 243, 269),
+    PROCESS: (95, 260),
+    FILE_LOCK: (25, 32),
+}
+_TABLES: Final = {"x86_64": _X86, "aarch64": _GENERIC, "riscv64": _GENERIC}
+KINDS: Final = {number: kind for kind, numbers in _TABLES.get(platform.machine(), {}).items() for number in numbers}
+"""What each number waits for; empty on architectures whose numbers are not known."""

@@ -1,0 +1,60 @@
+"""The end of a slow extraction: from the last look at it to its return, as far as counters tell."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument.watch.watched import Segment, Watched
+from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.instrument.watch.counters import CounterHistory, Counters
+
+_WORTH_NS: Final = 1_000_000
+"""A thread that was off the CPU for less, since the last look, is not asked why."""
+_OWN_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
+
+
+def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequence[Segment]:
+    """Return what was seen of an extraction, and a last segment up to its end; nothing where nothing is known of it.
+
+    Args:
+        extraction: It has ended, on this thread.
+        end_ns: When (monotonic).
+        history: Counters from before it.
+    """
+    watched: Watched | None = extraction.watched
+    if watched is None:
+        watched = Watched(extraction.start_mono_ns)
+        watched.counters = history.before(watched.seen_ns)
+        if watched.counters is None:
+            return ()
+    watched.settle_held(CAUSE_EVENT_LOOP)  # it has gone on
+    segments = list(watched.segments)
+    seen_ns = segments[-1].end_ns if segments else watched.seen_ns
+    passed = end_ns - seen_ns
+    if passed > 0:
+        cpu_ns = max(0, extraction.cpu_ns) - sum(segment.cpu_ns for segment in segments)
+        last = Segment(seen_ns, end_ns, min(passed, max(0, cpu_ns)), "", ())
+        last.looks = 0
+        if segments:
+            last.wait, last.stack, last.blame = segments[-1].wait, segments[-1].stack, segments[-1].blame
+            last.others_cpu_ns = last.off_ns if last.wait == CAUSE_GIL else 0
+        if last.off_ns > _WORTH_NS and watched.counters is not None:
+            _count(last, watched.counters, history)
+        segments.append(last)
+    return segments
+
+
+def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
+    last.throttled_ns = max(0, history.throttled_ns() - since.throttled_ns)
+    before = since.core_wait_ns.get(threading.get_native_id())
+    if before is not None:
+        try:
+            last.core_wait_ns = max(0, int(_OWN_SCHEDSTAT.read_bytes().split()[1]) - before)
+        except (OSError, ValueError, IndexError):
+            return

@@ -1,0 +1,132 @@
+"""Counters of the process and its threads at one moment, so that of two moments the difference can be told."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.instrument.watch.threads import cpu_clock_ns, native_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.instrument.watch.threads import ThreadFiles
+
+_MOST_THREADS: Final = 64
+_KEPT: Final = 16
+_QUOTA_FOR_NS: Final = 10_000_000_000
+"""How long it is believed that there is a quota, or none."""
+
+
+class Counters:
+    """What has added up until one moment, in ns."""
+
+    __slots__ = ("at_ns", "core_wait_ns", "cpu_ns", "process_cpu_ns", "throttled_ns")
+
+    def __init__(self, at_ns: int, process_cpu_ns: int, throttled_ns: int) -> None:
+        self.at_ns = at_ns
+        self.process_cpu_ns = process_cpu_ns
+        self.throttled_ns = throttled_ns
+        """Of the control group, over all of its cores; 0 without a quota."""
+        self.cpu_ns: dict[int, int] = {}
+        """Of threads of Python, by their ids."""
+        self.core_wait_ns: dict[int, int] = {}
+        """Of threads that run extractions, and of those that have run since the counters before."""
+
+    def others_ns(self, since: Counters, own: int, watcher: int) -> tuple[int, int, int]:
+        """Return what other threads of Python have done since then.
+
+        Returns:
+            Their CPU time, without the watcher's; the id of the one that used most; how long those that ran, and the watcher,
+            waited for a core.
+        """
+        total = most = busiest = waited = 0
+        before = since.cpu_ns
+        for tid, now in self.cpu_ns.items():
+            used = now - before.get(tid, now)
+            if tid == own or used <= 0:
+                continue
+            known = self.core_wait_ns.get(tid, 0)
+            waited += max(0, known - since.core_wait_ns.get(tid, known))
+            if tid != watcher:
+                total += used
+                if used > most:
+                    most, busiest = used, tid
+        return total, busiest, waited
+
+    def native_share(self, since: Counters) -> float:
+        """Return the CPU time of threads that are not Python's since then, in cores."""
+        python = sum(now - since.cpu_ns.get(tid, now) for tid, now in self.cpu_ns.items())
+        passed = self.at_ns - since.at_ns
+        return (self.process_cpu_ns - since.process_cpu_ns - python) / passed if passed > 0 else 0.0
+
+
+class CounterHistory:
+    """Takes counters, and keeps the newest. Belongs to one thread."""
+
+    def __init__(self, files: ThreadFiles) -> None:
+        self._files = files
+        self._kept: deque[Counters] = deque(maxlen=_KEPT)
+        self._group = Cgroup()
+        self._limited = False
+        self._asked_ns = -_QUOTA_FOR_NS
+
+    def take(self, now_ns: int, idents: Iterable[int], extracting: Iterable[int]) -> Counters:
+        """Return the counters of now.
+
+        Args:
+            now_ns: Monotonic time.
+            idents: Of the threads of Python.
+            extracting: Ids, as the system has them, of the threads that run extractions.
+        """
+        taken = Counters(now_ns, time.process_time_ns(), self._throttled_ns(now_ns))
+        before = self._kept[-1] if self._kept else taken
+        wanted = set(extracting)
+        for ident in list(idents)[:_MOST_THREADS]:
+            tid = native_id(ident)
+            used = cpu_clock_ns(tid)
+            if used >= 0:
+                taken.cpu_ns[tid] = used
+                if tid not in wanted and used == before.cpu_ns.get(tid, -1):
+                    if tid in before.core_wait_ns:
+                        taken.core_wait_ns[tid] = before.core_wait_ns[
+                            tid
+                        ]  # it has not run: it cannot have waited and got it
+                else:
+                    wanted.add(tid)
+        for tid in wanted:
+            waited = self._files.core_wait_ns(tid)
+            if waited >= 0:
+                taken.core_wait_ns[tid] = waited
+        self._kept.append(taken)
+        return taken
+
+    def before(self, at_ns: int) -> Counters | None:
+        """Return the newest counters from before a moment; the oldest that there are where none is; None without any."""
+        kept = list(self._kept)
+        older = [one for one in kept if one.at_ns <= at_ns]
+        return older[-1] if older else next(iter(kept), None)
+
+    def core_wait_before(self, tid: int, at_ns: int, otherwise: int) -> int:
+        """Return what a thread had waited for a core before a moment, or soon after; `otherwise` where that is not known."""
+        later = otherwise
+        for one in reversed(list(self._kept)):
+            waited = one.core_wait_ns.get(tid)
+            if waited is not None:
+                if one.at_ns <= at_ns:
+                    return waited
+                later = waited
+        return later
+
+    def throttled_ns(self) -> int:
+        """Return for how long the quota has stopped processes of the control group; 0 without one."""
+        return (self._group.throttled_ns or 0) if self._limited else 0
+
+    def _throttled_ns(self, now_ns: int) -> int:
+        if now_ns - self._asked_ns >= _QUOTA_FOR_NS:
+            self._asked_ns = now_ns
+            self._group = own_cgroup()
+            self._limited = self._group.throttled_ns is not None
+        return self.throttled_ns()

@@ -1,0 +1,215 @@
+"""Where a slow extraction's time went, and in which lines, from what it measured itself and what was seen of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.instrument.causes.garbage import PAUSES
+from otel_fe.instrument.causes.waits import NOT_WAITING
+from otel_fe.instrument.watch.lines import is_importing, own_line, shown
+from otel_fe.instrument.watch.watched import HELD, Segment
+from otel_fe.pipeline.attribution import CAUSE_SEEN_CPU, attributed, bottleneck
+from otel_fe.semconv import (
+    CAUSE_CPU_THROTTLED,
+    CAUSE_CPU_WAIT,
+    CAUSE_EVENT_LOOP,
+    CAUSE_GC,
+    CAUSE_GIL,
+    CAUSE_IMPORT,
+    CAUSE_UNEXPLAINED,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from otel_fe.instrument.causes.garbage import Pause
+    from otel_fe.instrument.watch.lines import Line, Stack
+    from otel_fe.pipeline.attribution import Interval
+
+_NEAR: Final = 3
+"""Looks before and after one that saw no wait, of which one may have seen what it waits in now and then."""
+_MOST_FOLDED: Final = 32
+_MOST_TOP: Final = 8
+_MOST_BYTES: Final = 16_000
+"""Of all collapsed stacks on a span."""
+_MICROSECOND: Final = 1_000
+_OTHERS: Final = "(others)"
+_BLAMING: Final = (CAUSE_GIL, CAUSE_EVENT_LOOP)
+
+Place = tuple[str, "Stack", "Line | None"]
+"""A cause, the stack, and the line that held the interpreter or the loop."""
+
+
+class Found:
+    """Where an extraction's time went, in ns; the sums over its stacks are those over its causes, as far as it was seen."""
+
+    __slots__ = ("places", "samples", "seen_after_ns", "split")
+
+    def __init__(self, split: dict[str, int], places: dict[Place, int], samples: int, seen_after_ns: int) -> None:
+        self.split = split
+        self.places = places
+        self.samples = samples
+        self.seen_after_ns = seen_after_ns
+        """From the start to the first look."""
+
+    def hotspot(self) -> tuple[str, int] | None:
+        """Return the line that took most of the main cause's time, as `file:line function`, and how much; None where none is."""
+        by_line = self._by_line(bottleneck(self.split)[0])
+        return max(by_line.items(), key=lambda item: item[1]) if by_line else None
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the event that carries all of it."""
+        return {
+            semconv.STACKS_FOLDED: self.folded(),
+            semconv.STACKS_TOP: self.top(),
+            semconv.STACKS_SAMPLES: self.samples,
+        }
+
+    def top(self) -> list[str]:
+        """Return the lines that took most, as `cause file:line function microseconds`."""
+        found = [(ns, f"{cause} {line}") for cause in self.split for line, ns in self._by_line(cause).items()]
+        found.sort(reverse=True)
+        return [f"{text} {ns // _MICROSECOND}" for ns, text in found[:_MOST_TOP] if ns >= _MICROSECOND]
+
+    def folded(self) -> list[str]:
+        """Return collapsed stacks with their microseconds, the largest first; what is too much is in one that says so."""
+        stacks: dict[str, int] = {}
+        for (cause, stack, blame), ns in self.places.items():
+            frames = [cause, *(shown(line) for line in reversed(stack))]
+            if blame is not None and cause in _BLAMING:
+                frames.append(f"[held by] {shown(blame)}")
+            text = ";".join(frames)
+            stacks[text] = stacks.get(text, 0) + ns
+        lines: list[str] = []
+        left = _MOST_BYTES
+        rest = 0
+        for text, ns in sorted(stacks.items(), key=lambda item: -item[1]):
+            left -= len(text)
+            if left < 0 or len(lines) >= _MOST_FOLDED:
+                rest += ns
+            elif ns >= _MICROSECOND:
+                lines.append(f"{text} {ns // _MICROSECOND}")
+        return [*lines, f"{_OTHERS} {rest // _MICROSECOND}"] if rest >= _MICROSECOND else lines
+
+    def _by_line(self, cause: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for (its, stack, blame), ns in self.places.items():
+            line = (blame if its in _BLAMING else None) or own_line(stack)
+            if its == cause and line is not None:
+                text = shown(line)
+                found[text] = found.get(text, 0) + ns
+        return found
+
+
+def find(
+    start_ns: int,
+    end_ns: int,
+    measured: Sequence[Interval],
+    cpu_ns: int,
+    segments: Sequence[Segment],
+    ident: int,
+) -> Found:
+    """Split an extraction's duration over its causes, and each cause's time over the stacks that were seen in it.
+
+    Args:
+        start_ns: Its start; all times are monotonic.
+        end_ns: Its end.
+        measured: Waits, look-ups and calls that were measured from beginning to end.
+        cpu_ns: Its CPU time; negative where it is not known.
+        segments: What was seen, in order, without gaps.
+        ident: Of its thread.
+    """
+    pauses = PAUSES.between(start_ns, end_ns) if segments else ()
+    seen = list(_parts_of(segments, pauses, ident))
+    intervals = [*measured, *((cause, first, last) for cause, first, last in seen if cause)]
+    left = cpu_ns - sum(segment.cpu_ns for segment in segments) if segments else cpu_ns
+    split, ordered = attributed(start_ns, end_ns, intervals, left)
+    after_ns = segments[0].end_ns - start_ns if segments else 0
+    return Found(split, _places(ordered, segments), sum(segment.looks for segment in segments), after_ns)
+
+
+def _places(ordered: Sequence[Interval], segments: Sequence[Segment]) -> dict[Place, int]:
+    """Join the pieces of time with the segments that they lie in; both are in order."""
+    places: dict[Place, int] = {}
+    at = 0
+    for cause, first, last in ordered:
+        while at < len(segments) and segments[at].end_ns <= first:
+            at += 1
+        further = at
+        while further < len(segments) and segments[further].start_ns < last:
+            segment = segments[further]
+            shared = min(last, segment.end_ns) - max(first, segment.start_ns)
+            if shared > 0 and segment.stack:
+                place = (cause or CAUSE_UNEXPLAINED, segment.stack, segment.blame)
+                places[place] = places.get(place, 0) + shared
+            further += 1
+    return places
+
+
+def _parts_of(segments: Sequence[Segment], pauses: Sequence[Pause], ident: int) -> Iterator[Interval]:
+    """Lay the parts of each segment one after the other: how long each was is known, and not where in the segment it lay."""
+    for index, segment in enumerate(segments):
+        at = segment.start_ns
+        for cause, ns in _lengths(segments, index, pauses, ident):
+            if ns > 0:
+                yield cause, at, at + ns
+                at += ns
+
+
+def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], ident: int) -> Iterator[tuple[str, int]]:
+    segment = segments[index]
+    if is_importing(segment.stack):
+        yield CAUSE_IMPORT, segment.end_ns - segment.start_ns
+        return
+    own = min(segment.cpu_ns, _overlap(pauses, segment, lambda pause: pause.ident == ident))
+    yield CAUSE_GC, own
+    yield CAUSE_SEEN_CPU, segment.cpu_ns - own
+    left = segment.off_ns
+    if segment.core_wait_ns or segment.throttled_ns:
+        waited = min(left, segment.core_wait_ns)
+        throttled = min(max(waited, 0 if segment.wait else left), segment.throttled_ns)
+        yield CAUSE_CPU_THROTTLED, throttled
+        waited = max(0, waited - throttled)
+        yield CAUSE_CPU_WAIT, waited
+        left -= throttled + waited
+    wait = segment.wait or _near(segments, index)
+    if segment.contended and segment.looks == 1 and segment.wait not in {HELD, CAUSE_EVENT_LOOP}:
+        # It has run since the look before, so it has woken up; and who wakes up waits for the interpreter. The watcher gets it
+        # when somebody lets go of it, and so sees most threads at the beginning of a wait that may last for microseconds.
+        held = min(left, segment.others_cpu_ns)
+        yield CAUSE_GIL, held
+        yield wait if wait != CAUSE_GIL else "", left - held
+    elif wait in {CAUSE_GIL, NOT_WAITING}:
+        held = min(left, segment.others_cpu_ns)
+        collected = min(held, _overlap(pauses, segment, lambda pause: pause.ident != ident))
+        yield CAUSE_GC, collected
+        yield CAUSE_GIL, held - collected
+        # Whoever held the interpreter, or was to get it, had no core.
+        without_core = min(left - held, segment.others_wait_ns)
+        yield CAUSE_CPU_WAIT, without_core
+        yield "", left - held - without_core
+    else:
+        yield wait, left
+
+
+def _near(segments: Sequence[Segment], index: int) -> str:
+    """Return what the looks next to one that saw no wait have seen: a thread that waits often and shortly is seen in between."""
+    for distance in range(1, _NEAR + 1):
+        for other in (index + distance, index - distance):
+            if 0 <= other < len(segments) and segments[other].wait not in {
+                NOT_WAITING,
+                CAUSE_GIL,
+                HELD,
+                CAUSE_EVENT_LOOP,
+            }:
+                return segments[other].wait
+    return NOT_WAITING
+
+
+def _overlap(pauses: Sequence[Pause], segment: Segment, wanted: Callable[[Pause], bool]) -> int:
+    return sum(
+        max(0, min(pause.end_ns, segment.end_ns) - max(pause.start_ns, segment.start_ns))
+        for pause in pauses
+        if wanted(pause)
+    )

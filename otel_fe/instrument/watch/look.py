@@ -1,0 +1,212 @@
+"""One look at one extraction: where it stands, what it waits in, and what it has used since the look before."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument.causes.instruction import names_at
+from otel_fe.instrument.causes.waits import NOT_WAITING, awaits, by_names, wait_of
+from otel_fe.instrument.watch.lines import Line, awaits_of, own_line, stack_of
+from otel_fe.instrument.watch.threads import UNKNOWN, Waiting, cpu_clock_ns, native_id
+from otel_fe.instrument.watch.watched import HELD, Segment, Watched
+from otel_fe.semconv import CAUSE_EVENT_LOOP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.threads import ThreadFiles
+
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_OFF_FROM_NS: Final = 200_000
+"""A thread that was off the CPU for less is not asked what it waits in."""
+_RUNNERS: Final = ("asyncio/runners.py", "asyncio/base_events.py", "uvloop/__init__.py", "uvicorn/server.py")
+_SELECTORS: Final = "/selectors.py"
+
+
+class Glimpse:
+    """What has to be copied while no other thread can run."""
+
+    __slots__ = (
+        "at_ns",
+        "blame",
+        "clock_ns",
+        "cpu_ns",
+        "held",
+        "leaf_done",
+        "names",
+        "off_ns",
+        "running",
+        "stack",
+        "step",
+        "tid",
+        "waiting",
+    )
+
+    def __init__(self, at_ns: int) -> None:
+        self.at_ns = at_ns
+        self.stack: tuple[Line, ...] = ()
+        self.names: frozenset[str] = _NO_NAMES
+        self.waiting = Waiting(UNKNOWN)
+        self.running = False
+        """Whether it is on its thread, waiting or not; else it is suspended."""
+        self.held = False
+        """Whether something else holds the event loop that it is suspended in."""
+        self.leaf_done = False
+        """Whether what it awaits is there already."""
+        self.blame: Line | None = None
+        self.cpu_ns = 0
+        self.off_ns = 0
+        """Time since the look before in which it did not run."""
+        self.clock_ns = -1
+        """CPU clock of its thread."""
+        self.step: Any = None
+        self.tid = 0
+
+
+def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType], files: ThreadFiles) -> Glimpse | None:
+    """Copy what there is to see of an extraction; None where it has just ended, or its thread cannot be seen.
+
+    Args:
+        extraction: One that is open.
+        now_ns: Monotonic time.
+        frames: Of all threads. None of them is kept.
+        files: To ask the system about threads.
+    """
+    seen = Glimpse(now_ns)
+    task = extraction.task
+    seen.step = extraction.cpu_ns, extraction._cpu_start
+    frame = frames.get(extraction.thread_id)
+    if frame is None or extraction.ended:
+        return None
+    seen.tid = native_id(extraction.thread_id)
+    seen.clock_ns = cpu_clock_ns(seen.tid)
+    if not extraction.away and (task is None or _is_current(task)):
+        seen.running = True
+        seen.stack = stack_of(frame)
+        seen.cpu_ns = _cpu_since(extraction, seen.clock_ns)
+        watched = extraction.watched
+        since_ns, cpu_ns = (extraction.start_mono_ns, 0) if watched is None else (watched.seen_ns, watched.cpu_ns)
+        seen.off_ns = now_ns - since_ns - (seen.cpu_ns - cpu_ns)
+        if seen.off_ns > _OFF_FROM_NS:
+            seen.names = names_at(frame)
+            seen.waiting = files.waiting(seen.tid)
+        return seen
+    seen.cpu_ns = _cpu_since(extraction, -1)
+    _suspended(seen, extraction, task, frame)
+    return seen
+
+
+def _cpu_since(extraction: Extraction, clock_ns: int) -> int:
+    """Return the CPU time of an extraction up to now; where it is not known of a block, what other looks have seen of it.
+
+    Args:
+        extraction: One that is open.
+        clock_ns: Of its thread, if it is on it now; else -1.
+    """
+    watched = extraction.watched
+    if extraction.cpu_ns >= 0:
+        return extraction.cpu_ns + (max(0, clock_ns - extraction._cpu_start) if clock_ns >= 0 else 0)
+    before_ns = extraction._cpu_start if watched is None else watched.clock_ns
+    known_ns = 0 if watched is None else watched.cpu_ns
+    return known_ns + (max(0, clock_ns - before_ns) if clock_ns >= 0 else 0)
+
+
+def _suspended(seen: Glimpse, extraction: Extraction, task: Any, frame: FrameType) -> None:
+    coroutine = extraction.coroutine if task is None else task
+    if coroutine is None:
+        return
+    seen.stack, _ = awaits_of(coroutine)
+    awaited = getattr(task, "_fut_waiter", None) if task is not None else extraction.awaited
+    done = getattr(awaited, "done", None)
+    seen.leaf_done = bool(done is not None and done())
+    loop = stack_of(frame)
+    seen.held = not _is_idle(frame)
+    if seen.held:
+        seen.blame = own_line(loop)
+
+
+def _is_current(task: Any) -> bool:
+    """Whether a task is the one that its event loop runs now."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio.current_task(task.get_loop()) is task
+
+
+def _is_idle(frame: FrameType) -> bool:
+    """Whether the thread of an event loop waits for events, rather than runs a callback."""
+    file = frame.f_code.co_filename
+    if file.endswith(_SELECTORS) and frame.f_back is not None:
+        file = frame.f_back.f_code.co_filename
+    return file.endswith(_RUNNERS)
+
+
+def still_waits(extraction: Extraction, now_ns: int) -> bool:
+    """Extend the last segment of an extraction whose thread has not run since: its stack and what it waits in are the same."""
+    watched = extraction.watched
+    if watched is None or not watched.waits or extraction.away or extraction.ended:
+        return False
+    if cpu_clock_ns(watched.tid) != watched.clock_ns:
+        return False
+    watched.extend(now_ns)
+    return True
+
+
+def needs_counters(seen: Glimpse) -> bool:
+    """Return whether it matters what other threads, and the machine, have done since the look before."""
+    return seen.off_ns > _OFF_FROM_NS
+
+
+def segment_of(
+    seen: Glimpse, watched: Watched, counters: Counters | None, since: Counters | None, lock: range
+) -> Segment:
+    """Return what a glimpse says of the time since the look before.
+
+    Args:
+        seen: The glimpse.
+        watched: Of the looks before.
+        counters: Of now; None where they do not matter.
+        since: Of the look before.
+        lock: Addresses of the interpreter's own lock.
+    """
+    passed = max(0, seen.at_ns - watched.seen_ns)
+    cpu_ns = min(passed, max(0, seen.cpu_ns - watched.cpu_ns))
+    segment = Segment(watched.seen_ns, seen.at_ns, cpu_ns, NOT_WAITING, seen.stack)
+    if not seen.running or counters is None or since is None:
+        return segment
+    if seen.tid:
+        now = counters.core_wait_ns.get(seen.tid, 0)
+        segment.core_wait_ns = max(0, now - since.core_wait_ns.get(seen.tid, now))
+    segment.throttled_ns = max(0, counters.throttled_ns - since.throttled_ns)
+    if seen.off_ns > _OFF_FROM_NS:
+        if seen.waiting.call == UNKNOWN:
+            segment.wait = by_names(seen.stack, seen.names)
+        else:
+            segment.wait = wait_of(seen.waiting, seen.stack, seen.names, lock, counters.native_share(since))
+    return segment
+
+
+def place_suspended(seen: Glimpse, watched: Watched, segment: Segment) -> None:
+    """Give the segment of a suspended coroutine its cause, and settle those before it."""
+    otherwise = awaits(seen.stack)
+    stepped = seen.step != watched.step
+    watched.step = seen.step
+    if seen.held:
+        if stepped:
+            watched.settle_held(CAUSE_EVENT_LOOP)
+        segment.blame = seen.blame
+        segment.wait = CAUSE_EVENT_LOOP if seen.leaf_done else HELD
+        if not seen.leaf_done:
+            watched.hold(segment, otherwise)
+    else:
+        watched.settle_held(CAUSE_EVENT_LOOP if stepped else None)
+        segment.wait = otherwise
+
+
+def may_have_been_held(seen: Glimpse, lock: range, *, contended: bool) -> bool:
+    """Return whether a thread may have waited for the interpreter since the look before."""
+    if not seen.running or seen.off_ns <= _OFF_FROM_NS:
+        return False
+    return contended or seen.waiting.call < 0 or seen.waiting.first in lock

@@ -1,0 +1,127 @@
+"""What was seen of one extraction while it was slow: one segment of time for each look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.lines import Line, Stack
+
+MOST_SEGMENTS: Final = 600
+"""Reached after hours: looks become rarer with the age of an extraction."""
+MOST_STACKS: Final = 64
+"""Different ones; of further ones only the innermost own line is kept."""
+
+HELD: Final = "held"
+"""In place of a cause: a suspended coroutine, while something else holds its event loop. Whether it waits for the loop shows at the
+next step: it does if it goes on at once, and else waits for what it awaits."""
+
+
+class Segment:
+    """The time up to one look, since the look before it; the first begins with the extraction."""
+
+    __slots__ = (
+        "blame",
+        "contended",
+        "core_wait_ns",
+        "cpu_ns",
+        "end_ns",
+        "looks",
+        "others_cpu_ns",
+        "others_wait_ns",
+        "stack",
+        "start_ns",
+        "throttled_ns",
+        "wait",
+    )
+
+    blame: Line | None
+    """The line of another thread, or task, that held the interpreter, or the event loop."""
+    core_wait_ns: int
+    """Time in which the thread was ready to run, and did not."""
+    throttled_ns: int
+    """Time in which the control group's quota stopped processes of it."""
+    contended: bool
+    """Whether the watcher had to wait for the interpreter before the look, as whoever wakes up then does."""
+    looks: int
+    """How many looks in a row have found it there, without having run in between."""
+    others_cpu_ns: int
+    """CPU time of other threads of Python in this process."""
+    others_wait_ns: int
+    """Time in which those waited for a core, perhaps with the interpreter held."""
+
+    def __init__(self, start_ns: int, end_ns: int, cpu_ns: int, wait: str, stack: Stack) -> None:
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.cpu_ns = cpu_ns
+        """CPU time of the extraction's thread, in it."""
+        self.wait = wait
+        """The cause of its waiting when it was looked at; empty where it did not wait."""
+        self.stack = stack
+        self.blame = None
+        self.contended = False
+        self.looks = 1
+        self.core_wait_ns = self.throttled_ns = self.others_cpu_ns = self.others_wait_ns = 0
+
+    @property
+    def off_ns(self) -> int:
+        """Time in which the thread did not run."""
+        return self.end_ns - self.start_ns - self.cpu_ns
+
+
+class Watched:
+    """The segments of one extraction, in order. Written by the watcher; read by the extraction's own thread once it has ended."""
+
+    __slots__ = (
+        *("_held", "_stacks", "clock_ns", "counters", "cpu_ns", "next_ns", "seen_ns", "segments", "step"),
+        *("tid", "waits"),
+    )
+
+    def __init__(self, start_ns: int, cpu_ns: int = 0) -> None:
+        self.segments: list[Segment] = []
+        self.seen_ns = start_ns
+        """Up to where it has been seen."""
+        self.cpu_ns = cpu_ns
+        """Its CPU time then."""
+        self.clock_ns = 0
+        """What the CPU clock of its thread showed then."""
+        self.waits = False
+        """Whether its thread was seen waiting, by the last look."""
+        self.next_ns = 0
+        """When to look next."""
+        self.step: Any = None
+        """Tells one step of a coroutine from the next."""
+        self.tid = 0
+        self.counters: Counters | None = None
+        """Of the last look."""
+        self._stacks: dict[Stack, Stack] = {}
+        self._held: list[tuple[Segment, str]] = []
+
+    def add(self, segment: Segment) -> None:
+        """Add what a look has seen."""
+        stack = self._stacks.get(segment.stack)
+        if stack is None:
+            if len(self._stacks) < MOST_STACKS:
+                stack = self._stacks[segment.stack] = segment.stack
+            else:
+                stack = segment.stack[:1]
+        segment.stack = stack
+        self.seen_ns = segment.end_ns
+        self.cpu_ns += segment.cpu_ns
+        self.segments.append(segment)
+
+    def extend(self, now_ns: int) -> None:
+        """Extend the last segment: nothing has changed since."""
+        self.segments[-1].end_ns = self.seen_ns = now_ns
+        self.segments[-1].looks += 1
+
+    def hold(self, segment: Segment, otherwise: str) -> None:
+        """Note a segment in which something else held the event loop; `otherwise` is the cause if that did not matter."""
+        self._held.append((segment, otherwise))
+
+    def settle_held(self, cause: str | None) -> None:
+        """Decide on the segments in which the loop was held: they have this cause, or each its own where it is None."""
+        held, self._held = self._held, []
+        for segment, otherwise in held:
+            segment.wait = otherwise if cause is None else cause

@@ -1,0 +1,318 @@
+"""The thread that looks at slow extractions. It sleeps until the oldest open extraction reaches the threshold."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import weakref
+from _thread import allocate_lock
+from time import perf_counter_ns, thread_time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.instrument import faults
+from otel_fe.instrument.causes.garbage import PAUSES
+from otel_fe.instrument.causes.waits import NOT_WAITING
+from otel_fe.instrument.watch import closing, look, registry
+from otel_fe.instrument.watch.counters import CounterHistory
+from otel_fe.instrument.watch.lines import own_line, stack_of
+from otel_fe.instrument.watch.threads import ThreadFiles, interpreter_lock, native_id
+from otel_fe.instrument.watch.watched import MOST_SEGMENTS, Watched
+from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.lines import Line
+    from otel_fe.instrument.watch.watched import Segment
+
+_log = logging.getLogger("otel_fe")
+
+_GREENLETS: Final = "otel_fe: stacks of slow extractions are not looked at: gevent or eventlet has replaced threads"
+INTERVAL_NS: Final = 4_000_000
+"""Between two looks at a young extraction."""
+_RARER: Final = 64
+"""An extraction that has run for n ms is looked at every n / 64 ms."""
+_CPU_SHARE: Final = 100
+"""Time to pass for each unit of CPU time that the watcher uses: it takes a hundredth of a core at most."""
+_LEAST_NS: Final = 1_000_000
+_CONTENDED_NS: Final = 1_000_000
+"""A round that begins later than this, though there was a core, has waited for the interpreter."""
+_LATE: Final = 4
+"""Time to pass for each unit in which the watcher waited for a core: until it has one, who gives it the interpreter waits, too."""
+_SAVED_NS: Final = 10_000_000
+"""CPU time that it may save up, of a second in which it used none, and use at once."""
+_MOST_LOOKS: Final = 16
+"""Extractions in one round: no other thread runs while they are looked at, each for some 20 µs."""
+_IDLE_NS: Final = 1_000_000_000
+"""Without an open extraction for this long, the watcher sleeps until the next begins."""
+_FORGOTTEN_NS: Final = 600_000_000_000
+"""An extraction that is open for longer is not watched any more; it may never end."""
+
+
+class Watcher:
+    """Watches the extractions of this process.
+
+    Args:
+        threshold_s: The age from which an extraction is looked at.
+    """
+
+    def __init__(self, threshold_s: float) -> None:
+        self._threshold_ns = int(threshold_s * 1e9)
+        self._rest_ns = max(1_000_000, self._threshold_ns // 2)
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+        self._alarm = allocate_lock()
+        """Held, except for the moment in which the watcher is to wake up."""
+        self._alarm.acquire()
+        self._waking = allocate_lock()
+        self._files = ThreadFiles()
+        self._history = CounterHistory(self._files)
+        self._lock = range(0)
+        self._tid = 0
+        self._contended = False
+        """Whether this round began late because another thread held the interpreter."""
+
+    # --- begin and end ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take extractions in from now on. The thread starts with the first of them."""
+        if _has_greenlets():
+            _log.debug(_GREENLETS)
+            return
+        PAUSES.install()
+        registry.open_with(self._wake, self.segments_of)
+        if hasattr(os, "register_at_fork"):
+            renew = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+
+    def stop(self) -> None:
+        """Take no more extractions in, and end the thread."""
+        self._stopped = True
+        registry.close()
+        PAUSES.remove()
+        thread, self._thread = self._thread, None
+        self._ring()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(1.0)
+
+    def _wake(self) -> None:
+        """Called by an extraction that begins while the watcher sleeps. Never raises."""
+        # Not waiting for it: whoever holds it wakes the watcher, and it may be this very thread, in a finalizer.
+        if not self._waking.acquire(blocking=False):
+            return
+        try:
+            if registry.asleep:
+                registry.asleep = False
+                self._begin_thread()
+        except Exception as fault:  # no threads in this interpreter, or it is ending
+            faults.record("watch", fault)
+            self._give_up()
+        finally:
+            self._waking.release()
+
+    def _begin_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="otel-fe-watcher", daemon=True)
+            self._thread.start()
+        else:
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._alarm.locked():
+            try:
+                self._alarm.release()
+            except RuntimeError:  # another thread has rung meanwhile
+                return
+
+    def _give_up(self) -> None:
+        """Look at nothing any more, for the rest of this process."""
+        self._stopped = True
+        registry.close()
+        PAUSES.remove()
+
+    def _after_fork(self) -> None:
+        """Start over in a child: it has no thread, and its parent's extractions are none of its own."""
+        if self._stopped or registry.opened is None:
+            return
+        self._thread = None
+        self._alarm = allocate_lock()
+        self._alarm.acquire()
+        self._waking = allocate_lock()
+        self._files.close()
+        self._history = CounterHistory(self._files)
+        registry.open_with(self._wake, self.segments_of)
+
+    def segments_of(self, extraction: Any, end_ns: int) -> Sequence[Segment]:
+        """Return what was seen of an extraction that has ended, up to its end; called on its thread."""
+        return closing.segments_of(extraction, end_ns, self._history)
+
+    # --- the thread -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._lock = interpreter_lock()
+            self._tid = threading.get_native_id()
+            idle_since = last = perf_counter_ns()
+            used, waited, credit, planned = thread_time_ns(), 0, _SAVED_NS, 0
+            while not self._stopped:
+                began = perf_counter_ns()
+                before, waited = waited, self._files.core_wait_ns(self._tid)
+                late = max(0, waited - before) if planned else 0
+                self._contended = planned > 0 and began - planned - late > _CONTENDED_NS
+                due = self._round(began)
+                if due is not None or registry.opened:
+                    idle_since = began
+                before, used = used, thread_time_ns()
+                credit = min(_SAVED_NS, credit + (began - last) // _CPU_SHARE) - (used - before)
+                last = began
+                now = perf_counter_ns()
+                rest = self._rest_ns if due is None else max(_LEAST_NS, due - now)
+                rest = max(rest, -credit * _CPU_SHARE, late * _LATE)
+                forever = began - idle_since > _IDLE_NS
+                planned = 0 if forever else now + rest
+                self._sleep(rest, forever=forever)
+        except Exception as fault:
+            faults.record("watch", fault)
+            self._give_up()
+        finally:
+            self._files.close()
+
+    def _sleep(self, rest_ns: int, *, forever: bool) -> None:
+        if not forever:
+            self._alarm.acquire(timeout=rest_ns / 1e9)
+            return
+        registry.asleep = True
+        if registry.opened:  # one has begun before it could see the flag
+            registry.asleep = False
+            return
+        self._alarm.acquire()
+
+    def _round(self, now_ns: int) -> int | None:
+        """Look at what is due; return when the next look is, None while nothing is open."""
+        opened = registry.opened
+        if not opened:
+            return None
+        if _has_greenlets():
+            _log.debug(_GREENLETS)
+            self._give_up()
+            return None
+        slow: list[Extraction] = []
+        next_ns = 0
+        for extraction in list(opened.values()):
+            age = now_ns - extraction.start_mono_ns
+            if age < self._threshold_ns:
+                next_ns = now_ns + self._threshold_ns - age
+                break  # those that follow are younger
+            if age > _FORGOTTEN_NS:
+                opened.pop(id(extraction), None)
+            else:
+                slow.append(extraction)
+        due = [one for one in slow if one.watched is None or one.watched.next_ns <= now_ns]
+        if due:
+            self._look(now_ns, due[:_MOST_LOOKS], opened)
+        later = [one.watched.next_ns for one in slow if one.watched is not None]
+        if len(due) > _MOST_LOOKS:
+            later.append(now_ns)
+        if not later:
+            # Nothing is slow yet: what the process used up to here is what the first look is compared with.
+            self._take(now_ns, list(threading._active), opened)  # type: ignore[attr-defined]
+            return min(next_ns, now_ns + self._rest_ns) if next_ns else now_ns + self._rest_ns
+        return min((*later, next_ns) if next_ns else later)
+
+    def _take(self, now_ns: int, idents: Iterable[int], opened: dict[int, Any]) -> Counters:
+        extracting = {native_id(one.thread_id) for one in list(opened.values())[: 2 * _MOST_LOOKS]}
+        extracting.discard(0)
+        return self._history.take(now_ns, idents, extracting)
+
+    def _look(self, now_ns: int, due: list[Extraction], opened: dict[int, Any]) -> None:
+        """Look at the extractions that are due. No other thread runs between the copies, since nothing in it blocks."""
+        due = [one for one in due if not self._unchanged(one, now_ns)]
+        if not due:
+            return
+        frames = sys._current_frames()
+        try:
+            glimpses = [(one, look.glimpse(one, now_ns, frames, self._files)) for one in due]
+            counters = None
+            if any(seen is not None and look.needs_counters(seen) for _, seen in glimpses):
+                counters = self._take(now_ns, frames, opened)
+            hogs = {} if counters is None else self._hogs(counters, glimpses, frames)
+        finally:
+            del frames
+        for extraction, seen in glimpses:
+            try:
+                if seen is not None:
+                    self._note(extraction, seen, counters, hogs)
+            except Exception as fault:
+                faults.record("watch.look", fault)
+
+    def _unchanged(self, extraction: Extraction, now_ns: int) -> bool:
+        if not look.still_waits(extraction, now_ns):
+            return False
+        self._plan(extraction.watched, now_ns, extraction.start_mono_ns)
+        return True
+
+    @staticmethod
+    def _plan(watched: Any, now_ns: int, start_ns: int) -> None:
+        """Say when to look next: at old extractions more rarely."""
+        age = now_ns - start_ns
+        watched.next_ns = now_ns + max(INTERVAL_NS, age // _RARER)
+        if len(watched.segments) >= MOST_SEGMENTS:
+            watched.next_ns += age
+
+    def _hogs(self, counters: Counters, glimpses: list[Any], frames: Any) -> dict[int, tuple[int, int, Line | None]]:
+        """Return the CPU time of other threads, their wait for a core, and the line of the busiest of them.
+
+        By the ids of the threads that may have waited for them.
+        """
+        found: dict[int, tuple[int, int, Line | None]] = {}
+        for extraction, seen in glimpses:
+            if seen is not None and look.may_have_been_held(seen, self._lock, contended=self._contended):
+                since = self._since(extraction) or counters
+                used, busiest, waited = counters.others_ns(since, seen.tid, self._tid)
+                thread = next((frame for ident, frame in frames.items() if native_id(ident) == busiest), None)
+                found[seen.tid] = used, waited, own_line(stack_of(thread))
+                del thread
+        return found
+
+    def _since(self, extraction: Extraction) -> Counters | None:
+        """Return the counters of the look before, or from before the extraction."""
+        watched = extraction.watched
+        return self._history.before(extraction.start_mono_ns) if watched is None else watched.counters
+
+    def _note(
+        self, extraction: Extraction, seen: look.Glimpse, counters: Counters | None, hogs: dict[int, Any]
+    ) -> None:
+        watched = extraction.watched or Watched(extraction.start_mono_ns)
+        since = self._since(extraction) or counters
+        segment = look.segment_of(seen, watched, counters, since, self._lock)
+        if not seen.running:
+            look.place_suspended(seen, watched, segment)
+        else:
+            if seen.tid in hogs:
+                segment.others_cpu_ns, segment.others_wait_ns, segment.blame = hogs[seen.tid]
+                segment.contended = self._contended
+            if seen.step != watched.step:
+                watched.settle_held(CAUSE_EVENT_LOOP)
+                watched.step = seen.step
+        if not watched.segments and counters is not None and seen.running:
+            waited = counters.core_wait_ns.get(seen.tid, 0)
+            segment.core_wait_ns = max(0, waited - self._history.core_wait_before(seen.tid, watched.seen_ns, waited))
+        watched.add(segment)
+        watched.counters = counters or watched.counters or since
+        watched.tid, watched.clock_ns = seen.tid, seen.clock_ns
+        watched.waits = seen.running and seen.waiting.call >= 0 and segment.wait not in {NOT_WAITING, CAUSE_GIL}
+        self._plan(watched, seen.at_ns, extraction.start_mono_ns)
+        extraction.watched = watched
+
+
+def _has_greenlets() -> bool:
+    """Whether gevent or eventlet has replaced threads: what runs on a thread then changes without our knowing."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        return True
+    eventlet = sys.modules.get("eventlet.patcher")
+    return eventlet is not None and bool(getattr(eventlet, "already_patched", {}).get("thread"))

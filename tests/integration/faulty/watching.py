@@ -1,0 +1,24 @@
+"""Faults of the thread that looks at slow extractions."""
+
+from __future__ import annotations
+
+import time
+
+import otel_fe
+from tests.integration.faulty.injection import injected, tried
+
+WATCHER = "otel_fe.instrument.watch.watcher:Watcher"
+
+
+@injected("watch", "watch.watcher", f"{WATCHER}._begin_thread")
+@injected("watch", "watch.watcher", f"{WATCHER}._round")
+@injected(
+    "watch.look", "watch.watcher", "otel_fe.instrument.watch.look:segment_of", settings={"watch_threshold_s": 0.005}
+)
+def slow_extractions(_app):
+    @otel_fe.extraction("slow")
+    def extract(x):
+        time.sleep(0.15)
+        return 10 // x
+
+    return [tried(extract, x) for x in (5, 0)]
