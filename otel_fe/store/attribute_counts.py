@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-
 from otel_fe import semconv
 from otel_fe.store.bodies import Bodies
+from otel_fe.store.stored_span import find_span
 from otel_fe.store.trace_totals import totals_in
 
 if TYPE_CHECKING:
@@ -127,16 +125,11 @@ def _read(connection: sqlite3.Connection, where: str, values: tuple[int, ...], s
 
 def _attributes(body: bytes, span_id: bytes) -> dict[str, Value]:
     """Return the attributes of one span of an encoded trace that are categories, with its resource's."""
-    try:
-        request = TracesData.FromString(body)
-    except DecodeError:
+    found = find_span(body, span_id)
+    if found is None:
         return {}
-    for resource_spans in request.resource_spans:
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                if span.span_id == span_id:
-                    return _categories((*resource_spans.resource.attributes, *span.attributes))
-    return {}
+    resource, span = found
+    return _categories((*resource.attributes, *span.attributes))
 
 
 def _categories(pairs: tuple[Any, ...]) -> dict[str, Value]:

@@ -11,6 +11,7 @@ from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.reading import Reading
 from otel_fe.store.series import StoredSeries
+from otel_fe.store.slow_extractions import slow_extractions
 from otel_fe.store.sums import StoredSums
 from otel_fe.store.trace_totals import TraceTotals
 from otel_fe.store.traces import Traces
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.store.newest import NewestTraces
     from otel_fe.store.observed import ObservedSample
     from otel_fe.store.selection import Selection
+    from otel_fe.store.slow_extractions import SlowExtractions
 
 
 class StoreReader:
@@ -46,6 +48,10 @@ class StoreReader:
     def attribute_counts(self, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
         """Return which values the attributes of a selection's extractions have, by weight; of at most `limit` of them."""
         return attribute_counts(self._reading, selection, limit=limit)
+
+    def slow_extractions(self, selection: Selection, *, limit: int = 500) -> SlowExtractions:
+        """Return the slow extractions of a selection with their stacks; of more than `limit`, a sample."""
+        return slow_extractions(self._reading, selection, limit=limit)
 
     def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
         """Return the newest extractions of a selection as forecasts take them."""

@@ -7,16 +7,16 @@
     Origins     what stands around spans: the resource, or the scope   `ResourceSpans`, `ScopeSpans`
     Pair, Any   an attribute and its value, in texts that may be no UTF-8
 
-Made here, when this is imported, and not by `protoc`: what that generates runs with the runtimes of its own and the next major
-version, and refuses older ones, whereas `opentelemetry-proto` may come with protobuf 5, 6 or 7. Descriptors that are built
-at run time are API in all of them. `tests/unit/collector/wire/test_messages.py` holds them against the official ones.
+`tests/unit/collector/wire/test_messages.py` holds them against the official ones.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
+
+from otel_fe.model.protobuf import Field, build_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,20 +32,6 @@ _FIXED32: Final = _Proto.TYPE_FIXED32
 _FIXED64: Final = _Proto.TYPE_FIXED64
 
 PACKAGE: Final = "otel_fe.wire"
-
-
-class Field(NamedTuple):
-    """A field of a message."""
-
-    number: int
-    name: str
-    kind: Any
-    """A type of protobuf's, or the name of a message."""
-    repeated: bool = False
-    one_of: bool = False
-    """Whether it excludes the message's other fields that say so."""
-    optional: bool = False
-    """Whether an empty one is told from none."""
 
 
 DECLARED: Final[Mapping[str, Sequence[Field]]] = {
@@ -101,30 +87,7 @@ DECLARED: Final[Mapping[str, Sequence[Field]]] = {
 }
 
 
-def _built() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(name="otel_fe/wire.proto", package=PACKAGE, syntax="proto3")
-    for name, fields in DECLARED.items():
-        message = file.message_type.add(name=name)
-        if any(field.one_of for field in fields):
-            message.oneof_decl.add(name="value")
-        for field in fields:
-            label = _Proto.LABEL_REPEATED if field.repeated else _Proto.LABEL_OPTIONAL
-            made = message.field.add(name=field.name, number=field.number, label=label)
-            if isinstance(field.kind, str):
-                made.type, made.type_name = _Proto.TYPE_MESSAGE, f".{PACKAGE}.{field.kind}"
-            else:
-                made.type = field.kind
-            if field.one_of:
-                made.oneof_index = 0
-            if field.optional:  # as protoc writes it: an alternative with nothing else in it
-                made.proto3_optional, made.oneof_index = True, len(message.oneof_decl)
-                message.oneof_decl.add(name=f"_{field.name}")
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}")) for name in DECLARED}
-
-
-_MADE: Final = _built()
+_MADE: Final = build_messages(PACKAGE, DECLARED)
 Spans: Final[Any] = _MADE["Spans"]
 Heads: Final[Any] = _MADE["Heads"]
 Head: Final[Any] = _MADE["Head"]

@@ -1,0 +1,48 @@
+"""The application's lines that slow extractions spent most of their time in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_fe.profiles.stacks import Frame, SlowExtraction
+
+_NS_PER_US: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hotspot:
+    """A line of code, and the time that slow extractions spent in it."""
+
+    frame: Frame
+    causes: tuple[tuple[str, float], ...]
+    """By cause: ns in the mean slow extraction, the most first."""
+
+    @property
+    def cause(self) -> str:
+        """What most of the time was."""
+        return self.causes[0][0]
+
+    @property
+    def mean_ns(self) -> float:
+        """The time in the mean slow extraction, in ns."""
+        return sum(ns for _, ns in self.causes)
+
+
+def hotspots(extractions: Iterable[SlowExtraction], most: int = 10) -> tuple[Hotspot, ...]:
+    """Return the lines that took most, in the mean of the extractions by weight."""
+    found: dict[Frame, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    weight = 0.0
+    for extraction in extractions:
+        weight += extraction.weight
+        for cause, (frame, *_), microseconds in extraction.lines:
+            found[frame][cause] += microseconds * _NS_PER_US * extraction.weight
+    ranked = [
+        Hotspot(frame, tuple(sorted(((cause, ns / weight) for cause, ns in by_cause.items()), key=lambda one: -one[1])))
+        for frame, by_cause in found.items()
+    ]
+    return tuple(sorted(ranked, key=lambda one: (-one.mean_ns, one.frame))[:most])

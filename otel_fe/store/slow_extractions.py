@@ -1,0 +1,74 @@
+"""The stacks of a selection's slow extractions, read out of the spans of kept traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import semconv
+from otel_fe.profiles.stacks import SlowExtraction, lines_of, stacks_of
+from otel_fe.store.packing import Packing
+from otel_fe.store.stored_span import find_span
+
+if TYPE_CHECKING:
+    from otel_fe.store.reading import Reading
+    from otel_fe.store.selection import Selection
+
+_SPREAD: Final = 2_654_435_761
+"""Knuth's multiplicative hash: no rhythm of the traffic coincides with that of the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowExtractions:
+    """A sample of the slow extractions of a selection."""
+
+    sampled: tuple[SlowExtraction, ...]
+    """Those whose stacks were read; some may have none, having come from a process that does not sample."""
+    extractions: int
+    """How many slow ones there are in the selection."""
+    weight: float
+    """How many those stand for."""
+
+
+def slow_extractions(reading: Reading, selection: Selection, *, limit: int) -> SlowExtractions:
+    """Return the slow extractions of a selection with their stacks; of more than `limit`, about so many spread over it."""
+    with reading.transaction() as connection:
+        where, values = selection.where(connection)
+        slow = f"{where} AND cause IS NOT NULL"
+        counted = f"SELECT count(*), coalesce(sum(coalesce(weight, 1)), 0) FROM extraction WHERE {slow}"  # noqa: S608
+        total, weight = connection.execute(counted, values).fetchone()
+        step = max(1, -(-total // max(1, limit)))
+        query = f"""SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.body
+            FROM (SELECT * FROM extraction WHERE {slow} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+            JOIN trace t ON t.key = e.trace"""  # noqa: S608
+        rows = connection.execute(query, (*values, step, 2 * limit)).fetchall()
+        names = dict(connection.execute("SELECT id, text FROM name").fetchall())
+        packing = Packing.of(connection) or Packing(b"")
+    return SlowExtractions(tuple(_slow(row, names, packing) for row in rows), total, weight)
+
+
+def _slow(row: Any, names: dict[int, str], packing: Packing) -> SlowExtraction:
+    trace_id, span_id, start_ns, duration_ns, service, feature_set, weight, body = row
+    stacks = stacks_in(packing.unpack_trace(body)[1], span_id)
+    return SlowExtraction(
+        int.from_bytes(trace_id, "big"),
+        int.from_bytes(span_id, "big"),
+        start_ns,
+        duration_ns,
+        names.get(service, ""),
+        names.get(feature_set, ""),
+        weight,
+        stacks_of(stacks.get(semconv.STACKS_FOLDED, ())),
+        lines_of(stacks.get(semconv.STACKS_TOP, ())),
+    )
+
+
+def stacks_in(body: bytes, span_id: bytes) -> dict[str, list[str]]:
+    """Return the texts of the event with a span's stacks, by attribute; none where it has no such event."""
+    found = find_span(body, span_id)
+    events = [] if found is None else [one for one in found[1].events if one.name == semconv.STACKS_EVENT]
+    return {
+        pair.key: [value.string_value for value in pair.value.array_value.values]
+        for event in events[:1]
+        for pair in event.attributes
+    }

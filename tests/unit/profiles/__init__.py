@@ -1,0 +1,1 @@
+"""Stacks of slow extractions as profiles."""
