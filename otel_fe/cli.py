@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.collector.command import add_commands
 from otel_fe.dashboard.command import add_dashboard, add_to_another, companion
 from otel_fe.errors import OtelFeError
+from otel_fe.profile_command import add_profile
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="otel-fe", description="Why are my features slow?")
     parser.add_argument("--version", action="version", version=f"otel-fe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for add in (_add_demo, _add_check, _add_replay, _add_render, _add_collector, add_dashboard):
+    for add in (_add_demo, _add_check, _add_replay, _add_render, _add_collector, add_dashboard, add_profile):
         add(commands)
     return parser
 

@@ -11,7 +11,7 @@ from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.reading import Reading
 from otel_fe.store.series import StoredSeries
-from otel_fe.store.slow_extractions import slow_extractions
+from otel_fe.store.slow_extractions import slow_extractions, slow_extractions_of
 from otel_fe.store.sums import StoredSums
 from otel_fe.store.trace_totals import TraceTotals
 from otel_fe.store.traces import Traces
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from otel_fe.profiles.stacks import SlowExtraction
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.drilldown import Drilldown
     from otel_fe.store.newest import NewestTraces
@@ -52,6 +53,10 @@ class StoreReader:
     def slow_extractions(self, selection: Selection, *, limit: int = 500) -> SlowExtractions:
         """Return the slow extractions of a selection with their stacks; of more than `limit`, a sample."""
         return slow_extractions(self._reading, selection, limit=limit)
+
+    def slow_extractions_of(self, trace_id: int) -> tuple[SlowExtraction, ...]:
+        """Return the slow extractions of a trace with their stacks; none where it is not, or no longer, stored."""
+        return slow_extractions_of(self._reading, trace_id)
 
     def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
         """Return the newest extractions of a selection as forecasts take them."""

@@ -11,11 +11,17 @@ from otel_fe.store.packing import Packing
 from otel_fe.store.stored_span import find_span
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from otel_fe.store.reading import Reading
     from otel_fe.store.selection import Selection
 
 _SPREAD: Final = 2_654_435_761
 """Knuth's multiplicative hash: no rhythm of the traffic coincides with that of the sample."""
+
+_QUERY: Final = (
+    "SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.body"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,24 @@ def slow_extractions(reading: Reading, selection: Selection, *, limit: int) -> S
         counted = f"SELECT count(*), coalesce(sum(coalesce(weight, 1)), 0) FROM extraction WHERE {slow}"  # noqa: S608
         total, weight = connection.execute(counted, values).fetchone()
         step = max(1, -(-total // max(1, limit)))
-        query = f"""SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.body
-            FROM (SELECT * FROM extraction WHERE {slow} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+        query = f"""{_QUERY} FROM (SELECT * FROM extraction WHERE {slow} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
             JOIN trace t ON t.key = e.trace"""  # noqa: S608
-        rows = connection.execute(query, (*values, step, 2 * limit)).fetchall()
-        names = dict(connection.execute("SELECT id, text FROM name").fetchall())
-        packing = Packing.of(connection) or Packing(b"")
-    return SlowExtractions(tuple(_slow(row, names, packing) for row in rows), total, weight)
+        sampled = _read(connection, query, (*values, step, 2 * limit))
+    return SlowExtractions(sampled, total, weight)
+
+
+def slow_extractions_of(reading: Reading, trace_id: int) -> tuple[SlowExtraction, ...]:
+    """Return the slow extractions of a trace with their stacks."""
+    with reading.transaction() as connection:
+        query = f"""{_QUERY} FROM trace t JOIN extraction e ON e.trace = t.key
+            WHERE t.trace_id = ? AND e.cause IS NOT NULL ORDER BY t.key, e.ordinal"""
+        return _read(connection, query, (trace_id.to_bytes(16, "big"),))
+
+
+def _read(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> tuple[SlowExtraction, ...]:
+    names = dict(connection.execute("SELECT id, text FROM name").fetchall())
+    packing = Packing.of(connection) or Packing(b"")
+    return tuple(_slow(row, names, packing) for row in connection.execute(query, values))
 
 
 def _slow(row: Any, names: dict[int, str], packing: Packing) -> SlowExtraction:
