@@ -77,6 +77,7 @@ class _Writer:
         self.profile.default_sample_type = self._text("wall")
 
     def add(self, extraction: SlowExtraction) -> None:
+        """Add the stacks of an extraction."""
         labels = {
             "service": extraction.service,
             "feature_set": extraction.feature_set,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.profiles.stacks import SlowExtraction, lines_of, stacks_of
-from otel_fe.store.packing import Packing
+from otel_fe.store.bodies import Bodies
 from otel_fe.store.stored_span import find_span
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ _SPREAD: Final = 2_654_435_761
 """Knuth's multiplicative hash: no rhythm of the traffic coincides with that of the sample."""
 
 _QUERY: Final = (
-    "SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.body"
+    "SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.key, "
+    "t.body"
 )
 
 
@@ -60,13 +61,19 @@ def slow_extractions_of(reading: Reading, trace_id: int) -> tuple[SlowExtraction
 
 def _read(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> tuple[SlowExtraction, ...]:
     names = dict(connection.execute("SELECT id, text FROM name").fetchall())
-    packing = Packing.of(connection) or Packing(b"")
-    return tuple(_slow(row, names, packing) for row in connection.execute(query, values))
+    bodies = Bodies(connection)
+    rows = sorted(connection.execute(query, values), key=_by_trace)  # those that lie together are unpacked once
+    return tuple(_slow(row, names, bodies) for row in rows)
 
 
-def _slow(row: Any, names: dict[int, str], packing: Packing) -> SlowExtraction:
-    trace_id, span_id, start_ns, duration_ns, service, feature_set, weight, body = row
-    stacks = stacks_in(packing.unpack_trace(body)[1], span_id)
+def _by_trace(row: Any) -> int:
+    key: int = row[-2]
+    return key
+
+
+def _slow(row: Any, names: dict[int, str], bodies: Bodies) -> SlowExtraction:
+    trace_id, span_id, start_ns, duration_ns, service, feature_set, weight, key, body = row
+    stacks = stacks_in(bodies.of(key, body)[1], span_id)
     return SlowExtraction(
         int.from_bytes(trace_id, "big"),
         int.from_bytes(span_id, "big"),
