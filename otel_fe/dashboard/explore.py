@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.dashboard.code_lines import selected_lines
 from otel_fe.dashboard.comparison import compare, compare_attributes
 from otel_fe.dashboard.heat_drawing import column_ns, draw
 from otel_fe.pipeline.causes import rank
@@ -66,6 +67,7 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "everything": everything,
         "selected": selected,
         "compared": compare(selected, everything) if selects else None,
+        "code": selected_lines(reader, selection, background if selects else None),
         "attributes": _attributes(stored, background, drilled, everything),
         "what_if": rank(drilled.explained, hits=[one for one in drilled.explained if one.hit])
         if selected.extractions

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
+from otel_fe.dashboard.code_lines import code_lines
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.shown_value import shown
 from otel_fe.dashboard.waterfall import waterfall
@@ -45,6 +46,7 @@ def trace_view(stored: Stored, trace_id: str) -> dict[str, Any]:
         "links": [] if kept is None else [{"name": link.name, "url": link.url(trace_id)} for link in stored.links],
         "slowest": slowest,
         "cause_name": NAMES.get(slowest.cause, "") if slowest is not None else "",
+        "code": None if kept is None else code_lines(stored.reader.slow_extractions_of(number)),
     }
 
 

@@ -19,18 +19,12 @@ class Hotspot:
     """A line of code, and the time that slow extractions spent in it."""
 
     frame: Frame
+    cause: str
+    """What most of the time was."""
+    mean_ns: float
+    """The time in the mean slow extraction."""
     causes: tuple[tuple[str, float], ...]
-    """By cause: ns in the mean slow extraction, the most first."""
-
-    @property
-    def cause(self) -> str:
-        """What most of the time was."""
-        return self.causes[0][0]
-
-    @property
-    def mean_ns(self) -> float:
-        """The time in the mean slow extraction, in ns."""
-        return sum(ns for _, ns in self.causes)
+    """The same by cause, the most first."""
 
 
 def hotspots(extractions: Iterable[SlowExtraction], most: int = 10) -> tuple[Hotspot, ...]:
@@ -41,8 +35,10 @@ def hotspots(extractions: Iterable[SlowExtraction], most: int = 10) -> tuple[Hot
         weight += extraction.weight
         for cause, (frame, *_), microseconds in extraction.lines:
             found[frame][cause] += microseconds * _NS_PER_US * extraction.weight
-    ranked = [
-        Hotspot(frame, tuple(sorted(((cause, ns / weight) for cause, ns in by_cause.items()), key=lambda one: -one[1])))
-        for frame, by_cause in found.items()
-    ]
+    ranked = [_hotspot(frame, {cause: ns / weight for cause, ns in causes.items()}) for frame, causes in found.items()]
     return tuple(sorted(ranked, key=lambda one: (-one.mean_ns, one.frame))[:most])
+
+
+def _hotspot(frame: Frame, by_cause: dict[str, float]) -> Hotspot:
+    causes = tuple(sorted(by_cause.items(), key=lambda one: -one[1]))
+    return Hotspot(frame, causes[0][0], sum(by_cause.values()), causes)

@@ -136,7 +136,7 @@ class _Dictionary:
         )
 
     def _function(self, frame: Frame) -> int:
-        name = str(frame._replace(file="", line=0))
+        name = frame.name
         return self._number(
             ("function", name, frame.file),
             self.tables.function_table,

@@ -109,7 +109,7 @@ class _Writer:
         return number
 
     def _function(self, frame: Frame) -> int:
-        name = str(frame._replace(file="", line=0))
+        name = frame.name
         number = self._functions.get((name, frame.file))
         if number is None:
             number = self._functions[name, frame.file] = len(self._functions) + 1

@@ -15,7 +15,8 @@ _FRAME: Final = re.compile(r"(?P<file>.*):(?P<line>\d+) (?P<function>.*)", re.DO
 _MOST_US: Final = 1 << 53
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Frame:
     """A line of code on a stack."""
 
     file: str
@@ -25,6 +26,11 @@ class Frame(NamedTuple):
     function: str
     held_by: bool = False
     """Whether it is not the extraction's own, but what the extraction waited for."""
+
+    @property
+    def name(self) -> str:
+        """The function, marked where it is what the extraction waited for."""
+        return f"{HELD_BY}{self.function}" if self.held_by else self.function
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line} {self.function}" if self.file else self.function
