@@ -23,12 +23,13 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.collector.wire.encode import encode
 from otel_fe.config.policies import AlwaysSample
+from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -214,10 +215,11 @@ class Keeping:
         told = [of.explain(entry) for of, entries in fresh for entry in reversed(entries)]
         dropped = tuple(record.as_dict() for record in told if not record.decision.sampled)
         traces: list[KeptTrace] = []
-        size = settled = 0
+        size = 0
+        settled = sum(kept.size_bytes for kept in waiting)
+        waiting = _joined(waiting)
         while waiting:
             kept = waiting.popleft()
-            settled += kept.size_bytes
             traces.append(_trace_of(kept))
             size += len(traces[-1].spans) + _TRACE_BYTES
             if size >= _BATCH_BYTES or len(traces) >= _BATCH_TRACES:
@@ -291,6 +293,20 @@ class Keeping:
             self._last[pipeline] = entry
         self._waiting_bytes += size
         self._waiting.append(_Kept(trace_id, spans, decision, records, entry, decision.reason in everything, size))
+
+
+def _joined(waiting: Iterable[_Kept]) -> deque[_Kept]:
+    """Return what was kept with the parts of a trace put together: it is kept early, and its spans follow as they come."""
+    joined: dict[bytes, _Kept] = {}
+    for kept in waiting:
+        place = trace_key(kept.trace_id)
+        first = joined.get(place)
+        if first is None or kept.entry is not None or kept.decision is not first.decision:
+            place = place if first is None else b"%b %d" % (place, len(joined))
+            joined[place] = kept
+        else:
+            joined[place] = first._replace(spans=[*first.spans, *kept.spans])
+    return deque(joined.values())
 
 
 def _trace_of(kept: _Kept) -> KeptTrace:

@@ -20,6 +20,7 @@ _NS: Final = 1_000_000_000
 _TEXTS: Final = (semconv.FEATURE_SET, semconv.LIBRARY, semconv.ERROR_TYPE)
 _NUMBERS: Final = (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.MEMORY_GROWTH)
 _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
+_TIME_PREFIX: Final = f"{semconv.NAMESPACE}.time.".encode()
 MEASURED: Final = (*_TEXTS, *_NUMBERS, *_TIMES)
 """The attributes that figures are read from."""
 _pick: Final = None if compiled.spans is None else compiled.spans.Picker(MEASURED, "tttwwwsss")
@@ -63,7 +64,7 @@ def figures_of(span: SpanView) -> Figures:
     return found
 
 
-def split_of(span: SpanView, family: Family) -> dict[str, int]:
+def split_of(span: SpanView, family: Family, figures: Figures | None = None) -> dict[str, int]:
     """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
 
     The process that ran a slow extraction knows best, and says so in its attributes. For others it is told from what there
@@ -73,12 +74,14 @@ def split_of(span: SpanView, family: Family) -> dict[str, int]:
     Args:
         span: The extraction's.
         family: Of its trace.
+        figures: Of the extraction, where they are known.
     """
     duration = max(0, span.end_ns - span.start_ns)
-    told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
-    if any(told.values()):
-        return _adding_up(told, duration)
-    figures = figures_of(span)
+    if _may_tell_times(span):
+        told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
+        if any(told.values()):
+            return _adding_up(told, duration)
+    figures = figures_of(span) if figures is None else figures
     calls = [(CAUSE_DOWNSTREAM, call.start_ns, call.end_ns) for call in family.calls_below(span)]
     split = attribute(span.start_ns, span.start_ns + duration, calls, figures.cpu_ns)
     misses = figures.cache_lookups - figures.cache_hits
@@ -89,6 +92,12 @@ def split_of(span: SpanView, family: Family) -> dict[str, int]:
             split[source] -= moved
             split[cause] += moved
     return split
+
+
+def _may_tell_times(span: SpanView) -> bool:
+    """Whether a span may say where its time went: looking into its bytes costs less than asking for each attribute."""
+    raw = getattr(span, "raw", None)
+    return not isinstance(raw, bytes) or _TIME_PREFIX in raw
 
 
 def _picked(span: SpanView) -> list[Any]:

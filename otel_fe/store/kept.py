@@ -64,6 +64,8 @@ class KeptTrace:
     """Likewise, an `ExportLogsServiceRequest`."""
     record: Mapping[str, Any] | None = None
     """Its decision record, as `DecisionRecord.as_dict` has it."""
+    late: bool = False
+    """Spans that came after the decision; the trace is already there."""
     kept_by: tuple[tuple[str, float | None], ...] = ()
     """Policy and weight of each extraction, where one's are not the trace's: several processes may have sampled its spans."""
 

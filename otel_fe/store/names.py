@@ -37,6 +37,9 @@ class Names:
 
     def number(self, text: str) -> int:
         """Return the number of a text; past the limit, that of `(other)`."""
+        found = self._known.get(text)
+        if found is not None:
+            return found
         text = text[:_LONGEST].encode("utf-8", "replace").decode()
         found = self._known.get(text)
         if found is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.model.span import ERROR
-from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
+from otel_fe.pipeline.extractions import extractions_in, figures_of, split_of
 from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.upstream import (
     IN_THE_PROCESS,
@@ -54,7 +54,7 @@ def kept_trace(
     root = next((span for span in members if not span.parent_id), None)
     first = root or (members[0] if members else None)
     family = Family(members)
-    sampled = [span for span in members if is_extraction(span)]
+    sampled = extractions_in(members)
     found = [_extraction(span, family) for span in sampled]
     if not found and not late and first is not None:
         found.append(_whole(first, received))
@@ -74,6 +74,7 @@ def kept_trace(
         tuple(found),
         logs,
         record if record is None or upstream is None else with_upstream(record, upstream),
+        late,
         each if any(one != kept_by for one in each) else (),
     )
 
@@ -102,7 +103,7 @@ def _reason(policy: str, decision: Decision, *, keeps_all: bool) -> str:
 
 def _extraction(span: SpanView, family: Family) -> KeptExtraction:
     figures = figures_of(span)
-    split = split_of(span, family)
+    split = split_of(span, family, figures)
     told = span.attributes.get(semconv.BOTTLENECK)
     return KeptExtraction(
         span.span_id,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _INT64_MAX: Final = (1 << 63) - 1
 _TRACE: Final = f"INSERT INTO trace VALUES (?{', ?' * 12})"  # noqa: S608
+_NO_SPLIT: Final[list[Any]] = [None] * len(SPLIT_CAUSES)
+_WHOLE: Final = """SELECT e.slot, e.latency, e.trace, e.ordinal FROM trace t JOIN extraction e ON e.trace = t.key
+    WHERE t.trace_id = ? AND e.feature_set IS NULL"""
 _CHUNK: Final = "INSERT INTO chunk VALUES (?, ?, ?)"
 _EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len(SPLIT_CAUSES)))})"  # noqa: S608
 
@@ -36,6 +39,9 @@ class TraceRows:
     def add(self, traces: Sequence[KeptTrace], now_s: int) -> None:
         """Write traces, or parts of some."""
         execute = self._connection.execute
+        for trace in traces:
+            if trace.late and trace.extractions:
+                self._remove_whole(trace.trace_id)
         first = int(execute("SELECT coalesce(max(key), 0) FROM trace").fetchone()[0]) + 1
         rows = [self._trace(key, trace, now_s) for key, trace in enumerate(traces, first)]
         bodies = [(_json(trace.record), trace.spans) for trace in traces]
@@ -44,6 +50,13 @@ class TraceRows:
         self._connection.executemany(_CHUNK, chunks_of(first, bodies, self._packing))
         self._connection.executemany(_EXTRACTION, extractions)
         self._cells.uncount({row[0] for row in extractions})
+
+    def _remove_whole(self, trace_id: int) -> None:
+        """Remove the row for the whole of a trace that has an extraction after all: it came late."""
+        found = self._connection.execute(_WHOLE, (_id(trace_id),)).fetchall()
+        self._cells.uncount({row[0] for row in found})
+        delete = "DELETE FROM extraction WHERE slot = ? AND latency = ? AND trace = ? AND ordinal = ?"
+        self._connection.executemany(delete, found)
 
     def _trace(self, key: int, trace: KeptTrace, now_s: int) -> tuple[Any, ...]:
         number = self._names.number
@@ -81,7 +94,7 @@ class TraceRows:
     ) -> tuple[Any, ...]:
         number = self._names.number
         start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
-        split = extraction.split
+        split = [extraction.split.get(cause, 0) for cause in SPLIT_CAUSES] if extraction.split else _NO_SPLIT
         return (
             start_ns // SLOT_NS,
             bucket_of(duration_ns),
@@ -103,7 +116,8 @@ class TraceRows:
             _fits(extraction.hits),
             _fits(extraction.cpu_ns),
             _fits(extraction.memory_growth_bytes),
-            *((_fits(split.get(cause, 0)) for cause in SPLIT_CAUSES) if split else (None,) * len(SPLIT_CAUSES)),
+            # Of a duration that fits, each part does.
+            *(split if duration_ns < _INT64_MAX or split is _NO_SPLIT else map(_fits, split)),
         )
 
 

@@ -166,5 +166,5 @@ def _trace(trace_id: int, rows: list[Any], extractions: list[Any], names: dict[i
         tuple(_extraction(row[2:], names) for row in extractions),
         b"".join(bodies.logs(row[10]) for row in rows),
         None if record is None else json.loads(record),
-        tuple((names.get(by, ""), stands) for by, stands in each) if set(each) - {(policy, weight)} else (),
+        kept_by=tuple((names.get(by, ""), stands) for by, stands in each) if set(each) - {(policy, weight)} else (),
     )

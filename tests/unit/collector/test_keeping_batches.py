@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_fe import semconv
 from otel_fe.collector import keeping as module
@@ -31,10 +32,10 @@ CALLS = Which("traces.span.metrics.calls")
 class Chain:
     """A collector's engine whose kept traces go into a store."""
 
-    def __init__(self, directory, limits=None):
+    def __init__(self, directory, limits=None, text=KEEPS_ALL):
         self.directory = directory
         self.clock = FakeClock(T0 + NS)
-        self.bench = Bench(KEEPS_ALL, self.clock)
+        self.bench = Bench(text, self.clock)
         self.store = Store(directory, limits, self.clock)
         self.keeping = Keeping(self.store, self.store.counters, self.clock)
         self.keeping.observe(self.bench.engine.parts)
@@ -165,3 +166,35 @@ def test_a_wrong_trace_of_a_batch_is_lost_alone(tmp_path):
         assert store.counters.lost == {"invalid": 2}
         with StoreReader(tmp_path) as reader:
             assert [reader.traces.by_id(number) is not None for number in (1, 2, 3)] == [True, False, True]
+
+
+SLOW_OR_FAILED = KEEPS_ALL.replace(
+    "{name: all, type: always_sample}", "{name: failed, type: status_code, status_code: {status_codes: [ERROR]}}"
+)
+
+
+def part(*spans, failed=False):
+    """Return a request of spans of trace 5: (span id, parent id, name)."""
+    request = ExportTraceServiceRequest.FromString(otlp(*((5, *span, {}) for span in spans)))
+    if failed:
+        request.resource_spans[0].scope_spans[0].spans[0].status.code = 2
+    return request.SerializeToString()
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in two batches"])
+def test_a_trace_that_is_kept_early_is_one_trace_whenever_its_parts_come(tmp_path, apart):
+    """The first part has the error and no extraction; the extraction follows, and takes the place of the row for the whole."""
+    chain = Chain(tmp_path, text=SLOW_OR_FAILED)
+    chain.bench.take(part((1, 0, "GET /"), failed=True))
+    if apart:
+        chain.decide()
+        chain.work()
+    chain.bench.take(part((2, 1, "feature_extraction user")))
+    chain.decide()
+    chain.work()
+    found = chain.read(lambda reader: reader.traces.find(Selection(0, 1 << 62, whole_traces=True)))
+    assert [(one.trace_id, one.extraction.span_id) for one in found] == [(5, 2)]
+    whole = chain.read(lambda reader: reader.traces.by_id(5))
+    assert (whole.span_count, whole.root, whole.error, whole.policy) == (2, "GET /", True, "failed")
+    assert whole.record["policy"] == "failed"
+    chain.store.close()
