@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import threading
 import time
 
@@ -152,6 +153,81 @@ def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, re
     assert second[f"{PREFIX}pool.name"] == f"redis://localhost:{redis_port}/0"
     assert (second[f"{PREFIX}pool.size"], second[f"{PREFIX}pool.in_use"]) == (1, 1)
     assert second[f"{PREFIX}bottleneck"] == "pool_wait"
+
+
+def test_redis_own_pool_is_no_pool_that_is_waited_for(observed, redis_port):
+    """Its connections are opened, never waited for: without a bound that was reached, the extraction has no pool."""
+    with redis.Redis(port=redis_port) as client, otel_fe.extraction("x"):
+        client.get("absent")
+    (span,) = observed.extractions()
+    assert not [name for name in span.attributes if name.startswith(f"{PREFIX}pool.")]
+    assert observed.total("feature_extraction.pool.wait_time") == 0
+
+
+def test_an_exhausted_plain_pool_shows_its_bound(observed, redis_port):
+    """It refuses at once: a wait of no time, with the pool's size and use."""
+    pool = redis.ConnectionPool(port=redis_port, max_connections=1)
+    with redis.Redis(connection_pool=pool) as client, client.pipeline() as pipe:
+        pipe.watch("x")
+        with pytest.raises(redis.ConnectionError), otel_fe.extraction("x"):
+            client.get("x")
+    pool.disconnect()
+    (span,) = observed.extractions()
+    assert (span.attributes[f"{PREFIX}pool.size"], span.attributes[f"{PREFIX}pool.in_use"]) == (1, 1)
+
+
+@pytest.mark.parametrize("when", ["connecting", "reading"])
+@pytest.mark.parametrize("blocking", [False, True], ids=["plain pool", "blocking pool"])
+@pytest.mark.parametrize("kind", ["sync", "asyncio"])
+def test_a_time_out_is_a_call_not_a_wait_for_the_pool(observed, kind, blocking, when):
+    """The server's silence is no reason to let a pool grow: the time is downstream."""
+    import redis.asyncio as redis_asyncio
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    module = redis_asyncio if kind == "asyncio" else redis
+    retry = redis_asyncio.retry.Retry if kind == "asyncio" else Retry
+    pools = module.BlockingConnectionPool if blocking else module.ConnectionPool
+
+    def answer(server):
+        """Say hello to what connects, and nothing more, if only reading is to time out."""
+        connection, _ = server.accept()
+        with connection:
+            while asked := connection.recv(4096):
+                if when == "reading" and b"GET" not in asked:
+                    connection.sendall(b"+OK\r\n" * asked.count(b"*"))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        credentials = {"username": "u", "password": "p"} if when == "connecting" else {}
+        pool = pools(
+            port=server.getsockname()[1],
+            protocol=2,
+            socket_timeout=0.2,
+            retry=retry(NoBackoff(), 0),
+            max_connections=2,
+            **credentials,
+        )
+        client = module.Redis(connection_pool=pool)
+
+        async def later():
+            try:
+                await client.get("x")
+            finally:
+                await pool.disconnect()
+
+        with pytest.raises(redis.TimeoutError), otel_fe.extraction("x"):
+            asyncio.run(later()) if kind == "asyncio" else client.get("x")
+        if kind == "sync":
+            pool.disconnect()
+        thread.join()
+    (span,) = observed.extractions()
+    lasted = (span.end_time - span.start_time) / 1e9
+    assert lasted >= 0.2
+    assert span.attributes[f"{PREFIX}bottleneck"] == "downstream"
+    assert span.attributes[f"{PREFIX}time.downstream"] >= 0.19
+    assert span.attributes.get(f"{PREFIX}pool.wait_time", 0) < 0.1
 
 
 def test_asyncio_clients_and_concurrent_tasks(observed, client, redis_port):

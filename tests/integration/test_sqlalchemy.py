@@ -114,6 +114,39 @@ def test_asyncio_engines_wait_in_greenlets(observed, tmp_path):
     assert waits[0] < 0.09 < waits[1] < waits[2]
 
 
+def test_a_singleton_thread_pool_is_seen(observed):
+    """SQLite in memory has one connection a thread, by a pool with a `connect` of its own."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.pool.SingletonThreadPool)
+    with otel_fe.extraction("x"), engine.connect() as connection:
+        connection.execute(ONE)
+    engine.dispose()
+    (span,) = observed.extractions()
+    assert span.attributes[f"{PREFIX}pool.wait_time"] > 0
+    assert span.attributes[f"{PREFIX}pool.name"] == "sqlite:///"
+
+
+def test_an_async_engine_leaves_no_span_of_its_instrumentation_open(observed, tmp_path):
+    """One span a statement is started and ended; the trace is decided when its extraction has ended."""
+    theirs = SQLAlchemyInstrumentor()
+    theirs.instrument(tracer_provider=observed.traces)
+
+    async def main():
+        from sqlalchemy.ext.asyncio import create_async_engine as create
+
+        engine = create(f"sqlite+aiosqlite:///{tmp_path}/x.db")
+        async with otel_fe.extraction("x"), engine.connect() as connection:
+            await connection.execute(ONE)
+        await engine.dispose()
+
+    try:
+        asyncio.run(main())
+        assert [span.name.split(" ")[0] for span in observed.spans].count("select") == 1
+        assert observed.total("otel_fe.pipeline.traces.open") == 0
+        assert len(observed.extractions()) == 1
+    finally:
+        theirs.uninstrument()
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 @pytest.mark.parametrize("undone", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 def test_beside_the_sqlalchemy_instrumentation_in_every_order(tmp_path, order, undone):

@@ -44,6 +44,7 @@ LIBRARIES: Final = (
     Library("redis", "redis.asyncio", "redis_asyncio"),
     Library("redis", "opentelemetry.instrumentation.redis.util", "redis_spans"),
     Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy", "SQL"),
+    Library("sqlalchemy", "opentelemetry.instrumentation.sqlalchemy.engine", "sqlalchemy_spans"),
     Library("scikit-learn", "sklearn.base", "sklearn_estimators"),
     Library("scikit-learn", "sklearn.pipeline", "sklearn_pipeline"),
     Library("feast", "feast.feature_store", "feast"),

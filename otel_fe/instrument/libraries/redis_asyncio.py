@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.instrument import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
-from otel_fe.instrument.libraries.redis_lookups import record_pipeline
+from otel_fe.instrument.libraries.redis_lookups import record_failed, record_pipeline
 from otel_fe.instrument.libraries.redis_responses import COUNTS
 from otel_fe.instrument.patch import Patch
 
@@ -27,7 +27,8 @@ def patches() -> list[Patch]:
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
         Patch(cluster.ClusterNode, "execute_command", _command(0)),
         Patch(cluster.ClusterNode, "execute_pipeline", _node_pipeline),
-        Patch(connection.ConnectionPool, "get_connection", redis_pools.awaiting),
+        Patch(connection.AbstractConnection, "connect", redis_pools.opening_later),
+        Patch(connection.ConnectionPool, "get_connection", redis_pools.exhausting_later),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.awaiting),
     ]
     # redis-py 6 brought transactions to the asyncio cluster.
@@ -46,7 +47,11 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if running is None or counting is None:
                 return await original(self, *args, **kwargs)
             start = perf_counter_ns()
-            response = await original(self, *args, **kwargs)
+            try:
+                response = await original(self, *args, **kwargs)
+            except BaseException:
+                record_failed(running, start)
+                raise
             end = perf_counter_ns()
             try:
                 hits, misses = counting(response, args[first:])
@@ -66,7 +71,11 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         if running is None:
             return await original(self, connection, commands, *args, **kwargs)
         start = perf_counter_ns()
-        responses = await original(self, connection, commands, *args, **kwargs)
+        try:
+            responses = await original(self, connection, commands, *args, **kwargs)
+        except BaseException:
+            record_failed(running, start)
+            raise
         end = perf_counter_ns()
         record_pipeline(running, commands, responses, start, end)
         return responses

@@ -36,7 +36,8 @@ def patches() -> list[Patch]:
         Patch(client.Pipeline, "_execute_pipeline", _pipeline),
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
         Patch(cluster.RedisCluster, "_execute_command", _cluster_command(cluster.ClusterPipeline)),
-        Patch(connection.ConnectionPool, "get_connection", redis_pools.waiting),
+        Patch(connection.AbstractConnection, "connect", redis_pools.opening),
+        Patch(connection.ConnectionPool, "get_connection", redis_pools.exhausting),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.waiting),
     ]
     # redis-py 6 moved the cluster's pipelines into strategies.
@@ -59,7 +60,11 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if running is None or counting is None:
                 return original(self, *args, **kwargs)
             start = perf_counter_ns()
-            response = original(self, *args, **kwargs)
+            try:
+                response = original(self, *args, **kwargs)
+            except BaseException:
+                record_failed(running, start)
+                raise
             end = perf_counter_ns()
             try:
                 hits, misses = counting(response, args[first:])
@@ -88,7 +93,11 @@ def _cluster_command(pipeline: type) -> Callable[[Callable[..., Any]], Callable[
                 return original(self, target, *args, **kwargs)
             waited = _waited_so_far(running)
             start = perf_counter_ns()
-            response = original(self, target, *args, **kwargs)
+            try:
+                response = original(self, target, *args, **kwargs)
+            except BaseException:
+                record_failed(running, start)
+                raise
             end = perf_counter_ns()
             try:
                 hits, misses = counting(response, args)
@@ -117,7 +126,11 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         if running is None:
             return original(self, connection, commands, *args, **kwargs)
         start = perf_counter_ns()
-        responses = original(self, connection, commands, *args, **kwargs)
+        try:
+            responses = original(self, connection, commands, *args, **kwargs)
+        except BaseException:
+            record_failed(running, start)
+            raise
         end = perf_counter_ns()
         record_pipeline(running, commands, responses, start, end)
         return responses
@@ -138,6 +151,14 @@ def _cluster_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         return responses
 
     return replacement
+
+
+def record_failed(running: Extraction, start: int) -> None:
+    """Count the time of a command that was answered with an error or, after a time-out, with nothing: a call. Never raises."""
+    try:
+        running.looked_up(0, 0, start, perf_counter_ns())
+    except Exception as fault:
+        faults.record("redis.failed", fault)
 
 
 def record_pipeline(running: Extraction, stack: Any, responses: Any, start: int, end: int) -> None:

@@ -1,4 +1,8 @@
-"""Waits for connections of redis-py's pools, plain and blocking, synchronous and asyncio."""
+"""Waits for connections of redis-py's pools, plain and blocking, synchronous and asyncio.
+
+Only a blocking pool lets its callers wait. The time to open a connection, which every pool does for its caller, is a call: an
+unreachable server is no reason to let a pool grow.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,14 @@ if TYPE_CHECKING:
 
     from otel_fe.instrument.extraction import Extraction
 
+_OPENING: Final = "_otel_fe_opening"
+"""When the opening of a connection began; on the connection, or on the error that it ended in."""
 _UNBOUNDED: Final = 2**31
 """What redis-py takes for "no bound"."""
 
 
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the hook of a synchronous pool's `get_connection`."""
+    """Make the hook of a synchronous blocking pool's `get_connection`."""
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         running = current_extraction()
@@ -27,22 +33,17 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         start = perf_counter_ns()
         try:
             connection = original(self, *args, **kwargs)
-        except BaseException:
-            _record(running, self, start)
+        except BaseException as error:
+            _record(running, self, start, error)
             raise
-        end = perf_counter_ns()
-        try:  # flat, on the path of every command
-            in_use = getattr(self, "_in_use_connections", None)
-            running.waited(self, _describe, start, end, len(in_use) if in_use else _in_use(self))
-        except Exception as fault:
-            faults.record("redis.pool", fault)
+        _record(running, self, start, connection)
         return connection
 
     return replacement
 
 
 def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the hook of an asyncio pool's `get_connection`."""
+    """Make the hook of an asyncio blocking pool's `get_connection`."""
 
     async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         running = current_extraction()
@@ -50,17 +51,117 @@ def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
             return await original(self, *args, **kwargs)
         start = perf_counter_ns()
         try:
-            return await original(self, *args, **kwargs)
-        finally:
-            _record(running, self, start)
+            connection = await original(self, *args, **kwargs)
+        except BaseException as error:
+            _record(running, self, start, error)
+            raise
+        _record(running, self, start, connection)
+        return connection
 
     return replacement
 
 
-def _record(running: Extraction, pool: Any, start: int) -> None:
+def exhausting(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of a synchronous plain pool's `get_connection`: nobody waits for one, it opens or refuses."""
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return original(self, *args, **kwargs)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            _record_exhausted(running, self, error)
+            raise
+
+    return replacement
+
+
+def exhausting_later(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of an asyncio plain pool's `get_connection`."""
+
+    async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = current_extraction()
+        if running is None:
+            return await original(self, *args, **kwargs)
+        try:
+            return await original(self, *args, **kwargs)
+        except BaseException as error:
+            _record_exhausted(running, self, error)
+            raise
+
+    return replacement
+
+
+def opening(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of a synchronous connection's `connect`, which pools also call on what is open."""
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = None if getattr(self, "_sock", None) else current_extraction()
+        if running is None:
+            return original(self, *args, **kwargs)
+        start = perf_counter_ns()
+        try:
+            result = original(self, *args, **kwargs)
+        except BaseException as error:
+            _record_opening(running, error, start)
+            raise
+        _record_opening(running, self, start)
+        return result
+
+    return replacement
+
+
+def opening_later(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of an asyncio connection's `connect`."""
+
+    async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        running = None if getattr(self, "is_connected", False) else current_extraction()
+        if running is None:
+            return await original(self, *args, **kwargs)
+        start = perf_counter_ns()
+        try:
+            result = await original(self, *args, **kwargs)
+        except BaseException as error:
+            _record_opening(running, error, start)
+            raise
+        _record_opening(running, self, start)
+        return result
+
+    return replacement
+
+
+def _record_opening(running: Extraction, outcome: Any, start: int) -> None:
+    """Count the time to open a connection as a call: the server's and the network's, whatever the size of the pool.
+
+    Args:
+        running: The extraction that opened it.
+        outcome: The connection, or the error; the pool's hook finds the beginning of the call on it.
+        start: When it began.
+    """
+    try:
+        running.looked_up(0, 0, start, perf_counter_ns())
+        outcome.__dict__.setdefault(_OPENING, start)
+    except Exception as fault:
+        faults.record("redis.opening", fault)
+
+
+def _record(running: Extraction, pool: Any, start: int, outcome: Any) -> None:
     """Count a wait, also one that ended in an error: a pool that is exhausted is what it should show."""
     try:
-        running.waited(pool, _describe, start, perf_counter_ns(), _in_use(pool))
+        end = outcome.__dict__.pop(_OPENING, 0) or perf_counter_ns()
+        running.waited(pool, _describe, start, max(start, end), _in_use(pool))
+    except Exception as fault:
+        faults.record("redis.pool", fault)
+
+
+def _record_exhausted(running: Extraction, pool: Any, error: BaseException) -> None:
+    """Count the refusal of a pool that has reached its bound, as a wait of no time."""
+    try:
+        limit = _bound(pool)
+        if _OPENING not in error.__dict__ and limit is not None and (_in_use(pool) or 0) >= limit:
+            now = perf_counter_ns()
+            running.waited(pool, _describe, now, now, _in_use(pool))
     except Exception as fault:
         faults.record("redis.pool", fault)
 

@@ -26,7 +26,14 @@ def patches() -> list[Patch]:
     from sqlalchemy.engine.base import Engine  # noqa: PLC0415 only once the application has
     from sqlalchemy.pool.base import Pool  # noqa: PLC0415
 
-    return [Patch(Pool, "connect", _waiting), Patch(Engine, "raw_connection", _naming)]
+    pools = [Pool, *(pool for pool in _below(Pool) if "connect" in vars(pool))]
+    return [*(Patch(pool, "connect", _waiting) for pool in pools), Patch(Engine, "raw_connection", _naming)]
+
+
+def _below(pool: type) -> list[type]:
+    """Return the classes below one. SQLAlchemy's `SingletonThreadPool` has a `connect` of its own."""
+    below: list[type] = type.__subclasses__(pool)
+    return [*below, *(deeper for cls in below for deeper in _below(cls))]
 
 
 def _waiting(original: Callable[..., Any]) -> Callable[..., Any]:

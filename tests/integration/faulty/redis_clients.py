@@ -16,8 +16,8 @@ KEYS = ("{of faults}there", "{of faults}missing")
 
 
 @injected("redis.lookup", "libraries.redis_lookups", LOOKED_UP, needs=SERVER)
-@injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
-@injected("redis.describe", "libraries.redis_pools", "otel_fe.instrument.libraries.redis_pools:_address", needs=SERVER)
+@injected("redis.opening", "libraries.redis_pools", LOOKED_UP, needs=SERVER)
+@injected("redis.failed", "libraries.redis_lookups", LOOKED_UP, needs=SERVER)
 def a_client(app):
     import redis
 
@@ -43,6 +43,21 @@ def pipelines_and_transactions(app):
 
 
 @injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
+@injected("redis.describe", "libraries.redis_pools", "otel_fe.instrument.libraries.redis_pools:_address", needs=SERVER)
+def blocking_pools(app):
+    import redis.asyncio
+
+    async def main():
+        pool = redis.asyncio.BlockingConnectionPool(port=app.parts["redis_port"])
+        async with redis.asyncio.Redis(connection_pool=pool) as client, otel_fe.extraction("x"):
+            return await client.ping(), await pool.disconnect()
+
+    pool = redis.BlockingConnectionPool(port=app.parts["redis_port"])
+    with redis.Redis(connection_pool=pool) as client, otel_fe.extraction("x"):
+        return client.ping(), pool.disconnect(), asyncio.run(main()), app.captured.traces.force_flush()
+
+
+@injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
 def an_exhausted_pool(app):
     import redis
 
@@ -56,7 +71,7 @@ def an_exhausted_pool(app):
 
 @injected("redis.lookup", "libraries.redis_asyncio", LOOKED_UP, needs=SERVER)
 @injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=SERVER)
-@injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
+@injected("redis.opening", "libraries.redis_pools", LOOKED_UP, needs=SERVER)
 def an_asyncio_client(app):
     import redis.asyncio
 
@@ -80,7 +95,6 @@ def an_asyncio_client(app):
 @injected("redis.lookup", "libraries.redis_lookups", LOOKED_UP, needs=CLUSTER)
 @injected("redis.waited", "libraries.redis_lookups", WAITED_SO_FAR, needs=CLUSTER)
 @injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=CLUSTER)
-@injected("redis.pool", "libraries.redis_pools", WAITED, needs=CLUSTER)
 def a_cluster(app):
     import redis.cluster
 
