@@ -74,6 +74,63 @@ class Remembered:
     @property
     def size_bytes(self) -> int: ...
 
+class Waiting:
+    def __init__(
+        self,
+        leaves: Iterable[tuple[Any, ...]],
+        names: Iterable[str],
+        kind: type[Head],
+        asked: Callable[[int, Any], Any],
+        told: Callable[[str], tuple[int | None, bool]],
+        decided: Callable[[tuple[Any, ...]], Any],
+        final: Callable[[tuple[Any, ...]], Any],
+        final_bits: int,
+        rooted: bool,
+    ) -> None: ...
+    def receive(
+        self,
+        traces: object,
+        remembered: Any,
+        now_ns: int,
+        time_ns: int,
+        limit: int,
+        room: int,
+        make_room: Callable[[], object],
+    ) -> tuple[list[Any], list[Any], list[int]]: ...
+    def add_objects(
+        self,
+        sums: object,
+        spans: list[Any],
+        answers: Sequence[Any],
+        arrived_ns: int,
+        rooted_ns: int,
+        room: int,
+        make_room: Callable[[], object],
+    ) -> None: ...
+    def settle(self, trace_id: int, remembered: Any, time_ns: int) -> tuple[list[Any], Any, bytes] | None: ...
+    def decide_due(
+        self,
+        remembered: Any,
+        record: Callable[[bytes], None],
+        arrived_until_ns: int,
+        rooted_until_ns: int,
+        time_ns: int,
+        trigger: int = 0,
+    ) -> tuple[list[Any], int, int]: ...
+    def due(self, arrived_until_ns: int, rooted_until_ns: int) -> list[tuple[tuple[Any, ...], bool]]: ...
+    def take(self, trace_id: int, keeps: bool) -> list[Any]: ...
+    def row(self, trace_id: int) -> tuple[Any, ...] | None: ...
+    def first(self) -> tuple[Any, ...] | None: ...
+    def rows(self) -> list[tuple[tuple[Any, ...], list[Any]]]: ...
+    @property
+    def pending(self) -> tuple[int, int]: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def oldest_ns(self) -> int | None: ...
+    @property
+    def rooted_ns(self) -> int | None: ...
+
 def batch_of(
     payload: bytes,
     resources: _ByFrame,

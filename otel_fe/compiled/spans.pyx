@@ -17,6 +17,7 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
                      hash_of          a trace -> its second random number   model/randomness.py
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
     remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
+    waiting.pxi      Waiting          traces -> their decisions             pipeline/tail_sampler.py
     runs.pxi         runs             kept spans -> as they leave           collector/wire/encode.py
 
 One module of several files: what they share, they call as C does.
@@ -28,6 +29,7 @@ from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.long cimport PyLong_FromVoidPtr
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.math cimport llrint
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
@@ -52,7 +54,6 @@ cdef enum:
     LAST_SERIES = 8
     MOST_ORIGINS = 99_000  # resources and scopes in a request; with more it is unusual, and `decode` says how many are too many
     MOST_PARTS = 16  # of a resource or a scope in its request, beside what it holds
-    MOST_RULES = 32  # policies
     MOST_DECISIONS = 4096  # that are at hand by which policies sample
     MOST_REMEMBERED = 1 << 28  # of decisions: 4 GiB of memory
     NUMBER_BITS = 16
@@ -203,4 +204,5 @@ include "counted.pxi"
 include "figures.pxi"
 include "traces.pxi"
 include "remembered.pxi"
+include "waiting.pxi"
 include "runs.pxi"

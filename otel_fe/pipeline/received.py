@@ -122,6 +122,17 @@ class ReceivedTrace:
         """Whether any of its spans says in its `tracestate` how it was sampled before."""
         return self.stated and self._sampling[1]
 
+    def sampled_before(self, *, stated: bool, tells: bool, randomness: int | None) -> None:
+        """Say what its spans tell of how they were sampled, for a trace whose spans are not here.
+
+        Args:
+            stated: Whether one has a `tracestate`.
+            tells: Whether one says so there.
+            randomness: The least that one tells; None where none does.
+        """
+        self.stated = stated
+        self._told = probability.randomness(self.trace_id) if randomness is None else randomness, tells
+
     @property
     def _sampling(self) -> tuple[int, bool]:
         found = self._told

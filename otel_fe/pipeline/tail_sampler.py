@@ -47,8 +47,8 @@ SHUTDOWN: Final = "shutdown"
 
 ROUND_NS: Final = 1_000_000_000
 """Between two rounds of decisions: the Collector's ticker."""
-_TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
-_ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
+TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
+ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
 _EVICTING: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
 _EXPLAINED: Final = 10_000
@@ -180,7 +180,7 @@ class TailSampler:
         self._open_spans += len(spans)
         limit = self._settings.maximum_trace_size_bytes
         if limit and trace.size_bytes > limit:
-            self._conclude(trace, TRACE_SIZE, _TOO_LARGE, ())
+            self._conclude(trace, TRACE_SIZE, TOO_LARGE, ())
         elif self._keep_early and (verdict := self.sampler.final(trace)) is not None:
             self._conclude(trace, FINAL_VOTE, *verdict)
         if trace.decided:
@@ -193,20 +193,23 @@ class TailSampler:
     def _follow(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, decision: Decision) -> None:
         """Do with spans as was decided of their trace."""
         count = len(spans)
-        counters = self.counters
-        with counters.lock:
-            counters.received += count
-            if not decision.early:
-                counters.late += count
-            if not decision.sampled:
-                counters.late_errors += sum([span.status == ERROR for span in spans])
-                if decision is _TOO_LARGE:
-                    counters.dropped[TRACE_SIZE] += count
-                else:
-                    counters.not_sampled += count
+        self._count_followed(count, sum([span.status == ERROR for span in spans]), decision)
         self._recorded_in.add_later(trace_id, spans, size_bytes)
         if decision.sampled:
-            counters.kept(count, self.deliver(trace_id, spans, decision))
+            self.counters.kept(count, self.deliver(trace_id, spans, decision))
+
+    def _count_followed(self, spans: int, errors: int, decision: Decision) -> None:
+        counters = self.counters
+        with counters.lock:
+            counters.received += spans
+            if not decision.early:
+                counters.late += spans
+            if not decision.sampled:
+                counters.late_errors += errors
+                if decision is TOO_LARGE:
+                    counters.dropped[TRACE_SIZE] += spans
+                else:
+                    counters.not_sampled += spans
 
     # --- decisions out ------------------------------------------------------------------------------------------------
 
@@ -260,7 +263,7 @@ class TailSampler:
         pending = list(self._open.values())
         if self._settings.drop_pending_traces_on_shutdown:
             for trace in pending:
-                self._conclude(trace, SHUTDOWN, _ABANDONED, ())
+                self._conclude(trace, SHUTDOWN, ABANDONED, ())
         else:
             self._decide(pending, [SHUTDOWN] * len(pending))
 
@@ -280,11 +283,15 @@ class TailSampler:
             self._conclude(trace, trigger, decision, votes)
 
     def _conclude(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
-        """Carry a decision out: count, record, remember, deliver."""
+        """Let a trace no longer wait, and carry its decision out."""
         trace.decided = True
-        trace_id, spans, count, counters = trace.trace_id, trace.spans, trace.count, self.counters
         del self._open[trace.place]
-        self._open_spans -= count
+        self._open_spans -= trace.count
+        self._carry_out(trace, trigger, decision, votes)
+
+    def _carry_out(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+        """Count, record, remember, deliver."""
+        trace_id, spans, count, counters = trace.trace_id, trace.spans, trace.count, self.counters
         self._remembered[trace.key] = decision
         self._recorded_in.add(trace, self._clock.time_ns(), trigger, decision, votes)
         with counters.lock:
@@ -293,7 +300,7 @@ class TailSampler:
                 counters.evicted[trigger] += 1
             if decision.sampled:
                 counters.traces[decision.reason] += 1
-            elif decision is _TOO_LARGE or decision is _ABANDONED:
+            elif decision is TOO_LARGE or decision is ABANDONED:
                 counters.dropped[decision.reason] += count
             else:
                 counters.not_sampled += count

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.span import WireSpan
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.policies import TailSampling
 from otel_fe.model import trace_state
 from otel_fe.model.metric import Buckets
 from otel_fe.model.vote import SAMPLED
+from otel_fe.pipeline.compiled_sampler import CompiledTailSampler
 from otel_fe.pipeline.policies.composite import Share
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
 from tests.corpus.case import LATER, Later
 from tests.corpus.outcome import KeptSpan, outcome, with_first_values
 from tests.corpus.spans import at
-from tests.corpus.wire import resource_spans_size
+from tests.corpus.wire import encode, resource_spans_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,14 +35,15 @@ if TYPE_CHECKING:
     from tests.corpus.outcome import Outcome
 
 
-def run(case: Case, *, keep_early: bool = False) -> Outcome:
+def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
     """Return what our engine makes of a case.
 
     Settings are read by the same code as a user's file. The clock stands while a batch comes in; in a pause it moves
     on, second by second, and what is due is decided and flushed. Cumulative points are those of the last flush, delta
-    points those of all of them. `keep_early` keeps traces whose vote is final when they come, as we do unless told to wait.
+    points those of all of them. `keep_early` keeps traces whose vote is final when they come, as we do unless told to wait;
+    `in_c` sends requests as bytes to the compiled sampler.
     """
-    bench = Bench(case, keep_early)
+    bench = Bench(case, keep_early, in_c)
     now_ns = at(60_000)
     for batch in case.batches:
         if isinstance(batch, Later):
@@ -70,14 +74,14 @@ class HandClock:
 class Bench:
     """The engine with the settings of a case, and what left it."""
 
-    def __init__(self, case: Case, keep_early: bool) -> None:
+    def __init__(self, case: Case, keep_early: bool, in_c: bool) -> None:
         config = read_collector_config(collector_yaml(case), f"{case.id}.yaml", {})
         self.clock = HandClock()
         self.kept: list[KeptSpan] = []
         self._flushes: list[list[dict[str, Any]]] = []
         self.sampler = next(
             (
-                TailSampler(settings, self.clock, self._deliver, keep_early=keep_early)
+                self._sampler(settings, keep_early, in_c)
                 for settings in config.processors.values()
                 if isinstance(settings, TailSampling)
             ),
@@ -99,11 +103,21 @@ class Bench:
             return [point for flush in self._flushes for point in flush]
         return with_first_values(self._flushes)
 
+    def _sampler(self, settings: TailSampling, keep_early: bool, in_c: bool) -> TailSampler:
+        if in_c:
+            return CompiledTailSampler(WireSpan, settings, self.clock, self._deliver, keep_early=keep_early)
+        return TailSampler(settings, self.clock, self._deliver, keep_early=keep_early)
+
     def receive(self, batch: Sequence[Span], now_ns: int) -> None:
         """Take one request: its parts by trace, in each of its resources."""
         self.clock.now_ns = now_ns
         if self.connector is not None:
             self.connector.record(batch)
+        if isinstance(self.sampler, CompiledTailSampler):
+            decoded = Decoder().decode(encode(batch))
+            self.sampler.receive_all(decoded.traces, now_ns)
+            decoded.release()
+            return
         for _, of_resource in groupby(batch, key=lambda span: id(span.resource)):
             by_trace: dict[int, list[Span]] = {}
             for span in of_resource:
@@ -136,8 +150,9 @@ class Bench:
 
     def _deliver(self, trace_id: int, spans: Sequence[Span], decision: Decision) -> str:
         assert self.sampler is not None
-        _, _, _, decided, _, _, votes = self.sampler.records._ring[-1]
-        late = self.sampler.records._ring[-1][0] != trace_id or decided is not decision
+        recorded, _, _, decided, _, _, votes = self.sampler.records._unpacked(self.sampler.records._ring[-1])
+        late = recorded != trace_id or (decided.reason, decided.threshold) != (decision.reason, decision.threshold)
+        late = late or any(span.trace_id == trace_id for span in self.kept)
         shares = [v[2][0] for v in votes if isinstance(v[2], tuple) and isinstance(v[2][0], Share) and v[0] == SAMPLED]
         for span in spans:
             written = trace_state.stamped(span.trace_state, decision.threshold)

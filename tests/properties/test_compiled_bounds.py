@@ -84,6 +84,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
         ("Finder", (["a"],)),
         ("Counter", (["a"] * 9, 1, 1)),
         ("Remembered", (1,)),
+        ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False)),
     ],
 )
 def test_nothing_is_there_that_was_not_made(kind, arguments):

@@ -1,4 +1,4 @@
-"""Decisions in C, against the plain way: the same for everything that spans and policies can say."""
+"""Tail sampling in C, against the plain sampler: the same for everything that spans and policies can say, in whatever requests."""
 
 from __future__ import annotations
 
@@ -7,34 +7,185 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled
+from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.span import WireSpan
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import Span
+from otel_fe.pipeline.compiled_sampler import CompiledTailSampler, tail_sampler
 from otel_fe.pipeline.remembered import PlainRemembered
-from tests.properties.traffic import RESOURCES, SCOPES
+from otel_fe.pipeline.tail_sampler import TailSampler
+from tests.corpus.wire import encode
+from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
 
-RULED = ("all", "error", "slow", "between", "share", "salted", "flags", "count")
-"""Policies that go by rules."""
-NAMES = st.lists(st.sampled_from(RULED), min_size=1, max_size=4, unique=True)
-
+NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, unique=True)
 USUAL = st.builds(
     Span,
     trace_id=st.integers(1, 12),
     span_id=st.integers(1, 6),
+    parent_id=st.sampled_from([0, 1, 1, 2]),
     name=st.sampled_from(["a", "b"]),
+    kind=st.sampled_from([1, 2, 3]),
     start_ns=st.sampled_from([0, 1, 10**9]),
     end_ns=st.sampled_from(
         [0, 2, 10**9, 10**9 + 11_000_000, 10**9 + 150_000_000, 10**9 + 500_000_000, 2**63, 2**64 - 1]
     ),
-    status=st.sampled_from([0, 0, 1, 2]),
-    trace_state=st.sampled_from(["", "", "", "", "", "", "ot=th:8", "a=b"]),
+    status=st.sampled_from([0, 0, 0, 1, 2]),
+    trace_state=st.sampled_from(["", "", "", "", "", "ot=th:8", "ot=rv:ffffffffffffff", "shop=keep", "a=b"]),
     flags=st.sampled_from([0, 0, 0, 1, 2, 2**32 - 1]),
-    attributes=st.just({"n": 1}),
+    attributes=st.dictionaries(
+        st.sampled_from(["shop", "n", "ok", "x"]),
+        st.sampled_from(["yes", "no", "", "yonder", 0, 4, 6, -1, 2**40, True, False, 1.5, [1], {"a": 1}, b"y"]),
+        max_size=3,
+    ),
     resource=st.sampled_from(RESOURCES),
     scope=st.sampled_from(SCOPES),
 )
-"""What is read in C, and decided by rules unless it says how it was sampled."""
+"""What is read in C."""
+STEPS = st.lists(
+    st.lists(USUAL, min_size=1, max_size=8) | st.lists(SPANS, min_size=1, max_size=5) | st.integers(1, 6),
+    min_size=1,
+    max_size=7,
+)
+"""Requests, and seconds between them: traces wait for five."""
+MORE = st.sampled_from(
+    [
+        "",
+        "    maximum_trace_size_bytes: 300",
+        "    sample_on_first_match: true",
+        "    decision_wait_after_root_received: 2s",
+        "    num_traces: 2",
+        "    drop_pending_traces_on_shutdown: true",
+    ]
+)
 
 needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+
+
+class Bench:
+    """A sampler at the end of the wire."""
+
+    def __init__(self, settings, *, in_c):
+        self.delivered = []
+        self.clock = HandClock()
+        make = (lambda *arguments: CompiledTailSampler(WireSpan, *arguments)) if in_c else TailSampler
+        self.sampler = make(settings, self.clock, self._deliver)
+        self.decode = Decoder().decode
+
+    def _deliver(self, trace_id, spans, decision):
+        """The store takes a trace's record when it is delivered: it must be the newest then, unless spans follow a decision."""
+        if not any(trace_id == before for before, _, _ in self.delivered):
+            (newest,) = self.sampler.records.last(1)
+            assert newest.trace_id == trace_id
+        self.delivered.append((trace_id, [span.raw for span in spans], decision))
+        return ""
+
+    def step(self, step):
+        """Take a request, or let seconds pass."""
+        if isinstance(step, bytes):
+            batch = self.decode(step, sized=True)
+            self.sampler.receive_all(batch.traces, self.clock.now_ns)
+            batch.release()
+            return
+        for _ in range(step):
+            self.clock.now_ns += 10**9
+            self.sampler.tick()
+
+    def outcome(self):
+        """Return all that can be told of what has been decided, and what is pending."""
+        sampler, counters = self.sampler, self.sampler.counters
+        records = {(r.trace_id, r.trigger): r.as_dict() for r in sampler.records.last(1_000)}
+        counts = {name: value for name, value in vars(counters).items() if name != "lock"}
+        waiting = [
+            (t.trace_id, t.count, t.arrived_ns, t.rooted_ns, t.size_bytes, t.wrapped_bytes, [s.raw for s in t.spans])
+            for t in sampler.pending_traces()
+        ]
+        return {
+            "records": records,
+            "counts": counts,
+            "delivered": sorted(self.delivered, key=repr),
+            "pending": (sampler.pending, waiting, sampler.due_ns),
+            "remembered": len(sampler._remembered),
+        }
+
+
+def both(settings):
+    """Return the compiled sampler and the plain one."""
+    return Bench(settings, in_c=True), Bench(settings, in_c=False)
+
+
+def check(benches):
+    """Compare two benches, part by part."""
+    first, second = (bench.outcome() for bench in benches)
+    for part, found in first.items():
+        assert found == second[part], part
+
+
+@needs_it
+@given(NAMES, STEPS, MORE)
+def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
+    """Votes, records, counts, what is kept and what is pending: after each request, each wait, and at the end."""
+    benches = both(tail_sampling(*names, settings=more))
+    for step in steps:
+        payload = encode(step) if isinstance(step, list) else step
+        for bench in benches:
+            bench.step(payload)
+        check(benches)
+    for bench in benches:
+        bench.sampler.close()
+    check(benches)
+    assert benches[0].sampler.pending == (0, 0)
+
+
+@needs_it
+@given(NAMES, NAMES, STEPS, MORE)
+def test_what_is_pending_goes_on_under_other_policies(names, others, steps, more):
+    """At a reload: arrival times, roots, spans and remembered decisions are those of before."""
+    benches = both(tail_sampling(*names, settings=more))
+    after = both(tail_sampling(*others, settings=more))
+    for old, new in zip(benches, after, strict=True):
+        for step in steps:
+            old.step(encode(step) if isinstance(step, list) else step)
+        new.clock.now_ns = old.clock.now_ns
+        old.sampler.hand_over(new.sampler)
+        assert old.sampler.pending == (0, 0)
+        new.step(3)
+    check(after)
+
+
+@needs_it
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_every_policy_is_decided_in_c(name):
+    """None leaves its traces to the plain sampler."""
+    sampler = tail_sampler(WireSpan, tail_sampling(*{"error", name}), HandClock(), lambda *_: "")
+    assert isinstance(sampler, CompiledTailSampler)
+
+
+@needs_it
+def test_what_spans_look_like_is_asked_once():
+    """A condition that Python evaluates is not evaluated anew for each span that looks like one before."""
+    bench, _ = both(tail_sampling("like"))
+    (leaf,) = bench.sampler._leaves.evaluators
+    asked = []
+    condition = leaf._spans[0]
+    leaf._spans[0] = lambda span: asked.append(span) or condition(span)
+    for n in range(1, 200):
+        bench.step(encode([Span(n, 1, name="ab"[n % 2], attributes={"n": n % 5, "x": n}, resource=RESOURCES[0])]))
+    assert len(asked) == 10
+    assert len(bench.delivered) == sum(n % 2 == 0 and n % 5 > 3 for n in range(1, 200))
+
+
+@needs_it
+def test_pending_memory_is_counted_exactly():
+    """What waits is in the sum, and nothing is left once it is decided."""
+    bench, _ = both(tail_sampling("error"))
+    empty = bench.sampler.pending_bytes
+    for n in range(1, 50):
+        bench.step(encode([Span(n, 1, name="n" * 100, resource=RESOURCES[0], scope=SCOPES[0])]))
+    assert bench.sampler.pending_bytes - empty > 49 * 100
+    assert bench.sampler.pending_bytes - empty < 49 * (130 + 350)
+    bench.step(7)
+    assert bench.sampler.pending == (0, 0)
+    assert bench.sampler.pending_bytes == empty
 
 
 @needs_it

@@ -73,6 +73,10 @@ POLICIES = {
         "{type: ottl_condition, ottl_condition: {error_mode: propagate, span: "
         '[\'attributes["n"] > 3 and IsMatch(name, "a")\'], spanevent: [\'attributes["ok"] == true\']}}'
     ),
+    "like": (
+        "{type: ottl_condition, ottl_condition: {error_mode: ignore, span: "
+        '[\'attributes["n"] > 3 and IsMatch(name, "a") and resource.attributes["shop"] != "no"\']}}'
+    ),
     "and": (
         "{type: and, and: {and_sub_policy: [{name: a, type: trace_flags}, "
         "{name: b, type: not, not: {not_sub_policy: {name: c, type: probabilistic, "

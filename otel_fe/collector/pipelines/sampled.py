@@ -14,8 +14,9 @@ from otel_fe.collector.pipelines.sizes import asks_for_sizes
 from otel_fe.collector.pipelines.stamped import with_decision
 from otel_fe.collector.refusals import PressureError, refusal
 from otel_fe.collector.wire.encode import encode
+from otel_fe.collector.wire.span import WireSpan
+from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.counters import Counters
-from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.pipeline.upstream import UpstreamDecisions
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class SampledPipeline:
         self.settings = settings
         self.sized = asks_for_sizes(settings)
         self.counters = Counters()
-        self.sampler = TailSampler(settings, clock, self._deliver, counters=self.counters)
+        self.sampler = tail_sampler(WireSpan, settings, clock, self._deliver, counters=self.counters)
         self.outlets = Outlets("traces", exporters, self.counters, safe)
         self.behind: list[SpanMetricsConnector] = []
         """Connectors at its end, which count what is kept, by its weight."""

@@ -7,12 +7,12 @@ that holds 0.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.model.probability import ALWAYS
 from otel_fe.model.re2 import compile_re2
 from otel_fe.model.vote import NO, SAMPLED, YES, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator, SpanEvaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, Inputs, SpanEvaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 _ABSENT: Final = object()
 _INT64: Final = 1 << 63
+
+
+class Bounds(NamedTuple):
+    """What matches, for `compiled`: a number or a truth, from where to where."""
+
+    by: str
+    """`number` or `truth`."""
+    lowest: int
+    """Of truths, the one that is wanted."""
+    highest: int
 
 
 class AttributeEvaluator(SpanEvaluator):
@@ -36,7 +46,7 @@ class AttributeEvaluator(SpanEvaluator):
         shown: Returns a value for a decision record; None where it may be private.
     """
 
-    __slots__ = ("_invert", "_key", "_matches", "_shown")
+    __slots__ = ("_invert", "_key", "_matches", "_shown", "bounds")
 
     def __init__(
         self,
@@ -52,6 +62,8 @@ class AttributeEvaluator(SpanEvaluator):
         self._matches = matches
         self._invert = invert
         self._shown = shown
+        self.bounds: Bounds | None = None
+        """Where it compares numbers or truths."""
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote by the first attribute that matches."""
@@ -74,6 +86,21 @@ class AttributeEvaluator(SpanEvaluator):
         """Return whether an attribute has matched; that none has may change."""
         return not self._invert and super().is_final(trace, vote)
 
+    @property
+    def inputs(self) -> Inputs:
+        """Its attribute."""
+        return Inputs((self._key,), heads=False)
+
+    def packed(self, seen: Any) -> int:
+        """Return the number or the truth that matched; 0 for whatever else, as which that counts."""
+        return int(seen) if type(seen) in (int, bool) else 0
+
+    def unpacked(self, packed: int) -> Vote:
+        """Return the vote to sample, with that number."""
+        if self._shown is None:
+            return SAMPLED, ALWAYS, ""
+        return SAMPLED, ALWAYS, bool(packed) if self.bounds is not None and self.bounds.by == "truth" else packed
+
     def describe(self, seen: Any) -> str:
         """Return which attribute was asked for and, where it is not private, what matched."""
         if self._shown is None or seen is None:
@@ -89,9 +116,11 @@ def numeric(policy: NumericAttribute) -> Evaluator:
     def matches(value: Value, of_resource: bool) -> bool:  # noqa: ARG001, FBT001
         return least <= (value if type(value) is int else 0) <= most
 
-    return AttributeEvaluator(
+    found = AttributeEvaluator(
         policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v if type(v) is int else 0)
     )
+    found.bounds = Bounds("number", least, most)
+    return found
 
 
 def boolean(policy: BooleanAttribute) -> Evaluator:
@@ -101,9 +130,11 @@ def boolean(policy: BooleanAttribute) -> Evaluator:
     def matches(value: Value, of_resource: bool) -> bool:  # noqa: ARG001, FBT001
         return (value is True) == wanted
 
-    return AttributeEvaluator(
+    found = AttributeEvaluator(
         policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v is True).lower()
     )
+    found.bounds = Bounds("truth", int(wanted), int(wanted))
+    return found
 
 
 def string(policy: StringAttribute) -> Evaluator:

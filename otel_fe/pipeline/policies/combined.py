@@ -25,6 +25,11 @@ class AndEvaluator(Evaluator):
         self._policies = tuple(policies)
         self._as_kind = as_kind
 
+    @property
+    def leaves(self) -> Sequence[Evaluator]:
+        """Those of its policies."""
+        return [leaf for policy in self._policies for leaf in policy.leaves]
+
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote; the first policy that does not sample is the last that is asked."""
         inclusion: Inclusion = ALWAYS
@@ -84,6 +89,11 @@ class NotEvaluator(Evaluator):
     def __init__(self, name: str, policy: Evaluator) -> None:
         super().__init__(name, batched=policy.batched)
         self._policy = policy
+
+    @property
+    def leaves(self) -> Sequence[Evaluator]:
+        """Those of its policy."""
+        return self._policy.leaves
 
     def evaluate(self, trace: ReceivedTrace) -> Vote:
         """Vote; what a policy samples by chance has a complement that is no threshold, so its probability is lost."""

@@ -54,6 +54,11 @@ class CompositeEvaluator(Evaluator):
         self._shares = tuple(shares)
         self._second: int | None = None
 
+    @property
+    def leaves(self) -> Sequence[Evaluator]:
+        """Those of its policies."""
+        return [leaf for share in self._shares for leaf in share.policy.leaves]
+
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
         """Ration each policy's share over the traces of this round that it is the first to sample."""
         second = now_ns // _NS_PER_S
@@ -74,12 +79,12 @@ class CompositeEvaluator(Evaluator):
         for share in self._shares:
             kind, inclusion, seen = share.policy.evaluate(trace)
             if kind == FAILED:
-                return FAILED, NEVER, (share, seen)
+                return FAILED, NEVER, (share, seen, share.threshold)
             if kind == SAMPLED:
                 sampled = trace.randomness >= share.threshold
                 # Had the chance of an earlier policy fallen otherwise, that one's share would have decided.
                 included: Inclusion = None if chance_before else both(inclusion, share.threshold)
-                return (SAMPLED if sampled else NOT_SAMPLED), included, (share, seen)
+                return (SAMPLED if sampled else NOT_SAMPLED), included, (share, seen, share.threshold)
             chance_before = chance_before or inclusion not in (ALWAYS, NEVER)
         return NO if not chance_before else (NOT_SAMPLED, None, None)
 
@@ -87,6 +92,6 @@ class CompositeEvaluator(Evaluator):
         """Return which of its policies decided, and what that saw."""
         if seen is None:
             return "none of its policies"
-        share, inner = seen
-        needed = f"its share of {share.spans_per_second} spans/s sampled from randomness {share.threshold / NEVER:.6f}"
+        share, inner, threshold = seen
+        needed = f"its share of {share.spans_per_second} spans/s sampled from randomness {threshold / NEVER:.6f}"
         return f"{share.policy.name} ({share.policy.describe(inner)}), {needed}"

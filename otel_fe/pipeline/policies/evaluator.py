@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otel_fe.model.vote import SAMPLED
+from otel_fe.model.vote import SAMPLED, YES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,11 @@ class Evaluator(ABC):
         """Return in words what it saw: the third part of its vote."""
 
     @property
+    def leaves(self) -> Sequence[Evaluator]:
+        """The policies without policies in it that its vote is made of, besides limiters: itself, mostly."""
+        return (self,)
+
+    @property
     def rule(self) -> Rule | None:
         """What `evaluate` goes by, where that is as simple as a rule."""
         return None
@@ -53,6 +58,15 @@ class Evaluator(ABC):
 
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Look at the traces of a round; `now_ns` is monotonic."""
+
+
+class Inputs(NamedTuple):
+    """What decides about a span beside its resource and scope: spans that are equal in it get the same vote."""
+
+    attributes: tuple[str, ...]
+    """The names of those that count."""
+    heads: bool
+    """Whether name, kind and status count, too."""
 
 
 class SpanEvaluator(Evaluator):
@@ -82,3 +96,16 @@ class SpanEvaluator(Evaluator):
     def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether it samples: a span that has matched stays."""
         return vote[0] == SAMPLED
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What `match` goes by; None where that may be anything of a span."""
+        return None
+
+    def packed(self, seen: Any) -> int:  # noqa: ARG002
+        """Return what `match` saw as a number of 64 bits, for `compiled`."""
+        return 0
+
+    def unpacked(self, packed: int) -> Vote:  # noqa: ARG002
+        """Return the vote to sample that `packed` made a number of."""
+        return YES

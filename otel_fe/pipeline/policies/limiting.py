@@ -79,6 +79,11 @@ class LimitingEvaluator(Evaluator):
         self._unit = unit
         self._threshold = NEVER
 
+    @property
+    def leaves(self) -> Sequence[Evaluator]:
+        """None: it compares traces with each other."""
+        return ()
+
     def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
         """Set the threshold of this round, and pay for what it samples."""
         capacity = self._bucket.capacity

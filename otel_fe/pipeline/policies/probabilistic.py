@@ -47,8 +47,8 @@ class ProbabilisticEvaluator(Evaluator):
 
     @property
     def rule(self) -> Rule:
-        """The hashes that are sampled."""
-        return Rule("hash", 0, self._hash_limit, self._salted, self._by_hash)
+        """The hashes that are sampled, and the randomness of traces that tell theirs."""
+        return Rule("hash", 0, self._hash_limit, self._salted, self._threshold)
 
     def describe(self, seen: Any) -> str:
         """Return its randomness beside what it must reach, both as shares of 1."""

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from otel_fe import compiled
 from otel_fe.config.problems import InvalidConfigError
 from tests.corpus import ours, recorded
 from tests.corpus.all_cases import CASES
@@ -31,6 +32,22 @@ def test_ours_is_the_original_s_answer(case):
         assert found.totals() == expected.totals(), case.totals_only
     else:
         assert found == expected, recorded.difference(found, expected)
+
+
+@pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+@pytest.mark.parametrize(
+    "case",
+    # The receiver rejects spans without ids.
+    [
+        case
+        for case in CASES
+        if case.tail_sampling and case.id not in {*REFUSED, "shape/no_trace_id", "shape/no_span_id"}
+    ],
+    ids=lambda case: case.id,
+)
+def test_the_compiled_sampler_gives_the_same_answers(case):
+    """From the bytes of requests, with pending traces as rows in C."""
+    assert ours.run(case, in_c=True) == ours.run(case)
 
 
 def test_every_case_is_recorded_and_nothing_else():

@@ -1,0 +1,343 @@
+"""Tail sampling in C: what `TailSampler` says, for any policies and any number of pending traces.
+
+A pending trace is a row of `compiled.spans.Waiting`, and its spans rest there as bytes. For each *leaf*, a policy without policies
+in it, the row knows whether it would sample the trace: by the sums of all spans, or by the first span that matches. What comes of
+the leaves together is asked of `Sampler` once for each combination of them, and remembered: `and`, `not` and `drop` cost nothing. A
+policy that C does not know is asked span by span, and only about spans that do not look like one before. Only limiters
+have every trace of a round as an object: without its spans.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import compiled
+from otel_fe.clock import FAR_NS
+from otel_fe.model import trace_state
+from otel_fe.pipeline.policies.evaluator import SpanEvaluator
+from otel_fe.pipeline.policies.leaves import NOTHING, Leaves
+from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.remembered import key_of
+from otel_fe.pipeline.tail_sampler import (
+    ABANDONED,
+    DECISION_WAIT,
+    FINAL_VOTE,
+    NUM_TRACES,
+    ROOT_WAIT,
+    ROUND_NS,
+    SHUTDOWN,
+    TOO_LARGE,
+    TRACE_SIZE,
+    TailSampler,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from otel_fe.model.decision import Decision
+    from otel_fe.model.span import SpanView
+    from otel_fe.model.vote import Vote
+    from otel_fe.pipeline.records import Entry
+    from otel_fe.pipeline.tail_sampler import Arrived
+
+    Row = tuple[Any, ...]
+    """What `Waiting` tells of a trace."""
+
+MOST_LEAVES: Final = 60
+_TRIGGERS: Final = (FINAL_VOTE, DECISION_WAIT, ROOT_WAIT, NUM_TRACES, SHUTDOWN)
+"""By their number in a packed record."""
+_NUMBERS: Final = 16
+"""In a packed record, in front of what leaves saw."""
+
+
+class CompiledTailSampler(TailSampler):
+    """A `TailSampler` whose pending traces are in C.
+
+    Args:
+        kind: What a span becomes when it is kept: a class below `compiled.spans.Head`.
+        arguments: Those of `TailSampler`; but for `records`, which are its own.
+        settings: As well.
+    """
+
+    def __init__(self, kind: type, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._leaves = leaves = Leaves(self.sampler.policies)
+        self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q").unpack
+        self._put = self.records.packed(self._unpacked)
+        self._waiting: Any = compiled.spans.Waiting(  # type: ignore[union-attr]
+            leaves.packed,
+            leaves.names,
+            kind,
+            leaves.ask,
+            _told,
+            self._decided,
+            self._final,
+            self._final_bits() if self._keep_early else 0,
+            self._settings.decision_wait_after_root_received_ns > 0,
+        )
+
+    def _final_bits(self) -> int:
+        """Return the bits of leaves without which no vote is final."""
+        found = 0
+        for number, leaf in enumerate(self._leaves.evaluators):
+            rule = leaf.rule
+            if rule is None or rule.by != "hash" or not rule.threshold:
+                found |= 1 << number
+        return found
+
+    # --- spans in ----------------------------------------------------------------------------------------------------
+
+    def receive_all(self, traces: Iterable[Arrived], now_ns: int) -> None:
+        """Take the spans of a request."""
+        if not isinstance(traces, compiled.spans.Traces):  # type: ignore[union-attr]
+            super().receive_all(traces, now_ns)
+            return
+        settings = self._settings
+        followed, kept, large = self._waiting.receive(
+            traces,
+            self._remembered,
+            now_ns,
+            self._clock.time_ns(),
+            settings.maximum_trace_size_bytes,
+            settings.num_traces,
+            self._make_room,
+        )
+        for decision, trace_id, spans, number, errors in followed:
+            self._count_followed(number, errors, decision)
+            self.records.note_later(trace_id, number, errors)
+            if decision.sampled:
+                self.counters.kept(number, self.deliver(trace_id, spans, decision))
+        self._keep(kept)
+        for trace_id in large:
+            self._conclude_row(self._waiting.row(trace_id), TRACE_SIZE, TOO_LARGE, ())
+
+    def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        """Take spans that have arrived together."""
+        if self._waiting.row(trace_id) is None:
+            decision = self._remembered[key_of(trace_id)]
+            if decision is not None:
+                self._follow(trace_id, spans, size_bytes, decision)
+                return
+        self._add_objects(trace_id, spans, size_bytes, now_ns, now_ns)
+
+    def restore(
+        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, rooted_ns: int
+    ) -> None:
+        """Take a pending trace that another sampler, or another process before this one, waited for."""
+        if self._waiting.row(trace_id) is not None or self._remembered[key_of(trace_id)] is not None:
+            self.receive(trace_id, spans, size_bytes, arrived_ns)
+            return
+        self._add_objects(trace_id, spans, size_bytes, arrived_ns, rooted_ns or arrived_ns)
+
+    def _add_objects(
+        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, now_ns: int
+    ) -> None:
+        sums, held = ReceivedTrace(trace_id, arrived_ns), list(spans)
+        sums.add(held, size_bytes, now_ns)
+        settings, row = self._settings, self._waiting
+        answers = [
+            next((said for span in held if (said := self._leaves.ask(number, span)) is not NOTHING), NOTHING)
+            if isinstance(leaf, SpanEvaluator)
+            else NOTHING
+            for number, leaf in enumerate(self._leaves.evaluators)
+        ]
+        row.add_objects(sums, held, answers, arrived_ns, sums.rooted_ns, settings.num_traces, self._make_room)
+        if settings.maximum_trace_size_bytes:
+            found = row.row(trace_id)
+            if self._stand_in(found).size_bytes > settings.maximum_trace_size_bytes:
+                self._conclude_row(found, TRACE_SIZE, TOO_LARGE, ())
+                return
+        kept = row.settle(trace_id, self._remembered, self._clock.time_ns())
+        if kept is not None:
+            self._keep([(trace_id, *kept)])
+
+    def _make_room(self) -> None:
+        self._decide_rows([(self._waiting.first(), NUM_TRACES)])
+
+    # --- decisions out ------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Return how many traces are not decided, and how many spans they hold."""
+        found: tuple[int, int] = self._waiting.pending
+        return found
+
+    @property
+    def pending_bytes(self) -> int:
+        """Memory that they take."""
+        found: int = self._waiting.size_bytes
+        return found
+
+    def pending_traces(self) -> Iterator[ReceivedTrace]:
+        """Yield the traces that are not decided, the oldest first."""
+        for row, spans in self._waiting.rows():
+            trace = self._stand_in(row)
+            trace.spans = spans
+            yield trace
+
+    def pending_trace(self, trace_id: int) -> ReceivedTrace | None:
+        """Return a trace that is not decided, without its spans; None where there is no such trace."""
+        row = self._waiting.row(trace_id)
+        return None if row is None else self._stand_in(row)
+
+    def hand_over(self, successor: TailSampler) -> None:
+        """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
+        successor._remembered = self._remembered
+        for trace in list(self.pending_traces()):
+            self._waiting.take(trace.trace_id, False)
+            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
+
+    @property
+    def due_ns(self) -> int:
+        """When `tick` has something to do, at the earliest; far away where nothing waits. Monotonic time."""
+        settings, due_ns = self._settings, FAR_NS
+        oldest_ns, rooted_ns = self._waiting.oldest_ns, self._waiting.rooted_ns
+        if oldest_ns is not None:
+            due_ns = oldest_ns + settings.decision_wait_ns
+        if rooted_ns is not None:
+            due_ns = min(due_ns, rooted_ns + settings.decision_wait_after_root_received_ns)
+        return due_ns if due_ns == FAR_NS else -(-due_ns // ROUND_NS) * ROUND_NS
+
+    def tick(self) -> None:
+        """Decide what is due."""
+        until_ns = self._clock.monotonic_ns() // ROUND_NS * ROUND_NS
+        arrived_ns = until_ns - self._settings.decision_wait_ns
+        rooted_ns = until_ns - self._settings.decision_wait_after_root_received_ns
+        self._decide_until(arrived_ns, rooted_ns)
+
+    def close(self) -> None:
+        """Decide all pending traces as they stand, or drop them if that was asked for."""
+        if self._settings.drop_pending_traces_on_shutdown:
+            for row, _ in self._waiting.due(_ALWAYS_NS, _ALWAYS_NS):
+                self._conclude_row(row, SHUTDOWN, ABANDONED, ())
+        else:
+            self._decide_until(_ALWAYS_NS, _ALWAYS_NS, SHUTDOWN)
+
+    def _decide_until(self, arrived_ns: int, rooted_ns: int, trigger: str = "") -> None:
+        if self.sampler.batched:
+            if due := self._waiting.due(arrived_ns, rooted_ns):
+                self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
+            return
+        number = _TRIGGERS.index(trigger) if trigger else 0
+        sampled, others, spans = self._waiting.decide_due(
+            self._remembered, self._put, arrived_ns, rooted_ns, self._clock.time_ns(), number
+        )
+        counters = self.counters
+        with counters.lock:
+            counters.received += spans
+            counters.not_sampled += spans
+            counters.traces_not_sampled += others
+            if trigger:
+                counters.evicted[trigger] += others + len(sampled)
+        self._keep(sampled)
+
+    def _keep(self, kept: Iterable[tuple[int, list[SpanView], Decision, bytes]]) -> None:
+        """Record and deliver traces that are kept."""
+        counters = self.counters
+        for trace_id, spans, decision, record in kept:
+            with counters.lock:
+                counters.received += len(spans)
+                counters.traces[decision.reason] += 1
+            self._put(record)
+            counters.kept(len(spans), self.deliver(trace_id, spans, decision))
+
+    def _decide_rows(self, rows: Sequence[tuple[Row, str]]) -> None:
+        """Decide a round of traces as `Sampler` does."""
+        traces = [self._stand_in(row) for row, _ in rows]
+        verdicts = self.sampler.decide_round(traces, self._clock.monotonic_ns())
+        for trace, (_, trigger), (decision, votes) in zip(traces, rows, verdicts, strict=True):
+            self._conclude_trace(trace, trigger, decision, votes)
+
+    def _conclude_row(self, row: Row, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+        self._conclude_trace(self._stand_in(row), trigger, decision, votes)
+
+    def _conclude_trace(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+        trace.spans = self._waiting.take(trace.trace_id, decision.sampled)
+        trace.key = key_of(trace.trace_id)
+        self._carry_out(trace, trigger, decision, votes)
+
+    # --- rows as traces -----------------------------------------------------------------------------------------------
+
+    def _decided(self, row: Row) -> Decision:
+        return self.sampler.decide(self._stand_in(row))[0]
+
+    def _final(self, row: Row) -> Decision | None:
+        verdict = self.sampler.final(self._stand_in(row))
+        return None if verdict is None else verdict[0]
+
+    def _stand_in(self, row: Row) -> ReceivedTrace:
+        """Return what policies ask of a trace, without its spans."""
+        (
+            high,
+            low,
+            start,
+            end,
+            statuses,
+            flags,
+            number,
+            size,
+            wrapped,
+            arrived,
+            rooted,
+            stated,
+            tells,
+            own,
+            bits,
+            seen,
+        ) = row
+        trace = ReceivedTrace(high << 64 | low, arrived)
+        trace.start_ns, trace.end_ns, trace.statuses, trace.flags = start, end, statuses, flags
+        trace.count, trace.size_bytes, trace.wrapped_bytes, trace.rooted_ns = number, size, wrapped, rooted
+        trace.sampled_before(stated=bool(stated), tells=bool(tells), randomness=own)
+        trace.looked = self._leaves.looked(bits, seen)
+        return trace
+
+    def _unpacked(self, packed: bytes) -> Entry:
+        (
+            high,
+            low,
+            start,
+            end,
+            statuses,
+            flags,
+            number,
+            size,
+            wrapped,
+            time_ns,
+            trigger,
+            stated,
+            tells,
+            explicit,
+            own,
+            bits,
+            *seen,
+        ) = self._unpack(packed)
+        told = own if explicit else None
+        trace = self._stand_in(
+            (high, low, start, end, statuses, flags, number, size, wrapped, 0, 0, stated, tells, told, bits, seen)
+        )
+        decision, votes = self.sampler.decide(trace)
+        return trace.trace_id, time_ns, _TRIGGERS[trigger], decision, number, end - start, votes
+
+
+_ALWAYS_NS: Final = (1 << 63) - 1
+
+
+def _told(state: str) -> tuple[int | None, bool]:
+    """Return the randomness that a `tracestate` tells, and whether it says how the span was sampled."""
+    found = trace_state.sampling(state)
+    return found.randomness, found.threshold is not None
+
+
+def tail_sampler(kind: type, *arguments: Any, **settings: Any) -> TailSampler:
+    """Return the sampler of a `tail_sampling` processor: in C where that is there (`OTEL_FE_COMPILED`), else the plain one.
+
+    Takes what `CompiledTailSampler` takes.
+    """
+    plain = TailSampler(*arguments, **settings)
+    leaves = [leaf for policy in plain.sampler.policies for leaf in policy.leaves]
+    # Some leaves take two bits.
+    if compiled.spans is None or 2 * len(leaves) > MOST_LEAVES:
+        return plain
+    return CompiledTailSampler(kind, *arguments, **settings)
