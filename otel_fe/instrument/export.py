@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace.export import (
@@ -33,9 +33,22 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.trace import LocalTrace
 
 
+_EXPORTING: Final = (BatchSpanProcessor, SimpleSpanProcessor)
+_SEEING: Final = ("on_start", "_on_ending", "on_end")
+
+
 def exports(processor: SpanProcessor) -> bool:
-    """Whether a span processor only encodes and sends: the pipeline goes before it. All others see every span."""
-    return isinstance(processor, (BatchSpanProcessor, SimpleSpanProcessor))
+    """Return whether a span processor only encodes and sends: the pipeline goes before it.
+
+    All others see every span, a subclass of the SDK's exporting ones among them that looks at spans itself, as Langfuse's does:
+    it may add attributes when they start, leave some out when they end, and keep state between the two.
+    """
+    return any(
+        isinstance(processor, kind)
+        and all(getattr(type(processor), name) is getattr(kind, name, None) for name in _SEEING)
+        and not vars(processor).keys() & set(_SEEING)
+        for kind in _EXPORTING
+    )
 
 
 class KeptTraces:

@@ -48,7 +48,6 @@ class LeanSpan(Span):
     _start_time: int | None = None
     _sampler = None
     _trace_config = None
-    _instrumentation_info = None
     _record_end_metrics = None
     _record_exception = True
     _set_status_on_exception = True
@@ -110,6 +109,10 @@ class LeanSpan(Span):
         return self.tracer._instrumentation_scope
 
     @property
+    def _instrumentation_info(self) -> Any:  # type: ignore[override]
+        return self.tracer.instrumentation_info
+
+    @property
     def _span_processor(self) -> Any:  # type: ignore[override]
         return self.tracer.span_processor
 
@@ -150,8 +153,13 @@ class LeanSpan(Span):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes; see the SDK's."""
-        for key, value in attributes.items():
-            self.set_attribute(key, value)
+        if self._end_time is not None:
+            logger.warning("Setting attribute on ended span.")
+        elif all(type(key) is str and key for key in attributes):
+            for key, value in attributes.items():
+                self.set_attribute(key, value)
+        else:  # the SDK makes strings of the keys of a mapping, and drops those of single attributes
+            self._bounded()._set_items(attributes)
 
     def _store(self, key: str, value: Any) -> None:
         """Set an attribute that has been set before, is no plain value, or meets a limit: as the SDK does it."""
@@ -183,27 +191,32 @@ class LeanSpan(Span):
 
     @property
     def attributes(self) -> Any:
-        """Return the span's attributes, read only."""
+        """Return the span's attributes: read only, and live until the end, as the SDK's."""
         self._fill_in()
+        if self._end_time is None and self._attributes:
+            self._bounded()
         return super().attributes
 
     def _readable_span(self) -> ReadableSpan:
         self._fill_in()
         return super()._readable_span()
 
-    def _set_bounded(self, key: str, value: Any) -> None:
+    def _bounded(self) -> Any:
+        """Return the attributes in the SDK's own dictionary, from now on."""
         with self._lock:
             bounded = self._attributes
             if type(bounded) is dict:
                 limits = self._limits
-                bounded = BoundedAttributes(
+                bounded = self._attributes = BoundedAttributes(
                     limits.max_span_attributes,
                     bounded,
                     immutable=False,
                     max_value_len=limits.max_span_attribute_length,
                 )
-                self._attributes = bounded
-            bounded[key] = value
+            return bounded
+
+    def _set_bounded(self, key: str, value: Any) -> None:
+        self._bounded()[key] = value
         self.text_bytes += _length_of(value)
 
     # --- events and links: the SDK's own lists, made when first needed --------------------------------------------------
@@ -232,8 +245,7 @@ class LeanSpan(Span):
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
         if attributes:
-            for key, value in attributes.items():
-                self.set_attribute(key, value)
+            self.set_attributes(attributes)
         if links:
             self._links = self._new_links(links)
 

@@ -11,12 +11,13 @@ import inspect
 import os
 import random
 import sys
+from contextlib import ContextDecorator
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Tracer
+from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, Tracer
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, StaticSampler
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.trace import LocalTrace
 
 _RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
+_KNOWN_FLAGS: Final = TraceFlags.SAMPLED | _RANDOM
+"""Passed on from a remote parent; of others the W3C recommendation says to set them to zero."""
 _new: Final = object.__new__
 
 
@@ -98,7 +101,7 @@ class LeanTracer(Tracer):
             trace_id, flags, state = found.trace_id, found.flags, found.state
         elif found is not None and isinstance(found, Span) and (remote := found.get_span_context())[5]:
             parent = remote
-            trace_id, flags, state = remote[0], remote[3], remote[4]
+            trace_id, flags, state = remote[0], remote[3] & _KNOWN_FLAGS, remote[4]
         else:
             trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
         if not (flags & 1 and self.sampler is self._lean_sampler and self._lean_always_on):
@@ -148,7 +151,7 @@ class LeanTracer(Tracer):
                 if span.flags & 1:
                     processor.lean_started(span, local)
             else:
-                processor.on_start(span, context)
+                processor.on_start(span, parent_context=context)  # by name, as the SDK does
 
     def _sampled(self, flags: int, *span: Any) -> tuple[int, TraceState, Any, bool]:
         """Ask the sampler; and see, where it is another than last time, whether it need be asked at all.
@@ -157,7 +160,8 @@ class LeanTracer(Tracer):
         """
         if self.sampler is not self._lean_sampler:
             self._lean_sampler, self._lean_always_on = self.sampler, _always_on(self.sampler)
-        result = self.sampler.should_sample(*span)
+        sampler: Any = self.sampler
+        result = sampler.should_sample(*span[:-1], span[-1] or ())
         state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
         decision: Any = result.decision
         return (flags & _RANDOM) | decision.is_sampled(), state, result.attributes, decision.is_recording()
@@ -215,7 +219,7 @@ def _record(span: Span, error: Exception) -> None:
         record_exception(span, error, error_type_of(error), with_message=True)
 
 
-class CurrentSpan:
+class CurrentSpan(ContextDecorator):
     """A span that lasts for a block. The SDK's two nested generators do the same at four times the cost."""
 
     __slots__ = ("_arguments", "_end_on_exit", "_span", "_token", "_tracer")
@@ -254,31 +258,35 @@ class CurrentSpan:
             if self._end_on_exit:
                 span.end()
 
-    def _renewed(self) -> CurrentSpan:
+    def _recreate_cm(self) -> CurrentSpan:
         return CurrentSpan(self._tracer, self._arguments, self._end_on_exit)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:  # type: ignore[override]
         """Decorate a function or coroutine function: each call has a span of its own."""
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def traced_coroutine(*args: Any, **kwargs: Any) -> Any:
-                with self._renewed():
+                with self._recreate_cm():
                     return await function(*args, **kwargs)
 
             return traced_coroutine
 
         @functools.wraps(function)
         def traced(*args: Any, **kwargs: Any) -> Any:
-            with self._renewed():
+            with self._recreate_cm():
                 return function(*args, **kwargs)
 
         return traced
 
 
 def adopt(tracer: Tracer) -> None:
-    """Make an SDK tracer hand out lean spans; a subclass of the SDK's is left alone."""
-    if type(tracer) is Tracer:
+    """Make an SDK tracer hand out lean spans.
+
+    A subclass of the SDK's is left alone, and so is one whose spans go to their processors by way of an application's own
+    `active_span_processor`, which may withhold some: lean spans go to each processor directly.
+    """
+    if type(tracer) is Tracer and type(tracer.span_processor) is SynchronousMultiSpanProcessor:
         lean: Any = tracer
         lean.__class__ = LeanTracer
         lean._adopt()

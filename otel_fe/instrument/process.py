@@ -10,6 +10,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import SpanKind
 
 from otel_fe import semconv
@@ -79,6 +80,8 @@ class ProcessPipeline:
                 ("alerts", self._evaluate_alerts),
             )
         )
+        self._replaced: Any = None
+        """The application's own `active_span_processor`, where ours stands in its place."""
         self._closing = threading.RLock()
         self._closed = False
         self.generation = 0
@@ -95,7 +98,7 @@ class ProcessPipeline:
 
     def install(self) -> None:
         """Put the pipeline between the provider and its exporters."""
-        active: Any = self._provider._active_span_processor
+        active: Any = self._active()
         with active._lock:
             behind = [p for p in active._span_processors if exports(p)]
             before = [p for p in active._span_processors if not exports(p)]
@@ -115,6 +118,9 @@ class ProcessPipeline:
             others = [p for p in active._span_processors if p is not self._processor]
             active._span_processors = (*others, *self._kept.processors)
         self._kept.release()
+        if self._replaced is not None:
+            self._activate(self._replaced)
+            self._replaced = None
         own: Any = self._provider.__dict__
         own.pop("get_tracer", None)
         for tracer in list(self._provider._tracers.values()):
@@ -124,6 +130,22 @@ class ProcessPipeline:
         if self._gpu is not None:
             self._gpu.close()
         self._close_alerts()
+
+    def _active(self) -> Any:
+        """Return what passes spans on to the provider's processors; ours beside an application's own that has no list of them."""
+        active: Any = self._provider._active_span_processor
+        if isinstance(getattr(active, "_span_processors", None), tuple) and hasattr(active, "_lock"):
+            return active
+        self._replaced = active
+        ours: Any = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+        ours.add_span_processor(active)
+        self._activate(ours)
+        return ours
+
+    def _activate(self, active: Any) -> None:
+        self._provider._active_span_processor = active
+        for tracer in list(self._provider._tracers.values()):
+            tracer.span_processor = active
 
     def _adopt_tracers(self) -> None:
         """Make the provider's tracers lean: those handed out already, and those to come."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -45,8 +47,8 @@ class PipelineProcessor(SpanProcessor):
         self.engine = engine
         self._close = close
         self._flush = flush
-        self._foreign: dict[tuple[int, int], LocalTrace] = {}
-        """Traces of open spans that are the SDK's own, by trace and span id; a lean span knows its trace itself."""
+        self._foreign: dict[tuple[int, int], tuple[LocalTrace, weakref.ref[Any]]] = {}
+        """Open spans that are the SDK's own, with their traces, by trace and span id; a lean span knows its trace itself."""
 
     def lean_started(self, span: Any, parent: LocalTrace | None) -> None:
         """Note a lean span that has started; `parent` is its parent's trace, where that is a span of this process."""
@@ -83,7 +85,9 @@ class PipelineProcessor(SpanProcessor):
             if context.trace_flags & _SAMPLED:
                 root = span.parent is None or span.parent.is_remote
                 trace = self.engine.assembler.started(context.trace_id, None, context.trace_state.get("ot"), root=root)
-                self._foreign[context.trace_id, context.span_id] = trace
+                key = context.trace_id, context.span_id
+                gone = weakref.ref(span, functools.partial(self._gone, key, root))
+                self._foreign[key] = trace, gone
         except Exception as fault:
             faults.record("processor.on_start", fault)
 
@@ -91,8 +95,9 @@ class PipelineProcessor(SpanProcessor):
         """Take a span that the SDK itself has ended."""
         try:
             context: Any = span.context
-            trace = self._foreign.pop((context.trace_id, context.span_id), None)
-            if trace is not None:
+            found = self._foreign.pop((context.trace_id, context.span_id), None)
+            if found is not None:
+                trace, _ = found
                 error = span.status.status_code is _ERROR
                 root = span.parent is None or span.parent.is_remote
                 self.engine.assembler.ended(
@@ -100,6 +105,16 @@ class PipelineProcessor(SpanProcessor):
                 )
         except Exception as fault:
             faults.record("processor.on_end", fault)
+
+    def _gone(self, key: tuple[int, int], root: bool, gone: weakref.ref[Any]) -> None:  # noqa: FBT001
+        """Forget a span that was never ended, or whose end another processor of the application's has withheld."""
+        try:
+            found = self._foreign.get(key)
+            if found is not None and found[1] is gone:
+                del self._foreign[key]
+                self.engine.assembler.withheld(found[0], root=root)
+        except Exception as fault:  # in the garbage collector
+            faults.record("processor.gone", fault)
 
     def renew(self, engine: Engine) -> None:
         """Start over with another engine; in a forked child."""

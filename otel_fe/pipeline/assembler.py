@@ -174,6 +174,20 @@ class Assembler:
             if len(complete) >= BATCH:
                 self.settle()
 
+    def withheld(self, trace: LocalTrace, *, root: bool) -> None:
+        """Note that a span which has started will not be handed over; its trace waits for it no more."""
+        with trace.lock:
+            if trace.decided:
+                return
+            trace.open_spans -= 1
+            if root:
+                trace.open_roots -= 1
+                if not trace.open_roots:
+                    trace.roots_ended_ns = self._clock.monotonic_ns()
+            if trace.open_spans:
+                return
+        self._complete.append(trace)  # decided by the next sweep
+
     def settle(self) -> None:
         """Decide the traces that are complete, together."""
         complete = self._complete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -148,6 +149,14 @@ def spans_of_its_own(app):
 @injected("processor.on_end", "processor", "otel_fe.pipeline.assembler:Assembler.ended")
 def spans_of_a_tracer_that_is_not_ours(app):
     return span_of(TracerProvider.get_tracer(app.captured.traces, "theirs"))
+
+
+@injected("processor.gone", "processor", "otel_fe.pipeline.assembler:Assembler.withheld")
+def a_span_that_is_never_ended(app):
+    tracer = TracerProvider.get_tracer(app.captured.traces, "theirs")
+    tracer.start_span("lost")
+    gc.collect()
+    return span_of(tracer)
 
 
 @injected("tracer.adopt", "process", "otel_fe.instrument.lean_tracer:LeanTracer._adopt")

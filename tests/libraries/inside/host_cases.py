@@ -11,8 +11,15 @@ import sys
 import cloudpickle
 import numba
 import pytest
+from langfuse._client.span_processor import LangfuseSpanProcessor
 from numba.core.dispatcher import Dispatcher
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
+from otel_fe import FeatureExtractionInstrumentor
+from otel_fe.config.settings import Settings
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.targets import Targets
 from otel_fe.testing import capture
@@ -160,3 +167,42 @@ def test_ipython_shows_and_runs_them(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "count 3" in done.stdout
+
+
+def test_langfuse_gets_what_it_gets_without_us():
+    """Its processor marks spans as they start and keeps track of them until they end; ours keeps one trace of three."""
+    theirs = [_langfuse(instrument=False), _langfuse(instrument=True)]
+    assert theirs[0] == theirs[1]
+    assert [name for name, _ in theirs[0]] == ["llm", "chain"] * 3
+    assert theirs[0][1][1]["langfuse.internal.is_app_root"]
+
+
+def _langfuse(*, instrument):
+    exporter, ours = InMemorySpanExporter(), InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    processor = LangfuseSpanProcessor(
+        public_key="pk",
+        secret_key="sk",
+        base_url="http://127.0.0.1:9",
+        span_exporter=exporter,
+        should_export_span=lambda span: span.name in ("llm", "chain"),
+    )
+    provider.add_span_processor(processor)
+    provider.add_span_processor(SimpleSpanProcessor(ours))
+    instrumentor = FeatureExtractionInstrumentor()
+    if instrument:
+        instrumentor.instrument(tracer_provider=provider, settings=Settings(baseline_ratio=0.0))
+    tracer = provider.get_tracer("app")
+    for number in range(3):
+        with tracer.start_as_current_span("request") as request:
+            with tracer.start_as_current_span("chain"), tracer.start_as_current_span("llm"):
+                pass
+            if number == 1:
+                request.set_status(StatusCode.ERROR)
+    assert provider.force_flush()
+    assert not processor._span_export_expectation_by_id
+    assert len(ours.get_finished_spans()) == (3 if instrument else 9)
+    if instrument:
+        instrumentor.uninstrument()
+    provider.shutdown()
+    return [(span.name, dict(span.attributes)) for span in exporter.get_finished_spans()]

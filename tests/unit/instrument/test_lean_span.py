@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import logging
+import warnings
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
-from opentelemetry.sdk.trace import Span, SpanLimits, SpanProcessor, Tracer, TracerProvider
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    Span,
+    SpanLimits,
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+    TracerProvider,
+)
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import (
@@ -42,7 +53,8 @@ VALUES = st.one_of(
 KEYS = st.sampled_from(["a", "b", "c", "d", "e", "", 7])
 CALLS = st.one_of(
     st.tuples(st.just("set_attribute"), st.tuples(KEYS, VALUES)),
-    st.tuples(st.just("set_attributes"), st.tuples(st.dictionaries(st.sampled_from("abcdef"), VALUES, max_size=4))),
+    st.tuples(st.just("set_attributes"), st.tuples(st.dictionaries(KEYS, VALUES, max_size=4))),
+    st.tuples(st.just("view"), st.just(())),
     st.tuples(
         st.just("add_event"),
         st.tuples(st.text(max_size=3), st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3)),
@@ -87,7 +99,7 @@ def lean(limits=None, sampler=None, **more):
     limits=st.sampled_from(
         [{}, {"max_span_attributes": 2}, {"max_span_attribute_length": 3}, {"max_events": 1, "max_links": 1}]
     ),
-    attributes=st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3),
+    attributes=st.dictionaries(st.sampled_from(["a", "b", "c", 7]), VALUES, max_size=3),
 )
 def test_the_same_calls_leave_the_same_span(calls, limits, attributes):
     """Whatever is called on them in whatever order, a lean span and the SDK's say the same."""
@@ -100,14 +112,20 @@ def test_the_same_calls_leave_the_same_span(calls, limits, attributes):
     ]
     try:
         assert type(spans[0]) is LeanSpan
+        views = []
         for name, arguments in calls:
             outcomes = []
             for span in spans:
+                if name == "view":
+                    views.append((span.attributes, span))
+                    continue
                 try:
                     outcomes.append(getattr(span, name)(*arguments))
                 except Exception as error:
                     outcomes.append(type(error))
-            assert outcomes[0] == outcomes[1], name
+            assert outcomes[:1] == outcomes[1:], name
+            for (ours, _), (theirs, _) in zip(views[::2], views[1::2], strict=True):
+                assert dict(ours) == dict(theirs)  # live, or not where there was nothing yet
         assert content(spans[0]) == content(spans[1])
     finally:
         pipeline.remove()
@@ -200,6 +218,183 @@ def test_everything_is_put_back():
     assert "get_tracer" not in vars(provider)
     early.start_span("plain").end()
     assert [span.name for span in exporter.get_finished_spans()] == ["plain"]
+
+
+class Keywords(SpanProcessor):
+    """Takes the context by name only."""
+
+    def __init__(self):
+        self.contexts = []
+
+    def on_start(self, span, *, parent_context=None):
+        """Note it."""
+        self.contexts.append(parent_context)
+
+
+class Rest(Keywords):
+    """Takes what there is."""
+
+    def on_start(self, span, **rest):
+        """Note it."""
+        self.contexts.append(rest["parent_context"])
+
+
+@pytest.mark.parametrize("kind", [Keywords, Rest])
+def test_processors_get_the_context_by_its_name(kind):
+    """As the SDK calls them."""
+    provider, pipeline = lean()
+    provider.add_span_processor(processor := kind())
+    pipeline.install()
+    context = trace.set_span_in_context(trace.NonRecordingSpan(CONTEXT))
+    provider.get_tracer("t").start_span("s", context).end()
+    pipeline.remove()
+    assert processor.contexts == [context]
+
+
+class Exporting(SimpleSpanProcessor):
+    """Only has a name of its own."""
+
+
+class Tagging(BatchSpanProcessor):
+    """Looks at spans when they start and when they end, as Langfuse's processor does."""
+
+    def __init__(self, exporter):
+        super().__init__(exporter)
+        self.open = set()
+
+    def on_start(self, span, parent_context=None):
+        """Tag it."""
+        self.open.add(span.get_span_context().span_id)
+        span.set_attribute("tagged", True)
+
+    def on_end(self, span):
+        """Leave one out."""
+        self.open.remove(span.context.span_id)
+        if span.name != "s1":
+            super().on_end(span)
+
+
+def test_exporting_processors_that_look_at_spans_see_all_of_them():
+    """A subclass with `on_start` or `on_end` of its own gets what it gets without us; one without is an exporter."""
+    all_of_them, kept = InMemorySpanExporter(), InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(tagging := Tagging(all_of_them))
+    provider.add_span_processor(Exporting(kept))
+    pipeline = ProcessPipeline(Settings(baseline_ratio=0.0), provider, None)
+    pipeline.install()
+    for number in range(4):
+        with provider.get_tracer("t").start_as_current_span(f"s{number}") as span:
+            if number == 3:
+                span.set_status(StatusCode.ERROR)
+    provider.force_flush()
+    assert [span.name for span in all_of_them.get_finished_spans()] == ["s0", "s2", "s3"]
+    assert all(span.attributes["tagged"] for span in all_of_them.get_finished_spans())
+    assert not tagging.open
+    assert [span.name for span in kept.get_finished_spans()] == ["s3"]
+    pipeline.remove()
+    assert len(provider._active_span_processor._span_processors) == 2
+    provider.shutdown()
+
+
+class Withholding(SynchronousMultiSpanProcessor):
+    """Passes on what is not secret."""
+
+    def on_end(self, span):
+        """Pass it on."""
+        if span.name != "secret":
+            super().on_end(span)
+
+
+@pytest.mark.parametrize("active", [Withholding, ConcurrentMultiSpanProcessor])
+def test_an_active_processor_of_the_applications_decides_what_is_passed_on(active):
+    """What it withholds is neither exported nor waited for; the SDK's own concurrent one passes everything."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(active_span_processor=active(), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    pipeline = ProcessPipeline(Settings(baseline_ratio=1.0), provider, None)
+    pipeline.install()
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("outer"), tracer.start_as_current_span("secret"):
+        pass
+    gc.collect()
+    assert pipeline.engine.assembler.pending() == (1, 1 if active is Withholding else 2)
+    provider.force_flush()
+    assert not pipeline._processor._foreign
+    names = {span.name for span in exporter.get_finished_spans()}
+    assert names == ({"outer"} if active is Withholding else {"outer", "secret"})
+    pipeline.remove()
+    provider.shutdown()
+
+
+class Foreign(SpanProcessor):
+    """An active processor that has no list of others."""
+
+    def __init__(self):
+        self.ended = []
+
+    def on_end(self, span):
+        """Note it."""
+        self.ended.append(span.name)
+
+
+def test_an_active_processor_without_a_list_of_others_works_as_before():
+    """It sees every span; extractions are counted; and it is put back."""
+    provider = TracerProvider(active_span_processor=(foreign := Foreign()), shutdown_on_exit=False)
+    early = provider.get_tracer("early")
+    pipeline = ProcessPipeline(Settings(baseline_ratio=0.0), provider, None)
+    pipeline.install()
+    for tracer in (early, provider.get_tracer("late")):
+        tracer.start_span("s").end()
+    assert foreign.ended == ["s", "s"]
+    assert provider.force_flush()
+    assert pipeline.engine.counters.received == 2
+    pipeline.remove()
+    assert provider._active_span_processor is foreign
+    early.start_span("plain").end()
+    assert foreign.ended == ["s", "s", "plain"]
+
+
+def test_flags_that_are_not_known_are_not_passed_on():
+    """W3C Trace Context: a sender sets those it does not know to zero."""
+    provider, pipeline = lean()
+    pipeline.install()
+    remote = SpanContext(1 << 100 | 77, 5, is_remote=True, trace_flags=TraceFlags(0xFF))
+    span = provider.get_tracer("t").start_span("s", trace.set_span_in_context(trace.NonRecordingSpan(remote)))
+    assert span.get_span_context().trace_flags == TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
+    span.end()
+    pipeline.remove()
+
+
+def test_a_sampler_gets_links_as_a_sequence():
+    """Also where a caller has said None."""
+    given = []
+
+    class Looking(Adding):
+        def should_sample(self, parent_context, trace_id, name, kind=None, attributes=None, links=None):
+            """Note the links."""
+            given.append(links)
+            return super().should_sample(parent_context, trace_id, name, kind, attributes, links)
+
+    provider, pipeline = lean(sampler=Looking())
+    pipeline.install()
+    provider.get_tracer("t").start_span("s", links=None).end()
+    pipeline.remove()
+    assert given == [()]
+
+
+def test_what_few_look_at_is_there_too():
+    """`instrumentation_info`, and `ContextDecorator`, by which frameworks tell what may decorate."""
+    provider, pipeline = lean()
+    pipeline.install()
+    tracer = provider.get_tracer("t", "1")
+    current = tracer.start_as_current_span("s")
+    assert isinstance(current, contextlib.ContextDecorator)
+    assert isinstance(current, contextlib.AbstractContextManager)
+    with current as span, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert span.instrumentation_info is tracer.instrumentation_info
+        assert span.instrumentation_info.name == "t"
+    pipeline.remove()
 
 
 class Adding(Sampler):
