@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otel_fe.config.settings import Settings, read_settings
+from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.exported import ExportEverything
 from otel_fe.instrument.imports import ImportHooks
@@ -32,7 +33,9 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Emits one span per feature extraction, and runs the pipeline in the process.
 
     `instrument(tracer_provider=…, meter_provider=…, settings=…)` takes the global providers and the `OTEL_FE_*`
-    variables where an argument is left out. `uninstrument()` puts everything back as it was.
+    variables where an argument is left out. A variable that cannot be used is one line in the log, and otel_fe stays off:
+    the application and all other instrumentation go on. `settings` that cannot be used raise ConfigurationError.
+    `uninstrument()` puts everything back as it was.
     """
 
     _undo: list[Callable[[], None]]
@@ -46,9 +49,15 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         if sdk_disabled():
             _log.info("otel_fe: off (OTEL_SDK_DISABLED)")
             return
-        settings: Settings = kwargs.get("settings") or read_settings()
+        given: Settings | None = kwargs.get("settings")
         try:
-            self._switch_on(settings, kwargs)
+            self._switch_on(given or read_settings(), kwargs)
+        except ConfigurationError as error:
+            self._uninstrument()
+            if given is not None:
+                raise
+            # Not raised: OpenTelemetry's launcher would leave out every instrumentation that comes after this one.
+            _log.error("otel_fe stays off: %s", "; ".join(str(error).splitlines()))  # noqa: TRY400 one line
         except BaseException:
             self._uninstrument()
             raise

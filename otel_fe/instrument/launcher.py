@@ -34,13 +34,14 @@ def pre_instrument() -> None:
 def configure(settings: Settings | None = None) -> None:
     """Set up the SDK by the standard `OTEL_*` variables, unless that was done, and instrument this process.
 
-    Does nothing under `OTEL_SDK_DISABLED=true`, or when the process is instrumented already.
+    Does nothing under `OTEL_SDK_DISABLED=true`, or when the process is instrumented already. A variable that cannot be used is
+    one line in the log, and otel_fe stays off.
 
     Args:
         settings: What to use instead of the `OTEL_FE_*` variables.
 
     Raises:
-        ConfigurationError: An `OTEL_FE_*` variable has a value that cannot be used.
+        ConfigurationError: `settings` cannot be used.
     """
     from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor  # noqa: PLC0415 as above
     from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415

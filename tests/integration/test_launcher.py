@@ -105,14 +105,56 @@ def test_without_distro_the_launcher_still_exports(folder, bare_python):
     assert got.total("feature_extraction.duration") == 1
 
 
-def test_a_wrong_setting_is_named_and_the_application_runs(folder):
-    """A variable with an impossible value, or of a wrong name, is an error in the log, never in the application."""
-    app = write(folder, "import shop\nprint('ran', shop.embed('x'))")
-    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATO="0.5")
-    assert "ran [1]" in got.out
+WITH_REDIS_AND_SQL = """
+import logging, shop, sqlite3
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+import sqlalchemy
+with sqlalchemy.create_engine("sqlite://").connect() as connection:
+    connection.execute(sqlalchemy.text("SELECT 1"))
+on = [kind().is_instrumented_by_opentelemetry for kind in (RedisInstrumentor, SQLAlchemyInstrumentor)]
+print("ran", shop.embed("x"), on)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_FE_BASELINE_RATO", "0.5", "no such variable; did you mean OTEL_FE_BASELINE_RATIO?"),
+        ("OTEL_FE_BASELINE_RATIO", "1.5", "use a ratio from 0 to 1, for example 0.05"),
+        ("OTEL_FE_TARGETS", "shop", "use module:qualified.name[=feature_set]"),
+        ("OTEL_FE_CACHES", "shop:f,shop:f", "name each target once"),
+        ("OTEL_FE_DISABLED_LIBRARIES", "sklearn", "did you mean scikit-learn?"),
+        ("OTEL_FE_CONFIG", "nowhere.yaml", "nowhere.yaml"),
+    ],
+)
+def test_a_wrong_variable_is_one_line_and_everything_else_goes_on(folder, variable, value, said):
+    """The line names the variable, its value and what would be right; other instrumentations and the SDK work as without us."""
+    app = write(folder, WITH_REDIS_AND_SQL)
+    got = run(app, **{"OTEL_FE_TARGETS": TARGETS, variable: value})
     assert got.status == 0
-    assert "OTEL_FE_BASELINE_RATO" in got.err
-    assert "did you mean OTEL_FE_BASELINE_RATIO?" in got.err
+    assert "ran [1] [True, True]" in got.out
+    (line,) = got.err.splitlines()
+    assert "otel_fe stays off" in line
+    assert variable in line
+    assert value.split(",")[0] in line
+    assert said in line
+    assert got.extractions() == []
+    assert [span["name"] for span in got.spans if span["name"].startswith("SELECT")]
+
+
+def test_a_wrong_variable_does_not_stop_an_application_that_configures_in_code(folder):
+    """`otel_fe.configure()` logs the same line and returns; blocks are inert."""
+    source = "import otel_fe\notel_fe.configure()\nwith otel_fe.extraction('x') as e:\n    print('ran', e.span.is_recording())"
+    app = write(folder, source)
+    environ = {**environment(OTEL_FE_GPU="maybe"), "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
+    done = subprocess.run(
+        [sys.executable, str(app)], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "ran False\n"), done.stderr
+    assert done.stderr.splitlines() == [
+        "otel_fe stays off: OTEL_FE_GPU: 'maybe' cannot be used; use true or false",
+    ]
 
 
 @pytest.mark.parametrize("how", ["script", "module"])

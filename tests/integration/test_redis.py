@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -327,3 +329,35 @@ def test_json_get_by_the_shapes_of_its_response(response, expected):
     from otel_fe.instrument.libraries.redis_responses import COUNTS
 
     assert COUNTS["JSON.GET"](response, ("JSON.GET", "key", "$")) == expected
+
+
+STRICT = """
+import sys
+import redis
+import otel_fe
+from otel_fe.instrument import faults
+from otel_fe.testing import capture
+with capture() as observed:
+    # Of RESP3, redis-py itself compares text with bytes.
+    for client in (redis.Redis(port=int(sys.argv[1]), protocol=2), redis.Redis(port=int(sys.argv[1]), protocol=2, decode_responses=True)):
+        client.set("strict", "1")
+        with otel_fe.extraction("x"):
+            client.get("strict")
+            client.execute_command(b"GET", "strict")
+            client.execute_command("get", b"none")
+            client.mget("strict", "none")
+            with client.pipeline(transaction=False) as pipeline:
+                pipeline.get("strict").execute_command("get", b"none")
+                pipeline.execute()
+    for span in observed.extractions():
+        print(span.attributes["feature_extraction.cache.lookups"], span.attributes["feature_extraction.cache.hits"])
+print(faults.counts())
+"""
+
+
+def test_look_ups_count_where_text_and_bytes_must_not_be_compared(redis_port):
+    """`python -bb` makes an error of each comparison."""
+    command = [sys.executable, "-bb", "-c", STRICT, str(redis_port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["7 4", "7 4", "{}"]

@@ -9,7 +9,7 @@ from otel_fe.instrument import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
 from otel_fe.instrument.libraries.redis_lookups import record_failed, record_pipeline
-from otel_fe.instrument.libraries.redis_responses import COUNTS
+from otel_fe.instrument.libraries.redis_responses import count_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def patches() -> list[Patch]:
 def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-            counting = COUNTS.get(args[first]) if len(args) > first else None
+            counting = count_of(args[first]) if len(args) > first else None
             running = None if counting is None else current_extraction()
             if running is None or counting is None:
                 return await original(self, *args, **kwargs)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.forecast.reuse import HASHES, ReuseCurve
 from otel_fe.instrument import faults
-from otel_fe.instrument.libraries.redis_responses import COUNTS
+from otel_fe.instrument.libraries.redis_responses import count_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _note(connection: Any, commands: Sequence[Sequence[Any]]) -> None:
         sample = SAMPLES.get(_address(connection))
         if sample is not None:
             for args in commands:
-                if args and args[0] in COUNTS:
+                if args and count_of(args[0]) is not None:
                     sample.looked_up(_keys(args), perf_counter_ns())
     except Exception as fault:
         faults.record("redis.keys", fault)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
-from otel_fe.instrument.libraries.redis_responses import COUNTS, count
+from otel_fe.instrument.libraries.redis_responses import count, count_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-            counting = COUNTS.get(args[first]) if len(args) > first else None
+            counting = count_of(args[first]) if len(args) > first else None
             running = None if counting is None else current_extraction()
             if running is None or counting is None:
                 return original(self, *args, **kwargs)
@@ -87,7 +87,7 @@ def _cluster_command(pipeline: type) -> Callable[[Callable[..., Any]], Callable[
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def replacement(self: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
-            counting = COUNTS.get(args[0]) if args else None
+            counting = count_of(args[0]) if args else None
             running = None if counting is None or isinstance(self, pipeline) else current_extraction()
             if running is None or counting is None:
                 return original(self, target, *args, **kwargs)

@@ -19,9 +19,12 @@ def _one_unless_empty(response: Any, _args: Sequence[Any]) -> tuple[int, int]:
     return (1, 0) if response else (0, 1)
 
 
+_NO_MATCHES: Final[dict[type, object]] = {list: [], str: "[]", bytes: b"[]"}
+
+
 def _json(response: Any, _args: Sequence[Any]) -> tuple[int, int]:
     # A path that begins with $ answers with a list of matches.
-    return (0, 1) if response is None or response in ([], "[]", b"[]") else (1, 0)
+    return (0, 1) if response == _NO_MATCHES.get(type(response)) else (1, 0)
 
 
 def _each(response: Any, _args: Sequence[Any]) -> tuple[int, int]:
@@ -49,19 +52,26 @@ _LOOKUPS: Final[dict[str, Count]] = {
 }
 
 
-def _spellings(name: str) -> tuple[str | bytes, ...]:
-    return name, name.lower(), name.encode(), name.lower().encode()
+def _spellings(name: str) -> tuple[str, str]:
+    return name, name.lower()
 
 
 COUNTS: Final[dict[Any, Count]] = {spelling: count for name, count in _LOOKUPS.items() for spelling in _spellings(name)}
 """By command, as applications spell them."""
+_BY_BYTES: Final[dict[Any, Count]] = {spelling.encode(): count for spelling, count in COUNTS.items()}
+"""Apart: text and bytes hash alike, so that in one dictionary they would be compared, which `python -bb` refuses."""
+
+
+def count_of(command: Any) -> Count | None:
+    """Return what counts the look-ups of a command; None where it is no look-up."""
+    return (_BY_BYTES if type(command) is bytes else COUNTS).get(command)
 
 
 def count(commands: Sequence[Sequence[Any]], responses: Sequence[Any]) -> tuple[int, int]:
     """Return hits and misses of a pipeline; commands that failed, and those that are no look-ups, do not count."""
     hits = misses = 0
     for args, response in zip(commands, responses, strict=False):
-        counting = COUNTS.get(args[0]) if args else None
+        counting = count_of(args[0]) if args else None
         if counting is not None and not isinstance(response, Exception):
             hit, miss = counting(response, args)
             hits += hit
