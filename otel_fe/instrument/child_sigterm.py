@@ -12,6 +12,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.unseen_handler import UnseenHandler
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -29,6 +31,7 @@ class ChildSigterm:
 
     def __init__(self, flush: Callable[[], None]) -> None:
         self._flush = flush
+        self._sigterm = UnseenHandler(self._handle, flush)
         self._pipe: tuple[int, int] | None = None
         self._ended = threading.Event()
         self._once = threading.Lock()
@@ -36,7 +39,7 @@ class ChildSigterm:
 
     def install(self) -> None:
         """Wait for the signal, unless the application handles it, or is told of signals by a pipe of its own."""
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        if not self._sigterm.install():
             return
         pipe = os.pipe()
         os.set_blocking(pipe[1], False)
@@ -44,15 +47,15 @@ class ChildSigterm:
         if before != -1:
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
             _close(pipe)
+            self._sigterm.remove()
             return
         self._pipe = pipe
-        signal.signal(signal.SIGTERM, self._handle)
         os.register_at_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
         threading.Thread(target=self._watch, args=(pipe[0],), name="otel-fe-sigterm", daemon=True).start()
 
     def _watch(self, pipe: int) -> None:
         while told := os.read(pipe, 64):
-            if signal.SIGTERM in told and signal.getsignal(signal.SIGTERM) == self._handle:
+            if signal.SIGTERM in told and self._sigterm.installed():
                 self._end()
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
@@ -80,8 +83,7 @@ class ChildSigterm:
         """Leave the signal to a child of this one, which would write into our pipe."""
         pipe, self._pipe = self._pipe, None
         if pipe is not None and threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGTERM) == self._handle:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            self._sigterm.remove()
             held = signal.set_wakeup_fd(-1)
             if held not in (-1, pipe[1]):
                 signal.set_wakeup_fd(held)

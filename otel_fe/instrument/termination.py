@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import threading
 import weakref
 from time import monotonic
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from otel_fe.instrument import faults
 from otel_fe.instrument.child_sigterm import ChildSigterm
 from otel_fe.instrument.standby import Standby
+from otel_fe.instrument.unseen_handler import UnseenHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,7 @@ class Termination:
         self._timeout_s = timeout_s
         self._on_sigterm = on_sigterm
         self._installed = False
+        self._sigterm = UnseenHandler(self._terminated, self.flush)
         # Threads of their own: a signal handler that waits for a lock that the interrupted code holds would never return.
         self._standby = Standby(_AT_ONCE)
         self._exported = 0
@@ -68,12 +69,8 @@ class Termination:
         self._own_exit = os._exit
         os._exit = self._exit
         hooks.on_import("multiprocessing.util", self._register_children)
-        if self._on_sigterm and threading.current_thread() is threading.main_thread():
-            try:
-                if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                    signal.signal(signal.SIGTERM, self._terminated)
-            except (ValueError, OSError):  # an embedded interpreter may not own its signals
-                pass
+        if self._on_sigterm:
+            self._sigterm.install()
 
     def remove(self) -> None:
         """Leave every end as it was; a handler that the application set meanwhile stays."""
@@ -82,12 +79,7 @@ class Termination:
         atexit.unregister(self._exiting)
         if os._exit == self._exit and self._own_exit is not None:
             os._exit = self._own_exit  # type: ignore[assignment]
-        self._leave_sigterm()
-
-    def _leave_sigterm(self) -> None:
-        mine = signal.getsignal(signal.SIGTERM) == self._terminated
-        if mine and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._sigterm.remove()
 
     def _after_fork(self) -> None:
         """Let SIGTERM end a child at once, as it would without us.
@@ -95,7 +87,7 @@ class Termination:
         Python runs a handler only when the main thread executes again. A worker that waits for a lock of its pool at that
         moment may never, and whoever has terminated it and joins it would wait forever.
         """
-        self._leave_sigterm()
+        self._sigterm.remove()
         self._lock = threading.RLock()
         self._unfinished = []
         if self._installed:
@@ -159,7 +151,7 @@ class Termination:
     def _terminated(self, signum: int, _frame: FrameType | None) -> None:
         """Flush, then die of the signal as if nobody had handled it: the parent sees the same exit status."""
         self.flush()
-        signal.signal(signum, signal.SIG_DFL)
+        self._sigterm.remove()
         os.kill(os.getpid(), signum)
 
     def watch_sigterm(self) -> None:

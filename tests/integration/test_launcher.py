@@ -220,14 +220,72 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert len(got.extractions()) == 1
 
 
+CHAINED = """
+import os, shop, signal, sys
+def mine(signum, frame):
+    {chain}
+    print("cleaned up", flush=True)
+    sys.exit(3)
+before = signal.{how}
+signal.signal(signal.SIGTERM, mine)
+print(before is signal.SIG_DFL, signal.getsignal(signal.SIGTERM) is mine, flush=True)
+shop.UserFeatures().extract(1)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+RESENT = """
+import os, shop, signal
+def mine(*_):
+    global before
+    print("cleaned up", flush=True)
+    signal.signal(signal.SIGTERM, before)
+    print(signal.getsignal(signal.SIGTERM) is before, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+before = signal.signal(signal.SIGTERM, mine)
+shop.UserFeatures().extract(1)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def _printed(got):
+    """Return the application's own lines, among the spans of the console exporter."""
+    return [line for line in got.out.splitlines() if line[:1].isalpha()]
+
+
+@pytest.mark.parametrize("how", ["getsignal(signal.SIGTERM)", "signal(signal.SIGTERM, lambda *_: None)"])
+def test_a_handler_that_calls_the_one_before_cleans_up_and_exits_as_before(folder, how):
+    """It is told that the default was there, which cannot be called; its clean-up runs and the exit status is its own."""
+    source = CHAINED.format(how=how, chain="callable(before) and before(signum, frame)")
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert (got.status, _printed(got)) == (3, ["True True", "cleaned up"]), got.err
+    assert len(got.extractions()) == 1
+
+
+def test_a_handler_that_finds_ours_another_way_gets_an_export(folder):
+    """Called by another handler, ours exports and returns: what comes after it is the other's."""
+    source = "import _signal\n" + CHAINED.format(
+        how="__dict__['SIG_DFL']; chained = _signal.getsignal(15)", chain="chained(signum, frame)"
+    )
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert (got.status, _printed(got)) == (3, ["True True", "cleaned up"]), got.err
+    assert len(got.extractions()) == 1
+
+
+def test_a_handler_that_sends_itself_the_signal_again_dies_of_it_after_an_export(folder):
+    """As uvicorn: the default is set again, which is ours, unseen."""
+    got = run(write(folder, RESENT), OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000")
+    assert (got.status, _printed(got)) == (-signal.SIGTERM, ["cleaned up", "True"]), got.err
+    assert len(got.extractions()) == 1
+
+
 def test_a_plain_forked_child_is_left_to_its_application(folder):
     """What is no worker of multiprocessing has SIGTERM at its default, as without us."""
     source = """
-import os, signal
-assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+import _signal, os, signal
+assert _signal.getsignal(signal.SIGTERM) != _signal.SIG_DFL
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 pid = os.fork()
 if not pid:
-    os._exit(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    os._exit(_signal.getsignal(signal.SIGTERM) == _signal.SIG_DFL)
 print("default", os.waitpid(pid, 0)[1] >> 8)
 """
     got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)

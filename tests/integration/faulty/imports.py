@@ -38,7 +38,10 @@ def imported(app):
     "imports.watch", "imports", "otel_fe.instrument.imports:_WatchedLoader", settings={"targets": f"{NAME}:embed"}
 )
 @injected(
-    "imports.callback", "imports", "otel_fe.instrument.targets:Targets._replaced_one", settings={"targets": f"{NAME}:embed"}
+    "imports.callback",
+    "imports",
+    "otel_fe.instrument.targets:Targets._replaced_one",
+    settings={"targets": f"{NAME}:embed"},
 )
 @injected("imports.callback", "imports", "otel_fe.instrument.libraries:Libraries.hook", when="before")
 def a_module_with_a_target(app):

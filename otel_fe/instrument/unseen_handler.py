@@ -1,0 +1,90 @@
+"""A handler of SIGTERM that an application does not see: to `signal.getsignal` and `signal.signal` it is the default.
+
+An application that puts a handler in its place asks for the one before. Many call it if it can be called, and go on to clean up;
+others set the default again and send themselves the signal, as uvicorn does. Both only do what they do without us if they are told
+that the default was there. Setting the default sets ours: then the process dies of the signal all the same, once it has exported.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import functools
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+class UnseenHandler:
+    """In the place of SIGTERM's default, for the main thread of the main interpreter.
+
+    Args:
+        handle: Called with the signal and the frame; ends the process.
+        flush: Called instead where another handler calls ours, having come by it another way than `signal.signal`.
+    """
+
+    def __init__(self, handle: Callable[[int, FrameType | None], None], flush: Callable[[], None]) -> None:
+        self._handle = handle
+        self._flush = flush
+        self._originals: tuple[Any, Any] | None = None
+        self._replacements: tuple[Any, Any] = (None, None)
+
+    def install(self) -> bool:
+        """Take the default's place; return whether it was the default, and this is the main thread."""
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or _signal.getsignal(signal.SIGTERM) != _signal.SIG_DFL
+        ):
+            return False
+        try:
+            _signal.signal(signal.SIGTERM, self._called)
+        except (ValueError, OSError):  # an embedded interpreter may not own its signals
+            return False
+        self._originals = signal.signal, signal.getsignal
+        self._replacements = self._signal_for(signal.signal), self._getsignal_for(signal.getsignal)
+        module: Any = signal
+        module.signal, module.getsignal = self._replacements
+        return True
+
+    def installed(self) -> bool:
+        """Return whether SIGTERM would reach it."""
+        return bool(_signal.getsignal(signal.SIGTERM) == self._called)
+
+    def remove(self) -> None:
+        """Leave the default in its place, unless the application has a handler there."""
+        if self._originals is None:
+            return
+        if self.installed() and threading.current_thread() is threading.main_thread():
+            _signal.signal(signal.SIGTERM, _signal.SIG_DFL)
+        if (signal.signal, signal.getsignal) == self._replacements:
+            module: Any = signal
+            module.signal, module.getsignal = self._originals
+        self._originals = None  # what has copied ours gets the real answers from now on
+
+    def _called(self, signum: int, frame: FrameType | None) -> None:
+        if self.installed():
+            self._handle(signum, frame)
+        else:
+            self._flush()
+
+    def _signal_for(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        @functools.wraps(original)
+        def signal_(signalnum: Any, handler: Any, /) -> Any:
+            if self._originals is not None and signalnum == signal.SIGTERM and handler == signal.SIG_DFL:
+                handler = self._called
+            return self._seen(original(signalnum, handler))
+
+        return signal_
+
+    def _getsignal_for(self, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @functools.wraps(original)
+        def getsignal(signalnum: Any, /) -> Any:
+            return self._seen(original(signalnum))
+
+        return getsignal
+
+    def _seen(self, handler: Any) -> Any:
+        return signal.SIG_DFL if handler == self._called else handler
