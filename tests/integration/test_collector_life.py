@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -335,3 +336,42 @@ def test_the_store_holds_what_was_kept(tmp_path):
             collector.stop()
         command = [OTEL_FE, "why", f"{0x71:032x}", "--own-page", "localhost:1", "--store", store]
         assert b"kept by slow" in subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_a_killed_supervisor_s_queue_can_be_had_at_once(tmp_path):
+    """Its workers let go of it, and a collector that is started meanwhile waits for that: nothing is lost."""
+    import psutil
+
+    storage = f"{{file_storage: {{directory: {tmp_path / 'queue'}, create_directory: true}}}}"
+    queued = ", sending_queue: {storage: file_storage}, retry_on_failure: {initial_interval: 100ms}"
+    text = config("127.0.0.1:1", extensions=storage, exporter=queued, policies=KEEP_ALL)
+    with running(tmp_path, text, "--workers", "2") as collector:
+        for number in range(0x7000, 0x7010):
+            send(collector.grpc, number)
+        workers = psutil.Process(collector.process.pid).children()
+        collector.kill()
+    with backend() as sink:
+        again = text.replace("127.0.0.1:1", f"127.0.0.1:{sink.port}")
+        with running(tmp_path, again, "--workers", "2", name="again.yaml") as collector:
+            until(lambda: len({span.trace_id for span in sink.spans()}) == 16, told=lambda: collector.log)
+            collector.stop()
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers)
+
+
+@pytest.mark.parametrize("exporter", ["otlp_grpc", "otlp_http"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_in_time_with_a_backend_that_never_answers(tmp_path, exporter, workers):
+    """One that takes connections and is silent: within the ten seconds that a stop may take, and with its last line."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"127.0.0.1:{silent.getsockname()[1]}"
+        text = config(url)
+        if exporter == "otlp_http":
+            text = text.replace('otlp_grpc: {endpoint: "', 'otlp_http: {endpoint: "http://').replace(
+                "[otlp_grpc]", "[otlp_http]"
+            )
+        with running(tmp_path, text, "--workers", workers) as collector:
+            for number in range(0x8000, 0x8010):
+                send(collector.grpc, number)
+            began_s = time.monotonic()
+            assert "32 spans received" in collector.stop()
+            assert time.monotonic() - began_s < 12

@@ -10,6 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from otel_fe.collector.exporters.deadlines import POOLS, Deadlines
 from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
 from otel_fe.collector.exporters.partial_success import read_json, read_protobuf
 from otel_fe.collector.exporters.retry_after import asked_ns
@@ -61,6 +62,8 @@ class HttpTransport:
         encoding = {"Content-Encoding": "gzip"} if self._compresses else {}
         self._headers = {"Content-Type": _PROTOBUF, "User-Agent": USER_AGENT, **encoding, **settings.headers}
         self._pools: dict[str, urllib3.PoolManager] = {}
+        self._timeout_s = settings.timeout_ns / 1e9 or None
+        self._deadlines = Deadlines(f"otel-fe-{name}-deadlines")
 
     def start(self) -> None:
         """Make the pools of connections."""
@@ -69,12 +72,11 @@ class HttpTransport:
         if settings.tls.insecure_skip_verify:
             # It is what was asked for; urllib3 would warn of it at each request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        total_s = settings.timeout_ns / 1e9 or None
         options: dict[str, Any] = {
             # A connection for each thread that sends, of all signals: urllib3 logs a warning for each that it throws away.
             "maxsize": 3 * (settings.sending_queue.num_consumers if settings.sending_queue is not None else 10),
             "ssl_context": context,
-            "timeout": urllib3.Timeout(total=total_s),
+            "timeout": urllib3.Timeout(total=self._timeout_s),
             "retries": False,
         }
         proxied = {signal: settings.proxy_url or _proxy(url) for signal, url in self._urls.items()}
@@ -82,6 +84,8 @@ class HttpTransport:
             proxy: urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
             for proxy in set(proxied.values())
         }
+        for pool in pools.values():
+            pool.pool_classes_by_scheme = dict(POOLS)
         self._pools = {signal: pools[proxy] for signal, proxy in proxied.items()}
 
     def send(self, signal: str, data: bytes) -> Delivered | Failed:
@@ -95,19 +99,28 @@ class HttpTransport:
                 return Failed("there is no token to send yet", may_pass=True)
             headers = {**headers, self._bearer.header: token}
         body = gzip.compress(data, _GZIP_LEVEL, mtime=0) if self._compresses else data
-        try:
-            response = self._pools[signal].request(
-                "POST", self._urls[signal], body=body, headers=headers, preload_content=False, redirect=False
-            )
+        with self._deadlines.exchange(self._timeout_s) as exchange:
             try:
-                return self._read(signal, response, response.read(_ANSWER_BYTES))
-            finally:
-                response.close()
-        except urllib3.exceptions.HTTPError as error:
-            return Failed(f"{type(error).__name__}: {brief(error)}", may_pass=True)
+                found: Delivered | Failed = self._exchanged(signal, body, headers)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                found = Failed(f"{type(error).__name__}: {brief(error)}", may_pass=True)
+            # A head that was cut off in the middle is taken for a whole one by urllib3.
+            if exchange.expired:
+                return Failed(f"there was no whole answer within {self._timeout_s:g} s", may_pass=True)
+        return found
+
+    def _exchanged(self, signal: str, body: bytes, headers: Mapping[str, str]) -> Delivered | Failed:
+        response = self._pools[signal].request(
+            "POST", self._urls[signal], body=body, headers=headers, preload_content=False, redirect=False
+        )
+        try:
+            return self._read(signal, response, response.read(_ANSWER_BYTES))
+        finally:
+            response.close()
 
     def close(self) -> None:
-        """Close idle connections; what is under way ends by its timeout."""
+        """Close idle connections, and end what is under way."""
+        self._deadlines.end_all()
         for pool in self._pools.values():
             pool.clear()
 

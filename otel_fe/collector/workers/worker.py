@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from otel_fe.config.collector import CollectorConfig
 
 _FLUSH_S: Final = 5.0
+_LET_GO_S: Final = 0.5
+_LOCK_NS: Final = 8_000_000_000
+"""For a queue on disk that a worker still holds whose supervisor was killed."""
 
 
 class Worker:
@@ -92,10 +95,23 @@ class Worker:
                 # The supervisor waits for an answer, whatever it is.
                 self._answer({"error": f"{type(error).__name__}: {error}"})
         else:
-            self._quiesce("")
+            self._stop_alone()
+            return
         self._taking.finish(_FLUSH_S)
         self._collector.stop(self._options["grace_s"])
         self._answer(self._samples("") | {"saved": self._collector.saved})
+
+    def _stop_alone(self) -> None:
+        """End after the supervisor has, however that ended.
+
+        What is on disk is safe there, and the next collector waits for it: with a queue on disk this one lets go of it at once.
+        """
+        stored = any(isinstance(one, FileStorage) for one in self._collector.config.extensions.values())
+        flush_s, grace_s = (_LET_GO_S, _LET_GO_S) if stored else (_FLUSH_S, self._options["grace_s"])
+        self._collector.quiesce(flush_s / 2)
+        self._hand_over.flush(flush_s)
+        self._taking.finish(flush_s)
+        self._collector.stop(grace_s)
 
     def _keeping(self) -> Keeping | None:
         if self._options["store"] is None:
@@ -112,7 +128,12 @@ class Worker:
         config = read_config(self._config, os.environ)
         index = self._options["index"]
         extensions = {
-            name: replace(one, directory=str(Path(one.directory) / f"worker-{index}"), create_directory=True)
+            name: replace(
+                one,
+                directory=str(Path(one.directory) / f"worker-{index}"),
+                create_directory=True,
+                timeout_ns=max(one.timeout_ns, _LOCK_NS),
+            )
             if isinstance(one, FileStorage)
             else one
             for name, one in config.extensions.items()
