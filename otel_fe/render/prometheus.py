@@ -13,7 +13,7 @@ from otel_fe.model.burn_alerts import BURN, DIRECT_WINDOW_NS
 from otel_fe.model.spans_of_time import Calendar, show_span
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED
 from otel_fe.render.prometheus_names import JOB, decimal, edge_matcher, label_name, matcher, metric_name, selector
-from otel_fe.render.rule_file import Group, Rule, write
+from otel_fe.render.rule_file import Group, Rule, literal, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,19 +118,21 @@ def _alert(slo: Slo, alert: Alert) -> Rule:
     conditions = [f"{_share(slo, window)} > {share}" for window in alert.windows]
     conditions.append(_guard(slo, alert))
     words = f"{{{{ $labels.{_FEATURE_SET} }}}} ({{{{ $labels.{JOB} }}}})"
-    summary = (
-        f"{slo.title or slo.name}: {{{{ $value | humanizePercentage }}}} bad in {show_span(alert.long_ns)}: {words}"
-    )
-    labels = {semconv.SLO: slo.name, "severity": alert.severity, semconv.WINDOW: show_span(alert.long_ns)}
-    labels |= {"slo_service": slo.service} if slo.service else {}
-    labels |= {"targets": ",".join(alert.targets)} if alert.targets else {}
+    summary = f"{literal(slo.title or slo.name)}: {{{{ $value | humanizePercentage }}}} bad in {show_span(alert.long_ns)}: {words}"
+    labels = {
+        semconv.SLO: literal(slo.name),
+        "severity": literal(alert.severity),
+        semconv.WINDOW: show_span(alert.long_ns),
+    }
+    labels |= {"slo_service": literal(slo.service)} if slo.service else {}
+    labels |= {"targets": literal(",".join(alert.targets))} if alert.targets else {}
     return Rule(
         BURNING if alert.name == BURN else MISSED,
         "\nand\n".join(conditions),
         alerting=True,
         after=show_span(alert.after_ns) if alert.after_ns else "",
         labels=labels,
-        annotations={"summary": summary, "description": f"Fires at {slo.describe(alert)}."},
+        annotations={"summary": summary, "description": literal(f"Fires at {slo.describe(alert)}.")},
     )
 
 

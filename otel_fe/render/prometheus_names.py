@@ -6,11 +6,11 @@ Source: OpenTelemetry specification, compatibility/prometheus_and_openmetrics.md
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
+from otel_fe.render.yaml_file import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def selector(name: str, matchers: Iterable[str]) -> str:
 def matcher(attribute: str, value: Value) -> str:
     """Return the matcher of an attribute; booleans are `true` and `false`."""
     text = str(value).lower() if isinstance(value, bool) else value
-    return f"{label_name(attribute)}={json.dumps(text, ensure_ascii=False)}"
+    return f"{label_name(attribute)}={quoted(str(text))}"
 
 
 def edge_matcher(edge: Fraction) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from otel_fe.render.yaml_file import comment_lines, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +38,11 @@ class Group:
 
 def write(groups: Sequence[Group], comments: Sequence[str] = ()) -> str:
     """Return the text of a rule file."""
-    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines = [line for comment in comments for line in comment_lines(comment)]
     lines.append("groups:")
     for group in groups:
-        lines += [f"  # {comment}".rstrip() for comment in group.comments]
-        lines.append(f"  - name: {json.dumps(group.name, ensure_ascii=False)}")
+        lines += [line for comment in group.comments for line in comment_lines(comment, "  ")]
+        lines.append(f"  - name: {quoted(group.name)}")
         lines += [f"    interval: {group.interval}"] if group.interval else []
         lines.append("    rules:")
         for rule in group.rules:
@@ -51,10 +52,14 @@ def write(groups: Sequence[Group], comments: Sequence[str] = ()) -> str:
 
 def _rule(rule: Rule) -> list[str]:
     lines = [f"      - {'alert' if rule.alerting else 'record'}: {rule.name}", "        expr: |"]
-    lines += [f"          {line}" for line in rule.expression.splitlines()]
+    lines += [f"          {line}" for line in rule.expression.split("\n")]  # and not at what `splitlines` breaks
     lines += [f"        for: {rule.after}"] if rule.after else []
     for title, values in (("labels", rule.labels), ("annotations", rule.annotations)):
         lines += [f"        {title}:"] if values else []
-        # A JSON string is a YAML string.
-        lines += [f"          {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+        lines += [f"          {key}: {quoted(value)}" for key, value in values.items()]
     return lines
+
+
+def literal(text: str) -> str:
+    """Return a text as the templates of an alerting rule's labels and annotations give it back unchanged."""
+    return text.replace("{{", '{{ "{{" }}')

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+)?(ms|s|m|h|d|Mi|Gi)")
 _READ_AS_ANOTHER: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+_BMP: Final = 0xFFFF
 _LONGEST_LINE: Final = 110
 
 
@@ -22,7 +23,7 @@ class Folded(str):
 
 def write_yaml(value: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
     """Return the text of a document; `comments` stand above it."""
-    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines = [line for comment in comments for line in comment_lines(comment)]
     return "\n".join([*lines, *_mapping(value, "")]) + "\n"
 
 
@@ -86,5 +87,22 @@ def _scalar(value: Any) -> str:
         return value
     if '"' in value and "'" not in value and value.isprintable():
         return f"'{value}'"
-    # A JSON string is a YAML string.
-    return json.dumps(value, ensure_ascii=False)
+    return quoted(value)
+
+
+def quoted(text: str) -> str:
+    """Return a text in double quotes, as a JSON string is a YAML string; what cannot be printed is escaped.
+
+    YAML takes U+0085, U+2028 and U+2029 for line breaks, and refuses other control characters.
+    """
+    return "".join(
+        one if one.isprintable() else f"\\u{ord(one):04x}" if ord(one) <= _BMP else f"\\U{ord(one):08x}"
+        for one in json.dumps(text, ensure_ascii=False)
+    )
+
+
+def comment_lines(comment: str, indent: str = "") -> list[str]:
+    """Return a comment, line by line: a line break in it must not end it."""
+    lines = comment.splitlines() or [""]
+    printable = ("".join(one if one.isprintable() else " " for one in line) for line in lines)
+    return [f"{indent}# {line}".rstrip() for line in printable]

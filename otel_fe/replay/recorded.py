@@ -1,7 +1,8 @@
-"""Recorded traffic: files of OTLP trace requests, as protobuf or JSON, plain or gzipped.
+"""Recorded traffic: files of OTLP trace requests, as protobuf or JSON, plain, gzipped or with zstd.
 
 What is read: one request as protobuf; many, each behind its length in four bytes, as the Collector's `file` exporter writes with
-`format: proto`; one request as JSON; many, one a line, as that exporter writes by default.
+`format: proto`; one request as JSON; many, one a line, as that exporter writes by default; and many with zstd, each behind its
+length, as it writes either format with `compression: zstd`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.json import to_protobuf
 from otel_fe.collector.wire.wire_error import WireError
-from otel_fe.errors import ConfigurationError
+from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from otel_fe.collector.wire.batch import Batch
 
 _GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LENGTH_BYTES: Final = 4
-_WANTED: Final = "use OTLP traces: protobuf, or JSON with one request a line; gzip may be around it"
+_WANTED: Final = "use OTLP traces: protobuf, or JSON with one request a line; gzip or zstd may be around it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,38 @@ def requests(path: str) -> Iterator[Request]:
 
 
 def _unpacked(path: str) -> bytes:
-    content = Path(path).read_bytes()
-    if not content.startswith(_GZIP):
-        return content
+    return _decompressed(path, Path(path).read_bytes())
+
+
+def _decompressed(where: str, content: bytes) -> bytes:
+    """Return a file or a request without the compression that its first bytes tell of."""
+    if content.startswith(_GZIP):
+        try:
+            return gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigurationError(where, "gzip", f"{_WANTED} (its gzip is damaged: {error})") from None
+    return _without_zstd(where, content) if content.startswith(_ZSTD) else content
+
+
+def _without_zstd(where: str, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigurationError(path, _start_of(content), f"{_WANTED} (its gzip is damaged: {error})") from None
+        import zstandard  # noqa: PLC0415 an extra
+    except ImportError:
+        raise MissingExtraError("reading recordings with zstd", "collector") from None
+    parts: list[bytes] = []
+    why: object = ""
+    while content and not why:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        try:
+            parts.append(frame.decompress(content))
+        except zstandard.ZstdError as error:
+            why = error
+        else:
+            why = "" if frame.eof else "it ends too early"
+            content = frame.unused_data
+    if why:
+        raise ConfigurationError(where, "zstd", f"{_WANTED} (its zstd is damaged: {why})")
+    return b"".join(parts)
 
 
 def _payloads(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -67,8 +94,13 @@ def _payloads(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
     if content.lstrip()[:1] in (b"{", b"["):
         yield from _from_json(path, content)
     elif framed := _framed(content):
-        for number, payload in enumerate(framed, 1):
-            yield f"{path}, request {number}", payload
+        for number, message in enumerate(framed, 1):
+            where = f"{path}, request {number}"
+            payload = _decompressed(where, message)
+            if payload is not message and payload[:1] == b"{":
+                yield from _from_json(where, payload)
+            else:
+                yield where, payload
     elif content:
         yield path, content
 

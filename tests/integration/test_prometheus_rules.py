@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -17,6 +18,16 @@ from tests.simulation.minutes import GROUP, Minutes, key, periods, steady
 
 pytestmark = pytest.mark.timeout(300)
 SLOS = {slo.name: slo for slo in default_slos()}
+
+
+@pytest.mark.parametrize("odd", ["two\nlines", "{{ $value }}", "{{ range", "a\u2028b", "a\x1bb", '"\\'])
+def test_promtool_accepts_rules_of_slos_with_odd_texts(tmp_path, odd):
+    """It parses the templates, too."""
+    slos = [replace(slo, title=odd, description=odd, service=odd) for slo in default_slos()]
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(prometheus_rules(slos))
+    done = promtool("check", "rules", rules)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_promtool_accepts_the_rules(tmp_path):

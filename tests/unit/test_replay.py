@@ -6,6 +6,7 @@ import gzip
 import json
 
 import pytest
+import zstandard
 
 from otel_fe.cli import main
 from otel_fe.collector.wire.json import from_protobuf
@@ -61,14 +62,25 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+ZSTD = zstandard.ZstdCompressor()
+
+
+def framed(messages):
+    """Return messages, each behind its length."""
+    return b"".join(len(one).to_bytes(4, "big") + one for one in messages)
+
+
 def written(folder, form):
     """Write the recording in one of the forms that are read."""
     lines = [from_protobuf("traces", request) for request in REQUESTS]
     files = {
-        "framed": [b"".join(len(r).to_bytes(4, "big") + r for r in REQUESTS)],
+        "framed": [framed(REQUESTS)],
         "files": REQUESTS,
         "lines": [b"\n".join(lines) + b"\n"],
         "gzip": [gzip.compress(b"\n".join(lines))],
+        "zstd": [ZSTD.compress(b"\n".join(lines[:2]) + b"\n") + ZSTD.compress(b"\n".join(lines[2:]))],
+        "zstd proto": [framed(map(ZSTD.compress, REQUESTS))],  # as the Collector's `file` exporter writes both
+        "zstd json": [framed(map(ZSTD.compress, lines))],
         "pretty": [json.dumps(json.loads(line), indent=2).encode() for line in lines],
     }[form]
     names = []
@@ -78,7 +90,7 @@ def written(folder, form):
     return names
 
 
-@pytest.mark.parametrize("form", ["framed", "files", "lines", "gzip", "pretty"])
+@pytest.mark.parametrize("form", ["framed", "files", "lines", "gzip", "zstd", "zstd proto", "zstd json", "pretty"])
 def test_every_form_of_recording_gives_the_same(folder, form, capsys):
     """Three of five traces are kept: an error, a slow one, and one that is slow although its root is missing.
 
@@ -121,6 +133,9 @@ def test_waiting_as_the_collector_does_decides_later(folder, capsys):
         (b'{"resourceSpans": []}\nrubbish', "0.rec"),
         (b"rubbish", "use OTLP traces"),
         (b"\x1f\x8brubbish", "its gzip is damaged"),
+        (b"\x28\xb5\x2f\xfdrubbish", "its zstd is damaged"),
+        (zstandard.ZstdCompressor().compress(REQUESTS[0])[:-3], "its zstd is damaged"),
+        (b"\x00\x00\x00\x08\x28\xb5\x2f\xfdrubb", "0.rec, request 1"),
     ],
 )
 def test_rubbish_is_refused_with_its_place(folder, content, said, capsys):

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
 from otel_fe.cli import main
 from otel_fe.config.openslo import default_slos, default_text, read_openslo
 from otel_fe.render.prometheus import FILE, prometheus_rules
+from otel_fe.render.rule_file import literal
 
 GOLDEN = Path(__file__).parents[2] / "golden" / FILE
 
@@ -35,6 +37,45 @@ def test_they_are_yaml_without_surprises():
     assert len(rules) == 18
     page = rules["FeatureExtractionErrorBudgetBurn", "1h", "page"]
     assert page["annotations"]["summary"].startswith(odd)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "two\nlines",
+        "two\r\nlines",
+        "a\x85b",
+        "a\u2028b\u2029c",
+        "\x00\x1b\x7f",
+        "\ufeff",
+        "{{ $value }}",
+        "{{ range",
+        "}} {{{ %}",
+        "\U0001f600\U000e0001",
+    ],
+)
+def test_texts_of_slos_are_read_as_they_are(odd):
+    """Line breaks of all kinds, characters that cannot be printed, and what Prometheus would take for a template."""
+    (first, *_) = default_slos()
+    slo = replace(
+        first,
+        title=odd,
+        description=odd,
+        service=odd,
+        alerts=tuple(replace(alert, note=odd, targets=(odd,)) for alert in first.alerts),
+    )
+    rules = rules_of(prometheus_rules([slo]))
+    assert len(rules) == 18
+    page = rules["FeatureExtractionErrorBudgetBurn", "1h", "page"]
+    assert page["labels"]["slo_service"] == page["labels"]["targets"] == literal(odd)
+    assert page["annotations"]["summary"].startswith(f"{literal(odd)}: {{{{ $value | humanizePercentage }}}} bad")
+    assert literal(odd) in page["annotations"]["description"]
+
+
+def test_braces_are_written_as_a_template_that_prints_them():
+    """`{{ "{{" }}` is Go's own way to write them (text/template)."""
+    assert literal("{{ $x }} and {{") == '{{ "{{" }} $x }} and {{ "{{" }}'
+    assert literal("{ } }}") == "{ } }}"
 
 
 def test_the_command(tmp_path, capsys):
