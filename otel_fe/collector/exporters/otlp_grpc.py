@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,7 @@ import grpc
 
 from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
 from otel_fe.collector.exporters.partial_success import read_protobuf, service
+from otel_fe.collector.exporters.proxies import proxy_of
 from otel_fe.collector.exporters.tls import pem
 from otel_fe.collector.exporters.user_agent import USER_AGENT
 from otel_fe.errors import ConfigurationError
@@ -58,9 +60,7 @@ class GrpcTransport:
         if settings.compression not in _COMPRESSION:
             wanted = "use gzip or none: gRPC for Python has no other"
             raise ConfigurationError(f"{self._name}: compression", settings.compression, wanted)
-        target = settings.endpoint
-        for scheme in ("http://", "https://"):
-            target = target.removeprefix(scheme)
+        target = self._target()
         credentials = self._credentials()
         options = self._options()
         self._channel = (
@@ -97,6 +97,13 @@ class GrpcTransport:
         if self._channel is not None:
             self._channel.close()
 
+    def _target(self) -> str:
+        """Return what to dial. `passthrough` is Go's resolver that leaves names to the dialer, as gRPC for Python does anyway."""
+        target = self._settings.endpoint
+        for prefix in ("http://", "https://", "passthrough:///", "passthrough:"):
+            target = target.removeprefix(prefix)
+        return target
+
     def _credentials(self) -> Any:
         """Return TLS credentials, or None for none: the Collector's rule, by which `insecure` yields to a CA and to `https://`."""
         tls = self._settings.tls
@@ -128,12 +135,16 @@ class GrpcTransport:
             options["grpc.default_authority"] = settings.authority
         if settings.tls.server_name_override:
             options["grpc.ssl_target_name_override"] = settings.tls.server_name_override
+        # gRPC would read the environment by rules of its own: through the proxy also to loopback.
+        proxy = proxy_of(f"https://{self._target().rpartition('/')[2]}", os.environ)
+        options |= {"grpc.http_proxy": proxy} if proxy else {"grpc.enable_http_proxy": 0}
         if settings.keepalive is not None:
+            options["grpc.http2.max_pings_without_data"] = 0  # or it stops after two, which Go's does not
             if settings.keepalive.time_ns:
                 # Go's gRPC raises what is less to this as well; servers hang up on clients that ping more often.
                 options["grpc.keepalive_time_ms"] = max(settings.keepalive.time_ns // _NS_PER_MS, _LEAST_KEEPALIVE_MS)
             if settings.keepalive.timeout_ns:
-                options["grpc.keepalive_timeout_ms"] = settings.keepalive.timeout_ns // _NS_PER_MS
+                options["grpc.keepalive_timeout_ms"] = max(settings.keepalive.timeout_ns // _NS_PER_MS, 1)
             options["grpc.keepalive_permit_without_calls"] = int(settings.keepalive.permit_without_stream)
         return tuple(options.items())
 

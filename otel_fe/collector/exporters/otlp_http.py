@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
 from otel_fe.collector.exporters.deadlines import POOLS, Deadlines
 from otel_fe.collector.exporters.outcome import Delivered, Failed, brief
 from otel_fe.collector.exporters.partial_success import read_json, read_protobuf
+from otel_fe.collector.exporters.proxies import proxy_of
 from otel_fe.collector.exporters.retry_after import asked_ns
 from otel_fe.collector.exporters.tls import http_context
 from otel_fe.collector.exporters.user_agent import USER_AGENT
@@ -79,7 +79,7 @@ class HttpTransport:
             "timeout": urllib3.Timeout(total=self._timeout_s),
             "retries": False,
         }
-        proxied = {signal: settings.proxy_url or _proxy(url) for signal, url in self._urls.items()}
+        proxied = {signal: settings.proxy_url or proxy_of(url, os.environ) for signal, url in self._urls.items()}
         pools = {
             proxy: urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
             for proxy in set(proxied.values())
@@ -136,12 +136,6 @@ class HttpTransport:
             return Failed(why, may_pass=False, divisible=response.status in _DIVISIBLE)
         header = response.headers.get("Retry-After") if response.status in _THROTTLED else None
         return Failed(why, may_pass=True, after_ns=asked_ns(header, self._clock.time_ns()))
-
-
-def _proxy(url: str) -> str:
-    """Return the proxy that the environment names for a URL; empty for none."""
-    parts = urlsplit(url)
-    return "" if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme, "")
 
 
 def _message(body: bytes) -> str:

@@ -1,8 +1,11 @@
-"""Requests from pages of other origins in a browser (CORS, fetch.spec.whatwg.org)."""
+"""Requests from pages of other origins in a browser (CORS, fetch.spec.whatwg.org), allowed as the Collector allows them.
+
+An origin's scheme and host are the same in any case. Pages of the origins that are named may send cookies and other credentials;
+with `*`, which lets every page in, browsers do not send them.
+"""
 
 from __future__ import annotations
 
-import fnmatch
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.http_messages import Response
@@ -11,7 +14,8 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.http_messages import Request
     from otel_fe.config.receivers import Cors
 
-_ALWAYS: Final = ("accept", "accept-language", "content-language", "content-type")
+_ALWAYS: Final = ("accept", "accept-language", "content-language", "content-type", "x-requested-with")
+_ANY: Final = "*"
 
 
 def preflight(cors: Cors | None, request: Request) -> Response | None:
@@ -24,7 +28,7 @@ def preflight(cors: Cors | None, request: Request) -> Response | None:
         named = request.headers.get("access-control-request-headers", "")
         allowed = {*_ALWAYS, *(header.lower() for header in cors.allowed_headers)}
         asked = [name.strip().lower() for name in named.split(",") if name.strip()]
-        if wanted == "POST" and ("*" in allowed or allowed.issuperset(asked)):
+        if wanted == "POST" and (_ANY in allowed or allowed.issuperset(asked)):
             headers.append(("access-control-allow-methods", "POST"))
             if asked:
                 headers.append(("access-control-allow-headers", ", ".join(asked)))
@@ -36,9 +40,23 @@ def preflight(cors: Cors | None, request: Request) -> Response | None:
 def allowance(cors: Cors | None, request: Request) -> list[tuple[str, str]]:
     """Return the headers by which a page may see the answer; none for other origins than the allowed ones."""
     origin = request.headers.get("origin", "")
-    if cors is None or not origin or not any(fnmatch.fnmatchcase(origin, one) for one in cors.allowed_origins):
+    if cors is None or not origin:
         return []
-    found = [("access-control-allow-origin", origin), ("vary", "Origin")]
+    if _ANY in cors.allowed_origins:
+        found = [("access-control-allow-origin", _ANY)]
+    elif any(_matches(one.lower(), origin.lower()) for one in cors.allowed_origins):
+        found = [("access-control-allow-origin", origin), ("access-control-allow-credentials", "true")]
+    else:
+        return [("vary", "Origin")]
+    found.append(("vary", "Origin"))
     if cors.exposed_headers:
         found.append(("access-control-expose-headers", ", ".join(cors.exposed_headers)))
     return found
+
+
+def _matches(pattern: str, origin: str) -> bool:
+    """Compare an origin with one that is allowed, in which one `*` stands for anything, as in the Collector."""
+    before, star, after = pattern.partition(_ANY)
+    if not star:
+        return origin == pattern
+    return len(origin) >= len(before) + len(after) and origin.startswith(before) and origin.endswith(after)
