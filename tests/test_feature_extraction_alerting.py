@@ -145,7 +145,7 @@ def test_an_instrumented_process_is_shown_without_being_told():
 
 
 def test_a_live_alert_has_its_cause_and_traces_that_are_kept():
-    """Slow extractions that sleep: nothing explains that, and each exemplar is a trace that was exported."""
+    """Slow extractions that sleep: the alert names the sleep and its line, and each exemplar is a trace that was exported."""
     with capture(baseline_ratio=0.0, slow_threshold_s=0.05) as captured:
         collector = EnhancedMetricsCollector()
         system = FeatureExtractionAlertingSystem(collector)
@@ -155,8 +155,9 @@ def test_a_live_alert_has_its_cause_and_traces_that_are_kept():
         captured.traces.force_flush()
         (alert,) = system.check_performance_alerts()
         exported = {f"{span.context.trace_id:032x}" for span in captured.spans}
-    assert alert.cause == "unexplained"
-    assert "locks" in alert.first_action
+    assert alert.cause == "sleep"
+    assert "test_a_live_alert_has_its_cause_and_traces_that_are_kept" in alert.cause_detail
+    assert alert.first_action.startswith("Remove the sleep")
     assert len(set(alert.exemplars)) == min(3, len(alert.exemplars)) >= 1
     assert set(alert.exemplars) <= exported
 

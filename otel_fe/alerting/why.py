@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.sources import subject_of
-from otel_fe.pipeline.causes import in_words, rank
+from otel_fe.pipeline.causes import in_words, line_of, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
 
@@ -51,6 +51,9 @@ def likely_cause(reading: Reading, source: LiveSource) -> Likely:
     causes = rank(slow, hits=hits)
     first = causes.ranked[0]
     detail = in_words(first, len(slow))
+    line = line_of(first.cause, slow)
+    if line is not None:
+        detail += f", {line[1]:.0%} of it in {line[0]}"
     if first.cause != CAUSE_UNEXPLAINED:
         without = first.quantile_without_ns / 1e6
         detail += f"; their p95 is {causes.quantile_ns / 1e6:.4g} ms and would be {without:.4g} ms without it"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.demo.service import FEATURE_SETS
+from otel_fe.demo.slow_feature_sets import SlowFeatureSet, recorded_split, slow_feature_sets
 from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.quantile import quantile
 from otel_fe.pipeline import attribution
@@ -86,6 +87,8 @@ class Report:
     exemplars_resolved: tuple[int, int]
     """How many exemplars lead to a trace that was received, of how many."""
     slowest: Slowest | None
+    slow_feature_sets: list[SlowFeatureSet]
+    """Why each is slow."""
 
     @property
     def kept(self) -> int:
@@ -138,6 +141,7 @@ def report_of(received: Received) -> Report:
         traces={reason: int(n) for reason, n in sorted(received.by(semconv.TRACES, semconv.REASON).items())},
         exemplars_resolved=(len(received.exemplars & known), len(received.exemplars)),
         slowest=_slowest(received, extractions),
+        slow_feature_sets=slow_feature_sets(extractions),
     )
 
 
@@ -190,12 +194,15 @@ def _slowest(received: Received, extractions: list[ReceivedSpan]) -> Slowest | N
 
 
 def split_of(span: ReceivedSpan, trace: list[ReceivedSpan]) -> dict[str, int]:
-    """Return where an extraction's ns went, from its own attributes and the client spans below it; adds up to its duration.
+    """Return where an extraction's ns went; adds up to its duration.
 
-    The span says how long it waited for pools and looked up, but not when: those are laid over the start of
-    the calls, where waits and look-ups come before the query.
+    A slow one's span says it. Of others the span says how long it waited for pools and looked up, but not when: those are laid
+    over the start of the calls below it, where waits and look-ups come before the query.
     """
     attributes = span.attributes
+    recorded = recorded_split(attributes)
+    if recorded:
+        return recorded
     below = {span.span_id}
     calls = []
     for other in sorted(trace, key=lambda s: s.start_ns):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.demo.report import Report, Slowest
+    from otel_fe.demo.slow_feature_sets import SlowFeatureSet
 
 _BAR: Final = 36
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
@@ -40,6 +41,7 @@ class Text:
             self._requirements(report),
             self._kept(report),
             self._slowest(report.slowest),
+            self._why(report.slow_feature_sets),
         )
         return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -96,23 +98,43 @@ class Text:
         ]
         return "\n".join(lines)
 
+    def _why(self, found: list[SlowFeatureSet]) -> str:
+        if not found:
+            return "No extraction took as long as the threshold of slow ones (OTEL_FE_SLOW_THRESHOLD_S)."
+        lines = [self._paint("bold", "Why they are slow")]
+        for one in found:
+            lines.append(
+                f"  {one.feature_set or '(none)'}: {_counted(one.slow, 'slow extraction')}, {one.mean_ms:,.0f} ms in the mean; "
+                f"{one.cause} costs {one.cause_ms:,.0f} ms of that ({one.share:.0%})"
+            )
+            if one.line:
+                lines.append(f"    at {self._paint('yellow', one.line)}")
+        return "\n".join(lines)
+
     def _slowest(self, slowest: Slowest | None) -> str:
         if slowest is None:
             return "No trace was kept, so there is none to look into."
         head = f"Slowest: {slowest.name}, {slowest.duration_ms:,.1f} ms"
         lines = [f"{self._paint('bold', head)}  trace {slowest.trace_id}"]
         duration = slowest.duration_ms or 1.0
+        hotspot = slowest.attributes.get(semconv.HOTSPOT)
         for cause, ms in sorted(slowest.split_ms.items(), key=lambda item: -item[1]):
             if ms > 0:
                 bar = "█" * max(1, round(_BAR * ms / duration))
-                lines.append(f"  {cause:<12}{ms:>9,.1f}  {self._paint('yellow', bar)}")
-        lines.append(f"  {'together':<12}{sum(slowest.split_ms.values()):>9,.1f}")
+                lines.append(f"  {cause:<14}{ms:>9,.1f}  {self._paint('yellow', bar)}")
+        lines.append(f"  {'together':<14}{sum(slowest.split_ms.values()):>9,.1f}")
+        if hotspot is not None:
+            lines.append(f"  hotspot: {hotspot}, {slowest.attributes.get(semconv.HOTSPOT_TIME, 0) * 1e3:,.1f} ms")
         for name, start, length in slowest.children:
             offset = min(_BAR - 1, round(_BAR * start / duration))
             bar = "▒" * max(1, min(_BAR - offset, round(_BAR * length / duration)))
-            lines.append(f"  {name[:12]:<12}{length:>9,.1f}  {' ' * offset}{self._paint('dim', bar)}")
+            lines.append(f"  {name[:14]:<14}{length:>9,.1f}  {' ' * offset}{self._paint('dim', bar)}")
         lines.append(_pool_line(slowest))
         return "\n".join(line for line in lines if line)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _pool_line(slowest: Slowest) -> str:

@@ -33,7 +33,11 @@ class SlowSample:
         """Remember a slow extraction."""
         lookups = figures.cache_lookups
         missed = figures.cache_hits < lookups
-        self._slow.append((now_ns, Explained(figures.duration_ns, split_of(figures), missed=missed)))
+        split = split_of(figures)
+        hotspot: tuple[str, int] | None = getattr(figures, "hotspot", None)  # of those that ran in this process
+        bottleneck = max(split, key=split.__getitem__) if hotspot is not None else ""
+        explained = Explained(figures.duration_ns, split, missed=missed, hotspot=hotspot, bottleneck=bottleneck)
+        self._slow.append((now_ns, explained))
 
     def since(self, start_ns: int) -> tuple[list[Explained], list[Explained]]:
         """Return the slow ones since a time (monotonic), and the hits."""

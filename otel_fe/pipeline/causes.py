@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,10 @@ class Explained:
     """Whether one of its look-ups missed, so that it had to compute what it did not find."""
     hit: bool = False
     """Whether it looked up, and every look-up hit."""
+    hotspot: tuple[str, int] | None = None
+    """The line where most of its bottleneck's time went, and how much of it (ns); None where unknown."""
+    bottleneck: str = ""
+    """What most of its time went to, where there is a hotspot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,23 @@ def rank(group: Sequence[Explained], *, share: float = 0.95, hits: Sequence[Expl
     # Of equal ones the one that comes first in `CAUSES`, which is the more specific.
     ranked.sort(key=lambda cause: -cause.cost_share)
     return Causes(weighted_quantile(durations, weights, share), sum(weights), tuple(ranked))
+
+
+def line_of(cause: str, group: Sequence[Explained]) -> tuple[str, float] | None:
+    """Return the line where most of a cause's time went, and its share of it (0..1), over extractions whose bottleneck it is.
+
+    None where no line is known.
+    """
+    lines: Counter[str] = Counter()
+    for item in group:
+        if item.hotspot is not None and item.bottleneck == cause:
+            line, time_ns = item.hotspot
+            lines[line] += round(time_ns * item.weight)
+    total = sum(item.split.get(cause, 0) * item.weight for item in group if item.bottleneck == cause)
+    if not lines or not total:
+        return None
+    line, time_ns = lines.most_common(1)[0]
+    return line, min(1.0, time_ns / total)
 
 
 def in_words(cause: Cause, count: int) -> str:

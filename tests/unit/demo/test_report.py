@@ -37,6 +37,38 @@ def test_the_split_adds_up_to_the_duration():
     assert split["cpu"] == 20_000_000
 
 
+def slow(span_id, cause, ms, line="", *, feature_set="image", **times):
+    named = {"bottleneck": cause, "bottleneck.time": ms / 1e3, "feature_set": feature_set}
+    named |= {f"time.{name}": spent / 1e3 for name, spent in times.items()}
+    if line:
+        named |= {"hotspot": line, "hotspot.time": ms / 1e3}
+    return span(span_id, "", 0, sum(times.values()) * 1_000_000, **named)
+
+
+def test_a_slow_extraction_s_own_split_is_taken_as_it_is():
+    one = slow("a", "gil", 80, gil=80, cpu=40)
+    assert split_of(one, [one]) == {"gil": 80_000_000, "cpu": 40_000_000}
+
+
+def test_each_slow_feature_set_has_its_cause_and_line():
+    received = Received()
+    received.spans += [
+        slow("a", "cpu", 90, "shop/embedding.py:88 resize", cpu=90, lock=30),
+        slow("b", "cpu", 110, "shop/embedding.py:88 resize", cpu=110, lock=10),
+        slow("c", "lock", 500, "shop/cache.py:5 get", lock=500, cpu=10, feature_set="text"),
+        span("d", "", 0, 5, feature_set="fast"),
+    ]
+    found = report_of(received).slow_feature_sets
+    assert [(one.feature_set, one.slow, one.cause, one.line) for one in found] == [
+        ("text", 1, "lock", "shop/cache.py:5 get"),
+        ("image", 2, "cpu", "shop/embedding.py:88 resize"),
+    ]
+    assert (found[1].mean_ms, round(found[1].cause_ms), round(found[1].share, 3)) == (120.0, 100, 0.833)
+    text = Text(colour=False).render(report_of(received))
+    assert "image: 2 slow extractions, 120 ms in the mean; cpu costs 100 ms of that (83%)" in text
+    assert "    at shop/embedding.py:88 resize\n" in text
+
+
 def test_a_report_on_nothing_can_be_read():
     """Without data there is no division by zero, and no requirement is met."""
     report = report_of(Received())

@@ -11,7 +11,7 @@ from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import CLIENT, INTERNAL, Span
 from otel_fe.pipeline.attribution import CAUSES, attribute
-from otel_fe.pipeline.causes import Explained, in_words, rank, weighted_quantile
+from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.received import ReceivedTrace
@@ -187,3 +187,15 @@ def test_a_weighted_quantile_is_that_of_the_repeated_values(pairs, share):
         assert found == repeated[rank_]
     else:
         assert found == 0
+
+
+def test_line_of_a_cause_is_that_of_the_extractions_it_was_the_bottleneck_of():
+    group = [
+        Explained(120 * MS, {"cpu": 90 * MS, "lock": 30 * MS}, hotspot=("a.py:1 f", 80 * MS), bottleneck="cpu"),
+        Explained(120 * MS, {"cpu": 100 * MS}, weight=2.0, hotspot=("b.py:2 g", 70 * MS), bottleneck="cpu"),
+        Explained(300 * MS, {"lock": 300 * MS}, hotspot=("c.py:3 h", 300 * MS), bottleneck="lock"),
+    ]
+    assert line_of("cpu", group) == ("b.py:2 g", 140 / 290)
+    assert line_of("lock", group) == ("c.py:3 h", 1.0)
+    assert line_of("gc", group) is None
+    assert line_of("cpu", [Explained(100 * MS, {"cpu": 100 * MS})]) is None
