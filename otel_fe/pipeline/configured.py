@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from _thread import RLock
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.records import DecisionRecords
 from otel_fe.pipeline.sampler import Sampler
+from otel_fe.pipeline.slow_causes import SlowCauses
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class ConfiguredPolicy:
         self._lock = RLock()
         self._sampler = Sampler(settings.policies, first_match=settings.sample_on_first_match)
         self._records = DecisionRecords(self._sampler.policies, _EXPLAINED)
+        self._slow = SlowCauses()
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
         """Return the decisions for traces as they stand."""
@@ -57,14 +60,17 @@ class ConfiguredPolicy:
         with self._lock:
             received = [self._received(trace, now_ns) for trace in traces]
             verdicts = self._sampler.decide_round(received, now_ns)
-            for trace, (decision, votes) in zip(received, verdicts, strict=True):
+            for local, trace, (decision, votes) in zip(traces, received, verdicts, strict=True):
                 self._records.add(trace, time_ns, _WHOLE, decision, votes)
+                if decision.sampled and local.candidates:
+                    self._slow.note(local)
         return [decision for decision, _ in verdicts]
 
     def explain(self, trace_id: int) -> DecisionRecord | None:
         """Return why a trace was kept or not; None where it is not, or no longer, known."""
         with self._lock:
-            return self._records.of(trace_id)
+            record = self._records.of(trace_id)
+            return None if record is None else replace(record, slow=self._slow.of(trace_id))
 
     def _received(self, trace: LocalTrace, now_ns: int) -> ReceivedTrace:
         received = ReceivedTrace(trace.trace_id, now_ns)

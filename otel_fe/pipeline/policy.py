@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.model import decision as reasons
 from otel_fe.model import probability
 from otel_fe.model.decision import NOT_SAMPLED, Decision
 from otel_fe.pipeline.local_records import LocalRecords
+from otel_fe.pipeline.slow_causes import SlowCauses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +63,7 @@ class KeepPolicy:
         self._baseline = Decision(sampled=True, reason=reasons.BASELINE, threshold=self.threshold)
         self._clock = clock
         self._records = LocalRecords(slow_ns, self.threshold)
+        self._slow = SlowCauses()
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
         """Return the decisions for traces as they stand."""
@@ -69,12 +72,15 @@ class KeepPolicy:
         for trace in traces:
             decision = self._decide(trace)
             self._records.add(trace, time_ns, decision)
+            if decision.sampled and trace.candidates:
+                self._slow.note(trace)
             decisions.append(decision)
         return decisions
 
     def explain(self, trace_id: int) -> DecisionRecord | None:
         """Return why a trace was kept or not; None where it is not, or no longer, known."""
-        return self._records.of(trace_id)
+        record = self._records.of(trace_id)
+        return None if record is None else replace(record, slow=self._slow.of(trace_id))
 
     def _decide(self, trace: LocalTrace) -> Decision:
         if trace.error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.policies.evaluator import Evaluator
     from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.slow_causes import SlowExtraction
 
     Entry = tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]
     """A trace's id, the time, the trigger, the decision, how many spans, their duration in ns, the votes."""
@@ -54,6 +55,8 @@ class DecisionRecord:
     """Spans that came after the decision, as far as that is still known."""
     later_errors: int = 0
     """Those of them with the status ERROR."""
+    slow: tuple[SlowExtraction, ...] = ()
+    """In a process: its slow extractions with their cause and line, the slowest first."""
 
     @property
     def outcome(self) -> str:
@@ -82,7 +85,7 @@ class DecisionRecord:
             "later_spans": self.later_spans,
             "later_errors": self.later_errors,
             "votes": [{"policy": v.policy, "vote": v.vote, "saw": v.saw} for v in self.votes],
-        }
+        } | ({"slow_extractions": [asdict(one) for one in self.slow]} if self.slow else {})
 
 
 class DecisionRecords:

@@ -22,6 +22,7 @@ from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from tests.observed import Observed, instrumented
+from tests.unit.instrument.test_configured import CONFIG
 
 PREFIX = "feature_extraction."
 
@@ -459,6 +460,24 @@ def test_dropped_extractions_leave_no_garbage():
             assert gc.collect() < 50
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("config", ["", CONFIG], ids=["default", "configured"])
+def test_why_names_the_cause_and_the_line_of_slow_extractions(config, tmp_path):
+    settings = {}
+    if config:
+        (tmp_path / "collector.yaml").write_text(config)
+        settings = {"config": str(tmp_path / "collector.yaml")}
+    with instrumented(slow_threshold_s=0.03, **settings) as observed:
+        with otel_fe.extraction("checkout") as running:
+            trace_id = running.span.get_span_context().trace_id
+            time.sleep(0.1)
+        observed.traces.force_flush()
+        (slow,) = otel_fe.why(trace_id).slow
+        assert (slow.feature_set, slow.cause) == ("checkout", "sleep")
+        assert slow.hotspot.endswith("test_why_names_the_cause_and_the_line_of_slow_extractions")
+        assert 0 < slow.hotspot_ns <= slow.cause_ns <= slow.duration_ns
+        assert otel_fe.why(trace_id).as_dict()["slow_extractions"][0]["cause"] == "sleep"
 
 
 def test_why_tells_what_every_rule_saw():

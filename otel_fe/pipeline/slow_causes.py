@@ -1,0 +1,63 @@
+"""What made the slow extractions of recent traces slow: so that asking why a trace was kept also says why it was slow."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.pipeline.attribution import bottleneck
+
+if TYPE_CHECKING:
+    from otel_fe.pipeline.trace import LocalTrace
+
+_MOST_TRACES: Final = 1_000
+_MOST_EXTRACTIONS: Final = 8
+"""Of one trace; the slowest are kept."""
+_NS_PER_MS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SlowExtraction:
+    """One slow extraction of a trace, and where most of its time went."""
+
+    feature_set: str
+    duration_ns: int
+    cause: str
+    cause_ns: int
+    hotspot: str
+    """`file:line function` where most of that time went; empty where it was not sampled."""
+    hotspot_ns: int
+
+    def __str__(self) -> str:
+        name = f"{self.feature_set}: " if self.feature_set else ""
+        spent = f"{self.cause} {self.cause_ns / _NS_PER_MS:.4g} ms of {self.duration_ns / _NS_PER_MS:.4g}"
+        where = f", {self.hotspot_ns / _NS_PER_MS:.4g} ms in {self.hotspot}" if self.hotspot else ""
+        return f"{name}{spent}{where}"
+
+
+class SlowCauses:
+    """The slow extractions of the newest traces that had any; a bounded memory. Its owner holds the lock, or needs none."""
+
+    def __init__(self) -> None:
+        self._by_trace: OrderedDict[int, tuple[SlowExtraction, ...]] = OrderedDict()
+
+    def note(self, trace: LocalTrace) -> None:
+        """Remember the slow extractions of a trace that is being decided; nothing where it has none."""
+        slow = [_slow(figures) for figures, _, _ in trace.candidates if getattr(figures, "split", None)]
+        if not slow:
+            return
+        slow.sort(key=lambda one: -one.duration_ns)
+        self._by_trace[trace.trace_id] = tuple(slow[:_MOST_EXTRACTIONS])
+        if len(self._by_trace) > _MOST_TRACES:
+            self._by_trace.popitem(last=False)
+
+    def of(self, trace_id: int) -> tuple[SlowExtraction, ...]:
+        """Return the slow extractions of a trace, the slowest first; none where there were none, or they are forgotten."""
+        return self._by_trace.get(trace_id, ())
+
+
+def _slow(figures: Any) -> SlowExtraction:
+    cause, cause_ns = bottleneck(figures.split)
+    hotspot, hotspot_ns = getattr(figures, "hotspot", None) or ("", 0)
+    return SlowExtraction(figures.feature_set, figures.duration_ns, cause, cause_ns, hotspot, hotspot_ns)
