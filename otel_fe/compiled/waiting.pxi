@@ -9,7 +9,7 @@ cdef enum:
 cdef enum:
     MOST_LEAVES = 60  # with the bits of those that may fail
     MOST_KEYS = 64
-    MOST_ANSWERS = 20_000  # that are remembered of spans that look alike
+    MOST_ANSWERS = 8_000  # of a leaf that are remembered of spans that look alike: 5 MB at the most
     MOST_KNOWN = 10_000  # resources with their scopes
     LONGEST_INPUT = 512
     TELLS = 62  # the bit for: a span says how it was sampled before

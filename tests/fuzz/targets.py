@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_fe.collector.wire.decode import Decoder
 from otel_fe.collector.wire.encode import encode
 from otel_fe.collector.wire.json import from_protobuf, to_protobuf
+from otel_fe.collector.wire.span import WireSpan
 from otel_fe.collector.wire.validation import check
 from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.config.policies import (
+    And,
+    Latency,
+    NumericAttribute,
+    Probabilistic,
+    SpanCount,
+    StatusCode,
+    StringAttribute,
+    TailSampling,
+)
 from otel_fe.model.decision import Decision
+from otel_fe.pipeline.compiled_sampler import tail_sampler
+from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.testing import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_fe.model.span import SpanView
 
 _DECISION = Decision(sampled=True, reason="policy", threshold=1 << 55)
 _decoder = Decoder()
+_clock = FakeClock()
+_SETTINGS = TailSampling(
+    (
+        StatusCode("errors", frozenset({2})),
+        And("and", (StringAttribute("text", "k", ("v.*",), enabled_regex_matching=True), SpanCount("count", 2, 9))),
+        NumericAttribute("number", "n", -5, 5, invert_match=True),
+        Latency("slow", 99),
+        Probabilistic("share", 0.2),
+    ),
+    decision_wait_ns=2_000_000_000,
+    num_traces=50,
+)
 
 
 def protobuf(payload: bytes) -> bool:
@@ -24,6 +57,7 @@ def protobuf(payload: bytes) -> bool:
     except WireError:
         _must_be_refused(payload)
         return False
+    _decide_twice(payload)
     traces = list(batch.traces)  # the batch lets go of them when it is released
     asked = [_ask(span) for trace in traces for span in trace.spans]
     batch.release()
@@ -39,6 +73,29 @@ def protobuf(payload: bytes) -> bool:
     return True
 
 
+def _decide_twice(payload: bytes) -> None:
+    """Let both samplers have it, a second after the one before; they must keep the same and account for the same."""
+    outcomes = []
+    _clock.advance(1.0)
+    for sampler, kept in _samplers:
+        sampler.receive_all(_decoder.decode(payload).traces, _clock.monotonic_ns())
+        sampler.tick()
+        counters = {name: value for name, value in vars(sampler.counters).items() if name != "lock"}
+        outcomes.append((sorted(kept), counters, sampler.pending))
+        kept.clear()
+    assert all(outcome == outcomes[0] for outcome in outcomes), "the samplers differ"
+
+
+def _sampler(make: Callable[..., TailSampler]) -> tuple[TailSampler, list[bytes]]:
+    kept: list[bytes] = []
+
+    def deliver(_trace_id: int, spans: Sequence[SpanView], _decision: Decision) -> str:
+        kept.extend(span.raw for span in spans)  # type: ignore[attr-defined]
+        return ""
+
+    return make(_SETTINGS, _clock, deliver), kept
+
+
 def _check(payload: bytes) -> None:
     """Validate it as a receiver does; what is left must be a request to protobuf, and all of it valid."""
     try:
@@ -48,6 +105,9 @@ def _check(payload: bytes) -> None:
     ExportTraceServiceRequest.FromString(checked.payload)
     assert check("traces", checked.payload, identified=True).rejected == {}
     assert _decoder.decode(checked.payload).accepted == checked.items
+
+
+_samplers = [_sampler(TailSampler), _sampler(lambda *arguments: tail_sampler(WireSpan, *arguments))]
 
 
 def json(payload: bytes) -> bool:

@@ -174,6 +174,21 @@ def test_what_spans_look_like_is_asked_once():
     assert len(bench.delivered) == sum(n % 2 == 0 and n % 5 > 3 for n in range(1, 200))
 
 
+@pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
+def test_a_span_is_looked_at_once_in_however_many_requests_its_trace_comes(in_c):
+    """Looking at all that came before with each request would be quadratic, and a sender chooses the requests."""
+    bench = Bench(tail_sampling("ottl"), in_c=in_c)
+    (leaf,) = bench.sampler.sampler.policies
+    asked = []
+    condition = leaf._spans[0]
+    leaf._spans[0] = lambda span: asked.append(span.span_id) or condition(span)
+    for n in range(1, 301):
+        bench.step(encode([Span(1, n, name="b", resource=RESOURCES[0], scope=SCOPES[0])]))
+    bench.step(6)
+    assert asked == list(range(1, 301))
+    assert bench.sampler.counters.not_sampled == 300
+
+
 @needs_it
 def test_pending_memory_is_counted_exactly():
     """What waits is in the sum, and nothing is left once it is decided."""
