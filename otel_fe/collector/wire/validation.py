@@ -139,8 +139,7 @@ def check(signal: str, payload: bytes, *, identified: bool = False) -> Checked:
     rejected = {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}
     if not items and rejected.keys() == {MALFORMED}:
         raise WireError(f"no request to export {signal}: nothing in it can be read")
-    named = [Cut(start, end, tuple(Enclosing(*around) for around in parents)) for start, end, parents in cuts]
-    return Checked(excised(payload, named), items, rejected)
+    return Checked(excised(payload, cuts), items, rejected)
 
 
 def excised(payload: bytes, cuts: Sequence[Cut]) -> bytes:
@@ -344,18 +343,18 @@ def _built(payload: bytes, between: tuple[int, int], cuts: Sequence[Cut], level:
     parts: list[bytes] = []
     place = 0
     while place < len(cuts):
-        cut = cuts[place]
-        if len(cut.parents) == level:
-            parts.append(payload[at : cut.start])
-            at, place = cut.end, place + 1
+        start, stop, parents = cuts[place]  # plain tuples, where the compiled scan has found them
+        if len(parents) == level:
+            parts.append(payload[at:start])
+            at, place = stop, place + 1
             continue
-        around = cut.parents[level]
+        start, content, stop, number = parents[level]
         beyond = place
-        while beyond < len(cuts) and cuts[beyond].start < around.end:
+        while beyond < len(cuts) and cuts[beyond][0] < stop:
             beyond += 1
-        inner = _built(payload, (around.content, around.end), cuts[place:beyond], level + 1)
-        parts += [payload[at : around.start], delimited(around.number, inner)]
-        at, place = around.end, beyond
+        inner = _built(payload, (content, stop), cuts[place:beyond], level + 1)
+        parts += [payload[at:start], delimited(number, inner)]
+        at, place = stop, beyond
     parts.append(payload[at:end])
     return b"".join(parts)
 
