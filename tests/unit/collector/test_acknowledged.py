@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
@@ -227,3 +228,20 @@ def test_after_the_shutdown_nothing_is_accepted(direct):
     exporter.shutdown(1)
     assert exporter.accept(traces(1)) == SHUTDOWN
     assert ledger.items == {}
+
+
+def test_another_worker_waits_while_kept_spans_are_held():
+    """What it hands over then comes after them: it reads no more from its senders than it has room for."""
+    bench = Bench(SAMPLED, durable=["nop"])
+    disk = bench.exporters["nop"]
+    disk.refuses = "storage_full"
+    bench.take(payload(1, slow=True))
+    handing = threading.Thread(target=bench.engine.take_handed, args=("otlp", payload(2, slow=True)))
+    handing.start()
+    handing.join(0.3)
+    assert handing.is_alive()
+    assert bench.sums()["received"] == 2
+    disk.refuses = ""
+    handing.join(5)
+    assert not handing.is_alive()
+    assert bench.sums() == {"received": 4, "sampled": 4, "not_sampled": 0, "dropped": 0, "queued": 0}
