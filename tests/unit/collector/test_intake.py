@@ -48,7 +48,7 @@ def test_what_comes_in_the_middle_of_a_reload_is_taken_by_the_next(way):
     else:
         take = into_engine(lambda: reload.now)
         assert reload.while_it_lasts(lambda: take("otlp", payload)) == [2]
-    assert len(reload.new.parts.sampled[0].sampler._open) + reload.new.parts.sampled[0].counters.received > 0
+    assert reload.new.parts.sampled[0].sampler.pending[0] + reload.new.parts.sampled[0].counters.received > 0
 
 
 def test_an_engine_that_ends_without_another_refuses():
