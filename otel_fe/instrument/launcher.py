@@ -25,14 +25,14 @@ def pre_instrument() -> None:
             # Not above: the launcher loads this module even where it was told to leave us out.
             from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
 
-            if not sdk_disabled():
+            if not sdk_disabled() and not _set_up_by_a_file():
                 ensure_providers()
     except Exception as fault:
         faults.record("launcher.providers", fault)
 
 
 def configure(settings: Settings | None = None) -> None:
-    """Set up the SDK by the standard `OTEL_*` variables, unless that was done, and instrument this process.
+    """Set up the SDK by the standard `OTEL_*` variables, unless a provider of any signal is set, and instrument this process.
 
     Does nothing under `OTEL_SDK_DISABLED=true`, or when the process is instrumented already. A variable that cannot be used is
     one line in the log, and otel_fe stays off.
@@ -52,6 +52,15 @@ def configure(settings: Settings | None = None) -> None:
     instrumentor = FeatureExtractionInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument(settings=settings)
+
+
+def _set_up_by_a_file() -> bool:
+    """Return whether a configurator of the launcher's has read a declarative file, which may ask for no provider at all."""
+    if not os.environ.get("OTEL_CONFIG_FILE"):
+        return False
+    from importlib.metadata import entry_points  # noqa: PLC0415 few processes ask
+
+    return bool(entry_points(group="opentelemetry_configurator"))
 
 
 def _switched_off(environ: Mapping[str, str] = os.environ) -> bool:

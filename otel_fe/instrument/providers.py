@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics, trace
+from opentelemetry._logs import get_logger_provider
+from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
+from opentelemetry.metrics._internal import _ProxyMeterProvider
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_SDK_DISABLED
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -14,6 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_log: Final = logging.getLogger("otel_fe")
 DEFAULTS: Final = {
     OTEL_TRACES_EXPORTER: "otlp",
     OTEL_METRICS_EXPORTER: "otlp",
@@ -28,8 +33,16 @@ def sdk_disabled(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def ensure_providers() -> None:
-    """Set up the SDK by the `OTEL_*` variables, unless a tracer provider has been set already."""
-    if isinstance(trace.get_tracer_provider(), TracerProvider):
+    """Set up the SDK by the `OTEL_*` variables, unless a provider of any signal has been set already.
+
+    Whoever has set one has decided about the others: a declarative file with a meter provider alone wants no spans, and an
+    application with a provider that is not the SDK's, or does nothing, wants no exporters of the SDK beside it.
+    """
+    if _any_provider_set():
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            _log.info(
+                "otel_fe: providers are set, but no tracer provider: extractions have no spans and are not counted"
+            )
         return
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # noqa: PLC0415 30 ms that most never need
 
@@ -40,6 +53,14 @@ def ensure_providers() -> None:
         os.environ.setdefault(name, value)
     configurator: Any = _Configurator
     configurator().configure()
+
+
+def _any_provider_set() -> bool:
+    return not (
+        isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        and isinstance(metrics.get_meter_provider(), _ProxyMeterProvider)
+        and isinstance(get_logger_provider(), ProxyLoggerProvider)
+    )
 
 
 def tracer_provider(given: object = None) -> TracerProvider | None:
