@@ -55,6 +55,23 @@ def test_overlapping_calls_count_once():
     assert milliseconds(split_of(span, Family([span, *calls]))) == {"downstream": 40, "cpu": 10, "unexplained": 50}
 
 
+@given(
+    st.integers(0, 40),
+    st.lists(st.tuples(st.integers(-5, 50), st.integers(-5, 50)), max_size=8),
+    st.integers(-1, 50),
+)
+def test_calls_take_the_time_that_attribution_gives_them(duration, calls, cpu):
+    """Whatever they overlap, and however far they reach out of the extraction, or backwards."""
+    attributes = {"feature_extraction.cpu.time": cpu / 1e9} if cpu >= 0 else {}
+    span = Span(1, 1, name="feature_extraction x", start_ns=100, end_ns=100 + duration, attributes=attributes)
+    below = [
+        Span(1, number, 1, kind=CLIENT, start_ns=100 + first, end_ns=100 + last)
+        for number, (first, last) in enumerate(calls, 2)
+    ]
+    intervals = [("downstream", one.start_ns, one.end_ns) for one in below]
+    assert split_of(span, Family([span, *below])) == attribute(100, 100 + duration, intervals, cpu)
+
+
 def test_waits_and_missed_look_ups_are_taken_out_of_the_calls_that_hold_them():
     """`connect` contains the wait for its connection, the Redis span the look-up that missed."""
     span = extraction(100, **{"pool.wait_time": 0.03, "cache.time": 0.008, "cache.lookups": 4, "cache.hits": 1})
