@@ -51,6 +51,7 @@ _BATCH_TRACES: Final = 500
 _BATCH_BYTES: Final = 1 << 20
 _RECORDS_A_BATCH: Final = 50
 _LAST_RECORDS: Final = 2_000
+_LOOKED_AT: Final = 1_000
 _SPAN_BYTES: Final = 300
 """What a span takes beside its bytes."""
 _TRACE_BYTES: Final = 2_000
@@ -264,12 +265,16 @@ class Keeping:
         self._store.close(max(0.0, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
 
     def _fresh(self, pipeline: SampledPipeline, most: int) -> list[Any]:
-        """Return the newest decisions since the last round as they are held, the newest first."""
+        """Return decisions since the last round as they are held, the newest first, spread over those that there were.
+
+        Not simply the newest: decisions of one kind follow each other.
+        """
         last = self._stored.get(pipeline)
-        found = list(takewhile(lambda entry: entry is not last, pipeline.sampler.records.entries(most)))
+        looked_at = max(most, _LOOKED_AT)
+        found = list(takewhile(lambda entry: entry is not last, pipeline.sampler.records.entries(looked_at)))
         if found:
             self._stored[pipeline] = found[0]
-        return found
+        return found[:: -(-len(found) // most) or 1]
 
     def _note(
         self,

@@ -12,6 +12,7 @@ An inclusion is one of
 
 from __future__ import annotations
 
+import functools
 import itertools
 from fractions import Fraction
 from typing import Final
@@ -49,6 +50,12 @@ def any_of(inclusions: list[Inclusion]) -> int | None:
         return None
     if len(terms) == 1 and len(only := _salted(next(iter(terms)))) == 1:  # type: ignore[arg-type]
         return only[0][1]
+    return _joint_threshold(frozenset(terms))
+
+
+@functools.lru_cache(1_024)
+def _joint_threshold(terms: frozenset[Inclusion]) -> int:
+    """Return the threshold of any of several terms; policies that stay the same have the same few combinations of them."""
     return NEVER - round(_union([dict(_salted(term)) for term in terms if term is not None]) * NEVER)
 
 

@@ -198,3 +198,16 @@ def test_a_trace_that_is_kept_early_is_one_trace_whenever_its_parts_come(tmp_pat
     assert (whole.span_count, whole.root, whole.error, whole.policy) == (2, "GET /", True, "failed")
     assert whole.record["policy"] == "failed"
     chain.store.close()
+
+
+def test_some_decisions_of_each_second_are_stored(tmp_path):
+    """Of traces that were not kept, spread over all of them; those of kept traces are stored with their trace."""
+    chain = Chain(tmp_path, text=SLOW_OR_FAILED)
+    chain.send(500)
+    chain.bench.take(part((1, 0, "GET /"), failed=True))
+    chain.decide()
+    chain.work()
+    stored = chain.read(lambda reader: reader.decisions.last(1_000))
+    assert 10 <= len(stored) <= 50
+    assert not any(one["sampled"] for one in stored)
+    chain.store.close()
