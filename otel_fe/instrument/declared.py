@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from otel_fe.instrument.descriptors import NotWrappedError, function_in, remade
 from otel_fe.instrument.entered import Entered, place
-from otel_fe.instrument.extraction import INERT, Extraction, InertExtraction, begin_block, current_extraction
+from otel_fe.instrument.extraction import Extraction, begin_block, current_extraction
+from otel_fe.instrument.inert import INERT, InertExtraction
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 

@@ -22,6 +22,7 @@ from opentelemetry.trace import SpanContext, TraceState
 from otel_fe import semconv
 from otel_fe.instrument import faults
 from otel_fe.instrument.lean_span import LeanSpan
+from otel_fe.instrument.plain_values import clean
 from otel_fe.model import trace_state
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _stamped(span: Any, decision: Decision, inherited: int | None) -> ReadableSp
     inherit it.
     """
     readable: Any = span._readable_span() if isinstance(span, LeanSpan) else span
+    clean(readable)
     readable._otel_fe_reason = decision.reason
     context: Any = readable._context
     before = context.trace_state.to_header() if context.trace_state else ""

@@ -6,7 +6,8 @@ What the figures mean:
 * `cpu.time`: CPU time of the threads that ran the extraction's own code, and of nothing else. A synchronous call is
   measured on its thread. A coroutine or generator that is a target or decorated is measured step by step, so
   that other tasks of the event loop do not count. A `with` block inside a running event loop may give way to other
-  tasks without our knowing; there the attribute is absent rather than wrong. Work handed to other threads,
+  tasks without our knowing, and so may all that runs where greenlets do (gevent, eventlet); there the attribute is absent
+  rather than wrong. Work handed to other threads,
   processes or native thread pools is not in it.
 * `memory.usage`, `memory.growth`: resident memory of the whole process; concurrent extractions see each other's.
 * cache and pool: what was looked up and waited for while this extraction was the innermost one of the OpenTelemetry
@@ -16,6 +17,8 @@ What the figures mean:
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
 from _thread import get_ident
 from _weakref import ref
 from time import perf_counter_ns, thread_time_ns, time_ns
@@ -29,8 +32,11 @@ from otel_fe import semconv
 from otel_fe.instrument import faults, resources, runtime
 from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.exceptions import error_type_of, record_exception
+from otel_fe.instrument.greenlets import share_this_thread
+from otel_fe.instrument.inert import inert
 from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.measured import Measured
+from otel_fe.instrument.plain_values import whole
 from otel_fe.instrument.watch import registry
 
 if TYPE_CHECKING:
@@ -39,10 +45,13 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
+    from otel_fe.instrument.inert import InertExtraction
     from otel_fe.instrument.runtime import Runtime
     from otel_fe.instrument.spec import Spec
     from otel_fe.instrument.watch.finding import Found
     from otel_fe.model.figures import Figures
+
+_log = logging.getLogger("otel_fe")
 
 _INTERNAL: Final = SpanKind.INTERNAL
 """Looked up once: an enumeration's member costs a call in Python 3.11."""
@@ -90,7 +99,7 @@ class Extraction(Measured):
         self.start_mono_ns = now = perf_counter_ns()
         self.rss_start = resources.rss_bytes(now)
         self._span = span = current.tracer.start_span(spec.span_name, context, _INTERNAL, start_time=start_ns)
-        self.cpu_ns = 0
+        self.cpu_ns = -1 if share_this_thread() else 0
         # Last: if anything before it fails, no context has been entered that nobody would leave.
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.thread_id = get_ident()
@@ -105,11 +114,18 @@ class Extraction(Measured):
 
     def cache_hit(self, count: int = 1) -> None:
         """Count `count` look-ups that were found in a cache that otel_fe does not know."""
-        self.looked_up(count, 0, 0, 0)
+        self._count_given(count, hit=True)
 
     def cache_miss(self, count: int = 1) -> None:
         """Count `count` look-ups that were not found."""
-        self.looked_up(0, count, 0, 0)
+        self._count_given(count, hit=False)
+
+    def _count_given(self, count: Any, *, hit: bool) -> None:
+        number = whole(count)
+        if number is None or number < 0:
+            _warn_of_count(f"{type(count).__name__} {count!r}"[:80])
+        else:
+            self.looked_up(*((number, 0) if hit else (0, number)), 0, 0)
 
     def fail(self, error: BaseException) -> None:
         """Mark the extraction as failed by `error`, for an error that does not leave it as an exception."""
@@ -126,7 +142,7 @@ class Extraction(Measured):
         return self
 
     def __reduce__(self) -> tuple[Callable[[], InertExtraction], tuple[()]]:
-        return _inert, ()  # it does not run where it is unpickled
+        return inert, ()  # it does not run where it is unpickled
 
     # --- for the watcher ---------------------------------------------------------------------------------------
 
@@ -333,29 +349,10 @@ class Extraction(Measured):
             record_exception(span, error, self.error_type, with_message=self._runtime.exception_messages)
 
 
-class InertExtraction:
-    """What a block gets while otel_fe is off: it has all that an extraction offers, and nothing has an effect."""
-
-    span: Final[Span] = INVALID_SPAN
-
-    def cache_hit(self, count: int = 1) -> None:
-        """Do nothing."""
-
-    def cache_miss(self, count: int = 1) -> None:
-        """Do nothing."""
-
-    def fail(self, error: BaseException) -> None:
-        """Do nothing."""
-
-    def __reduce__(self) -> str:
-        return "INERT"
-
-
-INERT: Final = InertExtraction()
-
-
-def _inert() -> InertExtraction:
-    return INERT
+@functools.lru_cache(maxsize=64)
+def _warn_of_count(given: str) -> None:
+    """Say once what was left out."""
+    _log.warning("otel_fe: cache_hit() and cache_miss() count whole numbers of at least 0; %s is left out", given)
 
 
 def begin(spec: Spec) -> Extraction | None:

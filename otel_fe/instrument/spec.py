@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from otel_fe import semconv
+from otel_fe.instrument.plain_values import valid_text, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +28,9 @@ class Spec:
     """Name of the span."""
 
     def __post_init__(self) -> None:
+        for text in ("feature_set", "library", "function"):
+            object.__setattr__(self, text, valid_text(getattr(self, text)))
+        for count in ("batch_size", "features"):
+            object.__setattr__(self, count, whole(getattr(self, count)))
         name = f"{semconv.SPAN_NAME} {self.feature_set}" if self.feature_set else semconv.SPAN_NAME
         object.__setattr__(self, "span_name", name)

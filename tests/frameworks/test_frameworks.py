@@ -18,3 +18,8 @@ def test_streaming():
 def test_registered_and_reloaded():
     """FastAPI, Flask and IPython's autoreload; see inside/registered_cases.py."""
     run_inside(FRAMEWORKS.python(), "tests/frameworks/inside/registered_cases.py")
+
+
+def test_greenlets_and_numpy():
+    """gevent, and NumPy's numbers; see inside/greenlet_cases.py."""
+    run_inside(FRAMEWORKS.python(), "tests/frameworks/inside/greenlet_cases.py")

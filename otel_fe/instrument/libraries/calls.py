@@ -19,6 +19,7 @@ from otel_fe.instrument import faults, runtime
 from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.instrument.exceptions import error_type_of, record_exception
 from otel_fe.instrument.extraction import begin, current_extraction
+from otel_fe.instrument.plain_values import whole
 from otel_fe.instrument.spec import Spec
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Call:
                 innermost.reset(self._token)
             outer, self._outer = self._outer, None
             if self.started:
-                entities, features = self.kind.counts(self._args, self._kwargs, result)
+                entities, features = map(whole, self.kind.counts(self._args, self._kwargs, result))
                 self._counts = entities, features if self.now else self._counts[1]
                 if outer is not None and not outer.now:
                     outer._counts = self._counts
