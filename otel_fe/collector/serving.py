@@ -15,6 +15,7 @@ from otel_fe.collector.accompanied import Accompanied
 from otel_fe.collector.process_memory import share_arenas
 from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
+from otel_fe.collector.servers.open_files import raise_open_files
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
 from otel_fe.config.gaps import gaps_of
@@ -85,6 +86,7 @@ def serve(options: Options) -> int:
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     share_arenas()
+    raise_open_files()
     put_off()
     _check_store(options)
     if options.store is not None:

@@ -12,6 +12,7 @@ import time
 import grpc
 import pytest
 
+from tests.unit.collector import running as running_module
 from tests.unit.collector.running import EXPORT, config, export, request, running
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -124,3 +125,23 @@ def test_it_ends_in_time_while_requests_are_at_work(tmp_path):
         assert collector.process.wait(12) == 0
         call.cancel()
         collector.stop()
+
+
+def test_connections_leave_files_for_the_rest(tmp_path, monkeypatch):
+    """With 256 files in all, and more connections than that: new senders are served, and the queue is written."""
+    limited = tmp_path / "otel-fe"
+    limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {running_module.OTEL_FE} "$@"\n')
+    limited.chmod(0o755)
+    monkeypatch.setattr(running_module, "OTEL_FE", limited)
+    storage = f"{{file_storage: {{directory: {tmp_path / 'queue'}, create_directory: true}}}}"
+    text = config(extensions=storage, exporter=", sending_queue: {storage: file_storage}")
+    with running(tmp_path, text) as collector, contextlib.ExitStack() as stack:
+        for _ in range(400):
+            client = stack.enter_context(connect(collector))
+            with contextlib.suppress(ConnectionError):
+                client.sendall(b"POST /v1/traces HTTP/1.1\r\nHost:")
+        assert [post(collector, traces(0x500 + number)) for number in range(5)] == [200] * 5
+        export(collector.grpc, traces(0x600))
+        collector.stop()
+        assert "Too many open files" not in collector.log
+        assert "Traceback" not in collector.log

@@ -9,6 +9,7 @@ grpc_server  OTLP/gRPC;  slow_calls: cuts off calls whose message does not come
 loop         where HTTP runs
 http_server  HTTP/1.1: the sockets;  byte_stream, http_connection: one connection;  http_messages: request and response
 http_limits  deadlines;  connections, held_bytes: who makes room where there is none
+open_files   how many connections there may be at all
 daemon_pool  threads that no exit waits for
 otlp_http    OTLP/HTTP on top of it;  cors
 """

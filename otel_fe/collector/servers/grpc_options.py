@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.collector.servers.open_files import most_connections
+
 if TYPE_CHECKING:
     from otel_fe.config.receivers import GrpcServer
 
@@ -38,7 +40,7 @@ def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[t
     return [
         *options,
         ("grpc.max_receive_message_length", most_bytes),
-        ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+        ("grpc.max_allowed_incoming_connections", most_connections(_CONNECTIONS)),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.so_reuseport", int(shared)),
         # Messages come as they were sent: see `bodies.unpacked_message`.

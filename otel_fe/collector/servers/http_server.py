@@ -10,17 +10,20 @@ from otel_fe.collector.servers.byte_stream import READ_BYTES, ByteStream
 from otel_fe.collector.servers.connections import Connections
 from otel_fe.collector.servers.http_connection import HttpConnection
 from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.open_files import most_connections
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
-    from pathlib import Path
 
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.http_messages import Answer, Look
     from otel_fe.collector.servers.loop import Loop
 
 _BACKLOG: Final = 256
+"""Connections that wait in the kernel."""
+_ACCEPTS: Final = 16
+"""Connections that are accepted at a time: each takes a file before another can be made to give one up."""
 
 
 class HttpServer:
@@ -50,7 +53,7 @@ class HttpServer:
         self._limits = limits or Limits()
         self._tls = tls
         self._turned_away = turned_away
-        self._connections = Connections(self._limits.most_connections)
+        self._connections = Connections(most_connections(self._limits.most_connections))
         self._buffer = bytearray(READ_BYTES)
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -67,27 +70,27 @@ class HttpServer:
             raise OSError(error.errno, f"cannot listen on {endpoint}: {error.strerror or error}") from error
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def listen_on_socket(self, path: Path) -> None:
-        """Begin to listen on a Unix socket."""
-        self._server = self._loop.call(self._listen_on_socket(path))
-
     def stop(self, grace_s: float) -> None:
         """Take no new connection or request; those under way have `grace_s`."""
         self._loop.call(self._stop(grace_s))
 
     async def _listen(self, endpoint: Endpoint, *, shared: bool) -> asyncio.Server:
         family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
-        return await asyncio.get_running_loop().create_server(
-            self._stream,
-            endpoint.address,
-            endpoint.port,
-            family=family,
-            backlog=_BACKLOG,
-            reuse_port=shared or None,
-        )
-
-    async def _listen_on_socket(self, path: Path) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_unix_server(self._stream, path, backlog=_BACKLOG)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((endpoint.address, endpoint.port))
+        except BaseException:
+            listener.close()
+            raise
+        # asyncio takes its `backlog` also for how many connections it accepts before it serves one of them.
+        server = await asyncio.get_running_loop().create_server(self._stream, sock=listener, backlog=_ACCEPTS)
+        listener.listen(_BACKLOG)
+        return server
 
     def _stream(self) -> ByteStream:
         return ByteStream(self._buffer, self._opened)

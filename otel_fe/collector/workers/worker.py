@@ -27,6 +27,7 @@ from otel_fe.collector.garbage import Garbage
 from otel_fe.collector.process_memory import share_arenas
 from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
+from otel_fe.collector.servers.open_files import raise_open_files
 from otel_fe.collector.surroundings import log_to_stderr, read_config
 from otel_fe.collector.workers.hand_over import HandOver
 from otel_fe.collector.workers.taking import Taking, into_engine
@@ -175,6 +176,7 @@ def main() -> int:
     # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     share_arenas()
+    raise_open_files()
     put_off()
     try:
         Worker(json.loads(sys.stdin.readline())).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from otel_fe.collector.servers.http_messages import Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.json_bounds import check_values
 from otel_fe.collector.servers.loop import Loop
+from otel_fe.collector.servers.open_files import most_connections
 
 LARGEST = 1 << 20
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -311,3 +313,10 @@ def test_a_pool_carries_errors_and_uses_idle_threads():
     names = {pool.submit(lambda: threading.current_thread().name).result(5) for _ in range(20)}
     assert len(names) <= 2
     pool.shutdown()
+
+
+def test_connections_are_a_third_of_the_files(monkeypatch):
+    """And never so few that nothing could be served."""
+    for soft, expected in ((100, 33), (3_000, 1_000), (1_024, 341), (10, 16), (resource.RLIM_INFINITY, 1_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert most_connections(1_000) == expected
