@@ -7,7 +7,7 @@ ARGS   ?=
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz lint docs screenshots lock clean
+.PHONY: help setup demo test bench fuzz soak lint docs screenshots lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    everything that CI runs"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
+	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills and full disks"
 	@echo "make lint    ruff, mypy, pyright, import-linter"
 	@echo "make screenshots  the README's pictures of the dashboard"
 	@echo "make docs    write the README's tables and collector_config/ anew"
@@ -55,6 +56,9 @@ bench: $(VENV)/.stamp-bench
 
 fuzz: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.fuzz --inputs 1000000 $(ARGS)
+
+soak: $(VENV)/.stamp-test
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check .

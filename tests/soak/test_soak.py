@@ -1,0 +1,15 @@
+"""Two minutes of it; `make soak ARGS="--minutes 60"` runs an hour."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.soak.soak import Soak
+
+
+@pytest.mark.timeout(420)
+def test_what_is_acknowledged_is_delivered_whatever_happens(tmp_path):
+    """Killed, refused, full, dripping and attacked; memory and files stay bounded, and honest senders are served."""
+    report = Soak(tmp_path, minutes=2, seed=1).run()
+    print(report)
+    assert not report.problems, str(report)
