@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import AlertType
+from otel_fe.dashboard import quantity
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank
@@ -91,7 +92,7 @@ def recommendations(
     found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
     if "error_rate" in broken:
         kind, share = _most_frequent_error(stored, window, *group)
-        words = f", {share:.0%} of them {kind}" if kind else ""
+        words = f", {quantity.percent(share)} of them {kind}" if kind else ""
         found.append(_about("errors", "Errors", f"of extractions fail{words}", broken["error_rate"].bad_ratio))
     if "cache_hit_rate" in broken:
         found.append(
@@ -109,7 +110,11 @@ def slow_advice(causes: WindowCauses) -> list[dict[str, Any]]:
             "name": NAMES[one.cause],
             "share": one.share,
             "words": f"of the time of {whose} extractions"
-            + (f", {one.cost_share:.0%} with what it makes them compute" if one.cost_share > one.share + 0.01 else ""),
+            + (
+                f", {quantity.percent(one.cost_share)} with what it makes them compute"
+                if one.cost_share > one.share + 0.01
+                else ""
+            ),
             "p95_ns": causes.quantile_ns,
             "p95_without_ns": one.quantile_without_ns,
             "action": first_action(AlertType.LATENCY_THRESHOLD, one.cause),

@@ -48,11 +48,11 @@ def exported(stored: Stored, address: ViewAddress) -> Document:
     everything = (address.service or ALL, address.feature_set or ALL)
     whole = _of_window(window, *everything, found["figures"])
     groups = [_of_window(window, one["service"], one["feature_set"], one["figures"]) for one in found["groups"]]
-    steps = _of_steps(window, *everything, found["over_time"])
+    steps = _of_steps(*everything, found["over_time"])
     for one in found["groups"][:_MOST_GROUPS]:
         group = one["service"], one["feature_set"]
         if group != everything:
-            steps += _of_steps(window, *group, over_time(stored, window, *group))
+            steps += _of_steps(*group, over_time(stored, window, *group))
     own = [row for row in groups if (row["service"], row["feature_set"]) != everything]
     data = {
         **spell(*window),
@@ -70,12 +70,13 @@ def exported(stored: Stored, address: ViewAddress) -> Document:
         "groups": groups,
     }
     tables = [
-        figures_table("Figures of each group, in the whole window and step by step", [whole, *own, *steps]),
+        figures_table("The window", [whole, *own]),
         health_table(found["health"]),
         _alerts(found["alerts"]),
         _advice(found["recommendations"]),
+        figures_table("Step by step", steps),
     ]
-    return Document(data, tables)
+    return Document(data, figures_table("", [whole, *own, *steps]), tables)
 
 
 def _of_window(window: tuple[int, int], service: str, feature_set: str, figures: Figures) -> Row:
@@ -98,11 +99,11 @@ def _of_window(window: tuple[int, int], service: str, feature_set: str, figures:
     }
 
 
-def _of_steps(window: tuple[int, int], service: str, feature_set: str, course: OverTime) -> list[Row]:
+def _of_steps(service: str, feature_set: str, course: OverTime) -> list[Row]:
     return [
         {
             "span": "step",
-            **spell(max(one.time_ns, window[0]), min(one.time_ns + course.step_ns, window[1])),
+            **spell(one.time_ns, one.time_ns + course.step_ns),
             "service": service,
             "feature_set": feature_set,
             "extractions": one.extractions,

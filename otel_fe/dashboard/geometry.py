@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _ROUND_S: Final = (60, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000)
 _TICKS: Final = 6
+LEFT: Final = 72
+"""Of the plot in a line chart: labels such as `37.5 ms` have room before it, also in the larger type of narrow screens."""
+_HALF_A_LABEL: Final = 14
+"""Of the axis of time, beside the margin; a label that reaches beyond would be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def line_chart(
         width: Of the drawing, in px, as `height`.
         height: Likewise.
     """
-    left, right, top, foot = 56, width - 8, 8, height - 22
+    left, right, top, foot = LEFT, width - 8, 8, height - 22
     values = [value for _, value in points] + ([limit] if limit is not None else [])
     peak = most if most is not None else round_up(max(values, default=1.0) * 1.05 or 1.0)
 
@@ -104,7 +108,7 @@ def line_chart(
         line,
         under,
         tuple((round(px, 1), round(py, 1), words, time) for px, py, words, time in places),
-        time_ticks(*window, x),
+        tuple(tick for tick in time_ticks(*window, x) if tick.at <= right - _HALF_A_LABEL),
         tuple(Tick(round(y(mark), 1), say(mark)) for mark in marks),
         None if limit is None else round(y(limit), 1),
     )

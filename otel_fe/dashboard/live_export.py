@@ -23,12 +23,13 @@ def live_document(data: DashboardData) -> Document:
     rows = [_of_window(now, ALL, whole), *(_of_window(now, name, one) for name, one in whole.feature_sets.items())]
     steps = [_of_step(point) for point in data.performance_trends.points]
     tables = [
-        figures_table("Figures of the last minute, and of all feature sets step by step", [*rows, *steps]),
+        figures_table("The last minute", rows),
         health_table(data.system_health),
         _alerts(data.alerts.active),
         Table("Recommendations", ("what to do",), [(one,) for one in data.resources.recommendations]),
+        figures_table("Step by step", steps),
     ]
-    return Document(data, tables)
+    return Document(data, figures_table("", [*rows, *steps]), tables)
 
 
 def _of_window(now_s: float, feature_set: str, one: WindowMetrics) -> Row:

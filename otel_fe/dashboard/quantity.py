@@ -9,6 +9,8 @@ from typing import Final
 _NONE: Final = "–"  # noqa: RUF001 a dash is what is shown
 _BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+_LENGTHS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_SECOND_NS: Final = 1e9
 _THIN: Final = "\u202f"  # narrow no-break space
 
 
@@ -19,17 +21,30 @@ def duration(value_ns: float | None) -> str:
     for size, unit in _TIMES:
         if abs(value_ns) >= size:
             return f"{_short(value_ns / size)} {unit}"
-    return f"{value_ns:.0f} ns"
+    # Nothing is nothing in every unit; "0 ns" beside seconds reads as another axis.
+    return f"{value_ns:.0f} ns" if value_ns else "0 ms"
+
+
+def length(seconds: float | None) -> str:
+    """Write how long something went on: `32 s`, `59 min`, `5.2 h`, `3 d`."""
+    if seconds is None:
+        return _NONE
+    for size, unit in _LENGTHS:
+        if seconds >= 2 * size:
+            return f"{_short(seconds / size)} {unit}"
+    return f"{_short(seconds)} s"
 
 
 def milliseconds(value_ns: float | None) -> str:
-    """Write nanoseconds in ms always, so that a column can be compared at a glance."""
-    return _NONE if value_ns is None else f"{_short(value_ns / 1e6)} ms"
+    """Write nanoseconds in ms, so that a column can be compared at a glance; from a second on in s, as axes are."""
+    if value_ns is None:
+        return _NONE
+    return duration(value_ns) if abs(value_ns) >= _SECOND_NS else f"{_short(value_ns / 1e6)} ms"
 
 
 def signed_milliseconds(value_ns: float) -> str:
     """Write a difference: `+38 ms`."""
-    return f"{'+' if value_ns >= 0 else '−'}{_short(abs(value_ns) / 1e6)} ms"  # noqa: RUF001 a minus sign
+    return f"{'+' if value_ns >= 0 else '−'}{milliseconds(abs(value_ns))}"  # noqa: RUF001 a minus sign
 
 
 def percent(ratio: float | None) -> str:

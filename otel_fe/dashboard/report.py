@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FORMATS: Final = ("json", "csv", "html")
 Cell = str | int | float | bool | None
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+_LONG: Final = 40
+"""Characters; a longer text is wrapped."""
 _DIGITS: Final = {"csv": 9, "html": 4}
 """Significant ones: more would be noise of binary fractions, fewer would round what is counted."""
 
@@ -45,8 +47,10 @@ class Document:
 
     data: Any
     """Of the JSON file."""
+    figures: Table
+    """The CSV file."""
     tables: Sequence[Table]
-    """Of the HTML page; the first is the CSV file."""
+    """Of the HTML page."""
     title: str = "Feature extraction"
 
 
@@ -55,7 +59,7 @@ def written(document: Document, kind: str) -> str:
     if kind == "json":
         told = plain(_without_enums(document.data))
         return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
-    return _csv(document.tables[0]) if kind == "csv" else _html(document)
+    return _csv(document.figures) if kind == "csv" else _html(document)
 
 
 def _without_enums(value: Any) -> Any:
@@ -123,4 +127,6 @@ def _cell(cell: Cell) -> str:
         return f"<td class=n>{quantity.count(cell)}</td>"
     if isinstance(cell, float):
         return f"<td class=n>{_number(cell, 'html')}</td>"
-    return f"<td>{escape(_number(cell, 'html')) or '–'}</td>"  # noqa: RUF001 a dash is what is shown
+    text = _number(cell, "html")
+    wide = " class=w" if len(text) > _LONG else ""
+    return f"<td{wide}>{escape(text) or '–'}</td>"  # noqa: RUF001 a dash is what is shown

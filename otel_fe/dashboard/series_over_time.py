@@ -65,13 +65,14 @@ def over_time(stored: Stored, window: tuple[int, int], service: str | None, feat
         slo: _ratios(stored, window, service, {**labels, semconv.SLO: slo}, step)
         for slo in ("latency", "error_rate", "cache_hit_rate")
     }
-    counted = stored.reader.sums.counted(*window, service)
+    # Of a step that the window cuts off there is all that was counted in it, and so all the time in which that was.
+    counted = stored.reader.sums.counted(window[0] // step * step, window[1], service)
     steps = []
     for time_ns, spread in spreads:
         if spread.count:
             good, hits, right = (ratios[slo].get(time_ns) for slo in ("latency", "cache_hit_rate", "error_rate"))
             slow = 1 - spread.at_most(LATENCY_LIMIT_NS / 1e9) / spread.count if good is None else 1 - good
-            seconds = seconds_of(counted, max(time_ns, window[0]), min(time_ns + step, window[1]))
+            seconds = seconds_of(counted, time_ns, time_ns + step)
             p50, p95, p99 = ((spread.quantile(share) or 0.0) * 1e9 for share in (0.5, 0.95, 0.99))
             steps.append(
                 Step(

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import semconv
+from otel_fe.dashboard import quantity
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _LONGEST: Final = 300
+_UNITS: Final = {one.name: one.unit for one in semconv.ATTRIBUTES}
+_WRITE: Final[dict[str, Callable[[float], str]]] = {
+    "By": quantity.size,
+    "s": lambda value: quantity.duration(value * 1e9),
+}
+_NUMBERS: Final = ("int_value", "double_value")
 _SECRET: Final = re.compile(
     r"authorization|cookie|passw|secret|token|api[-_.]?key|credential|private[-_.]?key"
     r"|^http\.(request|response)\.header\.|^db\.(query|operation)\.parameter",
@@ -24,13 +33,20 @@ def is_secret(name: str) -> bool:
 
 def shown_attributes(pairs: Iterable[Any]) -> tuple[tuple[str, str], ...]:
     """Return OTLP attributes as texts, by name. Those whose name speaks of secrets keep their value to themselves."""
-    return tuple(sorted((pair.key, _HIDDEN if is_secret(pair.key) else shown(pair.value)) for pair in pairs))
+    return tuple(sorted((pair.key, _HIDDEN if is_secret(pair.key) else _with_unit(pair)) for pair in pairs))
 
 
 def shown(value: Any) -> str:
     """Return an OTLP value as a text of bounded length."""
     text = _text(value, 0)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _with_unit(pair: Any) -> str:
+    """Return a value of ours with its unit: 77.5 MB, and not 77533184."""
+    kind = pair.value.WhichOneof("value")
+    write = _WRITE.get(_UNITS.get(pair.key, ""))
+    return shown(pair.value) if write is None or kind not in _NUMBERS else write(getattr(pair.value, kind))
 
 
 def _text(value: Any, depth: int) -> str:  # noqa: PLR0911 a kind of value, a return

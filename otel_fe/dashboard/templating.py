@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.dashboard import quantity
 from otel_fe.dashboard.answer import Answer
 from otel_fe.dashboard.comparison import NAMES
-from otel_fe.dashboard.geometry import line_chart
+from otel_fe.dashboard.geometry import LEFT, line_chart
 from otel_fe.dashboard.view_address import RANGES
 from otel_fe.errors import MissingExtraError
 from otel_fe.version import __version__
@@ -41,7 +41,13 @@ def environment() -> Environment:
     )
     shared: Any = made.globals
     shared.update(
-        q=quantity, line_chart=line_chart, ranges=list(RANGES), causes=NAMES, version=__version__, static=static_url
+        q=quantity,
+        line_chart=line_chart,
+        chart_left=LEFT,
+        ranges=list(RANGES),
+        causes=NAMES,
+        version=__version__,
+        static=static_url,
     )
     for name in made.list_templates():
         made.get_template(name)  # compiled before the first reader comes, who would wait for it

@@ -8,17 +8,25 @@
     const midnight = at.getHours() === 0 && at.getMinutes() === 0;
     return midnight ? at.toLocaleDateString(undefined, { day: "numeric", month: "short" }) : `${two(at.getHours())}:${two(at.getMinutes())}`;
   };
+  // One clock of 24 hours, for axes and texts.
+  const written = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const inFull = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short", hourCycle: "h23" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const words = (text) => text.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, time) => written.format(new Date(`${day}T${time}Z`)));
   const localise = (root) => {
     for (const one of root.querySelectorAll("time[data-ms], text[data-ms]")) {
       const at = new Date(Number(one.dataset.ms));
       const kind = one.dataset.kind;
       if (kind === "axis") one.textContent = axis(at);
-      else if (kind === "time") one.textContent = at.toLocaleTimeString();
+      else if (kind === "time") one.textContent = clock.format(at);
       else {
-        one.textContent = at.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-        one.setAttribute("title", `${at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" })}`);
+        one.textContent = written.format(at);
+        one.setAttribute("title", inFull.format(at));
       }
     }
+    // What is said of a cell or a point, to those who point at it and to screen readers.
+    for (const one of root.querySelectorAll("svg [aria-label*=' UTC']")) one.setAttribute("aria-label", words(one.getAttribute("aria-label")));
+    for (const one of root.querySelectorAll("svg title")) if (one.textContent.includes(" UTC")) one.textContent = words(one.textContent);
     for (const one of root.querySelectorAll("input[type=datetime-local][data-ms]")) {
       const at = new Date(Number(one.dataset.ms));
       one.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;

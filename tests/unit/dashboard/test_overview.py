@@ -167,5 +167,5 @@ def test_errors_without_anything_slow_are_advised_on_as_errors(own):
     found = overview(asked.site._stored, ViewAddress(range="15m"))
     assert [one["cause"] for one in found["recommendations"]] == ["errors"]
     page = asked.text("/?range=15m")
-    assert "40 % of extractions fail, 75% of them KeyError" in page
+    assert "40 % of extractions fail, 75 % of them KeyError" in page
     assert "of the time of slow extractions" not in page
