@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_APART: Final = 64
 """Look-ups, and waits, that stand apart before they are added up."""
-_MAX_INTERVALS: Final = 2_048
+_MAX_INTERVALS: Final = 4_096
 """Look-ups and waits of one extraction that attribution can place in time; later ones still count in the sums."""
 
 Describe = Callable[[Any], "tuple[str, int | None]"]

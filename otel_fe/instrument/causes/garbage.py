@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from _thread import get_ident
 from collections import deque
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Pauses:
     """The newest pauses of this process."""
 
     def __init__(self) -> None:
-        self._began_ns = 0
+        self._began_cpu_ns = -1
         self._kept: deque[Pause] = deque(maxlen=_MOST)
 
     def install(self) -> None:
@@ -55,11 +55,13 @@ class Pauses:
         return found[::-1]
 
     def _noted(self, phase: str, _info: dict[str, Any]) -> None:
-        now = perf_counter_ns()
+        # By the thread's CPU clock: other threads may run between the collection and a callback, which is Python.
+        used = thread_time_ns()
         if phase == "start":
-            self._began_ns = now
-        elif now - self._began_ns >= _SHORTEST_NS and self._began_ns:
-            self._kept.append(Pause(self._began_ns, now, get_ident()))
+            self._began_cpu_ns = used
+        elif used - self._began_cpu_ns >= _SHORTEST_NS and self._began_cpu_ns >= 0:
+            now = perf_counter_ns()
+            self._kept.append(Pause(now - used + self._began_cpu_ns, now, get_ident()))
 
 
 PAUSES: Final = Pauses()

@@ -6,8 +6,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.watch.counters import paging
+from otel_fe.instrument.watch.threads import cpu_clock_ns
 from otel_fe.instrument.watch.watched import Segment, Watched
-from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
+from otel_fe.semconv import CAUSE_EVENT_LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 _WORTH_NS: Final = 1_000_000
 """A thread that was off the CPU for less, since the last look, is not asked why."""
-_OWN_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
+_MOST_THREADS: Final = 16
 
 
 def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequence[Segment]:
@@ -43,7 +45,6 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
         last.looks = 0
         if segments:
             last.wait, last.stack, last.blame = segments[-1].wait, segments[-1].stack, segments[-1].blame
-            last.others_cpu_ns = last.off_ns if last.wait == CAUSE_GIL else 0
         if last.off_ns > _WORTH_NS and watched.counters is not None:
             _count(last, watched.counters, history)
         segments.append(last)
@@ -52,9 +53,23 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
 
 def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
     last.throttled_ns = max(0, history.throttled_ns() - since.throttled_ns)
-    before = since.core_wait_ns.get(threading.get_native_id())
-    if before is not None:
-        try:
-            last.core_wait_ns = max(0, int(_OWN_SCHEDSTAT.read_bytes().split()[1]) - before)
-        except (OSError, ValueError, IndexError):
-            return
+    faults, blocks = paging()
+    last.faults, last.blocks = faults - since.faults, blocks - since.blocks
+    own = threading.get_native_id()
+    last.core_wait_ns = _waited(own, since)
+    for tid in list(since.cpu_ns)[:_MOST_THREADS]:
+        used = cpu_clock_ns(tid) - since.cpu_ns[tid]
+        if tid != own and used > 0:
+            last.others_wait_ns += _waited(tid, since)
+            last.others_cpu_ns += 0 if tid == history.watcher else used
+
+
+def _waited(tid: int, since: Counters) -> int:
+    """Return how long a thread has waited for a core since then; 0 where that is not known."""
+    before = since.core_wait_ns.get(tid)
+    if before is None:
+        return 0
+    try:
+        return max(0, int(Path(f"/proc/self/task/{tid}/schedstat").read_bytes().split()[1]) - before)
+    except (OSError, ValueError, IndexError):
+        return 0

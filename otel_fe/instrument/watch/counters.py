@@ -23,13 +23,15 @@ _QUOTA_FOR_NS: Final = 10_000_000_000
 class Counters:
     """What has added up until one moment, in ns."""
 
-    __slots__ = ("at_ns", "core_wait_ns", "cpu_ns", "process_cpu_ns", "throttled_ns")
+    __slots__ = ("at_ns", "blocks", "core_wait_ns", "cpu_ns", "faults", "process_cpu_ns", "throttled_ns")
 
     def __init__(self, at_ns: int, process_cpu_ns: int, throttled_ns: int) -> None:
         self.at_ns = at_ns
         self.process_cpu_ns = process_cpu_ns
         self.throttled_ns = throttled_ns
         """Of the control group, over all of its cores; 0 without a quota."""
+        self.faults, self.blocks = paging()
+        """Major faults of the process, and blocks that it has read or written."""
         self.cpu_ns: dict[int, int] = {}
         """Of threads of Python, by their ids."""
         self.core_wait_ns: dict[int, int] = {}
@@ -63,6 +65,23 @@ class Counters:
         return (self.process_cpu_ns - since.process_cpu_ns - python) / passed if passed > 0 else 0.0
 
 
+def _nopaging() -> tuple[int, int]:
+    return 0, 0
+
+
+def _usage() -> tuple[int, int]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_majflt, used.ru_inblock + used.ru_oublock
+
+
+try:
+    import resource
+except ImportError:  # Windows
+    paging = _nopaging
+else:
+    paging = _usage
+
+
 class CounterHistory:
     """Takes counters, and keeps the newest. Belongs to one thread."""
 
@@ -72,6 +91,8 @@ class CounterHistory:
         self._group = Cgroup()
         self._limited = False
         self._asked_ns = -_QUOTA_FOR_NS
+        self.watcher = 0
+        """The system's id of the thread that this belongs to."""
 
     def take(self, now_ns: int, idents: Iterable[int], extracting: Iterable[int]) -> Counters:
         """Return the counters of now.

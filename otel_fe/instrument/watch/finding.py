@@ -13,10 +13,12 @@ from otel_fe.pipeline.attribution import CAUSE_SEEN_CPU, attributed, bottleneck
 from otel_fe.semconv import (
     CAUSE_CPU_THROTTLED,
     CAUSE_CPU_WAIT,
+    CAUSE_DISK,
     CAUSE_EVENT_LOOP,
     CAUSE_GC,
     CAUSE_GIL,
     CAUSE_IMPORT,
+    CAUSE_PAGE_FAULTS,
     CAUSE_UNEXPLAINED,
 )
 
@@ -179,7 +181,7 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
         # when somebody lets go of it, and so sees most threads at the beginning of a wait that may last for microseconds.
         held = min(left, segment.others_cpu_ns)
         yield CAUSE_GIL, held
-        yield wait if wait != CAUSE_GIL else "", left - held
+        yield wait if wait not in {CAUSE_GIL, NOT_WAITING} else _paging(segment), left - held
     elif wait in {CAUSE_GIL, NOT_WAITING}:
         held = min(left, segment.others_cpu_ns)
         collected = min(held, _overlap(pauses, segment, lambda pause: pause.ident != ident))
@@ -188,9 +190,19 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
         # Whoever held the interpreter, or was to get it, had no core.
         without_core = min(left - held, segment.others_wait_ns)
         yield CAUSE_CPU_WAIT, without_core
-        yield "", left - held - without_core
+        yield _paging(segment), left - held - without_core
     else:
         yield wait, left
+
+
+def _paging(segment: Segment) -> str:
+    """Return what a thread waited for that was never seen waiting: the disk, in moments too short to be met.
+
+    Of a page fault nothing is ever seen, since the interpreter is not let go of meanwhile.
+    """
+    if segment.faults > 0:
+        return CAUSE_PAGE_FAULTS
+    return CAUSE_DISK if segment.blocks > 0 else ""
 
 
 def _near(segments: Sequence[Segment], index: int) -> str:

@@ -174,7 +174,20 @@ def own_line(stack: Stack) -> Line | None:
     Of an import it is the line that imports, not one of what is imported.
     """
     imported = next((at for at in range(len(stack) - 1, -1, -1) if stack[at].file.startswith(IMPORTING)), -1)
-    return next((line for line in stack[imported + 1 :] if is_own(line.file)), stack[0] if stack else None)
+    return (
+        next((line for line in stack[imported + 1 :] if is_own(line.file)), None)
+        or next((line for line in stack if not line.file.startswith(_PACKAGE)), None)
+        or (stack[0] if stack else None)
+    )
+
+
+def without_detail(stack: Stack) -> Stack:
+    """Return the lines of a stack that say what it is about: the own one, and from an import on those that led there."""
+    imported = next((at for at in range(len(stack) - 1, -1, -1) if stack[at].file.startswith(IMPORTING)), -1)
+    if imported >= 0:
+        return stack[imported:]
+    own = own_line(stack)
+    return () if own is None else (own,)
 
 
 def is_importing(stack: Stack) -> bool:

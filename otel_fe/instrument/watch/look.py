@@ -180,6 +180,7 @@ def segment_of(
         now = counters.core_wait_ns.get(seen.tid, 0)
         segment.core_wait_ns = max(0, now - since.core_wait_ns.get(seen.tid, now))
     segment.throttled_ns = max(0, counters.throttled_ns - since.throttled_ns)
+    segment.faults, segment.blocks = counters.faults - since.faults, counters.blocks - since.blocks
     if seen.off_ns > _OFF_FROM_NS:
         if seen.waiting.call == UNKNOWN:
             segment.wait = by_names(seen.stack, seen.names)

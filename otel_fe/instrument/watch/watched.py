@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.watch.lines import without_detail
+
 if TYPE_CHECKING:
     from otel_fe.instrument.watch.counters import Counters
     from otel_fe.instrument.watch.lines import Line, Stack
@@ -23,10 +25,12 @@ class Segment:
 
     __slots__ = (
         "blame",
+        "blocks",
         "contended",
         "core_wait_ns",
         "cpu_ns",
         "end_ns",
+        "faults",
         "looks",
         "others_cpu_ns",
         "others_wait_ns",
@@ -42,8 +46,12 @@ class Segment:
     """Time in which the thread was ready to run, and did not."""
     throttled_ns: int
     """Time in which the control group's quota stopped processes of it."""
+    blocks: int
+    """Blocks that the process has read from disk, or written, in it."""
     contended: bool
     """Whether the watcher had to wait for the interpreter before the look, as whoever wakes up then does."""
+    faults: int
+    """Pages that the process has read from disk because they were touched."""
     looks: int
     """How many looks in a row have found it there, without having run in between."""
     others_cpu_ns: int
@@ -61,6 +69,7 @@ class Segment:
         self.stack = stack
         self.blame = None
         self.contended = False
+        self.blocks = self.faults = 0
         self.looks = 1
         self.core_wait_ns = self.throttled_ns = self.others_cpu_ns = self.others_wait_ns = 0
 
@@ -105,7 +114,8 @@ class Watched:
             if len(self._stacks) < MOST_STACKS:
                 stack = self._stacks[segment.stack] = segment.stack
             else:
-                stack = segment.stack[:1]
+                short = without_detail(segment.stack)
+                stack = self._stacks.setdefault(short, short) if len(self._stacks) < 2 * MOST_STACKS else short
         segment.stack = stack
         self.seen_ns = segment.end_ns
         self.cpu_ns += segment.cpu_ns

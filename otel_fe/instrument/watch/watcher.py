@@ -39,10 +39,14 @@ _RARER: Final = 64
 _CPU_SHARE: Final = 100
 """Time to pass for each unit of CPU time that the watcher uses: it takes a hundredth of a core at most."""
 _LEAST_NS: Final = 1_000_000
-_CONTENDED_NS: Final = 1_000_000
+_CONTENDED_NS: Final = 500_000
 """A round that begins later than this, though there was a core, has waited for the interpreter."""
+_CONTENDED_FOR_NS: Final = 50_000_000
+"""How long it is believed that others wait for it, too."""
 _LATE: Final = 4
 """Time to pass for each unit in which the watcher waited for a core: until it has one, who gives it the interpreter waits, too."""
+_LATEST_NS: Final = 40_000_000
+"""The longest such rest."""
 _SAVED_NS: Final = 10_000_000
 """CPU time that it may save up, of a second in which it used none, and use at once."""
 _MOST_LOOKS: Final = 16
@@ -155,14 +159,16 @@ class Watcher:
     def _run(self) -> None:
         try:
             self._lock = interpreter_lock()
-            self._tid = threading.get_native_id()
+            self._tid = self._history.watcher = threading.get_native_id()
             idle_since = last = perf_counter_ns()
-            used, waited, credit, planned = thread_time_ns(), 0, _SAVED_NS, 0
+            used, waited, credit, planned, contended_ns = thread_time_ns(), 0, _SAVED_NS, 0, 0
             while not self._stopped:
                 began = perf_counter_ns()
                 before, waited = waited, self._files.core_wait_ns(self._tid)
                 late = max(0, waited - before) if planned else 0
-                self._contended = planned > 0 and began - planned - late > _CONTENDED_NS
+                if planned and began - planned - late > _CONTENDED_NS:
+                    contended_ns = began
+                self._contended = began - contended_ns < _CONTENDED_FOR_NS
                 due = self._round(began)
                 if due is not None or registry.opened:
                     idle_since = began
@@ -171,7 +177,7 @@ class Watcher:
                 last = began
                 now = perf_counter_ns()
                 rest = self._rest_ns if due is None else max(_LEAST_NS, due - now)
-                rest = max(rest, -credit * _CPU_SHARE, late * _LATE)
+                rest = max(rest, -credit * _CPU_SHARE, min(late * _LATE, _LATEST_NS))
                 forever = began - idle_since > _IDLE_NS
                 planned = 0 if forever else now + rest
                 self._sleep(rest, forever=forever)

@@ -97,6 +97,20 @@ def test_pauses_of_the_collector_are_taken_from_the_cpu_of_the_thread_that_paid(
     assert milliseconds(seen) == {"cpu": 40, "gc": 45, "gil": 15}
 
 
+def test_a_thread_that_wakes_up_while_another_computes_waits_for_the_interpreter():
+    """It is seen at the beginning of its next wait, whenever it lets go; a wait that two looks find unchanged is one."""
+    seen = found(100, [segment(0, 100, cpu=5, wait="sleep", contended=True, others_cpu_ns=80 * MS, blame=HOG)])
+    assert milliseconds(seen) == {"cpu": 5, "gil": 80, "sleep": 15}
+    seen = found(100, [segment(0, 100, cpu=5, wait="sleep", contended=True, others_cpu_ns=80 * MS, looks=2)])
+    assert milliseconds(seen) == {"cpu": 5, "sleep": 95}
+
+
+def test_what_is_never_seen_waiting_but_reads_from_disk_waits_for_the_disk():
+    """Page faults keep the interpreter, and short reads are over before a look."""
+    assert milliseconds(found(100, [segment(0, 100, cpu=60, faults=9, blocks=99)])) == {"cpu": 60, "page_faults": 40}
+    assert milliseconds(found(100, [segment(0, 100, cpu=60, blocks=99)])) == {"cpu": 60, "disk": 40}
+
+
 def test_an_import_is_named_by_the_line_that_imports():
     """Whatever the imported module does, CPU or waiting."""
     stack = (Line("/srv/shop/heavy.py", 3, "<module>"), IMPORT, IMPORT, RESIZE, SERVE)
