@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
+import inspect
 import threading
 import time
 
@@ -115,6 +118,78 @@ def test_redis_pools(watched, redis_port):
     asyncio.run(main())
     assert watched.value("wait_time", f"redis://localhost:{redis_port}/1") == 5
     assert watched.value("create_time", f"redis://localhost:{redis_port}/1") == 1
+
+
+def test_a_watched_pool_behaves_as_one_that_is_not(watched, redis_port):
+    """Its bound methods keep it alive, its copies draw from themselves, and it goes by its own name."""
+    pool = redis.ConnectionPool(port=redis_port)
+    get, release = pool.get_connection, pool.release
+    assert (type(pool).__name__, type(pool).__module__) == ("ConnectionPool", redis.ConnectionPool.__module__)
+    assert isinstance(pool, redis.ConnectionPool)
+    assert inspect.ismethod(get)
+    assert inspect.signature(get) == inspect.signature(redis.ConnectionPool(port=redis_port).get_connection)
+    assert "get_connection" not in vars(pool)
+    again = copy.copy(pool)
+    del pool
+    gc.collect()
+    release(get())
+    again._available_connections, again._in_use_connections = [], set()
+    connection = again.get_connection()
+    assert connection in again._in_use_connections
+    assert connection not in get.__self__._in_use_connections
+    assert type(again) is redis.ConnectionPool
+    again.release(connection)
+    for one in (again, get.__self__):
+        one.disconnect()
+
+
+class Plain(redis.asyncio.ConnectionPool):
+    """Has plain methods where redis-py's are coroutine functions."""
+
+    def get_connection(self, *args, **kwargs):
+        """Return a coroutine, as callers expect."""
+        return super().get_connection(*args, **kwargs)
+
+    def make_connection(self):
+        """Return one."""
+        return super().make_connection()
+
+    def size(self):
+        """Return how many are in use."""
+        return len(self._in_use_connections)
+
+
+class Immediate(redis.asyncio.ConnectionPool):
+    """Releases at once, without a coroutine."""
+
+    released = 0
+
+    def release(self, connection):
+        """Note it."""
+        self.released += 1
+        return connection
+
+
+def test_plain_methods_of_an_asyncio_pool_stay_plain(watched, redis_port):
+    """What returned no coroutine returns none, and what did is counted when it is awaited."""
+
+    async def main():
+        pool = Plain(port=redis_port)
+        asked = pool.get_connection()
+        assert asyncio.iscoroutine(asked)
+        connection = await asked
+        assert pool.size() == 1
+        await pool.release(connection)
+        await pool.disconnect()
+        immediate = Immediate(port=redis_port)
+        connection = await immediate.get_connection()
+        assert immediate.release(connection) is connection
+        assert immediate.released == 1
+        await immediate.disconnect()
+
+    before = watched.value("wait_time", f"redis://localhost:{redis_port}/0") or 0
+    asyncio.run(main())
+    assert watched.value("wait_time", f"redis://localhost:{redis_port}/0") == before + 2
 
 
 def test_asyncio_engines(watched, tmp_path):

@@ -27,7 +27,7 @@ _APART: Final = 256
 _MAX_NAMES: Final = 256
 _OTHERS: Final = "others"
 """The name of all pools beyond the bound."""
-_KEY: Final = "_otel_fe_use"
+KEY: Final = "_otel_fe_use"
 _NONE: Final = Moments()
 
 
@@ -157,7 +157,7 @@ class Pools:
                 name = _OTHERS
             use = self._uses.setdefault(name, PoolUse(library))
             self._watched.add(pool)
-        vars(pool)[_KEY] = use
+        vars(pool)[KEY] = use
         return use
 
     def watched(self) -> list[Any]:
@@ -174,7 +174,7 @@ class Pools:
         """Leave all of them alone from now on."""
         with self._lock:
             for pool in self._watched:
-                vars(pool).pop(_KEY, None)
+                vars(pool).pop(KEY, None)
             self._watched.clear()
             self._uses.clear()
 
@@ -187,7 +187,7 @@ class Pools:
 
 def use_of(pool: Any) -> PoolUse | None:
     """Return what a pool's use is counted in; None where it is not watched."""
-    found: PoolUse | None = vars(pool).get(_KEY)
+    found: PoolUse | None = vars(pool).get(KEY)
     return found
 
 

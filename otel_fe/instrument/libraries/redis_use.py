@@ -1,19 +1,20 @@
 """Requests and uses of redis-py's pools, plain and blocking, synchronous and asyncio.
 
-Put on each pool rather than on its class: other pools cost nothing, and hooks on the class come and go underneath.
+A watched pool has a subclass of its class in its place: other pools cost nothing, hooks on the class come and go underneath, and
+its methods are methods, which keep it alive while they are held. A copy of a pool is a pool of its own, and not watched.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
-import weakref
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import faults
 from otel_fe.instrument.libraries import redis_pools
 from otel_fe.instrument.libraries.pool_state import REDIS
-from otel_fe.instrument.libraries.pool_use import POOLS, PoolUse, use_of
+from otel_fe.instrument.libraries.pool_use import KEY, POOLS, PoolUse, use_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _SINCE: Final = "_otel_fe_since"
 _MADE: Final = "_otel_fe_made"
 _GAVE_UP: Final = ("Empty", "TimeoutError")
 """What a queue, and asyncio, raise when the time is up."""
+
+_classes: Final[dict[type, type]] = {}
+"""Of watched pools, by those of pools: a handful, which applications define."""
 
 
 def patches() -> list[Patch]:
@@ -39,22 +43,37 @@ def watch(pool: Any) -> PoolUse:
     if use is not None:
         return use
     use = POOLS.adopt(pool, REDIS, redis_pools._describe)
-    asyncio = inspect.iscoroutinefunction(type(pool).release)
-    get, release = (_get_later, _release_later) if asyncio else (_get, _release)
-    own = vars(pool)
-    reference = weakref.ref(pool)  # a pool that held itself would stay open until the next collection
-    own["get_connection"], own["release"], own["make_connection"] = (
-        get(reference, use),
-        release(reference),
-        _make(reference),
-    )
+    pool.__class__ = _watched(type(pool))
     return use
 
 
 def leave(pool: Any) -> None:
-    """Put a pool's own methods back."""
-    for name in ("get_connection", "release", "make_connection"):
-        vars(pool).pop(name, None)
+    """Give a pool its own class back."""
+    if type(pool) in _classes.values():
+        pool.__class__ = type(pool).__mro__[1]
+
+
+def _watched(kind: type) -> type:
+    """Return the subclass of a class of pools whose instances are watched. It goes by the same name."""
+    found = _classes.get(kind)
+    if found is None:
+        held = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+        made = {"get_connection": _get, "release": _release, "make_connection": _make}
+        methods = {name: functools.wraps(getattr(kind, name))(make(kind)) for name, make in made.items()}
+        found = _classes[kind] = type(kind.__name__, (kind,), {**held, **methods, "__reduce_ex__": _reduce(kind)})
+    return found
+
+
+def _reduce(kind: Any) -> Callable[..., Any]:
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+        """Have a copy made of the pool's own class, not watched."""
+        reduced = kind.__reduce_ex__(self, protocol)
+        if not isinstance(reduced, tuple) or [type(state) for state in reduced[2:3]] != [dict]:
+            return reduced
+        function, (_, *more), state, *rest = reduced
+        return function, (kind, *more), {name: value for name, value in state.items() if name != KEY}, *rest
+
+    return __reduce_ex__
 
 
 def _made(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,61 +87,68 @@ def _made(original: Callable[..., Any]) -> Callable[..., Any]:
     return replacement
 
 
-def _get(reference: Callable[[], Any], use: PoolUse) -> Callable[..., Any]:
-    def get_connection(*args: Any, **kwargs: Any) -> Any:
-        pool = reference()
+def _get(kind: Any) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(kind.get_connection):
+
+        async def get_later(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await _answer(use_of(self), kind.get_connection(self, *args, **kwargs))
+
+        return get_later
+
+    def get_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
+        use = use_of(self)
+        if use is None:
+            return kind.get_connection(self, *args, **kwargs)
         _asked(use)
         start = perf_counter_ns()
         try:
-            connection = type(pool).get_connection(pool, *args, **kwargs)
+            connection = kind.get_connection(self, *args, **kwargs)
         except BaseException as error:
             _failed(use, error)
             raise
+        if inspect.iscoroutine(connection):  # of an asyncio pool with a plain method of its own
+            return _answer(use, connection, asked=True)
         _got(use, connection, start)
         return connection
 
     return get_connection
 
 
-def _get_later(reference: Callable[[], Any], use: PoolUse) -> Callable[..., Any]:
-    async def get_connection(*args: Any, **kwargs: Any) -> Any:
-        pool = reference()
+async def _answer(use: PoolUse | None, connection: Any, *, asked: bool = False) -> Any:
+    if use is None:
+        return await connection
+    if not asked:
         _asked(use)
-        start = perf_counter_ns()
-        try:
-            connection = await type(pool).get_connection(pool, *args, **kwargs)
-        except BaseException as error:
-            _failed(use, error)
-            raise
-        _got(use, connection, start)
-        return connection
-
-    return get_connection
+    start = perf_counter_ns()
+    try:
+        found = await connection
+    except BaseException as error:
+        _failed(use, error)
+        raise
+    _got(use, found, start)
+    return found
 
 
-def _release(reference: Callable[[], Any]) -> Callable[..., Any]:
-    def release(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        pool = reference()
+def _release(kind: Any) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(kind.release):
+
+        async def release_later(self: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+            _returned(connection)
+            return await kind.release(self, connection, *args, **kwargs)
+
+        return release_later
+
+    def release(self: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
         _returned(connection)
-        return type(pool).release(pool, connection, *args, **kwargs)
+        return kind.release(self, connection, *args, **kwargs)
 
     return release
 
 
-def _release_later(reference: Callable[[], Any]) -> Callable[..., Any]:
-    async def release(connection: Any, *args: Any, **kwargs: Any) -> Any:
-        pool = reference()
-        _returned(connection)
-        return await type(pool).release(pool, connection, *args, **kwargs)
-
-    return release
-
-
-def _make(reference: Callable[[], Any]) -> Callable[..., Any]:
-    def make_connection(*args: Any, **kwargs: Any) -> Any:
-        pool = reference()
+def _make(kind: Any) -> Callable[..., Any]:
+    def make_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
         start = perf_counter_ns()
-        connection = type(pool).make_connection(pool, *args, **kwargs)
+        connection = kind.make_connection(self, *args, **kwargs)
         try:
             _note_made(connection, start)
         except Exception as fault:
