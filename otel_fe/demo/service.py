@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import otel_fe
+from otel_fe.config.settings import read_settings
 from otel_fe.errors import MissingExtraError, OtelFeError
 
 FEATURE_SETS: Final = ("user_profile", "transaction_history", "image_embedding", "digit_segment")
@@ -30,9 +31,12 @@ class Service:
     Raises:
         ServiceError: It cannot be found or does not come up; the message has its last lines.
         MissingExtraError: The launcher is not installed.
+        ConfigurationError: An `OTEL_FE_*` variable cannot be used.
     """
 
     def __init__(self, endpoint: str, port: int = 0) -> None:
+        # Here, where the reason is seen: the service would serve on without otel_fe, and the report be of nothing.
+        read_settings(_environment(endpoint))
         launcher = Path(sys.executable).parent / "opentelemetry-instrument"
         if not launcher.exists():
             raise MissingExtraError("the demo", "demo")
