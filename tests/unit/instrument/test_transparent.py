@@ -20,11 +20,13 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 import otel_fe
+from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.targets import Targets
 from otel_fe.instrument.transparent import is_stand_in
 from otel_fe.instrument.wrapping import is_wrapped, wrap
+from otel_fe.testing import capture
 
 SPEC = Spec("x")
 
@@ -51,6 +53,27 @@ def counted(value):
 def cached(value):
     """Return a new object."""
     return [value]
+
+
+def test_one_function_can_be_a_target_and_a_cache(tmp_path, monkeypatch):
+    """Each call is an extraction, whose look-up counts; it keeps its cache's methods, and is put back."""
+    (tmp_path / "shop_both.py").write_text("import functools\n@functools.lru_cache(maxsize=3)\ndef f(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("shop_both")
+    before = id(module.f)
+    with capture() as found:
+        applied = [Targets("shop_both:f"), CachedTargets("shop_both:f")]
+        for targets in applied:
+            targets.instrument(ImportHooks())
+            assert targets.wrapped == ["shop_both:f"]
+        assert (module.f(1), module.f(1)) == (1, 1)
+        assert module.f.cache_info() == (1, 1, 3, 1)
+        hits = [span.attributes["feature_extraction.cache.hits"] for span in found.extractions()]
+        assert hits == [0, 1]
+        for targets in reversed(applied):
+            targets.uninstrument()
+    assert id(module.f) == before
+    sys.modules.pop("shop_both")
 
 
 class Shop:
