@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from otel_fe.instrument import faults
 from otel_fe.instrument.collected import with_ours
+from otel_fe.instrument.metric_views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class MetricSource:
         self._collect = collect
         self._more = more
         self._previous: dict[MetricReader, _Previous] = {}
+        self._views = Views(provider._sdk_config.views)
         consumer: Any = provider._measurement_consumer
         self._consumer = consumer
         self._original = consumer.collect
@@ -89,4 +91,5 @@ class MetricSource:
         )
         previous.collection = now
         metrics += self._more()
+        metrics = self._views.apply(metrics, reader)
         return with_ours(collected, metrics, self._provider._sdk_config.resource)
