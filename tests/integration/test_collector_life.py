@@ -42,7 +42,8 @@ def test_pending_traces_survive_a_graceful_restart(tmp_path):
     """With `file_storage` their spans and the time of their arrival are kept; what comes later completes them."""
     storage = f"{{file_storage: {{directory: {tmp_path}, create_directory: true}}}}"
     with backend() as sink:
-        text = config(f"127.0.0.1:{sink.port}", policies=KEEP_SLOW, sampler="decision_wait: 6s", extensions=storage)
+        slow = "{name: slow, type: latency, latency: {threshold_ms: 100, upper_threshold_ms: 9000}}"
+        text = config(f"127.0.0.1:{sink.port}", policies=slow, sampler="decision_wait: 6s", extensions=storage)
         with running(tmp_path, text) as collector:
             send(collector.grpc, 1, 2, rooted=False, slow=True)
             send(collector.grpc, 4, rooted=False, slow=False)
@@ -53,9 +54,9 @@ def test_pending_traces_survive_a_graceful_restart(tmp_path):
             assert "6 spans pending from before" in collector.log
             root = request(2, spans=1, slow=True)
             root.resource_spans[0].scope_spans[0].spans[0].span_id = (99).to_bytes(8, "big")
-            export(collector.grpc, root.SerializeToString())  # 2 is whole now
-            until(lambda: len(sink.spans()) == 3)
-            until(lambda: len(sink.spans()) == 5)  # 1 has waited long enough
+            export(collector.grpc, root.SerializeToString())
+            assert not sink.spans(), "that its root has come decides nothing"
+            until(lambda: len(sink.spans()) == 5)
             assert time.monotonic() - began < 9, "it waits for the rest of its time, not for all of it"
             last = collector.stop()
             assert "7 spans received = 5 sampled + 2 not sampled + 0 dropped" in last
@@ -89,13 +90,19 @@ def test_acknowledged_spans_survive_kill_9(tmp_path):
 
 def test_reload_changes_the_policies_and_drops_no_connection(tmp_path):
     """Exports go on on one connection; what is pending is decided by the new policies."""
-    with backend() as sink, running(tmp_path, config(f"127.0.0.1:{sink.port}", policies=KEEP_SLOW)) as collector:
+    with (
+        backend() as sink,
+        running(
+            tmp_path, config(f"127.0.0.1:{sink.port}", policies=KEEP_SLOW, sampler="decision_wait: 5s")
+        ) as collector,
+    ):
         with grpc.insecure_channel(collector.grpc) as channel:
             states = []
             channel.subscribe(lambda state: states.append(state.name))
             call = channel.unary_unary(EXPORT)
-            call(request(1, rooted=False).SerializeToString())
             call(request(2).SerializeToString())
+            until(lambda: "not sampled" in collector.why(2)[1])
+            call(request(1, rooted=False).SerializeToString())
             stop = threading.Event()
             failures = []
 
