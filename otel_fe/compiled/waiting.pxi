@@ -883,14 +883,19 @@ cdef class Waiting:
         """Return the row of the trace that waits longest."""
         return self.told_of(self.oldest) if self.oldest != NULL else None
 
-    def rows(self):
-        """Return all rows, the oldest first, each with its spans."""
+    def ids(self):
+        """Return the ids of all traces that wait, the oldest first."""
         cdef list found = []
         cdef Wait *row = self.oldest
         while row != NULL:
-            found.append((self.told_of(row), self.spans_of(row)))
+            found.append(_id_of(row))
             row = row.newer
         return found
+
+    def held(self, trace_id):
+        """Return the spans of a trace; none where it does not wait."""
+        cdef Wait *row = self.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+        return [] if row == NULL else self.spans_of(row)
 
 
 cdef inline Chunk *_chunk(PyObject *chunk) noexcept:

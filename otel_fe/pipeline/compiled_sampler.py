@@ -171,10 +171,13 @@ class CompiledTailSampler(TailSampler):
 
     def pending_traces(self) -> Iterator[ReceivedTrace]:
         """Yield the traces that are not decided, the oldest first."""
-        for row, spans in self._waiting.rows():
-            trace = self._stand_in(row)
-            trace.spans = spans
-            yield trace
+        # One by one: objects for the spans of all of them would take several times the memory of their bytes.
+        for trace_id in self._waiting.ids():
+            row = self._waiting.row(trace_id)
+            if row is not None:
+                trace = self._stand_in(row)
+                trace.spans = self._waiting.held(trace_id)
+                yield trace
 
     def pending_trace(self, trace_id: int) -> ReceivedTrace | None:
         """Return a trace that is not decided, without its spans; None where there is no such trace."""
@@ -184,7 +187,7 @@ class CompiledTailSampler(TailSampler):
     def hand_over(self, successor: TailSampler) -> None:
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
         successor._remembered = self._remembered
-        for trace in list(self.pending_traces()):
+        for trace in self.pending_traces():
             self._waiting.take(trace.trace_id, False)
             successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
 
