@@ -101,8 +101,8 @@ class Transparent:
         return self.__reduce_ex__(2)
 
     # Last: from here on these names mean the object's.
-    __doc__ = property(lambda self: self.__wrapped__.__doc__)
-    __module__ = property(lambda self: self.__wrapped__.__module__)
+    __doc__: Any = property(lambda self: self.__wrapped__.__doc__)
+    __module__: Any = property(lambda self: self.__wrapped__.__module__)
     __class__ = property(lambda self: self.__wrapped__.__class__)
 
 

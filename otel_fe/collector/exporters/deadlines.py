@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _FAR_S: Final = 3600.0
 
@@ -56,7 +56,7 @@ class Deadlines:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def exchange(self, seconds: float | None) -> Iterator[Exchange]:
+    def exchange(self, seconds: float | None) -> Generator[Exchange, None, None]:
         """Bound what is done inside; None for no bound."""
         exchange = Exchange(time.monotonic() + (seconds or _FAR_S))
         _current.exchange = exchange
@@ -133,12 +133,12 @@ class _TlsConnection(_Noted, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls: Any = _Connection
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    ConnectionCls: Any = _TlsConnection
 
 
-POOLS: Final = {"http": _Pool, "https": _TlsPool}
+POOLS: Final[dict[str, Any]] = {"http": _Pool, "https": _TlsPool}
 """For `urllib3.PoolManager.pool_classes_by_scheme`: pools whose connections an exchange knows."""

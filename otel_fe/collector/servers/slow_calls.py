@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 _WATCH_S: Final = 0.25
 _PRESSED_S: Final = 1.0
@@ -39,7 +39,7 @@ class SlowCalls:
         self._watch: threading.Thread | None = None
 
     @contextmanager
-    def reading(self, context: Any) -> Iterator[None]:
+    def reading(self, context: Any) -> Generator[None, None, None]:
         """Hold a call's place while its message is read."""
         with self._lock:
             self._waiting[context] = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.config.ottl import tree
@@ -108,6 +109,6 @@ def _paths(part: object) -> Iterator[tree.Path]:
     if isinstance(part, tuple):
         for item in part:
             yield from _paths(item)
-    elif hasattr(part, "__dataclass_fields__"):
-        for name in part.__dataclass_fields__:
-            yield from _paths(getattr(part, name))
+    elif is_dataclass(part):
+        for one in fields(part):
+            yield from _paths(getattr(part, one.name))
