@@ -13,10 +13,13 @@ from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.profiles.hotspots import line_by_cause
 from otel_fe.store import Selection
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otel_fe.dashboard.health import Health
     from otel_fe.dashboard.stored import Stored
     from otel_fe.forecast.prediction import Prediction
@@ -26,6 +29,8 @@ _SAMPLE: Final = 2_000
 _WORTH: Final = 0.05
 """Of the time; less is noise."""
 _MOST: Final = 3
+_LINES: Final = 100
+"""Slow extractions whose lines are read; more take longer than a page may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def recommendations(
     Errors and misses are advised on where their requirement is broken, causes of slowness where an extraction is slow.
     """
     broken = {part.name: part for part in health.parts if part.met is False}
-    slow = slow_advice(causes) if causes.of_slow else []
+    slow = slow_advice(causes, _lines(stored, window, *group)) if causes.of_slow else []
     found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
     if "error_rate" in broken:
         kind, share = _most_frequent_error(stored, window, *group)
@@ -101,8 +106,13 @@ def recommendations(
     return found if "latency" in broken else found + slow
 
 
-def slow_advice(causes: WindowCauses) -> list[dict[str, Any]]:
-    """Return what to do about the causes that cost most."""
+def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Return what to do about the causes that cost most.
+
+    Args:
+        causes: Of the window.
+        lines: By cause, the line of code that took most of it, where known.
+    """
     whose = "slow" if causes.of_slow else "all kept"
     return [
         {
@@ -118,10 +128,20 @@ def slow_advice(causes: WindowCauses) -> list[dict[str, Any]]:
             "p95_ns": causes.quantile_ns,
             "p95_without_ns": one.quantile_without_ns,
             "action": first_action(AlertType.LATENCY_THRESHOLD, one.cause),
+            "line": (lines or {}).get(one.cause, ""),
         }
         for one in causes.ranked[:_MOST]
         if one.cost_share >= _WORTH
     ]
+
+
+def _lines(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> dict[str, str]:
+    selection = Selection(*window, service, feature_set)
+    return stored.remembered.get(
+        ("lines", selection),
+        window[1] - window[0],
+        lambda: line_by_cause(stored.reader.slow_extractions(selection, limit=_LINES).sampled),
+    )
 
 
 def _about(what: str, name: str, words: str, share: float | None) -> dict[str, Any]:
@@ -134,6 +154,7 @@ def _about(what: str, name: str, words: str, share: float | None) -> dict[str, A
         "p95_ns": None,
         "p95_without_ns": None,
         "action": first_action(kind, ""),
+        "line": "",
     }
 
 

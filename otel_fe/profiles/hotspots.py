@@ -39,6 +39,15 @@ def hotspots(extractions: Iterable[SlowExtraction], most: int = 10) -> tuple[Hot
     return tuple(sorted(ranked, key=lambda one: (-one.mean_ns, one.frame))[:most])
 
 
+def line_by_cause(extractions: Iterable[SlowExtraction]) -> dict[str, str]:
+    """Return, by cause, the line that took most of it, as `file:line function`; only causes that have one."""
+    found: dict[str, dict[Frame, float]] = defaultdict(lambda: defaultdict(float))
+    for extraction in extractions:
+        for cause, (frame, *_), microseconds in extraction.lines:
+            found[cause][frame] += microseconds * extraction.weight
+    return {cause: str(max(frames, key=lambda frame: (frames[frame], frame))) for cause, frames in found.items()}
+
+
 def _hotspot(frame: Frame, by_cause: dict[str, float]) -> Hotspot:
     causes = tuple(sorted(by_cause.items(), key=lambda one: -one[1]))
     return Hotspot(frame, causes[0][0], sum(by_cause.values()), causes)

@@ -78,3 +78,14 @@ def test_no_stacks_no_section(own):
     bed, asked = own
     bed.write("trace", trace(0xA, extraction(NOW - 10**9)))
     assert 'id="code"' not in asked.text(f"/trace/{0xA:032x}")
+
+
+def test_recommendations_name_the_line(asked):
+    assert f"mostly in <code>{RESIZE}</code>" in asked.text("/?range=1h")
+
+
+def test_only_causes_of_the_window_can_be_chosen(asked):
+    page = asked.text("/explore?range=1h")
+    chips = page[page.index('class="bar"') : page.index('id="code"')]
+    assert "cause=cpu" in chips
+    assert "cause=gc" not in chips

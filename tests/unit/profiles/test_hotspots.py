@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_fe.profiles.hotspots import hotspots
+from otel_fe.profiles.hotspots import hotspots, line_by_cause
 from otel_fe.profiles.stacks import Frame
 from tests.unit.profiles.parts import RESIZE, slow
 
@@ -27,3 +27,12 @@ def test_times_are_means_by_weight_over_all_extractions():
 def test_nothing_seen_is_no_line():
     assert hotspots([]) == ()
     assert hotspots([slow([])]) == ()
+
+
+def test_each_cause_has_the_line_that_took_most_of_it():
+    extractions = [
+        slow([], [f"cpu {RESIZE} 60000", "lock a.py:1 f 9000"]),
+        slow([], ["cpu b.py:2 g 10000"], weight=7.0),
+    ]
+    assert line_by_cause(extractions) == {"cpu": "b.py:2 g", "lock": "a.py:1 f"}
+    assert line_by_cause([]) == {}
