@@ -106,8 +106,9 @@ def test_files_and_folder_are_the_owners(tmp_path):
     """Queue and pending traces: 0600 in a folder of 0700."""
     folder = tmp_path / "queue"
     text = PLAIN.format(folder=folder, endpoint="127.0.0.1:1", queue=ON_DISK, processors="tail_sampling")
+    text = text.replace("{name: all, type: always_sample}", "{name: slow, type: latency, latency: {threshold_ms: 100}}")
     with running(tmp_path, text.replace("decision_wait: 1s", "decision_wait: 60s")) as collector:
-        export(collector.grpc, request(1).SerializeToString())
+        export(collector.grpc, request(1, slow=True).SerializeToString())
         export(collector.grpc, request(2, rooted=False).SerializeToString())
         collector.stop()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
