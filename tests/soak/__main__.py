@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs, queue and store")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started and mounted is taken down
     with tempfile.TemporaryDirectory(prefix="otel-fe-soak-", ignore_cleanup_errors=True) as folder:
         report = Soak(Path(folder), arguments.minutes, arguments.seed).run()
         print(f"soak: {arguments.minutes:g} minutes, seed {arguments.seed}\n{report}")

@@ -187,8 +187,14 @@ class Hostile:
         """Twenty, for a second."""
         with grpc.insecure_channel(self._target("grpc"), [("grpc.use_local_subchannel_pool", 1)]) as channel:
             ended = threading.Event()
-            calls = [channel.stream_unary(EXPORT).future(iter(lambda: ended.wait(2) or None, None)) for _ in range(20)]
+            calls = [channel.stream_unary(EXPORT).future(_nothing(ended)) for _ in range(20)]
             self._stop.wait(1)
             ended.set()
             for call in calls:
                 call.cancel()
+
+
+def _nothing(ended):
+    """Yield no message, and end only once that is asked for."""
+    ended.wait(5)
+    yield from ()
