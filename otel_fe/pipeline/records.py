@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.policies.evaluator import Evaluator
     from otel_fe.pipeline.received import ReceivedTrace
-    from otel_fe.pipeline.slow_causes import SlowExtraction
+    from otel_fe.pipeline.slow_causes import SlowCause
 
     Entry = tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]
     """A trace's id, the time, the trigger, the decision, how many spans, their duration in ns, the votes."""
@@ -55,7 +55,7 @@ class DecisionRecord:
     """Spans that came after the decision, as far as that is still known."""
     later_errors: int = 0
     """Those of them with the status ERROR."""
-    slow: tuple[SlowExtraction, ...] = ()
+    slow: tuple[SlowCause, ...] = ()
     """In a process: its slow extractions with their cause and line, the slowest first."""
 
     @property

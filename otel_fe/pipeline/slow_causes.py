@@ -18,8 +18,8 @@ _NS_PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class SlowExtraction:
-    """One slow extraction of a trace, and where most of its time went."""
+class SlowCause:
+    """What made one extraction of a trace slow, and where in the code."""
 
     feature_set: str
     duration_ns: int
@@ -40,7 +40,7 @@ class SlowCauses:
     """The slow extractions of the newest traces that had any; a bounded memory. Its owner holds the lock, or needs none."""
 
     def __init__(self) -> None:
-        self._by_trace: OrderedDict[int, tuple[SlowExtraction, ...]] = OrderedDict()
+        self._by_trace: OrderedDict[int, tuple[SlowCause, ...]] = OrderedDict()
 
     def note(self, trace: LocalTrace) -> None:
         """Remember the slow extractions of a trace that is being decided; nothing where it has none."""
@@ -52,12 +52,12 @@ class SlowCauses:
         if len(self._by_trace) > _MOST_TRACES:
             self._by_trace.popitem(last=False)
 
-    def of(self, trace_id: int) -> tuple[SlowExtraction, ...]:
+    def of(self, trace_id: int) -> tuple[SlowCause, ...]:
         """Return the slow extractions of a trace, the slowest first; none where there were none, or they are forgotten."""
         return self._by_trace.get(trace_id, ())
 
 
-def _slow(figures: Any) -> SlowExtraction:
+def _slow(figures: Any) -> SlowCause:
     cause, cause_ns = bottleneck(figures.split)
     hotspot, hotspot_ns = getattr(figures, "hotspot", None) or ("", 0)
-    return SlowExtraction(figures.feature_set, figures.duration_ns, cause, cause_ns, hotspot, hotspot_ns)
+    return SlowCause(figures.feature_set, figures.duration_ns, cause, cause_ns, hotspot, hotspot_ns)
