@@ -101,7 +101,7 @@ def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns
         if end > until:
             first, until = max(start, until), min(end, end_ns)
             covered += max(0, until - first)
-    split = dict.fromkeys(CAUSES, 0)
+    split: dict[str, int] = dict.fromkeys(CAUSES, 0)
     split[CAUSE_DOWNSTREAM] = covered
     split[CAUSE_CPU] = min(duration_ns - covered, max(0, cpu_ns))
     split[CAUSE_UNEXPLAINED] = duration_ns - covered - split[CAUSE_CPU]
