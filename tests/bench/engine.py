@@ -17,10 +17,12 @@ from typing import Any
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
 from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.span import WireSpan
 from otel_fe.config.policies import Latency, Probabilistic, StatusCode, TailSampling
 from otel_fe.config.span_metrics import Dimension, Exemplars, SpanMetrics
 from otel_fe.model.decision import NOT_SAMPLED
 from otel_fe.model.span import CLIENT, ERROR, Resource, Scope, Span
+from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.remembered import Remembered, key_of
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
@@ -42,12 +44,17 @@ _PAGE_BYTES = 4096
 class Bench:
     """An engine, and traffic for it."""
 
-    def __init__(self, pending: int = 50_000) -> None:
+    def __init__(self, pending: int = 50_000, wait_s: float = 30, *, as_a_collector: bool = False) -> None:
         self._draw = random.Random(1)
         clock = SystemClock()
         settings = SpanMetrics(dimensions=tuple(map(Dimension, _DIMENSIONS)), exemplars=Exemplars(enabled=True))
         self.metrics = SpanMetricsConnector(settings, clock, random.Random(2).randrange, "bench")
-        self.sampler = TailSampler(TailSampling(_POLICIES, num_traces=pending), clock, self._deliver)
+        sampling = TailSampling(_POLICIES, num_traces=pending, decision_wait_ns=round(wait_s * 1e9))
+        self.sampler = (
+            tail_sampler(WireSpan, sampling, clock, self._deliver)
+            if as_a_collector
+            else TailSampler(sampling, clock, self._deliver)
+        )
         self.kept = 0
 
     def _deliver(self, _trace_id: int, spans: Any, _decision: Any) -> str:
@@ -123,18 +130,25 @@ def _spans() -> dict[str, float]:
 
 
 def _wire() -> dict[str, float]:
-    """CPU of a span on the same way as a collector's decoder hands it over; decoding is not counted."""
-    bench, decoder = Bench(), Decoder()
+    """CPU of a span on the same way as a collector takes it: handed over by its decoder, kept or dropped after a wait.
+
+    Decoding is not counted. The wait is short, so that what is held is that of some requests.
+    """
+    bench, decoder = Bench(wait_s=0.05, as_a_collector=True), Decoder()
     spent, counted = 0.0, 0
     for number, request in enumerate(traffic(TRACES // TRACES_PER_REQUEST).requests):
         batch = decoder.decode(request, sized=False)
         begun = _cpu_s()
         bench.metrics.record(batch.spans)
-        bench.sampler.receive_all(batch.traces, 1)
+        bench.sampler.receive_all(batch.traces, SystemClock().monotonic_ns())
+        bench.sampler.tick()
         if number:  # the first warms up
             spent += _cpu_s() - begun
             counted += TRACES_PER_REQUEST * SPANS_PER_TRACE
         batch.release()
+    begun = _cpu_s()
+    bench.sampler.close()
+    spent += _cpu_s() - begun
     return {"cpu_us": spent / counted * 1e6, "compiled": float(compiled.spans is not None)}
 
 
@@ -156,6 +170,26 @@ def _pending() -> dict[str, float]:
         "bytes_per_pending_span": added / (per_span * 2),
         "first_half_us": spent[0] / per_span * 1e6,
         "second_half_us": spent[1] / per_span * 1e6,
+    }
+
+
+def _waiting() -> dict[str, float]:
+    """Memory of spans that wait as a collector holds them, beside the bytes that they are."""
+    bench, decoder = Bench(10 * PENDING, as_a_collector=True), Decoder()
+    requests = list(traffic(TRACES // TRACES_PER_REQUEST).requests)
+    payload = sum(map(len, requests))
+    before = _resident_bytes()
+    begun = _cpu_s()
+    for request in requests:
+        batch = decoder.decode(request, sized=False)
+        bench.sampler.receive_all(batch.traces, 1)
+        batch.release()
+    traces, spans = bench.sampler.pending
+    return {
+        "bytes_per_span": (_resident_bytes() - before) / spans,
+        "payload_bytes_per_span": payload / TRACES / SPANS_PER_TRACE,
+        "cpu_us": (_cpu_s() - begun) / spans * 1e6,
+        "traces": float(traces),
     }
 
 
@@ -181,7 +215,7 @@ def _remembered() -> dict[str, float]:
     return {**costs, "bytes_per_id": table.size_bytes / len(table), "remembered": len(table)}
 
 
-MEASURES = {"spans": _spans, "wire": _wire, "pending": _pending, "remembered": _remembered}
+MEASURES = {"spans": _spans, "wire": _wire, "pending": _pending, "waiting": _waiting, "remembered": _remembered}
 
 
 def run_engine(rounds: int) -> dict[str, Spread]:
