@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class WindowMetrics(ReadsAsDictionary):
-    """Extractions of the last so many seconds. Counts are exact; percentiles are right to a few per cent."""
+    """Extractions of the last so many seconds. Counts are exact; percentiles are those of the metric."""
 
     window_s: float
     """How long it really is: less where less is known."""

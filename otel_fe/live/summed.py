@@ -18,7 +18,7 @@ def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally
     """Return what was added since the statistics before.
 
     A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher percentile
-    that is told, so that percentiles come out as they went in; the sum is that of the averages.
+    that is told, so that percentiles come out within the bucket that they went in by; the sum is that of the averages.
 
     Args:
         sums: The statistics now.
@@ -48,8 +48,7 @@ def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally
         tally.count_errors(_OTHER, errors)
     tally.looked_up, tally.all_hit = lookups, hits
     _spread(tally, sums, total)
-    tally.duration.total = time_ms * 1e6
-    tally.cpu_of_ns = round(time_ms * 1e6)
+    tally.duration.total = tally.cpu_of_ns = round(time_ms * 1e6)
     tally.cpu_ns = round(tally.cpu_of_ns * sums.cpu_percent / 100)
     tally.memory_most = round(sums.memory_mb * 1e6)
     return tally
@@ -65,8 +64,8 @@ def _spread(tally: Tally, sums: Sums, total: int) -> None:
             continue
         done = upto
         duration_ns = round(duration_ms * 1e6)
-        tally.duration.record(duration_ns, times)
+        tally.duration.record_times(duration_ns, times)
         for index, limit in enumerate(tally.limits_ns):
             tally.reached[index] += times * (duration_ns >= limit)
     if done < total:
-        tally.duration.record(round(sums.average_ms * 1e6), total - done)
+        tally.duration.record_times(round(sums.average_ms * 1e6), total - done)

@@ -1,19 +1,20 @@
-"""What some extractions add up to: exact counts, and their durations in buckets of a bounded relative width."""
+"""What some extractions add up to: exact counts, and their durations between the edges of the metric."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.exponential import ExponentialHistogram
+from otel_fe.model.histogram import BucketCounts
+from otel_fe.pipeline.series import DURATION_EDGES_NS, duration_quantile_s
 from otel_fe.pipeline.slo import MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.model.figures import Figures
+    from otel_fe.model.quantile import Estimate
 
 _MAX_ERROR_TYPES: Final = 16
-_BITS: Final = 7
 _OTHER: Final = "_OTHER"
 """OpenTelemetry's `error.type` where no class is told."""
 
@@ -40,7 +41,6 @@ class Tally:
         "pool_wait_ns",
         "pool_waits",
         "reached",
-        "recent",
         "waited",
     )
 
@@ -57,10 +57,8 @@ class Tally:
         """Extractions that lasted at least as long as each limit."""
         self.large = 0
         """Extractions that grew the process by 1 GB or more."""
-        self.duration = ExponentialHistogram()
-        """In ns, of those that are not in `recent`."""
-        self.recent: dict[int, int] = {}
-        """Counts of durations by their leading seven bits, which takes no logarithm; see `settled`."""
+        self.duration = BucketCounts(DURATION_EDGES_NS)
+        """In ns: counted as the metric of the same extractions is, so that its percentiles are the metric's."""
         self.cpu_ns = 0
         self.cpu_of_ns = 0
         """Duration of the extractions whose CPU time is known."""
@@ -75,16 +73,7 @@ class Tally:
         """Count one ended extraction. Flat: this is paid for by the extraction."""
         duration_ns = figures.duration_ns
         self.count += 1
-        duration = self.duration
-        duration.total += duration_ns
-        if duration_ns > duration.most:
-            duration.most = duration_ns
-        if duration_ns < duration.least:
-            duration.least = duration_ns
-        low_bits = duration_ns.bit_length() - _BITS
-        key = duration_ns >> low_bits << low_bits if low_bits > 0 else duration_ns
-        recent = self.recent
-        recent[key] = recent.get(key, 0) + 1
+        self.duration.record(duration_ns)
         if duration_ns >= self.limits_ns[0]:
             for index, limit in enumerate(self.limits_ns):
                 self.reached[index] += duration_ns >= limit
@@ -108,16 +97,6 @@ class Tally:
             self.pool_waits += figures.pool_waits
             self.pool_wait_ns += figures.pool_wait_ns
 
-    def settle(self) -> None:
-        """Bring the durations into their histogram: the middle of what their leading bits leave open, 0.4 % off at most."""
-        recent, self.recent = self.recent, {}
-        duration = self.duration
-        total, least, most = duration.total, duration.least, duration.most
-        for key, times in recent.items():
-            low_bits = max(0, key.bit_length() - _BITS)
-            duration.record(key + (1 << low_bits >> 1), times)
-        duration.total, duration.least, duration.most = total, least, most
-
     def count_errors(self, error_type: str, times: int) -> None:
         """Count errors of one type; beyond some types, all others together."""
         self.errors += times
@@ -136,8 +115,6 @@ class Tally:
         self.reached = [a + b for a, b in zip(self.reached, other.reached, strict=True)]
         self.large += other.large
         self.duration.merge(other.duration)
-        for key, times in other.recent.items():
-            self.recent[key] = self.recent.get(key, 0) + times
         self.cpu_ns += other.cpu_ns
         self.cpu_of_ns += other.cpu_of_ns
         self.memory_most = max(self.memory_most, other.memory_most)
@@ -152,7 +129,11 @@ class Tally:
         return found
 
     def quantiles_ms(self, *shares: float) -> list[float]:
-        """Return estimates of the durations that these shares (0..1) do not exceed, right to a few per cent; 0 while empty."""
-        self.settle()
-        state = self.duration.state()
-        return [(state.quantile(share) or 0.0) / 1e6 for share in shares]
+        """Return estimates of the durations that these shares (0..1) do not exceed; 0 while empty."""
+        found = (self.quantile_s(share) for share in shares)
+        return [0.0 if one is None else one.value * 1e3 for one in found]
+
+    def quantile_s(self, share: float) -> Estimate | None:
+        """Return the same of one share, in seconds, with the bounds it lies between; None while empty."""
+        duration = self.duration
+        return duration_quantile_s(share, duration.buckets, duration.least, duration.most)

@@ -94,7 +94,6 @@ class Timeline:
         closed, self._open = self._open, Tally(self._limits)
         if not closed.count:
             return
-        closed.settle()
         start = self._index * TIERS[0].width_ns
         for tier, ring in zip(TIERS, self._rings, strict=True):
             index = start // tier.width_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from operator import add
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ class HistogramState:
         )
 
 
-class Histogram:
-    """Counts of integer values between fixed edges.
+class BucketCounts:
+    """Counts of integer values between fixed edges, their sum and extremes.
 
     Values and edges are integers (nanoseconds, bytes) so that an edge is exact and a sum never rounds. Not
     thread-safe: the owner holds the lock.
     """
 
-    __slots__ = ("_zero", "buckets", "edges", "exemplars", "least", "most", "offered", "total")
+    __slots__ = ("buckets", "edges", "least", "most", "total")
 
     def __init__(self, edges: tuple[int, ...]) -> None:
         self.edges = edges
@@ -63,9 +64,6 @@ class Histogram:
         self.least: float = math.inf
         """Infinite while empty, so that recording needs no special case."""
         self.most: float = -math.inf
-        self._zero = bisect_left(edges, 0)
-        self.exemplars: list[Exemplar | None] = [None] * len(self.buckets)
-        self.offered = [0] * len(self.buckets)
 
     def record(self, value: int) -> None:
         """Count `value`; an edge belongs to the bucket below it, as OTLP has it."""
@@ -75,6 +73,32 @@ class Histogram:
             self.least = value
         if value > self.most:
             self.most = value
+
+    def record_times(self, value: int, times: int) -> None:
+        """Count `value`, `times` over; at least once."""
+        self.buckets[bisect_left(self.edges, value)] += times
+        self.total += value * times
+        self.least = min(self.least, value)
+        self.most = max(self.most, value)
+
+    def merge(self, other: BucketCounts) -> None:
+        """Count everything that another has counted between the same edges."""
+        self.buckets = list(map(add, self.buckets, other.buckets))
+        self.total += other.total
+        self.least = min(self.least, other.least)
+        self.most = max(self.most, other.most)
+
+
+class Histogram(BucketCounts):
+    """Counts of integer values between fixed edges, with an exemplar of each bucket."""
+
+    __slots__ = ("_zero", "exemplars", "offered")
+
+    def __init__(self, edges: tuple[int, ...]) -> None:
+        super().__init__(edges)
+        self._zero = bisect_left(edges, 0)
+        self.exemplars: list[Exemplar | None] = [None] * len(self.buckets)
+        self.offered = [0] * len(self.buckets)
 
     def record_zero(self) -> None:
         """Count a value of 0, which is what most extractions grow by."""

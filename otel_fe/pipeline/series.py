@@ -6,10 +6,14 @@ from _thread import RLock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.model.histogram import Histogram
+from otel_fe.model.quantile import quantile
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_fe.model.figures import Figures
+    from otel_fe.model.quantile import Estimate
 
 _MS: Final = 1_000_000
 _MIB: Final = 1024 * 1024
@@ -23,7 +27,9 @@ DURATION_EDGES_NS: Final = tuple(
         *(20_000, 30_000, 60_000, 120_000, 300_000),
     )
 )
-"""Densest round the objective, and 100 ms is an edge. A percentile read off these is right to a few per cent."""
+"""Densest round the objective, and 100 ms is an edge."""
+
+_DURATION_EDGES_S: Final = tuple(edge / 1e9 for edge in DURATION_EDGES_NS)
 
 TIME_EDGES_NS: Final = tuple(
     int(ms * _MS) for ms in (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000)
@@ -38,6 +44,21 @@ MEMORY_EDGES: Final = (
 
 SLO_NAMES: Final = ("latency", "cache_hit_rate", "error_rate", "memory")
 """In the order of `slo.REQUIREMENTS`; a test holds both equal."""
+
+
+def duration_quantile_s(share: float, counts: Sequence[int], least_ns: float, most_ns: float) -> Estimate | None:
+    """Return the percentile of durations, in seconds as the metric is: to the last bit what is read off its points.
+
+    Args:
+        share: 0..1.
+        counts: Between `DURATION_EDGES_NS`.
+        least_ns: The shortest duration.
+        most_ns: The longest.
+
+    Returns:
+        None without any.
+    """
+    return quantile(share, _DURATION_EDGES_S, counts, least_ns / 1e9, most_ns / 1e9)
 
 
 class Dimensions(NamedTuple):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import runtime
-from otel_fe.model.quantile import quantile
-from otel_fe.pipeline.series import DURATION_EDGES_NS
+from otel_fe.pipeline.series import DURATION_EDGES_NS, duration_quantile_s
 from otel_fe.resources.results import Impact
 
 if TYPE_CHECKING:
@@ -137,5 +136,5 @@ class _Durations:
 
     def p95_ms(self) -> float:
         """Return the percentile; 0 without any."""
-        found = quantile(_SHARE, DURATION_EDGES_NS, self._buckets, self._least, self._most)
-        return 0.0 if found is None else found.value / _MS
+        found = duration_quantile_s(_SHARE, self._buckets, self._least, self._most)
+        return 0.0 if found is None else found.value * 1e3

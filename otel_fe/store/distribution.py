@@ -13,7 +13,7 @@ from otel_fe.model.quantile import Range, narrowed, of_ranges
 from otel_fe.store.counts import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from otel_fe.model.quantile import Estimate
     from otel_fe.store.points import Shape
@@ -34,6 +34,8 @@ class Distribution:
     """Of rows whose largest value is not known, infinite."""
     _known: list[tuple[float, float]] | None = None
     """The curve, until something is added."""
+    _narrowed: list[tuple[Range, bool]] | None = None
+    """The buckets likewise; see `_ranges`."""
 
     @property
     def total(self) -> float:
@@ -56,7 +58,7 @@ class Distribution:
         least, most = extremes
         self._least = min(self._least, -math.inf if least is None else least)
         self._most = max(self._most, math.inf if most is None else most)
-        self._known = None
+        self._known = self._narrowed = None
         self._totals[scale] = self._totals.get(scale, 0) + total
         self._zeros += zeros
         if packed:
@@ -68,7 +70,7 @@ class Distribution:
         """Add all of another."""
         self.count += other.count
         self._least, self._most = min(self._least, other._least), max(self._most, other._most)
-        self._known = None
+        self._known = self._narrowed = None
         self._zeros += other._zeros
         for scale, total in other._totals.items():
             self._totals[scale] = self._totals.get(scale, 0) + total
@@ -91,6 +93,9 @@ class Distribution:
 
     def estimate(self, share: float) -> Estimate | None:
         """Return the same with the values between which it lies."""
+        if self._of_one_shape():
+            # Not from the curve, whose steps have a width: what commands and alerts estimate is the same to the last bit.
+            return of_ranges(share, (one for one, _ in self._ranges()))
         curve = self._curve()
         ranges = []
         before, reached = (curve[0][0], 0.0) if curve else (0.0, 0.0)
@@ -115,22 +120,26 @@ class Distribution:
     def _curve(self) -> list[tuple[float, float]]:
         """Return how many values do not exceed each edge, at every edge, in order."""
         if self._known is None:
-            ranges = list(self._ranges())
+            ranges = [_step(*one) for one in self._ranges()]
             edges = sorted({edge for low, high, _ in ranges for edge in (low, high)})
-            one_shape = len({key[0] for key in self._rows}) <= 1
-            self._known = _stairs(ranges, edges) if one_shape else _overlapping(ranges, edges)
+            self._known = _stairs(ranges, edges) if self._of_one_shape() else _overlapping(ranges, edges)
         return self._known
 
-    def _ranges(self) -> Iterator[tuple[float, float, int]]:
-        """Yield from where, exclusively, to where how many values lie."""
-        if self._zeros:
-            yield *_point(0.0), self._zeros
-        least, most = (value if math.isfinite(value) else None for value in (self._least, self._most))
-        for shape, buckets in self._buckets().items():
-            for index, count in buckets.items():
-                low, high, _ = narrowed(*_bounds(shape, index), count, least, most)
-                # What has no known upper end is taken to lie just above the last edge, so that counts at the edge stay exact.
-                yield *((low, high) if low < high else _point(math.nextafter(high, math.inf))), count
+    def _of_one_shape(self) -> bool:
+        """Return whether no two buckets overlap."""
+        return len({key[0] for key in self._rows}) <= 1
+
+    def _ranges(self) -> list[tuple[Range, bool]]:
+        """Return each bucket, and whether it has no known end; of one shape in order, zeros first."""
+        if self._narrowed is None:
+            self._narrowed = [(Range(0.0, 0.0, self._zeros), False)] if self._zeros else []
+            least, most = (value if math.isfinite(value) else None for value in (self._least, self._most))
+            for shape, buckets in self._buckets().items():
+                for index, count in sorted(buckets.items()):
+                    low, high = _bounds(shape, index)
+                    beyond = math.isinf(high) and (most is None or most <= low)
+                    self._narrowed.append((narrowed(low, high, count, least, most), beyond))
+        return self._narrowed
 
     def _buckets(self) -> dict[Shape, dict[int, int]]:
         found: dict[Shape, dict[int, int]] = {}
@@ -150,7 +159,16 @@ def _bounds(shape: Shape, index: int) -> tuple[float, float]:
     if index >= len(edges):
         return edges[-1], math.inf
     low = edges[index - 1] if index else min(0.0, edges[0])
-    return (low, edges[index]) if low < edges[index] else _point(edges[index])
+    return low, edges[index]
+
+
+def _step(bucket: Range, beyond: bool) -> tuple[float, float, int]:  # noqa: FBT001 as it comes
+    """Return a bucket as a part of the curve: one value is a step as narrow as can be."""
+    low, high, count = bucket
+    if low == high:
+        # What has no known upper end is taken to lie just above the last edge, so that counts at the edge stay exact.
+        low, high = _point(math.nextafter(high, math.inf) if beyond else high)
+    return low, high, int(count)
 
 
 def _point(value: float) -> tuple[float, float]:

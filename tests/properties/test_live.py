@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_fe.live.tally import Tally
 from otel_fe.live.timeline import LONGEST_NS, TIERS
 from otel_fe.live.view import Group, LiveView
+from otel_fe.model.edges import EDGES
 from otel_fe.model.figures import Figures
-from otel_fe.semconv import OVERFLOW
+from otel_fe.model.quantile import quantile
+from otel_fe.pipeline.series import DURATION_EDGES_NS, Series
+from otel_fe.semconv import DURATION, OVERFLOW
+from otel_fe.store.counts import pack_buckets
+from otel_fe.store.distribution import Distribution
 from otel_fe.testing import FakeClock
 
 LIMIT = 100_000_000
@@ -66,19 +73,54 @@ def test_windows_count_like_a_list(events, length_s):
         assert ordered[0] - 1e-9 <= p50 <= ordered[-1] * (1 + 1e-9) + 1e-9
 
 
+DURATIONS = st.lists(
+    st.integers(0, 10**12) | st.integers(50 * 10**6, 150 * 10**6) | st.sampled_from(DURATION_EDGES_NS),
+    min_size=1,
+    max_size=200,
+)
+
+
 @settings(deadline=None)
-@given(st.lists(st.integers(1, 10**11), min_size=1, max_size=200))
-def test_percentiles_are_right_to_a_few_percent(durations):
-    """The estimate lies within a bucket of the nearest rank: 160 buckets hold five decades to 9 %, more decades to less."""
+@given(DURATIONS)
+def test_percentiles_lie_in_the_bucket_of_the_nearest_rank(durations):
+    """The estimate and the exact percentile are between the same two edges, and between the extremes of all."""
     tally = Tally((LIMIT,))
     for duration in durations:
         tally.record(_figures(duration, 0))
-    for share in (0.5, 0.95):
-        exact = sorted(durations)[max(0, -(-len(durations) * round(share * 100) // 100) - 1)] / 1e6
-        (found,) = tally.quantiles_ms(share)
-        spread = max(durations) / min(durations)
-        tolerance = 0.12 if spread < 10**5 else 0.5
-        assert exact / (1 + tolerance) <= found <= exact * (1 + tolerance)
+    for percent in (50, 95, 99):
+        exact = sorted(durations)[-(-len(durations) * percent // 100) - 1] / 1e9
+        found = tally.quantile_s(percent / 100)
+        assert found.low <= exact <= found.high
+        assert found.low <= found.value <= found.high
+        assert min(durations) / 1e9 <= found.value <= max(durations) / 1e9
+        place = bisect_left(DURATION_EDGES_NS, round(exact * 1e9))
+        assert bisect_left(DURATION_EDGES_NS, round(found.high * 1e9)) == place
+
+
+@settings(deadline=None)
+@given(DURATIONS, st.integers(1, 7))
+def test_percentiles_are_those_of_the_metric_and_of_the_store(durations, parts):
+    """To the last bit, however many slices and series they come in: one estimate of the same extractions."""
+    tally, stored = Tally((LIMIT,)), Distribution()
+    edges = tuple(float(edge) for edge in EDGES[DURATION])
+    counts = [0] * (len(DURATION_EDGES_NS) + 1)
+    for part in range(parts):
+        slice_, series = Tally((LIMIT,)), Series(None)
+        for duration in durations[part::parts]:
+            slice_.record(_figures(duration, 0))
+            series.record(_figures(duration, 0))
+        tally.merge(slice_)
+        if slice_.count:
+            state = series.duration.state()
+            counts = [a + b for a, b in zip(counts, state.buckets, strict=True)]
+            buckets = {index: count for index, count in enumerate(state.buckets) if count}
+            extremes = state.least / 1e9, state.most / 1e9
+            stored.add(edges, pack_buckets(buckets), state.count, 0, 0, extremes=extremes)
+    for share in (0.0, 0.5, 0.95, 0.99, 1.0):
+        expected = quantile(share, edges, counts, min(durations) / 1e9, max(durations) / 1e9)
+        assert tally.quantile_s(share) == expected
+        assert tally.quantiles_ms(share) == [expected.value * 1e3]
+        assert stored.estimate(share) == expected
 
 
 def test_it_is_bounded_in_groups_and_in_time():

@@ -278,6 +278,21 @@ def test_rules_of_one_s_own_need_no_exact_limit(clock):
     assert [alert.severity for alert in system.check_performance_alerts()] == [Severity.TICKET]
 
 
+def test_exact_counts_fire_where_the_estimate_is_just_short_of_the_threshold(clock):
+    """The figure is the estimate that every page shows; the message says that the counts are what the alert goes by."""
+    rule = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 83.0, 80.0, "ms", Severity.TICKET)
+    collector = EnhancedMetricsCollector(clock=clock, limits_ms=(83.0,))
+    system = FeatureExtractionAlertingSystem(collector, [rule])
+    _slow(collector, 80, duration_ns=82_900_000)
+    _slow(collector, 20, duration_ns=83_000_000)
+    (alert,) = system.check_performance_alerts()
+    assert alert.observed == collector.get_real_time_metrics().p95_latency_ms < 83.0
+    assert (
+        "20 of 100 extractions took 83 ms or more; the percentile is estimated, between 82.9 and 83 ms."
+        in alert.message
+    )
+
+
 @pytest.mark.parametrize(
     ("resources", "subject", "words"),
     [

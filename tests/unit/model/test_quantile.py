@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_fe.model.exponential import ExponentialHistogram
 from otel_fe.model.quantile import quantile
 from otel_fe.store.counts import pack_buckets
 from otel_fe.store.distribution import Distribution
@@ -55,20 +54,25 @@ def test_an_estimate_lies_in_the_bucket_of_the_percentile_and_within_the_extreme
 @given(st.lists(st.floats(0.001, 100.0), min_size=1, max_size=50), st.floats(0.01, 1.0))
 def test_the_store_estimates_what_a_command_does(values, share):
     """Page and command read the same buckets, so they show the same number."""
-    found = quantile(share, EDGES, counted(values), min(values), max(values))
-    assert stored(values).quantile(share) == pytest.approx(found.value)
+    assert stored(values).estimate(share) == quantile(share, EDGES, counted(values), min(values), max(values))
 
 
 @given(st.lists(st.floats(0.001, 100.0), min_size=1, max_size=50), st.floats(0.01, 1.0))
-def test_the_live_view_s_estimate_lies_within_the_bounds_of_the_metric_s(values, share):
-    """Alerts go by buckets of a few per cent: to that width, what they say is inside what the metric's buckets state."""
-    live = ExponentialHistogram()
-    for value in values:
-        live.record(value)
-    found = quantile(share, EDGES, counted(values), min(values), max(values))
-    state = live.state()
-    width = 2.0 ** (2.0**-state.scale)
-    assert found.low / width <= state.quantile(share) <= found.high * width
+def test_without_known_extremes_the_store_estimates_what_prometheus_does(values, share):
+    """As from a sender whose points have neither: a bucket without an upper edge counts as its lower one."""
+    found = Distribution()
+    buckets = {index: count for index, count in enumerate(counted(values)) if count}
+    found.add(EDGES, pack_buckets(buckets), len(values), 0, 0)
+    assert found.estimate(share) == quantile(share, EDGES, counted(values))
+    assert found.at_most(EDGES[-1]) == sum(value <= EDGES[-1] for value in values)
+
+
+@pytest.mark.parametrize("value", [0.1, 12.99, 38.0])
+def test_a_single_value_is_at_most_itself(value):
+    """Where smallest and largest are one, the count up to it is exact, also at an edge and beyond the last."""
+    found = stored([value] * 3)
+    assert found.at_most(value) == 3
+    assert found.at_most(math.nextafter(value, 0.0)) == pytest.approx(0)
 
 
 def test_merged_rows_with_unknown_extremes_are_not_bounded_by_known_ones():
