@@ -59,6 +59,8 @@ _NS_PER_S: Final = 1_000_000_000
 class FakeClock:
     """A clock that moves only when told: a `Clock` for whatever takes one as an argument, such as the engine.
 
+    `advance` lets time pass, and `jump` sets the wall clock.
+
     Args:
         time_ns: What it shows first, as Unix time.
         monotonic_ns: What it shows first on the clock that never goes backwards.
@@ -87,6 +89,10 @@ class FakeClock:
             raise ValueError(f"advance by {by} ns: a monotonic clock cannot go backwards")
         self._time_ns += by
         self._monotonic_ns += by
+
+    def jump(self, seconds: float) -> None:
+        """Move Unix time alone, forward or back, as a correction by NTP does."""
+        self._time_ns += round(seconds * _NS_PER_S)
 
 
 class SequentialIds(IdGenerator):

@@ -234,7 +234,7 @@ class Keeping:
 
     def _counted_since(self, engine: Engine) -> KeptBatch:
         """Return what has been counted since the last batch, under the engine's lock."""
-        since_ns, self._counted_ns = self._counted_ns, self._clock.time_ns()
+        since_ns, self._counted_ns = self._counted_ns, self._clock.monotonic_ns()
         metrics = engine.parts.derived.collect_changed()
         collected = [one for each in engine.parts.connectors.values() for one in each.connector.changed(since_ns)]
         points = tuple(point for one in collected for point in points_of(one))

@@ -1,7 +1,8 @@
 """Traces that are pending at a graceful stop, on disk until the next start: their spans, and when they came.
 
 One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them.
-A damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock.
+A damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock;
+one that lies in the future, because the wall clock was set back, is taken as now.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def load(path: Path) -> Iterator[Saved]:
 
 def restore(path: Path, engine: Engine, clock: Clock) -> int:
     """Let an engine go on with what is in a file, and remove it; return how many spans that is."""
-    lead_ns = clock.time_ns() - clock.monotonic_ns()
+    now_ns = clock.monotonic_ns()
+    lead_ns = clock.time_ns() - now_ns
     by_name = {pipeline.name: pipeline for pipeline in engine.parts.sampled}
     spans = 0
     if not path.exists() or not by_name:
@@ -102,7 +104,7 @@ def restore(path: Path, engine: Engine, clock: Clock) -> int:
             # A pipeline that has another name now is the only one, mostly.
             pipeline = by_name.get(saved.pipeline) or next(iter(by_name.values()), None)
             if pipeline is not None:
-                spans += _give_back(saved, engine, pipeline, lead_ns)
+                spans += _give_back(saved, engine, pipeline, now_ns, lead_ns)
     path.unlink(missing_ok=True)
     return spans
 
@@ -121,7 +123,7 @@ def _record(pipeline: str, trace: Any, lead_ns: int) -> bytes:
     return _SIZES.pack(len(head), len(body), zlib.crc32(head + body)) + head + body
 
 
-def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns: int) -> int:
+def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, now_ns: int, lead_ns: int) -> int:
     try:
         checked = check("traces", saved.spans, identified=True)
     except WireError as error:
@@ -130,8 +132,9 @@ def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, lead_ns:
     # An earlier version validated less on receipt.
     pipeline.counters.reject(checked.rejected)
     batch = engine.decode(checked.payload, sized=pipeline.sized)
-    rooted_ns = saved.rooted_ns - lead_ns if saved.rooted_ns else 0
+    arrived_ns = min(saved.arrived_ns - lead_ns, now_ns)
+    rooted_ns = min(saved.rooted_ns - lead_ns, now_ns) if saved.rooted_ns else 0
     for trace in batch.traces:
-        pipeline.sampler.restore(trace.trace_id, trace.spans, trace.size_bytes, saved.arrived_ns - lead_ns, rooted_ns)
+        pipeline.sampler.restore(trace.trace_id, trace.spans, trace.size_bytes, arrived_ns, rooted_ns)
     batch.release()
     return batch.accepted

@@ -224,7 +224,7 @@ cdef class _Round:
 
     Args:
         sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
-        now_ns: Unix time.
+        now_ns: Monotonic time.
     """
 
     cdef dict sources
@@ -291,7 +291,7 @@ def record(spans, dict sources not None, now_ns):
     Args:
         spans: Those of a batch, or any others.
         sources: As for `_Round`.
-        now_ns: Unix time.
+        now_ns: Monotonic time.
     """
     cdef _Round counting = _Round(sources, now_ns)
     cdef list left = []

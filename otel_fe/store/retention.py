@@ -26,6 +26,8 @@ _SPARE: Final = 4_096
 _EMPTY_CHUNKS: Final = """DELETE FROM chunk WHERE key <= ? AND last >= ?
     AND NOT EXISTS (SELECT 1 FROM trace WHERE trace.key BETWEEN chunk.key AND chunk.last)"""
 """The bodies of traces that are all removed."""
+_DAY: Final = 86_400
+_DATED: Final = (("trace", "stored_s"), ("stream", "seen_s"))
 _TABLES: Final = ("counter", "histogram", "gauge")
 
 
@@ -62,6 +64,40 @@ class Retention:
             if did:
                 return True
         return self._give_back()
+
+    def redate(self, now_s: int) -> bool:
+        """Date a few rows to now that a clock which was wrong has dated more than a day ahead; return whether there were any.
+
+        They would outlive everything else, and streams that are never forgotten leave no room for new ones.
+
+        Args:
+            now_s: Unix time, as the clock shows it.
+        """
+        for table, column in _DATED:
+            keys = [
+                row[0]
+                for row in self._connection.execute(
+                    f"SELECT key FROM {table} WHERE {column} > ? LIMIT {_STREAMS}",  # noqa: S608
+                    (now_s + _DAY,),
+                )
+            ]
+            if keys:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(
+                    f"UPDATE {table} SET {column} = ? WHERE key = ?",  # noqa: S608
+                    [(now_s, key) for key in keys],
+                )
+                self._connection.execute("COMMIT")
+                return True
+        return False
+
+    def newest_s(self) -> int | None:
+        """Return the latest Unix time, in s, at which anything was stored; None where nothing was."""
+        times = [
+            self._connection.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608
+            for table, column in _DATED
+        ]
+        return max((time for time in times if time is not None), default=None)
 
     def used_bytes(self) -> int:
         """Return how much of the file is in use."""
@@ -112,6 +148,8 @@ class Retention:
                         f"DELETE FROM {table} WHERE series = ? AND width_s = ? AND (time_s < ? OR ?)",  # noqa: S608
                         (series, width, floor, gone),
                     )
+            if row is not None and row[0] > now_s + _DAY:  # by a clock that was wrong: see `redate`
+                self._connection.execute("UPDATE series SET seen_s = ? WHERE id = ?", (now_s, series))
             if gone:
                 self._connection.execute("DELETE FROM series WHERE id = ?", (series,))
         return bool(some)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.store.database import FILE_NAME, damaged, set_aside
 from otel_fe.store.retention import TRACES
 from otel_fe.store.session import Session
+from otel_fe.store.settled_time import SettledTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,8 @@ class Writer:
         self._inbox = inbox
         self._counters = counters
         self._session: Session | None = None
+        self._settled: SettledTime
+        """Of the session: what retention goes by."""
         self._refused = ""
         """Why the disk refused what was written last; empty while it does not."""
         self._rest_until_ns = 0
@@ -105,7 +108,9 @@ class Writer:
             for done in range(max(steps, _IDLE_STEPS)):
                 if done >= steps and len(self._inbox):
                     return True
-                if not session.retention.step(self._clock.time_ns() // _NS):
+                if session.retention.redate(self._clock.time_ns() // _NS):
+                    continue
+                if not session.retention.step(self._settled.now_s()):
                     return False
         except (sqlite3.Error, OSError) as error:
             self._refuse(error)
@@ -115,6 +120,7 @@ class Writer:
     def _opened(self) -> Session:
         if self._session is None:
             self._session = Session(self._directory, self._limits, self._counters.points, self._clock.time_ns())
+            self._settled = SettledTime(self._clock, self._session.retention.newest_s())
         return self._session
 
     def _refuse(self, error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,15 +47,24 @@ def _reading(rule, value, feature_set="a"):
     return Reading(rule, value, rule.reached(value), rule.over(value), 50, Group("", feature_set))
 
 
-def _play(rule, steps, *, explain=lambda _: (Likely(), ())):
+def _play(rule, steps, *, explain=lambda _: (Likely(), ()), jumps=(0,)):
     clock = FakeClock()
     board = Board(clock, explain)
     told = []
-    for seconds, value, silenced in steps:
+    for (seconds, value, silenced), jump_s in zip(steps, itertools.cycle(jumps), strict=False):
         clock.advance(seconds)
+        clock.jump(jump_s)
         readings = [] if value is None else [_reading(rule, value)]
         told += [(clock.monotonic_ns() / 1e9, one) for one in board.take(readings, lambda _, s=silenced: s)]
     return clock, board, told
+
+
+@given(RULES, STEPS, st.lists(st.sampled_from([0, 40, -40, 3600, -3600]), min_size=1, max_size=80))
+def test_jumps_of_the_wall_clock_change_no_transition(rule, steps, jumps):
+    """An alert fires and resolves when it would have; only the Unix times that it shows jump."""
+    _, _, told = _play(rule, steps)
+    _, _, jumped = _play(rule, steps, jumps=jumps)
+    assert [(at, one.state) for at, one in jumped] == [(at, one.state) for at, one in told]
 
 
 @given(RULES, STEPS)

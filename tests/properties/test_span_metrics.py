@@ -17,6 +17,7 @@ from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.span_metrics.dimensions import key_function, text_of
 from otel_fe.pipeline.span_metrics.reservoir import Reservoir
+from otel_fe.testing import FakeClock
 from tests.properties.traffic import ATTRIBUTES, KEYS, SPANS, VALUES, HandClock
 
 VALUES_SEEN = st.floats(min_value=1e-300, max_value=1e300) | st.integers(-60, 60).map(lambda e: 2.0**e)
@@ -216,3 +217,27 @@ def test_the_last_collection_loses_nothing():
     connector.record([Span(1, 1, resource=Resource({"service.name": "a"}))] * 3)
     calls, durations = connector.collect(last=True)[0].metrics
     assert [calls.points[0].value, durations.points[0].value.count] == [3, 3]
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_jumps_of_the_wall_clock_neither_expire_what_is_counted_nor_hide_it(jump_s):
+    """Expiration and `changed` go by the monotonic clock, as the Collector's do: Go compares times by theirs."""
+    clock, resource = FakeClock(), Resource({"service.name": "a"})
+    settings = SpanMetrics(expiration_ns=300 * 10**9, series_expiration_ns=300 * 10**9)
+    connector = SpanMetricsConnector(settings, clock, random.Random(1).randrange, "i")
+    connector.record([Span(1, 1, resource=resource)])
+    since_ns = clock.monotonic_ns()
+    clock.jump(jump_s)
+    clock.advance(1)
+    connector.record([Span(2, 2, resource=resource)])
+    (changed,) = connector.changed(since_ns)
+    assert [point.value for point in changed.metrics[0].points] == [2]
+    connector.collect()
+    assert [point.value for point in connector.collect()[0].metrics[0].points] == [2]
+    clock.jump(-jump_s)
+    clock.advance(299)
+    connector.collect()
+    assert [point.value for point in connector.collect()[0].metrics[0].points] == [2]
+    clock.advance(1)
+    connector.collect()
+    assert connector.collect() == []

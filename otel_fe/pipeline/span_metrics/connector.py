@@ -62,10 +62,10 @@ class SpanMetricsConnector:
 
     def record(self, spans: Iterable[SpanView]) -> None:
         """Count ended spans."""
-        now_ns = self._clock.time_ns()
+        now_ns, seen_ns = self._clock.time_ns(), self._clock.monotonic_ns()
         sources = self._sources
         if compiled.spans is not None:
-            spans = compiled.spans.record(spans, sources, now_ns)
+            spans = compiled.spans.record(spans, sources, seen_ns)
         for span in spans:  # flat: this is done for every span there is
             try:
                 source = sources[span.resource]
@@ -74,7 +74,7 @@ class SpanMetricsConnector:
             if source is None:
                 self.skipped += 1
                 continue
-            source.measured.seen_ns = now_ns
+            source.measured.seen_ns = seen_ns
             state = span.trace_state
             adjusted = _adjusted(state) if state else None
             duration_ns = span.end_ns - span.start_ns
@@ -89,19 +89,20 @@ class SpanMetricsConnector:
                 series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
                 if counted.finder is not None:
                     counted.finder.learn(span, series)
-                series.seen_ns = now_ns
+                series.seen_ns = seen_ns
                 series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
             if source.measured.events is not None:
-                self._record_events(source, source.measured.events, span, now_ns, adjusted)
+                self._record_events(source, source.measured.events, span, (now_ns, seen_ns), adjusted)
 
     def _record_events(
-        self, source: Source, events: Measure, span: SpanView, now_ns: int, adjusted: int | None
+        self, source: Source, events: Measure, span: SpanView, times_ns: tuple[int, int], adjusted: int | None
     ) -> None:
+        now_ns, seen_ns = times_ns
         for event in span.events:
             counted = source.of_event(events, event.attributes)
             key = counted.dimensions.key(span, adjusted)
             series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
-            series.seen_ns = now_ns
+            series.seen_ns = seen_ns
             series.record(0, 1 if adjusted is None else series.whole(adjusted))
 
     def offer(self, spans: Iterable[SpanView]) -> None:
@@ -173,7 +174,7 @@ class SpanMetricsConnector:
             self._resources.clear()
             self._sources.clear()
         else:
-            self._expire(now_ns)
+            self._expire(self._clock.monotonic_ns())
         return collected
 
     def changed(self, since_ns: int) -> list[ResourceMetrics]:
@@ -182,7 +183,7 @@ class SpanMetricsConnector:
         Exemplars are left out. With delta temporality nothing is returned: what is taken is not there for `collect` any more.
 
         Args:
-            since_ns: Unix time, inclusive.
+            since_ns: Monotonic time, inclusive.
         """
         if self._settings.delta:
             return []

@@ -65,7 +65,7 @@ class Measured:
         self.events = events
         """Of their events; None where they are not wanted."""
         self.seen_ns = 0
-        """Unix time of the last span."""
+        """Monotonic time of the last span."""
 
     @property
     def all(self) -> tuple[Measure, ...]:

@@ -30,8 +30,8 @@ class Series:
         self.attributes = attributes
         self.start_ns = now_ns
         """Unix time of its first span."""
-        self.seen_ns = now_ns
-        """That of its last."""
+        self.seen_ns = 0
+        """Monotonic time of its last: no jump of the wall clock makes it expire."""
         self.carry = 1 << FIXED_BITS - 1  # half a span: sums are rounded, not cut off
         self.reservoir = Reservoir()
         self.reported = False
@@ -78,7 +78,7 @@ class SeriesMap:
         return found if self.overflow is None else [*found, ((), self.overflow)]
 
     def expire(self, until_ns: int) -> None:
-        """Forget the series whose last span came at that Unix time or before."""
+        """Forget the series whose last span came at that monotonic time or before."""
         for key in [key for key, series in self.by_key.items() if series.seen_ns <= until_ns]:
             del self.by_key[key]
         if self.overflow is not None and self.overflow.seen_ns <= until_ns:

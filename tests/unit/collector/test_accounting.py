@@ -123,6 +123,25 @@ def test_pending_traces_go_to_disk_and_back(tmp_path):
     assert again.sums() == {"received": 2, "sampled": 2, "not_sampled": 0, "dropped": 0, "queued": 0}
 
 
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_path, jump_s):
+    """Put back by an hour, they would otherwise wait for an hour; put forward, they are decided at once."""
+    bench = Bench(WAITING)
+    bench.take(request(1, slow=True, rooted=False).SerializeToString())
+    bench.take(request(2, slow=True).SerializeToString())
+    bench.engine.close(decide=False)
+    path = tmp_path / "pending"
+    saved = pending.save(path, bench.engine, bench.clock)
+    later = FakeClock(bench.clock.time_ns(), 77_000_000_000_000)
+    later.jump(jump_s)
+    again = Bench(WAITING, later)
+    assert pending.restore(path, again.engine, later) == saved
+    later.advance(10.1)
+    again.engine.tick()
+    assert again.sums()["received"] == again.sums()["sampled"] + again.sums()["not_sampled"]
+    assert not list(again.engine.parts.sampled[0].sampler.pending_traces())
+
+
 def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
     """What stands before the damage; and a file of somebody else nothing."""
     bench = Bench(SAMPLED)

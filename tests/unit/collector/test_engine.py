@@ -368,3 +368,22 @@ def test_a_reload_hands_over_what_is_held():
     last = ExportMetricsServiceRequest.FromString(bench.exporters["nop/metrics"].data[-1])
     calls = next(m for m in last.resource_metrics[0].scope_metrics[0].metrics if m.name == "traces.span.metrics.calls")
     assert sum(point.as_int for point in calls.sum.data_points) == 2
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
+    """Neither for a decision nor for the next interval of metrics: both go by the monotonic clock."""
+    bench = Bench(WAITING)
+    bench.take(request(1, slow=True).SerializeToString())
+    due_s = bench.due_s()
+    bench.clock.jump(jump_s)
+    assert bench.due_s() == due_s
+    bench.engine.tick()
+    assert bench.sums()["received"] == 0
+    bench.clock.advance(9.9)
+    bench.engine.tick()
+    assert bench.sums()["received"] == 0
+    bench.clock.jump(-2 * jump_s)
+    bench.clock.advance(0.2)
+    bench.engine.tick()
+    assert bench.sums()["sampled"] == bench.sums()["received"] > 0

@@ -211,3 +211,17 @@ def test_some_decisions_of_each_second_are_stored(tmp_path):
     assert 10 <= len(stored) <= 50
     assert not any(one["sampled"] for one in stored)
     chain.store.close()
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_counts_are_committed_after_a_jump_of_the_clock(chain, jump_s):
+    """Those of a connector too, though no later span of their series ever comes."""
+    chain.send(3)
+    chain.decide()
+    chain.work()
+    chain.clock.jump(jump_s)
+    chain.send(4)
+    chain.decide()
+    chain.work()
+    assert chain.traces() == chain.counted() == 7
+    assert chain.read(lambda reader: reader.series.count(CALLS, 0, 1 << 62)) == 7

@@ -15,10 +15,12 @@ class HandClock:
 
     def __init__(self) -> None:
         self.now = 1_000
+        self.ahead = 0
+        """Of the monotonic clock, the one on the wall."""
 
     def time_ns(self) -> int:
         """Return the time."""
-        return self.now
+        return self.now + self.ahead
 
     def monotonic_ns(self) -> int:
         """Return the time."""
@@ -120,6 +122,22 @@ def test_a_trace_waits_for_open_children_but_not_for_ever():
     assert bench.exported[1][1] == ["child"]
     counters = bench.balance()
     assert (counters.late, counters.evicted["decision_wait"], counters.received) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
+    """The decision wait is as long as ever."""
+    bench = Bench(decision_wait_s=1.0)
+    trace = bench.start(KEPT)
+    bench.start(KEPT, trace, root=False)
+    bench.end(trace, "root", error=True)
+    bench.clock.ahead = jump_s * 10**9
+    bench.clock.now += 999_999_999
+    bench.assembler.sweep()
+    assert bench.exported == []
+    bench.clock.now += 1
+    bench.assembler.sweep()
+    assert bench.exported[0][1] == ["root"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from otel_fe.store.kept import KeptExtraction, KeptTrace
 from otel_fe.store.limits import StoreLimits
 from otel_fe.store.reader import StoreReader
 from otel_fe.store.session import Session
+from otel_fe.store.settled_time import SettledTime
 from otel_fe.store.slots import SPLIT_CAUSES
 from otel_fe.testing import FakeClock
 
@@ -35,7 +36,7 @@ class Bed:
         self.tally = Counter()
         self.directory = directory
         make_directory(directory)
-        self.session = Session(directory, self.limits, self.tally, self.clock.time_ns())
+        self._open()
         self.reader = StoreReader(directory)
 
     def write(self, kind, *contents):
@@ -46,14 +47,19 @@ class Bed:
 
     def tidy(self):
         steps = 0
-        while self.session.retention.step(self.clock.time_ns() // NS):
+        retention = self.session.retention
+        while retention.redate(self.clock.time_ns() // NS) or retention.step(self.settled.now_s()):
             steps += 1
             assert steps < 10_000
         return steps
 
     def reopen(self):
         self.session.close()
+        self._open()
+
+    def _open(self):
         self.session = Session(self.directory, self.limits, self.tally, self.clock.time_ns())
+        self.settled = SettledTime(self.clock, self.session.retention.newest_s())
 
     def close(self):
         self.reader.close()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import time
 
-from otel_fe.store import Selection, StoreLimits
+import pytest
+
+from otel_fe.store import Selection, Store, StoreLimits, StoreReader
 from otel_fe.store.limits import LOG_BYTES
 from otel_fe.store.retention import TRACES
 from otel_fe.store.series_keys import Which
+from otel_fe.testing import FakeClock
 from tests.unit.store.parts import MINUTE, T0, bed, counter, extraction, trace
 
 ALL = Selection(0, 1 << 62)
 DAY = 86_400
+YEAR = 365 * DAY
 
 
 def ids(store):
@@ -97,3 +101,89 @@ def test_streams_that_are_not_heard_of_are_forgotten(tmp_path):
         assert store.session._connection.execute("SELECT count(*) FROM stream").fetchone()[0] == 0
         store.points(counter(9, store.clock.time_ns(), T0 - MINUTE))
         assert store.reader.series.count(Which("things"), 0, 1 << 62) == 5
+
+
+def test_a_clock_that_is_an_hour_ahead_removes_only_what_an_hour_makes_too_old(tmp_path):
+    """And one that is set back again does not stop retention."""
+    with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
+        store.write("trace", trace(1))
+        store.clock.advance(DAY / 2)
+        store.write("trace", trace(2))
+        store.clock.jump(3600)
+        store.tidy()
+        assert ids(store) == [1, 2]
+        store.write("trace", trace(3))
+        store.clock.jump(-3600)
+        store.tidy()
+        assert ids(store) == [1, 2, 3]
+        store.clock.advance(DAY / 2 + 1)
+        store.tidy()
+        assert ids(store) == [2, 3]
+        store.clock.advance(DAY)
+        store.tidy()
+        assert ids(store) == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_is_a_year_ahead_for_minutes_removes_nothing(tmp_path, restarted):
+    """Neither traces nor series, even where the process starts with the wrong clock; once it is right, all goes on."""
+    with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
+        store.write("trace", trace(1))
+        store.points(counter(5, T0 + MINUTE))
+        store.clock.jump(YEAR)
+        if restarted:
+            store.reopen()
+        store.tidy()
+        store.write("trace", trace(2))
+        store.clock.advance(600)
+        store.tidy()
+        assert ids(store) == [1, 2]
+        store.clock.jump(-YEAR)
+        store.tidy()
+        assert ids(store) == [1, 2]
+        assert store.reader.series.count(Which("things"), 0, 1 << 62) == 5
+        store.clock.advance(DAY + 1)
+        store.tidy()
+        assert ids(store) == [], "what the wrong clock has dated a year ahead goes with the rest"
+
+
+def test_a_jump_forward_that_lasts_counts(tmp_path):
+    """The clock was behind, and is right now: what it makes too old goes after an hour."""
+    with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
+        store.write("trace", trace(1))
+        store.clock.jump(YEAR)
+        store.tidy()
+        store.write("trace", trace(2))
+        store.clock.advance(3599)
+        store.tidy()
+        assert ids(store) == [1, 2]
+        store.clock.advance(1)
+        store.tidy()
+        assert ids(store) == [2]
+
+
+def test_streams_that_a_wrong_clock_has_dated_ahead_are_forgotten_in_time(tmp_path):
+    """Or there would be no room for new ones until that time has come."""
+    with bed(tmp_path) as store:
+        store.clock.jump(YEAR)
+        store.points(counter(5, store.clock.time_ns(), store.clock.time_ns() - MINUTE))
+        store.clock.jump(-YEAR)
+        store.tidy()
+        store.clock.advance(DAY + 1)
+        store.tidy()
+        assert store.session._connection.execute("SELECT count(*) FROM stream").fetchone()[0] == 0
+
+
+def test_the_thread_that_writes_survives_jumps_of_the_clock(tmp_path):
+    """What comes before, while and after the clock is a year ahead is there."""
+    clock = FakeClock(T0)
+    with Store(tmp_path, StoreLimits(max_age_s=DAY), clock) as store:
+        for number, seconds in enumerate((YEAR, -YEAR, -3600, 3600), 1):
+            store.add_trace(trace(number))
+            assert store.flush()
+            clock.jump(seconds)
+        store.add_trace(trace(5))
+        assert store.flush()
+        with StoreReader(tmp_path) as reader:
+            found = sorted(one.trace_id for one in reader.traces.find(ALL))
+    assert found == [1, 2, 3, 4, 5]
