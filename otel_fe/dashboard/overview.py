@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of, recommendations
 from otel_fe.dashboard.alert_list import alerts_of
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.distribution import Distribution
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
 
-_LIMIT_S: Final = LATENCY_LIMIT_NS / 1e9
 _Counted = tuple[dict[str, tuple[int, int]], Distribution]
 """Good events and all by requirement, and durations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a group did in a window: exact counts; percentiles right to a bucket's width, exact at 100 ms."""
+    """What a group did in a window: exact counts, also of what took 100 ms or more; percentiles right to a bucket's width."""
 
     extractions: int
     per_s: float
@@ -64,21 +62,17 @@ def _seconds(stored: Stored, window: tuple[int, int], service: str | None) -> fl
 
 def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: float) -> Figures:
     good, total = counts["latency"]
-    quantiles = [None if (value := spread.quantile(share)) is None else value * 1e9 for share in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = (None if (value := spread.quantile(share)) is None else value * 1e9 for share in (0.5, 0.95, 0.99))
     slow = total - good
-    p95 = quantiles[1]
-    if p95 is not None and total:
-        # The estimate may err by a bucket's width; the counts do not.
-        p95 = max(p95, _LIMIT_S * 1e9) if slow * 20 > total else min(p95, _LIMIT_S * 1e9 - 1)
     error_good, error_total = counts["error_rate"]
     hits, looked_up = counts["cache_hit_rate"]
     return Figures(
         total,
         total / seconds,
         seconds,
-        quantiles[0],
+        p50,
         p95,
-        quantiles[2],
+        p99,
         spread.total / spread.count * 1e9 if spread.count else None,
         None if not spread.count or spread.most is None else spread.most * 1e9,
         slow,

@@ -31,21 +31,33 @@ P95_RULE = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 83.0, 41.0, "ms", Se
 """Inside of a bucket, so that nothing but the estimate says where the percentile is."""
 
 
-def _extractions(seed):
-    """Return some hundred durations: microseconds, round the objective, and beyond the last edge."""
+def _durations(seed):
+    """Return some hundred: microseconds, round the objective, and beyond the last edge."""
     chance = random.Random(seed)
-    for number in range(300):
+    return [round(chance.lognormvariate(18.0, 1.2 if number % 100 else 8.0)) for number in range(300)]
+
+
+DURATIONS = {
+    **{f"seed {seed}": _durations(seed) for seed in range(4)},
+    "half at the objective": [90_000_000, 100_000_000] * 50,
+    "a twentieth beyond the objective": [95_000_000] * 95 + [120_000_000] * 5,
+    "all alike": [100_000_000] * 20,
+}
+
+
+def _extractions(durations):
+    for number, duration_ns in enumerate(durations):
         figures = Figures()
         figures.feature_set = "user_profile"
         figures.cache_lookups, figures.cache_hits = 1, number % 2
         figures.error_type = "TimeoutError" if number % 50 == 0 else ""
-        figures.duration_ns = round(chance.lognormvariate(18.0, 1.2 if number % 100 else 8.0))
+        figures.duration_ns = duration_ns
         yield figures
 
 
-@pytest.fixture(params=range(5))
+@pytest.fixture(params=DURATIONS.values(), ids=DURATIONS)
 def everywhere(request, tmp_path):
-    """Count the extractions of a seed once; return a collector that watched, the metric's point by point, and a store of it."""
+    """Count the extractions once; return a collector that watched, the metric's point by point, and a store of it."""
     clock = FakeClock(NOW)
     engine, collector = DerivedMetrics(10, lambda _: 0), EnhancedMetricsCollector(include_process=False, clock=clock)
     watch(engine, collector.source.view.record)
