@@ -96,7 +96,10 @@ class Waiting:
         limit: int,
         room: int,
         make_room: Callable[[], object],
-    ) -> tuple[list[Any], list[Any], list[int]]: ...
+        drop: Callable[[tuple[Any, ...]], object],
+        followed: list[Any],
+        kept: list[Any],
+    ) -> None: ...
     def add_objects(
         self,
         sums: object,
@@ -115,8 +118,10 @@ class Waiting:
         arrived_until_ns: int,
         rooted_until_ns: int,
         time_ns: int,
-        trigger: int = 0,
-    ) -> tuple[list[Any], int, int]: ...
+        trigger: int,
+        sampled: list[Any],
+        others: list[int],
+    ) -> None: ...
     def due(self, arrived_until_ns: int, rooted_until_ns: int) -> list[tuple[tuple[Any, ...], bool]]: ...
     def take(self, trace_id: int, keeps: bool) -> list[Any]: ...
     def row(self, trace_id: int) -> tuple[Any, ...] | None: ...

@@ -11,6 +11,7 @@ cdef enum:
     MOST_KEYS = 64
     MOST_ANSWERS = 8_000  # of a leaf that are remembered of spans that look alike: 5 MB at the most
     MOST_KNOWN = 10_000  # resources with their scopes
+    MOST_KNOWN_BYTES = 8 << 20  # that these have: senders choose how large one is
     LONGEST_INPUT = 512
     TELLS = 62  # the bit for: a span says how it was sampled before
     UNSTARTED = 63  # the bit for: no span has a start
@@ -56,7 +57,7 @@ cdef struct Run:  # spans of one resource and scope, in a chunk
 cdef struct Chunk:  # the beginning of a bytes object: spans that came together
     PyObject *next
     PyObject *objects  # a list of them, where they are unusual; then no runs follow
-    int64_t count
+    int64_t objects_bytes  # that those hold
 
 
 cdef struct Wait:
@@ -123,6 +124,7 @@ cdef class Waiting:
     cdef type kind
     cdef object asked, told, decided, final
     cdef dict decisions, finals, known
+    cdef int64_t known_bytes
     cdef list answers  # by leaf: what spans said, by what they look like
     cdef uint64_t numbers  # of resources with their scopes, none of which comes again
     cdef Wait **table
@@ -168,7 +170,7 @@ cdef class Waiting:
         self.answers = [{} for _ in range(self.count)]
         self.traces = self.spans = 0
         self.numbers = 0
-        self.held_bytes = 0
+        self.held_bytes = self.known_bytes = 0
         self.shift = 64 - 10
         self.table = <Wait **>calloc(1 << 10, sizeof(void *))
         if self.table == NULL:
@@ -271,7 +273,7 @@ cdef class Waiting:
         self.held_bytes -= sizeof(Wait) + self.seen_count * sizeof(int64_t)
         while chunk != NULL:
             after = _chunk(chunk).next
-            self.held_bytes -= PyBytes_GET_SIZE(<object>chunk)
+            self.held_bytes -= _chunk_bytes(chunk)
             _let_go(chunk)
             chunk = after
         free(row)
@@ -283,7 +285,7 @@ cdef class Waiting:
         else:
             row.first = chunk
         row.last = chunk
-        self.held_bytes += PyBytes_GET_SIZE(<object>chunk)
+        self.held_bytes += _chunk_bytes(chunk)
 
     cdef tuple told_of(self, Wait *row):
         """Return a row for Python; `compiled_sampler.py` makes a `ReceivedTrace` of it."""
@@ -295,8 +297,11 @@ cdef class Waiting:
 
     # --- spans in ------------------------------------------------------------------------------------------------------
 
-    def receive(self, traces, Remembered remembered not None, int64_t now_ns, uint64_t time_ns, int64_t limit, Py_ssize_t room, make_room):
-        """Take the traces of a batch.
+    def receive(
+        self, traces, Remembered remembered not None, int64_t now_ns, uint64_t time_ns, int64_t limit, Py_ssize_t room, make_room, drop,
+        list followed not None, list kept not None,
+    ):
+        """Take the traces of a batch. Should anything raise, the lists say what has been done until then.
 
         Args:
             traces: Of it.
@@ -306,17 +311,17 @@ cdef class Waiting:
             limit: Bytes that a trace may have; 0 for any number.
             room: How many traces may wait.
             make_room: Makes one of them no longer wait.
-
-        Returns:
-            Of traces that are decided: the decision, the id, the spans if it is to keep them, how many there are, and how many errors.
-            Of traces that are kept: the id, the spans, the decision, the record. The ids of traces that are too large.
+            drop: Given the row of a trace that is larger than `limit`, makes it no longer wait. Its last spans are not in it.
+            followed: Takes, for each trace that was decided before: the decision, the id, the spans if it is to keep them, how many there
+                are, and how many errors.
+            kept: Takes, for each trace that is kept: the id, the spans, the decision, the record.
         """
         cdef Batch batch = (<Traces?>traces).batch
         cdef bytes payload = batch.payload
         cdef Group *group
         cdef Wait *row
         cdef Py_ssize_t which
-        cdef list followed = [], kept = [], large = [], known = [None] * PyList_GET_SIZE(batch.origins)
+        cdef list known = [None] * PyList_GET_SIZE(batch.origins)
         for which in range(batch.groups_count):
             group = &batch.groups[which]
             if not group.count:
@@ -330,12 +335,20 @@ cdef class Waiting:
                 if self.traces >= room:
                     make_room()
                 row = self.begin(group.high, group.low, now_ns)
-            self.add(row, batch, group, known, now_ns)
+            try:
+                self.add(row, batch, group, known, now_ns)
+            except BaseException:
+                if not row.count:
+                    self.forget(row)
+                raise
             if limit and row.size_bytes > limit:
-                self.keep_chunk(row, batch, group)
-                large.append(batch.id_of(group))
+                drop(self.told_of(row))
                 continue
-            decision = self.final_of(row) if self.final_bits else None
+            try:
+                decision = self.final_of(row) if self.final_bits else None
+            except BaseException:
+                self.keep_chunk(row, batch, group)  # they are counted already
+                raise
             if decision is None:
                 self.keep_chunk(row, batch, group)
                 continue
@@ -344,7 +357,6 @@ cdef class Waiting:
             remembered.put(_key(group.high, group.low), decision)
             kept.append((batch.id_of(group), spans, decision, self.packed(row, time_ns, 0)))
             self.forget(row)
-        return followed, kept, large
 
     cdef tuple follow(self, Batch batch, Group *group, decision):
         cdef Py_ssize_t i = group.first, errors = 0
@@ -415,12 +427,15 @@ cdef class Waiting:
     cdef _Origin known_of(self, tuple origin):
         cdef _Origin found
         cdef int i
+        cdef int64_t size
         cdef Leaf *leaf
         found = self.known.get((origin[0], origin[1]))
         if found is not None:
             return found
-        if PyDict_Size(self.known) >= MOST_KNOWN:
+        size = <int64_t>origin[0].size_bytes + <int64_t>origin[1].size_bytes
+        if PyDict_Size(self.known) >= MOST_KNOWN or self.known_bytes + size > MOST_KNOWN_BYTES:
             self.known.clear()
+            self.known_bytes = 0
             self.answers = [{} for _ in range(self.count)]  # they name resources by their numbers
         found = _Origin()
         self.numbers += 1
@@ -432,6 +447,7 @@ cdef class Waiting:
             if BY_NUMBER <= leaf.by <= BY_TRUTH and self.keys.encoded[leaf.key].decode() in attributes:
                 found.has |= <uint64_t>1 << i
         self.known[origin[0], origin[1]] = found
+        self.known_bytes += size
         return found
 
     cdef int look(self, Wait *row, Batch batch, Group *group, Row *each, _Origin known, uint64_t leaves) except -1:
@@ -552,13 +568,14 @@ cdef class Waiting:
         while i >= 0:
             each = &batch.rows[i]
             if each.origin != origin:
+                batch.origin_of(each)  # an error now, while nothing has been taken, where the batch was released
                 origin = each.origin
                 size += sizeof(Run)
             size += 4 + each.span.size
             i = each.next
         chunk = PyBytes_FromStringAndSize(NULL, size)
         at = PyBytes_AS_STRING(chunk)
-        _head_of(at, group.count)
+        _head_of(at)
         at += sizeof(Chunk)
         origin, i = -1, group.first
         while i >= 0:
@@ -591,13 +608,44 @@ cdef class Waiting:
         """
         cdef uint64_t high = sums.trace_id >> 64, low = sums.trace_id & 0xFFFFFFFFFFFFFFFF
         cdef Wait *row = self.find(high, low)
-        cdef uint64_t start = sums.start_ns, end = sums.end_ns, flags = sums.flags
-        cdef int64_t size = sums.size_bytes, wrapped = sums.wrapped_bytes
-        cdef int statuses = sums.statuses, i
+        cdef int64_t held_bytes = 0
+        for span in spans:
+            held_bytes += (<Head>span).size if isinstance(span, Head) else 0
+        chunk = PyBytes_FromStringAndSize(NULL, sizeof(Chunk))
         if row == NULL:
             if self.traces >= room:
                 make_room()
             row = self.begin(high, low, arrived_ns)
+        try:
+            self.add_up(row, sums, spans, answers)
+        except BaseException:
+            if not row.count:
+                self.forget(row)
+            raise
+        row.count += PyList_GET_SIZE(spans)
+        self.spans += PyList_GET_SIZE(spans)
+        _head_of(PyBytes_AS_STRING(chunk))
+        Py_INCREF(spans)
+        _chunk(<PyObject *>chunk).objects = <PyObject *>spans
+        _chunk(<PyObject *>chunk).objects_bytes = held_bytes
+        Py_INCREF(chunk)
+        self.append(row, <PyObject *>chunk)
+        if rooted_ns and not row.rooted_ns:
+            row.rooted_ns = rooted_ns
+            if self.rooted:
+                self.wait_after_root(row)
+
+    cdef int add_up(self, Wait *row, sums, list spans, answers) except -1:
+        """Add the sums of spans, and what leaves say of them, to those of a trace."""
+        cdef uint64_t start = sums.start_ns, end = sums.end_ns, flags = sums.flags
+        cdef int64_t size = sums.size_bytes, wrapped = sums.wrapped_bytes
+        cdef int statuses = sums.statuses, i
+        for span in spans:
+            if span.trace_state:
+                self.tell(row, span.trace_state)
+        for i in range(self.count):
+            if self.of_spans >> i & 1 and not row.bits >> i & 1:
+                self.answer(row, i, answers[i])
         if start and (not row.start_ns or start < row.start_ns):
             row.start_ns = start
         if end > row.end_ns:
@@ -606,24 +654,7 @@ cdef class Waiting:
         row.flags |= <uint32_t>flags
         row.size_bytes += size
         row.wrapped_bytes += wrapped
-        for span in spans:
-            if span.trace_state:
-                self.tell(row, span.trace_state)
-        for i in range(self.count):
-            if self.of_spans >> i & 1 and not row.bits >> i & 1:
-                self.answer(row, i, answers[i])
-        row.count += len(spans)
-        self.spans += len(spans)
-        chunk = PyBytes_FromStringAndSize(NULL, sizeof(Chunk))
-        _head_of(PyBytes_AS_STRING(chunk), len(spans))
-        Py_INCREF(spans)
-        _chunk(<PyObject *>chunk).objects = <PyObject *>spans
-        Py_INCREF(chunk)
-        self.append(row, <PyObject *>chunk)
-        if rooted_ns and not row.rooted_ns:
-            row.rooted_ns = rooted_ns
-            if self.rooted:
-                self.wait_after_root(row)
+        return 0
 
     def settle(self, trace_id, Remembered remembered not None, uint64_t time_ns):
         """Return the spans, the decision and the record of a trace whose vote is final, which waits no more; None for others."""
@@ -750,9 +781,10 @@ cdef class Waiting:
         return NULL
 
     def decide_due(
-        self, Remembered remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger=0
+        self, Remembered remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger,
+        list sampled not None, list others not None,
     ):
-        """Decide traces whose time has come, where no limiter compares them.
+        """Decide traces whose time has come, where no limiter compares them. Should anything raise, the lists say what has been done.
 
         Args:
             remembered: Takes the decisions.
@@ -761,12 +793,9 @@ cdef class Waiting:
             rooted_until_ns: As are those whose root came by then.
             time_ns: Unix time.
             trigger: What to record as the reason; 0 for what made them due.
-
-        Returns:
-            Of those that are sampled, the id, the spans, the decision, the record; how many traces, and how many spans, are not.
+            sampled: Takes, for each that is sampled: the id, the spans, the decision, the record.
+            others: Takes how many spans each of the others has.
         """
-        cdef list sampled = []
-        cdef Py_ssize_t others = 0, spans = 0
         cdef int why = 0
         cdef Wait *row = self.next_due(arrived_until_ns, rooted_until_ns, &why)
         while row != NULL:
@@ -777,11 +806,9 @@ cdef class Waiting:
                 sampled.append((_id_of(row), self.spans_of(row), decision, packed))
             else:
                 record(packed)
-                others += 1
-                spans += row.count
+                others.append(row.count)
             self.forget(row)
             row = self.next_due(arrived_until_ns, rooted_until_ns, &why)
-        return sampled, others, spans
 
     def due(self, int64_t arrived_until_ns, int64_t rooted_until_ns):
         """Return rows whose time has come, in the order in which that is so, and whether each waited after its root."""
@@ -906,10 +933,14 @@ cdef inline object _id_of(Wait *row):
     return (<object>row.high) << 64 | row.low
 
 
-cdef inline void _head_of(char *at, int64_t count) noexcept:
+cdef inline int64_t _chunk_bytes(PyObject *chunk) noexcept:
+    return PyBytes_GET_SIZE(<object>chunk) + _chunk(chunk).objects_bytes
+
+
+cdef inline void _head_of(char *at) noexcept:
     cdef Chunk head
     head.next = head.objects = NULL
-    head.count = count
+    head.objects_bytes = 0
     memcpy(at, &head, sizeof(Chunk))
 
 

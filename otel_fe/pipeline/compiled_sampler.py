@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
     """What `Waiting` tells of a trace."""
+    Kept = tuple[int, list[SpanView], Decision, bytes]
+    """Its id, its spans, the decision, the record."""
 
 MOST_LEAVES: Final = 60
 _TRIGGERS: Final = (FINAL_VOTE, DECISION_WAIT, ROOT_WAIT, NUM_TRACES, SHUTDOWN)
@@ -94,23 +96,28 @@ class CompiledTailSampler(TailSampler):
             super().receive_all(traces, now_ns)
             return
         settings = self._settings
-        followed, kept, large = self._waiting.receive(
-            traces,
-            self._remembered,
-            now_ns,
-            self._clock.time_ns(),
-            settings.maximum_trace_size_bytes,
-            settings.num_traces,
-            self._make_room,
-        )
-        for decision, trace_id, spans, number, errors in followed:
-            self._count_followed(number, errors, decision)
-            self.records.note_later(trace_id, number, errors)
-            if decision.sampled:
-                self.counters.kept(number, self.deliver(trace_id, spans, decision))
-        self._keep(kept)
-        for trace_id in large:
-            self._conclude_row(self._waiting.row(trace_id), TRACE_SIZE, TOO_LARGE, ())
+        followed: list[Any] = []
+        kept: list[Kept] = []
+        try:
+            self._waiting.receive(
+                traces,
+                self._remembered,
+                now_ns,
+                self._clock.time_ns(),
+                settings.maximum_trace_size_bytes,
+                settings.num_traces,
+                self._make_room,
+                self._drop_large,
+                followed,
+                kept,
+            )
+        finally:  # what is decided stays decided, should a policy raise
+            for decision, trace_id, spans, number, errors in followed:
+                self._count_followed(number, errors, decision)
+                self.records.note_later(trace_id, number, errors)
+                if decision.sampled:
+                    self.counters.kept(number, self.deliver(trace_id, spans, decision))
+            self._keep(kept)
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
         """Take spans that have arrived together."""
@@ -146,7 +153,7 @@ class CompiledTailSampler(TailSampler):
         if settings.maximum_trace_size_bytes:
             found = row.row(trace_id)
             if self._stand_in(found).size_bytes > settings.maximum_trace_size_bytes:
-                self._conclude_row(found, TRACE_SIZE, TOO_LARGE, ())
+                self._drop_large(found)
                 return
         kept = row.settle(trace_id, self._remembered, self._clock.time_ns())
         if kept is not None:
@@ -154,6 +161,9 @@ class CompiledTailSampler(TailSampler):
 
     def _make_room(self) -> None:
         self._decide_rows([(self._waiting.first(), NUM_TRACES)])
+
+    def _drop_large(self, row: Row) -> None:
+        self._conclude_row(row, TRACE_SIZE, TOO_LARGE, ())
 
     # --- decisions out ------------------------------------------------------------------------------------------------
 
@@ -223,19 +233,23 @@ class CompiledTailSampler(TailSampler):
                 self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
             return
         number = _TRIGGERS.index(trigger) if trigger else 0
-        sampled, others, spans = self._waiting.decide_due(
-            self._remembered, self._put, arrived_ns, rooted_ns, self._clock.time_ns(), number
-        )
-        counters = self.counters
-        with counters.lock:
-            counters.received += spans
-            counters.not_sampled += spans
-            counters.traces_not_sampled += others
-            if trigger:
-                counters.evicted[trigger] += others + len(sampled)
-        self._keep(sampled)
+        sampled: list[Kept] = []
+        others: list[int] = []
+        try:
+            self._waiting.decide_due(
+                self._remembered, self._put, arrived_ns, rooted_ns, self._clock.time_ns(), number, sampled, others
+            )
+        finally:  # what is decided stays decided, should a policy raise
+            counters = self.counters
+            with counters.lock:
+                counters.received += sum(others)
+                counters.not_sampled += sum(others)
+                counters.traces_not_sampled += len(others)
+                if trigger:
+                    counters.evicted[trigger] += len(others) + len(sampled)
+            self._keep(sampled)
 
-    def _keep(self, kept: Iterable[tuple[int, list[SpanView], Decision, bytes]]) -> None:
+    def _keep(self, kept: Iterable[Kept]) -> None:
         """Record and deliver traces that are kept."""
         counters = self.counters
         for trace_id, spans, decision, record in kept:

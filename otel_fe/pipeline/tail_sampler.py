@@ -51,6 +51,10 @@ TOO_LARGE: Final = Decision(sampled=False, reason=TRACE_SIZE, threshold=NEVER)
 ABANDONED: Final = Decision(sampled=False, reason=SHUTDOWN, threshold=NEVER)
 _EVICTING: Final = (NUM_TRACES, TRACE_SIZE, SHUTDOWN)
 _REMEMBERED: Final = 100_000
+_MOST_TRACES: Final = 1 << 22
+"""Decisions that are remembered because of `num_traces`, which may be any number so that nothing is ever evicted; 64 MiB."""
+_MOST_REMEMBERED: Final = 1 << 28
+"""Because of `decision_cache`: 4 GiB."""
 _EXPLAINED: Final = 10_000
 
 
@@ -112,8 +116,9 @@ class TailSampler:
         self._open_spans = 0
         self._by_arrival: deque[ReceivedTrace] = deque()
         self._by_root: deque[ReceivedTrace] = deque()
-        remembered = (settings.sampled_cache_size, settings.non_sampled_cache_size, settings.num_traces, _REMEMBERED)
-        self._remembered = Remembered(max(remembered))
+        traces = min(max(_REMEMBERED, settings.num_traces), _MOST_TRACES)
+        remembered = max(settings.sampled_cache_size, settings.non_sampled_cache_size, traces)
+        self._remembered = Remembered(min(remembered, _MOST_REMEMBERED))
 
     # --- spans in ----------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,15 @@ def test_the_switch_is_a_setting():
     assert Settings().compiled is True
 
 
+def test_it_is_left_out_where_there_is_no_global_interpreter_lock(monkeypatch):
+    """It counts on that lock; and importing it would enable the lock for all of the process."""
+    monkeypatch.delenv(compiled.SWITCH, raising=False)
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    assert compiled._loaded() is None
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True)
+    assert compiled._loaded() is compiled.spans
+
+
 def described(span):
     """Return all that there is to know of a span."""
     fields = (

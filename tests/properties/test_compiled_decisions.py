@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled
 from otel_fe.collector.wire.decode import Decoder
+from otel_fe.collector.wire.origins import WireResource
 from otel_fe.collector.wire.span import WireSpan
 from otel_fe.model.decision import Decision
-from otel_fe.model.span import Span
+from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler, tail_sampler
 from otel_fe.pipeline.remembered import PlainRemembered
 from otel_fe.pipeline.tail_sampler import TailSampler
@@ -51,6 +55,7 @@ MORE = st.sampled_from(
     [
         "",
         "    maximum_trace_size_bytes: 300",
+        "    maximum_trace_size_bytes: 300\n    num_traces: 1",
         "    sample_on_first_match: true",
         "    decision_wait_after_root_received: 2s",
         "    num_traces: 2",
@@ -189,6 +194,86 @@ def test_a_span_is_looked_at_once_in_however_many_requests_its_trace_comes(in_c)
     assert bench.sampler.counters.not_sampled == 300
 
 
+@pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
+def test_a_trace_that_is_too_large_makes_room_for_the_next_in_its_request(in_c):
+    """It is dropped at once, and not evicted for the next one, which would keep it."""
+    bench = Bench(tail_sampling("all", settings="    maximum_trace_size_bytes: 300\n    num_traces: 1"), in_c=in_c)
+    names = {1: "n" * 400, 2: "a", 3: "n" * 400, 4: "a"}
+    bench.step(encode([Span(n, 1, name=name, resource=RESOURCES[0], scope=SCOPES[0]) for n, name in names.items()]))
+    counters = bench.sampler.counters
+    assert counters.dropped == {"trace_size": 2}
+    assert counters.evicted == {"trace_size": 2, "num_traces": 1}
+    assert [trace_id for trace_id, _, _ in bench.delivered] == [2]
+    assert bench.sampler.pending == (1, 1)
+
+
+def fail_at(bench, span_id):
+    """Let the only policy of a sampler raise when it looks at a certain span."""
+    (leaf,) = bench.sampler.sampler.policies
+
+    def condition(span):
+        if span.span_id == span_id:
+            raise ZeroDivisionError
+        return span.name == "kept"
+
+    leaf._spans[0] = condition
+
+
+@needs_it
+def test_a_policy_that_raises_loses_nothing_that_was_decided_before():
+    """The traces of a request in front of the one that it fails on are kept, follow their decision, or wait."""
+    bench, _ = both(tail_sampling("ottl"))
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    fail_at(bench, 66)
+    bench.step(encode([Span(1, 1, name="kept", **around)]))
+    names = [(1, 2, "late"), (2, 1, "kept"), (3, 1, "waits"), (4, 66, "fails"), (5, 1, "unseen")]
+    with pytest.raises(ZeroDivisionError):
+        bench.step(encode([Span(*ids, name=name, **around) for *ids, name in names]))
+    counters = bench.sampler.counters
+    assert [trace_id for trace_id, _, _ in bench.delivered] == [1, 1, 2]
+    assert (counters.received, counters.queued) == (3, 3)
+    assert bench.sampler.pending == (1, 1)
+    bench.step(6)
+    assert counters.not_sampled == 1
+    assert bench.sampler.pending == (0, 0)
+
+
+@needs_it
+def test_a_round_that_fails_counts_what_it_has_decided():
+    """The traces in front of the one whose decision raises are delivered or counted."""
+    bench, _ = both(tail_sampling("slow"))
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    spans = [Span(1, 1, name="a", start_ns=10**9, end_ns=10**9, **around), Span(2, 1, name="a", **around)]
+    bench.step(encode(spans))
+    decide = bench.sampler.sampler.decide
+
+    def failing(trace):
+        if trace.trace_id == 2:
+            raise ZeroDivisionError
+        return decide(trace)
+
+    with patch.object(bench.sampler.sampler, "decide", failing), pytest.raises(ZeroDivisionError):
+        bench.step(6)
+    assert bench.sampler.pending == (1, 1)
+    assert (bench.sampler.counters.received, bench.sampler.counters.not_sampled) == (1, 1)
+    bench.step(1)
+    assert (bench.sampler.counters.received, bench.sampler.counters.not_sampled) == (2, 2)
+
+
+@needs_it
+def test_resources_that_are_remembered_are_bounded_in_bytes():
+    """Senders choose how large a resource is; what leaves know of it must not keep it."""
+    bench, _ = both(tail_sampling("numeric"))
+    for n in range(1, 41):
+        resource = Resource({"service.name": "a" * 2**20, "x": n})
+        bench.step(encode([Span(n, 1, name="a", resource=resource, scope=SCOPES[0])]))
+    bench.step(7)
+    assert bench.sampler.pending == (0, 0)
+    bench.decode = None  # which knows some, too
+    gc.collect()
+    assert sum(isinstance(each, WireResource) and len(each.frame) > 2**20 for each in gc.get_objects()) <= 8
+
+
 @needs_it
 def test_pending_memory_is_counted_exactly():
     """What waits is in the sum, and nothing is left once it is decided."""
@@ -200,6 +285,26 @@ def test_pending_memory_is_counted_exactly():
     assert bench.sampler.pending_bytes - empty < 49 * (130 + 350)
     bench.step(7)
     assert bench.sampler.pending == (0, 0)
+    assert bench.sampler.pending_bytes == empty
+
+
+@pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
+def test_any_number_of_traces_may_wait(in_c):
+    """As many as the Collector accepts, which is how one says that nothing is to be evicted."""
+    bench = Bench(tail_sampling("all", settings=f"    num_traces: {2**63 - 1}"), in_c=in_c)
+    bench.step(encode([Span(1, 1, name="a", resource=RESOURCES[0], scope=SCOPES[0])]))
+    assert len(bench.delivered) == 1
+
+
+@needs_it
+def test_unusual_spans_are_in_the_sum_too():
+    """Those that wait as objects."""
+    bench, _ = both(tail_sampling("error"))
+    empty = bench.sampler.pending_bytes
+    span = Span(1, 1, name="n" * 5_000, status=-1, resource=RESOURCES[0], scope=SCOPES[0])
+    bench.step(encode([span]))
+    assert bench.sampler.pending_bytes - empty > 5_000
+    bench.step(7)
     assert bench.sampler.pending_bytes == empty
 
 
