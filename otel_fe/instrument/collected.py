@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.resources import Resource
 
-_SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
+SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
+"""What our metrics are under."""
 
 
 def with_ours(collected: MetricsData | None, metrics: Sequence[Metric], resource: Resource) -> MetricsData | None:
@@ -33,11 +34,11 @@ def with_ours(collected: MetricsData | None, metrics: Sequence[Metric], resource
     if not metrics:
         return collected
     if collected is None or not collected.resource_metrics:
-        scope = ScopeMetrics(scope=_SCOPE, metrics=list(metrics), schema_url="")
+        scope = ScopeMetrics(scope=SCOPE, metrics=list(metrics), schema_url="")
         return MetricsData([ResourceMetrics(resource=resource, scope_metrics=[scope], schema_url="")])
     first, *rest = collected.resource_metrics
-    ours = [one for one in first.scope_metrics if one.scope == _SCOPE]
-    others = [one for one in first.scope_metrics if one.scope != _SCOPE]
+    ours = [one for one in first.scope_metrics if one.scope == SCOPE]
+    others = [one for one in first.scope_metrics if one.scope != SCOPE]
     together = [metric for one in ours for metric in one.metrics] + list(metrics)
-    scope = ScopeMetrics(scope=_SCOPE, metrics=together, schema_url="")
+    scope = ScopeMetrics(scope=SCOPE, metrics=together, schema_url="")
     return MetricsData([replace(first, scope_metrics=[*others, scope]), *rest])

@@ -67,7 +67,7 @@ class Collected:
             series: Of any resource.
             exemplars: Take its exemplars too, and begin to draw new ones.
         """
-        labels = _labels(series)
+        labels = series_labels(series)
         dimensions = series.dimensions
         sets = _OVERFLOW if dimensions is None else labels_of({semconv.FEATURE_SET: dimensions.feature_set})
         with series.lock:
@@ -129,7 +129,8 @@ def labels_of(attributes: Mapping[str, object]) -> Labels:
     return tuple(sorted((k, v) for k, v in attributes.items() if v is not None and v != ""))
 
 
-def _labels(series: Series) -> Labels:
+def series_labels(series: Series) -> Labels:
+    """Return the dimensions of a series; those of the overflow's are its mark alone."""
     dimensions = series.dimensions
     if dimensions is None:
         return _OVERFLOW

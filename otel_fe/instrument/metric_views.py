@@ -1,83 +1,190 @@
-"""What an application's views and a reader's preferred aggregation ask of the derived metrics.
+"""Views of an application and preferred aggregations of its readers, applied to metrics that we aggregate ourselves.
 
-They are aggregated before any reader asks, with edges at the objectives. So they can be dropped, but not be aggregated in another
-way or over fewer attributes afterwards: who asks for that is told once.
+Names, descriptions and attributes are changed when a reader collects. Another aggregation of a derived histogram is recorded
+beside ours. Any other request for another aggregation cannot be met, and is named in one warning.
 """
 
 from __future__ import annotations
 
 import logging
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.sdk.metrics import Counter, Histogram, ObservableGauge
-from opentelemetry.sdk.metrics._internal.instrument import _Histogram
-from opentelemetry.sdk.metrics.export import Histogram as HistogramData
-from opentelemetry.sdk.metrics.export import Sum
-from opentelemetry.sdk.metrics.view import DefaultAggregation, DropAggregation, ExplicitBucketHistogramAggregation
+from opentelemetry.sdk.metrics._internal.instrument import _Counter, _Histogram, _ObservableGauge
+from opentelemetry.sdk.metrics._internal.metric_reader_storage import _DEFAULT_VIEW, MetricReaderStorage
+from opentelemetry.sdk.metrics._internal.view import _default_reservoir_factory
+from opentelemetry.sdk.metrics.export import ExponentialHistogram, Histogram, Sum
+from opentelemetry.sdk.metrics.view import (
+    DefaultAggregation,
+    DropAggregation,
+    ExplicitBucketHistogramAggregation,
+    ExponentialBucketHistogramAggregation,
+    LastValueAggregation,
+    SumAggregation,
+)
 
 from otel_fe import semconv
-from otel_fe.version import __version__
+from otel_fe.instrument.collected import SCOPE
+from otel_fe.instrument.collection import HISTOGRAMS
+from otel_fe.instrument.metric_streams import Stream
+from otel_fe.instrument.recorded_histograms import RecordedHistograms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    from opentelemetry.sdk.metrics._internal.sdk_configuration import SdkConfiguration
     from opentelemetry.sdk.metrics.export import Metric, MetricReader
 
 _log = logging.getLogger("otel_fe")
-_OURS: Final = (DefaultAggregation, ExplicitBucketHistogramAggregation)
-"""Aggregations of histograms that ours are an instance of."""
+_AS_IT_IS: Final = Stream()
+_TOO_LATE: Final = "it is aggregated before any reader asks"
 
 
-class Views:
-    """The views of a meter provider, applied to metrics that are aggregated already.
+class ReaderViews:
+    """The streams that one reader gets of our metrics.
 
     Args:
-        views: The provider's.
+        config: The meter provider's, with its views.
+        reader: The reader.
+        told: What warnings have named already; shared by the readers of a provider.
     """
 
-    def __init__(self, views: Iterable[Any]) -> None:
-        self._views = tuple(views)
-        self._told: set[str] = set()
+    def __init__(self, config: SdkConfiguration, reader: MetricReader, told: set[str]) -> None:
+        self._config = config
+        self._reader = reader
+        self._told = told
+        self._streams: dict[tuple[str, type], list[Stream]] = {}
+        self.recorded: RecordedHistograms | None = self._record()
 
-    def apply(self, metrics: Sequence[Metric], reader: MetricReader) -> list[Metric]:
-        """Return the metrics without those that are to be dropped; name once what cannot be done."""
-        preferred: Any = reader._instrument_class_aggregation.get(_Histogram)
-        kept = []
-        for metric in metrics:
-            histogram = isinstance(metric.data, HistogramData)
-            views = [view for view in self._views if _selects(view, metric)]
-            if any(isinstance(view._aggregation, DropAggregation) for view in views):
+    def apply(self, metrics: Sequence[Metric]) -> list[Metric]:
+        """Return the streams of metrics, and those that have been recorded for this reader."""
+        recorded = self.recorded
+        names = frozenset() if recorded is None else recorded.names
+        found = [
+            metric if stream is _AS_IT_IS else stream.of(metric)
+            for metric in metrics
+            if metric.name not in names
+            for stream in self._streams_of(metric)
+        ]
+        return found if recorded is None else found + recorded.metrics()
+
+    def _record(self) -> RecordedHistograms | None:
+        """Return the derived histograms that are wanted in another form than ours; None where all are wanted as they are."""
+        found = RecordedHistograms(self._config, self._reader)
+        for name in HISTOGRAMS:
+            instrument = _histogram(name)
+            asking = [view for view in self._views_of(instrument) if not self._is_kept(view, instrument)]
+            if not asking:
                 continue
-            if histogram and not views and isinstance(preferred, DropAggregation):
+            try:
+                found.add(instrument)
+            except Exception as fault:  # noqa: BLE001 the warning names it
+                for view in asking:
+                    self._tell(view, self._aggregation(view, instrument), name, str(fault))
+        return found if found.names else None
+
+    def _streams_of(self, metric: Metric) -> list[Stream]:
+        key = metric.name, type(metric.data)
+        found = self._streams.get(key)
+        if found is None:
+            try:
+                found = self._find_streams(metric)
+            except Exception:  # noqa: BLE001 the SDK has no instrument of that name, so that no view selects it
+                found = [_AS_IT_IS]
+            self._streams[key] = found
+        return found
+
+    def _find_streams(self, metric: Metric) -> list[Stream]:
+        instrument = _instrument_of(metric)
+        found = []
+        for view in self._views_of(instrument):
+            aggregation = self._aggregation(view, instrument)
+            if isinstance(aggregation, DropAggregation):
                 continue
-            if histogram and not isinstance(preferred, _OURS):
-                self._tell(f"{type(preferred).__name__}, which a reader prefers")
-            for view in views:
-                self._tell(f"a view of {view._instrument_name or view._meter_name or 'all instruments'}")
-            kept.append(metric)
-        return kept
+            if not _is_of(aggregation, instrument, metric.data):
+                self._tell(view, aggregation, metric.name, _TOO_LATE)
+            if view._attribute_keys is not None and isinstance(metric.data, ExponentialHistogram):
+                self._tell(view, "its filter of attributes", metric.name, _TOO_LATE)
+            stream = Stream(view._name, view._description, view._attribute_keys)
+            found.append(_AS_IT_IS if stream == _AS_IT_IS else stream)
+        return found
 
-    def _tell(self, what: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            _log.warning(
-                "otel_fe: %s is not applied to feature_extraction.* and otel_fe.*: they keep their explicit buckets, names and "
-                "attributes, and can only be dropped",
-                what,
-            )
+    def _views_of(self, instrument: Any) -> list[Any]:
+        found = [
+            view
+            for view in self._config.views
+            if view._match(instrument) and MetricReaderStorage._check_view_instrument_compatibility(view, instrument)
+        ]
+        return found or [_DEFAULT_VIEW]
+
+    def _aggregation(self, view: Any, instrument: Any) -> Any:
+        if isinstance(view._aggregation, DefaultAggregation):
+            return self._reader._instrument_class_aggregation[type(instrument)]
+        return view._aggregation
+
+    def _is_kept(self, view: Any, instrument: _Histogram) -> bool:
+        """Return whether a view's stream of a derived histogram can be made of what series hold."""
+        aggregation = self._aggregation(view, instrument)
+        if isinstance(aggregation, DropAggregation):
+            return True
+        return _is_of(aggregation, instrument) and view._exemplar_reservoir_factory is _default_reservoir_factory
+
+    def _tell(self, view: Any, what: object, name: str, reason: str) -> None:
+        by = "a reader" if view is _DEFAULT_VIEW else f"a view of {view._instrument_name or view._meter_name or 'many'}"
+        if by in self._told:
+            return
+        self._told.add(by)
+        shown = what if isinstance(what, str) else type(what).__name__
+        _log.warning("otel_fe: what %s asks for is not applied to %s (%s): %s", by, name, shown, reason)
 
 
-def _selects(view: Any, metric: Metric) -> bool:
-    """Return whether a view selects a metric, by the rules of the SDK's own `View`."""
-    kind: type = Histogram if isinstance(metric.data, HistogramData) else Counter
-    if not isinstance(metric.data, (HistogramData, Sum)):
-        kind = ObservableGauge
+def _is_of(aggregation: Any, instrument: Any, data: object = None) -> bool:
+    """Return whether an instrument's metric, as we aggregate it, is of an aggregation."""
+    if isinstance(aggregation, DefaultAggregation):
+        return True
+    if isinstance(instrument, _Counter):
+        return isinstance(aggregation, SumAggregation)
+    if isinstance(instrument, _ObservableGauge):
+        return isinstance(aggregation, LastValueAggregation)
+    if isinstance(data, ExponentialHistogram):
+        return isinstance(aggregation, ExponentialBucketHistogramAggregation)
     return (
-        (view._instrument_type is None or issubclass(kind, view._instrument_type))
-        and (view._instrument_name is None or fnmatchcase(metric.name, view._instrument_name.lower()))
-        and (view._instrument_unit is None or fnmatchcase(metric.unit or "", view._instrument_unit))
-        and view._meter_name in (None, semconv.SCOPE_NAME)
-        and view._meter_version in (None, __version__)
-        and view._meter_schema_url in (None, "")
+        isinstance(aggregation, ExplicitBucketHistogramAggregation)
+        and aggregation._record_min_max
+        and tuple(aggregation._boundaries or _bounds(instrument)) == _bounds(instrument)
+    )
+
+
+def _bounds(histogram: _Histogram) -> tuple[float, ...]:
+    return tuple(histogram._advisory.explicit_bucket_boundaries or ())
+
+
+def _histogram(name: str) -> _Histogram:
+    """Return what the SDK's instrument of a derived histogram would be."""
+    meta = semconv.METRIC_BY_NAME[name]
+    edges, per_unit = HISTOGRAMS[name]
+    found: _Histogram = _make(_Histogram, name, meta.unit, meta.meaning, [edge / per_unit for edge in edges])
+    return found
+
+
+def _instrument_of(metric: Metric) -> Any:
+    """Return what the SDK's instrument of a metric would be."""
+    data = metric.data
+    if isinstance(data, Histogram):
+        bounds = [list(point.explicit_bounds) for point in data.data_points[:1]]
+        return _make(_Histogram, metric.name, metric.unit, metric.description, *bounds)
+    kind = (
+        _Histogram
+        if isinstance(data, ExponentialHistogram)
+        else _Counter
+        if isinstance(data, Sum)
+        else _ObservableGauge
+    )
+    return _make(kind, metric.name, metric.unit, metric.description)
+
+
+def _make(kind: Any, name: str, unit: str | None, description: str | None, *more: Any) -> Any:
+    """Return an instrument that nothing is recorded by; views are matched against it."""
+    consumer: Any = None
+    return kind(
+        name, SCOPE, consumer, *(([],) if kind is _ObservableGauge else ()), unit or "", description or "", *more
     )

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.measured import Measured
     from otel_fe.model.decision import Decision
+    from otel_fe.pipeline.derive import ValueRecorder
     from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.pipeline.trace import LocalTrace
 
@@ -69,7 +70,7 @@ class ProcessPipeline:
         self._engines = Engines(settings)
         self.engine = self._engines.make(self._keep)
         self._processor = PipelineProcessor(self.engine, self.close, self._flush)
-        self._metrics = None if metrics is None else MetricSource(metrics, self.collect, self._collect_more)
+        self._metrics = None if metrics is None else MetricSource(metrics, self)
         self._gpu: GpuSampler | None = None
         self._alerts = ProcessAlerts(self) if settings.alerts else None
         self._background = Background(
@@ -199,7 +200,11 @@ class ProcessPipeline:
         self.engine.settle()
         return Collection.take(self.engine, self._started_ns, CLOCK.time_ns(), faults.counts())
 
-    def _collect_more(self) -> list[Metric]:
+    def record_also_in(self, recorder: ValueRecorder | None) -> None:
+        """Have another recorder record every extraction as well."""
+        self.engine.metrics.record_also_in(recorder)
+
+    def collect_more(self) -> list[Metric]:
         """Return what alerts say, and what `span_metrics` connectors have counted, of a configuration that has any."""
         found = [] if self._alerts is None else self._alerts.metrics()
         connectors = self._engines.span_metrics

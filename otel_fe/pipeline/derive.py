@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _thread import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.model.histogram import Exemplar
 from otel_fe.pipeline.series import Dimensions, Series
@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 
     from otel_fe.model.figures import Figures
     from otel_fe.pipeline.trace import Candidate
+
+
+class ValueRecorder(Protocol):
+    """Something that aggregates the values of extractions in another way than series do. Must be quick and not raise."""
+
+    def record(self, series: Series, figures: Figures) -> None:
+        """Record an ended extraction, which has been counted in its series."""
+        ...
+
+    def offer(self, series: Series, figures: Figures, time_ns: int, trace_id: int, span_id: int) -> None:
+        """Offer an extraction of a kept trace as an exemplar."""
+        ...
 
 
 class DerivedMetrics:
@@ -25,6 +37,7 @@ class DerivedMetrics:
         self._series: dict[tuple[str, bool | None, str, str], Series] = {}
         self._overflow: Series | None = None
         self._observed_by: Callable[[Figures], None] | None = None
+        self._also_in: ValueRecorder | None = None
         self.cancelled: dict[str, int] = {}
         """Extractions that their callers ended early, by feature set; as many of those as there may be series."""
 
@@ -37,10 +50,18 @@ class DerivedMetrics:
         """
         self._observed_by = callback
 
+    def record_also_in(self, recorder: ValueRecorder | None) -> None:
+        """Have `recorder`, instead of the one before, record every extraction that is counted from now on; None for no one."""
+        self._also_in = recorder
+
     def record(self, figures: Figures) -> None:
         """Count one ended extraction in every metric."""
         figures.settle()
-        self.series_of(figures).record(figures)
+        series = self.series_of(figures)
+        series.record(figures)
+        recorder = self._also_in
+        if recorder is not None:
+            recorder.record(series, figures)
         if figures.cancelled:
             self._count_cancelled(figures.feature_set)
         observer = self._observed_by
@@ -78,8 +99,12 @@ class DerivedMetrics:
 
     def offer(self, trace_id: int, candidates: Iterable[Candidate]) -> None:
         """Offer the extractions of a trace that is kept as exemplars."""
+        recorder = self._also_in
         for figures, time_ns, span_id in candidates:
-            self._offer(self.series_of(figures), figures.duration_ns, time_ns, trace_id, span_id)
+            series = self.series_of(figures)
+            self._offer(series, figures.duration_ns, time_ns, trace_id, span_id)
+            if recorder is not None:
+                recorder.offer(series, figures, time_ns, trace_id, span_id)
 
     def _offer(self, series: Series, duration_ns: int, time_ns: int, trace_id: int, span_id: int) -> None:
         durations = series.duration

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from opentelemetry.sdk.metrics import Histogram
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+
 import otel_fe
 from otel_fe.instrument import runtime
 from tests.integration.faulty.injection import injected
@@ -53,6 +57,21 @@ def metrics_of_its_own(app):
     app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
     traced(app)
     return ours_left_out(app.captured.reader.get_metrics_data())
+
+
+RECORDED = "otel_fe.instrument.recorded_histograms"
+
+
+@injected("metrics.views", "metric_source", "otel_fe.instrument.metric_views:ReaderViews._record")
+@injected("metrics.record", "recorded_histograms", f"{RECORDED}:values_of")
+@injected("metrics.collect", "recorded_histograms", f"{RECORDED}:_metrics_in")
+def metrics_in_exponential_buckets(app):
+    app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
+    reader = InMemoryMetricReader(preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()})
+    app.captured.metrics.add_metric_reader(reader)
+    app.captured.metrics.get_meter("mine").create_counter("later").add(5)
+    traced(app)
+    return ours_left_out(app.captured.reader.get_metrics_data()), ours_left_out(reader.get_metrics_data())
 
 
 QUICK = "otel_fe.instrument.background"
