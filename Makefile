@@ -15,7 +15,7 @@ help:
 	@echo "make test    everything that CI runs"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
-	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills and full disks"
+	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
 	@echo "make lint    ruff, mypy, pyright, import-linter"
 	@echo "make screenshots  the README's pictures of the dashboard"
 	@echo "make docs    write the README's tables and collector_config/ anew"

@@ -1,14 +1,13 @@
 """`make soak ARGS="--minutes 60 --seed 7"`: one collector, with store, dashboard and two workers, under everything at once.
 
 Senders, honest and hostile, and an instrumented service send all the time. Meanwhile, in an order that the seed decides, workers
-and the supervisor are killed, the disk of the queues fills up, the backend dies, refuses and drips, and the configuration
-is reloaded. At the end all that was acknowledged must have been delivered, or have a name.
+and the supervisor are killed, the disk of the queues fills up, the backend dies, refuses and drips, the configuration is
+reloaded, and the wall clocks of the collector and of the service jump. At the end all that was acknowledged must have been
+delivered, or have a name.
 
 Two receivers: what the first one acknowledges goes through a queue on disk, and must survive all of this. What the second one
 acknowledges is sampled, so it waits in memory for its decision, and a killed process takes what it has acknowledged in the last
 moments: that, and no more.
-
-Left out: jumps of the clock, which no process may make on a shared machine (the simulation has them: `tests/simulation`).
 """
 
 from __future__ import annotations
@@ -22,23 +21,30 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-
-from otel_fe.store import StoreReader
+from otel_fe.store import Selection, StoreReader
 from tests.soak.backend import DEAD, DRIPPING, OK, REFUSING, Backend
+from tests.soak.processes import bytes_in, children_of, command_of, free_port, resident_bytes
+from tests.soak.report import Report
 from tests.soak.traffic import Honest, Hostile
+from tests.soak.wall_clock import MISSING, WallClock, clean_up, is_shown_to, preloads
 from tests.unit.collector.running import Process, until
+
+if TYPE_CHECKING:
+    import psutil
 
 QUEUE_MIB = 64
 WAIT_S = 2
 """Of the sampler for its decision."""
+JUMPS_S = (3_600, -3_600, 40, -40)
+LONGEST_S = 30
+"""No extraction of the service takes as long, however loaded the machine is; each jump of a clock is longer."""
 CONFIG = """
 receivers:
   otlp: {{protocols: {{grpc: {{endpoint: "localhost:0"}}, http: {{endpoint: "localhost:0"}}}}}}
-  otlp/sampled: {{protocols: {{grpc: {{endpoint: "localhost:0"}}, http: {{endpoint: "localhost:0"}}}}}}
+  otlp/sampled: {{protocols: {{grpc: {{endpoint: "localhost:{service_port}"}}, http: {{endpoint: "localhost:0"}}}}}}
 processors:
   memory_limiter: {{limit_mib: 700, check_interval: 200ms}}
   tail_sampling: {{decision_wait: {wait}s, policies: [{{name: all, type: always_sample}}]}}
@@ -59,25 +65,6 @@ service:
 """
 
 
-@dataclass
-class Report:
-    """What a run has found."""
-
-    problems: list[str] = field(default_factory=list)
-    figures: dict[str, object] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-
-    def check(self, true, problem):
-        """Note a problem unless something is true."""
-        if not true:
-            self.problems.append(problem)
-
-    def __str__(self):
-        lines = [f"{name}: {value}" for name, value in self.figures.items()]
-        lines += [f"left out: {one}" for one in self.left_out]
-        return "\n".join([*lines, *(f"PROBLEM {one}" for one in self.problems)])
-
-
 class Soak:
     """One run.
 
@@ -94,6 +81,8 @@ class Soak:
         self._seed = seed
         self._minutes = minutes
         self._backend = Backend()
+        self._service_port = free_port()
+        """Where the service sends to: the same after each start."""
         self._stop = threading.Event()
         self._queue = folder / "queue"
         self._compression = "gzip"
@@ -102,12 +91,19 @@ class Soak:
         self._events: dict[str, int] = {}
         self._memory: list[tuple[float, int]] = []
         """Seconds of the run, and the resident bytes of the largest process."""
+        self._clocks: dict[str, WallClock] = {}
+        """Of the collector and of the service; empty without libfaketime."""
+        self._jumps_s: list[int] = []
+        """The next ones, the last of them first."""
+        self._started: list[int] = []
+        """Process ids."""
         self._collector: Process
         self._addresses: dict[str, str] = {}
 
     def run(self) -> Report:
         """Run, and return what was found."""
         mounted = self._mount()
+        self._clocks = self._make_clocks()
         service = None
         try:
             self._start()
@@ -125,6 +121,7 @@ class Soak:
             if self._collector.process.poll() is None:
                 self._collector.kill()
             self._backend.close()
+            clean_up(self._started)
             if mounted:
                 subprocess.run(["umount", "-l", self._queue], check=True)
         return self.report
@@ -140,10 +137,20 @@ class Soak:
         self.report.left_out.append("a full disk: only root can mount one of its own")
         return False
 
+    def _make_clocks(self) -> dict[str, WallClock]:
+        preloaded = preloads(self.folder)
+        if not preloaded:
+            self.report.left_out.append(MISSING)
+            return {}
+        return {name: WallClock(self.folder / f"{name}.clock", preloaded) for name in ("collector", "service")}
+
+    def _environ_of(self, name: str) -> dict[str, str]:
+        return self._clocks[name].environ if self._clocks else {}
+
     def _write_config(self) -> Path:
         file = self.folder / "collector.yaml"
-        text = CONFIG.format(port=self._backend.port, queue=self._queue, compression=self._compression, wait=WAIT_S)
-        file.write_text(text)
+        fields = {"port": self._backend.port, "service_port": self._service_port, "queue": self._queue, "wait": WAIT_S}
+        file.write_text(CONFIG.format(compression=self._compression, **fields))
         return file
 
     def _start(self) -> None:
@@ -152,7 +159,8 @@ class Soak:
             with (self.folder / "earlier.log").open("a") as earlier:
                 earlier.write(file.with_suffix(".log").read_text())
         arguments = ("--workers", "2", "--store", str(self.folder / "store"), "--dashboard", "localhost:0")
-        self._collector = collector = Process(file, *arguments)
+        self._collector = collector = Process(file, *arguments, environ=self._environ_of("collector"))
+        self._started.append(collector.process.pid)
         line = next(one for one in collector.log.splitlines() if "collector ready" in one)
         found = re.findall(r"OTLP/(gRPC|HTTP) on (\S+?)[,;]", line)
         plain, sampled = found[:2], found[2:]
@@ -176,12 +184,15 @@ class Soak:
             "OTEL_SERVICE_NAME": "soak",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self._addresses['grpc sampled']}",
             "OTEL_FE_PIPELINE": "collector",
+            **self._environ_of("service"),
         }
         launcher = Path(sys.executable).parent / "opentelemetry-instrument"
         code = "from tests.soak.service import main; main()"
         with (self.folder / "service.log").open("w") as log:
             command = [launcher, sys.executable, "-c", code, str(self._seed)]
-            return subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+            service = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+        self._started.append(service.pid)
+        return service
 
     # --- what happens to it ----------------------------------------------------------------------------------------------
 
@@ -189,6 +200,7 @@ class Soak:
         began_s = time.monotonic()
         kinds = [self.kill_a_worker, self.kill_the_supervisor, self.restart, self.reload, self.break_the_backend]
         kinds += [self.fill_the_disk] if mounted else []
+        kinds += [self.jump_the_clocks] if self._clocks else []
         order: list[object] = []
         next_s = 3.0
         while (now_s := time.monotonic() - began_s) < self._minutes * 60:
@@ -202,7 +214,9 @@ class Soak:
             time.sleep(0.5)
 
     def _workers(self) -> list[psutil.Process]:
-        return [one for one in _children(self._collector.process.pid) if "otel-fe worker" in " ".join(_command(one))]
+        return [
+            one for one in children_of(self._collector.process.pid) if "otel-fe worker" in " ".join(command_of(one))
+        ]
 
     def kill_a_worker(self) -> None:
         """`kill -9`."""
@@ -256,8 +270,23 @@ class Soak:
         ballast.unlink()
         self._backend.mode = OK
 
+    def jump_the_clocks(self) -> None:
+        """Seconds or an hour, forward or back: the collector's, the service's, or both."""
+        self._jumps_s = self._jumps_s or self._random.sample(
+            JUMPS_S, len(JUMPS_S)
+        )  # each once: they end where they began
+        seconds = self._jumps_s.pop()
+        for name in self._random.choice([("collector",), ("service",), ("collector", "service")]):
+            self._clocks[name].jump(seconds)
+            error_s = self._clocks[name].error_s()
+            self.report.check(error_s < 1, f"the clock of the {name} is {error_s:.1f} s from where it was put")
+        shown = [is_shown_to(one.pid) for one in self._workers()]
+        self.report.check(all(shown), "a worker does not see its clock jump")
+
     def _measure(self, now_s: float) -> None:
-        sizes = [_resident(one) for one in (self._collector.process.pid, *_children(self._collector.process.pid))]
+        sizes = [
+            resident_bytes(one) for one in (self._collector.process.pid, *children_of(self._collector.process.pid))
+        ]
         self._memory.append((now_s, max(sizes, default=0)))
 
     # --- what is found ---------------------------------------------------------------------------------------------------
@@ -290,6 +319,7 @@ class Soak:
             "refused tries": {f"sender {n}": sender.refused for n, sender in enumerate(senders, 1)},
             "events": self._events,
             "attacks": hostile.attacks,
+            "jumps of clocks": {name: f"{clock.jumps_s} s" for name, clock in self._clocks.items()},
             "last line": self._collector.log.strip().splitlines()[-1],
         }
 
@@ -298,18 +328,33 @@ class Soak:
         self.report.check("Traceback" not in log, f"the service's log has an error: {log[-300:]}")
         with closing(StoreReader(self.folder / "store")) as reader:
             _, counted = reader.sums.good_and_total("latency", 0, 2**62, "soak")
+            slowest = reader.traces.find(Selection(0, 2**62, service="soak"), order="slowest", limit=1)
         self.report.check(counted, "nothing of the service's extractions was counted")
+        longest_s = max((one.extraction.duration_ns / 1e9 for one in slowest), default=0.0)
+        self.report.check(0 < longest_s < LONGEST_S, f"an extraction of the service took {longest_s:.3f} s")
         self.report.figures["extractions of the service, counted"] = counted
 
     def _check_sampled(self, senders: list[Honest]) -> None:
         acknowledged = [one for sender in senders for one in sender.acknowledged]
         missing = [(trace, at_s) for trace, at_s in acknowledged if trace not in self._backend.delivered["sampled"]]
-        # What a killed process held: acknowledged since the decision wait before, and some to get to the disk.
-        held = [one for one in missing if any(at_s - WAIT_S - 3 <= one[1] <= at_s + 1 for at_s in self._kills_s)]
-        lost = len(missing) - len(held)
-        self.report.check(not lost, f"{lost} acknowledged traces are missing that no killed process held")
+        # What a killed process held: acknowledged since the decision wait before, and some to get to the disk. The
+        # workers of a killed supervisor take a moment to notice.
+        held = [one for one in missing if any(at_s - WAIT_S - 3 <= one[1] <= at_s + 3 for at_s in self._kills_s)]
+        lost = [at_s for _, at_s in sorted(set(missing) - set(held), key=lambda one: one[1])]
+        after_s = [f"{min((at_s - one for one in self._kills_s), key=abs, default=0):.1f}" for at_s in lost[:10]]
+        self.report.check(
+            not lost,
+            f"{len(lost)} acknowledged traces are missing that no killed process held (s after the nearest kill: {after_s})",
+        )
+        self._check_kept(min(set(acknowledged) - set(missing), key=lambda one: one[1], default=None))
         self.report.figures["acknowledged, sampled"] = len(acknowledged)
         self.report.figures["pending in killed processes"] = len(held)
+
+    def _check_kept(self, oldest: tuple[bytes, float] | None) -> None:
+        """Check that the store has the oldest trace that was delivered: no jump of a clock makes it too old."""
+        with closing(StoreReader(self.folder / "store")) as reader:
+            there = oldest is not None and reader.traces.by_id(int.from_bytes(oldest[0], "big")) is not None
+        self.report.check(there, "the store has lost its oldest trace")
 
     def _check_bounds(self, senders: list[Honest]) -> None:
         seconds = sorted(second for sender in senders for second in sender.seconds)
@@ -323,7 +368,7 @@ class Soak:
         self.report.check(max(quarters) < 700 << 20, f"a process had {max(quarters) >> 20} MiB")
         flat = quarters[3] <= 1.5 * max(quarters[1], quarters[2]) + (64 << 20)
         self.report.check(flat, f"memory grows: {[one >> 20 for one in quarters]} MiB by quarters")
-        queue, store = (_bytes_in(self.folder / name) for name in ("queue", "store"))
+        queue, store = (bytes_in(self.folder / name) for name in ("queue", "store"))
         self.report.check(queue < QUEUE_MIB << 20, f"the queues hold {queue >> 20} MiB though all is delivered")
         self.report.check(store < 512 << 20, f"the store has {store >> 20} MiB")
         self.report.figures |= {
@@ -335,29 +380,3 @@ class Soak:
 
 def _quarter(at_s: float, minutes: float) -> int:
     return min(3, int(4 * at_s / (minutes * 60)))
-
-
-def _bytes_in(folder: Path) -> int:
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
-
-
-def _children(process_id: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process_id).children()
-    except psutil.Error:
-        return []
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-def _resident(process: psutil.Process | int) -> int:
-    try:
-        found = psutil.Process(process) if isinstance(process, int) else process
-        return found.memory_info().rss
-    except psutil.Error:
-        return 0

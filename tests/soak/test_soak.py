@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.real.parts import missing
 from tests.soak.soak import Soak
 
 
@@ -13,3 +14,5 @@ def test_what_is_acknowledged_is_delivered_whatever_happens(tmp_path):
     report = Soak(tmp_path, minutes=2, seed=1).run()
     print(report)
     assert not report.problems, str(report)
+    for part in report.left_out:
+        missing(part)

@@ -15,6 +15,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -23,6 +24,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OTEL_FE = Path(sys.executable).parent / "otel-fe"
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -146,13 +150,15 @@ def backend(port: int = 0, sink: Sink | None = None):
 class Process:
     """A running `otel-fe collector`."""
 
-    def __init__(self, file: Path, *arguments: str, wait: bool = True):
+    def __init__(self, file: Path, *arguments: str, wait: bool = True, environ: Mapping[str, str] | None = None):
         self.file = file
         command = [OTEL_FE, "collector", "--config", file, "--own-page", "localhost:0", *arguments]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
         self.log_path = file.with_suffix(".log")
         self.log_file = self.log_path.open("w")
-        self.process = subprocess.Popen(command, stderr=self.log_file, stdout=subprocess.DEVNULL, env=environ)
+        self.process = subprocess.Popen(
+            command, stderr=self.log_file, stdout=subprocess.DEVNULL, env=inherited | dict(environ or {})
+        )
         if wait:
             self.until("collector ready")
             line = next(one for one in self.log.splitlines() if "collector ready" in one)
