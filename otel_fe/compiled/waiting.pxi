@@ -124,7 +124,8 @@ cdef class Waiting:
     cdef type kind
     cdef object asked, told, decided, final
     cdef dict decisions, finals, known
-    cdef int64_t known_bytes
+    cdef set known_resources
+    cdef int64_t known_bytes  # a resource counts once
     cdef list answers  # by leaf: what spans said, by what they look like
     cdef uint64_t numbers  # of resources with their scopes, none of which comes again
     cdef Wait **table
@@ -166,7 +167,7 @@ cdef class Waiting:
             i += 1
         self.kind, self.asked, self.told, self.decided, self.final = kind, asked, told, decided, final
         self.final_bits, self.rooted = final_bits, rooted
-        self.decisions, self.finals, self.known = {}, {}, {}
+        self.decisions, self.finals, self.known, self.known_resources = {}, {}, {}, set()
         self.answers = [{} for _ in range(self.count)]
         self.traces = self.spans = 0
         self.numbers = 0
@@ -432,10 +433,11 @@ cdef class Waiting:
         found = self.known.get((origin[0], origin[1]))
         if found is not None:
             return found
-        size = <int64_t>origin[0].size_bytes + <int64_t>origin[1].size_bytes
+        size = <int64_t>origin[1].size_bytes + (0 if origin[0] in self.known_resources else <int64_t>origin[0].size_bytes)
         if PyDict_Size(self.known) >= MOST_KNOWN or self.known_bytes + size > MOST_KNOWN_BYTES:
             self.known.clear()
-            self.known_bytes = 0
+            self.known_resources.clear()
+            self.known_bytes, size = 0, <int64_t>origin[0].size_bytes + <int64_t>origin[1].size_bytes
             self.answers = [{} for _ in range(self.count)]  # they name resources by their numbers
         found = _Origin()
         self.numbers += 1
@@ -447,6 +449,7 @@ cdef class Waiting:
             if BY_NUMBER <= leaf.by <= BY_TRUTH and self.keys.encoded[leaf.key].decode() in attributes:
                 found.has |= <uint64_t>1 << i
         self.known[origin[0], origin[1]] = found
+        self.known_resources.add(origin[0])
         self.known_bytes += size
         return found
 

@@ -198,8 +198,8 @@ class CompiledTailSampler(TailSampler):
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
         successor._remembered = self._remembered
         for trace in self.pending_traces():
-            self._waiting.take(trace.trace_id, False)
             successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
+            self._waiting.take(trace.trace_id, False)
 
     @property
     def due_ns(self) -> int:

@@ -239,6 +239,17 @@ def test_a_policy_that_raises_loses_nothing_that_was_decided_before():
 
 
 @needs_it
+def test_a_policy_that_raises_at_a_reload_leaves_the_trace_where_it_was():
+    """It is pending in one sampler or the other."""
+    old, new = Bench(tail_sampling("ottl"), in_c=True), Bench(tail_sampling("ottl"), in_c=True)
+    fail_at(new, 66)
+    old.step(encode([Span(n, n, name="a", resource=RESOURCES[0], scope=SCOPES[0]) for n in (1, 66, 2)]))
+    with pytest.raises(ZeroDivisionError):
+        old.sampler.hand_over(new.sampler)
+    assert [old.sampler.pending, new.sampler.pending] == [(2, 2), (1, 1)]
+
+
+@needs_it
 def test_a_round_that_fails_counts_what_it_has_decided():
     """The traces in front of the one whose decision raises are delivered or counted."""
     bench, _ = both(tail_sampling("slow"))
