@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
+from otel_fe.model.edges import EDGES
 from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.ray.extra import ray_module
 
@@ -34,10 +35,8 @@ LATENCY: Final = f"{semconv.NAMESPACE}_serve_latency_seconds"
 SYNCED: Final = f"{semconv.NAMESPACE}_synced"
 LOST: Final = f"{semconv.NAMESPACE}_unpublished"
 
-DURATION_EDGES_S: Final = [
-    *(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.085, 0.09, 0.095, 0.1),
-    *(0.105, 0.11, 0.12, 0.13, 0.15, 0.175, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0),
-]
+DURATION_EDGES_S: Final = [float(edge) for edge in EDGES[semconv.DURATION]]
+"""Those of the metric that each process exports, so that Ray's percentiles lie in the same bucket."""
 
 _WHERE: Final = (APPLICATION, DEPLOYMENT)
 

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from otel_fe.errors import MissingExtraError
 from otel_fe.live.application_metrics import entries, figures_of, is_many, numbers_of
+from otel_fe.model.quantile import quantile
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
+from otel_fe.pipeline.series import DURATION_EDGES_NS
 from otel_fe.ray import published
 from otel_fe.ray.request import Request
 from otel_fe.ray.requests_seen import EDGES, EDGES_MS, RequestsSeen
@@ -158,6 +160,24 @@ def test_a_view_of_nothing_says_so():
     (deployment,) = view.deployments({"a": _application()}).values()
     assert deployment.latency is None
     assert (deployment.running_replicas, deployment.replica_states) == (2, {"RUNNING": 2, "STARTING": 1})
+
+
+@given(st.lists(st.integers(0, 400_000_000_000) | st.sampled_from(DURATION_EDGES_NS), min_size=1, max_size=60))
+def test_percentiles_of_the_cluster_are_read_off_the_buckets_of_the_metric(durations_ns):
+    """What takes longer than ten seconds is not shown as ten: Ray counts by the edges that every process exports."""
+    names = [*map(str, published.DURATION_EDGES_S), "+Inf"]
+    below = [
+        sum(one <= edge for one in durations_ns)
+        for edge in (*(round(edge * 1e9) for edge in published.DURATION_EDGES_S), math.inf)
+    ]
+    name = "ray_feature_extraction_duration_seconds_bucket"
+    grown = {(name, (("le", edge),)): count for edge, count in zip(names, below, strict=True)}
+    counts = [0] * (len(DURATION_EDGES_NS) + 1)
+    for one in durations_ns:
+        counts[bisect_left(DURATION_EDGES_NS, one)] += 1
+    stats = View(grown, Scraped()).extractions()
+    for share, shown in ((0.5, stats.p50_latency_ms), (0.95, stats.p95_latency_ms), (0.99, stats.p99_latency_ms)):
+        assert shown == quantile(share, [edge / 1e9 for edge in DURATION_EDGES_NS], counts).value * 1000
 
 
 def test_requirements_are_tested_on_exact_counts():
