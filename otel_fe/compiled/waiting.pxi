@@ -185,8 +185,7 @@ cdef class Waiting:
     # --- rows ----------------------------------------------------------------------------------------------------------
 
     cdef inline uint64_t place_of(self, uint64_t high, uint64_t low) noexcept:
-        """Return where an id's place would be. Senders choose ids, and must not know which share one."""
-        return (high * _SALT + low * _SECOND_SALT) >> self.shift
+        return _place(high, low, self.shift)
 
     cdef inline Wait *find(self, uint64_t high, uint64_t low) noexcept:
         cdef Wait *row = self.table[self.place_of(high, low)]
@@ -903,6 +902,19 @@ cdef class Waiting:
     def rooted_ns(self):
         """When the root came of which that is longest ago; None where none waits after its root."""
         return None if self.rooted_oldest == NULL else self.rooted_oldest.rooted_ns
+
+    @property
+    def longest(self):
+        """The most traces that share a place, which is how many are looked at, at the worst."""
+        cdef Py_ssize_t place, count, most = 0
+        cdef Wait *row
+        for place in range(<Py_ssize_t>1 << (64 - self.shift)):
+            count, row = 0, self.table[place]
+            while row != NULL:
+                count += 1
+                row = row.chained
+            most = max(most, count)
+        return most
 
     def row(self, trace_id):
         """Return the row of a trace; None where it does not wait."""

@@ -239,6 +239,17 @@ def test_a_policy_that_raises_loses_nothing_that_was_decided_before():
 
 
 @needs_it
+@pytest.mark.parametrize("step", [1, 2**16, 2**56])
+def test_ids_that_a_sender_chooses_do_not_share_a_place(step):
+    """Ids in a lattice: counted up, or with zeros at the end of both halves, where products and sums of halves collide."""
+    bench, _ = both(tail_sampling("error"))
+    ids = [i * step << 64 | j * step for i in range(128) for j in range(1, 129)]
+    bench.step(encode([Span(trace_id, 1, name="a", resource=RESOURCES[0], scope=SCOPES[0]) for trace_id in ids]))
+    assert bench.sampler.pending == (len(ids), len(ids))
+    assert bench.sampler._waiting.longest < 40
+
+
+@needs_it
 def test_a_policy_that_raises_at_a_reload_leaves_the_trace_where_it_was():
     """It is pending in one sampler or the other."""
     old, new = Bench(tail_sampling("ottl"), in_c=True), Bench(tail_sampling("ottl"), in_c=True)
