@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 import otel_fe
 
@@ -9,7 +10,8 @@ import otel_fe
 @otel_fe.extraction
 def extract():
     with open(sys.argv[1] + ".rows", "wb", buffering=0) as file:
-        for _ in range(150):
+        end = time.monotonic() + 0.25
+        while time.monotonic() < end:
             file.write(b"row" * 1000)
             os.fsync(file.fileno())  # planted
 

@@ -4,7 +4,7 @@ import pickle
 
 import otel_fe
 
-rows = [{"user": n, "features": [float(n)] * 20} for n in range(60_000)]
+rows = [{"user": n, "features": [float(n)] * 20} for n in range(250_000)]
 
 
 @otel_fe.extraction
