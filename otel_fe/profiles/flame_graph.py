@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from otel_fe.profiles.stacks import SlowExtraction
 
-_NS_PER_US: Final = 1_000
 _NARROWEST: Final = 0.25
 """Per cent of the width; what is narrower is left out, and its place stays empty."""
 _DEEPEST: Final = 64
@@ -71,7 +70,7 @@ def _added_up(extractions: Iterable[SlowExtraction]) -> _Node:
     for extraction in extractions:
         weight += extraction.weight
         for stack in extraction.stacks:
-            ns = stack.microseconds * _NS_PER_US * extraction.weight
+            ns = stack.time_ns * extraction.weight
             node = root
             node.ns += ns
             for name in (stack.cause, *map(str, stack.frames[:_DEEPEST])):

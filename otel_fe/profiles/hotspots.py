@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.profiles.stacks import Frame, SlowExtraction
-
-_NS_PER_US: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +32,19 @@ def hotspots(extractions: Iterable[SlowExtraction], most: int = 10) -> tuple[Hot
     weight = 0.0
     for extraction in extractions:
         weight += extraction.weight
-        for cause, (frame, *_), microseconds in extraction.lines:
-            found[frame][cause] += microseconds * _NS_PER_US * extraction.weight
+        for line in extraction.lines:
+            found[line.frames[0]][line.cause] += line.time_ns * extraction.weight
     ranked = [_hotspot(frame, {cause: ns / weight for cause, ns in causes.items()}) for frame, causes in found.items()]
     return tuple(sorted(ranked, key=lambda one: (-one.mean_ns, one.frame))[:most])
 
 
 def line_by_cause(extractions: Iterable[SlowExtraction]) -> dict[str, str]:
     """Return, by cause, the line that took most of it, as `file:line function`; only causes that have one."""
-    found: dict[str, dict[Frame, float]] = defaultdict(lambda: defaultdict(float))
-    for extraction in extractions:
-        for cause, (frame, *_), microseconds in extraction.lines:
-            found[cause][frame] += microseconds * extraction.weight
-    return {cause: str(max(frames, key=lambda frame: (frames[frame], frame))) for cause, frames in found.items()}
+    most: dict[str, tuple[float, Frame]] = {}
+    for one in hotspots(extractions, sys.maxsize):
+        for cause, ns in one.causes:
+            most[cause] = max(most.get(cause, (0.0, one.frame)), (ns, one.frame))
+    return {cause: str(frame) for cause, (_, frame) in most.items()}
 
 
 def _hotspot(frame: Frame, by_cause: dict[str, float]) -> Hotspot:

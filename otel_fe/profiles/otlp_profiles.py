@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.profiles.v1development.profiles_pb2 import (
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from otel_fe.profiles.stacks import Frame, SlowExtraction
-
-_NS_PER_US: Final = 1_000
 
 
 def otlp_profiles(extractions: Iterable[SlowExtraction]) -> ProfilesData:
@@ -76,7 +74,7 @@ def _profile(extraction: SlowExtraction, dictionary: _Dictionary) -> Profile:
                 stack_index=dictionary.stack(stack.frames),
                 attribute_indices=[cause],
                 link_index=link,
-                values=[stack.microseconds * _NS_PER_US],
+                values=[stack.time_ns],
             )
         )
     return profile

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _Proto: Final = descriptor_pb2.FieldDescriptorProto
 _INT64: Final = _Proto.TYPE_INT64
 _UINT64: Final = _Proto.TYPE_UINT64
-_NS_PER_US: Final = 1_000
 
 _DECLARED: Final[Mapping[str, Sequence[Field]]] = {
     "Profile": (
@@ -87,7 +86,7 @@ class _Writer:
         for stack in extraction.stacks:
             sample = self.profile.sample.add(
                 location_id=[self._location(frame) for frame in reversed(stack.frames)],  # the innermost first
-                value=[round(stack.microseconds * _NS_PER_US * extraction.weight)],
+                value=[round(stack.time_ns * extraction.weight)],
             )
             for key, value in {"cause": stack.cause, **labels}.items():
                 if value:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.store.bodies import Bodies
+from otel_fe.store.slots import SPREAD
 from otel_fe.store.stored_span import find_span
 from otel_fe.store.trace_totals import totals_in
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 128
 """Longer values are texts rather than categories."""
-_SPREAD: Final = 2_654_435_761
 _FEWEST_SLOTS: Final = 60
 _MORE: Final = 4
 """How many times as many as are read lie in the slots that are looked at."""
@@ -107,7 +107,7 @@ def _sample(connection: sqlite3.Connection, selection: Selection, total: int, li
     slots = selection.slots
     apart = max(1, min(total // limit // _MORE, len(slots) // _FEWEST_SLOTS))
     if apart > 1:
-        chosen = [slot for slot in slots if slot * _SPREAD // 65536 % apart == 0]
+        chosen = [slot for slot in slots if slot * SPREAD // 65536 % apart == 0]
         rows = _read(connection, *selection.where(connection, chosen), -(-total // (limit * apart)), limit)
         # Unless what is in them is nothing like what is in the others.
         if limit // 2 < len(rows) < 2 * limit:
@@ -118,7 +118,7 @@ def _sample(connection: sqlite3.Connection, selection: Selection, total: int, li
 def _read(connection: sqlite3.Connection, where: str, values: tuple[int, ...], step: int, limit: int) -> list[_Row]:
     # By a hash of the trace's key, so that no rhythm of the traffic can coincide with that of the sample.
     query = f"""SELECT e.span_id, coalesce(e.weight, 1), t.key, t.body FROM
-        (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+        (SELECT trace, span_id, weight FROM extraction WHERE {where} AND trace * {SPREAD} / 65536 % ? = 0 LIMIT ?) e
         JOIN trace t ON t.key = e.trace"""  # noqa: S608
     return connection.execute(query, (*values, max(1, step), 2 * limit)).fetchall()
 

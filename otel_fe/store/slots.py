@@ -22,6 +22,10 @@ BY_KIND: Final = 72
 """Slots of a cell that also tells apart policy, cause, hit and error: twelve hours, since there are many more of them."""
 
 
+SPREAD: Final = 2_654_435_761
+"""Knuth's multiplicative hash of keys, to sample by: no rhythm of the traffic coincides with that of the sample."""
+
+
 def split_by_cause(values: Sequence[Any]) -> dict[str, int]:
     """Return what stands in `SPLIT_COLUMNS` of a row, in ns by cause; empty where the split is not known."""
     if values[0] is None:

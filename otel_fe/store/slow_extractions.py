@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.profiles.stacks import SlowExtraction, lines_of, stacks_of
 from otel_fe.store.bodies import Bodies
+from otel_fe.store.slots import SPREAD
 from otel_fe.store.stored_span import find_span
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from otel_fe.store.reading import Reading
     from otel_fe.store.selection import Selection
 
-_SPREAD: Final = 2_654_435_761
-"""Knuth's multiplicative hash: no rhythm of the traffic coincides with that of the sample."""
 
 _QUERY: Final = (
     "SELECT t.trace_id, e.span_id, e.start_ns, e.duration_ns, e.service, e.feature_set, coalesce(e.weight, 1), t.key, "
@@ -45,7 +44,7 @@ def slow_extractions(reading: Reading, selection: Selection, *, limit: int) -> S
         counted = f"SELECT count(*), coalesce(sum(coalesce(weight, 1)), 0) FROM extraction WHERE {slow}"  # noqa: S608
         total, weight = connection.execute(counted, values).fetchone()
         step = max(1, -(-total // max(1, limit)))
-        query = f"""{_QUERY} FROM (SELECT * FROM extraction WHERE {slow} AND trace * {_SPREAD} / 65536 % ? = 0 LIMIT ?) e
+        query = f"""{_QUERY} FROM (SELECT * FROM extraction WHERE {slow} AND trace * {SPREAD} / 65536 % ? = 0 LIMIT ?) e
             JOIN trace t ON t.key = e.trace"""  # noqa: S608
         sampled = _read(connection, query, (*values, step, 2 * limit))
     return SlowExtractions(sampled, total, weight)
