@@ -65,7 +65,7 @@ class Alert(ReadsAsDictionary):
     feature_set: str
     """Empty where it is not about one, or the extractions have none."""
     subject: str
-    """What was measured: `p95 latency`, `memory`, the name of an SLO."""
+    """The measured quantity: `p95 latency`, `memory`, the name of an SLO."""
     observed: float
     """The last value, or that of when it was resolved."""
     threshold: float

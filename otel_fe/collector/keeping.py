@@ -53,9 +53,9 @@ _RECORDS_A_BATCH: Final = 50
 _LAST_RECORDS: Final = 2_000
 _LOOKED_AT: Final = 1_000
 _SPAN_BYTES: Final = 300
-"""What a span takes beside its bytes."""
+"""The memory of a span besides its encoded bytes."""
 _TRACE_BYTES: Final = 2_000
-"""What a trace takes beside its spans, once it is made for the store."""
+"""The memory of a trace besides its spans, once it is prepared for the store."""
 _RECORD_BYTES: Final = 1_000
 _POINT_BYTES: Final = 1_000
 _PARSED: Final = 4
@@ -301,7 +301,7 @@ class Keeping:
 
 
 def _joined(waiting: Iterable[_Kept]) -> deque[_Kept]:
-    """Return what was kept with the parts of a trace put together: it is kept early, and its spans follow as they come."""
+    """Return the kept traces with their parts joined: a trace is kept early, and its later spans follow in parts."""
     joined: dict[bytes, _Kept] = {}
     for kept in waiting:
         place = trace_key(kept.trace_id)

@@ -23,12 +23,12 @@ _LONGEST_WAIT_S: Final = threading.TIMEOUT_MAX
 
 
 class Result(NamedTuple):
-    """What came of a request."""
+    """The outcome of a request."""
 
     reason: str
     """Empty where it was sent, else why it was not."""
     refused: str = ""
-    """What the backend says, where it refused the request for good."""
+    """The backend's message, if it refused the request permanently."""
     divisible: bool = False
     """Whether it may take a part of it."""
 

@@ -27,7 +27,7 @@ _COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Comp
 _MAY_PASS: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 """The codes after which OTLP allows another try; RESOURCE_EXHAUSTED is one only together with RetryInfo."""
 _DIVISIBLE: Final = frozenset({"INVALID_ARGUMENT", "INTERNAL"})
-"""What gRPC servers answer to a message that they cannot parse; INVALID_ARGUMENT is the specification's, INTERNAL gRPC's own."""
+"""The codes of gRPC servers for a message that they cannot parse; INVALID_ARGUMENT is the specification's, INTERNAL gRPC's own."""
 _LEAST_KEEPALIVE_MS: Final = 10_000
 _RECONNECT_MS: Final = 5_000
 """gRPC would wait for up to two minutes before it dials anew, and our tries would fail meanwhile though the backend is back."""

@@ -23,7 +23,7 @@ MALFORMED: Final = "malformed"
 RETRY_EXHAUSTED: Final = "retry_exhausted"
 """It was tried for as long as `retry_on_failure` allows."""
 UNREACHABLE: Final = "unreachable"
-"""Without a sending queue: the backend did not take it now, and its sender was told to try again."""
+"""Without a sending queue: the backend was unavailable, and the sender received a retryable error."""
 SHUTDOWN: Final = "shutdown"
 """The exporter was shut down before it was sent."""
 

@@ -134,7 +134,7 @@ class Storage:
         self._undone += [found.key for found in removed]
 
     def _stay_in_place(self) -> None:
-        """Go on in a new file where somebody has removed the one that is open, with all that it holds.
+        """Continue in a new file, with all entries, if the open one has been removed.
 
         Raises:
             StorageFullError: That cannot be done; what the open file holds can still be read, until this process ends.

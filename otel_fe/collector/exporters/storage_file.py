@@ -69,7 +69,7 @@ def _connect(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Conne
 
 
 def private(path: Path) -> None:
-    """Let nobody but the owner read a file, which is made where there is none; SQLite gives its log the same permissions.
+    """Create a file if it is missing and make it readable by its owner only; SQLite gives its log the same permissions.
 
     Raises:
         StorageError: It cannot be made.
