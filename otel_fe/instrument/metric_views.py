@@ -29,7 +29,7 @@ from otel_fe.instrument.metric_streams import Stream
 from otel_fe.instrument.recorded_histograms import RecordedHistograms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from opentelemetry.sdk.metrics._internal.sdk_configuration import SdkConfiguration
     from opentelemetry.sdk.metrics.export import Metric, MetricReader
@@ -46,14 +46,17 @@ class ReaderViews:
         config: The meter provider's, with its views.
         reader: The reader.
         told: What warnings have named already; shared by the readers of a provider.
+        recordable: The histograms that can also be recorded by the SDK's aggregations, where a view asks for others than ours.
     """
 
-    def __init__(self, config: SdkConfiguration, reader: MetricReader, told: set[str]) -> None:
+    def __init__(
+        self, config: SdkConfiguration, reader: MetricReader, told: set[str], recordable: Collection[str] = HISTOGRAMS
+    ) -> None:
         self._config = config
         self._reader = reader
         self._told = told
         self._streams: dict[tuple[str, type], list[Stream]] = {}
-        self.recorded: RecordedHistograms | None = self._record()
+        self.recorded: RecordedHistograms | None = self._record(recordable)
 
     def apply(self, metrics: Sequence[Metric]) -> list[Metric]:
         """Return the streams of metrics, and those that have been recorded for this reader."""
@@ -67,10 +70,10 @@ class ReaderViews:
         ]
         return found if recorded is None else found + recorded.metrics()
 
-    def _record(self) -> RecordedHistograms | None:
+    def _record(self, names: Collection[str]) -> RecordedHistograms | None:
         """Return the derived histograms that are wanted in another form than ours; None where all are wanted as they are."""
         found = RecordedHistograms(self._config, self._reader)
-        for name in HISTOGRAMS:
+        for name in names:
             instrument = _histogram(name)
             asking = [view for view in self._views_of(instrument) if not self._is_kept(view, instrument)]
             if not asking:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import DropAggregation, ExponentialBucketHistogramAggregation, View
 from opentelemetry.semconv._incubating.metrics import db_metrics
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -31,9 +32,9 @@ ONE = sa.text("select 1")
 class Watched:
     """An integration with metrics in memory."""
 
-    def __init__(self, **temporality):
+    def __init__(self, views=(), **temporality):
         self.reader = InMemoryMetricReader(**temporality)
-        self.provider = MeterProvider([self.reader])
+        self.provider = MeterProvider([self.reader], views=views)
         self.integration = CacheConnectionIntegration(meter_provider=self.provider)
 
     def metrics(self):
@@ -91,6 +92,49 @@ def test_sqlalchemy_s_pools(watched, tmp_path):
     pool = watched.integration.get_unified_resource_stats().pools[name]
     assert (pool.requests, pool.timeouts, pool.created, pool.size) == (2, 1, 2, 2)
     engine.dispose()
+
+
+def test_views_apply_as_to_the_sdk_s_instruments(tmp_path, caplog):
+    """Specification, metrics/sdk.md#view: names, descriptions, attributes, dropped metrics and several streams of one."""
+    watched = Watched(
+        [
+            View(
+                instrument_name=semconv.CONNECTION_WAIT_TIME, name="pool.wait", description="waits", attribute_keys=()
+            ),
+            View(instrument_name=semconv.CONNECTION_WAIT_TIME, name="pool.wait.again"),
+            View(instrument_name=semconv.CONNECTION_USE_TIME, aggregation=DropAggregation()),
+            View(instrument_name=semconv.CONNECTION_TIMEOUTS, name="pool.timeouts"),
+        ]
+    )
+    engine = engine_at(tmp_path, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    with engine.connect():
+        tried(engine.connect)
+    metrics = watched.metrics()
+    engine.dispose()
+    watched.integration.close()
+    watched.provider.shutdown()
+    (point,) = metrics["pool.wait"].data.data_points
+    assert (metrics["pool.wait"].description, dict(point.attributes), point.count) == ("waits", {}, 1)
+    assert POOL in metrics["pool.wait.again"].data.data_points[0].attributes
+    assert metrics["pool.timeouts"].data.data_points[0].value == 1
+    assert not metrics.keys() & {semconv.CONNECTION_USE_TIME, semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_TIMEOUTS}
+    assert semconv.CONNECTION_CREATE_TIME in metrics
+    assert not caplog.records
+
+
+def test_an_aggregation_that_cannot_be_applied_is_named_once(tmp_path, caplog):
+    """A pool's waits are aggregated as they happen, in fixed buckets."""
+    watched = Watched([View(instrument_name="db.client.*", aggregation=ExponentialBucketHistogramAggregation())])
+    engine = engine_at(tmp_path)
+    with engine.connect():
+        pass
+    assert watched.metrics()[semconv.CONNECTION_WAIT_TIME].data.data_points
+    watched.metrics()
+    engine.dispose()
+    watched.integration.close()
+    watched.provider.shutdown()
+    assert [record.name for record in caplog.records].count("otel_fe") == 1
+    assert "a view of db.client.* asks for" in caplog.text
 
 
 def test_redis_pools(watched, redis_port):

@@ -26,6 +26,7 @@ from otel_fe.instrument.collected import with_ours
 from otel_fe.instrument.libraries.connection_points import Counted, metrics_of
 from otel_fe.instrument.libraries.pool_state import REDIS, PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS
+from otel_fe.instrument.metric_views import ReaderViews
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ class ConnectionMetrics:
     def __init__(self, provider: MeterProvider) -> None:
         self._asked = 0
         self._consumer: Any = provider._measurement_consumer
-        self._resource = provider._sdk_config.resource
+        self._config = provider._sdk_config
         self._previous: dict[int, Counted] = {}
+        self._views: dict[int, ReaderViews] = {}
+        self._warned: set[str] = set()
         self._started_ns = _CLOCK.time_ns()
         meter = provider.get_meter(semconv.SCOPE_NAME, __version__)
         for name in _STATES:
@@ -90,6 +93,7 @@ class ConnectionMetrics:
             for storage in self._consumer._reader_storages.values():
                 vars(storage).pop("collect", None)
             self._previous.clear()
+            self._views.clear()
 
     def forget(self) -> None:
         """Start over in a forked child, whose counts begin at zero."""
@@ -138,7 +142,14 @@ class ConnectionMetrics:
             delta_counters=temporality[_Counter] is AggregationTemporality.DELTA,
         )
         self._previous[id(reader)] = now
-        return with_ours(collected, metrics, self._resource)
+        return with_ours(collected, self._views_of(reader).apply(metrics), self._config.resource)
+
+    def _views_of(self, reader: Any) -> ReaderViews:
+        found = self._views.get(id(reader))
+        if found is None:
+            # Waits are aggregated while the pool hands out connections: only their names and attributes can still be changed.
+            found = self._views[id(reader)] = ReaderViews(self._config, reader, self._warned, recordable=())
+        return found
 
 
 def _after_fork() -> None:
