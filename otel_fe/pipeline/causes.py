@@ -20,7 +20,7 @@ from otel_fe.semconv import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COMPUTED: Final = frozenset(
+COMPUTED: Final = frozenset(
     {
         CAUSE_CACHE_MISS,
         CAUSE_CPU,
@@ -164,6 +164,6 @@ def _as_hits(group: Sequence[Explained], without: Sequence[int], hits: Sequence[
     durations, weights = [hit.duration_ns for hit in hits], [hit.weight for hit in hits]
     for rank_, index in enumerate(missed[:count]):
         as_hit = weighted_quantile(durations, weights, (rank_ + 0.5) / count)
-        waits = sum(ns for cause, ns in group[index].split.items() if cause not in _COMPUTED)
+        waits = sum(ns for cause, ns in group[index].split.items() if cause not in COMPUTED)
         found[index] = min(found[index], as_hit + waits)
     return found

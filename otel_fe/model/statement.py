@@ -1,0 +1,30 @@
+"""Short names of SQL statements."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+_TABLE_FOLLOWS: Final = {"SELECT": "FROM", "DELETE": "FROM", "INSERT": "INTO", "UPDATE": "UPDATE", "MERGE": "INTO"}
+
+
+def statement_summary(statement: str) -> str:
+    """Return a short name of an SQL statement, without values: `SELECT … transactions`; empty where its form is not known.
+
+    The first table stands for all of them; one in a subquery stands for none. What OpenTelemetry's `db.query.summary` is for.
+    """
+    words = statement.replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split()
+    verb = words[0].upper() if words else ""
+    follows = _TABLE_FOLLOWS.get(verb)
+    if follows is None:
+        return ""
+    depth = 0
+    for word, table in pairwise(words):
+        depth += (word == "(") - (word == ")")
+        if not depth and word.upper() == follows and table != "(":
+            between = " … " if verb == "SELECT" else " "
+            return f"{verb}{between}{table.strip(_QUOTES)}"
+    return verb
+
+
+_QUOTES: Final = '"`[];'
