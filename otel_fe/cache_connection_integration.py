@@ -16,7 +16,6 @@ from otel_fe.instrument.background import Background
 from otel_fe.instrument.libraries import redis_use
 from otel_fe.instrument.libraries.connection_metrics import ConnectionMetrics
 from otel_fe.instrument.libraries.connections import WATCHING
-from otel_fe.instrument.providers import meter_provider as sdk_provider
 from otel_fe.resources.cache_advice import cache_advice
 from otel_fe.resources.caches import LIFETIMES_S, Caches
 from otel_fe.resources.impact import impact
@@ -24,6 +23,7 @@ from otel_fe.resources.pool_advice import pool_advice
 from otel_fe.resources.pools import PoolWindow
 from otel_fe.resources.redis_clients import redis_target
 from otel_fe.resources.results import CacheStats, Impact, PoolStats, Recommendation, UnifiedResourceStats
+from otel_fe.sdk.providers import meter_provider as sdk_provider
 
 if TYPE_CHECKING:
     from types import TracebackType

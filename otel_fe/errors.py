@@ -13,7 +13,7 @@
     │   └── StoreMissingError      there is none
     ├── InvalidItemError           something that the store cannot hold (store/store_error.py)
     ├── DeliveryError              an alert that did not arrive (alerting/delivery/http.py)
-    ├── WireError                  a payload that is no OTLP (collector/wire/wire_error.py)
+    ├── WireError                  a payload that is no OTLP (wire/wire_error.py)
     ├── RefusedError               a request that the collector does not take (collector/refusals.py)
     │   ├── PressureError          now
     │   ├── StoppingError          any more
@@ -29,7 +29,7 @@
     ├── UnreachableError           no collector answers (collector/why.py)
     └── ServiceError               the demo's service did not start, or died (demo/service.py)
 
-Only configuring raises. Nothing raises out of a hook into the application: see `instrument/faults.py`.
+Only configuring raises. Nothing raises out of a hook into the application: see `faults.py`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.collector.exporters.exporter import ExporterCounts
-    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.graph.engine import Engine
     from otel_fe.collector.servers.intake import Received
     from otel_fe.pipeline.counters import Counters
 

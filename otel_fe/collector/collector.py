@@ -15,11 +15,11 @@ from otel_fe.collector.accounts import samples_of
 from otel_fe.collector.alarm import Alarm
 from otel_fe.collector.explaining import explained
 from otel_fe.collector.exporting import Exporters
+from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
+from otel_fe.collector.graph.connected import send_metrics
+from otel_fe.collector.graph.engine import Engine
 from otel_fe.collector.inheriting import inherit
 from otel_fe.collector.listening import Listeners
-from otel_fe.collector.pipelines.build import PipelineBuilder, Surroundings
-from otel_fe.collector.pipelines.connected import send_metrics
-from otel_fe.collector.pipelines.engine import Engine
 from otel_fe.collector.servers.held_bytes import most_held_bytes
 from otel_fe.config.extensions import FileStorage
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.garbage import Garbage
+    from otel_fe.collector.graph.engine import Partition
+    from otel_fe.collector.graph.parts import Parts
     from otel_fe.collector.keeping import Keeping
-    from otel_fe.collector.pipelines.engine import Partition
-    from otel_fe.collector.pipelines.parts import Parts
     from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.slo_watch import SloWatch
     from otel_fe.config.collector import CollectorConfig

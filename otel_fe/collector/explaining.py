@@ -9,8 +9,8 @@ from otel_fe.pipeline.upstream import with_upstream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.pipelines.sampled import SampledPipeline
+    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.sampled import SampledPipeline
 
 DECIDED: Final = "decided"
 PENDING: Final = "pending"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.pipelines.parts import Parts
+    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.parts import Parts
     from otel_fe.pipeline.counters import Counters
 
 

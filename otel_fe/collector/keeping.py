@@ -21,12 +21,12 @@ from otel_fe import semconv
 from otel_fe.clock import FAR_NS, SystemClock
 from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.stored_decisions import stored_record
-from otel_fe.collector.wire.encode import encode
 from otel_fe.config.policies import AlwaysSample
 from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
+from otel_fe.wire.encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.pipelines.parts import Parts
-    from otel_fe.collector.pipelines.sampled import SampledPipeline
+    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.parts import Parts
+    from otel_fe.collector.graph.sampled import SampledPipeline
     from otel_fe.model.decision import Decision
     from otel_fe.model.metric import ResourceMetrics
     from otel_fe.model.span import SpanView

@@ -14,18 +14,18 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.collector.pipelines.engine import encoded
-from otel_fe.collector.wire.batch import Trace
-from otel_fe.collector.wire.validation import check
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.collector.graph.engine import encoded
+from otel_fe.wire.batch import Trace
+from otel_fe.wire.validation import check
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.pipelines.engine import Engine
-    from otel_fe.collector.pipelines.sampled import SampledPipeline
+    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.sampled import SampledPipeline
 
 _log = logging.getLogger("otel_fe")
 _MAGIC: Final = b"otel-fe pending traces 1\n"

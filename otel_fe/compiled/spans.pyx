@@ -5,9 +5,9 @@ Everything here has a plain twin in Python, which says what is right, and which 
 stands twice, an id of another length, a text that is no UTF-8, an attribute in an odd encoding. So this knows the usual only, and
 says where it does not know. `tests/properties/test_compiled*.py` hold both against each other.
 
-    validation.pxi   scan             a request -> what is wrong with it    collector/wire/validation.py
+    validation.pxi   scan             a request -> what is wrong with it    wire/validation.py
     requests.pxi                      a request -> its spans, as they stand in it
-    batches.pxi      batch_of, Batch  a request -> its spans, by trace      collector/wire/batch.py, decode.py
+    batches.pxi      batch_of, Batch  a request -> its spans, by trace      wire/batch.py, decode.py
     attributes.pxi   Picker           a span -> some of its attributes      pipeline/extractions.py
     series.pxi       Finder, record   a span -> its series, counted         pipeline/span_metrics/connector.py
                      drawn            spans -> exemplars                    the same
@@ -18,7 +18,7 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
                      key_of           a trace -> what it is remembered by   pipeline/remembered.py
     remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
     waiting.pxi      Waiting          traces -> their decisions             pipeline/tail_sampler.py
-    runs.pxi         runs             kept spans -> as they leave           collector/wire/encode.py
+    runs.pxi         runs             kept spans -> as they leave           wire/encode.py
 
 One module of several files: what they share, they call as C does.
 """

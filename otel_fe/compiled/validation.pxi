@@ -1,4 +1,4 @@
-# Every field of a request, checked as deeply as any backend will: the twin of `scan` in collector/wire/validation.py.
+# Every field of a request, checked as deeply as any backend will: the twin of `scan` in wire/validation.py.
 
 cdef enum:  # what is wrong with a message: places in `validation.REASONS`
     FINE

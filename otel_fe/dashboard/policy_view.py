@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.wire.decode import Decoder
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.policies import AlwaysSample
 from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
@@ -16,6 +15,7 @@ from otel_fe.replay.ledger import summary
 from otel_fe.replay.recorded import Request
 from otel_fe.replay.run import Replay, tail_sampling_of
 from otel_fe.store import Selection
+from otel_fe.wire.decode import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.engines import CLOCK
 from otel_fe.instrument.resources import gpu
 

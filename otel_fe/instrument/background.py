@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ import threading
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.descriptors import NotWrappedError
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.targets import NamedTargets

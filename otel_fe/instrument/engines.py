@@ -51,8 +51,8 @@ class Engines:
         if self._config is None:
             return Engine(self._settings, CLOCK, draw, export)
         from otel_fe.config.policies import TailSampling  # noqa: PLC0415 most processes have no configuration
-        from otel_fe.instrument.span_view import SpanViews  # noqa: PLC0415
         from otel_fe.pipeline.configured import ConfiguredMetrics, ConfiguredPolicy  # noqa: PLC0415
+        from otel_fe.sdk.span_view import SpanViews  # noqa: PLC0415
 
         views = SpanViews()
         sampling = next((p for p in self._config.processors.values() if isinstance(p, TailSampling)), None)

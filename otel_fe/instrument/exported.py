@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from otel_fe import semconv
-from otel_fe.instrument.flush import Providers
 from otel_fe.pipeline.slo import breached_by
+from otel_fe.sdk.flush import Providers
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:

@@ -28,16 +28,16 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 
-from otel_fe import semconv
-from otel_fe.instrument import faults, resources, runtime
-from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
-from otel_fe.instrument.exceptions import error_type_of, record_exception
+from otel_fe import faults, semconv
+from otel_fe.instrument import resources, runtime
 from otel_fe.instrument.greenlets import share_this_thread
 from otel_fe.instrument.inert import inert
-from otel_fe.instrument.lean_span import LeanSpan
 from otel_fe.instrument.measured import Measured
-from otel_fe.instrument.plain_values import whole
 from otel_fe.instrument.watch import registry
+from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
+from otel_fe.sdk.exceptions import error_type_of, record_exception
+from otel_fe.sdk.plain_values import whole
+from otel_fe.sdk.span import LeanSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

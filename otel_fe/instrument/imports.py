@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

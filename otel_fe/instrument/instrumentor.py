@@ -14,12 +14,12 @@ from otel_fe.instrument.exported import ExportEverything
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
 from otel_fe.instrument.process import ProcessPipeline
-from otel_fe.instrument.providers import meter_provider, sdk_disabled, tracer_provider
 from otel_fe.instrument.reloading import Reloading
 from otel_fe.instrument.runtime import set_runtime
 from otel_fe.instrument.targets import Targets
 from otel_fe.instrument.termination import Termination
 from otel_fe.instrument.watch.watcher import Watcher
+from otel_fe.sdk.providers import meter_provider, sdk_disabled, tracer_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def pre_instrument() -> None:
     try:
         if not _switched_off():
             # Not above: the launcher loads this module even where it was told to leave us out.
-            from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
+            from otel_fe.sdk.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
 
             if not sdk_disabled() and not _set_up_by_a_file():
                 ensure_providers()
@@ -44,7 +44,7 @@ def configure(settings: Settings | None = None) -> None:
         ConfigurationError: `settings` cannot be used.
     """
     from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor  # noqa: PLC0415 as above
-    from otel_fe.instrument.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
+    from otel_fe.sdk.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
 
     if sdk_disabled():
         return

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import SpanKind
 
-from otel_fe import semconv
-from otel_fe.instrument import faults, lean_tracer
+from otel_fe import faults, semconv
 from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
-from otel_fe.instrument.export import KeptTraces, exports
-from otel_fe.instrument.flush import Providers
 from otel_fe.instrument.gpu import GpuSampler
-from otel_fe.instrument.lean_span import LeanSpan
-from otel_fe.instrument.metric_points import Collection
-from otel_fe.instrument.metric_source import MetricSource
-from otel_fe.instrument.processor import PipelineProcessor
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
+from otel_fe.sdk import tracer as lean_tracer
+from otel_fe.sdk.export import KeptTraces, exports
+from otel_fe.sdk.flush import Providers
+from otel_fe.sdk.metric_points import Collection
+from otel_fe.sdk.metric_source import MetricSource
+from otel_fe.sdk.processor import PipelineProcessor
+from otel_fe.sdk.span import LeanSpan
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.version import __version__
 
@@ -209,7 +209,7 @@ class ProcessPipeline:
         found = [] if self._alerts is None else self._alerts.metrics()
         connectors = self._engines.span_metrics
         if connectors is not None:
-            from otel_fe.instrument.span_metric_points import sdk_metrics  # noqa: PLC0415 few need it
+            from otel_fe.sdk.span_metric_points import sdk_metrics  # noqa: PLC0415 few need it
 
             found += sdk_metrics(connectors.collect())
         return found

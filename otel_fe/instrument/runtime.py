@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-    from otel_fe.instrument.flush import Providers
     from otel_fe.instrument.measured import Measured
     from otel_fe.pipeline.records import DecisionRecord
+    from otel_fe.sdk.flush import Providers
 
 
 class Runtime(Protocol):

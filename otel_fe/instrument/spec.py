@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from otel_fe import semconv
-from otel_fe.instrument.plain_values import valid_text, whole
+from otel_fe.sdk.plain_values import valid_text, whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.descriptors import NotWrappedError
 from otel_fe.instrument.in_place import Redirected, describe, holders_of, redirectable
 from otel_fe.instrument.libraries.subclasses import Subclasses

@@ -16,10 +16,10 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.child_sigterm import ChildSigterm
-from otel_fe.instrument.standby import Standby
 from otel_fe.instrument.unseen_handler import UnseenHandler
+from otel_fe.sdk.standby import Standby
 
 if TYPE_CHECKING:
     from collections.abc import Callable

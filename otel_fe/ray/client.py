@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.patch import Patch
 from otel_fe.ray.carried import KEY, beside, taking_context
 from otel_fe.ray.extra import ray_module

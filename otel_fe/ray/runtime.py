@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.ray.request import current, request_here
 

@@ -14,7 +14,7 @@ import asyncio
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.patch import Patch
 from otel_fe.ray.request import Request, current
 

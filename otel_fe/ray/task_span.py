@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind
 
-from otel_fe import semconv
-from otel_fe.instrument import faults, runtime
-from otel_fe.instrument.exceptions import error_type_of, record_exception
+from otel_fe import faults, semconv
+from otel_fe.instrument import runtime
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.request import Request, current
+from otel_fe.sdk.exceptions import error_type_of, record_exception
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:

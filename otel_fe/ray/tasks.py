@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import propagate, trace
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.patch import Patch
 from otel_fe.ray.carried import KEY, carried
 from otel_fe.ray.extra import ray_module

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from opentelemetry.sdk.environment_variables import OTEL_BSP_SCHEDULE_DELAY
 
-from otel_fe.instrument import faults, runtime
+from otel_fe import faults
+from otel_fe.instrument import runtime
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.launcher import _switched_off as switched_off
 from otel_fe.instrument.launcher import configure
-from otel_fe.instrument.providers import sdk_disabled
 from otel_fe.ray.client import Client
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
@@ -21,6 +21,7 @@ from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import Outbox, WorkerRuntime
 from otel_fe.ray.serving import Serving
 from otel_fe.ray.tasks import patches
+from otel_fe.sdk.providers import sdk_disabled
 
 _log = logging.getLogger("otel_fe")
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.json import to_protobuf
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.errors import ConfigurationError, MissingExtraError
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.json import to_protobuf
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_fe.collector.wire.batch import Batch
+    from otel_fe.wire.batch import Batch
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"

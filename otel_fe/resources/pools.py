@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import faults
 from otel_fe.forecast.traffic import Traffic
-from otel_fe.instrument import faults
 from otel_fe.instrument.libraries.pool_state import PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS, Tally
 from otel_fe.resources.results import PoolStats

@@ -16,8 +16,6 @@ from typing import Any
 
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.config.policies import Latency, Probabilistic, StatusCode, TailSampling
 from otel_fe.config.span_metrics import Dimension, Exemplars, SpanMetrics
 from otel_fe.model.decision import NOT_SAMPLED
@@ -26,6 +24,8 @@ from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.remembered import Remembered, key_of
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.span import WireSpan
 from tests.bench.otlp_traffic import TRACES_PER_REQUEST, traffic
 from tests.bench.rounds import Spread, note
 

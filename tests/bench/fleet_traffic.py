@@ -19,7 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from otel_fe.collector.wire.fields import delimited
+from otel_fe.wire.fields import delimited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

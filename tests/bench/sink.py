@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from otel_fe.collector.wire.decode import decode
+from otel_fe.wire.decode import decode
 
 _TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 

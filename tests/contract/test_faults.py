@@ -9,11 +9,12 @@ import otel_fe
 from tests.integration.faulty import INJECTIONS as OF_THE_PIPELINE
 from tests.libraries.test_faults_libraries import INJECTIONS as OF_LIBRARIES
 
-PACKAGE = Path(otel_fe.__file__).parent / "instrument"
+PACKAGE = Path(otel_fe.__file__).parent
+ROOMS = ("instrument", "sdk")
 
 
 def _modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
         yield name, ast.parse(path.read_text())
 
@@ -48,7 +49,7 @@ def _hooks():
             if isinstance(name, ast.Constant):
                 found.add((module, name.value))
             else:
-                assert (module, ast.unparse(name)) == ("background", "f'background.{name}'"), (
+                assert (module, ast.unparse(name)) == ("instrument.background", "f'background.{name}'"), (
                     f"{module}:{call.lineno}: write the hook's name out, so that this test can read it"
                 )
                 found |= {(module, f"background.{task}") for task in _background_tasks()}

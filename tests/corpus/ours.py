@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.policies import TailSampling
 from otel_fe.model import trace_state
@@ -19,6 +17,8 @@ from otel_fe.pipeline.compiled_sampler import CompiledTailSampler
 from otel_fe.pipeline.policies.composite import Share
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.span import WireSpan
 from tests.corpus.case import LATER, Later
 from tests.corpus.outcome import KeptSpan, outcome, with_first_values
 from tests.corpus.spans import at

@@ -6,8 +6,8 @@ import random
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_fe.collector.wire.fields import delimited, varint
-from otel_fe.collector.wire.json import from_protobuf
+from otel_fe.wire.fields import delimited, varint
+from otel_fe.wire.json import from_protobuf
 
 STATES = ("", "ot=th:8", "a=1,ot=th:c;rv:00000000000001", "broken,,", "v=" + "z" * 130)
 KEYS = ("error.type", "http.route", "db.system", "a", "k" * 130, "")

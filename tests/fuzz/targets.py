@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.encode import encode
-from otel_fe.collector.wire.json import from_protobuf, to_protobuf
-from otel_fe.collector.wire.span import WireSpan
-from otel_fe.collector.wire.validation import check
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.policies import (
     And,
     Latency,
@@ -27,6 +21,12 @@ from otel_fe.model.decision import Decision
 from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.testing import FakeClock
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.encode import encode
+from otel_fe.wire.json import from_protobuf, to_protobuf
+from otel_fe.wire.span import WireSpan
+from otel_fe.wire.validation import check
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ import zstandard
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otel_fe.collector.wire.json import from_protobuf
+from otel_fe.wire.json import from_protobuf
 from tests.unit.collector.running import config, request, running
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}

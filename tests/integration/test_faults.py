@@ -12,7 +12,8 @@ import pytest
 from opentelemetry import context as otel_context
 
 import otel_fe
-from otel_fe.instrument import background, faults
+from otel_fe import faults
+from otel_fe.instrument import background
 from tests.integration.faulty import INJECTIONS, Application
 from tests.observed import Observed, instrumented
 
@@ -61,7 +62,7 @@ def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, m
 
 def test_a_trace_that_cannot_be_exported_is_lost_by_name_and_alone(monkeypatch):
     """Its spans are counted as dropped, the accounts still add up, and the next trace arrives."""
-    from otel_fe.instrument import export
+    from otel_fe.sdk import export
 
     faults.reset()
     stamped = export._stamped

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from otel_fe.collector.wire.decode import decode
+from otel_fe.wire.decode import decode
 from tests.corpus.original import GATES
 from tests.corpus.wire import encode
 from tests.real.collector import RunningCollector, built_collector

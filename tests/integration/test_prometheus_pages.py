@@ -14,7 +14,6 @@ from otel_fe import semconv
 from otel_fe.clock import SystemClock
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.settings import Settings
-from otel_fe.instrument.metric_points import Collection
 from otel_fe.model.figures import Figures
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.engine import Engine
@@ -23,6 +22,7 @@ from otel_fe.pipeline.series import SLO_NAMES
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.render.prometheus import prometheus_rules
 from otel_fe.render.prometheus_names import matcher, metric_name, selector
+from otel_fe.sdk.metric_points import Collection
 from tests.real import prometheus as real
 
 pytestmark = pytest.mark.timeout(180)

@@ -11,18 +11,18 @@ import pytest
 
 from otel_fe.collector.exporters.build import build
 from otel_fe.collector.exporters.payload import MALFORMED, SENT, Payload
-from otel_fe.collector.wire.fields import delimited, walk
 from otel_fe.config.exporters import OtlpGrpc, OtlpHttp
 from otel_fe.config.identifiers import ComponentId
 from otel_fe.config.transport import ClientTls
+from otel_fe.wire.fields import delimited, walk
 from tests.fuzz.mutations import BINARY, mutated
 from tests.integration.servers import free_port
 from tests.properties.test_validation import MADE
 from tests.real.collector import RunningCollector, built_collector
 from tests.unit.collector.exporters.fakes import Ledger
 from tests.unit.collector.running import EXPORT, LOGS, METRICS, backend, export, request, running, until
-from tests.unit.collector.wire.test_validation import BAD_SPANS
-from tests.unit.collector.wire.test_validation import request as raw_request
+from tests.unit.wire.test_validation import BAD_SPANS
+from tests.unit.wire.test_validation import request as raw_request
 
 pytestmark = pytest.mark.timeout(400)
 METHODS = {"traces": EXPORT, "metrics": METRICS, "logs": LOGS}

@@ -17,7 +17,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import otel_fe
-from otel_fe.instrument import faults
+from otel_fe import faults
 from tests.integration.faulty.injection import Application, Injection, tried
 from tests.integration.test_faults import lived
 from tests.observed import Observed, instrumented
@@ -66,18 +66,24 @@ def an_extraction(_app):
 
 
 INJECTIONS = [
-    Injection("library.begin", "libraries.observed", (f"{OURS}.calls:Call.start",), calls),
-    Injection("library.begin", "libraries.observed", ("otel_fe.instrument.lean_tracer:LeanTracer.start_span",), calls),
-    Injection("library.begin", "libraries.observed", (f"{OURS}.calls:set_context",), calls),
-    Injection("library.describe", "libraries.calls", (f"{OURS}.sklearn_estimators:rows",), calls),
-    Injection("library.end", "libraries.calls", (f"{OURS}.calls:Call._tell",), calls),
-    Injection("library.end", "libraries.calls", ("otel_fe.instrument.lean_span:LeanSpan.end",), calls),
-    Injection("library.class", "libraries.subclasses", (f"{OURS}.subclasses:hook",), a_class_is_defined),
-    Injection("sklearn.task", "libraries.sklearn_workers", (f"{OURS}.sklearn_workers:get_current_span",), threads),
-    Injection("sklearn.worker", "libraries.sklearn_workers", (f"{OURS}.sklearn_workers:set_context",), threads),
-    Injection("sklearn.worker", "libraries.sklearn_workers", (f"{OURS}.sklearn_workers:reset_context",), threads),
-    Injection("torch.begin", "libraries.torch", (f"{OURS}.torch:peaks",), an_extraction, needs=("cuda",)),
-    Injection("torch.finish", "libraries.torch", (f"{OURS}.torch:raised",), an_extraction, needs=("cuda",)),
+    Injection("library.begin", "instrument.libraries.observed", (f"{OURS}.calls:Call.start",), calls),
+    Injection("library.begin", "instrument.libraries.observed", ("otel_fe.sdk.tracer:LeanTracer.start_span",), calls),
+    Injection("library.begin", "instrument.libraries.observed", (f"{OURS}.calls:set_context",), calls),
+    Injection("library.describe", "instrument.libraries.calls", (f"{OURS}.sklearn_estimators:rows",), calls),
+    Injection("library.end", "instrument.libraries.calls", (f"{OURS}.calls:Call._tell",), calls),
+    Injection("library.end", "instrument.libraries.calls", ("otel_fe.sdk.span:LeanSpan.end",), calls),
+    Injection("library.class", "instrument.libraries.subclasses", (f"{OURS}.subclasses:hook",), a_class_is_defined),
+    Injection(
+        "sklearn.task", "instrument.libraries.sklearn_workers", (f"{OURS}.sklearn_workers:get_current_span",), threads
+    ),
+    Injection(
+        "sklearn.worker", "instrument.libraries.sklearn_workers", (f"{OURS}.sklearn_workers:set_context",), threads
+    ),
+    Injection(
+        "sklearn.worker", "instrument.libraries.sklearn_workers", (f"{OURS}.sklearn_workers:reset_context",), threads
+    ),
+    Injection("torch.begin", "instrument.libraries.torch", (f"{OURS}.torch:peaks",), an_extraction, needs=("cuda",)),
+    Injection("torch.finish", "instrument.libraries.torch", (f"{OURS}.torch:raised",), an_extraction, needs=("cuda",)),
 ]
 
 

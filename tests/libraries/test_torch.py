@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 import otel_fe
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.extraction import Extraction
 from otel_fe.instrument.libraries.torch import raised
 from tests.libraries.versions import NVML

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from otel_fe import compiled
-from otel_fe.collector.wire.batch import Trace
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.pipeline.span_metrics.aggregates import ExplicitDurations
 from otel_fe.pipeline.span_metrics.series import Series
+from otel_fe.wire.batch import Trace
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.fields import delimited
+from otel_fe.wire.span import WireSpan
 
 SPAN_IDS = delimited(1, b"t" * 16) + delimited(2, b"s" * 8)
 

@@ -7,8 +7,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_fe import semconv
-from otel_fe.collector.wire.fields import delimited, varint
 from otel_fe.pipeline.extractions import MEASURED
+from otel_fe.wire.fields import delimited, varint
 
 UINT64 = (1 << 64) - 1
 NAMES = st.sampled_from([semconv.SPAN_NAME, f"{semconv.SPAN_NAME} a", f"{semconv.SPAN_NAME}s", "GET"])

@@ -13,11 +13,11 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from otel_fe import semconv
 from otel_fe.clock import SystemClock
 from otel_fe.config.settings import Settings
-from otel_fe.instrument.collection import HISTOGRAMS, labels_of
-from otel_fe.instrument.metric_points import Collection
-from otel_fe.instrument.metric_source import MetricSource
 from otel_fe.model.figures import Figures
 from otel_fe.pipeline.engine import Engine
+from otel_fe.sdk.collection import HISTOGRAMS, labels_of
+from otel_fe.sdk.metric_points import Collection
+from otel_fe.sdk.metric_source import MetricSource
 from otel_fe.version import __version__
 
 _TIMES = ("start_time_unix_nano", "time_unix_nano")

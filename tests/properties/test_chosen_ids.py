@@ -10,10 +10,6 @@ import pytest
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
 from otel_fe.collector.explaining import explained
-from otel_fe.collector.wire.batch import Batch, Trace, worker_of
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.sizes import add_sizes
 from otel_fe.config.policies import AlwaysSample, RateLimiting, SpanCount, TailSampling
 from otel_fe.config.settings import Settings
 from otel_fe.dashboard.waterfall import waterfall
@@ -25,6 +21,10 @@ from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.replay.ledger import Ledger
+from otel_fe.wire.batch import Batch, Trace, worker_of
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.fields import delimited
+from otel_fe.wire.sizes import add_sizes
 from tests.corpus.wire import encode
 from tests.unit.collector.parts import SAMPLED, Bench
 from tests.unit.store.parts import otlp

@@ -16,10 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled, semconv
-from otel_fe.collector.wire.batch import Batch
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.encode import encode as encode_kept
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.settings import PREFIX, Settings
 from otel_fe.model.decision import Decision
 from otel_fe.model.randomness import fnv1a, hash_of, plain_hash_of
@@ -27,9 +23,13 @@ from otel_fe.model.span import Span
 from otel_fe.pipeline import extractions
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.pipeline.remembered import key_of, plain_key_of
+from otel_fe.wire.batch import Batch
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.encode import encode as encode_kept
+from otel_fe.wire.wire_error import WireError
 from tests.bench.otlp_traffic import traffic
 from tests.corpus.wire import encode
-from tests.unit.collector.wire.otlp import REQUESTS
+from tests.unit.wire.otlp import REQUESTS
 
 IDS = st.integers(1, 2**128 - 1)
 REPOSITORY = Path(__file__).parents[2]
@@ -239,7 +239,7 @@ def test_everything_works_without_it(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}"),
-            *("tests/unit/collector/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_engine.py"),
+            *("tests/unit/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_engine.py"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, compiled.SWITCH: "false"},

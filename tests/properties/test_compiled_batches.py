@@ -10,9 +10,9 @@ from unittest.mock import patch
 import pytest
 
 from otel_fe import compiled
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.fields import delimited
+from otel_fe.wire.wire_error import WireError
 from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series, source
 
 pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")

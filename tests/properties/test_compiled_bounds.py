@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from otel_fe import compiled
-from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.pipeline.remembered import PlainRemembered, Remembered, key_of, plain_key_of
+from otel_fe.wire.fields import delimited
+from otel_fe.wire.span import WireSpan
 from tests.properties.encoded_spans import SPAN_IDS, parsed, read, series, source
 
 pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled
-from otel_fe.collector.wire.decode import Decoder
-from otel_fe.collector.wire.origins import WireResource
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler, tail_sampler
 from otel_fe.pipeline.remembered import PlainRemembered
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.origins import WireResource
+from otel_fe.wire.span import WireSpan
 from tests.corpus.wire import encode
 from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from otel_fe import compiled
-from otel_fe.collector.wire.batch import Trace
-from otel_fe.collector.wire.fields import delimited
-from otel_fe.collector.wire.span import WireSpan
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
+from otel_fe.wire.batch import Trace
+from otel_fe.wire.fields import delimited
+from otel_fe.wire.span import WireSpan
 from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series
 
 pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")

@@ -11,10 +11,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_fe import compiled
-from otel_fe.collector.wire import schema
-from otel_fe.collector.wire.signals import SIGNALS
-from otel_fe.collector.wire.validation import check, scan
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire import schema
+from otel_fe.wire.signals import SIGNALS
+from otel_fe.wire.validation import check, scan
+from otel_fe.wire.wire_error import WireError
 
 
 def nested(depth: int) -> AnyValue:

@@ -6,8 +6,8 @@ import pytest
 
 from otel_fe.collector.explaining import explained
 from otel_fe.collector.why import in_words
-from otel_fe.collector.wire.decode import decode
 from otel_fe.model.span import Span
+from otel_fe.wire.decode import decode
 from tests.corpus.wire import encode
 from tests.simulation.late_spans import SECOND, SHAPES, START, Story, background_task, requests
 from tests.unit.collector.parts import Bench

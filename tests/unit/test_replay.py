@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from otel_fe.cli import main
-from otel_fe.collector.wire.json import from_protobuf
 from otel_fe.model.span import Resource, Scope, Span
+from otel_fe.wire.json import from_protobuf
 from tests.corpus.wire import encode
 
 RESOURCE, SCOPE = Resource({"service.name": "shop"}), Scope("x")

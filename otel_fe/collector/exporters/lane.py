@@ -18,8 +18,8 @@ from otel_fe.collector.exporters.payload import (
     STORED,
     UNREACHABLE,
 )
-from otel_fe.collector.wire.validation import check
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.validation import check
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

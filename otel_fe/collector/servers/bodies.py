@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import EncodingError, TooLargeError
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

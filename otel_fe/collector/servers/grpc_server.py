@@ -14,9 +14,9 @@ from otel_fe.collector.servers.grpc_options import options_of
 from otel_fe.collector.servers.slow_calls import SlowCalls
 from otel_fe.collector.servers.statuses import INTERNAL, INVALID, UNAUTHENTICATED, Code, code_of, status
 from otel_fe.collector.servers.tls import grpc_credentials
-from otel_fe.collector.wire.responses import response
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.errors import MissingExtraError
+from otel_fe.wire.responses import response
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint

@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import NoPipelineError, RefusedError, StoppingError
-from otel_fe.collector.wire.responses import Outcome
-from otel_fe.collector.wire.validation import rejection
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.responses import Outcome
+from otel_fe.wire.validation import rejection
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.graph.engine import Engine
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 

@@ -18,9 +18,9 @@ from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.json_bounds import check_values
 from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status, status_json
 from otel_fe.collector.servers.tls import ssl_context
-from otel_fe.collector.wire.json import Converted, convert
-from otel_fe.collector.wire.responses import response
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.json import Converted, convert
+from otel_fe.wire.responses import response
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint

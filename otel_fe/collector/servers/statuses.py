@@ -18,7 +18,7 @@ from otel_fe.collector.refusals import (
     TooLargeError,
     TooManyValuesError,
 )
-from otel_fe.collector.wire.wire_error import WireError
+from otel_fe.wire.wire_error import WireError
 
 
 class Code(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.pipelines.engine import encoded
+from otel_fe.collector.graph.engine import encoded
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.workers.frames import frame
 from otel_fe.collector.workers.link import Link
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from otel_fe.collector.wire.batch import Batch
+    from otel_fe.wire.batch import Batch
 
 _MOST_BYTES: Final = 32 << 20
 """Waiting for one worker; past it, senders are asked to wait."""

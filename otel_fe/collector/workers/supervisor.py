@@ -17,8 +17,8 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.explaining import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
-from otel_fe.collector.wire.batch import worker_of
 from otel_fe.collector.workers.crew import Crewman
+from otel_fe.wire.batch import worker_of
 
 if TYPE_CHECKING:
     import socket

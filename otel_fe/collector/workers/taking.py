@@ -9,14 +9,14 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import StoppingError
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.collector.workers.frames import frames
+from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from otel_fe.collector.pipelines.engine import Engine
+    from otel_fe.collector.graph.engine import Engine
 
 _log = logging.getLogger("otel_fe")
 _BACKLOG: Final = 64

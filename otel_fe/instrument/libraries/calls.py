@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
-from otel_fe import semconv
-from otel_fe.instrument import faults, runtime
-from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
-from otel_fe.instrument.exceptions import error_type_of, record_exception
+from otel_fe import faults, semconv
+from otel_fe.instrument import runtime
 from otel_fe.instrument.extraction import begin, current_extraction
-from otel_fe.instrument.plain_values import whole
 from otel_fe.instrument.spec import Spec
+from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
+from otel_fe.sdk.exceptions import error_type_of, record_exception
+from otel_fe.sdk.plain_values import whole
 
 if TYPE_CHECKING:
     from contextvars import Token

@@ -19,14 +19,13 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics._internal.instrument import _Counter, _Histogram
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
-from otel_fe import semconv
+from otel_fe import faults, semconv
 from otel_fe.clock import SystemClock
-from otel_fe.instrument import faults
-from otel_fe.instrument.collected import with_ours
 from otel_fe.instrument.libraries.connection_points import Counted, metrics_of
 from otel_fe.instrument.libraries.pool_state import REDIS, PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS
-from otel_fe.instrument.metric_views import ReaderViews
+from otel_fe.sdk.collected import with_ours
+from otel_fe.sdk.metric_views import ReaderViews
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults, runtime
+from otel_fe import faults
+from otel_fe.instrument import runtime
 from otel_fe.instrument.continued import _stepwise
 from otel_fe.instrument.libraries.calls import Call, innermost
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
 from otel_fe.instrument.libraries.redis_lookups import record_failed, record_pipeline

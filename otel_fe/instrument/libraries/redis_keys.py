@@ -13,8 +13,8 @@ from collections import deque
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import faults
 from otel_fe.forecast.reuse import HASHES, ReuseCurve
-from otel_fe.instrument import faults
 from otel_fe.instrument.libraries.redis_responses import count_of
 from otel_fe.instrument.patch import Patch
 

@@ -11,7 +11,7 @@ import inspect
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.libraries import redis_pools
 from otel_fe.instrument.libraries.pool_state import REDIS
 from otel_fe.instrument.libraries.pool_use import KEY, POOLS, PoolUse, use_of

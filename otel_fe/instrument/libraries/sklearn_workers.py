@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span
 
-from otel_fe.instrument import faults, runtime
-from otel_fe.instrument.context import SPAN_KEY, get_context, reset_context, set_context
+from otel_fe import faults
+from otel_fe.instrument import runtime
 from otel_fe.instrument.libraries.calls import Call, innermost
 from otel_fe.instrument.libraries.sklearn_estimators import KIND
 from otel_fe.instrument.patch import Patch
+from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

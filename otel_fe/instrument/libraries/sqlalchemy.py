@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.patch import Patch
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.libraries import sqlalchemy
 from otel_fe.instrument.libraries.pool_state import SQLALCHEMY
 from otel_fe.instrument.libraries.pool_use import POOLS, PoolUse, use_of

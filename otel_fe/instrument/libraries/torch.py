@@ -11,8 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
-from otel_fe.instrument import faults
+from otel_fe import faults, semconv
 from otel_fe.instrument.extraction import Extraction
 from otel_fe.instrument.patch import Patch
 

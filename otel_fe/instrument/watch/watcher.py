@@ -11,7 +11,7 @@ from _thread import allocate_lock
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.causes.garbage import PAUSES
 from otel_fe.instrument.causes.waits import NOT_WAITING
 from otel_fe.instrument.watch import closing, look, registry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from tests.integration.faulty.injection import injected
 from tests.integration.launched import run, write
 
@@ -53,17 +53,32 @@ def ended(app, source):
     return got.status, got.out
 
 
-@injected("flush.provider", "flush", "otel_fe.instrument.processor:PipelineProcessor.force_flush", when="by itself")
-@injected("termination.flush", "termination", "otel_fe.instrument.process:ProcessPipeline._decide", when="by itself")
+@injected("flush.provider", "sdk.flush", "otel_fe.sdk.processor:PipelineProcessor.force_flush", when="by itself")
+@injected(
+    "termination.flush",
+    "instrument.termination",
+    "otel_fe.instrument.process:ProcessPipeline._decide",
+    when="by itself",
+)
 def sigterm(app):
     return ended(app, TERMINATED)
 
 
-@injected("termination.flush", "termination", "otel_fe.instrument.process:ProcessPipeline._decide", when="by itself")
+@injected(
+    "termination.flush",
+    "instrument.termination",
+    "otel_fe.instrument.process:ProcessPipeline._decide",
+    when="by itself",
+)
 def an_exit(app):
     return ended(app, EXITING)
 
 
-@injected("termination.child", "termination", "otel_fe.instrument.termination:Termination.flush_new", when="by itself")
+@injected(
+    "termination.child",
+    "instrument.termination",
+    "otel_fe.instrument.termination:Termination.flush_new",
+    when="by itself",
+)
 def a_multiprocessing_child(app):
     return ended(app, CHILD)

@@ -13,7 +13,7 @@ from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 from tests.integration.faulty.injection import injected, tried
 
-START_SPAN = "otel_fe.instrument.lean_tracer:LeanTracer.start_span"
+START_SPAN = "otel_fe.sdk.tracer:LeanTracer.start_span"
 RSS = "otel_fe.instrument.resources:rss_bytes"
 STOP_CPU = "otel_fe.instrument.extraction:Extraction._stop_cpu"
 DETACH = "otel_fe.instrument.extraction:Extraction._detach"
@@ -69,9 +69,9 @@ def block(x):
         return divide(x)
 
 
-@injected("extraction.begin", "extraction", START_SPAN)
-@injected("extraction.begin", "extraction", RSS)
-@injected("extraction.finish", "extraction", "otel_fe.instrument.process:ProcessPipeline.derive")
+@injected("extraction.begin", "instrument.extraction", START_SPAN)
+@injected("extraction.begin", "instrument.extraction", RSS)
+@injected("extraction.finish", "instrument.extraction", "otel_fe.instrument.process:ProcessPipeline.derive")
 def every_kind_of_target(_app):
     function, coroutine, generator, later = (
         wrap(kind, Spec("x")) for kind in (divide, divide_later, divide_all, divide_all_later)
@@ -88,15 +88,15 @@ def every_kind_of_target(_app):
     ]
 
 
-@injected("extraction.fail", "extraction", "otel_fe.instrument.lean_span:LeanSpan._add_event")
+@injected("extraction.fail", "instrument.extraction", "otel_fe.sdk.span:LeanSpan._add_event")
 def an_error_that_is_no_exception(_app):
     with otel_fe.extraction("x") as running:
         running.fail(ValueError("no such user"))
         return 5
 
 
-@injected("extraction.suspend", "extraction", STOP_CPU, when="by itself")
-@injected("extraction.resume", "extraction", "otel_fe.instrument.extraction:set_context", when="by itself")
+@injected("extraction.suspend", "instrument.extraction", STOP_CPU, when="by itself")
+@injected("extraction.resume", "instrument.extraction", "otel_fe.instrument.extraction:set_context", when="by itself")
 def a_generator_between_its_steps(app):
     generator = wrap(divide_all, Spec("x"))(5, 2, 1)
     before = next(generator)
@@ -104,7 +104,7 @@ def a_generator_between_its_steps(app):
     return before, drained(generator)
 
 
-@injected("wrapping.continue", "continued", "otel_fe.instrument.continued:_around")
+@injected("wrapping.continue", "instrument.continued", "otel_fe.instrument.continued:_around")
 def functions_that_return_generators_and_coroutines(_app):
     async def main():
         return await wrap(lambda x: divide_later(x + 0), Spec("x"))(2)
@@ -112,7 +112,7 @@ def functions_that_return_generators_and_coroutines(_app):
     return drained(wrap(lambda x: divide_all(5, x), Spec("x"))(0)), asyncio.run(main())
 
 
-@injected("extraction.suspend", "extraction", DETACH, when="by itself")
+@injected("extraction.suspend", "instrument.extraction", DETACH, when="by itself")
 def an_async_generator_between_its_steps(app):
     async def main():
         generator = wrap(divide_all_later, Spec("x"))(5, 2, 0)
@@ -123,7 +123,7 @@ def an_async_generator_between_its_steps(app):
     return asyncio.run(main())
 
 
-@injected("extraction.abandon", "extraction", RSS, "otel_fe.instrument.lean_span:LeanSpan.end", when="by itself")
+@injected("extraction.abandon", "instrument.extraction", RSS, "otel_fe.sdk.span:LeanSpan.end", when="by itself")
 def a_function_whose_span_cannot_be_ended(app):
     def work(x):
         app.arm()
@@ -139,19 +139,19 @@ def span_of(tracer):
     return seen, span.is_recording(), trace.get_current_span().is_recording()
 
 
-@injected("processor.on_start", "processor", "otel_fe.pipeline.assembler:Assembler.started")
-@injected("processor.on_end", "processor", "otel_fe.pipeline.assembler:Assembler.ended")
+@injected("processor.on_start", "sdk.processor", "otel_fe.pipeline.assembler:Assembler.started")
+@injected("processor.on_end", "sdk.processor", "otel_fe.pipeline.assembler:Assembler.ended")
 def spans_of_its_own(app):
     return span_of(app.captured.traces.get_tracer("mine"))
 
 
-@injected("processor.on_start", "processor", "otel_fe.pipeline.assembler:Assembler.started")
-@injected("processor.on_end", "processor", "otel_fe.pipeline.assembler:Assembler.ended")
+@injected("processor.on_start", "sdk.processor", "otel_fe.pipeline.assembler:Assembler.started")
+@injected("processor.on_end", "sdk.processor", "otel_fe.pipeline.assembler:Assembler.ended")
 def spans_of_a_tracer_that_is_not_ours(app):
     return span_of(TracerProvider.get_tracer(app.captured.traces, "theirs"))
 
 
-@injected("processor.gone", "processor", "otel_fe.pipeline.assembler:Assembler.withheld")
+@injected("processor.gone", "sdk.processor", "otel_fe.pipeline.assembler:Assembler.withheld")
 def a_span_that_is_never_ended(app):
     tracer = TracerProvider.get_tracer(app.captured.traces, "theirs")
     tracer.start_span("lost")
@@ -159,21 +159,21 @@ def a_span_that_is_never_ended(app):
     return span_of(tracer)
 
 
-@injected("tracer.adopt", "process", "otel_fe.instrument.lean_tracer:LeanTracer._adopt")
-@injected("tracer.adopt", "process", "otel_fe.instrument.lean_tracer:adopt")
+@injected("tracer.adopt", "instrument.process", "otel_fe.sdk.tracer:LeanTracer._adopt")
+@injected("tracer.adopt", "instrument.process", "otel_fe.sdk.tracer:adopt")
 def spans_of_a_new_tracer(app):
     tracer = app.captured.traces.get_tracer("new")
     seen = span_of(tracer)
     return seen, type(tracer), [span.name for span in app.captured.spans]
 
 
-@injected("tracer.adopt", "process", "otel_fe.instrument.lean_tracer:LeanTracer._adopt", when="before")
+@injected("tracer.adopt", "instrument.process", "otel_fe.sdk.tracer:LeanTracer._adopt", when="before")
 def spans_where_no_tracer_can_be_adopted(app):
     seen = span_of(app.captured.traces.get_tracer("otel_fe")), block(5)
     return seen, "mine" in [span.name for span in app.captured.spans]
 
 
-@injected("span.attributes", "lean_span", "otel_fe.instrument.measured:Measured._known_before")
+@injected("span.attributes", "sdk.span", "otel_fe.instrument.measured:Measured._known_before")
 def a_span_that_is_kept(app):
     work = wrap(divide, Spec("x"))
     failed = tried(work, 0)

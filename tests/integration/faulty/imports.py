@@ -35,15 +35,18 @@ def imported(app):
 
 
 @injected(
-    "imports.watch", "imports", "otel_fe.instrument.imports:_WatchedLoader", settings={"targets": f"{NAME}:embed"}
+    "imports.watch",
+    "instrument.imports",
+    "otel_fe.instrument.imports:_WatchedLoader",
+    settings={"targets": f"{NAME}:embed"},
 )
 @injected(
     "imports.callback",
-    "imports",
+    "instrument.imports",
     "otel_fe.instrument.targets:Targets._replaced_one",
     settings={"targets": f"{NAME}:embed"},
 )
-@injected("imports.callback", "imports", "otel_fe.instrument.libraries:Libraries.hook", when="before")
+@injected("imports.callback", "instrument.imports", "otel_fe.instrument.libraries:Libraries.hook", when="before")
 def a_module_with_a_target(app):
     shop = imported(app)
     return (
@@ -54,14 +57,22 @@ def a_module_with_a_target(app):
     )
 
 
-@injected("targets.report", "targets", "otel_fe.instrument.targets:_not_importable", settings={"targets": "nowhere:f"})
+@injected(
+    "targets.report",
+    "instrument.targets",
+    "otel_fe.instrument.targets:_not_importable",
+    settings={"targets": "nowhere:f"},
+)
 def a_target_that_never_comes(_app):
     with otel_fe.extraction("x"):
         return 5
 
 
 @injected(
-    "cached.count", "cached", "otel_fe.instrument.measured:Measured.looked_up", settings={"caches": f"{NAME}:age"}
+    "cached.count",
+    "instrument.cached",
+    "otel_fe.instrument.measured:Measured.looked_up",
+    settings={"caches": f"{NAME}:age"},
 )
 def a_cached_function(app):
     shop = imported(app)
@@ -69,7 +80,7 @@ def a_cached_function(app):
         return [tried(shop.age, user) for user in (5, 5, 0, 0)], shop.age.cache_info()
 
 
-@injected("launcher.providers", "launcher", "otel_fe.instrument.providers:ensure_providers")
+@injected("launcher.providers", "instrument.launcher", "otel_fe.sdk.providers:ensure_providers")
 def the_launcher(app):
     # Without us nobody calls it.
     return None if app.injection is None else pre_instrument()

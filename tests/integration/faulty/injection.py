@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class Injection:
     hook: str
     """The name that it must be counted under."""
     module: str
-    """Where that hook is, below `otel_fe.instrument`."""
+    """Where that hook is, below `otel_fe`."""
     breaks: tuple[str, ...]
     """What raises: `module:qualified.name`."""
     work: Callable[[Application], Any]

@@ -22,19 +22,19 @@ def traced(app):
         return 5
 
 
-@injected("export.settle", "export", "otel_fe.pipeline.counters:Counters.settle")
+@injected("export.settle", "sdk.export", "otel_fe.pipeline.counters:Counters.settle")
 def exported_spans(app):
     return traced(app), app.captured.traces.force_flush(), names(app)
 
 
-@injected("pipeline.keep", "process", "otel_fe.instrument.export:_stamped")
-@injected("pipeline.decide", "process", "otel_fe.pipeline.engine:Engine.settle")
+@injected("pipeline.keep", "instrument.process", "otel_fe.sdk.export:_stamped")
+@injected("pipeline.decide", "instrument.process", "otel_fe.pipeline.engine:Engine.settle")
 def flushing(app):
     return [(traced(app), app.captured.traces.force_flush()) for _ in range(40)]
 
 
-@injected("alerts.close", "process", "otel_fe.instrument.alerts:ProcessAlerts.close")
-@injected("pipeline.decide", "process", "otel_fe.pipeline.assembler:Assembler.decide_all")
+@injected("alerts.close", "instrument.process", "otel_fe.instrument.alerts:ProcessAlerts.close")
+@injected("pipeline.decide", "instrument.process", "otel_fe.pipeline.assembler:Assembler.decide_all")
 def shutting_down(app):
     return traced(app), app.captured.traces.shutdown(), app.captured.metrics.force_flush()
 
@@ -51,20 +51,20 @@ def ours_left_out(data):
     ]
 
 
-@injected("metrics.collect", "metric_source", "otel_fe.instrument.metric_points:Collection.metrics")
-@injected("metrics.collect", "metric_source", "otel_fe.instrument.metric_points:Collection.take")
+@injected("metrics.collect", "sdk.metric_source", "otel_fe.sdk.metric_points:Collection.metrics")
+@injected("metrics.collect", "sdk.metric_source", "otel_fe.sdk.metric_points:Collection.take")
 def metrics_of_its_own(app):
     app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
     traced(app)
     return ours_left_out(app.captured.reader.get_metrics_data())
 
 
-RECORDED = "otel_fe.instrument.recorded_histograms"
+RECORDED = "otel_fe.sdk.recorded_histograms"
 
 
-@injected("metrics.views", "metric_source", "otel_fe.instrument.metric_views:ReaderViews._record")
-@injected("metrics.record", "recorded_histograms", f"{RECORDED}:values_of")
-@injected("metrics.collect", "recorded_histograms", f"{RECORDED}:_metrics_in")
+@injected("metrics.views", "sdk.metric_source", "otel_fe.sdk.metric_views:ReaderViews._record")
+@injected("metrics.record", "sdk.recorded_histograms", f"{RECORDED}:values_of")
+@injected("metrics.collect", "sdk.recorded_histograms", f"{RECORDED}:_metrics_in")
 def metrics_in_exponential_buckets(app):
     app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
     reader = InMemoryMetricReader(preferred_aggregation={Histogram: ExponentialBucketHistogramAggregation()})
@@ -77,17 +77,17 @@ def metrics_in_exponential_buckets(app):
 QUICK = "otel_fe.instrument.background"
 
 
-@injected("background.sweep", "background", "otel_fe.pipeline.assembler:Assembler.sweep", when="before")
-@injected("background.rss", "background", "otel_fe.instrument.process:sample_rss", when="before")
-@injected("background.alerts", "background", "otel_fe.instrument.alerts:ProcessAlerts.tick", when="before")
-@injected("background.gpu", "background", "otel_fe.instrument.process:GpuSampler", when="before")
+@injected("background.sweep", "instrument.background", "otel_fe.pipeline.assembler:Assembler.sweep", when="before")
+@injected("background.rss", "instrument.background", "otel_fe.instrument.process:sample_rss", when="before")
+@injected("background.alerts", "instrument.background", "otel_fe.instrument.alerts:ProcessAlerts.tick", when="before")
+@injected("background.gpu", "instrument.background", "otel_fe.instrument.process:GpuSampler", when="before")
 def work_while_the_background_fails(app):
     found = [traced(app)]
     app.await_fault()
     return [*found, traced(app)], names(app)
 
 
-@injected("alerts", "alerts", "otel_fe.live.source:LiveSource.refresh", when="work")
+@injected("alerts", "instrument.alerts", "otel_fe.live.source:LiveSource.refresh", when="work")
 def work_while_alerts_fail(app):
     found = [traced(app)]
     if app.injection is not None:

@@ -13,7 +13,7 @@ SQL = "otel_fe.instrument.libraries.sqlalchemy_use"
 REDIS = "otel_fe.instrument.libraries.redis_use"
 METRICS = "otel_fe.instrument.libraries.connection_metrics"
 SERVER = ("redis_port",)
-SQL_HOOK, REDIS_HOOK = "libraries.sqlalchemy_use", "libraries.redis_use"
+SQL_HOOK, REDIS_HOOK = "instrument.libraries.sqlalchemy_use", "instrument.libraries.redis_use"
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def an_asyncio_client_watched(app):
 
 @injected(
     "redis.keys",
-    "libraries.redis_keys",
+    "instrument.libraries.redis_keys",
     "otel_fe.instrument.libraries.redis_keys:KeySample.looked_up",
     needs=SERVER,
     when="by itself",
@@ -116,9 +116,11 @@ def keys_sampled(app):
         return client.get("{of faults}"), client.mget("{of faults}", "{of faults}missing"), pipe.execute()
 
 
-@injected("connections.observe", "libraries.connection_metrics", f"{METRICS}:_observations", when="by itself")
-@injected("connections.state", "libraries.connection_metrics", f"{METRICS}:state_of", when="by itself")
-@injected("connections.collect", "libraries.connection_metrics", f"{METRICS}:metrics_of", when="by itself")
+@injected(
+    "connections.observe", "instrument.libraries.connection_metrics", f"{METRICS}:_observations", when="by itself"
+)
+@injected("connections.state", "instrument.libraries.connection_metrics", f"{METRICS}:state_of", when="by itself")
+@injected("connections.collect", "instrument.libraries.connection_metrics", f"{METRICS}:metrics_of", when="by itself")
 def metrics_collected(app):
     import sqlalchemy as sa
 

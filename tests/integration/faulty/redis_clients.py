@@ -15,9 +15,9 @@ SERVER, CLUSTER = ("redis_port",), ("cluster_port",)
 KEYS = ("{of faults}there", "{of faults}missing")
 
 
-@injected("redis.lookup", "libraries.redis_lookups", LOOKED_UP, needs=SERVER)
-@injected("redis.opening", "libraries.redis_pools", LOOKED_UP, needs=SERVER)
-@injected("redis.failed", "libraries.redis_lookups", LOOKED_UP, needs=SERVER)
+@injected("redis.lookup", "instrument.libraries.redis_lookups", LOOKED_UP, needs=SERVER)
+@injected("redis.opening", "instrument.libraries.redis_pools", LOOKED_UP, needs=SERVER)
+@injected("redis.failed", "instrument.libraries.redis_lookups", LOOKED_UP, needs=SERVER)
 def a_client(app):
     import redis
 
@@ -29,7 +29,7 @@ def a_client(app):
     return found, app.captured.traces.force_flush()
 
 
-@injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=SERVER)
+@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=SERVER)
 def pipelines_and_transactions(app):
     import redis
 
@@ -42,8 +42,13 @@ def pipelines_and_transactions(app):
     return found
 
 
-@injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
-@injected("redis.describe", "libraries.redis_pools", "otel_fe.instrument.libraries.redis_pools:_address", needs=SERVER)
+@injected("redis.pool", "instrument.libraries.redis_pools", WAITED, needs=SERVER)
+@injected(
+    "redis.describe",
+    "instrument.libraries.redis_pools",
+    "otel_fe.instrument.libraries.redis_pools:_address",
+    needs=SERVER,
+)
 def blocking_pools(app):
     import redis.asyncio
 
@@ -57,7 +62,7 @@ def blocking_pools(app):
         return client.ping(), pool.disconnect(), asyncio.run(main()), app.captured.traces.force_flush()
 
 
-@injected("redis.pool", "libraries.redis_pools", WAITED, needs=SERVER)
+@injected("redis.pool", "instrument.libraries.redis_pools", WAITED, needs=SERVER)
 def an_exhausted_pool(app):
     import redis
 
@@ -69,9 +74,9 @@ def an_exhausted_pool(app):
         return found, client.ping(), pool.disconnect()
 
 
-@injected("redis.lookup", "libraries.redis_asyncio", LOOKED_UP, needs=SERVER)
-@injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=SERVER)
-@injected("redis.opening", "libraries.redis_pools", LOOKED_UP, needs=SERVER)
+@injected("redis.lookup", "instrument.libraries.redis_asyncio", LOOKED_UP, needs=SERVER)
+@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=SERVER)
+@injected("redis.opening", "instrument.libraries.redis_pools", LOOKED_UP, needs=SERVER)
 def an_asyncio_client(app):
     import redis.asyncio
 
@@ -92,9 +97,9 @@ def an_asyncio_client(app):
     return asyncio.run(main())
 
 
-@injected("redis.lookup", "libraries.redis_lookups", LOOKED_UP, needs=CLUSTER)
-@injected("redis.waited", "libraries.redis_lookups", WAITED_SO_FAR, needs=CLUSTER)
-@injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=CLUSTER)
+@injected("redis.lookup", "instrument.libraries.redis_lookups", LOOKED_UP, needs=CLUSTER)
+@injected("redis.waited", "instrument.libraries.redis_lookups", WAITED_SO_FAR, needs=CLUSTER)
+@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=CLUSTER)
 def a_cluster(app):
     import redis.cluster
 
@@ -115,8 +120,8 @@ def a_cluster(app):
     return found
 
 
-@injected("redis.lookup", "libraries.redis_asyncio", LOOKED_UP, needs=CLUSTER)
-@injected("redis.pipeline", "libraries.redis_lookups", COUNT, needs=CLUSTER)
+@injected("redis.lookup", "instrument.libraries.redis_asyncio", LOOKED_UP, needs=CLUSTER)
+@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=CLUSTER)
 def an_asyncio_cluster(app):
     import redis.asyncio
 

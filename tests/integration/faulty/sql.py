@@ -10,10 +10,10 @@ from tests.integration.faulty.injection import injected, tried
 OURS = "otel_fe.instrument.libraries.sqlalchemy"
 
 
-@injected("sqlalchemy.name", "libraries.sqlalchemy", f"{OURS}:_address")
-@injected("sqlalchemy.pool", "libraries.sqlalchemy", f"{OURS}:_call")
-@injected("sqlalchemy.pool", "libraries.sqlalchemy", "otel_fe.instrument.measured:Measured.waited")
-@injected("sqlalchemy.describe", "libraries.sqlalchemy", f"{OURS}:_bound")
+@injected("sqlalchemy.name", "instrument.libraries.sqlalchemy", f"{OURS}:_address")
+@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:_call")
+@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", "otel_fe.instrument.measured:Measured.waited")
+@injected("sqlalchemy.describe", "instrument.libraries.sqlalchemy", f"{OURS}:_bound")
 def engines(app):
     import sqlalchemy as sa
 
@@ -24,7 +24,7 @@ def engines(app):
     return found, app.captured.traces.force_flush()
 
 
-@injected("sqlalchemy.pool", "libraries.sqlalchemy", f"{OURS}:_call")
+@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:_call")
 def an_asyncio_engine(_app):
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine

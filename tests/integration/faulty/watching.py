@@ -10,10 +10,13 @@ from tests.integration.faulty.injection import injected, tried
 WATCHER = "otel_fe.instrument.watch.watcher:Watcher"
 
 
-@injected("watch", "watch.watcher", f"{WATCHER}._begin_thread")
-@injected("watch", "watch.watcher", f"{WATCHER}._round")
+@injected("watch", "instrument.watch.watcher", f"{WATCHER}._begin_thread")
+@injected("watch", "instrument.watch.watcher", f"{WATCHER}._round")
 @injected(
-    "watch.look", "watch.watcher", "otel_fe.instrument.watch.look:segment_of", settings={"watch_threshold_s": 0.005}
+    "watch.look",
+    "instrument.watch.watcher",
+    "otel_fe.instrument.watch.look:segment_of",
+    settings={"watch_threshold_s": 0.005},
 )
 def slow_extractions(_app):
     @otel_fe.extraction("slow")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.testing import capture
 
 PREFIX = "feature_extraction."

@@ -15,7 +15,7 @@ import pytest
 import ray
 from ray._private.ray_constants import WORKER_PROCESS_SETUP_HOOK_ENV_VAR
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.ray.worker import join, leave
 from tests.ray.inside.functions import here, of_a_module, start_tracing
 from tests.ray.inside.tracing import OUTSIDE, WORKERS, traced

@@ -15,7 +15,7 @@ import ray
 from opentelemetry import trace
 from ray import cloudpickle
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.ray import tasks
 from otel_fe.ray.carried import KEY, carried, taking_context
 from tests.ray.inside.functions import decorated, here, start_tracing, with_a_lock

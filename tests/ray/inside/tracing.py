@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from opentelemetry import trace
 
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.ray.worker import join, leave
 
 WORKERS = {

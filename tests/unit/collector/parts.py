@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from otel_fe.collector.exporters.exporter import ExporterCounts
-from otel_fe.collector.pipelines.build import PipelineBuilder, Surroundings
-from otel_fe.collector.pipelines.engine import Engine
+from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
+from otel_fe.collector.graph.engine import Engine
 from otel_fe.config.collector import read_collector_config
 from otel_fe.testing import FakeClock
 

@@ -10,12 +10,12 @@ from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, Scope
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otel_fe.collector.pipelines.derived_points import metrics_of
-from otel_fe.collector.wire.metrics import encode_scope
-from otel_fe.instrument.collection import Collected
-from otel_fe.instrument.metric_points import Collection
+from otel_fe.collector.graph.derived_points import metrics_of
 from otel_fe.model.figures import Figures
 from otel_fe.pipeline.derive import DerivedMetrics
+from otel_fe.sdk.collection import Collected
+from otel_fe.sdk.metric_points import Collection
+from otel_fe.wire.metrics import encode_scope
 
 
 def figures(draw: random.Random) -> Figures:

@@ -9,9 +9,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_fe.collector.inheriting import inherit
 from otel_fe.collector.refusals import NoPipelineError, PressureError, StoppingError
-from otel_fe.collector.wire.batch import Batch
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.errors import ConfigurationError
+from otel_fe.wire.batch import Batch
+from otel_fe.wire.wire_error import WireError
 from tests.unit.collector.parts import PLAIN, SAMPLED, WAITING, Bench, Noted
 from tests.unit.collector.running import request
 

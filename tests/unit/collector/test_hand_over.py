@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from otel_fe.collector.refusals import PressureError
-from otel_fe.collector.wire.decode import decode
 from otel_fe.collector.workers import hand_over
 from otel_fe.collector.workers import link as link_module
 from otel_fe.collector.workers.frames import frame, frames
 from otel_fe.collector.workers.hand_over import HandOver
 from otel_fe.collector.workers.taking import Taking, into_engine
+from otel_fe.wire.decode import decode
 from tests.unit.collector.parts import SAMPLED, Bench
 from tests.unit.collector.running import request, until
 

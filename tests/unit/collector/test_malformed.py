@@ -17,13 +17,13 @@ from otel_fe.collector.exporters.payload import MALFORMED, SENT
 from otel_fe.collector.exporters.queued import Queued
 from otel_fe.collector.exporters.storage import Storage
 from otel_fe.collector.servers.intake import Intake, Received
-from otel_fe.collector.wire import validation
-from otel_fe.collector.wire.fields import delimited
 from otel_fe.config.sending import QueueBatch, SendingQueue
+from otel_fe.wire import validation
+from otel_fe.wire.fields import delimited
 from tests.unit.collector.exporters.fakes import Ledger, Scripted, span_names
 from tests.unit.collector.parts import PLAIN, SAMPLED, Bench
 from tests.unit.collector.running import request
-from tests.unit.collector.wire.test_validation import BAD_SPANS
+from tests.unit.wire.test_validation import BAD_SPANS
 
 BOTH = SAMPLED.replace("exporters: [span_metrics]", "exporters: [span_metrics, nop/metrics]")
 

@@ -26,12 +26,12 @@ from otel_fe.collector.servers.endpoints import Endpoint, check_open, endpoint
 from otel_fe.collector.servers.grpc_options import options_of
 from otel_fe.collector.servers.statuses import code_of, status
 from otel_fe.collector.servers.tokens import Tokens
-from otel_fe.collector.wire.wire_error import WireError
 from otel_fe.config.extensions import BearerTokenAuth
 from otel_fe.config.identifiers import ComponentId
 from otel_fe.config.receivers import GrpcKeepalive, GrpcServer
 from otel_fe.config.transport import ServerTls
 from otel_fe.errors import ConfigurationError
+from otel_fe.wire.wire_error import WireError
 
 PACKERS = {
     "gzip": gzip.compress,

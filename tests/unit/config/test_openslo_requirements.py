@@ -11,12 +11,12 @@ from otel_fe import semconv
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.openslo_metrics import SLO_NAMES
 from otel_fe.config.settings import Settings
-from otel_fe.instrument.metric_points import Collection
 from otel_fe.model.figures import Figures
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.series import SLO_NAMES as COUNTED_NAMES
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, REQUIREMENTS
+from otel_fe.sdk.metric_points import Collection
 from otel_fe.testing import FakeClock
 
 SLOS = default_slos()

@@ -11,18 +11,18 @@ import pytest
 
 from otel_fe import semconv
 from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem, Rule, Severity
-from otel_fe.collector.pipelines.derived_points import metrics_of
+from otel_fe.collector.graph.derived_points import metrics_of
 from otel_fe.dashboard import FeatureExtractionDashboard
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.stored import Stored
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
-from otel_fe.instrument.collection import Collected
 from otel_fe.live.feed import watch
 from otel_fe.model.figures import Figures
 from otel_fe.model.metric import ResourceMetrics
 from otel_fe.model.quantile import quantile
 from otel_fe.pipeline.derive import DerivedMetrics
+from otel_fe.sdk.collection import Collected
 from otel_fe.testing import FakeClock
 from tests.unit.store.parts import MINUTE, NS, T0, bed
 

@@ -16,8 +16,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import otel_fe
+from otel_fe import faults
 from otel_fe.config.settings import Settings
-from otel_fe.instrument import faults
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.wrapping import wrap
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
@@ -294,11 +294,11 @@ def test_slow_extractions_name_their_bottleneck(observed):
 
 
 HOOKS = {
-    "extraction.begin": ("otel_fe.instrument.lean_tracer", "LeanTracer", "start_span"),
+    "extraction.begin": ("otel_fe.sdk.tracer", "LeanTracer", "start_span"),
     "extraction.finish": ("otel_fe.instrument.process", "ProcessPipeline", "derive"),
     "processor.on_start": ("otel_fe.pipeline.assembler", "Assembler", "started"),
     "processor.on_end": ("otel_fe.pipeline.assembler", "Assembler", "ended"),
-    "metrics.collect": ("otel_fe.instrument.metric_points", "Collection", "metrics"),
+    "metrics.collect": ("otel_fe.sdk.metric_points", "Collection", "metrics"),
     "export.settle": ("otel_fe.pipeline.counters", "Counters", "settle"),
 }
 

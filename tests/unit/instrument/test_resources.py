@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import otel_fe
-from otel_fe.instrument import faults, resources
+from otel_fe import faults
+from otel_fe.instrument import resources
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is held open")
 

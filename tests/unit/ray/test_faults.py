@@ -12,7 +12,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import otel_fe
-from otel_fe.instrument import background, faults, runtime
+from otel_fe import faults
+from otel_fe.instrument import background, runtime
 from otel_fe.ray import client, serving, task_span, tasks, worker
 from otel_fe.ray.request import Request, current
 from otel_fe.ray.requests_seen import RequestsSeen

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_fe import semconv
-from otel_fe.collector.wire.decode import decode
 from otel_fe.model.decision import Decision
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.received import ReceivedTrace
 from otel_fe.store import Selection, kept_trace
 from otel_fe.store.latency import EDGES_NS, bounds_of, bucket_of
 from otel_fe.store.slots import SPLIT_CAUSES
+from otel_fe.wire.decode import decode
 from tests.unit.store.parts import HOUR, MINUTE, T0, bed, extraction, otlp, trace
 
 ALL = Selection(0, 1 << 62)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import otel_fe
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.instrument.watch import registry
 from otel_fe.instrument.watch.watcher import Watcher
 from tests.observed import instrumented

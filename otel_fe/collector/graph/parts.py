@@ -1,0 +1,37 @@
+"""All pipelines of a configuration, connected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otel_fe.collector.exporters.exporter import Exporter
+    from otel_fe.collector.graph.connected import Connected
+    from otel_fe.collector.graph.derived import Derived
+    from otel_fe.collector.graph.plain import PlainPipeline
+    from otel_fe.collector.graph.routes import Route
+    from otel_fe.collector.graph.sampled import SampledPipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an engine moves data through."""
+
+    routes: Mapping[str, Mapping[str, Route]]
+    """By receiver's id and signal."""
+    sampled: Sequence[SampledPipeline]
+    plain: Sequence[PlainPipeline]
+    connectors: Mapping[str, Connected]
+    """By id."""
+    metrics_of: Mapping[str, Sequence[PlainPipeline]]
+    """Where the metrics of each connector go."""
+    derived: Derived
+    own_metrics_to: Sequence[PlainPipeline]
+    """Where metrics go that are nobody's in the file: derived ones, and the collector's own."""
+    exporters: Mapping[str, Exporter]
+    """By id."""
+    keeps_all: bool
+    """Nothing samples, so that every span may become an exemplar."""

@@ -1,0 +1,106 @@
+"""Exporting what the SDK's providers hold, all of them within one bound of time.
+
+The SDK bounds none of it: flushing and shutting down wait for each exporter's retries in turn, 10 s or more a signal where the
+backend is gone, and metrics that could be sent wait for traces that cannot.
+"""
+
+from __future__ import annotations
+
+import atexit
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import get_logger_provider
+
+from otel_fe import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from threading import Event
+
+    from otel_fe.sdk.standby import Standby
+
+_HANDLERS = ("_atexit_handler", "_at_exit_handler")
+"""Where the SDK's providers keep what they have registered for the exit of the interpreter."""
+
+
+class Providers:
+    """Providers of an application, the tracer providers first: metrics tell what became of the spans.
+
+    Args:
+        traces: Tracer providers beside the global one.
+        meters: Meter providers beside the global one.
+    """
+
+    def __init__(self, traces: Sequence[object] = (), meters: Sequence[object] = ()) -> None:
+        self._traces = tuple(traces)
+        self._meters = tuple(meters)
+
+    def flush(self) -> None:
+        """Export everything, for as long as it takes."""
+        for provider in (*self._tracers(), *self._others()):
+            _flush(provider)
+
+    def export(self, standby: Standby, timeout_s: float, prepare: Callable[[], None], *, final: bool) -> list[Event]:
+        """Export everything; return the events of what has not ended within the timeout.
+
+        Args:
+            standby: Runs it.
+            timeout_s: For all of it. Spans that take longer than half of it are sent beside metrics and logs, not before.
+            prepare: Called first, on the same thread as the export of spans. It must not raise.
+            final: Whether the process ends: shut down the providers that the SDK would shut down at the exit.
+        """
+        deadline = monotonic() + timeout_s
+        traces, others = self._tracers(), self._others()
+        act = _shut_down if final else _flush
+
+        def first() -> None:
+            prepare()
+            for provider in traces:
+                act(provider)
+
+        def second() -> None:
+            for provider in others:
+                act(provider)
+
+        done = [standby.run(first)]
+        done[0].wait(timeout_s / 2)
+        done.append(standby.run(second))
+        unfinished = [event for event in done if not event.wait(max(0.0, deadline - monotonic()))]
+        if final:
+            for provider in (*traces, *others):
+                _leave_exit(provider)
+        return unfinished
+
+    def _tracers(self) -> list[object]:
+        return list(dict.fromkeys((*self._traces, trace.get_tracer_provider())))
+
+    def _others(self) -> list[object]:
+        return list(dict.fromkeys((*self._meters, metrics.get_meter_provider(), get_logger_provider())))
+
+
+def _flush(provider: object) -> None:
+    _guarded(getattr(provider, "force_flush", None))
+
+
+def _shut_down(provider: object) -> None:
+    """Shut a provider down if its application leaves that to the SDK, else only export what it holds."""
+    ending = any(getattr(provider, name, None) is not None for name in _HANDLERS)
+    _guarded(getattr(provider, "shutdown" if ending else "force_flush", None))
+
+
+def _leave_exit(provider: object) -> None:
+    for name in _HANDLERS:
+        handler: Any = getattr(provider, name, None)
+        if handler is not None:
+            atexit.unregister(handler)
+
+
+def _guarded(work: Any) -> None:
+    if work is None:
+        return
+    try:
+        work()
+    except Exception as fault:
+        faults.record("flush.provider", fault)

@@ -1,0 +1,82 @@
+"""What a request held: its spans, by trace.
+
+`decode` returns one of two: where all is usual, `compiled.spans.Batch`, whose spans become objects when somebody asks for them; or
+the one that stands here. They are used alike.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otel_fe.wire.span import WireSpan
+
+
+_LOWER_HALF: Final = (1 << 64) - 1
+
+
+class Trace:
+    """The spans of one trace in one request."""
+
+    __slots__ = ("size_bytes", "spans", "trace_id")
+
+    def __init__(self, trace_id: int) -> None:
+        self.trace_id = trace_id
+        self.spans: list[WireSpan] = []
+        self.size_bytes = 0
+        """Protobuf bytes of them with their resources and scopes, as the Collector's tail sampler counts; 0 where not asked."""
+
+
+def worker_of(trace_id: int, workers: int) -> int:
+    """Return which of several workers decides a trace."""
+    # Not by the last bits alone: samplers go by them, and so may those who make ids.
+    return ((trace_id ^ trace_id >> 64) & _LOWER_HALF) % workers
+
+
+class Batch:
+    """What a request held."""
+
+    __slots__ = ("rejected", "traces")
+
+    def __init__(self, traces: list[Trace], rejected: int) -> None:
+        self.traces = traces
+        self.rejected = rejected
+        """Spans without a valid id, which are in no trace."""
+
+    @property
+    def spans(self) -> Iterator[WireSpan]:
+        """All spans that were not rejected, trace by trace."""
+        return chain.from_iterable(trace.spans for trace in self.traces)
+
+    @property
+    def accepted(self) -> int:
+        """How many those are."""
+        return sum([len(trace.spans) for trace in self.traces])
+
+    @property
+    def message(self) -> str:
+        """What to tell the sender about what was rejected; empty if nothing was."""
+        return f"{self.rejected} spans have no valid trace id, span id or parent id" if self.rejected else ""
+
+    def take(self, worker: int, workers: int) -> list[Trace]:
+        """Take the traces out that one of several workers decides."""
+        taken: list[Trace] = []
+        left: list[Trace] = []
+        for trace in self.traces:
+            (taken if worker_of(trace.trace_id, workers) == worker else left).append(trace)
+        self.traces = left
+        return taken
+
+    def release(self) -> None:
+        """Let go of the request, and of what protobuf has parsed: from now on spans are their bytes alone.
+
+        To be called when all have been counted and handed to the sampler; the batch is of no use then. Asking for attributes of
+        spans stays possible, and costs parsing the span again; without this call, a pending span holds all of its request.
+        """
+        for trace in self.traces:
+            for span in trace.spans:
+                attributes = span.attributes
+                attributes.head = attributes.pairs = None

@@ -1,0 +1,139 @@
+"""A span as it came: its bytes, and what nearly everything asks of a span, taken out of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import DecodeError
+
+from otel_fe import compiled
+from otel_fe.model.span import Event
+from otel_fe.wire.attributes import WireAttributes
+from otel_fe.wire.messages import Events, Rest
+from otel_fe.wire.values import read_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from otel_fe.wire.origins import WireResource, WireScope
+
+_UINT32 = 2**32 - 1
+"""Counts are unsigned on the wire; `messages` declares every 32-bit number as signed."""
+
+
+class _Plain:
+    """The fields, set by `decode` one by one."""
+
+    __slots__ = (
+        "attributes",
+        "end_ns",
+        "flags",
+        "has_status",
+        "kind",
+        "name",
+        "parent_id",
+        "raw",
+        "resource",
+        "scope",
+        "span_id",
+        "start_ns",
+        "status",
+        "trace_id",
+        "trace_state",
+    )
+
+    raw: bytes
+    """The span, byte for byte as it came."""
+    trace_id: int
+    span_id: int
+    parent_id: int
+    """0 for a root."""
+    name: str
+    kind: int
+    start_ns: int
+    """Unix time."""
+    end_ns: int
+    status: int
+    has_status: bool
+    """Whether there was one, be it empty; only told where sizes are wanted."""
+    trace_state: str
+    """As on the wire."""
+    flags: int
+    attributes: WireAttributes
+    resource: WireResource
+    scope: WireScope
+
+    def copied(self) -> Self:
+        """Return one with the same fields."""
+        copy = type(self)()
+        for name in _Plain.__slots__:
+            if hasattr(self, name):
+                setattr(copy, name, getattr(self, name))
+        return copy
+
+
+if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+    _Head = _Plain
+else:
+    _Head = compiled.spans.Head
+
+
+class WireSpan(_Head):
+    """A `SpanView` over an encoded span. `decode` makes it, and sets its fields."""
+
+    __slots__ = ()
+
+    def make_attributes(self) -> WireAttributes:
+        """Return its attributes, of which nothing has been parsed."""
+        made = WireAttributes()
+        made.raw, made.sought = self.raw, self.scope.sought
+        made.head = made.pairs = None
+        return made
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Its events, in order, decoded anew; none where they cannot be read."""
+        try:
+            events = Events.FromString(self.raw).events
+        except DecodeError:
+            return ()
+        return [
+            Event(event.name.decode("utf-8", "replace"), event.time_unix_nano, read_attributes(event.attributes))
+            for event in events
+        ]
+
+    @property
+    def status_message(self) -> str:
+        """What its status says beside the code."""
+        message: bytes = self._rest().status.message
+        return message.decode("utf-8", "replace")
+
+    @property
+    def dropped_attributes_count(self) -> int:
+        """How many attributes were dropped where it was made."""
+        return self._count("dropped_attributes_count")
+
+    @property
+    def dropped_events_count(self) -> int:
+        """How many events."""
+        return self._count("dropped_events_count")
+
+    @property
+    def dropped_links_count(self) -> int:
+        """How many links."""
+        return self._count("dropped_links_count")
+
+    def _count(self, name: str) -> int:
+        count: int = getattr(self._rest(), name)
+        return count & _UINT32
+
+    def _rest(self) -> Any:
+        try:
+            return Rest.FromString(self.raw)
+        except DecodeError:  # a status that is none, say: the head holds its bytes unread
+            return Rest()
+
+    def __repr__(self) -> str:
+        return f"WireSpan({self.name!r}, trace_id={self.trace_id:032x}, span_id={self.span_id:016x})"
