@@ -93,7 +93,7 @@ def recommendations(
     Errors and misses are advised on where their requirement is broken, causes of slowness where an extraction is slow.
     """
     broken = {part.name: part for part in health.parts if part.met is False}
-    slow = slow_advice(causes, _lines(stored, window, *group)) if causes.of_slow else []
+    slow = slow_advice(causes, lines_of_causes(stored, window, *group)) if causes.of_slow else []
     found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
     if "error_rate" in broken:
         kind, share = _most_frequent_error(stored, window, *group)
@@ -135,7 +135,10 @@ def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) ->
     ]
 
 
-def _lines(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> dict[str, str]:
+def lines_of_causes(
+    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> dict[str, str]:
+    """Return, by cause, the line of code that took most of it, over slow extractions; only causes that have one."""
     selection = Selection(*window, service, feature_set)
     return stored.remembered.get(
         ("lines", selection),

@@ -153,3 +153,11 @@ def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: Mapping[str
     ]
     found.sort(key=lambda one: (-one["figures"].slow, one["service"], one["feature_set"]))
     return found
+
+
+def groups_in(
+    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> list[dict[str, Any]]:
+    """Return every service and feature set of a window with its figures, the one with most slow extractions first."""
+    by_group = _by_group(stored, window, service, feature_set)
+    return groups_of(by_group, {name: _seconds(stored, window, name) for name, _ in by_group})

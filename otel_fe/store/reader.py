@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.attribute_counts import attribute_counts
+from otel_fe.store.calls import call_totals
 from otel_fe.store.decision_ring import Decisions
 from otel_fe.store.drilldown import drilldown
 from otel_fe.store.newest import newest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from otel_fe.profiles.stacks import SlowExtraction
     from otel_fe.store.attribute_counts import AttributeCounts
+    from otel_fe.store.calls import CallTotal
     from otel_fe.store.drilldown import Drilldown
     from otel_fe.store.newest import NewestTraces
     from otel_fe.store.observed import ObservedSample
@@ -57,6 +59,10 @@ class StoreReader:
     def slow_extractions_of(self, trace_id: int) -> tuple[SlowExtraction, ...]:
         """Return the slow extractions of a trace with their stacks; none where it is not, or no longer, stored."""
         return slow_extractions_of(self._reading, trace_id)
+
+    def call_totals(self, selection: Selection, *, limit: int = 100) -> tuple[CallTotal, ...]:
+        """Return the calls below the extractions of a selection, those that took most first; of a sample of about `limit`."""
+        return call_totals(self._reading, selection, limit=limit)
 
     def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
         """Return the newest extractions of a selection as forecasts take them."""

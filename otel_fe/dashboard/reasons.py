@@ -1,0 +1,70 @@
+"""Why each feature set of a window is slow: what the first page, `otel-fe explain` and the demo say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.dashboard.advice import WindowCauses, causes_of, lines_of_causes, slow_advice
+from otel_fe.pipeline.explanation import Explanation, explain
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.semconv import CAUSE_DOWNSTREAM
+from otel_fe.store import Selection
+
+if TYPE_CHECKING:
+    from otel_fe.dashboard.stored import Stored
+
+_CALLS: Final = 100
+"""Slow extractions whose calls are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSetReason:
+    """Why one feature set of one service is slow, and what to do."""
+
+    service: str
+    feature_set: str
+    explanation: Explanation
+    causes: WindowCauses
+    advice: tuple[dict[str, Any], ...]
+    """What to do about the causes that cost most, as `advice.slow_advice` has it; none where nothing is slow."""
+
+
+def reason_of(
+    stored: Stored, window: tuple[int, int], group: tuple[str, str], p95_ns: float | None, slow: int
+) -> FeatureSetReason:
+    """Return why one feature set is slow.
+
+    Args:
+        stored: Where its kept traces are.
+        window: Unix time in ns, from and until.
+        group: Service and feature set.
+        p95_ns: Of all its extractions in the window, and
+        slow: how many took 100 ms or more: both as counted.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    causes = causes_of(stored, window, *group)
+    ranked = causes.ranked if causes.of_slow else ()
+    lines = lines_of_causes(stored, window, *group) if ranked else {}
+    called = any(one.cause == CAUSE_DOWNSTREAM for one in ranked)
+    explanation = explain(
+        group[1] or group[0],
+        p95_ns,
+        ranked,
+        lines=lines,
+        call=_call(stored, Selection(*window, *group, min_duration_ns=LATENCY_LIMIT_NS)) if called else "",
+        slow=slow,
+    )
+    return FeatureSetReason(*group, explanation, causes, tuple(slow_advice(causes, lines)) if ranked else ())
+
+
+def _call(stored: Stored, selection: Selection) -> str:
+    """Return what the calls of slow extractions mostly are; empty where no one kind of them is most."""
+    calls = stored.remembered.get(
+        ("calls", selection),
+        selection.until_ns - selection.since_ns,
+        lambda: stored.reader.call_totals(selection, limit=_CALLS),
+    )
+    return calls[0].name if calls and 2 * calls[0].time_ns > sum(one.time_ns for one in calls) else ""
