@@ -30,10 +30,11 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
     """
     window = stored.remembered.window(address.window(stored.now_ns()), relative=address.relative)
+    axis = address.axis(window)
     background, selection = address.background(window), address.selection(window)
     reader, length = stored.reader, window[1] - window[0]
     heat = stored.remembered.get(
-        ("heat", background), length, lambda: reader.totals.heat_map(background, column_ns(window))
+        ("heat", background), length, lambda: reader.totals.heat_map(background, column_ns(axis))
     )
     page = int(float(address.page or 0))
     order = address.order or "slowest"
@@ -51,7 +52,7 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     return {
         "window": window,
         "gap": stored.gap("traces"),
-        "heat": draw(heat, window, address, PATH),
+        "heat": draw(heat, axis, address, PATH),
         "found": [
             {
                 "trace_id": f"{one.trace_id:032x}",

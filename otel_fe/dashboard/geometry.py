@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_ROUND_S: Final = (60, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000)
+_ROUND_S: Final = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200),
+    *(86_400, 172_800, 432_000, 864_000),
+)
 _TICKS: Final = 6
 LEFT: Final = 72
 """Of the plot in a line chart: labels such as `37.5 ms` have room before it, also in the larger type of narrow screens."""
@@ -59,7 +62,8 @@ def _utc(time_ns: int, step_ns: int) -> str:
     minutes = time_ns // 60_000_000_000
     if step_ns >= 86_400_000_000_000:  # noqa: PLR2004
         return f"day {minutes // 1440}"
-    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    clock = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    return f"{clock}:{time_ns // 1_000_000_000 % 60:02d}" if step_ns < 60_000_000_000 else clock  # noqa: PLR2004
 
 
 def line_chart(

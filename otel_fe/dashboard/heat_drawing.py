@@ -110,7 +110,7 @@ def column_ns(window: tuple[int, int]) -> int:
     Over some days they are three hours wide, or several times that: as the store has them added up.
     """
     wanted = (window[1] - window[0]) / COLUMNS / 1e9
-    for step in (10, 15, 30, 60, 120, 300, 600):
+    for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600):
         if step >= wanted:
             return step * 1_000_000_000
     grain = 600 if wanted < _LONG_S else 10_800

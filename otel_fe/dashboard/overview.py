@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of, recommendations
 from otel_fe.dashboard.alert_list import alerts_of
+from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.store.counted_time import seconds_of
@@ -95,6 +96,8 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     counts, spread = _together(by_group.values())
     length = window[1] - window[0]
     seconds = {name: _seconds(stored, window, name) for name, _ in by_group}
+    axis = address.axis(window)
+    finer = finer_steps(stored, axis, service, feature_set)
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
     causes = causes_of(stored, window, service, feature_set)
     alerts = alerts_of(stored, service, feature_set)
@@ -108,6 +111,8 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
         "before": before,
         "health": score,
         "over_time": over_time(stored, window, service, feature_set),
+        "axis": window if finer is None else axis,
+        "finer": finer,
         "alerts": alerts,
         "causes": causes,
         "recommendations": recommendations(stored, window, (service, feature_set), score, causes),

@@ -48,6 +48,8 @@ class OverTime:
     steps: tuple[Step, ...]
     trends: dict[str, Trend]
     """By figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
+    estimated: bool = False
+    """Whether it is of kept traces by their weights, and not of exact counts."""
 
 
 def step_of(window: tuple[int, int]) -> int:
@@ -90,7 +92,7 @@ def over_time(stored: Stored, window: tuple[int, int], service: str | None, feat
                     hits,
                 )
             )
-    return OverTime(step, tuple(steps), _trends(steps))
+    return OverTime(step, tuple(steps), trends_of(steps))
 
 
 def _ratios(
@@ -107,7 +109,8 @@ def _ratios(
     }
 
 
-def _trends(steps: list[Step]) -> dict[str, Trend]:
+def trends_of(steps: list[Step]) -> dict[str, Trend]:
+    """Return which way each figure goes over some steps."""
     whole = steps[1:-1]  # the first and the last are cut off by the window
     return {
         "p95_latency_ms": trend_of([one.p95_ns / 1e6 for one in whole], "p95_latency_ms"),

@@ -153,7 +153,7 @@ class Site:
         write = {"/policies": self._replayed, "/alerts": self._silenced}.get(question.path)
         if write is None or not self._access.is_form_token(form.get("form_token", "")):
             return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
-        return write(ViewAddress.read(question.query), form)
+        return write(self._read(question), form)
 
     def _signed_in(self, form: dict[str, str], sender: str) -> Answer:
         found = self._access.try_token(form.get("token", ""), sender)
@@ -182,18 +182,29 @@ class Site:
             )
         return Answer(303, b"", headers=(("Location", f"{address.url('/alerts')}#silences"),))
 
+    def _read(self, question: Question) -> ViewAddress:
+        """Return what the address asks for; a window that fits the data where it names none."""
+        address = ViewAddress.read(question.query)
+        if address.range or not address.relative:
+            return address
+        try:
+            window = self._stored.fitted_window()
+        except StoreMissingError:
+            window = None
+        return address if window is None else address.fit(window)
+
     def _shown(self, question: Question) -> Answer:
         path = question.path
         if path.startswith("/trace/"):
             return self._trace(question, path.removeprefix("/trace/"))
         if path.startswith("/export."):
-            address = ViewAddress.read(question.query)
+            address = self._read(question)
             return export(self._stored, address, path.removeprefix("/export."))
         as_json = path.endswith(".json")
         view = _VIEWS.get("/" if path == "/overview.json" else path.removesuffix(".json"))
         if view is None:
             return self._message(404, "There is no such page", "The pages are in the navigation above.")
-        address = ViewAddress.read(question.query)
+        address = self._read(question)
         title, template, content = view
         if not as_json and self._stored.empty:
             return self._empty(question)
@@ -209,7 +220,7 @@ class Site:
         status = 200 if found["kept"] or found["record"] else 404
         if as_json:
             return json_answer(found, status)
-        address = ViewAddress.read(question.query)
+        address = self._read(question)
         return self._page("trace.html", f"Trace {trace_id[:8]}", "/explore", address, status, **found)
 
     def _page(

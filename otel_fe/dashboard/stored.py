@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from otel_fe.store import StoreReader
 
 _DAY_NS: Final = 86_400_000_000_000
+_HOUR_NS: Final = 3_600_000_000_000
+_FRESH_NS: Final = 120_000_000_000
+"""Data that is younger is still coming in: exports are a minute apart."""
+_SHORTEST_NS: Final = 10_000_000_000
 
 
 class ConfigText(Protocol):
@@ -92,6 +96,21 @@ class Stored:
             return _gaps(self.config.read_text(encoding="utf-8")).get(signal, "")
         except (OSError, UnicodeDecodeError, OtelFeError):
             return ""
+
+    def fitted_window(self) -> tuple[int, int] | None:
+        """Return the window that fits the last hour of data, in Unix ns; None without data.
+
+        It ends now while data comes in, and else where the data ends: a store of yesterday opens on yesterday.
+        """
+        found = self.reader.latest_extent(_HOUR_NS)
+        if found is None:
+            return None
+        since, until = found
+        now = self.now_ns()
+        until = now if until >= now - _FRESH_NS else until + 1
+        since = max(since, until - _HOUR_NS)
+        # A margin on the left, so that the first column does not hide behind the axis.
+        return max(until - _HOUR_NS, min(since - (until - since) // 50, until - _SHORTEST_NS)), until
 
     @property
     def events(self) -> CountedEvents:

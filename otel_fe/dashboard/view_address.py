@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RANGES: Final = {
+    "5m": 300,
     "15m": 900,
     "1h": 3_600,
     "6h": 21_600,
@@ -29,6 +31,8 @@ _TRUTH: Final = {"": None, "yes": True, "no": False}
 _LONGEST: Final = 300
 """Characters of a name."""
 _LONGEST_MS: Final = 400 * 86_400_000
+_COUNTED_NS: Final = 60 * _NS
+"""Exact counts come by the minute: a window that begins within one would leave all of it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class ViewAddress:
     pool: str = ""
     pool_size: str = ""
     processes: str = ""
+    fitted: tuple[int, int] | None = field(default=None, compare=False)
+    """The window that fits the data, where the URL names none; no part of the URL, so that a page follows what comes."""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> ViewAddress:
@@ -66,7 +72,8 @@ class ViewAddress:
         Raises:
             ConfigurationError: A value cannot be.
         """
-        address = cls(**{one.name: query[one.name][:_LONGEST] for one in fields(cls) if one.name in query})
+        texts: dict[str, Any] = {one: query[one][:_LONGEST] for one in _parameters() if one in query}
+        address = cls(**texts)
         for name in ("since", "until", "t0", "t1", "low", "high", "page"):
             value = getattr(address, name)
             if value and not _NUMBER.fullmatch(value):
@@ -84,17 +91,22 @@ class ViewAddress:
 
     def with_(self, **changes: Any) -> ViewAddress:
         """Return another view."""
-        return replace(self, **{name: str(value) for name, value in changes.items()})
+        texts: dict[str, Any] = {name: str(value) for name, value in changes.items()}
+        return replace(self, **texts)
 
     def url(self, path: str, **changes: Any) -> str:
         """Return the URL of a view like this one with some things changed."""
         told = self.with_(**changes)
-        pairs = [(one.name, getattr(told, one.name)) for one in fields(told) if getattr(told, one.name)]
+        pairs = [(one, getattr(told, one)) for one in _parameters() if getattr(told, one)]
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def frame(self) -> ViewAddress:
         """Return the window and the group alone: what goes along from page to page."""
-        return ViewAddress(self.range, self.since, self.until, self.service, self.feature_set)
+        return ViewAddress(self.range, self.since, self.until, self.service, self.feature_set, fitted=self.fitted)
+
+    def fit(self, window: tuple[int, int]) -> ViewAddress:
+        """Return this view with the window that fits the data, in Unix ns; the same view where the URL names a window."""
+        return self if self.range or not self.relative else replace(self, fitted=window)
 
     @property
     def asks(self) -> bool:
@@ -111,8 +123,19 @@ class ViewAddress:
         """The relative window's name."""
         return self.range or "1h"
 
+    @property
+    def in_words(self) -> str:
+        """The window as a sentence calls it."""
+        return f"the last {self.length}" if self.relative and not self.fitted else "this window"
+
+    def axis(self, window: tuple[int, int]) -> tuple[int, int]:
+        """Return the part of a window that is drawn: not the start of a minute in which nothing was there yet."""
+        return window if self.fitted is None else self.fitted
+
     def window(self, now_ns: int) -> tuple[int, int]:
         """Return the window, in Unix ns; it holds its beginning and not its end."""
+        if self.fitted is not None and self.relative and not self.range:
+            return self.fitted[0] // _COUNTED_NS * _COUNTED_NS, self.fitted[1]
         if self.since and self.until:
             since, until = round(float(self.since) * _MS), round(float(self.until) * _MS)
             return (since, until) if since < until else (until, since + _MS)
@@ -142,3 +165,9 @@ class ViewAddress:
             error=_TRUTH[self.error],
             cache_hit=_TRUTH[self.cache_hit],
         )
+
+
+@lru_cache(maxsize=1)
+def _parameters() -> tuple[str, ...]:
+    """Return the names of what stands in a URL."""
+    return tuple(one.name for one in fields(ViewAddress) if one.name != "fitted")

@@ -8,6 +8,8 @@ from otel_fe.store.attribute_counts import attribute_counts
 from otel_fe.store.calls import call_totals
 from otel_fe.store.decision_ring import Decisions
 from otel_fe.store.drilldown import drilldown
+from otel_fe.store.extent import latest_extent
+from otel_fe.store.kept_points import kept_points
 from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.reading import Reading
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.calls import CallTotal
     from otel_fe.store.drilldown import Drilldown
+    from otel_fe.store.kept_points import KeptPoint
     from otel_fe.store.newest import NewestTraces
     from otel_fe.store.observed import ObservedSample
     from otel_fe.store.selection import Selection
@@ -71,6 +74,14 @@ class StoreReader:
     def newest(self, selection: Selection, *, limit: int) -> NewestTraces:
         """Return the newest traces of a selection, at most `limit`, and how many it has."""
         return newest(self._reading, selection, limit=limit)
+
+    def latest_extent(self, span_ns: int) -> tuple[int, int] | None:
+        """Return from when to when the last `span_ns` of data reach, in Unix ns; None without data."""
+        return latest_extent(self._reading, span_ns)
+
+    def kept_points(self, selection: Selection) -> list[KeptPoint]:
+        """Return the kept extractions of a selection one by one; none where there are more than a page can add up."""
+        return kept_points(self._reading, selection)
 
     def drilldown(
         self, selection: Selection, *, order: str, limit: int, offset: int = 0, explained: int, attributes: int = 0

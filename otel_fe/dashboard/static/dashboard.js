@@ -6,7 +6,7 @@
   const two = (n) => String(n).padStart(2, "0");
   const axis = (at) => {
     const midnight = at.getHours() === 0 && at.getMinutes() === 0;
-    return midnight ? at.toLocaleDateString(undefined, { day: "numeric", month: "short" }) : `${two(at.getHours())}:${two(at.getMinutes())}`;
+    return midnight ? at.toLocaleDateString(undefined, { day: "numeric", month: "short" }) : `${two(at.getHours())}:${two(at.getMinutes())}${at.getSeconds() ? ":" + two(at.getSeconds()) : ""}`;
   };
   // One clock of 24 hours, for axes and texts.
   const written = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });

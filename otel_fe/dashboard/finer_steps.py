@@ -1,0 +1,79 @@
+"""Figures over a few minutes in steps of seconds: estimated from kept traces, since exact counts come by the minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.dashboard.series_over_time import OverTime, Step, trends_of
+from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.store import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.dashboard.stored import Stored
+    from otel_fe.store.kept_points import KeptPoint
+
+_NS: Final = 1_000_000_000
+_LONGEST_NS: Final = 10 * 60 * _NS
+"""A longer window has enough minutes for a line."""
+_STEPS: Final = 30
+_WIDTHS_S: Final = (1, 2, 5, 10, 15, 30)
+
+
+def finer_steps(
+    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> OverTime | None:
+    """Return how a group's figures went in a short window; None for a longer one, and where no traces are kept.
+
+    Raises:
+        StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
+    """
+    length = window[1] - window[0]
+    if length > _LONGEST_NS:
+        return None
+    step = next((one for one in _WIDTHS_S if one * _STEPS * _NS >= length), _WIDTHS_S[-1]) * _NS
+    places: dict[int, list[KeptPoint]] = {}
+    for point in stored.reader.kept_points(Selection(*window, service, feature_set)):
+        places.setdefault(point.start_ns // step * step, []).append(point)
+    if not places:
+        return None
+    steps = [_step(at, points, min(at + step, window[1]) - max(at, window[0])) for at, points in sorted(places.items())]
+    return OverTime(step, tuple(steps), trends_of(steps), estimated=True)
+
+
+def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> Step:
+    seconds = length_ns / _NS
+    weight = sum(one.weight for one in points)
+    looked_up = [one for one in points if one.cache_hit is not None]
+    of_those = sum(one.weight for one in looked_up)
+    p50, p95, p99 = quantiles(points, (0.5, 0.95, 0.99))
+    return Step(
+        time_ns,
+        round(weight),
+        weight / max(0.1, seconds),
+        seconds,
+        sum(one.duration_ns * one.weight for one in points) / weight,
+        p50,
+        p95,
+        p99,
+        float(max(one.duration_ns for one in points)),
+        sum(one.weight for one in points if one.duration_ns >= LATENCY_LIMIT_NS) / weight,
+        sum(one.weight for one in points if one.error) / weight,
+        sum(one.weight for one in looked_up if one.cache_hit) / of_those if of_those else None,
+    )
+
+
+def quantiles(points: Sequence[KeptPoint], shares: Sequence[float]) -> list[float]:
+    """Return quantiles of durations, in ns, by weight: the least that is not exceeded by a share of the extractions."""
+    ordered = sorted(points, key=lambda one: one.duration_ns)
+    whole = sum(one.weight for one in ordered)
+    found = []
+    for share in shares:
+        seen, value = 0.0, 0
+        for one in ordered:
+            seen, value = seen + one.weight, one.duration_ns
+            if seen >= share * whole:
+                break
+        found.append(float(value))
+    return found
