@@ -18,7 +18,7 @@ help:
 	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
 	@echo "make lint    ruff, mypy, pyright, import-linter"
 	@echo "make screenshots  the README's pictures of the dashboard"
-	@echo "make docs    write the README's tables and collector_config/ anew"
+	@echo "make docs    write the generated tables of the documentation and collector_config/ anew"
 
 setup: $(STAMP)
 
@@ -68,7 +68,7 @@ lint: $(VENV)/.stamp-test
 	$(BIN)/lint-imports
 
 docs: setup
-	@$(BIN)/python -m otel_fe.reference README.md
+	@$(BIN)/python -m otel_fe.reference $$(grep -rl 'generated: ' --include='*.md' README.md otel_fe)
 	@$(BIN)/otel-fe render collector --out collector_config
 
 screenshots: $(VENV)/.stamp-test

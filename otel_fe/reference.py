@@ -1,4 +1,4 @@
-"""The README's tables, written from the code that they describe: `python -m otel_fe.reference README.md`."""
+"""The tables of the documentation, generated from the code that they describe: `python -m otel_fe.reference FILE…`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.config import ottl, settings
 from otel_fe.instrument import libraries as hooked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def attributes() -> str:
@@ -92,19 +92,22 @@ def stacks_attributes() -> str:
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "attributes": attributes,
+    "metrics": metrics,
+    "settings": variables,
+    "paths": paths,
+    "converters": converters,
+    "libraries": libraries,
+    "alerts": alert_attributes,
+    "stacks": stacks_attributes,
+}
+"""By the name between the marks, `<!-- generated: NAME -->`."""
+
+
 def filled_in(text: str) -> str:
-    """Return a Markdown text with what stands between its `generated` marks written anew."""
-    tables = {
-        "attributes": attributes,
-        "metrics": metrics,
-        "settings": variables,
-        "paths": paths,
-        "converters": converters,
-        "libraries": libraries,
-        "alerts": alert_attributes,
-        "stacks": stacks_attributes,
-    }
-    for name, make in tables.items():
+    """Return a Markdown text with the tables between its `generated` marks written anew."""
+    for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(functools.partial(_between, make()), text)
     return text
@@ -126,7 +129,7 @@ def _sentences() -> dict[str, str]:
             and isinstance(below, ast.Expr)
             and isinstance(below.value, ast.Constant)
         ):
-            found[node.target.id] = str(below.value.value)
+            found[node.target.id] = " ".join(str(below.value.value).split())
     return found
 
 
@@ -140,5 +143,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(filled_in(path.read_text()))
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(filled_in(path.read_text()))

@@ -82,7 +82,9 @@ def serve(options: Options) -> int:
     log_to_stderr(config.telemetry.logs_level)
     _warn_of(config)
     if compiled.spans is None:
-        _log.info("nothing is compiled here, so this takes about twice the CPU: see README, Compiled parts")
+        _log.info(
+            "running without the compiled module, which takes several times the CPU: see otel_fe/compiled/README.md"
+        )
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     share_arenas()
