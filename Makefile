@@ -7,16 +7,17 @@ ARGS   ?=
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench fuzz soak lint docs screenshots lock clean
+.PHONY: help setup demo test unit bench fuzz soak lint docs screenshots lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
 	@echo "make demo ARGS=--dashboard   the same, with its pages"
 	@echo "make test    everything that CI runs"
+	@echo "make unit    the tests without real parts, on all cores: for the time between two edits"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
 	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
-	@echo "make lint    ruff, mypy, pyright, import-linter"
+	@echo "make lint    ruff, mypy, pyright, import-linter, and the workflows"
 	@echo "make screenshots  the README's pictures of the dashboard"
 	@echo "make docs    write the generated tables of the documentation and collector_config/ anew"
 
@@ -51,6 +52,10 @@ demo: setup
 test: $(VENV)/.stamp-test
 	@$(BIN)/python -m pytest $(ARGS)
 
+# Each worker imports the package once, and hands back what it has not begun to another that is done.
+unit: $(VENV)/.stamp-test
+	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal -q tests/unit tests/properties tests/contract $(ARGS)
+
 bench: $(VENV)/.stamp-bench
 	@$(BIN)/python -m tests.bench $(ARGS)
 
@@ -66,6 +71,8 @@ lint: $(VENV)/.stamp-test
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 docs: setup
 	@$(BIN)/python -m otel_fe.reference $$(grep -rl 'generated: ' --include='*.md' README.md otel_fe)
