@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_fe import semconv
+from otel_fe import alert_event, semconv
 from otel_fe.config import ottl, settings
 from otel_fe.instrument import libraries as hooked
 
@@ -82,7 +82,7 @@ def libraries() -> str:
 
 def alert_attributes() -> str:
     """Return the table of what an alert's log event says."""
-    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.ALERT_ATTRIBUTES]
+    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in alert_event.ATTRIBUTES]
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 

@@ -218,6 +218,7 @@ SLO: Final = "slo"
 GOOD: Final = "good"
 RESULT: Final = "result"
 REASON: Final = "reason"
+CAUSE: Final = "cause"
 HOOK: Final = "hook"
 WINDOW: Final = "window"
 OVERFLOW: Final = "otel.metric.overflow"
@@ -272,6 +273,14 @@ POOL_WAIT_METRIC: Final = _metric(
     "s",
     "Time that extractions took to obtain connections; only those that asked a pool.",
     *_EXTRACTION,
+)
+CAUSE_TIME: Final = _metric(
+    "feature_extraction.time",
+    "counter",
+    "s",
+    "Time of slow extractions, by cause: exact, from every slow extraction. The causes add up to the extractions' duration.",
+    CAUSE,
+    FEATURE_SET,
 )
 SPANS_RECEIVED: Final = _metric(
     "otel_fe.pipeline.spans.received", "counter", "{span}", "Ended spans handed to the pipeline."
@@ -364,7 +373,7 @@ CONNECTION_USE_TIME: Final = _metric(
 )
 
 
-# --- alerts: a gauge, and the log event that tells of one -------------------------------------------------------
+# --- alerts; the log event that tells of one stands in alert_event.py -------------------------------------------------------
 
 ALERT: Final = "alert"
 SEVERITY: Final = "severity"
@@ -377,23 +386,5 @@ ALERT_ACTIVE: Final = _metric(
     SEVERITY,
     FEATURE_SET,
 )
-
-ALERT_EVENT: Final = "feature_extraction.alert"
-"""Name of the log event. Its time is that of the transition, its body says what is wrong."""
-ALERT_ATTRIBUTES: Final[list[Attribute]] = []
-_alert_attribute = partial(_attribute, namespace=ALERT_EVENT, among=ALERT_ATTRIBUTES)
-ALERT_KEY: Final = _alert_attribute("key", "string", "", "What it is deduplicated by.")
-ALERT_TYPE: Final = _alert_attribute("type", "string", "", "What it is about, for example `latency_threshold`.")
-ALERT_STATE: Final = _alert_attribute("state", "string", "", "`firing` or `resolved`.")
-ALERT_SEVERITY: Final = _alert_attribute("severity", "string", "", "`page` or `ticket`.")
-ALERT_SUBJECT: Final = _alert_attribute("subject", "string", "", "What was measured, for example `p95 latency`.")
-ALERT_TITLE: Final = _alert_attribute("title", "string", "", "One line.")
-ALERT_OBSERVED: Final = _alert_attribute("observed", "double", "", "The value, in the alert's unit.")
-ALERT_THRESHOLD: Final = _alert_attribute("threshold", "double", "", "What it reached, in the same unit.")
-ALERT_UNIT: Final = _alert_attribute("unit", "string", "", "Of both.")
-ALERT_SINCE: Final = _alert_attribute("since", "double", "s", "Unix time at which its condition began to hold.")
-ALERT_CAUSE: Final = _alert_attribute("cause", "string", "", "The likely cause; absent where none is known.")
-ALERT_EXEMPLARS: Final = _alert_attribute("exemplars", "string[]", "", "Ids of traces that show it and are kept.")
-ALERT_FIRST_ACTION: Final = _alert_attribute("first_action", "string", "", "The first thing to do.")
 
 METRIC_BY_NAME: Final = {metric.name: metric for metric in METRICS}

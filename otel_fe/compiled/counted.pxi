@@ -2,6 +2,7 @@
 
 cdef enum:
     REQUIREMENTS = 4  # latency, cache hits, errors, memory
+    MOST_CAUSES = 32  # of slow extractions
 
 cdef int64_t _MOST_VALUE = <int64_t>1 << 62  # this and more is unusual: two that are less can be added up
 
@@ -14,6 +15,8 @@ cdef struct Figures:  # what an extraction measured of itself
     int64_t wait_ns  # -1 where it did not wait
     int64_t cpu_ns  # -1 where it cannot be told
     bint failed
+    bint slow  # it says where its time went
+    int64_t causes[MOST_CAUSES]  # in ns; only where it says so
     Py_ssize_t size
     unsigned char key[KEY_BYTES]  # what its series is known by
 
@@ -78,6 +81,9 @@ cdef class _Counted:
     cdef bint unsettled
     cdef int64_t hits
     cdef int64_t misses
+    cdef tuple causes  # their names
+    cdef int64_t times[MOST_CAUSES]
+    cdef bint slow  # whether there are any times
     cdef int good[REQUIREMENTS]
     cdef int bad[REQUIREMENTS]
 
@@ -98,8 +104,32 @@ cdef class _Counted:
         _tell(self.good, self.bad, 0, figures.duration_ns < latency_limit_ns)
         _tell(self.good, self.bad, 2, not figures.failed)
         _tell(self.good, self.bad, 3, figures.growth < memory_limit)
+        if figures.slow:
+            self.add_times(figures)
         if self.hits >= _MOST_VALUE or self.misses >= _MOST_VALUE:
             self.settle()
+        return 0
+
+    cdef int add_times(self, Figures *figures) except -1:
+        """Add where the time of a slow extraction went."""
+        cdef Py_ssize_t i
+        cdef bint much = False
+        self.slow = True
+        for i in range(len(self.causes)):
+            self.times[i] += figures.causes[i]
+            much = much or self.times[i] >= _MOST_VALUE
+        if much:
+            self.settle_times()
+        return 0
+
+    cdef int settle_times(self) except -1:
+        cdef Py_ssize_t i
+        cdef dict times = self.series.causes
+        self.slow = False
+        for i in range(len(self.causes)):
+            if self.times[i]:
+                times[self.causes[i]] = times.get(self.causes[i], 0) + self.times[i]
+                self.times[i] = 0
         return 0
 
     cdef int settle(self) except -1:
@@ -115,6 +145,8 @@ cdef class _Counted:
         if self.misses:
             self.series.cache_misses = self.series.cache_misses + self.misses
             self.misses = 0
+        if self.slow:
+            self.settle_times()
         _settle(self.good, self.series.slo_good)
         _settle(self.bad, self.series.slo_bad)
         return 0

@@ -21,11 +21,15 @@ cdef class Counter:
 
     Args:
         names: Of the attributes, in the order of the enumeration above.
+        causes: By cause, the attribute that says how much time a slow extraction took for it; the last is what is left of it.
         latency_limit_ns: An extraction below it is good.
         memory_limit: In bytes; one that grows less is good.
     """
 
     cdef _Keys keys
+    cdef _Keys time_keys
+    cdef tuple causes
+    cdef Py_ssize_t time_prefix  # in bytes: what the names of `time_keys` begin with
     cdef dict known
     cdef dict by_series
     cdef dict edges
@@ -33,10 +37,15 @@ cdef class Counter:
     cdef int64_t latency_limit_ns
     cdef int64_t memory_limit
 
-    def __cinit__(self, names, latency_limit_ns, memory_limit):
+    def __cinit__(self, names, dict causes not None, latency_limit_ns, memory_limit):
         self.keys = _Keys(names)
         if self.keys.count != ATTRIBUTES:
             raise ValueError(f"{self.keys.count} names, not {ATTRIBUTES}")
+        self.causes = tuple(causes)
+        self.time_keys = _Keys(causes.values())
+        if not 0 < self.time_keys.count <= MOST_CAUSES:
+            raise ValueError(f"{self.time_keys.count} causes, not 1 to {MOST_CAUSES}")
+        self.time_prefix = len(os.path.commonprefix(list(self.time_keys.encoded)))
         self.known = {}
         self.by_series = {}
         self.edges = {}
@@ -101,6 +110,34 @@ cdef class Counter:
         if figures.hits > figures.lookups:
             figures.hits = figures.lookups
         figures.key[0] = 2 if not figures.lookups else figures.hits == figures.lookups
+        return self.read_times(pairs, count, figures)
+
+    cdef bint read_times(self, Pair *pairs, int count, Figures *figures) noexcept:
+        """Read where the time of a slow extraction went, adding up to its duration; False where what it says is unusual."""
+        cdef Pair *pair
+        cdef Simple value
+        cdef int64_t time_ns, left = figures.duration_ns
+        cdef int i, last = self.time_keys.count - 1
+        cdef bint any_time = False
+        figures.slow = False
+        for i in range(count):
+            if pairs[i].key_size > self.time_prefix and not memcmp(pairs[i].key, self.time_keys.at[0], self.time_prefix):
+                break
+        else:
+            return True
+        for i in range(self.time_keys.count):
+            pair = self.time_keys.find(i, pairs, count)
+            time_ns = 0
+            if pair != NULL:
+                time_ns = _ns(_simple(pair.value, pair.value_size, &value), &value)
+                if time_ns < 0:
+                    return False
+            any_time = any_time or time_ns > 0
+            if i < last:
+                figures.causes[i] = time_ns if time_ns < left else left
+                left -= figures.causes[i]
+        figures.causes[last] = left
+        figures.slow = any_time
         return True
 
     cdef _Counted look(self, Figures *figures):
@@ -167,6 +204,7 @@ cdef class Counter:
         found.growth = self.histogram(series.memory_growth)
         found.cpu = self.histogram(series.cpu_time)
         found.wait = self.histogram(series.pool_wait)
+        found.causes = self.causes
         return found
 
     cdef _Histogram histogram(self, histogram):

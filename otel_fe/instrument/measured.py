@@ -68,8 +68,6 @@ class Measured(Figures):
     """The longest wait."""
     slo_breached: tuple[str, ...] = ()
     """SLOs for which this extraction is a bad event by itself."""
-    split: dict[str, int] | None = None
-    """Where its time went, in ns by cause; None where it was not slow."""
     thread_id: int = 0
     """Of the thread that it runs on, or ran on last, as Python has it."""
     watched: Watched | None = None

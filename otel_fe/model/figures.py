@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_POOL_WAIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CAUSE_POOL: Final = CAUSE_POOL_WAIT
 CAUSE_CACHE_HIT: Final = "cache_hit"
@@ -40,6 +43,8 @@ class Figures:
     cpu_ns: int = -1
     """-1 where it cannot be told, as in a block of an event loop that other tasks share."""
     memory_growth_bytes: int = 0
+    split: Mapping[str, int] | None = None
+    """Where its time went, in ns by cause; None where it was not slow."""
 
     def settle(self) -> None:
         """Bring the sums up to date, where they are kept apart while the extraction runs; called once it has ended."""

@@ -47,8 +47,8 @@ class Point:
     start_ns: int
     """Unix time at which its counting began: of the series, or for a delta of the interval."""
     time_ns: int
-    value: int | Buckets | ExponentialState
-    """A count, or a histogram."""
+    value: float | Buckets | ExponentialState
+    """A count, whole or not, or a histogram."""
     exemplars: Sequence[ExemplarPoint] = ()
 
 

@@ -25,7 +25,7 @@ from otel_fe.semconv import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 CAUSES: Final = (
     CAUSE_CACHE_MISS,
@@ -155,7 +155,7 @@ def _sweep(intervals: Sequence[tuple[int, int, str]]) -> Iterator[Interval]:
         present = present | 1 << rank if counts[rank] else present & ~(1 << rank)
 
 
-def bottleneck(split: dict[str, int]) -> tuple[str, int]:
+def bottleneck(split: Mapping[str, int]) -> tuple[str, int]:
     """Return the cause with the largest share, and its ns; of equals, the first in the order of `CAUSES`."""
     cause = max(split, key=split.__getitem__)
     return cause, split[cause]

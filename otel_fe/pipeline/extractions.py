@@ -77,10 +77,9 @@ def split_of(span: SpanView, family: Family, figures: Figures | None = None) -> 
         figures: Of the extraction, where they are known.
     """
     duration = max(0, span.end_ns - span.start_ns)
-    if _may_tell_times(span):
-        told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
-        if any(told.values()):
-            return _adding_up(told, duration)
+    told = told_split(span, duration)
+    if told is not None:
+        return told
     figures = figures_of(span) if figures is None else figures
     split = _by_calls(span.start_ns, duration, family.calls_below(span), figures.cpu_ns)
     misses = figures.cache_lookups - figures.cache_hits
@@ -91,6 +90,14 @@ def split_of(span: SpanView, family: Family, figures: Figures | None = None) -> 
             split[source] -= moved
             split[cause] += moved
     return split
+
+
+def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
+    """Return where an extraction says its time went, in ns by cause; the parts add up to its duration. None where it does not."""
+    if not _may_tell_times(span):
+        return None
+    told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
+    return _adding_up(told, duration_ns) if any(told.values()) else None
 
 
 def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns: int) -> dict[str, int]:

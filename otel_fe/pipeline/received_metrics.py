@@ -5,12 +5,13 @@ An extraction that says in its `tracestate` how it was sampled has been counted 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled, semconv
 from otel_fe.model import trace_state
+from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.derive import DerivedMetrics
-from otel_fe.pipeline.extractions import MEASURED, extractions_in, figures_of
+from otel_fe.pipeline.extractions import MEASURED, extractions_in, figures_of, told_split
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -24,13 +25,19 @@ if TYPE_CHECKING:
     Uncounted = list[tuple["ReceivedMetrics", list[SpanView]]]
 
 
+_TOLD: Final = {cause: semconv.TIME[cause] for cause in CAUSES}
+"""By cause, the attribute that says how much of a slow extraction's time went to it."""
+
+
 class ReceivedMetrics(DerivedMetrics):
     """The series of the extractions of one resource. Not thread-safe: its owner holds a lock."""
 
     def __init__(self, max_series: int, draw: Callable[[int], int]) -> None:
         super().__init__(max_series, draw)
         self._counter = (
-            None if compiled.spans is None else compiled.spans.Counter(MEASURED, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
+            None
+            if compiled.spans is None
+            else compiled.spans.Counter(MEASURED, _TOLD, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
         )
 
     @property
@@ -43,6 +50,7 @@ class ReceivedMetrics(DerivedMetrics):
         counter: Any = self.counter
         for span in spans:
             figures = figures_of(span)
+            figures.split = told_split(span, figures.duration_ns)
             self.record(figures)
             series = self.series_of(figures)
             if counter is not None and series is not self._overflow:  # there values go that may never come twice

@@ -79,6 +79,7 @@ class Series:
     __slots__ = (
         "cache_hits",
         "cache_misses",
+        "causes",
         "cpu_time",
         "dimensions",
         "duration",
@@ -99,6 +100,8 @@ class Series:
         self.pool_wait = Histogram(TIME_EDGES_NS)
         self.cache_hits = 0
         self.cache_misses = 0
+        self.causes: dict[str, int] = {}
+        """Where the time of slow extractions went, in ns by cause; causes without any are left out."""
         self.slo_good = [0] * len(SLO_NAMES)
         self.slo_bad = [0] * len(SLO_NAMES)
 
@@ -111,7 +114,7 @@ class Series:
         duration_ns = figures.duration_ns
         growth = figures.memory_growth_bytes
         lookups = figures.cache_lookups
-        good, bad = self.slo_good, self.slo_bad
+        good, bad, split = self.slo_good, self.slo_bad, figures.split
         with self.lock:
             self.duration.record(duration_ns)
             # A process that shrank did not grow: a negative value would make the histogram's sum meaningless.
@@ -131,3 +134,8 @@ class Series:
             (good if duration_ns < LATENCY_LIMIT_NS else bad)[0] += 1
             (bad if figures.error_type else good)[2] += 1
             (good if growth < MEMORY_LIMIT_BYTES else bad)[3] += 1
+            if split is not None:
+                causes = self.causes
+                for cause, time_ns in split.items():
+                    if time_ns:
+                        causes[cause] = causes.get(cause, 0) + time_ns

@@ -26,7 +26,7 @@ _DEFAULT: Final = "default_value"
 
 def extraction_metrics() -> list[dict[str, Any]]:
     """Return what is to be counted of a span."""
-    return [*_histograms(), *_lookups(), *_slo_events()]
+    return [*_histograms(), *_lookups(), *_slo_events(), *_causes()]
 
 
 def _attribute(name: str) -> str:
@@ -110,6 +110,15 @@ def _slo_events() -> list[dict[str, Any]]:
         for slo, (good, bad) in conditions.items()
         for kind, value, condition in ((True, "1", good), (False, "0", good), (False, "1", bad))
     ]
+
+
+def _causes() -> list[dict[str, Any]]:
+    """Return where the time of slow extractions went, as their process says it in their attributes."""
+    found = []
+    for cause, name in semconv.TIME.items():
+        time = _attribute(name)
+        found.append(_metric(semconv.CAUSE_TIME, _sum(time), f"{time} != nil", {semconv.CAUSE: cause}))
+    return found
 
 
 def _sum(value: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ HISTOGRAMS: Final[dict[str, tuple[tuple[int, ...], int]]] = {
     semconv.MEMORY_GROWTH_METRIC: (MEMORY_EDGES, 1),
 }
 """Edges in the histogram's integer unit, and how many of it make one exported unit."""
+COUNTED_IN: Final = {semconv.CAUSE_TIME: _NS_PER_S}
+"""Of counters that are not counted in the exported unit, how many of theirs make one."""
 _OVERFLOW: Final[Labels] = ((semconv.OVERFLOW, True),)
 
 
@@ -86,6 +88,7 @@ class Collected:
                 self._count(semconv.SLO_EVENTS, {semconv.SLO: name}, sets, {semconv.GOOD: {True: good, False: bad}})
             lookups = {"hit": series.cache_hits, "miss": series.cache_misses}
             self._count(semconv.CACHE_LOOKUPS_METRIC, {}, sets, {semconv.RESULT: lookups})
+            self._count(semconv.CAUSE_TIME, {}, sets, {semconv.CAUSE: series.causes})
 
     def _count(self, name: str, labels: dict[str, object], more: Labels, by: dict[str, dict[Any, int]]) -> None:
         """Add counts that make up a whole, zeros too once there is any: Prometheus sees no increase in what is new at 1."""

@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otel_fe import semconv
-from otel_fe.sdk.collection import HISTOGRAMS, Collected
+from otel_fe.sdk.collection import COUNTED_IN, HISTOGRAMS, Collected
 
 if TYPE_CHECKING:
     from otel_fe.model.histogram import Exemplar, HistogramState
@@ -97,11 +97,16 @@ class Collection(Collected):
     ) -> Metric:
         before = previous.counters.get(name, {}) if previous is not None else {}
         start = since if delta else self.start_ns
+        per_unit = COUNTED_IN.get(name)
         data = [
-            NumberDataPoint(dict(labels), start, self.time_ns, value - before.get(labels, 0))
+            NumberDataPoint(dict(labels), start, self.time_ns, _exported(value - before.get(labels, 0), per_unit))
             for labels, value in points.items()
         ]
         return _metric(name, Sum(data, _temporality(delta=delta), is_monotonic=True))
+
+
+def _exported(value: int, per_unit: int | None) -> float:
+    return value if per_unit is None else value / per_unit
 
 
 def _exemplar(exemplar: Exemplar, per_unit: int) -> SdkExemplar:

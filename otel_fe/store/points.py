@@ -124,7 +124,8 @@ def _point(metric: Metric, point: Point, service: str, source: str) -> MetricPoi
         dense = dict(enumerate(value.buckets, value.offset))
         counts, shape = counts_of_exponential(dense, value.zero_count, value.total, value.scale, scale)
     else:
-        counts, kind, scale = Counts(value), COUNTER, 1
+        scale = 1 if isinstance(value, int) else scale
+        counts, kind = Counts(scaled(value, scale)), COUNTER
     return MetricPoint(
         metric.name,
         metric.unit,

@@ -115,6 +115,8 @@ def _frame(point: Point) -> dict[str, Any]:
 
 def _number_point(point: Point) -> otlp.NumberDataPoint:
     value: Any = point.value
+    if isinstance(value, float):
+        return otlp.NumberDataPoint(as_double=value, **_frame(point))
     return otlp.NumberDataPoint(as_int=min(value, _INT64[-1]), **_frame(point))
 
 

@@ -15,6 +15,7 @@ NAMES = st.sampled_from([semconv.SPAN_NAME, f"{semconv.SPAN_NAME} a", f"{semconv
 STATES = st.sampled_from(["", "", "", "ot=th:8", "ot=rv:ffffffffffffff", "a=b", "ot=th:zz", "=,="])
 TIMES = st.one_of(st.integers(0, UINT64), st.integers(0, 3 * 10**8), st.sampled_from([0, 10**8, 10**18]))
 
+TIMES_TOLD = (semconv.TIME["cpu"], semconv.TIME["gc"], semconv.TIME["unexplained"], "feature_extraction.time.else")
 _INTS = st.one_of(st.integers(0, 3), st.integers(-3, 3 * 10**9), st.integers(-(2**63), 2**63 - 1), st.just(2**63 - 1))
 _REALS = st.one_of(st.floats(0, 1), st.floats(), st.sampled_from([-0.0, 0.5e-9, 1.5e-9, 1e9, 999_999_999.999_999_9]))
 _TEXTS = st.sampled_from(["", "a", "b", "ValueError", "ä", "x" * 130]) | st.text(max_size=4)
@@ -45,7 +46,9 @@ _UNUSUAL = st.one_of(
     ),
 )
 ATTRIBUTES = st.lists(
-    st.tuples(st.sampled_from((*MEASURED, "other", "feature_extraction.cache.hitz")), _USUAL | _USUAL | _UNUSUAL),
+    st.tuples(
+        st.sampled_from((*MEASURED, *TIMES_TOLD, "other", "feature_extraction.cache.hitz")), _USUAL | _USUAL | _UNUSUAL
+    ),
     max_size=12,
     unique_by=lambda pair: pair[0],
 )
@@ -53,7 +56,7 @@ ATTRIBUTES = st.lists(
 
 GROWTHS = st.sampled_from([0, 0, 0, -5, 10**9 - 1, 10**9, 2**62 - 1])
 LIKELY = st.builds(
-    lambda feature_set, error, lookups, hits, growth, cpu, wait: [
+    lambda feature_set, error, lookups, hits, growth, cpu, wait, times: [
         *((semconv.FEATURE_SET, AnyValue(string_value=one)) for one in feature_set),
         *((semconv.ERROR_TYPE, AnyValue(string_value=one)) for one in error),
         (semconv.CACHE_LOOKUPS, AnyValue(int_value=lookups)),
@@ -61,6 +64,7 @@ LIKELY = st.builds(
         (semconv.MEMORY_GROWTH, AnyValue(int_value=growth)),
         *((semconv.CPU_TIME, AnyValue(double_value=one)) for one in cpu),
         *((semconv.POOL_WAIT_TIME, AnyValue(double_value=one)) for one in wait),
+        *((name, AnyValue(double_value=one)) for name, one in zip(TIMES_TOLD, times, strict=False)),
     ],
     st.sampled_from([(), ("a",), ("b",)]),
     st.sampled_from([(), ("E",)]),
@@ -69,6 +73,7 @@ LIKELY = st.builds(
     GROWTHS,
     st.lists(st.floats(0, 1) | _REALS, max_size=1),
     st.lists(st.floats(0, 1), max_size=1),
+    st.lists(st.floats(0, 1), max_size=4),
 ).map(lambda pairs: [(name, value.SerializeToString()) for name, value in pairs])
 """As they mostly are: few series, of many extractions each."""
 

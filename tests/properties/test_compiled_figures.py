@@ -56,7 +56,13 @@ def described(metrics):
         repr(
             (
                 series.dimensions,
-                (series.cache_hits, series.cache_misses, series.slo_good, series.slo_bad),
+                (
+                    series.cache_hits,
+                    series.cache_misses,
+                    series.slo_good,
+                    series.slo_bad,
+                    sorted(series.causes.items()),
+                ),
                 [
                     (one.buckets, one.total, one.least, one.most, one.exemplars, one.offered)
                     for one in (series.duration, series.memory_growth, series.cpu_time, series.pool_wait)
@@ -134,6 +140,13 @@ def counted(spans, rounds=3):
         (0, 1, {semconv.CACHE_HITS: value(int_value=2)}),
         (0, 1, {semconv.CACHE_HITS: value(int_value=2), semconv.CACHE_LOOKUPS: value(int_value=1)}),
         (0, 1, {semconv.CACHE_HITS: value(int_value=-2), semconv.CACHE_LOOKUPS: value(int_value=-2)}),
+        (0, 10**9, {semconv.TIME["cpu"]: value(double_value=0.25), semconv.TIME["gc"]: value(double_value=0.5)}),
+        (0, 10**9, {semconv.TIME["cpu"]: value(double_value=2), semconv.TIME["gc"]: value(double_value=0.5)}),
+        (0, 10**9, {semconv.TIME["unexplained"]: value(double_value=0.5)}),
+        (0, 10**9, {semconv.TIME["cpu"]: value(bool_value=True)}),
+        (0, 10**9, {semconv.TIME["cpu"]: value(string_value="1")}),
+        (0, 10**9, {semconv.TIME["cpu"]: value(double_value=0), semconv.TIME["gc"]: value(double_value=float("nan"))}),
+        (0, 10**9, {"feature_extraction.time.else": value(double_value=0.5)}),
     ],
 )
 def test_edges_are_counted_alike(start_ns, end_ns, attributes):
@@ -329,7 +342,7 @@ def test_what_is_remembered_is_bounded_and_given_back():
     gc.collect()  # what tests before have left, whose errors hold it
     before = compiled.spans.remembered_bytes()
     with patch.object(derived, "_RESOURCES", 1):
-        one, counter = Derived(HandClock(), lambda _: 0), compiled.spans.Counter(MEASURED, 1, 1)
+        one, counter = Derived(HandClock(), lambda _: 0), compiled.spans.Counter(MEASURED, received_metrics._TOLD, 1, 1)
         span = encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value="E"))])
         one.record(Decoder().decode(request([(1, span)])).spans)
         assert compiled.spans.remembered_bytes() > before
@@ -356,7 +369,7 @@ def test_what_is_remembered_is_bounded_and_given_back():
 def test_names_that_are_too_few_are_refused():
     """They would be read beyond."""
     with pytest.raises(ValueError, match="8 names, not 9"):
-        compiled.spans.Counter(MEASURED[1:], 1, 1)
+        compiled.spans.Counter(MEASURED[1:], received_metrics._TOLD, 1, 1)
 
 
 def test_other_spans_are_counted_the_plain_way():
@@ -378,3 +391,17 @@ def test_one_that_says_how_it_was_sampled_was_counted_there(by_batch):
         record(metrics, spans if by_batch else list(spans))
     assert [series.duration.count for series in metrics.all_series()] == [4]
     assert left(metrics, Decoder().decode(payload).spans) == []
+
+
+SLOW = [*USUAL, (semconv.TIME["cpu"], value(double_value=0.004)), (semconv.TIME["gc"], value(double_value=0.001))]
+
+
+def test_where_the_time_of_slow_extractions_went_is_counted_in_c():
+    """Without rounding; what they do not say is unexplained, and one that says nothing adds nothing."""
+    metrics = ReceivedMetrics(100, lambda _: 0)
+    slow, usual = decoded(encoded_span(attributes=SLOW, **ENDS), encoded_span(attributes=USUAL, **ENDS))
+    record(metrics, [slow])
+    assert left(metrics, [slow, usual, slow]) == []
+    (series,) = metrics.all_series()
+    assert series.causes == {"cpu": 12_000_000, "gc": 3_000_000, "unexplained": 6_000_000}
+    assert (series.duration.count, sum(series.causes.values())) == (4, 3 * 7_000_000)

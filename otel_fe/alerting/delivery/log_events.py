@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry._logs import SeverityNumber, get_logger_provider
 
-from otel_fe import semconv
+from otel_fe import alert_event, semconv
 from otel_fe.alerting.alert import Severity, State
 from otel_fe.version import __version__
 
@@ -40,26 +40,26 @@ class LogEvents:
             severity_text=number.name,
             body=alert.message,
             attributes=attributes_of(alert),
-            event_name=semconv.ALERT_EVENT,
+            event_name=alert_event.EVENT,
         )
 
 
 def attributes_of(alert: Alert) -> dict[str, AnyValue]:
     """Return the attributes of an alert's event; what is not known is absent."""
     known: dict[str, AnyValue] = {
-        semconv.ALERT_KEY: alert.key,
-        semconv.ALERT_TYPE: alert.type.value,
-        semconv.ALERT_STATE: alert.state.value,
-        semconv.ALERT_SEVERITY: alert.severity.value,
-        semconv.ALERT_SUBJECT: alert.subject,
-        semconv.ALERT_TITLE: alert.title,
-        semconv.ALERT_OBSERVED: alert.observed,
-        semconv.ALERT_THRESHOLD: alert.threshold,
-        semconv.ALERT_UNIT: alert.unit,
-        semconv.ALERT_SINCE: alert.since_unix_s,
+        alert_event.KEY: alert.key,
+        alert_event.TYPE: alert.type.value,
+        alert_event.STATE: alert.state.value,
+        alert_event.SEVERITY: alert.severity.value,
+        alert_event.SUBJECT: alert.subject,
+        alert_event.TITLE: alert.title,
+        alert_event.OBSERVED: alert.observed,
+        alert_event.THRESHOLD: alert.threshold,
+        alert_event.UNIT: alert.unit,
+        alert_event.SINCE: alert.since_unix_s,
         semconv.FEATURE_SET: alert.feature_set,
-        semconv.ALERT_CAUSE: alert.cause,
-        semconv.ALERT_EXEMPLARS: alert.exemplars,
-        semconv.ALERT_FIRST_ACTION: alert.first_action,
+        alert_event.CAUSE: alert.cause,
+        alert_event.EXEMPLARS: alert.exemplars,
+        alert_event.FIRST_ACTION: alert.first_action,
     }
     return {name: value for name, value in known.items() if value not in ("", ())}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe import semconv
 from otel_fe.model.metric import Buckets, ExemplarPoint, Metric, Point
-from otel_fe.sdk.collection import HISTOGRAMS
+from otel_fe.sdk.collection import COUNTED_IN, HISTOGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +32,15 @@ def metrics_of(collected: Collected) -> list[Metric]:
         ]
         found.append(_metric(name, points))
     found += [
-        _metric(name, [Point(dict(labels), *times, value) for labels, value in counts.items()])
+        _metric(name, [Point(dict(labels), *times, _exported(name, value)) for labels, value in counts.items()])
         for name, counts in collected.counters.items()
     ]
     return found
+
+
+def _exported(name: str, value: int) -> float:
+    per_unit = COUNTED_IN.get(name)
+    return value if per_unit is None else value / per_unit
 
 
 def _buckets(state: HistogramState, bounds: tuple[float, ...], per_unit: int) -> Buckets:

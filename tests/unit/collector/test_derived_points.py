@@ -30,6 +30,7 @@ def figures(draw: random.Random) -> Figures:
     made.pool_wait_ns = made.pool_waits * draw.randrange(1_000_000_000)
     made.cpu_ns = draw.choice([-1, draw.randrange(1_000_000)])
     made.memory_growth_bytes = draw.randrange(1 << 30)
+    made.split = draw.choice([None, {"cpu": draw.randrange(1_000_000_000), "gc": 0, "unexplained": 1}])
     return made
 
 
@@ -53,4 +54,7 @@ def test_both_say_the_same():
     found = Encoded.FromString(encode_scope("a scope", "1.2", metrics_of(ours)))
     assert found == wanted
     assert {metric.WhichOneof("data") for metric in found.metrics} == {"histogram", "sum"}
+    (times,) = [metric for metric in found.metrics if metric.name == "feature_extraction.time"]
+    assert (times.unit, times.sum.is_monotonic) == ("s", True)
+    assert {point.attributes[0].value.string_value for point in times.sum.data_points} == {"cpu", "unexplained"}
     assert any(point.exemplars for metric in found.metrics for point in metric.histogram.data_points)

@@ -1,0 +1,32 @@
+"""The names of the log event that tells of an alert, with their units and meanings; `semconv.py` holds all others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_fe.semconv import Attribute
+
+EVENT: Final = "feature_extraction.alert"
+"""Name of the log event. Its time is that of the transition, its body says what is wrong."""
+ATTRIBUTES: Final[list[Attribute]] = []
+
+
+def _attribute(name: str, kind: str, unit: str, meaning: str) -> str:
+    full = f"{EVENT}.{name}"
+    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
+    return full
+
+
+KEY: Final = _attribute("key", "string", "", "What it is deduplicated by.")
+TYPE: Final = _attribute("type", "string", "", "What it is about, for example `latency_threshold`.")
+STATE: Final = _attribute("state", "string", "", "`firing` or `resolved`.")
+SEVERITY: Final = _attribute("severity", "string", "", "`page` or `ticket`.")
+SUBJECT: Final = _attribute("subject", "string", "", "What was measured, for example `p95 latency`.")
+TITLE: Final = _attribute("title", "string", "", "One line.")
+OBSERVED: Final = _attribute("observed", "double", "", "The value, in the alert's unit.")
+THRESHOLD: Final = _attribute("threshold", "double", "", "What it reached, in the same unit.")
+UNIT: Final = _attribute("unit", "string", "", "Of both.")
+SINCE: Final = _attribute("since", "double", "s", "Unix time at which its condition began to hold.")
+CAUSE: Final = _attribute("cause", "string", "", "The likely cause; absent where none is known.")
+EXEMPLARS: Final = _attribute("exemplars", "string[]", "", "Ids of traces that show it and are kept.")
+FIRST_ACTION: Final = _attribute("first_action", "string", "", "The first thing to do.")
