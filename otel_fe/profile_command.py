@@ -32,7 +32,6 @@ def add_profile(commands: Commands) -> None:
         epilog="examples:\n"
         "  otel-fe profile --store store --since 1h > stacks.txt          # flamegraph.pl, speedscope\n"
         "  otel-fe profile --store store --format pprof --out slow.pb.gz  # go tool pprof -http : slow.pb.gz\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     profile.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
     profile.add_argument(

@@ -28,6 +28,9 @@ def add_commands(commands: Commands) -> argparse.ArgumentParser:
         help="say why the running collector kept a trace, or did not",
         description="Ask the running `otel-fe collector` for the decision on a trace: each policy's vote with what it saw, the "
         "winner, the weight, the trigger. The exit status is 1 for a trace that it does not know.",
+        epilog="examples:\n"
+        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10                # of the running collector\n"
+        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10 --store store  # also older ones\n",
     )
     why.add_argument("trace_id", type=_trace_id, help="32 hexadecimal digits")
     why.add_argument("--own-page", default=_OWN_PAGE, metavar="HOST:PORT", help="where the collector answers")
@@ -43,8 +46,11 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
         help="receive OTLP, decide which traces to keep, and send them on",
         description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM ends it, SIGHUP reads the "
         "configuration again.",
+        epilog="examples:\n"
+        "  otel-fe collector --config collector.yaml           # your own\n"
+        "  otel-fe collector --config collector.yaml --store store --dashboard\n",
     )
-    collector.add_argument("--config", required=True, type=Path, metavar="FILE", help="the Collector's YAML")
+    collector.add_argument("--config", type=Path, metavar="FILE", help="the Collector's YAML")
     collector.add_argument(
         "--own-page",
         default=_OWN_PAGE,
@@ -89,6 +95,11 @@ def _trace_id(text: str) -> str:
 
 
 def _collector(arguments: argparse.Namespace) -> int:
+    if arguments.config is None:
+        raise argparse.ArgumentError(
+            None,
+            "--config FILE is needed: the Collector's YAML",
+        )
     try:
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.settings import Options  # noqa: PLC0415

@@ -35,6 +35,9 @@ def add_dashboard(commands: Commands) -> None:
         help="show what a collector has stored: from a latency bucket to the trace behind it",
         description="Serve pages about a store that `otel-fe collector --store` writes, also while it does. Offline; "
         "all that it writes are silences.",
+        epilog="examples:\n"
+        "  otel-fe dashboard --store store\n"
+        "  otel-fe dashboard --store store --trace-url 'http://localhost:16686/trace/{trace_id}'  # with links to Jaeger\n",
     )
     dashboard.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
     dashboard.add_argument(

@@ -19,8 +19,9 @@ from otel_fe.demo.received import Received
 from otel_fe.demo.receiver import Receiver
 from otel_fe.demo.report import Report, report_of
 from otel_fe.demo.service import Service, ServiceError
-from otel_fe.demo.text import Text, colours
+from otel_fe.demo.text import Text
 from otel_fe.demo.where_to_look import where_to_look
+from otel_fe.terminal import coloured
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -69,7 +70,7 @@ def _run(arguments: Namespace, url: str) -> int:
     if arguments.json:
         print(json.dumps(_document(report, sent, seconds, forwarded), indent=2), flush=True)
     else:
-        print(Text(colour=colours()).render(report))
+        print(Text(colour=coloured()).render(report))
         print(_closing(report, sent, seconds, forwarded))
         print(where_to_look(report, arguments.store, driven.window_ns, url), flush=True)
     if report.targeted != sent.requests:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
+from otel_fe.terminal import paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,13 +14,6 @@ if TYPE_CHECKING:
     from otel_fe.demo.slow_feature_sets import SlowFeatureSet
 
 _BAR: Final = 36
-_CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-
-
-def colours(stream: object = None) -> bool:
-    """Whether to colour: only a terminal, and not where NO_COLOR is set."""
-    stream = sys.stdout if stream is None else stream
-    return "NO_COLOR" not in os.environ and bool(getattr(stream, "isatty", lambda: False)())
 
 
 class Text:
@@ -46,7 +38,7 @@ class Text:
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _paint(self, style: str, text: str) -> str:
-        return f"\033[{_CODES[style]}m{text}\033[0m" if self._colour else text
+        return paint(style, text, colour=self._colour)
 
     def _latencies(self, report: Report) -> str:
         title = self._paint("bold", f"Latency of {report.extractions:,} extractions, ms")

@@ -1,0 +1,53 @@
+"""The command `otel-fe replay`: its arguments."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from otel_fe.cli.arguments import number, whole_number
+from otel_fe.cli.parser import examples
+
+if TYPE_CHECKING:
+    import argparse
+
+    Commands = argparse._SubParsersAction[Any]
+
+
+def add_replay(commands: Commands) -> None:
+    """Add it to the commands of `otel-fe`."""
+    replay = commands.add_parser(
+        "replay",
+        help="run a policy over recorded traffic: what it keeps, and what changes against another",
+        description="Runs the tail_sampling processor of a Collector configuration over recorded OTLP traces (protobuf or JSON, "
+        "also gzipped, also as the Collector's file exporter writes them), with the timing of the recording.",
+        epilog=examples(
+            ("otel-fe replay --config new.yaml traces.jsonl", "what a policy keeps"),
+            ("otel-fe replay --config new.yaml --against old.yaml traces.jsonl.gz", "what changes"),
+        ),
+    )
+    replay.add_argument("recorded", nargs="+", metavar="RECORDED", help="files of recorded traces, in their order")
+    replay.add_argument("--config", required=True, help="the configuration with the policies to try")
+    replay.add_argument("--against", help="the configuration to compare with, for example the one in force")
+    replay.add_argument("--processor", default="", help="id of the processor, where a file has several")
+    replay.add_argument(
+        "--slow-ms", type=number(0, 1e9, "100"), default=100.0, help="what counts as slow, inclusive (default 100)"
+    )
+    replay.add_argument(
+        "--wait", action="store_true", help="wait as long as the Collector before keeping a trace whose vote is final"
+    )
+    replay.add_argument(
+        "--changes",
+        type=whole_number(0, 10**9),
+        default=20,
+        help="how many traces that change sides to show (default 20)",
+    )
+    replay.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    replay.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from otel_fe.replay.command import replay  # noqa: PLC0415 only this command needs it
+
+    print(replay(arguments, os.environ))
+    return 0

@@ -1,0 +1,109 @@
+"""The command line as a person meets it: suggestions, examples, errors, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+
+import pytest
+
+from otel_fe.cli.completion import command_of
+from otel_fe.cli.main import main, parser
+
+
+def parsers(whole=None, path="otel-fe"):
+    """Yield every parser with its path."""
+    whole = whole or parser()
+    yield path, whole
+    for action in whole._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from parsers(below, f"{path} {name}")
+
+
+def refused(capsys, *arguments):
+    """Return what is printed about a wrong call."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["colector"], "there is no 'colector'; did you mean collector?"),
+        (["demo", "--secods", "3"], "otel-fe demo: there is no option --secods; did you mean --seconds?"),
+        (["dashboard", "--stroe", "x"], "there is no option --stroe; did you mean --store?"),
+        (["render", "prometeus"], "there is no 'prometeus'; did you mean prometheus?"),
+        (["profile", "--store", "x", "--format", "xml"], "there is no 'xml'; use collapsed, pprof or otlp"),
+        (["demo", "extra"], "'extra': this command takes no such arguments"),
+    ],
+)
+def test_misspelt_word_is_named_with_its_nearest(capsys, arguments, message):
+    """In two lines: what, and where help is."""
+    printed = refused(capsys, *arguments)
+    assert message in printed
+    assert printed.splitlines()[-1].startswith("Try: otel-fe")
+    assert len(printed.splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", " ", "x", "-1", "nan", "inf", "1e999", "9" * 5_000, "0", "１", "1h", "soon"])  # noqa: RUF001
+def test_types_of_arguments_say_what_would_be_right(text):
+    """Whatever is typed, no message names a Python function."""
+    for path, one in parsers():
+        for action in one._actions:
+            if action.type is not None:
+                try:
+                    one._get_value(action, text)
+                except argparse.ArgumentError as error:
+                    assert not str(error.message).startswith("invalid "), (path, action.dest)
+
+
+def test_every_command_has_examples_that_the_parser_takes():
+    """Each line of them is a call that is right."""
+    whole = parser()
+    for path, one in parsers(whole):
+        lines = re.findall(r"^  .*?(otel-fe [^#>)\n]*)", one.epilog or "", re.MULTILINE)
+        assert (one.epilog or "").startswith("examples:\n"), path
+        assert any(line.startswith(path) for line in lines), path
+        for line in lines:
+            assert whole.parse_args(shlex.split(line)[1:]).command, line
+
+
+def test_every_option_has_help_and_every_command_quiet_and_verbose():
+    """Also those that only some users need."""
+    for command in command_of(parser(), "otel-fe").walk():
+        names = {name for option in command.options for name in option.names}
+        assert {"--help", "--quiet", "--verbose"} <= names, command.path
+        assert all(option.help for option in command.options), command.path
+
+
+def test_no_command_prints_help_and_is_a_wrong_call(capsys):
+    """As ruff and uv do."""
+    assert main([]) == 2
+    assert "usage: otel-fe" in capsys.readouterr().err
+
+
+def test_collector_without_configuration_is_a_wrong_call(capsys):
+    """There is a command for those who have no YAML."""
+    assert main(["collector"]) == 2
+    assert "--config FILE" in capsys.readouterr().err
+
+
+def test_operating_system_errors_are_sentences(tmp_path, capsys):
+    """Without a number."""
+    assert main(["check", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"otel-fe check: {tmp_path}: is a directory\n"
+
+
+def test_verbose_prints_where_an_error_comes_from(tmp_path, capsys):
+    """Before or after the command."""
+    for arguments in (["-v", "check", str(tmp_path)], ["check", "-v", str(tmp_path)]):
+        assert main(arguments) == 1
+        printed = capsys.readouterr().err
+        assert "Traceback" in printed
+        assert printed.endswith(": is a directory\n")
