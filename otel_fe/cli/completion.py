@@ -49,8 +49,8 @@ class Command:
             yield from command.walk()
 
 
-def add_completion(commands: Commands) -> None:
-    """Add it to the commands of `otel-fe`."""
+def add_completion(commands: Commands, whole: argparse.ArgumentParser) -> None:
+    """Add it to the commands of `otel-fe`, whose parser it completes: `whole`."""
     completion = commands.add_parser(
         "completion",
         help="print a completion script for bash, zsh or fish",
@@ -61,14 +61,12 @@ def add_completion(commands: Commands) -> None:
         ),
     )
     completion.add_argument("shell", choices=sorted(SCRIPTS), help="whose script to print")
-    completion.set_defaults(run=_run)
 
+    def run(arguments: argparse.Namespace) -> int:
+        print(SCRIPTS[arguments.shell](command_of(whole, _PROGRAM)))
+        return 0
 
-def _run(arguments: argparse.Namespace) -> int:
-    from otel_fe.cli.main import parser  # noqa: PLC0415 it has this command, too
-
-    print(SCRIPTS[arguments.shell](command_of(parser(), _PROGRAM)))
-    return 0
+    completion.set_defaults(run=run)
 
 
 def command_of(parser: argparse.ArgumentParser, path: str, help_: str = "") -> Command:

@@ -79,9 +79,9 @@ def parser() -> Parser:
         _add_collector,
         add_dashboard,
         add_profile,
-        add_completion,
     ):
         add(commands)
+    add_completion(commands, whole)
     return whole
 
 
@@ -107,8 +107,7 @@ def _failed(parsed: argparse.Namespace, error: Exception) -> int:
 def _in_words(error: Exception) -> str:
     """Return what happened, without the number and the quotes of the operating system's errors."""
     if isinstance(error, OSError) and not isinstance(error, OtelFeError) and error.strerror:
-        reason = error.strerror[:1].lower() + error.strerror[1:] if error.filename else error.strerror
-        return f"{error.filename}: {reason}" if error.filename else reason
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, (OtelFeError, OSError, argparse.ArgumentError)):
         return str(error)
     return f"{type(error).__name__}: {error}"

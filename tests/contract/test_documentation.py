@@ -90,9 +90,9 @@ def commands():
 @pytest.mark.parametrize("line", [*commands()])
 def test_every_command_line_is_accepted(line):
     """Its command exists and takes these arguments."""
-    from otel_fe.cli import _parser  # noqa: PLC0415
+    from otel_fe.cli.main import parser  # noqa: PLC0415
 
-    arguments = _parser().parse_args(shlex.split(line)[1:])
+    arguments = parser().parse_args(shlex.split(line)[1:])
     assert arguments is not None
 
 

@@ -97,7 +97,7 @@ def test_collector_without_configuration_is_a_wrong_call(capsys):
 def test_operating_system_errors_are_sentences(tmp_path, capsys):
     """Without a number."""
     assert main(["check", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"otel-fe check: {tmp_path}: is a directory\n"
+    assert capsys.readouterr().err == f"otel-fe check: {tmp_path}: Is a directory\n"
 
 
 def test_verbose_prints_where_an_error_comes_from(tmp_path, capsys):
@@ -106,4 +106,4 @@ def test_verbose_prints_where_an_error_comes_from(tmp_path, capsys):
         assert main(arguments) == 1
         printed = capsys.readouterr().err
         assert "Traceback" in printed
-        assert printed.endswith(": is a directory\n")
+        assert printed.endswith(": Is a directory\n")
