@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.dashboard.series_over_time import OverTime, Step, trends_of
+from otel_fe.pipeline.causes import weighted_quantiles
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
@@ -47,7 +48,8 @@ def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> Step:
     weight = sum(one.weight for one in points)
     looked_up = [one for one in points if one.cache_hit is not None]
     of_those = sum(one.weight for one in looked_up)
-    p50, p95, p99 = quantiles(points, (0.5, 0.95, 0.99))
+    durations, weights = [one.duration_ns for one in points], [one.weight for one in points]
+    p50, p95, p99 = map(float, weighted_quantiles(durations, weights, (0.5, 0.95, 0.99)))
     return Step(
         time_ns,
         round(weight),
@@ -62,18 +64,3 @@ def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> Step:
         sum(one.weight for one in points if one.error) / weight,
         sum(one.weight for one in looked_up if one.cache_hit) / of_those if of_those else None,
     )
-
-
-def quantiles(points: Sequence[KeptPoint], shares: Sequence[float]) -> list[float]:
-    """Return quantiles of durations, in ns, by weight: the least that is not exceeded by a share of the extractions."""
-    ordered = sorted(points, key=lambda one: one.duration_ns)
-    whole = sum(one.weight for one in ordered)
-    found = []
-    for share in shares:
-        seen, value = 0.0, 0
-        for one in ordered:
-            seen, value = seen + one.weight, one.duration_ns
-            if seen >= share * whole:
-                break
-        found.append(float(value))
-    return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.pipeline.attribution import CAUSES
@@ -18,7 +20,7 @@ from otel_fe.semconv import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 COMPUTED: Final = frozenset(
     {
@@ -139,17 +141,17 @@ def in_words(cause: Cause, count: int) -> str:
 
 def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: float) -> int:
     """Return the smallest value that `share` (0..1) of the weight does not exceed; 0 without any weight."""
-    wanted = sum(weights) * share
-    seen = 0.0
-    last = 0
-    for value, weight in sorted(zip(values, weights, strict=True)):
-        if weight <= 0:
-            continue
-        seen += weight
-        last = value
-        if seen >= wanted:
-            return value
-    return last
+    return weighted_quantiles(values, weights, (share,))[0]
+
+
+def weighted_quantiles(values: Sequence[int], weights: Sequence[float], shares: Iterable[float]) -> list[int]:
+    """Return the same for several shares at once: values are sorted only once."""
+    whole = sum(weights)
+    ordered = sorted((value, weight) for value, weight in zip(values, weights, strict=True) if weight > 0)
+    reached = list(accumulate(weight for _, weight in ordered))
+    last = len(ordered) - 1
+    places = (min(bisect_left(reached, whole * share), last) for share in shares)
+    return [ordered[place][0] if ordered else 0 for place in places]
 
 
 def _as_hits(group: Sequence[Explained], without: Sequence[int], hits: Sequence[Explained]) -> list[int]:
@@ -162,8 +164,8 @@ def _as_hits(group: Sequence[Explained], without: Sequence[int], hits: Sequence[
     count = sum(item.missed for item in group)
     found = list(without)
     durations, weights = [hit.duration_ns for hit in hits], [hit.weight for hit in hits]
-    for rank_, index in enumerate(missed[:count]):
-        as_hit = weighted_quantile(durations, weights, (rank_ + 0.5) / count)
+    ranks = weighted_quantiles(durations, weights, ((rank_ + 0.5) / count for rank_ in range(count)))
+    for as_hit, index in zip(ranks, missed, strict=False):
         waits = sum(ns for cause, ns in group[index].split.items() if cause not in COMPUTED)
         found[index] = min(found[index], as_hit + waits)
     return found

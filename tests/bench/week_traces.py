@@ -116,6 +116,10 @@ class _Spans:
         return made
 
 
+_SLOW_CAUSES = {"cache_miss": 1.0, "pool_wait": 1.0, "cpu": 2.0, "gpu": 0.3, "downstream": 2.0, "unexplained": 1.0}
+"""What slow extractions spend their time on, beside the cause of their group, by how often."""
+
+
 def _extraction(
     draw: random.Random, spans: _Spans, parent: bytes, group: Group, at: int, *, slow: bool, failed: bool
 ) -> KeptExtraction:
@@ -123,7 +127,8 @@ def _extraction(
     ms = 100 + draw.lognormvariate(4.2, 0.8) if slow else min(99.0, draw.lognormvariate(math.log(group.usual_ms), 0.5))
     duration = int(ms * MS)
     hit = draw.random() < (0.35 if slow else 0.85)
-    cause = draw.choices((group.slow_cause, *CAUSES), (8, 1, 1, 2, 0.3, 2, 1))[0] if slow else "cpu"
+    causes = {**_SLOW_CAUSES, group.slow_cause: _SLOW_CAUSES[group.slow_cause] + 8}
+    cause = draw.choices(list(causes), list(causes.values()))[0] if slow else "cpu"
     split = dict.fromkeys(CAUSES, 0) | {"cpu": duration // 5, "unexplained": duration // 10}
     if not hit:
         split["cache_miss"] += duration // 50

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from otel_fe.dashboard.explore import explore
-from otel_fe.dashboard.finer_steps import finer_steps, quantiles
+from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.stored import Stored
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.model.metric import Point
-from otel_fe.store.kept_points import KeptPoint
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import NOW, Elements
 from tests.unit.dashboard.seeded import MINUTE, NS, fill, kept, metrics
@@ -105,8 +104,3 @@ def test_steps_of_seconds_are_weighted(own):
     assert step.slow_ratio == pytest.approx(1 / 21)
     assert step.p95_ns == 30_000_000
     assert finer_steps(stored, (begin, begin + HOUR), None, None) is None
-
-
-def test_quantiles_are_the_least_value_that_a_share_does_not_exceed():
-    points = [KeptPoint(0, ns, weight, False, None) for ns, weight in ((10, 19.0), (20, 1.0), (30, 80.0))]
-    assert quantiles(points, (0.19, 0.191, 0.2, 0.95)) == [10, 20, 20, 30]

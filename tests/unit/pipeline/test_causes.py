@@ -11,7 +11,7 @@ from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import CLIENT, INTERNAL, Span
 from otel_fe.pipeline.attribution import CAUSES, attribute
-from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile
+from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile, weighted_quantiles
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.family import Family
 from otel_fe.pipeline.received import ReceivedTrace
@@ -192,6 +192,26 @@ def test_a_pool_that_is_too_small_for_misses_is_the_cause_and_not_the_misses():
     slow = [Explained(150 * MS, {"cache_miss": 2 * MS, "pool_wait": 110 * MS, "downstream": 38 * MS}, missed=True)] * 20
     hits = [Explained(2 * MS, {}, hit=True) for _ in range(20)]
     assert [one.cause for one in rank(slow, hits=hits).ranked] == ["pool_wait", "cache_miss", "downstream"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.sampled_from([0.0, 0.5, 1.0, 20.0])), max_size=40),
+    st.lists(st.floats(0, 1), max_size=5),
+)
+def test_several_quantiles_are_those_that_counting_up_gives(pairs, shares):
+    """As one would by hand: in order of the values, until a share of the weight is reached."""
+    values, weights = [value for value, _ in pairs], [weight for _, weight in pairs]
+
+    def counted_up(share):
+        seen, last = 0.0, 0
+        for value, weight in sorted(zip(values, weights, strict=True)):
+            if weight > 0:
+                seen, last = seen + weight, value
+                if seen >= sum(weights) * share:
+                    return value
+        return last
+
+    assert weighted_quantiles(values, weights, shares) == [counted_up(share) for share in shares]
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 4)), max_size=20), st.floats(0.01, 1.0))
