@@ -1,4 +1,4 @@
-"""What is unlike this hour of other days: latency, hit rate and throughput of each feature set. Needs the extra `anomalies`.
+"""Detects unusual latency, hit rate and throughput for the hour and the day, per feature set. Needs the extra `anomalies`.
 
 collector = EnhancedMetricsCollector()
 system = FeatureExtractionAlertingSystem(collector, more=AnomalyWatch(collector.source))

@@ -1,4 +1,4 @@
-"""Whether a point of a series is unlike what was usual at its hour, for longer or further than noise explains.
+"""Detects points of a series that differ from the usual of their hour for longer, or by more, than noise explains.
 
 Two tests on the deviation from the expected value, in units of the usual deviation: one point that is far out, and a cumulative sum
 of smaller ones that go on (E. S. Page, "Continuous inspection schemes", Biometrika 1954). What is learned from a point is cut
@@ -40,17 +40,17 @@ _BEFORE_A_WEEK: Final = 1.35
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of one point."""
+    """The verdict on one point."""
 
     expected: float
     """In the series' own unit."""
     deviation: float
-    """How far it is off, in usual deviations; above 0 is bad."""
+    """Its distance from the usual, in usual deviations; above 0 is bad."""
     anomalous: bool
     far: bool = False
     """Whether it is far out by itself; else it is the last of a run."""
     usual: bool = False
-    """Whether the series is surely back to what is usual."""
+    """Whether the series is certainly back to the usual."""
 
 
 class Detector:

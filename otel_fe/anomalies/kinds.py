@@ -1,4 +1,4 @@
-"""What is watched, and on which scale its noise is even."""
+"""The watched figures, and the scale on which each one's noise is even."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is usual at a time of the day and of the week."""
+"""The usual value at a time of the day and of the week."""
 
 from __future__ import annotations
 

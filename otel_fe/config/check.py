@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is to say about a file."""
+    """The result of checking a file."""
 
     file: str
     summary: str
-    """What it holds; empty where it has problems."""
+    """A summary of its content; empty if it has problems."""
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 

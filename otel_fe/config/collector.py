@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """How much the collector tells about itself."""
+    """The level of the collector's own metrics and logs."""
 
     metrics_level: str = "normal"
     """`none`, `basic`, `normal` or `detailed`."""
@@ -48,7 +48,7 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class CollectorConfig:
-    """What a collector is to do. Every id that a pipeline names is in one of the mappings."""
+    """The configuration of a collector. Every id that a pipeline names is in one of the mappings."""
 
     receivers: Mapping[ComponentId, OtlpReceiver]
     processors: Mapping[ComponentId, TailSampling | Batch | MemoryLimiter]
@@ -60,7 +60,7 @@ class CollectorConfig:
     """In the order of the file."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
-    """What is pointless or outdated, in the order of the file."""
+    """Warnings about useless or outdated keys, in the order of the file."""
 
 
 def read_collector_config(text: str, file: str, environ: Mapping[str, str]) -> CollectorConfig:

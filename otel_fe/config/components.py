@@ -20,9 +20,9 @@ class ComponentType:
 
     keys: Section[Any]
     takes: tuple[str, ...] = SIGNALS
-    """The signals of pipelines that may name it; for a connector, those that it stands at the end of."""
+    """The signals of pipelines that may name it; for a connector, those whose pipelines it may end."""
     gives: tuple[str, ...] = ()
-    """For a connector: the signals of pipelines that it stands at the start of."""
+    """For a connector: the signals of pipelines that it may start."""
 
 
 _OTLP_GRPC: Final = ComponentType(exporters.OTLP_GRPC)
@@ -51,7 +51,7 @@ COMPONENTS: Final[dict[str, dict[str, ComponentType]]] = {
         "health_check": ComponentType(extensions.HEALTH_CHECK),
     },
 }
-"""By section and type. A former name of a type stands beside the present one, and is read alike."""
+"""By section and type. A former name of a type is listed beside the present one and is read alike."""
 
 _ELSEWHERE: Final = {
     "receivers": (
@@ -73,5 +73,5 @@ _ELSEWHERE: Final = {
 
 
 def is_known_elsewhere(section: str, kind: str) -> bool:
-    """Whether a type is a well-known one that only the Collector has, and no mistyping."""
+    """Return whether a type is a well-known one that only the Collector has, rather than a typing error."""
     return kind in _ELSEWHERE[section].split()

@@ -1,4 +1,4 @@
-"""A YAML document as a tree that knows where everything stands, with environment variables replaced."""
+"""A YAML document as a tree with the position of each node, and environment variables replaced."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Scalar:
     position: Position
     value: Value
     text: str | None = None
-    """Where the value came from a variable: its characters, which are what a setting of type string takes."""
+    """The original characters of a value that came from a variable; a setting of type string takes these."""
     broken: bool = False
-    """It stands in for something whose problem is recorded, so that nothing more is said about it."""
+    """A placeholder for a node whose problem is already recorded; no further problem is reported for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Tree:
     file: str
     environ: MappingType[str, str]
     position: Position | None = None
-    """Where everything stands, inside a variable's value."""
+    """The position of all nodes inside a variable's value."""
     environment: Environment | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -131,7 +131,7 @@ class _Tree:
     """By identity; None while its children are being read."""
 
     def node(self, raw: Any, key: str) -> Node:
-        """Return ours for one of PyYAML's nodes; `key` is where it stands."""
+        """Convert a PyYAML node; `key` is its path."""
         if id(raw) in self.done:
             known = self.done[id(raw)]
             return known if known is not None else self._blank(raw, key, "it must not contain itself")
@@ -218,6 +218,6 @@ class _Tree:
         self.problems.append(Problem(self._position(raw), key, None, wanted))
 
     def _blank(self, raw: Any, key: str, wanted: str) -> Node:
-        """Record a problem, and stand in for what cannot be read."""
+        """Record a problem and return a placeholder."""
         self._problem(raw, key, wanted)
         return Scalar(self._position(raw), None, broken=True)

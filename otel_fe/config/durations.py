@@ -17,7 +17,7 @@ UNITS_NS: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-"""What a unit lasts, in nanoseconds."""
+"""The length of each unit, in nanoseconds."""
 
 _LARGEST_NS: Final = 2**63 - 1
 _MOST_DIGITS: Final = 19  # of 2**63; more of a fraction is less than a nanosecond of any unit

@@ -31,7 +31,7 @@ class SubstitutionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a lone reference gives, where that is not a string."""
+    """The value of a lone reference, where it is not a string."""
 
     yaml: str
     """YAML of the value; it may hold further references."""
@@ -75,7 +75,7 @@ class Environment:
             raise SubstitutionError("environment variables must not refer to each other without end")
 
     def _retrieve(self, reference: str) -> tuple[str, bool]:
-        """Return what a reference stands for, and whether that is a string."""
+        """Return the value of a reference, and whether it is a string."""
         name, default = _split(reference)
         value = self.environ.get(name, default)
         if value is None:

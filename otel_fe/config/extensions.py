@@ -34,7 +34,7 @@ class HealthCheck:
     endpoint: str = "localhost:13133"
     path: str = "/"
     healthy_body: str = ""
-    """What it answers; empty for a JSON document of the time since when."""
+    """The response body; empty for a JSON document with the time since it became healthy."""
     unhealthy_body: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What a configuration leaves out that a store, and so the dashboard, lives on. Such a file is valid; its gaps are said aloud."""
+"""Finds what a valid configuration lacks to fill the store, and so the dashboard; each gap is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Gap(NamedTuple):
     signal: str
     """Of what is not stored: `traces` or `metrics`."""
     text: str
-    """What is missing, what that does, and what to write."""
+    """A missing part: its effect, and the YAML that would add it."""
 
 
 _NO_TRACES: Final = Gap(

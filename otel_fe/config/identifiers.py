@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.config.reading import Kind, Place
 
 SIGNALS: Final = ("traces", "metrics", "logs")
-"""What a pipeline may carry."""
+"""The signals that a pipeline can carry."""
 _TYPE: Final = re.compile(r"[a-zA-Z][0-9a-zA-Z_]{0,62}")
 _LONGEST_NAME: Final = 1_024
 
@@ -62,12 +62,12 @@ def extension(kind: str) -> Kind[ComponentId]:
 
 
 def component_key(place: Place) -> ComponentId:
-    """Read the id of a component from the key that stands before `place`."""
+    """Read the id of a component from the key of `place`."""
     return ComponentId(*_parts(place, place.name, value=False))
 
 
 def pipeline_key(place: Place) -> PipelineId:
-    """Read the id of a pipeline from the key that stands before `place`."""
+    """Read the id of a pipeline from the key of `place`."""
     signal, name = _parts(place, place.name, value=False)
     if signal == "profiles":
         place.refuse(not_supported("use traces, metrics or logs"), value=False)

@@ -130,7 +130,7 @@ def _kind(place: Place) -> str:
 
 
 class _Documents:
-    """What has been read so far, by kind and name; None for what is wrong, so that it can be referred to."""
+    """The documents read so far, by kind and name; None for an invalid one, so that references to it resolve."""
 
     def __init__(self, report: Report) -> None:
         self.report = report

@@ -34,7 +34,7 @@ class Policy:
 
     condition: Condition
     targets: tuple[str, ...] = ()
-    """Names for whoever routes the alert."""
+    """Names that a router of alerts may use."""
 
     def alert(self, place: Place, objective: Fraction) -> Alert | None:
         """Return the alert of an SLO that names this policy at `place`; None, and a problem there, where it cannot fire."""
@@ -125,7 +125,7 @@ def reference_or_inline(document: str, key: str, known: Mapping[str, Any], spec:
         if wanted not in known:
             place.refuse(f"no {document} of this file has this name{suggest(wanted, known)}")
         if known[wanted] is None:
-            raise Refused  # its own problems are recorded where it stands
+            raise Refused  # its own problems are recorded at its place
         return known[wanted]
 
     def check(fields: Fields) -> None:

@@ -100,7 +100,7 @@ def start_time(place: Place) -> datetime:
     value = kinds.string(place)
     for pattern in _TIMES:
         try:
-            return datetime.strptime(value, pattern)  # noqa: DTZ007 the zone stands beside it
+            return datetime.strptime(value, pattern)  # noqa: DTZ007 the zone is a key of its own
         except ValueError:
             continue
     return place.refuse("use a date and time without a zone, for example 2026-01-01 00:00:00")
@@ -123,7 +123,7 @@ def labels(place: Place) -> dict[str, str]:
 
 
 def given(fields: Fields, key: str) -> bool:
-    """Whether a section has a key; one without a value counts as left out, and a wrong one as given."""
+    """Return whether a section has a key; a null value counts as absent, an invalid one as present."""
     return key in fields.places and not fields.places[key].is_null()
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Value
 
 SLO_NAMES: Final = ("latency", "cache_hit_rate", "error_rate", "memory")
-"""What `slo` can be there; a test holds them equal to `pipeline/series.py`."""
+"""The values of `slo`; a test holds them equal to `pipeline/series.py`."""
 _METRICS: Final = {
     metric.name: (semconv.SERVICE_NAME, *((semconv.FEATURE_SET,) if metric.name in EDGES else metric.dimensions))
     for metric in semconv.METRICS
     if metric.name in EDGES or metric.name in (semconv.SLO_EVENTS, semconv.CACHE_LOOKUPS_METRIC)
 }
-"""What events can be counted of, and by which attributes."""
+"""The metrics whose events can be counted, with their attributes."""
 _BOOLEANS: Final = (semconv.GOOD,)
 
 

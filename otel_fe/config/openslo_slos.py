@@ -48,7 +48,7 @@ def slo_document(
     Args:
         indications: What the SLIs of the file say, by name; None for one that is wrong.
         policies: The AlertPolicies of the file, by name; likewise.
-        sections: The tables of an SLI's and of an AlertPolicy's `spec`, for those that stand inside.
+        sections: The tables of an SLI's and of an AlertPolicy's `spec`, for inline ones.
     """
     document = Section(
         dict[str, Any],

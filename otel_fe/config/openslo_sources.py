@@ -46,7 +46,7 @@ class Threshold:
 
 
 Indication = Threshold | Indicator
-"""What an SLI says; a threshold becomes an indicator by its SLO's objective."""
+"""The indicator of an SLI; a threshold becomes one by its SLO's objective."""
 
 
 def indicator_section(data_sources: Mapping[str, str]) -> Section[Indication]:
@@ -63,7 +63,7 @@ def indicator_section(data_sources: Mapping[str, str]) -> Section[Indication]:
             "good": Key(source),
             "bad": Key(source),
             "total": Key(source, required="give the total"),
-            "raw": Key(unsupported("a ratio that somebody has computed cannot be summed; give good or bad, and total")),
+            "raw": Key(unsupported("a ratio that is already computed cannot be summed; give good or bad, and total")),
             "rawType": Key(unsupported("it belongs to raw")),
         },
         _check_ratio,

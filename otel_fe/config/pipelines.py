@@ -23,7 +23,7 @@ _ROLES: Final = {"receivers": "receiver", "processors": "processor", "exporters"
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What data of one signal passes through."""
+    """The receivers, processors and exporters that data of one signal passes through."""
 
     receivers: tuple[ComponentId, ...]
     """Receivers, and connectors that another pipeline ends with."""

@@ -62,7 +62,7 @@ class StringAttribute:
     """Exact values, or regular expressions that are searched for (RE2's syntax)."""
     enabled_regex_matching: bool = False
     cache_max_size: int = 128
-    """How many results of matching are remembered; only with regular expressions."""
+    """The number of cached matching results; only with regular expressions."""
     invert_match: bool = False
 
 
@@ -247,7 +247,7 @@ class TailSampling:
     decision_wait_after_root_received_ns: int = 0
     """From a trace's root to its decision, at the latest; 0 for no such bound."""
     num_traces: int = 50_000
-    """Traces held; past it, the oldest is decided as it stands."""
+    """Undecided traces; beyond it, the oldest is decided with the spans it has."""
     expected_new_traces_per_sec: int = 0
     """A hint for allocation, which needs none here."""
     sampled_cache_size: int = 0
@@ -258,6 +258,6 @@ class TailSampling:
     maximum_trace_size_bytes: int = 0
     """A larger trace is not sampled; 0 for no bound."""
     drop_pending_traces_on_shutdown: bool = False
-    """Drop, rather than decide as they stand, the traces that are pending at a shutdown."""
+    """Drop the traces that are pending at shutdown, rather than decide them with the spans they have."""
     block_on_overflow: bool = False
     """Past `num_traces`, refuse new traces rather than decide the oldest."""

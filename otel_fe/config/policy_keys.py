@@ -1,6 +1,6 @@
 """The keys of each type of sampling policy in the Collector v0.160: one table a type.
 
-A policy's keys stand in a block named after its type (`type: latency`, `latency: {threshold_ms: 100}`). Policies that hold
+A policy's keys are in a block named after its type (`type: latency`, `latency: {threshold_ms: 100}`). Policies that hold
 other policies are in `tail_sampling.py`.
 """
 

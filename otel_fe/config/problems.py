@@ -1,4 +1,4 @@
-"""What is wrong in a document: where, what was found, and what would be right."""
+"""The problems of a document: where, what was found, and what would be right."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Problem:
     value: str | None
     """As it was found, shortened and without credentials; None where nothing was, or where it may be a secret."""
     wanted: str
-    """What would be right."""
+    """The correct form, as a sentence."""
 
     def __str__(self) -> str:
         return ": ".join(part for part in (str(self.position), self.key, self.value, self.wanted) if part)

@@ -1,7 +1,7 @@
 """Reading sections of a document by tables of their keys; every problem is recorded, none stops the others.
 
 A *kind* turns the node at a `Place` into a value, or refuses it. A `Section` is the kind that reads a mapping by a table
-of `Key`s into a frozen value, whose own defaults stand for the keys that are absent or null.
+of `Key`s into a frozen value, whose own defaults apply to keys that are absent or null.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 
 class Refused(Exception):  # noqa: N818 control flow inside this package; the problem is already recorded
-    """What was read cannot be used; its problem is recorded."""
+    """A value cannot be used; its problem is already recorded."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What has been found so far."""
+    """The problems and references found so far."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     references: list[tuple[Place, Any, str]] = field(default_factory=list)
-    """Where a component names another: the place, the other's id, and the type that it has to have."""
+    """A reference from one component to another: its place, the other's id and required type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node, the key it stands at, and where its problems go."""
+    """A node with its key and the list that collects its problems."""
 
     node: document.Node
     key: str
@@ -88,13 +88,13 @@ class Place:
         return {} if self.is_null() else self.refuse("use a mapping")
 
     def is_null(self) -> bool:
-        """Whether nothing is written here (an empty environment variable is something)."""
+        """Return whether the node is empty (an empty environment variable is not)."""
         node = self.node
         return isinstance(node, Scalar) and node.value is None and node.text is None and not node.broken
 
 
 Kind = Callable[[Place], T]
-"""Turns what stands at a place into a value, or raises `Refused`."""
+"""Converts the node at a place into a value, or raises `Refused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Key:
     field: str | None = ""
     """Of the value made; the key's own name where empty, and None where the key changes nothing."""
     required: str = ""
-    """What to say where it is missing; empty where it may be."""
+    """The message if it is missing; empty if it is optional."""
     null_is_empty: bool = False
     """Null is an empty mapping, rather than absent."""
     note: str = ""
@@ -120,7 +120,7 @@ class Unsupported(str):
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What was read of a section, for checks across its keys."""
+    """The values of a section, for checks across its keys."""
 
     section: Place
     places: Mapping[str, Place]

@@ -19,7 +19,7 @@ _S: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class GrpcKeepalive:
-    """How long a connection may live and be silent; 0 for gRPC's own default."""
+    """Limits on the age and silence of connections; 0 for gRPC's own default."""
 
     max_connection_idle_ns: int = 0
     max_connection_age_ns: int = 0
@@ -58,7 +58,7 @@ class Cors:
     allowed_headers: tuple[str, ...] = ()
     exposed_headers: tuple[str, ...] = ()
     max_age_s: int = 0
-    """How long a browser may remember the answer; 0 for its own default."""
+    """Seconds for which a browser may cache the response; 0 for its own default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _grpc_server(keepalive: GrpcKeepalive | None = None, **fields: Any) -> GrpcS
 
 
 def _http_server(keepalive: dict[str, Any] | None = None, max_request_body_bytes: int = 0, **fields: Any) -> HttpServer:
-    # As in the Collector, 0 stands for the default.
+    # As in the Collector, 0 means the default.
     if max_request_body_bytes:
         fields["max_request_body_bytes"] = max_request_body_bytes
     return HttpServer(**fields | (keepalive or {}))

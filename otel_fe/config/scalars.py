@@ -1,4 +1,4 @@
-"""What a plain YAML scalar is: the Collector's rules (go-yaml v3), which are neither YAML 1.1's nor quite 1.2's.
+"""The types of plain YAML scalars by the Collector's rules (go-yaml v3), which are neither YAML 1.1's nor quite 1.2's.
 
 `yes` and `on` are strings, `1:30` is a string, `010` and `0o10` are eight, `1e3` is a float, `100_000` an integer.
 """

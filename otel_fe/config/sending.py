@@ -1,4 +1,4 @@
-"""What every exporter of the Collector has: a queue, batches in it, and another try after a failure."""
+"""The sending settings that all exporters of the Collector share: queue, batches, retries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class QueueBatch:
 
     flush_timeout_ns: int = 200_000_000
     sizer: str = "items"
-    """What the sizes count: `items` or `bytes`."""
+    """Unit of the sizes: `items` or `bytes`."""
     min_size: int = 8_192
     max_size: int = 0
     """0 for no bound."""
@@ -29,13 +29,13 @@ class QueueBatch:
 
 @dataclass(frozen=True, slots=True)
 class SendingQueue:
-    """What waits to be sent."""
+    """The queue of requests to be sent."""
 
     num_consumers: int = 10
     """Requests under way at once."""
     queue_size: int = 1_000
     sizer: str = "requests"
-    """What `queue_size` counts: `requests`, `items` or `bytes`."""
+    """Unit of `queue_size`: `requests`, `items` or `bytes`."""
     block_on_overflow: bool = False
     """Make the pipeline wait for room, rather than refuse."""
     storage: ComponentId | None = None

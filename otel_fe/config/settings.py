@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "OTEL_FE_"
 DASHBOARD_TOKEN: Final = "OTEL_FE_DASHBOARD_TOKEN"  # noqa: S105 its name
-"""Read by whoever serves the dashboard."""
+"""Read by the commands that serve the dashboard."""
 _OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE"})
-"""Ours, and no settings of the instrumentation: they may stand in the same shell. The other is read by a rendered compose file."""
+"""Variables that may be set in the same shell, but are no settings of the instrumentation."""
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
 LIBRARIES: Final = (
@@ -115,7 +115,7 @@ class Settings:
     """All that a user can set by environment variable; each field's variable is `OTEL_FE_` and its name in capitals."""
 
     targets: str = _variable("", _text)
-    """What to extract with: `module:qualified.name[=feature_set]`, separated by commas."""
+    """The functions that extract: `module:qualified.name[=feature_set]`, separated by commas."""
     caches: str = _variable("", _text)
     """Functions under `functools.lru_cache` or `cachetools.cached` whose look-ups count: `module:qualified.name`, by commas."""
     disabled_libraries: str = _variable("", library_names)
@@ -132,11 +132,11 @@ class Settings:
     """An extraction that lasts this long is looked at every few milliseconds, to name the line that it spends its time in; `off`
     never looks. A quarter of the latency objective."""
     max_open_traces: int = _variable(10_000, _count)
-    """Traces not yet decided; past it the oldest is decided as it stands (`otel_fe.pipeline.traces.evicted`)."""
+    """Undecided traces; beyond it the oldest is decided with the spans it has (`otel_fe.pipeline.traces.evicted`)."""
     max_spans_per_trace: int = _variable(2_000, _count)
-    """Spans held of one trace; past it the trace is decided as it stands, and the rest follows as late spans."""
+    """Spans held per trace; beyond it the trace is decided with the spans it has, and the rest follows as late spans."""
     max_pending_bytes: int = _variable(64 * 1024 * 1024, _count)
-    """Estimated bytes of all spans held; past it the oldest traces are decided as they stand."""
+    """Estimated bytes of all spans held; beyond it the oldest traces are decided with the spans they have."""
     max_remembered_decisions: int = _variable(50_000, _count)
     """Decided trace ids that late spans can still follow."""
     max_series: int = _variable(2_000, _count)

@@ -30,12 +30,12 @@ NESTED: Final = {
     "composite": LEAVES | {"and"},
     "": LEAVES | {*HOLDERS},
 }
-"""What may stand in a policy of each type, as the Collector nests them; "" is the top level."""
+"""The policy types that may be nested in each type, as in the Collector; "" is the top level."""
 _SUB_POLICIES: Final = "give at least one sub-policy"
 
 
 def _policy(holder: str) -> Kind[policies.Policy]:
-    """Return the kind of policies that may stand in a holder."""
+    """Return the kind of policies that may be nested in a holder."""
 
     def read(place: Place) -> policies.Policy:
         entries = place.entries()
@@ -69,7 +69,7 @@ def _check_type(place: Place, kind: str, holder: str) -> None:
     if kind in NESTED[holder]:
         return
     if kind in NESTED[""]:
-        place.problem(f"a policy of this type cannot stand in one of type {holder}")
+        place.problem(f"a policy of this type cannot be nested in one of type {holder}")
     else:
         place.problem(f"there is no such type of policy{suggest(kind, NESTED[holder])}")
 
@@ -94,7 +94,7 @@ def _block(place: Place, entries: dict[str, Place], kind: str | None) -> tuple[S
 
 
 def _names(policies_at: Place) -> list[tuple[Place, str]]:
-    """Return the names in a list of policies, also of those that are otherwise wrong, and where they stand."""
+    """Return the names in a list of policies, also of otherwise invalid ones, with their places."""
     places = [item.entries().get("name") for item in policies_at.items() if isinstance(item.node, Mapping)]
     return [
         (place, place.node.value)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """How a receiver proves who it is, and whom it lets in."""
+    """TLS of a receiver: its certificate, and the client certificates that it accepts."""
 
     cert_file: str = ""
     cert_pem: str = field(default="", repr=False)
@@ -36,7 +36,7 @@ class ClientTls:
     insecure: bool = False
     """No TLS at all."""
     insecure_skip_verify: bool = False
-    """TLS with whoever answers."""
+    """TLS of a client."""
     server_name_override: str = ""
     ca_file: str = ""
     """Empty for the system's."""
@@ -109,7 +109,7 @@ def _client(keys: dict[str, Key | Unsupported], check: Check = _check_pairs) -> 
     return Section(ClientTls, {**_IDENTITY, **_AUTHORITY, "insecure": Key(kinds.boolean), **keys}, check)
 
 
-# gRPC for Python takes 1.2 and later, and cannot be told otherwise.
+# gRPC for Python accepts 1.2 and later; that cannot be configured.
 GRPC_SERVER_TLS: Final = _server("1.2")
 """`tls` of a gRPC server."""
 HTTP_SERVER_TLS: Final = _server("1.2", "1.3")

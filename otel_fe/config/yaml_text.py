@@ -60,7 +60,7 @@ def compose(text: str) -> list[yaml.Node]:
 
 
 def scalar_value(node: yaml.Node) -> Value:
-    """Return what a scalar node stands for; a tag such as `!!str` or `!!int` counts."""
+    """Return the value of a scalar node; a tag such as `!!str` or `!!int` counts."""
     text: str = node.value
     if node.tag == PLAIN:
         return resolve(text)
@@ -71,12 +71,12 @@ def scalar_value(node: yaml.Node) -> Value:
 
 
 def is_scalar(node: yaml.Node) -> bool:
-    """Whether a node is neither a list nor a mapping."""
+    """Return whether a node is neither a list nor a mapping."""
     return node.id == "scalar"  # type: ignore[attr-defined, no-any-return]
 
 
 def is_merge(node: yaml.Node) -> bool:
-    """Whether a key is the merge key `<<`."""
+    """Return whether a key is the merge key `<<`."""
     return node.tag in (PLAIN, PREFIX + "merge") and node.value == "<<"
 
 

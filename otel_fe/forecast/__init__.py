@@ -1,1 +1,1 @@
-"""What would be at another size: waits for pools, hit ratios of caches. Pure arithmetic, each formula with its source."""
+"""Predictions for other sizes: waits for pools, hit ratios of caches. Pure arithmetic, each formula with its source."""

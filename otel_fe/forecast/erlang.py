@@ -1,4 +1,4 @@
-"""How long callers wait for one of several servers: connections of a pool, workers of a service.
+"""The wait of callers for one of several servers: connections of a pool, workers of a service.
 
 A. K. Erlang, "Solution of some problems in the theory of probabilities of significance in automatic telephone exchanges",
 1917, in the notation of M. Harchol-Balter, "Performance Modeling and Design of Computer Systems", Cambridge 2013, chapter 14.
@@ -10,7 +10,7 @@ import math
 
 
 def erlang_b(servers: int, load: float) -> float:
-    """Return the share of calls that find all servers busy where nobody waits.
+    """Return the share of calls that find all servers busy, without a queue.
 
     By the recursion B(0) = 1, 1/B(n) = 1 + n / (load B(n-1)), that neither overflows nor loses digits; the textbook sum of
     load^n / n! overflows at 171 servers.

@@ -1,4 +1,4 @@
-"""What was measured does not say what was asked."""
+"""The error for a question that the measurements cannot answer."""
 
 from __future__ import annotations
 

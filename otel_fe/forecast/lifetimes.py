@@ -9,7 +9,7 @@ from array import array
 
 
 class Lifetimes:
-    """For each lifetime and sampled key, when the entry was stored. Bounded by whoever samples.
+    """For each lifetime and sampled key, when the entry was stored. The sampler bounds it.
 
     Args:
         lifetimes_s: In seconds, ascending; none costs nothing.
@@ -50,7 +50,7 @@ class Lifetimes:
         self._stored.pop(hashed, None)
 
     def scale(self, share: float) -> None:
-        """Let counts so far stand for `share` as many look-ups."""
+        """Scale the counts so far to `share` as many look-ups."""
         self._hits = [hits * share for hits in self._hits]
         self._references *= share
 

@@ -27,7 +27,7 @@ _EXPONENTIAL: Final = tuple(-math.log(1 - (number + 0.5) / _POINTS) for number i
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What callers of a pool wait (M/G/c)."""
+    """The wait of a pool's callers (M/G/c)."""
 
     share: float
     """0..1 of the callers wait."""

@@ -1,4 +1,4 @@
-"""What a group of extractions takes: a percentile with its interval, and the share that meets the objective."""
+"""The predicted duration of a group of extractions: a percentile with its interval, and the share that meets the objective."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Observed:
 
     duration_ns: int
     weight: float
-    """How many it stands for."""
+    """Its weight."""
     hit: bool | None
     """Whether every look-up hit; None without a look-up."""
     wait_ns: int
@@ -45,7 +45,7 @@ def predict(durations_ns: Sequence[int], weights: Sequence[float], limit_ns: int
 
     Args:
         durations_ns: One for each member.
-        weights: How many each stands for, 0 or more; none of them infinite.
+        weights: The weight of each, 0 or more and finite.
         limit_ns: Of the objective.
         share: Which quantile, 0..1.
     """

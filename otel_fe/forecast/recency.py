@@ -1,4 +1,4 @@
-"""How many other keys were referenced since a key was last: its reuse distance, in logarithmic time."""
+"""The reuse distance of a key (how many other keys were referenced since), in logarithmic time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Recency:
     """The order in which keys were last referenced.
 
     A Fenwick tree over the moments of last references counts those later than any one (P. Fenwick, "A new data structure for
-    cumulative frequency tables", 1994). Moments that are no longer anybody's last are squeezed out now and then.
+    cumulative frequency tables", 1994). Moments that are no key's last are removed from time to time.
     """
 
     def __init__(self) -> None:

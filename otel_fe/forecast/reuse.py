@@ -99,7 +99,7 @@ class ReuseCurve:
         return min(1.0, max(0.0, (hits + adjustment) / expected)) if entries >= 1 else 0.0
 
     def _lower(self) -> None:
-        """Drop the keys with the largest hash; counts so far stand for fewer references then."""
+        """Drop the keys with the largest hash, and scale the counts so far."""
         before = self.threshold
         self.threshold = -self._largest[0]
         while self._largest and -self._largest[0] >= self.threshold:

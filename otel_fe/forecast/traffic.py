@@ -1,4 +1,4 @@
-"""What a pool sees, and how long its callers would wait at another size."""
+"""The traffic of a pool, and the wait of its callers at another size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Traffic:
 
     @property
     def saturated(self) -> bool:
-        """Whether the pool holds its callers back, so that the true demand is not seen."""
+        """Return whether the pool limits its callers, so that the true demand is hidden."""
         return self.utilisation >= _SATURATED
 
     @property
@@ -76,7 +76,7 @@ class Traffic:
         """Return the mean wait in seconds at another size; infinite where the demand could not be met.
 
         The model's, times `agreement` where that is within a factor of 2: it then carries over what the model does not know
-        (bursts, callers that overtake). Beyond that the model is not describing this pool, and stands as it is.
+        (bursts, callers that overtake). Beyond that the model does not describe this pool and is left unscaled.
         """
         agreement = self.agreement
         return self._by(self.model, size) * (agreement if 0.5 <= agreement <= 2 else 1.0)  # noqa: PLR2004

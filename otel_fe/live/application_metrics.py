@@ -85,7 +85,7 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a monitor has added up since it was made."""
+    """The sums of a monitor since it was made."""
 
     total: int
     errors: int

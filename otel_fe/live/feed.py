@@ -1,4 +1,4 @@
-"""What an engine counts, handed to everybody who watches it."""
+"""Passes the extractions that an engine counts to its watchers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("otel_fe")
 
 
 class Feed:
-    """Hands on every extraction that one engine counts. What goes wrong with one watcher does not reach anybody else."""
+    """Passes on every extraction that one engine counts. A failing watcher does not affect the others."""
 
     def __init__(self) -> None:
         self._watchers: tuple[Callable[[Figures], None], ...] = ()
@@ -43,7 +43,7 @@ class Feed:
         return len(self._watchers) == 1
 
     def remove(self, watcher: Callable[[Figures], None]) -> bool:
-        """Remove a watcher; return whether nobody is left."""
+        """Remove a watcher; return whether none is left."""
         self._watchers = tuple(one for one in self._watchers if one != watcher)
         return not self._watchers
 
@@ -71,7 +71,7 @@ def watch(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
 
 
 def leave(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
-    """Call it no more; where nobody is left, counting costs what it did before."""
+    """Stop calling it; without watchers, counting costs nothing extra."""
     with _lock:
         feed = _feeds.get(metrics)
         if feed is not None and feed.remove(watcher):

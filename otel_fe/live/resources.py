@@ -76,7 +76,7 @@ class ResourceSampler:
         return self._latest  # another thread is at it: the last one will do
 
     def _sample(self, now_ns: int) -> SystemResources:
-        import psutil  # noqa: PLC0415 7 ms of imports, where somebody asks
+        import psutil  # noqa: PLC0415 7 ms of imports, only when needed
 
         if self._pid != os.getpid():  # the first, or in a forked child
             self._process, self._pid, self._before = psutil.Process(), os.getpid(), None

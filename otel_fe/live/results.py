@@ -1,4 +1,4 @@
-"""What the live view answers: values that also read as dictionaries."""
+"""The results of the live view: values that also read as dictionaries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class WindowMetrics(ReadsAsDictionary):
     """Extractions of the last so many seconds. Counts are exact; percentiles are those of the metric."""
 
     window_s: float
-    """How long it really is: less where less is known."""
+    """Its actual length: shorter where less is known."""
     total_extractions: int
     throughput_per_s: float
     error_rate: float
@@ -25,7 +25,7 @@ class WindowMetrics(ReadsAsDictionary):
     cache_hit_rate: float
     """0..1, of the extractions that looked up: those whose every look-up hit; 0 without any."""
     slow_extractions: int
-    """That took 100 ms or more."""
+    """Extractions of 100 ms or more."""
     avg_latency_ms: float
     p50_latency_ms: float
     p95_latency_ms: float
@@ -41,7 +41,7 @@ class WindowMetrics(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class SystemResources(ReadsAsDictionary):
-    """What this process may use and how much of that is in use; None where it is unknown.
+    """The resources available to this process and their use; None where it is unknown.
 
     In a container with a CPU quota or a memory limit, the figures are the container's: the kernel throttles and kills by those,
     however idle the machine is. Without one they are the machine's. `cpu_limit_cores` and `memory_limit_mb` say which.
@@ -100,7 +100,7 @@ class TrendPoint(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class Trend(ReadsAsDictionary):
-    """Where one figure is going."""
+    """The trend of one figure."""
 
     direction: str
     """`improving`, `worsening`, `steady`, or `unknown` where there is too little to tell. Of throughput, more is better."""
@@ -114,7 +114,7 @@ class Trend(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class PerformanceTrends(ReadsAsDictionary):
-    """How figures have moved."""
+    """The trends of all figures."""
 
     hours: float
     points: tuple[TrendPoint, ...]

@@ -1,4 +1,4 @@
-"""A live view with all that stands round it: the engine that fills it, the machine's resources, exemplars that resolve."""
+"""A live view with its surroundings: the engine that fills it, the machine's resources, exemplars that resolve."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LiveSource:
             self._watched = metrics
             if metrics is not None:
                 watch(metrics, self.view.record)
-                # The engine holds the view from now on, and not this: whoever forgets to close it leaves nothing behind.
+                # The engine holds the view and not this object, so that one that is never closed can be collected.
                 self._leave = weakref.finalize(self, leave, metrics, self.view.record)
         if engine is not None:
             engine.settle()

@@ -1,4 +1,4 @@
-"""What some extractions add up to: exact counts, and their durations between the edges of the metric."""
+"""Sums over extractions: exact counts, and their durations by the buckets of the metric."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_ERROR_TYPES: Final = 16
 _OTHER: Final = "_OTHER"
-"""OpenTelemetry's `error.type` where no class is told."""
+"""OpenTelemetry's `error.type` where the class is unknown."""
 
 
 class Tally:

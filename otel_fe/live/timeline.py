@@ -20,11 +20,11 @@ class Tier:
 
     width_ns: int
     keep: int
-    """How many."""
+    """The number of slices."""
 
     @property
     def reach_ns(self) -> int:
-        """How far back they go."""
+        """Return the time that the slices cover."""
         return self.width_ns * self.keep
 
 
@@ -35,7 +35,7 @@ LONGEST_NS: Final = 24 * 3600 * _S
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What happened between two moments, on the monotonic clock."""
+    """The extractions between two moments of the monotonic clock."""
 
     start_ns: int
     end_ns: int
@@ -86,7 +86,7 @@ class Timeline:
         return [Slice(i * width, min((i + 1) * width, max(now_ns, i * width + 1)), tally) for i, tally in found]
 
     def idle_since(self, now_ns: int) -> bool:
-        """Whether nothing is left in any slice."""
+        """Return whether all slices are empty."""
         self.at(now_ns)
         return not self._open.count and not any(self._rings)
 

@@ -1,4 +1,4 @@
-"""Whether figures move: over the slices of some hours, by a test that no single outlier decides."""
+"""Trends of figures over the slices of some hours, by a test that is robust to outliers."""
 
 from __future__ import annotations
 

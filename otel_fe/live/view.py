@@ -27,7 +27,7 @@ _NS: Final = 1_000_000_000
 
 
 class Group(NamedTuple):
-    """What windows are kept by."""
+    """The key of a group's windows."""
 
     service: str = ""
     """Empty for this process."""
@@ -40,11 +40,11 @@ _OTHERS: Final = Group("", OVERFLOW)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What happened in the last so many seconds."""
+    """The extractions of the last so many seconds."""
 
     tally: Tally
     seconds: float
-    """How long it really is: less where the view is younger; to the width of its slices."""
+    """Its actual length: shorter if the view is younger; to the width of its slices."""
 
     @property
     def rate(self) -> float:
@@ -54,7 +54,7 @@ class Window:
 
 @dataclass(slots=True)
 class _Held:
-    """What is kept of a group."""
+    """The windows of a group."""
 
     timeline: Timeline
     sample: SlowSample = field(default_factory=SlowSample)

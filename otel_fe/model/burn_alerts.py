@@ -32,7 +32,7 @@ class Recommendation:
     long_ns: int
     short_ns: int
     reachable: Fraction
-    """Share of bad events that stands in where the recommended one is out of reach."""
+    """Share of bad events that replaces a recommended one that can never be reached."""
 
 
 WORKBOOK: Final = (
@@ -54,7 +54,7 @@ class Recommended:
 
     alerts: tuple[Alert, ...]
     left_out: tuple[str, ...] = ()
-    """Why a line of the table has no alert."""
+    """The reason why a line of the table has no alert."""
 
 
 def recommend(objective: Fraction, length_ns: int) -> Recommended:

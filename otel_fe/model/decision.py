@@ -1,4 +1,4 @@
-"""What became of a trace, and why."""
+"""The decision on a trace, with its reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Decision:
 
     @property
     def weight(self) -> float | None:
-        """How many traces it stands for; 0 if it is not sampled, None where that is not known."""
+        """The number of traces that it represents; 0 if it is not sampled, None if that is unknown."""
         if not self.sampled:
             return 0.0
         return None if self.threshold is None else probability.adjusted_count(self.threshold)

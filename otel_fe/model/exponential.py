@@ -20,7 +20,7 @@ _SMALLEST: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class ExponentialState:
-    """What an exponential histogram held at one moment."""
+    """The content of an exponential histogram at one moment."""
 
     count: int
     total: float
@@ -78,7 +78,7 @@ class ExponentialHistogram:
 
     @property
     def count(self) -> int:
-        """How many values have been recorded."""
+        """The number of recorded values."""
         return self.zero_count + sum(self.buckets.values())
 
     def record(self, value: float, times: int = 1) -> None:

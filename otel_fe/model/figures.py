@@ -1,4 +1,4 @@
-"""What one extraction measured of itself."""
+"""The measurements of one extraction."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Figures:
     cache_ns: int = 0
     """Time in look-ups."""
     pool_waits: int = 0
-    """How often a pool was asked for a connection."""
+    """The number of requests to pools for a connection."""
     pool_wait_ns: int = 0
     cpu_ns: int = -1
-    """-1 where it cannot be told, as in a block of an event loop that other tasks share."""
+    """-1 where it is unknown, as in a block of an event loop that other tasks share."""
     memory_growth_bytes: int = 0
     split: Mapping[str, int] | None = None
-    """Where its time went, in ns by cause; None where it was not slow."""
+    """Its time in ns by cause; None if it was not slow."""
 
     def settle(self) -> None:
         """Bring the sums up to date, where they are kept apart while the extraction runs; called once it has ended."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One measurement of a trace that is kept, so that whoever follows it finds the trace."""
+    """One measurement with the ids of a kept trace, so that following it finds that trace."""
 
     value: int
     """In the histogram's integer unit."""
@@ -26,7 +26,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class HistogramState:
-    """What a histogram held at one moment."""
+    """The content of a histogram at one moment."""
 
     count: int
     total: int
@@ -110,11 +110,11 @@ class Histogram(BucketCounts):
 
     @property
     def count(self) -> int:
-        """How many values have been recorded."""
+        """The number of recorded values."""
         return sum(self.buckets)
 
     def draws(self, value: int, draw: Callable[[int], int]) -> bool:
-        """Whether the exemplar that is offered to its bucket takes the place of the one there.
+        """Return whether an offered exemplar replaces the one in its bucket.
 
         Of n offered since the last `renew`, each stays with probability 1/n.
 

@@ -37,7 +37,7 @@ def threshold_of(ratio: float, precision: int = _PRECISION) -> int:
 
 
 def adjusted_count(threshold: int) -> float:
-    """Return how many traces one sampled at `threshold` stands for."""
+    """Return the weight of a trace that was sampled at `threshold`."""
     return NEVER / (NEVER - threshold)
 
 

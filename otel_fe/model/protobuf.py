@@ -25,9 +25,9 @@ class Field(NamedTuple):
     """A type of protobuf's, or the name of a message."""
     repeated: bool = False
     one_of: bool = False
-    """Whether it excludes the message's other fields that say so."""
+    """Whether it belongs to the message's oneof."""
     optional: bool = False
-    """Whether an empty one is told from none."""
+    """Whether an empty value differs from an absent one."""
 
 
 def build_messages(package: str, declared: Mapping[str, Sequence[Field]]) -> dict[str, Any]:

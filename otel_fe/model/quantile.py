@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Range(NamedTuple):
-    """Where values lie, and how many."""
+    """An interval of values, and how many lie in it."""
 
     low: float
     """Exclusive, but for the smallest value of all."""
     high: float
     """Inclusive."""
     weight: float
-    """How many."""
+    """The number of values."""
 
 
 class Estimate(NamedTuple):

@@ -20,7 +20,7 @@ _PRIME: Final = 0x100000001B3
 _MASK: Final = (1 << 64) - 1
 
 DEFAULT_SALT: Final = "default-hash-seed"
-"""What the Collector hashes trace ids with unless told otherwise."""
+"""The Collector's default seed for hashing trace ids."""
 
 
 def plain_hash_of(salted: int, trace_id: int) -> int:

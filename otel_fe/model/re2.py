@@ -1,7 +1,7 @@
 r"""Regular expressions as the Collector has them: those of RE2, by RE2 itself.
 
 Python's `re` looks alike and means something else (`$`, `\d`, `\b`, `(?i)`), and on a pattern such as `(a+)+$` it can take for
-ever; RE2 needs time in proportion to the text, whoever wrote the pattern.
+ever; RE2 needs time in proportion to the text, for any pattern.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from otel_fe.model.spans_of_time import Window
 
 PAGE: Final = "page"
-"""Severity: somebody has to act now."""
+"""Severity: a person has to act now."""
 TICKET: Final = "ticket"
-"""Severity: somebody has to act in the next days."""
+"""Severity: a person has to act in the next days."""
 
 Value = str | bool
 """Of an attribute that events are selected by."""
@@ -38,7 +38,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a single event is measured against, where an SLO is about that."""
+    """The limit that a single event is compared with, for SLOs on values."""
 
     metric: str
     """A histogram."""
@@ -97,11 +97,11 @@ class Alert:
     share: Fraction
     """It is true where more than this share of the events is bad, in the long window not by chance."""
     after_ns: int = 0
-    """How long it must be true before it fires."""
+    """How long the condition must hold before it fires."""
     note: str = ""
-    """Why it is not what was recommended; empty where it is."""
+    """The reason for a difference from the recommendation; empty if there is none."""
     targets: tuple[str, ...] = ()
-    """Names for whoever routes the alert."""
+    """Names that a router of alerts may use."""
 
     @property
     def windows(self) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ class Slo:
     objective: Fraction
     """Share of events that must be good: above 0, at most 1."""
     window: Window
-    """What the objective is for."""
+    """The purpose of the objective."""
     alerts: tuple[Alert, ...] = ()
     strict: bool = False
     """Whether the share has to exceed the objective rather than reach it."""

@@ -1,4 +1,4 @@
-"""A span as the pipeline sees it: what policies and dimensions may ask for, whoever holds it.
+"""A span as the pipeline sees it: the fields that policies and dimensions may read, independent of its representation.
 
 `Span` is the plain, complete form: what recorded traffic is read into, and what tests are written with. The process and the
 collector hand in forms of their own that answer the same questions (`SpanView`) without holding all the answers.
@@ -32,7 +32,7 @@ FLAG_SAMPLED: Final = 1
 
 
 class ResourceView(Protocol):
-    """What produced a span. One object for all spans of the same source, so that it can be told apart by identity."""
+    """The source of a span. All spans of one source share the object, so that sources compare by identity."""
 
     @property
     def attributes(self) -> Attributes:
@@ -79,7 +79,7 @@ class EventView(Protocol):
 
 
 class SpanView(Protocol):
-    """What the pipeline may ask of an ended span."""
+    """The interface of an ended span towards the pipeline."""
 
     trace_id: int
     span_id: int
@@ -102,22 +102,22 @@ class SpanView(Protocol):
 
     @property
     def status_message(self) -> str:
-        """What its status says beside the code."""
+        """The message of its status."""
         ...
 
     @property
     def dropped_attributes_count(self) -> int:
-        """How many attributes were dropped where it was made."""
+        """The number of attributes dropped by the SDK that made it."""
         ...
 
     @property
     def dropped_events_count(self) -> int:
-        """How many events."""
+        """The number of events."""
         ...
 
     @property
     def dropped_links_count(self) -> int:
-        """How many links."""
+        """The number of links."""
         ...
 
     @property
@@ -127,18 +127,18 @@ class SpanView(Protocol):
 
     @property
     def resource(self) -> ResourceView:
-        """What produced it."""
+        """Its resource."""
         ...
 
     @property
     def scope(self) -> ScopeView:
-        """What made it."""
+        """Its instrumentation scope."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """What produced a span."""
+    """The instrumentation scope of a span."""
 
     attributes: Attributes = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ _TABLE_FOLLOWS: Final = {"SELECT": "FROM", "DELETE": "FROM", "INSERT": "INTO", "
 def statement_summary(statement: str) -> str:
     """Return a short name of an SQL statement, without values: `SELECT … transactions`; empty where its form is not known.
 
-    The first table stands for all of them; one in a subquery stands for none. What OpenTelemetry's `db.query.summary` is for.
+    Only the first table is named, and none of a subquery. OpenTelemetry has `db.query.summary` for the same purpose.
     """
     words = statement.replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split()
     verb = words[0].upper() if words else ""

@@ -1,7 +1,7 @@
 """The W3C `tracestate` of a span, as text: reading it, and writing a sampling threshold into it.
 
 Source: W3C Trace Context, section 3.3; OpenTelemetry specification, "TraceState: Probability Sampling". What does not
-follow the grammar is left exactly as it came, and counted by whoever wanted to write into it.
+follow the grammar is left exactly as it came; the caller that wanted to change it counts it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CACHED: Final = 1_024
 
 
 class Sampling(NamedTuple):
-    """What a `tracestate` says about sampling."""
+    """The sampling entry of a `tracestate`."""
 
     threshold: int | None
     """From `th`; None without a valid one."""

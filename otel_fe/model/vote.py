@@ -1,4 +1,4 @@
-"""What a policy says of a trace."""
+"""The vote of a policy on a trace."""
 
 from __future__ import annotations
 

@@ -38,11 +38,11 @@ class FlameGraph:
 
     boxes: tuple[FlameBox, ...]
     total_ns: float
-    """What the whole width stands for: the sampled time of the mean slow extraction."""
+    """The time of the whole width: the sampled time of the mean slow extraction."""
     depth: int
-    """How many rows there are."""
+    """The number of rows."""
     extractions: int
-    """How many slow extractions it is made of."""
+    """The number of slow extractions in it."""
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ class Hotspot:
 
     frame: Frame
     cause: str
-    """What most of the time was."""
+    """The cause with most of the time."""
     mean_ns: float
     """The time in the mean slow extraction."""
     causes: tuple[tuple[str, float], ...]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def otlp_profiles(extractions: Iterable[SlowExtraction]) -> ProfilesData:
     """Return the stacks of extractions: one profile of wall time an extraction, as it was measured, without its weight.
 
-    A span says in its `tracestate` how many it stands for.
+    A span's `tracestate` carries its weight.
     """
     dictionary = _Dictionary()
     ordered = sorted(extractions, key=lambda one: (one.service, one.start_ns, one.span_id))
@@ -85,7 +85,7 @@ def _pair(key: str, text: str) -> KeyValue:
 
 
 class _Dictionary:
-    """The tables that all profiles of a message share. Entry 0 of each is empty, and stands for none."""
+    """The tables that all profiles of a message share. Entry 0 of each is empty and means none."""
 
     def __init__(self) -> None:
         self.tables = ProfilesDictionary(

@@ -25,7 +25,7 @@ class Frame:
     """0 where it is unknown."""
     function: str
     held_by: bool = False
-    """Whether it is not the extraction's own, but what the extraction waited for."""
+    """Whether it belongs to what the extraction waited for, rather than to the extraction."""
 
     @property
     def name(self) -> str:
@@ -64,7 +64,7 @@ class SlowExtraction:
     service: str
     feature_set: str
     weight: float
-    """How many extractions it stands for."""
+    """The weight of the extraction."""
     stacks: tuple[Stack, ...]
     lines: tuple[Stack, ...] = ()
     """The application's own lines that took most, as stacks of one frame: only the process knows whose code a file is."""

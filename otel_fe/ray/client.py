@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """What is replaced in Ray Client."""
+    """The functions that are replaced in Ray Client."""
 
     def __init__(self) -> None:
         self._patch: Patch | None = None

@@ -1,4 +1,4 @@
-"""What is published through `ray.util.metrics`, and so shown by Ray's own Prometheus endpoint under the prefix `ray_`.
+"""Metrics published through `ray.util.metrics`, so that Ray's own Prometheus endpoint serves them under the prefix `ray_`.
 
 The names are the metrics' own as OpenTelemetry's rules write them for Prometheus. Ray adds `_total` to counters.
 """
@@ -80,7 +80,7 @@ class Published:
             self._add(self._latency, sums.latency_ns / 1e9, labels)
 
     def figures(self, figures: Mapping[str, float]) -> None:
-        """Show figures that somebody else has added up."""
+        """Publish figures that were summed elsewhere."""
         for name, value in figures.items():
             self._synced.set(value, {"figure": name})
 

@@ -41,7 +41,7 @@ class Key:
 
 @dataclass(slots=True)
 class Sums:
-    """What the requests of one bucket took, added up."""
+    """Summed times of the requests of one bucket."""
 
     requests: int = 0
     queue_ns: int = 0

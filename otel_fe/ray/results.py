@@ -1,4 +1,4 @@
-"""What the integration answers: values that also read as dictionaries."""
+"""The results of the integration: values that also read as dictionaries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExtractionStats(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class LatencySplit(ReadsAsDictionary):
-    """Where the time of the requests at the p95 went: the means of the requests in the bucket that holds it.
+    """The time of the requests at the p95 by part: means over the requests in the bucket that holds it.
 
     `queue_ms + extraction_ms + other_ms` is their mean latency, exactly.
     """

@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Scraped:
-    """What a cluster showed at one moment."""
+    """The metrics of a cluster at one moment."""
 
     samples: list[Sample] = field(default_factory=list)
     unreachable: tuple[str, ...] = ()

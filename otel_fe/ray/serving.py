@@ -30,7 +30,7 @@ _ACCEPTED: Final = "_otel_fe_accepted_ns"
 
 
 class Serving:
-    """What is replaced in Ray Serve.
+    """The functions that are replaced in Ray Serve.
 
     Args:
         seen: Gets every request that ends.

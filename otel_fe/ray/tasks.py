@@ -46,13 +46,13 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _ours() -> bool:
-    """Whether the context is for us to carry: neither for Ray's own hook nor in the calls of Ray Client, see `client`."""
+    """Return whether otel_fe carries the context: not if Ray's own hook does, nor in calls of Ray Client (see `client`)."""
     traced = ray_module("ray.util.tracing.tracing_helper")._is_tracing_enabled()
     return not traced and not ray_module("ray._private.client_mode_hook").client_mode_should_convert()
 
 
 def _carries(remote: Any) -> bool:
-    """Whether it can take a context: functions of other languages have no argument for it."""
+    """Return whether it accepts a context: functions of other languages have no argument for it."""
     if not remote._is_cross_language:
         return True
     faults.record(

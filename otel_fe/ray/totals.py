@@ -17,14 +17,14 @@ _MOST: Final = 720
 _FORGOTTEN_AFTER: Final = 60
 """Readings without a series until its last value is forgotten."""
 _LABELS: Final = ("application", "deployment", "feature_set", "slo", "good", "result", "le", "latency_le_ms")
-"""What figures are told apart by; what tells processes apart is added up."""
+"""The labels that distinguish figures; over processes they are summed."""
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """A name and those of its labels that matter."""
 
 
 class Totals:
-    """What counters have grown by, over the last `window_s`; at first, since their processes started.
+    """The growth of counters over the last `window_s`; at first, since their processes started.
 
     A process that dies takes its counters with it, and one that starts anew starts from zero: neither takes anything away.
 

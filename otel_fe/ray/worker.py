@@ -31,7 +31,7 @@ SETUP: Final = "otel_fe.ray_integration.setup_worker"
 
 
 class Worker:
-    """What is added to the instrumentation of a process because it belongs to Ray."""
+    """The additional instrumentation of a Ray process."""
 
     def __init__(self) -> None:
         self._outbox = Outbox()

@@ -9,7 +9,7 @@ from otel_fe.render.yaml_file import write_yaml
 VERSION: Final = "0.160.0"
 """Of the Collector and its contributed components; the newest at which all of them can be had, and the one we are tested with."""
 BINARY: Final = "otelcol-fe"
-"""What the builder makes, in its output folder."""
+"""The binary that the builder makes, in its output folder."""
 _PROVIDERS: Final = "1.66.0"
 _CORE: Final = "go.opentelemetry.io/collector"
 _CONTRIB: Final = "github.com/open-telemetry/opentelemetry-collector-contrib"

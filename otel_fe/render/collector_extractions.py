@@ -34,7 +34,7 @@ def _attribute(name: str) -> str:
 
 
 def _metric(name: str, values: dict[str, Any], condition: str, fixed: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return one entry; `fixed` attributes are those that no span has, so that their default always stands."""
+    """Return one entry; `fixed` attributes are those that no span has, so that their default always applies."""
     known = semconv.METRIC_BY_NAME[name]
     dimensions = [one for one in known.dimensions if one not in (fixed or {})]
     attributes = [{"key": one, _DEFAULT: value} for one, value in (fixed or {}).items()]

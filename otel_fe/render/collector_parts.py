@@ -46,8 +46,8 @@ def remote_write(*, makes_series: bool) -> dict[str, Any]:
     It sends one after the other, so that the newest is last.
 
     Args:
-        makes_series: Whether this Collector counts by itself, as others do beside it: theirs are told apart by `collector`. What
-            only passes through is told apart already, and comes through another Collector the next time.
+        makes_series: Whether this Collector counts by itself, as others do beside it: `collector` distinguishes them. What
+            only passes through is already distinct, and comes through another Collector the next time.
     """
     told_apart = {"external_labels": {"collector": "${env:HOSTNAME:-collector}"}} if makes_series else {}
     return {

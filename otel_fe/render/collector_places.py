@@ -1,4 +1,4 @@
-"""What the tiers of a fleet agree on: names, ports, and the environment variables that move them."""
+"""The names and ports that the tiers of a fleet share, and the environment variables that change them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def setting(name: str, default: object) -> str:
 
 
 TRACES: Final = setting("TRACES_ENDPOINT", f"jaeger:{GRPC}")
-"""Where kept traces go, OTLP over gRPC."""
+"""The destination of kept traces, OTLP over gRPC."""
 REMOTE_WRITE: Final = setting("REMOTE_WRITE_ENDPOINT", "http://prometheus:9090/api/v1/write")
-"""Where metrics go."""
+"""The destination of metrics."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 GATES: Final = (
     "--feature-gates=processor.tailsamplingprocessor.usetracestate,processor.tailsamplingprocessor.recordpolicy"
 )
-"""How a sampler is started: kept traces carry their weight in `tracestate`, and the policy that kept them on their scope."""
+"""Arguments of a sampler: kept traces carry their weight in `tracestate`, and the policy that kept them on their scope."""
 KEPT: Final = "kept"
-"""What the namespace of the metrics of kept traces ends in: their exemplars are of traces that the backend has."""
+"""Suffix of the namespace of the metrics of kept traces: their exemplars are of traces that the backend has."""
 _EXTRACTIONS: Final = "signal_to_metrics"
 _COUNTED: Final = "span_metrics"
 _COUNTED_KEPT: Final = f"{_COUNTED}/{KEPT}"

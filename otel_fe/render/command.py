@@ -25,7 +25,7 @@ def render_prometheus(
     Args:
         slo_file: OpenSLO documents; None for the four requirements.
         folder: None to write nothing.
-        environ: What `${env:NAME}` in the documents stands for.
+        environ: The values of `${env:NAME}` in the documents.
 
     Returns:
         What to print, the path of what was written or else the rules themselves; and what the documents warn of.
@@ -54,7 +54,7 @@ def render_collector(
         policy_file: A Collector configuration with one `tail_sampling` and one `span_metrics`.
         slo_file: OpenSLO documents; None for the four requirements.
         folder: None to write nothing.
-        environ: What `${env:NAME}` in the files stands for.
+        environ: The values of `${env:NAME}` in the files.
 
     Returns:
         What to print: the paths of what was written, or else the samplers' configuration; and what the files warn of.

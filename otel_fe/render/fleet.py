@@ -1,4 +1,4 @@
-"""What a fleet is rendered from: the part of a Collector configuration that decides and counts, and the SLOs."""
+"""The source of a rendered fleet: the part of a Collector configuration that decides and counts, and the SLOs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def read_fleet(text: str, file: str, environ: MappingType[str, str], slos: tuple
 
 
 def _only(top: Place, config: CollectorConfig, section: str, kind: type[Any]) -> tuple[Place, Any] | None:
-    """Return the only component of a kind and where it stands; otherwise the problem is recorded."""
+    """Return the only component of a kind and its place; otherwise the problem is recorded."""
     name = "tail_sampling" if kind is TailSampling else "span_metrics"
     found = {str(key): one for key, one in getattr(config, section).items() if isinstance(one, kind)}
     places = top.entries().get(section, top)

@@ -1,4 +1,4 @@
-"""What the pipelines of a policy file do that a fleet does not: it counts every span, and exports those of kept traces."""
+"""Refuses pipelines that a fleet would run differently: a fleet counts every span and exports those of kept traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides or weighs otherwise on a fleet of real Collectors (v0.160) than here; each is refused by its key.
+"""Settings with other decisions or weights on a fleet of real Collectors (v0.160) than here; each is refused by its key.
 
 What the two do differently on one machine is listed, with the cases that show it, in `tests/corpus/differences.py`; a fleet adds
 what each sampler counts by itself.
@@ -31,14 +31,14 @@ _EACH_SAMPLER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Policy:
-    """A policy as it stands in the file."""
+    """A policy as written in the file."""
 
     place: Place
     type: str
     block: Place | None
-    """Where its settings stand; None for a type without."""
+    """The place of its settings; None for a type without."""
     holders: tuple[str, ...]
-    """Types of the policies that it stands in, outermost first."""
+    """Types of the policies that enclose it, outermost first."""
 
 
 def refuse(sampling_at: Place, sampling: TailSampling, counting_at: Place, counting: SpanMetrics) -> None:
@@ -50,7 +50,7 @@ def refuse(sampling_at: Place, sampling: TailSampling, counting_at: Place, count
     _refuse_processor(sampling_at, sampling, shares=any(policy.type == _SHARE for policy in policies))
     if isinstance(counting.histogram, Exponential):
         counting_at.entries()["histogram"].entries()["exponential"].problem(
-            "Prometheus would have to be told to take native histograms, which dashboards do not ask for; use explicit",
+            "Prometheus would have to enable native histograms, which the dashboards do not query; use explicit",
             value=False,
         )
     if counting.delta:
@@ -60,7 +60,7 @@ def refuse(sampling_at: Place, sampling: TailSampling, counting_at: Place, count
 
 
 def _policies(place: Place, holders: tuple[str, ...]) -> Iterator[_Policy]:
-    """Yield the policies of a list, and those that stand in them."""
+    """Yield the policies of a list, and those nested in them."""
     for item in place.items():
         yield from _policy(item, holders)
 

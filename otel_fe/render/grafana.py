@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otel_fe.render.fleet import Fleet
 
 FOLDER: Final = "grafana/dashboards"
-"""Where they are written."""
+"""Their folder."""
 _SET: Final = label_name(semconv.FEATURE_SET)
 _SCHEMA: Final = 39
 _QUANTILES: Final = (0.5, 0.95, 0.99)

@@ -18,7 +18,7 @@ JAEGER: Final = "jaeger"
 TEMPO: Final = "tempo"
 """The `uid` of the other one."""
 FILTER: Final = f'job=~"$job", {label_name(semconv.FEATURE_SET)}=~"$set"'
-"""What a dashboard's variables select."""
+"""The label matchers of a dashboard's variables."""
 _SOURCE: Final = {"type": "prometheus", "uid": PROMETHEUS}
 _HEIGHT: Final = 8
 _WIDTH: Final = 12

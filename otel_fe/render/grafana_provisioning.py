@@ -1,4 +1,4 @@
-"""What a new Grafana reads at its start: where metrics and traces are, and where the dashboards lie."""
+"""The provisioning files of a new Grafana: data sources of metrics and traces, and the folder of dashboards."""
 
 from __future__ import annotations
 

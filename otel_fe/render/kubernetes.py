@@ -29,7 +29,7 @@ class _Tier:
     disk: str
     """For its queue."""
     leaves_s: int
-    """How long a pod that is told to end still takes what comes."""
+    """How long a terminating pod still accepts data."""
     grace_s: int
     """Until it is killed: long enough for that, and to decide and send what is pending."""
     options: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ _SAMPLER: Final = _Tier(
     cpu="2",
     memory_mib=4096,
     disk="20Gi",
-    leaves_s=15,  # agents ask every 5 s, and may be told what was true 5 s before
+    leaves_s=15,  # agents resolve every 5 s, and DNS may be 5 s out of date
     grace_s=120,
     options=(GATES,),
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Alert, Selection, Slo
 
 FILE: Final = "otel_fe_slos.rules.yaml"
-"""What `otel-fe render prometheus --out DIR` writes."""
+"""The file that `otel-fe render prometheus --out DIR` writes."""
 BURNING: Final = "FeatureExtractionErrorBudgetBurn"
 """Alert: too large a share of the error budget is spent."""
 MISSED: Final = "FeatureExtractionObjectiveMissed"

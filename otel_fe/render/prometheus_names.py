@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Value
 
 JOB: Final = "job"
-"""What `service.name` becomes (after `service.namespace/`, where there is one)."""
+"""The label of `service.name` (after `service.namespace/`, where there is one)."""
 _UNITS: Final = {"s": "seconds", "By": "bytes"}
 
 

@@ -22,7 +22,7 @@ class Folded(str):
 
 
 def write_yaml(value: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
-    """Return the text of a document; `comments` stand above it."""
+    """Return the text of a document, below `comments`."""
     lines = [line for comment in comments for line in comment_lines(comment)]
     return "\n".join([*lines, *_mapping(value, "")]) + "\n"
 
@@ -66,7 +66,7 @@ def _items(values: list[Any], indent: str) -> Iterator[str]:
 
 
 def _is_flat(value: Any) -> bool:
-    """Whether a list or mapping of scalars only may stand in one line."""
+    """Return whether a list or mapping of scalars fits in one line."""
     if isinstance(value, dict):
         return len(value) == 1 and not isinstance(next(iter(value.values())), (dict, list, Folded))
     return not any(isinstance(inner, (dict, list, Folded)) for inner in value)

@@ -1,4 +1,4 @@
-"""What a policy decided of recorded traffic, trace by trace."""
+"""The decisions of a policy on recorded traffic, trace by trace."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of something was kept."""
+    """Kept and total amounts."""
 
     kept: int
     total: int
@@ -110,7 +110,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a policy makes of recorded traffic."""
+    """The result of a policy on recorded traffic."""
 
     traces: Share
     spans: Share
@@ -120,7 +120,7 @@ class Summary:
     slow: Share
     """Traces that last as long as the given bound, or longer."""
     estimated_traces: float
-    """The sum of the weights of the kept traces: what whoever counts those takes the number of all traces for."""
+    """The sum of the weights of the kept traces: the estimate of the number of all traces."""
     unknown_weights: int
     """Kept traces whose probability is not known; they are missing in the estimate."""
     late_spans: int

@@ -90,7 +90,7 @@ def _without_zstd(where: str, content: bytes) -> bytes:
 
 
 def _payloads(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield each request as protobuf, with where it stands."""
+    """Yield each request as protobuf, with its position."""
     if content.lstrip()[:1] in (b"{", b"["):
         yield from _from_json(path, content)
     elif framed := _framed(content):

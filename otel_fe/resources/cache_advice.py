@@ -1,4 +1,4 @@
-"""How much memory a cache should have, and how long its entries should live, by what it has seen."""
+"""Recommends the memory of a cache and the lifetime of its entries, from the sampled traffic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAIR: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Forecast:
-    """What the sample says of a cache."""
+    """The sampled traffic of a cache."""
 
     cache: CacheStats
     curve: ReuseCurve

@@ -84,10 +84,10 @@ def _ratio(said: Mapping[str, Any], whole: Mapping[str, int]) -> float | None:
     hits, misses = whole.get("hits"), whole.get("misses")
     if hits is not None and misses is not None:
         return hits / (hits + misses) if hits + misses else None
-    told = _number(said, "hit_ratio")
-    if told is None:
+    ratio = _number(said, "hit_ratio")
+    if ratio is None:
         return None
-    return min(1.0, told / _PERCENT if told > 1 else told)
+    return min(1.0, ratio / _PERCENT if ratio > 1 else ratio)
 
 
 def _tells(thing: object) -> bool:

@@ -1,4 +1,4 @@
-"""What misses and waits cost the extractions of this process: read from the exact counts that the metrics are made of."""
+"""The cost of misses and waits for the extractions of this process, from the exact counts behind the metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Sums:
     count: int = 0
     total_ns: int = 0
     squares_ns2: float = 0.0
-    """About: each value stands in the middle of its bucket."""
+    """Approximate: each value counts as the middle of its bucket."""
 
     def add(self, state: HistogramState) -> None:
         """Add the durations of one histogram."""

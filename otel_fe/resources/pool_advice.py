@@ -1,4 +1,4 @@
-"""How large a pool should be, by what it has seen."""
+"""Recommends the size of a pool, from its traffic."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class _Reading:
 
 
 class PoolWindow:
-    """What pools did within the window, by the difference of two readings of their counts.
+    """The activity of pools within the window, as the difference of two readings of their counters.
 
     Args:
         clock: For the window.

@@ -1,4 +1,4 @@
-"""redis-py's clients, told by their shape: which servers they talk to, and which pools they have. Nothing is imported."""
+"""The servers and pools of redis-py's clients, recognised by their attributes without importing redis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RedisTarget:
     servers: tuple[Server, ...]
     """Of a cluster, its primaries."""
     addresses: tuple[redis_keys.Address, ...]
-    """The same, as key samples are told apart."""
+    """The same, as the label of key samples."""
     pools: tuple[Any, ...]
 
 

@@ -1,4 +1,4 @@
-"""What a Redis says of itself, over a connection of our own: no pool of the application's is used, and nothing waits for long.
+"""Reads a Redis server's own statistics, over a separate connection (never from the application's pools), with short time-outs.
 
 `INFO`, some `PING`s and `SLOWLOG LEN`. No key and no value is asked for.
 """
@@ -21,7 +21,7 @@ _HANDED_ON: Final = ("host", "port", "path", "username", "password", "credential
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a Redis is, and how to get in."""
+    """Address and credentials of a Redis server."""
 
     address: str
     """`host:port`, or a socket's path."""
@@ -84,7 +84,7 @@ def read(server: Server, timeout_s: float) -> ServerReading:
     Raises:
         redis.RedisError: It cannot be reached, does not answer in time, or does not let us in.
     """
-    # Whoever hands us a client has it imported.
+    # A caller that passes a client has imported the package.
     kinds, retries, backoffs = (import_module(f"redis.{name}") for name in ("connection", "retry", "backoff"))
     kind = kinds.SSLConnection if server.tls else kinds.Connection
     if "path" in server.options:

@@ -1,4 +1,4 @@
-"""What the integration answers: values that also read as dictionaries."""
+"""The results of the integration: values that also read as dictionaries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CacheStats(ReadsAsDictionary):
     available: bool
     """False where it did not answer in time: the figures are then those of the last reading, or absent."""
     problem: str = ""
-    """Why it is not available: the class of the error, never its message."""
+    """The class of the error that makes it unavailable, never its message."""
     hits: int | None = None
     """Since the server started, or the object was made; as the other counts."""
     misses: int | None = None
@@ -92,14 +92,14 @@ class PoolStats(ReadsAsDictionary):
 
 @dataclass(frozen=True, eq=False)
 class Impact(ReadsAsDictionary):
-    """What misses and waits cost the extractions of this process, from exact counts of all of them."""
+    """The cost of misses and waits for the extractions of this process, from exact counts of all of them."""
 
     extractions: int
-    """That succeeded."""
+    """Successful ones."""
     missed: int
     """Of those, with a look-up that missed."""
     miss_ms: float
-    """What a miss costs: mean duration with one less that without, feature set by feature set; 0 where one side is empty."""
+    """The cost of a miss: mean duration with one less that without, per feature set; 0 where one side is empty."""
     miss_error_ms: float
     """Half the width of its 95 % interval."""
     misses_total_ms: float
@@ -123,7 +123,7 @@ class Recommendation(ReadsAsDictionary):
     subject: str
     """The pool's or the cache's name."""
     setting: str
-    """What to change: `max_connections`, `pool_size + max_overflow`, `maxmemory`, `ttl`, `maxmemory-policy`, `pool_size`."""
+    """The setting to change: `max_connections`, `pool_size + max_overflow`, `maxmemory`, `ttl`, `maxmemory-policy`, `pool_size`."""
     current: float | str | None
     advised: float | str
     unit: str
@@ -139,9 +139,9 @@ class Recommendation(ReadsAsDictionary):
     confidence: str = "low"
     """`high`, `medium` or `low`."""
     because: tuple[str, ...] = ()
-    """What the confidence is, or is not, built on."""
+    """The basis of the confidence."""
     wrong_if: tuple[str, ...] = ()
-    """What would make it wrong."""
+    """The conditions under which it would be wrong."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a converter is called with: the right number, under known names, and literals of the right type.
+"""Checks the arguments of a converter: their number, names, and the types of literals.
 
 The Collector looks at literals when it starts and at everything else when it evaluates; so does this.
 """

@@ -26,13 +26,13 @@ Kind: TypeAlias = OneOf[
     "string_like_list",
     "any_list",
 ]
-"""What a parameter takes. `…_like` converts what can be converted, and lets nil through; the others are an error for what is
-something else. `…_literal` stands in the text itself, and so do the brackets of a `…_list`."""
+"""The type of a parameter. `…_like` converts where possible, and accepts nil; the others are an error for
+any other type. `…_literal` must be a literal in the text, as must the brackets of a `…_list`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a converter takes in one place."""
+    """A parameter of a converter."""
 
     name: str
     """By which it can be given: `IsMatch(target=name, pattern="x")`."""
@@ -46,7 +46,7 @@ class Converter:
 
     parameters: tuple[Parameter, ...]
     sentence: str
-    """What it gives, for the README."""
+    """The result, as a sentence for the documentation."""
 
 
 def _of(kind: Kind, sentence: str, name: str = "target") -> Converter:
@@ -120,7 +120,7 @@ CONVERTERS: Final[dict[str, Converter]] = {
     "UnixNano": _of("time", "A time's nanoseconds since 1970, as an int.", "time"),
     "UnixSeconds": _of("time", "A time's seconds since 1970, as an int.", "time"),
 }
-"""What a condition may call, by name."""
+"""The supported converters, by name."""
 
 # fmt: off
 ELSEWHERE: Final = frozenset((
@@ -134,4 +134,4 @@ ELSEWHERE: Final = frozenset((
     "Weekday", "When", "XXH128", "XXH3", "Year",
 ))
 # fmt: on
-"""What OTTL has and a condition here may not call."""
+"""Converters of OTTL that are not supported here."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from otel_fe.config.ottl.lexer import Token
 
 _DEEPEST: Final = 50
-"""How many brackets may be open at once. Ours, so that no text can exhaust Python's stack; OTTL has no limit."""
+"""The most brackets that may be open at once, so that no text can exhaust Python's stack; OTTL has no limit."""
 _NAMES: Final = frozenset(("upper", "lower"))
 _SIGNS: Final = frozenset(("word", "punctuation"))
 
@@ -39,7 +39,7 @@ class Cursor:
         return token
 
     def at(self, text: str) -> bool:
-        """Whether it is this word or sign."""
+        """Return whether the token is this word or sign."""
         return self.token.text == text and self.token.kind in _SIGNS
 
     def accept(self, text: str) -> bool:

@@ -53,7 +53,7 @@ PATHS: Final[dict[str, dict[str, str]]] = {
         "attributes": _ATTRIBUTES,
     },
 }
-"""What a path gives, by context and name. `instrumentation_scope` is another name of `scope`."""
+"""The value of each path, by context and name. `instrumentation_scope` is another name of `scope`."""
 
 INDEXABLE: Final = frozenset(("attributes", "trace_state"))
 """The names that may have keys behind them."""
@@ -69,7 +69,7 @@ ENUMS: Final[dict[str, int]] = {
     "STATUS_CODE_OK": 1,
     "STATUS_CODE_ERROR": 2,
 }
-"""What a symbol is, as OTLP numbers it."""
+"""OTLP's number of each enum symbol."""
 
 _ELSEWHERE: Final = {
     "span": ("status", "links", "cache"),
@@ -86,7 +86,7 @@ class Segment:
 
     name: str
     keys: int
-    """How many stand behind it."""
+    """The number of keys behind it."""
     offset: int
 
 

@@ -1,4 +1,4 @@
-"""Why a condition is refused, and what would be right."""
+"""The error for a condition that is refused, with what would be right."""
 
 from __future__ import annotations
 

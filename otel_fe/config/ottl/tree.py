@@ -1,4 +1,4 @@
-"""What a condition says, as frozen values: nothing is evaluated here."""
+"""The syntax tree of a condition, as frozen values: nothing is evaluated here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal as OneOf
 from typing import TypeAlias
 
 Context: TypeAlias = OneOf["span", "spanevent"]
-"""What a condition is asked of: each span, or each event of each span."""
+"""The context of a condition: each span, or each event of each span."""
 Comparator: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
 Operator: TypeAlias = OneOf["+", "-", "*", "/"]
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that stands in the text; an enum's symbol is the int that it names."""
+    """A literal in the text; an enum's symbol is the int that it names."""
 
     value: str | bool | int | float | bytes | None
 
@@ -129,7 +129,7 @@ class Condition:
 
 
 def is_literal(expression: Expression) -> bool:
-    """Whether its value stands in the text: the Collector works with such values once, when it starts."""
+    """Return whether it is a literal: the Collector evaluates literals once, at its start."""
     match expression:
         case Literal():
             return True

@@ -135,7 +135,7 @@ class ValueParser(Cursor):
         return MapOf(tuple(items.items()))
 
     def at_call(self) -> bool:
-        """Whether a name and a parenthesis come next."""
+        """Return whether a name and a parenthesis follow."""
         return bool(self.name_before("("))
 
     def call(self) -> Call:

@@ -145,7 +145,7 @@ def test_which_policies_may_hold_which(holder, inner):
     sub = f"{{name: b, type: {inner}}}" if holder == "not" else f"[{{name: b, type: {inner}}}]"
     total = "max_total_spans_per_second: 1, " if holder == "composite" else ""
     found = policy(f"{{name: a, type: {holder}, {holder}: {{{total}{holder}_sub_policy: {sub}}}}}")
-    refusal = f"a policy of this type cannot stand in one of type {holder}"
+    refusal = f"a policy of this type cannot be nested in one of type {holder}"
     refused = isinstance(found, list) and any(refusal in line for line in found)
     assert refused == (inner != "trace_flags" and (holder, inner) not in allowed)
 
