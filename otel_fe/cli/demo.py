@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import number, port, whole_number
 from otel_fe.cli.parser import examples
+from otel_fe.cli.places import demo_store
 from otel_fe.dashboard.command import add_to_another
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def add_demo(commands: Commands) -> None:
     demo.add_argument(
         "--store",
         type=Path,
-        default=Path.home() / ".cache" / "otel_fe" / "demo",
+        default=demo_store(),
         metavar="DIR",
         help="folder that the kept traces are left in, for the dashboard (default %(default)s)",
     )

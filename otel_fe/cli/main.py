@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.cli.check import add_check
 from otel_fe.cli.completion import add_completion
 from otel_fe.cli.demo import add_demo
+from otel_fe.cli.explain import add_explain
 from otel_fe.cli.parser import WRONG_USE, Parser, examples
 from otel_fe.cli.render import add_render
 from otel_fe.cli.replay import add_replay
@@ -64,6 +65,7 @@ def parser() -> Parser:
         prog="otel-fe",
         description="Why are my features slow? Each command has a --help with examples.",
         epilog=examples(
+            ("otel-fe explain", "what is slow, why, at which line, and what to do"),
             ("otel-fe demo", "an example service, from start to cause"),
         )
         + "\n\nexit status:\n  0 success, 1 failure or finding, 2 wrong call, 130 Ctrl-C, 141 closed pipe",
@@ -72,6 +74,7 @@ def parser() -> Parser:
     whole.set_defaults(quiet=False, verbose=False)
     commands = whole.add_subparsers(dest="command", required=True, metavar="command")
     for add in (
+        add_explain,
         add_demo,
         add_check,
         add_replay,

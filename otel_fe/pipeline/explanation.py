@@ -99,8 +99,12 @@ class Explanation:
 
     def sentence(self) -> str:
         """Return all of it as one sentence, without a full stop."""
+        return f"{self.subject or '(none)'}: {self.after_subject()}"
+
+    def after_subject(self) -> str:
+        """Return the sentence without its subject, for where that is a heading or a link."""
         figures = [] if self.p95_ns is None else [f"p95 {_duration(self.p95_ns)}"]
-        return f"{self.subject or '(none)'}: {', '.join([*figures, self.reason()])}"
+        return ", ".join([*figures, self.reason()])
 
     def reason(self) -> str:
         """Return why, without what: `81 % of slow time in SELECT … transactions (features.py:86 transaction_history)`."""

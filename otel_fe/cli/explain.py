@@ -1,0 +1,178 @@
+"""The command `otel-fe explain`: what is slow in a store, by how much, why, at which line, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.cli.arguments import duration_ns
+from otel_fe.cli.parser import examples
+from otel_fe.cli.places import default_store
+from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.terminal import coloured, paint
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from otel_fe.dashboard.reasons import FeatureSetReason
+    from otel_fe.dashboard.stored import Stored
+
+    Commands = argparse._SubParsersAction[Any]
+    Group = dict[str, Any]
+
+_NS_PER_MS: Final = 1e6
+
+
+def add_explain(commands: Commands) -> None:
+    """Add it to the commands of `otel-fe`."""
+    explain = commands.add_parser(
+        "explain",
+        help="say what is slow, by how much, why, at which line, and what to do",
+        description="Read a store and say of each feature set what the dashboard's first page says: its percentile, what its slow "
+        "extractions spend their time on, the line of code, and what to do first. A running collector may write to the store.",
+        epilog=examples(
+            ("otel-fe explain", "the last hour of data of `otel-fe up`"),
+            ("otel-fe explain --feature-set user_profile --since 15m", "one feature set, since then"),
+            ("otel-fe explain --store ./otel_fe_store --json", "another store, for machines"),
+        ),
+    )
+    explain.add_argument(
+        "--store", type=Path, default=default_store(), metavar="DIR", help="the collector's store (default %(default)s)"
+    )
+    explain.add_argument("--feature-set", metavar="NAME", help="only this feature set")
+    explain.add_argument("--service", metavar="NAME", help="only this service")
+    explain.add_argument(
+        "--since", type=duration_ns, metavar="DURATION", help="how far back from now (default: the last hour of data)"
+    )
+    explain.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    explain.set_defaults(run=_explain)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    try:
+        from otel_fe.dashboard.overview import groups_in  # noqa: PLC0415 only this command needs it
+        from otel_fe.dashboard.reasons import reason_of  # noqa: PLC0415
+        from otel_fe.dashboard.stored import Stored  # noqa: PLC0415
+        from otel_fe.store import StoreReader  # noqa: PLC0415
+        from otel_fe.store.store_error import StoreMissingError  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("otel-fe explain", "dashboard") from None
+    with StoreReader(arguments.store) as reader:
+        stored = Stored(reader, arguments.store)
+        try:
+            fitted = stored.fitted_window()
+        except StoreMissingError as error:
+            raise OtelFeError(f"{error}; `otel-fe up` fills one, --store DIR reads another") from None
+        window = _window(stored, arguments.since, fitted)
+        groups = groups_in(stored, window, arguments.service, arguments.feature_set)
+        if not groups:
+            everything = groups_in(stored, (0, stored.now_ns()), None, None)
+            raise OtelFeError(_nothing(arguments, everything))
+        found = []
+        for one in groups:
+            figures = one["figures"]
+            group = one["service"], one["feature_set"]
+            found.append((one, reason_of(stored, window, group, figures.p95_ns, figures.slow)))
+    if arguments.json:
+        print(json.dumps(document(arguments.store, window, found), indent=2, ensure_ascii=False))
+    else:
+        print(text(found, colour=coloured(sys.stdout)))
+    return 0
+
+
+def _window(stored: Stored, since_ns: int | None, fitted: tuple[int, int] | None) -> tuple[int, int]:
+    if fitted is None:
+        raise OtelFeError(f"{stored.directory}: no extractions are stored yet")
+    if since_ns is not None:
+        return stored.now_ns() - since_ns, stored.now_ns()
+    return fitted
+
+
+def _nothing(arguments: argparse.Namespace, groups: Sequence[Group]) -> str:
+    """Return why there is nothing to say: a name that does not exist, or a time without data."""
+    for option, name, key in (
+        ("--service", arguments.service, "service"),
+        ("--feature-set", arguments.feature_set, "feature_set"),
+    ):
+        names = sorted({one[key] for one in groups if one[key]})
+        if name is not None and name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            known = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
+            return f"{option} {name}: the store has none of that name; {known}"
+    return f"{arguments.store}: no extractions in that time; without --since, the last hour of data is explained"
+
+
+def text(found: Sequence[tuple[Group, FeatureSetReason]], *, colour: bool) -> str:
+    """Return the explanations for a terminal, the feature set with most slow extractions first.
+
+    Args:
+        found: Each feature set's figures and its reason.
+        colour: Whether to use terminal colours.
+    """
+    several = len({one["service"] for one, _ in found}) > 1
+    return "\n\n".join(_paragraph(one, reason, several=several, colour=colour) for one, reason in found)
+
+
+def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: bool) -> str:
+    figures, explanation = one["figures"], reason.explanation
+    service = f" ({one['service']})" if several else ""
+    lines = [f"{paint('bold', explanation.subject, colour=colour)}{service}: {explanation.after_subject()}"]
+    facts = [f"{figures.slow:,} of {figures.extractions:,} took 100 ms or more", f"{figures.per_s:.3g}/s"]
+    facts += [f"{figures.error_ratio:.2%} errors"] if figures.error_ratio else []
+    facts += [f"{figures.hit_ratio:.0%} cache hits"] if figures.hit_ratio is not None else []
+    lines.append(paint("dim", f"  {', '.join(facts)}", colour=colour))
+    for number, advice in enumerate(reason.advice, 1):
+        without = advice["p95_without_ns"]
+        gain = f"; without it, p95 would be {without / _NS_PER_MS:.3g} ms" if without < advice["p95_ns"] else ""
+        lines.append(f"  {number}. {advice['name']}: {advice['share']:.0%} {advice['words']}{gain}")
+        if advice["line"]:
+            lines.append(f"     {paint('yellow', advice['line'], colour=colour)}")
+        lines.append(f"     {advice['action']}")
+    return "\n".join(lines)
+
+
+def document(store: Path, window: tuple[int, int], found: Sequence[tuple[Group, FeatureSetReason]]) -> dict[str, Any]:
+    """Return the same for machines. Times are Unix ns and ms as their names say, ratios are 0..1."""
+    return {
+        "store": str(store),
+        "since_unix_nano": window[0],
+        "until_unix_nano": window[1],
+        "feature_sets": [
+            {
+                "service": one["service"],
+                "feature_set": one["feature_set"],
+                "sentence": reason.explanation.sentence(),
+                "extractions": one["figures"].extractions,
+                "per_s": one["figures"].per_s,
+                "slow": one["figures"].slow,
+                "p95_ms": _milliseconds(one["figures"].p95_ns),
+                "error_ratio": one["figures"].error_ratio,
+                "hit_ratio": one["figures"].hit_ratio,
+                "cause": reason.explanation.cause,
+                "spent_in": reason.explanation.spent_in,
+                "call": reason.explanation.call,
+                "line": reason.explanation.line,
+                "causes": [
+                    {
+                        "cause": cause.cause,
+                        "share": cause.share,
+                        "cost_share": cause.cost_share,
+                        "p95_without_ms": _milliseconds(cause.quantile_without_ns),
+                    }
+                    for cause in (reason.causes.ranked if reason.causes.of_slow else ())
+                ],
+                "advice": [
+                    {"cause": two["cause"], "line": two["line"], "action": two["action"]} for two in reason.advice
+                ],
+            }
+            for one, reason in found
+        ],
+    }
+
+
+def _milliseconds(value_ns: float | None) -> float | None:
+    return None if value_ns is None else value_ns / _NS_PER_MS
