@@ -1,0 +1,283 @@
+"""Percentiles and requirements at another rate by a fitted model, the highest rate at which all hold, and what gives out first."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.capacity.model import ALL, P95, merged, rate_of
+from otel_fe.forecast.extraction_mix import quantile
+from otel_fe.forecast.station import CORES, MEMORY, POOL, UNMEASURED, WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.capacity.fitted import Check, Fitted
+    from otel_fe.capacity.measured import Window
+    from otel_fe.capacity.model import Model
+    from otel_fe.forecast.station import Station
+
+_EXACT: Final = 0.005
+_STEPS: Final = 24
+_CERTAIN: Final = 0.9
+_RECENT: Final = 0.1
+_GROWN: Final = 400
+"""At most so many servers are added before it is said that no size is enough."""
+_FAR: Final = 20.0
+"""Times the highest rate that was seen: beyond it nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A latency objective: `share` of extractions take less than `limit_s`."""
+
+    name: str
+    limit_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What becomes of a requirement at a rate."""
+
+    requirement: Requirement
+    good: Interval
+    """The share of extractions that meet its limit."""
+    chance: float
+    """Of keeping it, 0..1, by the drawn models."""
+
+    @property
+    def verdict(self) -> str:
+        """`holds`, `breaks` or `uncertain`."""
+        return "holds" if self.chance >= _CERTAIN else "breaks" if self.chance <= 1 - _CERTAIN else "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A station in words and numbers."""
+
+    kind: str
+    name: str
+    size: int
+    """Of each process, or machine."""
+    copies: float
+    busy_now: float
+    """Utilisation 0..1, now."""
+    busy_then: float
+    """At the asked rate; above 1 where it is too small."""
+    full_at: float
+    """The group's extractions a second at which it is busy all the time."""
+    needed: int | None
+    """The size at which the requirements hold at the asked rate; None where this one does not have to change, or no size helps."""
+    needed_copies: int | None
+    """Likewise, processes for what each of them has one of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of one group of extractions."""
+
+    feature_set: str
+    """Empty for all of the service."""
+    now: float
+    """Extractions a second."""
+    asked: float
+    """Likewise, at the traffic that was asked about."""
+    p95_now_s: float
+    p95_then_s: Interval
+    """Infinite where something is overloaded."""
+    kept: tuple[Kept, ...]
+    headroom: Interval
+    """The highest rate at which every requirement holds."""
+    broken_by: str
+    """Name of the requirement that breaks first."""
+    first: str
+    """Name of the resource that gives out first; empty where it is not a lack of any."""
+    resources: tuple[Resource, ...]
+    check: Check
+    beyond_seen: float
+    """The asked rate over the highest one that was seen."""
+
+
+def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, feature_set: str = ALL) -> Answer:
+    """Return the answer for a group.
+
+    Args:
+        fitted: The service's model.
+        requirements: At least one.
+        factor: The asked traffic over today's, of all feature sets together.
+        feature_set: One of `fitted.model.mixes`.
+    """
+    recent = _recent(fitted.measured.windows)
+    service_now = rate_of(recent)
+    counted = merged(recent, feature_set)
+    now = counted.count / sum(one.seconds for one in recent)
+    part = now / service_now if service_now else 1.0
+    rate = service_now * factor
+    spread = fitted.checks[feature_set].spread
+    versions = [(model, math.exp(spread * off)) for model, off in fitted.draws if feature_set in model.mixes]
+    limit, first = _knee(fitted.model, requirements, feature_set, 1.0, service_now * _FAR)
+    limits = [_knee(model, requirements, feature_set, off, service_now * _FAR)[0] for model, off in versions]
+    headroom = _interval(limit * part, [one * part for one in limits])
+    then = fitted.model.durations(feature_set, rate)
+    thens = [[one * off for one in model.durations(feature_set, rate)] for model, off in versions]
+    return Answer(
+        feature_set,
+        now,
+        now * factor,
+        counted.quantile(P95) or 0.0,
+        _interval(quantile(then, P95), [quantile(one, P95) for one in thens]),
+        tuple(_kept(one, then, thens) for one in requirements),
+        headroom,
+        first,
+        _gives_out(fitted.model, limit, feature_set),
+        _resources(fitted.model, requirements, feature_set, service_now, rate, part),
+        fitted.checks[feature_set],
+        rate / fitted.most_rate,
+    )
+
+
+def _recent(windows: Sequence[Window]) -> list[Window]:
+    """Return the windows that stand for now: the last tenth."""
+    count = max(3, round(len(windows) * _RECENT))
+    return [one for one in windows[-count:] if one.count] or [windows[-1]]
+
+
+def _interval(value: float, others: Sequence[float]) -> Interval:
+    """Return a value with the 5th and 95th percentile of what drawn models say; it lies in between."""
+    ordered = sorted(others)
+    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.05, 0.95))
+    return Interval(value, min(value, low), max(value, high))
+
+
+def _good(durations: Sequence[float], limit_s: float) -> float:
+    """Return the share that takes less than a limit; nothing of what is overloaded does for long."""
+    return bisect_left(durations, limit_s) / len(durations) if durations else 0.0
+
+
+def _kept(requirement: Requirement, then: Sequence[float], thens: Sequence[Sequence[float]]) -> Kept:
+    shares = [_good(one, requirement.limit_s) for one in thens]
+    good = _interval(_good(then, requirement.limit_s), shares)
+    return Kept(requirement, good, sum(one >= requirement.share for one in shares) / len(shares))
+
+
+def _knee(
+    model: Model, requirements: Sequence[Requirement], feature_set: str, off: float, most: float
+) -> tuple[float, str]:
+    """Return the service's highest rate at which all requirements hold, and the one that breaks first; `off` scales durations."""
+    high = min([most, *(one.saturates_at for one in model.stations)])
+    low = 0.0
+    broken = ""
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        bad = _broken(model, requirements, feature_set, off, middle)
+        if bad:
+            high, broken = middle, bad
+        else:
+            low = middle
+        if high - low <= _EXACT * high:
+            break
+    return low, broken or requirements[0].name
+
+
+def _broken(
+    model: Model,
+    requirements: Sequence[Requirement],
+    feature_set: str,
+    off: float,
+    rate: float,
+    stations: Sequence[Station] | None = None,
+) -> str:
+    """Return the name of the first requirement that does not hold at a rate; empty where all do."""
+    stations = model.stations if stations is None else stations
+    durations = model.durations(feature_set, rate, stations)
+    if _crowded(model, stations, rate) is not None:
+        return requirements[0].name
+    return next((one.name for one in requirements if _good(durations, one.limit_s / off) < one.share), "")
+
+
+def _crowded(model: Model, stations: Sequence[Station], rate: float) -> Station | None:
+    """Return what nobody's duration shows the lack of: threads that are all busy, and memory."""
+    for one in stations:
+        if one.kind == MEMORY and one.utilisation(rate) >= 1:
+            return one
+        if one.kind == WORKERS:
+            durations = model.durations(ALL, rate, stations)
+            if not durations or rate * math.fsum(durations) / len(durations) >= one.size:
+                return one
+    return None
+
+
+def _gives_out(model: Model, rate: float, feature_set: str) -> str:
+    """Return the name of the resource to blame just beyond a rate: what lengthens extractions most, or is used up."""
+    beyond = rate * (1 + 2 * _EXACT)
+    full = _crowded(model, model.stations, beyond)
+    if full is not None:
+        return full.name
+    mix = model.mixes[feature_set]
+    blamed = max(model.stations, key=lambda one: one.mean_extra_s(beyond, mix.asking, mix.work_s), default=None)
+    if blamed is None or blamed.mean_extra_s(beyond, mix.asking, mix.work_s) <= 0:
+        return ""
+    return blamed.name
+
+
+def _resources(
+    model: Model, requirements: Sequence[Requirement], feature_set: str, now: float, rate: float, part: float
+) -> tuple[Resource, ...]:
+    grown = {one.name: one for one in _grown(model, requirements, feature_set, rate)}
+    found = []
+    for one in model.stations:
+        then = grown.get(one.name, one)
+        found.append(
+            Resource(
+                one.kind,
+                one.name,
+                one.servers,
+                one.copies,
+                one.utilisation(now),
+                one.utilisation(rate),
+                one.saturates_at * part,
+                then.servers if then.servers != one.servers else None,
+                math.ceil(then.copies) if then.copies != one.copies else None,
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.full_at))
+
+
+def _grown(model: Model, requirements: Sequence[Requirement], feature_set: str, rate: float) -> Sequence[Station]:
+    """Return stations that are large enough for a rate, each no larger than it has to be; the model's own where no size helps."""
+    stations = list(model.stations)
+    mix = model.mixes[feature_set]
+    for _ in range(_GROWN):
+        if not _broken(model, requirements, feature_set, 1.0, rate, stations):
+            return stations
+        worst = _crowded(model, stations, rate) or max(
+            stations,
+            key=lambda one: (one.mean_extra_s(rate, mix.asking, mix.work_s), one.utilisation(rate)),
+            default=None,
+        )
+        if worst is None or worst.kind in (UNMEASURED, MEMORY):
+            break
+        place = stations.index(worst)
+        stations[place] = _larger(worst, rate)
+    return model.stations
+
+
+def _larger(one: Station, rate: float) -> Station:
+    """Return a station with one server more, or as many as can carry a rate at all; a process more where each has one."""
+    if one.kind in (POOL, CORES, WORKERS):
+        return replace(
+            one, servers=max(one.servers + 1, math.floor(one.load(rate)) + 1 if math.isfinite(one.load(rate)) else 0)
+        )
+    return replace(one, copies=max(math.floor(one.copies) + 1, math.floor(one.base_load + rate * one.demand_s) + 1))

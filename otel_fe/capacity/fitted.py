@@ -1,0 +1,139 @@
+"""A model that was held against windows which it had not been shown, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.capacity.model import ALL, P95, bins, fit, merged, rate_of
+from otel_fe.forecast.forecast_error import ForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.capacity.measured import Measured, Row, Window
+    from otel_fe.capacity.model import Model
+
+FEWEST_WINDOWS: Final = 12
+FEWEST_A_WINDOW: Final = 30
+VARIED: Final = 1.25
+"""The ratio of a busy window's rate to a quiet one's (9th and 1st tenth) that shows what load does."""
+LARGEST_ERROR: Final = 0.2
+"""Of p95 on held-back windows, in the median; and a half more on the busiest."""
+_HELD_BACK: Final = 5
+_DRAWS: Final = 24
+_SEED: Final = 1_917
+_LEAST_SPREAD: Final = 0.03
+_OVERLOADED: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How far predictions for held-back windows were off."""
+
+    windows: int
+    """That were held back."""
+    median_error: float
+    """Of p95, relative."""
+    busiest_error: float
+    """Of the busiest of them, whose rate no shown window had."""
+    spread: float
+    """Root mean square of the logarithms of measured over predicted."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the model may answer."""
+        return self.median_error <= LARGEST_ERROR and self.busiest_error <= 1.5 * LARGEST_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A checked model."""
+
+    measured: Measured
+    model: Model
+    checks: dict[str, Check]
+    """By feature set, and of all."""
+    draws: tuple[tuple[Model, float], ...]
+    """Models of windows and extractions drawn again, each with a number of the standard normal distribution for its own error."""
+    most_rate: float
+    """The highest that was seen in a window."""
+
+
+def fitted(measured: Measured) -> Fitted:
+    """Fit a service's model and check it.
+
+    Raises:
+        ForecastError: There is too little data, no variation in load, or a model that does not describe this service.
+    """
+    windows = [one for one in measured.windows if one.count >= FEWEST_A_WINDOW]
+    _enough(windows)
+    shown, held = _split(windows)
+    model = fit(measured, shown, measured.rows)
+    checks = {name: _check(model, held, name) for name in model.mixes}
+    if not checks[ALL].good:
+        raise ForecastError(_bad(checks[ALL]))
+    whole = fit(measured, windows, measured.rows)
+    rng = random.Random(_SEED)
+    draws = []
+    for _ in range(_DRAWS):
+        try:
+            draws.append((_drawn(measured, windows, rng), rng.gauss(0, 1)))
+        except ForecastError:
+            continue
+    if len(draws) < _DRAWS // 2:
+        raise ForecastError("Drawn again from its own windows, the data give a model in less than half of the cases.")
+    return Fitted(measured, whole, checks, tuple(draws), max(one.rate for one in windows))
+
+
+def _enough(windows: Sequence[Window]) -> None:
+    if len(windows) < FEWEST_WINDOWS:
+        raise ForecastError(
+            f"{len(windows)} stretches of time with {FEWEST_A_WINDOW} extractions or more are too few: {FEWEST_WINDOWS} are "
+            "needed. Choose a longer window."
+        )
+    rates = sorted(one.rate for one in windows)
+    low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
+    if high < VARIED * low:
+        raise ForecastError(
+            f"The load did not vary: {low:.4g} to {high:.4g} extractions/s. What more of it would do is not seen; choose a window "
+            f"with quiet and busy hours ({VARIED:g} times apart at least)."
+        )
+
+
+def _split(windows: Sequence[Window]) -> tuple[list[Window], list[Window]]:
+    """Return the windows that the model is shown and those that are held back: the busiest fifth, and every fifth of the others."""
+    busiest = {id(one) for one in sorted(windows, key=lambda one: -one.rate)[: len(windows) // _HELD_BACK]}
+    others = [one for one in windows if id(one) not in busiest]
+    back = busiest | {id(one) for one in others[_HELD_BACK - 1 :: _HELD_BACK]}
+    return [one for one in windows if id(one) not in back], [one for one in windows if id(one) in back]
+
+
+def _check(model: Model, held: Sequence[Window], feature_set: str) -> Check:
+    logs = []
+    for group in bins(held, feature_set, 8, 200):
+        counted = merged(group, feature_set).quantile(P95)
+        predicted = model.p95_s(feature_set, rate_of(group))
+        if counted:
+            logs.append(math.log(min(max(counted / predicted if predicted else 1.0, 1 / _OVERLOADED), _OVERLOADED)))
+    if not logs:
+        return Check(0, math.inf, math.inf, math.inf)
+    errors = [abs(math.expm1(-one)) for one in logs]
+    spread = math.sqrt(math.fsum(one * one for one in logs) / len(logs))
+    return Check(len(held), sorted(errors)[len(errors) // 2], errors[-1], max(_LEAST_SPREAD, spread))
+
+
+def _bad(check: Check) -> str:
+    return (
+        f"On {check.windows} stretches of time that the model had not been shown, p95 was {100 * check.median_error:.0f} % off in "
+        f"the median and {100 * check.busiest_error:.0f} % at the highest load: it does not describe this service, so that "
+        "nothing is said of other loads."
+    )
+
+
+def _drawn(measured: Measured, windows: Sequence[Window], rng: random.Random) -> Model:
+    chosen = sorted((rng.randrange(len(windows)) for _ in windows), key=lambda place: windows[place].since_ns)
+    rows: list[Row] = rng.choices(measured.rows, k=len(measured.rows))
+    return fit(measured, [windows[place] for place in chosen], rows)

@@ -1,0 +1,109 @@
+"""A service's figures as the model takes them: windows of some minutes, a sample of extractions, and the sizes of its resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_fe.store.distribution import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """What a pool did in a window, over all processes."""
+
+    uses: int
+    use_s: float
+    """Time in which connections were out, all together."""
+    wait_s: float
+    """Waits of callers, without opening connections, all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some minutes of a service."""
+
+    since_ns: int
+    seconds: float
+    durations: Mapping[str, Distribution]
+    """Of extractions in seconds, by feature set."""
+    cpu_s: float
+    """CPU time of extractions."""
+    process_cpu_s: float | None = None
+    """CPU time of all processes; None where they do not tell."""
+    processes: float | None = None
+    """How many there were, in the mean."""
+    pools: Mapping[str, PoolUse] = field(default_factory=dict)
+    peak: float | None = None
+    """The most extractions that one process ran at once; None where it does not tell."""
+    memory_bytes: float | None = None
+    """The most resident memory of one process."""
+
+    @property
+    def count(self) -> int:
+        """Extractions."""
+        return sum(one.count for one in self.durations.values())
+
+    @property
+    def rate(self) -> float:
+        """Extractions a second."""
+        return self.count / self.seconds
+
+    @property
+    def total_s(self) -> float:
+        """Durations of all extractions, together."""
+        return sum(one.total for one in self.durations.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kept extraction."""
+
+    start_ns: int
+    duration_ns: int
+    weight: float
+    """How many it stands for."""
+    wait_ns: int
+    """Of the duration, waiting for connections; above 0 if it asked for any."""
+    cpu_ns: int
+    feature_set: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    """A pool as it is set up in each process."""
+
+    size: int
+    use_variability: float
+    """Squared coefficient of variation of the time from borrowing to returning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How large a service is."""
+
+    processes: float
+    cores: float | None
+    """That one machine, or container, lets it use; None where nobody tells."""
+    machines: int = 1
+    pools: Mapping[str, PoolSize] = field(default_factory=dict)
+    event_loop: bool = False
+    """Whether its extractions run as tasks of an event loop."""
+    has_gil: bool = True
+    memory_limit_bytes: float | None = None
+    """Of one process."""
+    missing: tuple[str, ...] = ()
+    """What is not known of it, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that is known of a service."""
+
+    service: str
+    windows: tuple[Window, ...]
+    rows: tuple[Row, ...]
+    setup: Setup

@@ -1,0 +1,182 @@
+"""A fitted service: its stations, and its extractions as they would be alone."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.capacity.stations import stations_of, total
+from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, quantile
+from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.forecast.station import SHARED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.capacity.measured import Measured, Row, Window
+    from otel_fe.forecast.station import Station
+    from otel_fe.store.distribution import Distribution
+
+P95: Final = 0.95
+ALL: Final = ""
+"""Stands for all feature sets of a service together."""
+FEWEST_ROWS: Final = 100
+_NS: Final = 1_000_000_000
+_QUIET_ROWS: Final = 400
+_MOST_SCALED: Final = 1.6
+"""By more than this, kept extractions do not stand for those that were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What would be at another rate."""
+
+    stations: tuple[Station, ...]
+    mixes: dict[str, ExtractionMix]
+    """By feature set, and of all of them."""
+    work_s: float
+    """Mean CPU time of an extraction."""
+
+    def durations(self, feature_set: str, rate: float, stations: Sequence[Station] | None = None) -> list[float]:
+        """Return durations in seconds, in order, each as likely; none where something is overloaded.
+
+        Args:
+            feature_set: Of its mixes.
+            rate: Extractions a second of the whole service.
+            stations: Others instead of its own.
+        """
+        return self.mixes[feature_set].durations(self.stations if stations is None else stations, rate, self.work_s)
+
+    def p95_s(self, feature_set: str, rate: float) -> float:
+        """Return their 95th percentile; infinite where something is overloaded."""
+        return quantile(self.durations(feature_set, rate), P95)
+
+
+def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Row]) -> Model:
+    """Return the model of a service by some of its windows.
+
+    Args:
+        measured: All that is known, for its setup.
+        windows: In order of time, each with extractions.
+        rows: Kept extractions of these windows.
+
+    Raises:
+        ForecastError: They do not say enough.
+    """
+    starts = [one.since_ns for one in windows]
+    placed = [(place, row) for row in rows if (place := _place(starts, windows, row)) is not None]
+    if len(placed) < FEWEST_ROWS:
+        raise ForecastError(
+            f"{len(placed)} kept extractions with a known weight are too few to say how they differ from each other: "
+            f"{FEWEST_ROWS} are needed. Choose a longer window, or keep more (OTEL_FE_BASELINE_RATIO)."
+        )
+    weight = sum(row.weight for _, row in placed)
+    asking = sum(row.weight for _, row in placed if row.wait_ns) / weight
+    stations = tuple(stations_of(windows, measured.setup, asking))
+    work_s = total(windows, lambda one: one.cpu_s) / total(windows, lambda one: one.count)
+    rates = [one.rate for one in windows]
+    quiet = _quiet(placed, rates)
+    mixes = {ALL: ExtractionMix(_alone(quiet, rates, stations))}
+    for name in {row.feature_set for _, row in placed}:
+        of_set = [one for one in quiet if one[1].feature_set == name]
+        if len(of_set) >= FEWEST_ROWS:
+            mixes[name] = ExtractionMix(_alone(of_set, rates, stations))
+    return _scaled(Model(stations, mixes, work_s), windows)
+
+
+def merged(windows: Sequence[Window], feature_set: str) -> Distribution:
+    """Return the durations of extractions in windows; of all feature sets for `ALL`."""
+    from otel_fe.store.distribution import Distribution  # noqa: PLC0415 the type is needed here alone
+
+    found = Distribution()
+    for window in windows:
+        for name, spread in window.durations.items():
+            if feature_set in (ALL, name):
+                found.merge(spread)
+    return found
+
+
+def bins(windows: Sequence[Window], feature_set: str, most: int, fewest: int) -> list[list[Window]]:
+    """Return windows in groups of about the same rate, the lowest first, each with enough extractions for a percentile."""
+    counted = sorted(windows, key=lambda one: one.rate)
+    whole = sum(_count(one, feature_set) for one in counted)
+    wanted = max(fewest, whole / most)
+    found: list[list[Window]] = [[]]
+    reached = 0
+    for one in counted:
+        if reached >= wanted:
+            found.append([])
+            reached = 0
+        found[-1].append(one)
+        reached += _count(one, feature_set)
+    if len(found) > 1 and reached < fewest:
+        last = found.pop()
+        found[-1] += last
+    return [one for one in found if one]
+
+
+def rate_of(windows: Sequence[Window]) -> float:
+    """Return extractions a second over windows."""
+    return sum(one.count for one in windows) / sum(one.seconds for one in windows)
+
+
+def _count(window: Window, feature_set: str) -> int:
+    if feature_set == ALL:
+        return window.count
+    spread = window.durations.get(feature_set)
+    return spread.count if spread is not None else 0
+
+
+def _place(starts: Sequence[int], windows: Sequence[Window], row: Row) -> int | None:
+    place = bisect_right(starts, row.start_ns) - 1
+    if place < 0 or row.start_ns >= windows[place].since_ns + windows[place].seconds * _NS:
+        return None
+    return place
+
+
+def _quiet(placed: Sequence[tuple[int, Row]], rates: Sequence[float]) -> list[tuple[int, Row]]:
+    """Return the extractions of the windows with the lowest rates, half of all at least: they have waited least."""
+    ordered = sorted(placed, key=lambda one: rates[one[0]])
+    return ordered[: max(_QUIET_ROWS, len(ordered) // 2)]
+
+
+def _alone(placed: Sequence[tuple[int, Row]], rates: Sequence[float], stations: Sequence[Station]) -> list[Alone]:
+    """Return extractions without their waits, which were recorded, and without what sharing processors has cost in the mean."""
+    shared = [one for one in stations if one.kind in SHARED]
+    slow: dict[int, float] = {}
+    found = []
+    for place, row in placed:
+        if place not in slow:
+            extra = sum(one.slowdown(rates[place]) - 1 for one in shared)
+            slow[place] = min(1e3, extra)  # overloaded: nothing is left of it
+        work_s = row.cpu_ns / 1e9
+        duration_s = max(work_s, (row.duration_ns - min(row.wait_ns, row.duration_ns)) / 1e9 - work_s * slow[place])
+        found.append(Alone(duration_s, row.weight, work_s, row.wait_ns > 0))
+    return found
+
+
+def _scaled(model: Model, windows: Sequence[Window]) -> Model:
+    """Return a model whose p95 is that of exact counts, group by group: kept extractions are a sample.
+
+    Raises:
+        ForecastError: They are so far apart that the sample is not one of these extractions.
+    """
+    mixes = dict(model.mixes)
+    for name in model.mixes:
+        factors = []
+        for group in bins(windows, name, 6, 200):
+            counted, predicted = merged(group, name).quantile(P95), model.p95_s(name, rate_of(group))
+            if counted and predicted and predicted < 1e6:  # noqa: PLR2004 overloaded
+                factors.append(counted / predicted)
+        factor = sorted(factors)[len(factors) // 2] if factors else 1.0
+        if not 1 / _MOST_SCALED <= factor <= _MOST_SCALED:
+            if name == ALL:
+                raise ForecastError(
+                    f"By kept extractions and the waits that theory gives, p95 is {1 / factor:.2g} times what was counted over "
+                    "all of them: they do not stand for all, or the model is not this service's."
+                )
+            del mixes[name]
+        else:
+            mixes[name] = mixes[name].scaled(factor)
+    return replace(model, mixes=mixes)

@@ -1,0 +1,156 @@
+"""The durations of a service's extractions at another rate: what each takes by itself, and what it waits for then.
+
+A sample of extractions stands for all, each as long as it would be alone. What stations add is drawn from the distributions that
+queueing theory gives: the same numbers at every rate, so that durations rise with it smoothly and two rates can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.forecast.processor_sharing import variance_s2
+from otel_fe.forecast.station import POOL, SHARED, WAITED_FOR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.forecast.station import Station
+
+_ROWS: Final = 400
+_DRAWS: Final = 5
+_QUEUES: Final = 6
+"""Stations with numbers of their own; further ones use theirs again."""
+_NORMAL: Final = NormalDist()
+_SEED: Final = 20_170
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """An extraction as it would be if it had everything to itself."""
+
+    duration_s: float
+    weight: float
+    """How many it stands for."""
+    work_s: float
+    """Of the duration, CPU time."""
+    asks: bool
+    """Whether it uses a pool."""
+
+
+class ExtractionMix:
+    """A group of extractions at any rate.
+
+    Args:
+        group: With a weight above 0 in all.
+    """
+
+    def __init__(self, group: Sequence[Alone]) -> None:
+        self.weight = math.fsum(one.weight for one in group)
+        """How many extractions they stand for."""
+        self.mean_s = math.fsum(one.duration_s * one.weight for one in group) / self.weight
+        self.work_s = math.fsum(one.work_s * one.weight for one in group) / self.weight
+        self.asking = math.fsum(one.weight for one in group if one.asks) / self.weight
+        """The share of them, 0..1, that use a pool."""
+        self._group = tuple(group)
+        self._rows = _alike(group)
+        self._draws = _draws(len(self._rows))
+
+    def scaled(self, factor: float) -> ExtractionMix:
+        """Return the same, each so many times as long; CPU time is counted, and stays."""
+        return ExtractionMix([replace(one, duration_s=one.duration_s * factor) for one in self._group])
+
+    def durations(self, stations: Sequence[Station], rate: float, work_mean_s: float) -> list[float]:
+        """Return how long they take, in seconds and in order, each as likely as the other; none where a station is overloaded.
+
+        Args:
+            stations: Of the service.
+            rate: The service's extractions a second.
+            work_mean_s: Mean CPU time of the service's extractions.
+        """
+        # Who holds the interpreter still has to get a core: the two add up, within 10 % (tests/unit/forecast).
+        slow = 1 + math.fsum(one.slowdown(rate) - 1 for one in stations if one.kind in SHARED)
+        waits = [(one.waits(rate), one.kind == POOL) for one in stations if one.kind in WAITED_FOR]
+        if math.isinf(slow) or any(math.isinf(each) for (_, each), _ in waits):
+            return []
+        found = []
+        for (base_s, work_s, asks), draws in zip(self._rows, self._draws, strict=True):
+            mean, share, each = _slowed(slow, work_s, work_mean_s)
+            for uniform, exponential, normal, queues in draws:
+                extra = _drawn(mean, share, each, uniform, exponential, normal) if mean else 0.0
+                for place, ((waiting, wait_s), of_pool) in enumerate(waits):
+                    chance, long = queues[place % _QUEUES]
+                    if chance < waiting and (asks or not of_pool):
+                        extra += wait_s * long
+                found.append(base_s + extra)
+        found.sort()
+        return found
+
+
+def quantile(durations: Sequence[float], share: float) -> float:
+    """Return the value that `share` (0..1) of durations in order do not exceed; infinite where there are none."""
+    if not durations:
+        return math.inf
+    return durations[min(len(durations) - 1, max(0, math.ceil(share * len(durations)) - 1))]
+
+
+def _slowed(slow: float, work_s: float, mean_s: float) -> tuple[float, float, float]:
+    """Return how much longer some work takes: in the mean, the share that is slowed, and the mean or, at share 1, the deviation."""
+    mean = work_s * (slow - 1)
+    if mean <= 0:
+        return 0.0, 0.0, 0.0
+    variance = variance_s2(slow, work_s, mean_s)
+    if variance >= mean * mean:
+        each = (variance + mean * mean) / (2 * mean)
+        return mean, mean / each, each
+    return mean, 1.0, math.sqrt(variance)
+
+
+def _drawn(mean: float, share: float, each: float, uniform: float, exponential: float, normal: float) -> float:
+    """Return one value: of 0 or exponential where it varies more than that, else of a gamma distribution.
+
+    E. Wilson, M. Hilferty, "The distribution of chi-square", PNAS 17, 1931, for the latter.
+    """
+    if share < 1:
+        return each * exponential if uniform < share else 0.0
+    if each <= 0:
+        return mean
+    ninth = (each / mean) ** 2 / 9
+    return float(mean * max(0.0, 1 - ninth + normal * math.sqrt(ninth)) ** 3)
+
+
+def _alike(group: Sequence[Alone]) -> list[tuple[float, float, bool]]:
+    """Return extractions that each stand for as many: the largest part of one's weight counts once for each such number."""
+    ordered = sorted(group, key=lambda one: (one.asks, one.duration_s))
+    step = math.fsum(one.weight for one in ordered) / _ROWS
+    found, reached, place = [], 0.0, 0
+    for one in ordered:
+        reached += one.weight
+        while place < _ROWS and (place + 0.5) * step < reached:
+            found.append((one.duration_s, one.work_s, one.asks))
+            place += 1
+    return found
+
+
+@lru_cache(maxsize=8)
+def _draws(rows: int) -> list[list[tuple[float, float, float, list[tuple[float, float]]]]]:
+    """Return the numbers of each row: the same for every mix, and each kind spread evenly over its range."""
+    rng = random.Random(_SEED)
+    count = rows * _DRAWS
+
+    def even() -> list[float]:
+        places = [(place + 0.5) / count for place in range(count)]
+        rng.shuffle(places)
+        return places
+
+    def exponential() -> list[float]:
+        return [-math.log(1 - value) for value in even()]
+
+    queues = [list(zip(even(), exponential(), strict=True)) for _ in range(_QUEUES)]
+    shared = list(zip(even(), exponential(), map(_NORMAL.inv_cdf, even()), strict=True))
+    numbers = [(*shared[place], [one[place] for one in queues]) for place in range(count)]
+    return [numbers[row * _DRAWS : (row + 1) * _DRAWS] for row in range(rows)]

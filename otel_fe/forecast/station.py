@@ -1,0 +1,101 @@
+"""A resource that extractions share, as queueing theory has it: a station with servers, of which each process may have its own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from otel_fe.forecast.erlang import erlang_c, wait_of_those_who_do
+from otel_fe.forecast.processor_sharing import slowdown
+
+POOL: Final = "pool"
+"""Connections: first come, first served."""
+CORES: Final = "cpu"
+GIL: Final = "gil"
+EVENT_LOOP: Final = "event_loop"
+UNMEASURED: Final = "unmeasured"
+"""Something behind the calls, of which no figure tells but that they take longer the more there are."""
+WORKERS: Final = "workers"
+"""Threads that take requests. Who waits for one has not begun yet: the wait is not in any duration."""
+MEMORY: Final = "memory"
+SHARED: Final = frozenset({CORES, GIL, EVENT_LOOP})
+"""Nobody waits for these: everybody becomes slower."""
+WAITED_FOR: Final = frozenset({POOL, UNMEASURED})
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One resource of a service."""
+
+    kind: str
+    name: str
+    servers: int
+    """Of each copy: connections of a pool, cores of a machine."""
+    copies: float
+    """How many alike there are: processes, machines. Work is spread over them evenly."""
+    demand_s: float
+    """Server-seconds that an extraction takes in the mean, over all that the service does."""
+    base_load: float = 0.0
+    """Servers that are busy without any extraction, over all copies."""
+    use_s: float = 0.0
+    """Mean length of one use."""
+    use_variability: float = 1.0
+    """Its squared coefficient of variation."""
+    visits: float = 1.0
+    """Uses by an extraction that has any."""
+    agreement: float = 1.0
+    """Of the wait, or the slowing, that was seen with that by theory."""
+
+    @property
+    def size(self) -> float:
+        """Servers of all copies."""
+        return self.servers * self.copies
+
+    @property
+    def saturates_at(self) -> float:
+        """Extractions a second at which all servers are always busy."""
+        return max(0.0, self.size - self.base_load) / self.demand_s if self.demand_s > 0 else math.inf
+
+    def load(self, rate: float) -> float:
+        """Return how many servers of one copy are busy at a rate of extractions (a second)."""
+        return (self.base_load + rate * self.demand_s) / self.copies
+
+    def utilisation(self, rate: float) -> float:
+        """Return the same as a share of its servers; above 1 where they are too few."""
+        return self.load(rate) / self.servers
+
+    def waits(self, rate: float) -> tuple[float, float]:
+        """Return the share (0..1) of extractions with a use that wait for a server, and how long those do in the mean, in seconds.
+
+        M/G/c with the Allen-Cunneen approximation; over all uses of an extraction.
+        """
+        load = self.load(rate)
+        if load >= self.servers:
+            return 1.0, math.inf
+        share = erlang_c(self.servers, load)
+        if share <= 0 or self.visits <= 0:
+            return 0.0, 0.0
+        each_s = wait_of_those_who_do(self.servers, load, self.use_s, 1.0, self.use_variability)
+        waiting = 1 - (1 - share) ** self.visits
+        return waiting, self.agreement * each_s * share * self.visits / waiting
+
+    def slowdown(self, rate: float) -> float:
+        """Return how many times longer work on it takes than alone."""
+        slow = slowdown(self.servers, self.load(rate))
+        return 1 + (slow - 1) * self.agreement if math.isfinite(slow) else slow
+
+    def mean_extra_s(self, rate: float, asking: float, work_s: float) -> float:
+        """Return by how much it lengthens the mean extraction, in seconds.
+
+        Args:
+            rate: Extractions a second.
+            asking: The share of them with any use of it.
+            work_s: Their mean work on it.
+        """
+        if self.kind in SHARED:
+            return work_s * (self.slowdown(rate) - 1)
+        if self.kind not in WAITED_FOR:
+            return 0.0
+        share, each_s = self.waits(rate)
+        return share * each_s * (asking if self.kind == POOL else 1.0)

@@ -1,0 +1,109 @@
+"""The capacity model against simulated services whose truth is known: p95 at more traffic, the knee, what gives out, and silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from otel_fe.capacity.answer import Requirement, answer
+from otel_fe.capacity.fitted import fitted
+from otel_fe.forecast.forecast_error import ForecastError
+from tests.unit.capacity.network_simulation import Service
+from tests.unit.capacity.simulated import measured, true_p95
+
+
+def exponential(mean_s):
+    return lambda rng: rng.expovariate(1 / mean_s)
+
+
+def sometimes(share, draw):
+    return lambda rng: draw(rng) if rng.random() < share else None
+
+
+def day(now, windows=24):
+    """Return rates that go from half of what is now to what is now and back, and end there."""
+    return [now * (0.75 - 0.25 * math.cos(2 * math.pi * place / 12)) for place in range(windows)] + [now] * 3
+
+
+CASES = {
+    "a pool of four": (Service(lambda _: 0.001, use=exponential(0.02), pool=4, cores=8), 80, 0.1, "primary"),
+    "misses only use the pool of each process": (
+        Service(exponential(0.002), use=sometimes(0.5, lambda _: 0.02), pool=3, cores=8, processes=2),
+        200,
+        0.06,
+        "primary",
+    ),
+    "an interpreter": (
+        Service(lambda _: 0.01, other=exponential(0.005), cores=8),
+        35,
+        0.1,
+        "Python interpreter (GIL)",
+    ),
+    "cores": (Service(exponential(0.02), cores=4, lock=False), 80, 0.1, "CPU cores"),
+    "four processes on two cores": (Service(exponential(0.02), cores=2, processes=4), 40, 0.15, "CPU cores"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_service_at_more_traffic_is_as_predicted(name):
+    """p95 at 1.5 and 2 times within 20 %, the highest good rate within 20 %, and the right resource named."""
+    service, now, limit_s, first = CASES[name]
+    found = fitted(measured(service, day(now), 1_000 / now))
+    requirement = Requirement("latency", limit_s, 0.95)
+    for factor in (1.5, 2.0):
+        said = answer(found, [requirement], factor)
+        assert said.p95_then_s.value == pytest.approx(true_p95(service, now * factor, 8_000 / now), rel=0.2)
+        assert said.p95_then_s.low <= said.p95_then_s.value <= said.p95_then_s.high
+    assert said.first == first
+    assert said.check.median_error < 0.2
+    assert true_p95(service, said.headroom.value / 1.2, 8_000 / now) < limit_s
+    assert true_p95(service, said.headroom.value * 1.2, 8_000 / now) > limit_s
+    assert said.headroom.low <= said.headroom.value <= said.headroom.high < 1.5 * said.headroom.low
+
+
+def test_the_asked_size_of_the_pool_is_enough_and_no_larger():
+    service, now, limit_s, _ = CASES["a pool of four"]
+    found = fitted(measured(service, day(now), 1_000 / now))
+    said = answer(found, [Requirement("latency", limit_s, 0.95)], 3.0)
+    assert said.kept[0].verdict == "breaks"
+    assert math.isinf(said.p95_then_s.value)  # 240 uses a second of 20 ms are 4.8 connections
+    (pool,) = [one for one in said.resources if one.kind == "pool"]
+    assert pool.busy_then == pytest.approx(1.2, rel=0.1)
+    assert true_p95(replace(service, pool=pool.needed), 3 * now, 100) < limit_s
+    assert true_p95(replace(service, pool=pool.needed - 2), 3 * now, 100) > limit_s
+
+
+def test_an_even_load_is_no_answer():
+    service, now, *_ = CASES["an interpreter"]
+    with pytest.raises(ForecastError, match="load did not vary"):
+        fitted(measured(service, [now] * 20, 500 / now))
+
+
+def test_a_short_time_is_no_answer():
+    service, now, *_ = CASES["an interpreter"]
+    with pytest.raises(ForecastError, match="too few"):
+        fitted(measured(service, day(now)[:8], 500 / now))
+
+
+def test_few_kept_extractions_are_no_answer():
+    service, now, *_ = CASES["an interpreter"]
+    seen = measured(service, day(now), 500 / now)
+    with pytest.raises(ForecastError, match="kept extractions"):
+        fitted(replace(seen, rows=seen.rows[:50]))
+
+
+def test_a_service_that_the_model_does_not_describe_is_no_answer():
+    """Busy hours are slow for a reason of their own: calls of another service take six times as long then."""
+    calm, now, *_ = CASES["an interpreter"]
+    slow = replace(calm, other=exponential(0.3))
+    rates = day(now)
+    one, other = measured(calm, rates, 500 / now), measured(slow, rates, 500 / now)
+    busy = [rate > 0.9 * now for rate in rates]
+    windows = tuple(b if late else a for a, b, late in zip(one.windows, other.windows, busy, strict=True))
+    starts = [(w.since_ns, w.since_ns + w.seconds * 1e9) for w, late in zip(windows, busy, strict=True) if late]
+    late = lambda row: any(since <= row.start_ns < until for since, until in starts)  # noqa: E731
+    rows = [row for row in one.rows if not late(row)] + [row for row in other.rows if late(row)]
+    with pytest.raises(ForecastError, match=r"does not describe|do not stand"):
+        fitted(replace(one, windows=windows, rows=tuple(rows)))
