@@ -32,6 +32,8 @@ class Burning:
     """That of the long window where the alert has no other."""
     true: bool
     """Whether its condition holds; it fires once that has lasted for `alert.after_ns`."""
+    warming_up: bool = False
+    """Whether it would hold, but the group has been counted for less than a minute or two: see `slo_engine.WARM_UP_NS`."""
 
     @property
     def rate(self) -> Fraction | None:

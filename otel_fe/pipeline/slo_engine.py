@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.model.slo import Counts
-from otel_fe.model.spans_of_time import show_span
+from otel_fe.model.spans_of_time import MINUTE_NS, show_span
 from otel_fe.pipeline.budget import remaining
 from otel_fe.pipeline.burning import burning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from otel_fe.clock import Clock
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.event_sums import EventSums, Group
 
 _NONE = Counts(0, 0)
+WARM_UP_NS: Final = MINUTE_NS
+"""A group that was first counted less than this ago has no alert yet: its caches are cold and its models load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,19 @@ class SloEngine:
         lengths = {window for alert in slo.alerts for window in alert.windows}
         by_length = {length: self._sums.events(slo.indicator, now - length, now) for length in lengths}
         whole = self._sums.events(slo.indicator, slo.window.begin_ns(now), now)
+        # Asked only where an alert would be true: usually none is.
+        warm = cache(lambda: self._warm(slo, now, max(lengths, default=0)))
         for group in sorted({*whole, *(group for found in by_length.values() for group in found)}):
             counts = {length: found[group] for length, found in by_length.items() if group in found}
-            yield SloState(slo, group, now, whole.get(group, _NONE), burning(slo, counts))
+            alerts = burning(slo, counts)
+            if any(one.true for one in alerts) and group not in warm():
+                alerts = tuple(replace(one, true=False, warming_up=one.true) for one in alerts)
+            yield SloState(slo, group, now, whole.get(group, _NONE), alerts)
+
+    def _warm(self, slo: Slo, now: int, longest_ns: int) -> Mapping[Group, Counts]:
+        """Return the groups that had events before the warm-up, to the minute as counts are stored."""
+        until = (now - WARM_UP_NS) // MINUTE_NS * MINUTE_NS
+        return self._sums.events(slo.indicator, now - longest_ns, until)
 
 
 def gauges(states: Iterable[SloState]) -> list[GaugeValue]:

@@ -36,7 +36,7 @@ def test_a_burning_budget_is_told_once(store, caplog):
     with receiver() as told:
         watch = SloWatch(store.directory, read_slos(None, {}), store.clock, f"http://127.0.0.1:{told.port}")
         count(store, good=100, bad=900)
-        store.clock.advance(ns=MINUTE)
+        store.clock.advance(ns=2 * MINUTE)
         watch.evaluate()
         watch.evaluate()
         watch._alerts.check_performance_alerts(wait_s=5)
@@ -69,7 +69,7 @@ def test_what_is_silenced_in_the_store_is_not_told_until_it_is_lifted(store, cap
     with receiver() as told:
         watch = SloWatch(store.directory, read_slos(None, {}), store.clock, f"http://127.0.0.1:{told.port}")
         count(store, good=100, bad=900)
-        store.clock.advance(ns=MINUTE)
+        store.clock.advance(ns=2 * MINUTE)
         silences.add(silence(store), store.clock.time_ns())
         watch.evaluate()
         watch.evaluate()
@@ -78,7 +78,7 @@ def test_what_is_silenced_in_the_store_is_not_told_until_it_is_lifted(store, cap
         assert watch._alerts.get_active_alerts()
         assert told.requests == []
         assert "alert firing" not in caplog.text
-        assert caplog.text.count("are silenced until 2023-11-15T00:01:00+00:00, by 'Ada': 'deploying'") == 1
+        assert caplog.text.count("are silenced until 2023-11-15T00:02:00+00:00, by 'Ada': 'deploying'") == 1
         assert silences.lift("a" * 32)
         watch.evaluate()
         watch._alerts.check_performance_alerts(wait_s=5)
@@ -92,7 +92,7 @@ def test_silences_of_others_hide_nothing(store):
     silences = SilenceFile(store.directory)
     watch = SloWatch(store.directory, read_slos(None, {}), store.clock)
     count(store, good=100, bad=900)
-    store.clock.advance(ns=MINUTE)
+    store.clock.advance(ns=2 * MINUTE)
     silences.add(silence(store, slo="memory"), store.clock.time_ns())
     watch.evaluate()
     assert watch._alerts.get_active_alerts()
@@ -105,7 +105,7 @@ def test_silences_that_cannot_be_read_hide_nothing(store, caplog):
     (store.directory / FILE_NAME).write_bytes(b"rubbish " * 100)
     watch = SloWatch(store.directory, read_slos(None, {}), store.clock)
     count(store, good=100, bad=900)
-    store.clock.advance(ns=MINUTE)
+    store.clock.advance(ns=2 * MINUTE)
     watch.evaluate()
     assert not any(alert.silenced for alert in watch._alerts.get_active_alerts())
     assert watch._alerts.get_active_alerts()

@@ -87,3 +87,18 @@ def test_without_a_budget_there_is_no_rate():
     (left,) = gauges([state_of(Minutes([1], [100]), 1, slo(Fraction(1)))])
     assert (left.name, left.value) == (semconv.BUDGET_REMAINING, 0)
     assert gauges([]) == []
+
+
+def test_a_group_in_its_first_minute_has_no_alert():
+    """Everything is bad from the start: nothing fires in the first minute, when caches are cold, and all of it after the next."""
+    history = Minutes([1000] * 10, [1000] * 10)
+    for minute, fires in ((1, False), (2, True), (10, True)):
+        state = state_of(history, minute)
+        assert any(one.true for one in state.alerts) is fires
+        assert any(one.warming_up for one in state.alerts) is not fires
+
+
+def test_a_known_group_that_fails_fires_within_its_first_bad_minute():
+    """The warm-up is of a group that is new, not of a trouble that is."""
+    state = state_of(Minutes([0] * 60 + [1000], [1000] * 61), 61)
+    assert any(one.true for one in state.alerts)
