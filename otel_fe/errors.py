@@ -8,6 +8,7 @@
     ├── OttlEvaluationError        a condition that failed on a span (pipeline/ottl/values.py)
     │   └── WrongTypeError         of a value that it cannot work with (pipeline/ottl/coercions.py)
     ├── ForecastError              what was measured does not say it (forecast/forecast_error.py)
+    ├── TooLittleError             too few extractions on one side of a change (changes/comparison.py)
     ├── StoreError                 the store cannot be used (store/store_error.py)
     │   ├── StoreBusyError         another process writes it
     │   └── StoreMissingError      there is none

@@ -42,7 +42,7 @@ def points_in(payload: bytes) -> Iterator[MetricPoint]:
     except DecodeError as error:
         raise InvalidItemError(f"no metrics: {error}") from None
     for resource_metrics in request.resource_metrics:
-        attributes = _attributes(resource_metrics.resource.attributes)
+        attributes = attributes_of(resource_metrics.resource.attributes)
         source, service = source_of(attributes), str(attributes.get(SERVICE) or "")
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
@@ -71,7 +71,7 @@ def _point(metric: Any, point: Any, service: str, source: str) -> MetricPoint | 
         metric.unit,
         kind,
         service,
-        labels_of(_attributes(point.attributes)),
+        labels_of(attributes_of(point.attributes)),
         source,
         point.start_time_unix_nano,
         point.time_unix_nano,
@@ -124,7 +124,8 @@ def _histogram(metric: Any, point: Any) -> tuple[str, Counts | float, int, Shape
     return None
 
 
-def _attributes(pairs: Any) -> dict[str, Any]:
+def attributes_of(pairs: Any) -> dict[str, Any]:
+    """Return attributes as they come over the wire as a dictionary."""
     return {pair.key: _value(pair.value) for pair in pairs}
 
 

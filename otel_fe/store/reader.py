@@ -10,11 +10,13 @@ from otel_fe.store.decision_ring import Decisions
 from otel_fe.store.drilldown import drilldown
 from otel_fe.store.extent import latest_extent
 from otel_fe.store.kept_points import kept_points
+from otel_fe.store.marks import StoredMarks
 from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.reading import Reading
 from otel_fe.store.series import StoredSeries
 from otel_fe.store.slow_extractions import slow_extractions, slow_extractions_of
+from otel_fe.store.spread import spread
 from otel_fe.store.sums import StoredSums
 from otel_fe.store.trace_totals import TraceTotals
 from otel_fe.store.traces import Traces
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from otel_fe.changes import Sampled
     from otel_fe.profiles.stacks import SlowExtraction
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.calls import CallTotal
@@ -50,6 +53,7 @@ class StoreReader:
         self.decisions: Final = Decisions(self._reading)
         self.series: Final = StoredSeries(self._reading)
         self.sums: Final = StoredSums(self._reading, self.series)
+        self.marks: Final = StoredMarks(self._reading)
 
     def attribute_counts(self, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
         """Return which values the attributes of a selection's extractions have, by weight; of at most `limit` of them."""
@@ -70,6 +74,10 @@ class StoreReader:
     def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
         """Return the newest extractions of a selection as forecasts take them."""
         return observed(self._reading, selection, limit=limit)
+
+    def spread(self, selection: Selection, *, limit: int = 4_000) -> list[Sampled]:
+        """Return the extractions of a selection to compare with others; of more than `limit`, about so many spread over it."""
+        return spread(self._reading, selection, limit=limit)
 
     def newest(self, selection: Selection, *, limit: int) -> NewestTraces:
         """Return the newest traces of a selection, at most `limit`, and how many it has."""

@@ -155,9 +155,9 @@ class Retention:
         return bool(some)
 
     def _forget(self, now_s: int) -> bool:
-        self._connection.execute(
-            "DELETE FROM counted_time WHERE until_ns < ?", ((now_s - self._limits.tiers[-1].keep_s) * 1_000_000_000,)
-        )
+        oldest_ns = (now_s - self._limits.tiers[-1].keep_s) * 1_000_000_000
+        for table, column in (("counted_time", "until_ns"), ("mark", "until_ns"), ("fact", "seen_ns")):
+            self._connection.execute(f"DELETE FROM {table} WHERE {column} < ?", (oldest_ns,))  # noqa: S608
         removed = self._connection.execute(
             "DELETE FROM stream WHERE key IN (SELECT key FROM stream WHERE seen_s < ? LIMIT ?)",
             (now_s - FORGET_S, _STREAMS),

@@ -106,6 +106,20 @@ EXTREMES_SINCE: Final = 3
 # The bodies of traces, those of one commit together (`bodies.py`). The rows of traces have none of their own any more.
 _CHUNK: Final = ("CREATE TABLE chunk (key INTEGER PRIMARY KEY, last INTEGER NOT NULL, bodies BLOB NOT NULL)",)
 
+# Changes of services, and what their processes said last: by that, what they say next is a change or not.
+_MARKS: Final = (
+    """CREATE TABLE mark (
+    time_ns INTEGER NOT NULL, service TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, before TEXT NOT NULL,
+    after TEXT NOT NULL, until_ns INTEGER NOT NULL, count INTEGER NOT NULL, detail TEXT NOT NULL,
+    PRIMARY KEY (time_ns, service, kind, subject)) WITHOUT ROWID""",
+    """CREATE TABLE fact (
+    service TEXT NOT NULL, instance TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, value TEXT NOT NULL,
+    earlier TEXT NOT NULL, changed_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+    PRIMARY KEY (service, instance, kind, subject)) WITHOUT ROWID""",
+)
+MARKS_SINCE: Final = 6
+"""The version from which files have marks."""
+
 Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
@@ -113,6 +127,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     (*_EXTREMES, _COUNTED_TIME),
     _MORE_CAUSES,
     _CHUNK,
+    _MARKS,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
 

@@ -10,6 +10,7 @@ from otel_fe.store.cell_rows import CellRows
 from otel_fe.store.database import open_for_writing
 from otel_fe.store.decision_ring import DecisionRows, is_record
 from otel_fe.store.inbox import Item
+from otel_fe.store.marks import MarkRows
 from otel_fe.store.names import Names
 from otel_fe.store.otlp_points import points_in
 from otel_fe.store.packing import Packing
@@ -52,6 +53,7 @@ class Session:
             self._names.sweep()
             self._cells = CellRows(connection)
             self._traces = TraceRows(connection, self._names, Packing.begin(connection), self._cells)
+            self._marks = MarkRows(connection)
             self._records = DecisionRows(connection, limits.max_records)
             floors = Floors.of(connection)
             floors.begin(connection, limits, now_ns // _NS)
@@ -88,9 +90,7 @@ class Session:
                 self._records.add(records)
             connection.execute("COMMIT")
         except BaseException:
-            self._names.forget()
-            self._series.forget()
-            self._cells.forget()
+            self._forget()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -124,27 +124,34 @@ class Session:
         except (InvalidItemError, ValueError, OverflowError, TypeError, KeyError, sqlite3.InterfaceError):
             self._connection.execute("ROLLBACK TO item")
             self._connection.execute("RELEASE item")
-            self._names.forget()
-            self._series.forget()
-            self._cells.forget()
+            self._forget()
             return False
         self._connection.execute("RELEASE item")
         return True
 
+    def _forget(self) -> None:
+        """Know only what the file says: what was written last is undone."""
+        for one in (self._names, self._series, self._cells, self._marks):
+            one.forget()
+
     def _add(self, item: Item, now_ns: int) -> None:
         content = item.content
-        if item.kind == "trace":
-            self._traces.add((content,), now_ns // _NS)
-        elif item.kind == "traces":
-            self._traces.add(content, now_ns // _NS)
+        if item.kind in ("trace", "traces"):
+            traces = (content,) if item.kind == "trace" else content
+            self._traces.add(traces, now_ns // _NS)
+            self._marks.look_at(traces, now_ns)
         elif item.kind == "logs":
             trace_id, logs = content
             self._traces.add_logs(trace_id, logs, now_ns // _NS)
         elif isinstance(content, bytes):
             for point in points_in(content):
-                self._series.add(point, now_ns)
+                self._add_point(point, now_ns)
         else:
             for told in content:
                 points = (told,) if isinstance(told, MetricPoint) else points_of(told)
                 for point in points:
-                    self._series.add(point, now_ns)
+                    self._add_point(point, now_ns)
+
+    def _add_point(self, point: MetricPoint, now_ns: int) -> None:
+        if not self._marks.look_at_point(point):
+            self._series.add(point, now_ns)

@@ -1,0 +1,164 @@
+"""Finds changes in what processes say of themselves, in whatever order and mix their telemetry arrives.
+
+A service is many processes, and a deployment replaces them one by one, so that the old value and the new one are seen side by side
+for minutes. A change is therefore not "another value than the last one", but a new process that differs from the current value, or
+a process that differs from itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.changes.mark import RESTART, VERSION, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NS: Final = 1_000_000_000
+JOINED_NS: Final = 600 * _NS
+"""Restarts no further apart than this are one: a rolling deployment, workers that are recycled."""
+_START_NS: Final = 300 * _NS
+"""After a service is first seen, for so long its processes start together."""
+_FLAP_NS: Final = 120 * _NS
+"""A process that returns to a value that it had so short a time ago has two pools of one name, or tries a size out."""
+MOST_FACTS: Final = 20_000
+_LONGEST: Final = 200
+"""Characters of a value or a name."""
+
+
+@dataclass(slots=True)
+class Fact:
+    """What one process last said on one subject."""
+
+    service: str
+    instance: str
+    kind: str
+    subject: str
+    value: str
+    earlier: str = ""
+    """The value before."""
+    changed_ns: int = 0
+    seen_ns: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from other facts."""
+        return self.service, self.instance, self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a process says of itself at a moment."""
+
+    service: str
+    instance: str
+    """Its `service.instance.id`, or what else tells it from others; empty where nothing does."""
+    time_ns: int
+    values: tuple[tuple[str, str, str], ...]
+    """Kind, subject, value."""
+
+
+class Tracker:
+    """Remembers what processes said, and turns what they say next into marks. Not thread-safe.
+
+    Args:
+        facts: What is remembered from before.
+        latest: The last mark of each service and kind, so that a restart that goes on is one mark.
+    """
+
+    def __init__(self, facts: Iterable[Fact] = (), latest: Iterable[Mark] = ()) -> None:
+        self._facts: OrderedDict[tuple[str, str, str, str], Fact] = OrderedDict()
+        self._current: dict[tuple[str, str, str], str] = {}
+        self._since: dict[str, int] = {}
+        """When each service was first seen, as far as it is known here."""
+        self._instances: dict[str, int] = {}
+        self._latest: dict[tuple[str, str, str], Mark] = {}
+        for fact in sorted(facts, key=lambda one: one.changed_ns):
+            self._remember(fact)
+        for mark in latest:
+            self._latest[(mark.service, mark.kind, mark.subject)] = mark
+        self.changed: list[Fact] = []
+        """Facts that are new, or have changed, since whoever keeps them took them."""
+        self.forgotten: list[Fact] = []
+
+    def observe(self, seen: Seen) -> Iterator[Mark]:
+        """Yield the marks that what a process says makes; one that was made before may come again, having spread.
+
+        A mark that has spread has the `time_ns` of before, and a later `until_ns`.
+        """
+        service, instance = seen.service[:_LONGEST], seen.instance[:_LONGEST]
+        known_service = service in self._since
+        self._since.setdefault(service, seen.time_ns)
+        known = (service, instance, VERSION, "") in self._facts
+        versioned = False
+        for kind, subject, value in seen.values:
+            told = Fact(service, instance, kind, subject[:_LONGEST], value[:_LONGEST], "", seen.time_ns, seen.time_ns)
+            mark = self._noted(told)
+            if mark is not None:
+                versioned = versioned or kind == VERSION
+                yield from self._made(mark)
+        whole = any(kind == VERSION for kind, _, _ in seen.values)
+        if whole and instance and not known and known_service and not versioned:
+            yield from self._restarted(service, seen.time_ns)
+
+    def _noted(self, told: Fact) -> Mark | None:
+        """Remember a fact; return the change that it is, or None."""
+        of = (told.service, told.kind, told.subject)
+        current = self._current.get(of)
+        own = self._facts.get(told.key)
+        if own is not None and own.value == told.value:
+            own.seen_ns = max(own.seen_ns, told.seen_ns)
+            self._facts.move_to_end(told.key)
+            return None
+        if own is not None and (told.changed_ns < own.changed_ns or self._flaps(own, told)):
+            return None
+        before = current if own is None or not told.instance else own.value
+        told.earlier = own.value if own is not None else ""
+        self._remember(told)
+        self.changed.append(told)
+        if current is None or before is None or told.value in (before, current):
+            return None
+        return Mark(told.changed_ns, told.service, told.kind, told.subject, before, told.value, told.changed_ns)
+
+    def _flaps(self, own: Fact, told: Fact) -> bool:
+        return own.earlier == told.value and told.changed_ns - own.changed_ns < _FLAP_NS
+
+    def _made(self, mark: Mark) -> Iterator[Mark]:
+        """Yield a mark, unless the same change was marked a short time ago: attributes and metrics both tell of it."""
+        key = (mark.service, mark.kind, mark.subject)
+        latest = self._latest.get(key)
+        if latest is not None and latest.after == mark.after and mark.time_ns - latest.until_ns < JOINED_NS:
+            return
+        self._latest[key] = mark
+        yield mark
+
+    def _restarted(self, service: str, time_ns: int) -> Iterator[Mark]:
+        if time_ns - self._since[service] < _START_NS:
+            return
+        deployed = self._latest.get((service, VERSION, ""))
+        if deployed is not None and time_ns - deployed.until_ns < JOINED_NS:
+            spread = replace(deployed, until_ns=max(deployed.until_ns, time_ns), count=deployed.count + 1)
+            self._latest[(service, VERSION, "")] = spread
+            yield spread
+            return
+        latest = self._latest.get((service, RESTART, ""))
+        if latest is not None and abs(time_ns - latest.until_ns) < JOINED_NS:
+            mark = replace(latest, until_ns=max(latest.until_ns, time_ns), count=latest.count + 1)
+        else:
+            mark = Mark(time_ns, service, RESTART, until_ns=time_ns)
+        self._latest[(service, RESTART, "")] = mark
+        yield mark
+
+    def _remember(self, fact: Fact) -> None:
+        self._facts[fact.key] = fact
+        self._facts.move_to_end(fact.key)
+        self._current[(fact.service, fact.kind, fact.subject)] = fact.value
+        since = self._since.setdefault(fact.service, fact.changed_ns)
+        self._since[fact.service] = min(since, fact.changed_ns)
+        while len(self._facts) > MOST_FACTS:
+            self._forget(self._facts.popitem(last=False)[1])
+
+    def _forget(self, fact: Fact) -> None:
+        self.forgotten.append(fact)

@@ -1,0 +1,31 @@
+"""Extractions spread over a selection: what two windows are compared by, each as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_fe.changes.comparison import Sampled
+from otel_fe.store.slots import SPLIT_COLUMNS, SPREAD
+from otel_fe.store.trace_totals import explained_of
+
+if TYPE_CHECKING:
+    from otel_fe.store.reading import Reading
+    from otel_fe.store.selection import Selection
+
+
+def spread(reading: Reading, selection: Selection, *, limit: int) -> list[Sampled]:
+    """Return extractions of a selection; of more than `limit`, about so many, each as likely as any other.
+
+    Those whose weight is not known are left out: nobody can say what they stand for.
+    """
+    with reading.transaction() as connection:
+        where, values = selection.where(connection)
+        where = f"{where} AND weight IS NOT NULL"
+        (total,) = connection.execute(f"SELECT count(*) FROM extraction WHERE {where}", values).fetchone()  # noqa: S608
+        step = max(1, -(-total // max(1, limit)))
+        rows = connection.execute(
+            f"""SELECT start_ns, duration_ns, weight, cache_hit, {SPLIT_COLUMNS} FROM extraction
+            WHERE {where} AND trace * {SPREAD} / 65536 % ? = 0""",  # noqa: S608
+            (*values, step),
+        ).fetchall()
+    return [Sampled(start, explained_of(duration, weight, hit, split)) for start, duration, weight, hit, *split in rows]
