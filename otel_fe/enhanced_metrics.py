@@ -28,7 +28,7 @@ from otel_fe.live.summed import tally_of
 from otel_fe.live.timeline import LONGEST_NS
 from otel_fe.live.trends import trends_of
 from otel_fe.live.view import Group
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import RequirementStatus
 from otel_fe.pipeline.slo import REQUIREMENTS
 
@@ -96,7 +96,7 @@ class EnhancedMetricsCollector:
 
         Args:
             metrics: A mapping or any object with `duration_ms` and, as far as known, `used_cache`, `had_error`, `cpu_percent`,
-                `memory_mb`, `feature_set`; or `Figures`; or the statistics of a FeatureExtractionPerformanceMonitor, of which
+                `memory_mb`, `feature_set`; or `Measurements`; or the statistics of a FeatureExtractionPerformanceMonitor, of which
                 only what is new since the last ones counts; or an iterable of such.
             service: Where it ran; empty for this process.
 
@@ -104,7 +104,7 @@ class EnhancedMetricsCollector:
             TypeError: It has none of these names.
             ValueError: A figure cannot be: the message names it and its value. Nothing of this extraction is then counted.
         """
-        if isinstance(metrics, Figures):
+        if isinstance(metrics, Measurements):
             self.source.view.record_of(metrics, service)
             return
         if is_many(metrics):

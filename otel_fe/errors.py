@@ -26,7 +26,7 @@
     ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_errors.py)
     ├── StorageFullError           its disk is full
     ├── DamagedError               what was read of it is not what was written
-    ├── WorkerError                a worker of the collector did not start (collector/workers/crew.py)
+    ├── WorkerError                a worker of the collector did not start (collector/workers/child_process.py)
     ├── UnreachableError           no collector answers (collector/why.py)
     └── ServiceError               the demo's service did not start, or died (demo/service.py)
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from otel_fe.instrument.extraction import Extraction, begin
 from otel_fe.instrument.spec import Spec
-from otel_fe.model.figures import Figures
-from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.slo import REQUIREMENTS
 
 _NS_PER_MS: Final = 1_000_000
@@ -26,17 +26,20 @@ _OTHER: Final = "_OTHER"
 """OpenTelemetry's `error.type` where no class is known."""
 _HISTORY: Final = 10_000
 
+ReadsAsDictionary = MappingDataclass
+"""The former name of `MappingDataclass`."""
+
 __all__ = [
     "FeatureExtractionPerformanceMonitor",
+    "MappingDataclass",
     "PerformanceStats",
-    "ReadsAsDictionary",
     "RequirementStatus",
     "nearest_rank",
 ]
 
 
 @dataclass(frozen=True, eq=False)
-class PerformanceStats(ReadsAsDictionary):
+class PerformanceStats(MappingDataclass):
     """What a monitor has seen. Counts are of all extractions, percentiles of those in the history."""
 
     total_extractions: int
@@ -60,7 +63,7 @@ class PerformanceStats(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class RequirementStatus(ReadsAsDictionary):
+class RequirementStatus(MappingDataclass):
     """One of the four requirements."""
 
     requirement: str
@@ -180,7 +183,7 @@ class FeatureExtractionPerformanceMonitor:
                 raise ValueError(f"{name} is {value!r}; use a finite number of at least 0")
         # An end without a start still tells of an extraction: it ends now.
         started = self._ending() or _Started(begin(self._spec))
-        given = Figures()
+        given = Measurements()
         given.duration_ns = (
             perf_counter_ns() - started.start_ns if duration_ms is None else round(duration_ms * _NS_PER_MS)
         )
@@ -246,7 +249,7 @@ class FeatureExtractionPerformanceMonitor:
             found[slo.name] = RequirementStatus(slo.meaning, kept, total, bool(met), status)
         return found
 
-    def _remember(self, given: Figures, cpu_percent: float | None, memory_mb: float | None) -> None:
+    def _remember(self, given: Measurements, cpu_percent: float | None, memory_mb: float | None) -> None:
         with self._lock:
             self._history.append(_Ended(given.duration_ns, cpu_percent, memory_mb))
             self._total += 1

@@ -12,7 +12,7 @@ import pytest
 import otel_fe
 from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem, Rule, Severity, State
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from otel_fe.testing import FakeClock, capture
 
@@ -180,7 +180,7 @@ def test_metrics_of_many_kinds_are_taken(collector, metrics, expected):
 
 def test_figures_are_taken_as_they_are(collector):
     """The engine's own values can be handed over as well, of another service."""
-    figures = Figures()
+    figures = Measurements()
     figures.duration_ns, figures.feature_set = 5_000_000, "a"
     collector.add_feature_extraction_metrics(figures, service="shop")
     assert list(collector.get_real_time_metrics().feature_sets) == ["shop/a"]

@@ -11,11 +11,14 @@ from __future__ import annotations
 from otel_fe.alerting.alert import Alert, AlertType, Severity, State
 from otel_fe.alerting.attached import Attached, attach
 from otel_fe.alerting.delivery import Alertmanager, LogEvents, Webhook, verify
-from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import DEFAULT_RULES, Rule
 from otel_fe.alerting.silence import Silence
 from otel_fe.alerting.sources import PoolUse
 from otel_fe.alerting.system import FeatureExtractionAlertingSystem
+
+Reading = Evaluation
+"""The former name of `Evaluation`."""
 
 __all__ = [
     "DEFAULT_RULES",
@@ -23,10 +26,10 @@ __all__ = [
     "AlertType",
     "Alertmanager",
     "Attached",
+    "Evaluation",
     "FeatureExtractionAlertingSystem",
     "LogEvents",
     "PoolUse",
-    "Reading",
     "Rule",
     "Severity",
     "Silence",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from otel_fe.model import slo
-from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
 
 
 class AlertType(Enum):
@@ -48,7 +48,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Alert(ReadsAsDictionary):
+class Alert(MappingDataclass):
     """One alert at one moment. Values of its fields only; no key, parameter or message of the application's."""
 
     key: str

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting import rule as rules
-from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.live.results import ratio
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.confidence import exceeds
@@ -25,7 +25,7 @@ _FEWEST_MINUTES: Final = 10
 """So many minutes with traffic make an hour that a drop can be measured by."""
 
 
-def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Reading]:
+def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Evaluation]:
     """Return a rule's readings for every group that has any.
 
     Args:
@@ -35,14 +35,14 @@ def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Readi
     """
     if rule.subject == rules.THROUGHPUT:
         return [found for group in view.groups() if (found := _throughput(rule, view, group, held)) is not None]
-    of: Callable[[Rule, Group, Window], Reading | None] | None = _OF_WINDOW.get(rule.subject)
+    of: Callable[[Rule, Group, Window], Evaluation | None] | None = _OF_WINDOW.get(rule.subject)
     if of is None:
         return []
     windows = view.windows(rule.window_s)
     return [found for group, window in windows.items() if (found := of(rule, group, window)) is not None]
 
 
-def measure_machine(rule: Rule, resources: SystemResources) -> list[Reading]:
+def measure_machine(rule: Rule, resources: SystemResources) -> list[Evaluation]:
     """Return the reading of a rule that is about the container or machine; none where that is unknown."""
     percent = {
         rules.CPU: resources.cpu_percent,
@@ -53,7 +53,7 @@ def measure_machine(rule: Rule, resources: SystemResources) -> list[Reading]:
         return []
     words = {rules.CPU: _of_cpu, rules.MEMORY: _of_memory}.get(rule.subject)
     return [
-        Reading(
+        Evaluation(
             rule, percent, rule.reached(percent), rule.over(percent), words="" if words is None else words(resources)
         )
     ]
@@ -81,7 +81,7 @@ def _counted(number: float, unit: str) -> str:
     return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
-def _latency(rule: Rule, group: Group, window: Window) -> Reading:
+def _latency(rule: Rule, group: Group, window: Window) -> Evaluation:
     tally = window.tally
     found = tally.quantile_s(0.95)
     p95 = 0.0 if found is None else found.value * 1e3
@@ -99,14 +99,14 @@ def _latency(rule: Rule, group: Group, window: Window) -> Reading:
     return _judged(rule, group, p95, tally.count, words, holds=holds)
 
 
-def _errors(rule: Rule, group: Group, window: Window) -> Reading:
+def _errors(rule: Rule, group: Group, window: Window) -> Evaluation:
     tally = window.tally
     holds = exceeds(Counts(tally.errors, tally.count), Fraction(rule.threshold).limit_denominator(10**6))
     words = f"{tally.errors} of {tally.count} extractions failed"
     return _judged(rule, group, ratio(tally.errors, tally.count), tally.count, words, holds=holds)
 
 
-def _cache(rule: Rule, group: Group, window: Window) -> Reading | None:
+def _cache(rule: Rule, group: Group, window: Window) -> Evaluation | None:
     tally = window.tally
     if not tally.looked_up:
         return None
@@ -116,7 +116,7 @@ def _cache(rule: Rule, group: Group, window: Window) -> Reading | None:
     return _judged(rule, group, tally.all_hit / tally.looked_up, tally.looked_up, words, holds=holds)
 
 
-def _pool_wait(rule: Rule, group: Group, window: Window) -> Reading | None:
+def _pool_wait(rule: Rule, group: Group, window: Window) -> Evaluation | None:
     tally = window.tally
     if not tally.waited:
         return None
@@ -126,16 +126,16 @@ def _pool_wait(rule: Rule, group: Group, window: Window) -> Reading | None:
     return _judged(rule, group, mean_ms, tally.waited, words, holds=rule.reached(mean_ms))
 
 
-def _operation_memory(rule: Rule, group: Group, window: Window) -> Reading:
+def _operation_memory(rule: Rule, group: Group, window: Window) -> Evaluation:
     most_mb = window.tally.memory_most / 1e6
     words = f"the largest of {window.tally.count} extractions"
     return _judged(rule, group, most_mb, window.tally.count, words, holds=rule.reached(most_mb))
 
 
-def _throughput(rule: Rule, view: LiveView, group: Group, held: Mapping[str, float]) -> Reading | None:
+def _throughput(rule: Rule, view: LiveView, group: Group, held: Mapping[str, float]) -> Evaluation | None:
     """Return the rate now, as a share of that of the hour before; as soon as it has dropped, of the hour before it did."""
     window = view.window(group, rule.window_s)
-    key = Reading(rule, 0.0, holds=False, over=False, group=group).key
+    key = Evaluation(rule, 0.0, holds=False, over=False, group=group).key
     usual = held.get(key)
     if usual is None:
         usual = _usual_rate(view, group, rule.window_s)
@@ -143,13 +143,13 @@ def _throughput(rule: Rule, view: LiveView, group: Group, held: Mapping[str, flo
         return None
     share = window.rate / usual
     words = f"{window.rate:.3g} a second; {usual:.3g} in the hour before"
-    return Reading(
+    return Evaluation(
         rule, window.rate, rule.reached(share), rule.over(share), window.tally.count, group,
         threshold=rule.threshold * usual, words=words,
     )  # fmt: skip
 
 
-def usual_of(reading: Reading) -> float:
+def usual_of(reading: Evaluation) -> float:
     """Return the rate that a reading of throughput was measured by."""
     return (reading.threshold or 0.0) / reading.rule.threshold
 
@@ -163,9 +163,9 @@ def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
     return statistics.median(one.tally.count / ((one.end_ns - one.start_ns) / 1e9) for one in minutes[1:])
 
 
-def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool) -> Reading:
+def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool) -> Evaluation:
     enough = samples >= rule.min_samples
-    return Reading(
+    return Evaluation(
         rule,
         value,
         enough and holds,
@@ -177,7 +177,7 @@ def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *,
     )
 
 
-_OF_WINDOW: Final[Mapping[str, Callable[[Rule, Group, Window], Reading | None]]] = {
+_OF_WINDOW: Final[Mapping[str, Callable[[Rule, Group, Window], Evaluation | None]]] = {
     rules.LATENCY_P95: _latency,
     rules.ERROR_RATE: _errors,
     rules.CACHE_HIT_RATE: _cache,

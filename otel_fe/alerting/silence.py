@@ -8,7 +8,7 @@ from uuid import uuid4
 
 if TYPE_CHECKING:
     from otel_fe.alerting.alert import AlertType
-    from otel_fe.alerting.reading import Reading
+    from otel_fe.alerting.evaluation import Evaluation
     from otel_fe.clock import Clock
 
 
@@ -47,7 +47,7 @@ class Silence:
             raise ValueError(f"duration_s is {duration_s!r}; use a number above 0")
         return cls(clock.monotonic_ns() + round(duration_s * 1e9), alert_type, feature_set, service, comment)
 
-    def matches(self, reading: Reading, now_ns: int) -> bool:
+    def matches(self, reading: Evaluation, now_ns: int) -> bool:
         """Whether the alert of a reading is silent now."""
         return (
             now_ns < self.until_ns

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import AlertType, Severity
-from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.live.view import Group
 from otel_fe.model.slo import PAGE
-from otel_fe.model.spans_of_time import show_span
+from otel_fe.model.time_windows import show_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_fe.pipeline.burning import Burning
+    from otel_fe.pipeline.burn_alert_state import BurnAlertState
     from otel_fe.pipeline.slo_engine import SloState
 
 _NS: Final = 1e9
@@ -33,7 +33,7 @@ class PoolUse:
     """Callers that wait; None where the pool does not say."""
 
 
-def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Reading]:
+def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Evaluation]:
     """Return the readings of the rule about pools in use. Full alone is no harm: where the pool says so, somebody must wait."""
     found = []
     for pool in pools:
@@ -42,11 +42,11 @@ def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Reading]:
             holds = rule.reached(use) and pool.waiting != 0
             waiting = "" if pool.waiting is None else f", {pool.waiting} waiting"
             words = f"{pool.in_use} of {pool.size} connections in use{waiting}"
-            found.append(Reading(rule, use, holds, rule.over(use), detail=pool.name, words=words))
+            found.append(Evaluation(rule, use, holds, rule.over(use), detail=pool.name, words=words))
     return found
 
 
-def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Reading]:
+def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Evaluation]:
     """Return the readings of all alerts of some SLOs.
 
     Args:
@@ -63,7 +63,7 @@ def subject_of(slo: str) -> str:
     return f"SLO {slo}"
 
 
-def _burning(state: SloState, one: Burning, cooldown_s: float) -> Reading:
+def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluation:
     budget = state.slo.budget
     threshold = float(one.alert.share / budget) if budget else 0.0
     rule = Rule(
@@ -86,7 +86,7 @@ def _burning(state: SloState, one: Burning, cooldown_s: float) -> Reading:
     known = one.true or bool(one.short.total)
     windows = "/".join(show_span(window) for window in one.alert.windows)
     group = Group(state.group.service, state.group.feature_set)
-    return Reading(
+    return Evaluation(
         rule,
         observed,
         one.true,

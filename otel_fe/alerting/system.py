@@ -9,7 +9,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.alerting.alert import Alert, AlertType, State
-from otel_fe.alerting.board import Board
+from otel_fe.alerting.alert_state_table import AlertStateTable
 from otel_fe.alerting.delivery.log_events import LogEvents
 from otel_fe.alerting.gauges import Labels, active_gauges, labels_of
 from otel_fe.alerting.measures import measure, measure_machine
@@ -23,7 +23,7 @@ from otel_fe.live.source import LiveSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from otel_fe.alerting.reading import Reading
+    from otel_fe.alerting.evaluation import Evaluation
     from otel_fe.alerting.rule import Rule
     from otel_fe.alerting.sources import PoolUse
     from otel_fe.pipeline.slo_engine import GaugeValue, SloState
@@ -58,7 +58,7 @@ class FeatureExtractionAlertingSystem:
         *,
         slo_states: Callable[[], Iterable[SloState]] | None = None,
         pools: Callable[[], Iterable[PoolUse]] | None = None,
-        more: Callable[[], Iterable[Reading]] | None = None,
+        more: Callable[[], Iterable[Evaluation]] | None = None,
         silences: Callable[[], Iterable[Silence]] | None = None,
         log_events: bool = True,
         history_size: int = _HISTORY,
@@ -88,7 +88,7 @@ class FeatureExtractionAlertingSystem:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        self._board = Board(self._source.clock, self._explain)
+        self._board = AlertStateTable(self._source.clock, self._explain)
         self._history: deque[Alert] = deque(maxlen=self._history_size)
         self._seen: set[Labels] = set()
         self.source_faults: Counter[str] = Counter()
@@ -148,8 +148,8 @@ class FeatureExtractionAlertingSystem:
             self._outbox.remind(unsilenced, self._source.clock.monotonic_ns())
         return firing
 
-    def _readings(self) -> list[Reading]:
-        found: list[Reading] = []
+    def _readings(self) -> list[Evaluation]:
+        found: list[Evaluation] = []
         held = self._board.held_rates()
         resources = self._attempt("resources", self._source.resources)
         pools = self._taken("pools", self._pools)
@@ -166,7 +166,7 @@ class FeatureExtractionAlertingSystem:
         """Return what a source says, as far as there is one and it works."""
         return [] if take is None else self._attempt(name, lambda: list(take())) or []
 
-    def _explain(self, reading: Reading) -> tuple[Likely, tuple[str, ...]]:
+    def _explain(self, reading: Evaluation) -> tuple[Likely, tuple[str, ...]]:
         why = self._attempt("cause", lambda: likely_cause(reading, self._source))
         exemplars = self._attempt("exemplars", lambda: exemplars_of(reading, self._source))
         return why or Likely(), exemplars or ()
@@ -242,7 +242,7 @@ class FeatureExtractionAlertingSystem:
             self._silences = {name: one for name, one in self._silences.items() if now < one.until_ns}
             return list(self._silences.values())
 
-    def _silent(self, others: list[Silence]) -> Callable[[Reading], bool]:
+    def _silent(self, others: list[Silence]) -> Callable[[Evaluation], bool]:
         now = self._source.clock.monotonic_ns()
         silences = [*self._silences.values(), *others]
         return lambda reading: any(one.matches(reading, now) for one in silences)

@@ -11,10 +11,10 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
 
 if TYPE_CHECKING:
-    from otel_fe.alerting.reading import Reading
+    from otel_fe.alerting.evaluation import Evaluation
     from otel_fe.live.source import LiveSource
     from otel_fe.model.histogram import Exemplar
-    from otel_fe.pipeline.series import Dimensions
+    from otel_fe.pipeline.extraction_series import Dimensions
 
 _OBJECTIVES: Final = {
     subject_of("latency"): AlertType.LATENCY_THRESHOLD,
@@ -34,7 +34,7 @@ class Likely(NamedTuple):
     detail: str = ""
 
 
-def likely_cause(reading: Reading, source: LiveSource) -> Likely:
+def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
     """Return what most likely causes an alert: of errors their most frequent type, else what costs slow extractions most."""
     if _about(reading) is AlertType.ERROR_RATE_SPIKE:
         return _error(reading, source)
@@ -60,7 +60,7 @@ def likely_cause(reading: Reading, source: LiveSource) -> Likely:
     return Likely(first.cause, detail)
 
 
-def exemplars_of(reading: Reading, source: LiveSource) -> tuple[str, ...]:
+def exemplars_of(reading: Evaluation, source: LiveSource) -> tuple[str, ...]:
     """Return up to three trace ids of kept traces that show what a reading is about: recent ones, the clearest first."""
     if reading.group.service:
         return ()
@@ -75,12 +75,12 @@ def exemplars_of(reading: Reading, source: LiveSource) -> tuple[str, ...]:
     return tuple(traces)[:_MOST]
 
 
-def _about(reading: Reading) -> AlertType:
+def _about(reading: Evaluation) -> AlertType:
     """Return what an alert is about; a burning budget is about what its objective is."""
     return _OBJECTIVES.get(reading.rule.subject, reading.rule.type)
 
 
-def _fits(reading: Reading, dimensions: Dimensions, exemplar: Exemplar) -> bool:
+def _fits(reading: Evaluation, dimensions: Dimensions, exemplar: Exemplar) -> bool:
     kind = _about(reading)
     if kind is AlertType.ERROR_RATE_SPIKE:
         return bool(dimensions.error_type)
@@ -91,7 +91,7 @@ def _fits(reading: Reading, dimensions: Dimensions, exemplar: Exemplar) -> bool:
     return exemplar.value >= LATENCY_LIMIT_NS or bool(dimensions.error_type) or dimensions.cache_hit is False
 
 
-def _error(reading: Reading, source: LiveSource) -> Likely:
+def _error(reading: Evaluation, source: LiveSource) -> Likely:
     tally = source.view.window(reading.group, reading.rule.window_s).tally
     if not tally.error_types:
         return Likely()

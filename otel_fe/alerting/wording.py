@@ -9,14 +9,14 @@ from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import Alert, AlertType, State
 
 if TYPE_CHECKING:
-    from otel_fe.alerting.reading import Reading
+    from otel_fe.alerting.evaluation import Evaluation
     from otel_fe.alerting.why import Likely
 
 _RATIO: Final = "ratio"
 
 
 def alert_of(  # noqa: PLR0917 what an alert is
-    reading: Reading,
+    reading: Evaluation,
     state: State,
     times: tuple[float, float, float],
     why: Likely,
@@ -76,7 +76,7 @@ def alert_of(  # noqa: PLR0917 what an alert is
     )
 
 
-def _where(reading: Reading) -> str:
+def _where(reading: Evaluation) -> str:
     parts = [reading.group.feature_set, reading.detail]
     found = " of " + ", ".join(part for part in parts if part) if any(parts) else ""
     return f"{found} in {reading.group.service}" if reading.group.service else found

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import AlertType, Severity
-from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.anomalies.detector import POINT_S, Detector
 from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, Kind
@@ -53,11 +53,11 @@ class AnomalyWatch:
         }
         self._lock = threading.RLock()
         self._detectors: dict[tuple[Group, str], Detector] = {}
-        self._readings: list[Reading] = []
+        self._readings: list[Evaluation] = []
         self._taken_ns = source.clock.monotonic_ns()
         Detector(LATENCY_P95)  # says now, not in five minutes, that an extra is missing
 
-    def __call__(self) -> list[Reading]:
+    def __call__(self) -> list[Evaluation]:
         """Return what is known of each series."""
         now = self._source.clock.monotonic_ns()
         with self._lock:
@@ -66,11 +66,11 @@ class AnomalyWatch:
                 self._readings = self._points()
             return list(self._readings)
 
-    def _points(self) -> list[Reading]:
+    def _points(self) -> list[Evaluation]:
         view, unix_s = self._source.view, self._source.clock.time_ns() / 1e9
         groups = view.groups()
         self._detectors = {key: one for key, one in self._detectors.items() if key[0] in set(groups)}
-        found: list[Reading] = []
+        found: list[Evaluation] = []
         for group in groups:
             window = view.window(group, POINT_S)
             for kind in KINDS:
@@ -83,10 +83,10 @@ class AnomalyWatch:
                 found.append(self._reading(kind, group, value, window.tally.count, detector.observe(unix_s, value)))
         return found
 
-    def _reading(self, kind: Kind, group: Group, value: float, samples: int, verdict: Verdict) -> Reading:
+    def _reading(self, kind: Kind, group: Group, value: float, samples: int, verdict: Verdict) -> Evaluation:
         how = "one point far out" if verdict.far else "for some time"
         words = f"{abs(verdict.deviation):.1f} usual deviations off, {how}"
-        return Reading(
+        return Evaluation(
             self._rules[kind.name],
             value,
             verdict.anomalous,

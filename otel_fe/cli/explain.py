@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.reasons import FeatureSetReason
-    from otel_fe.dashboard.stored import Stored
 
     Commands = argparse._SubParsersAction[Any]
     Group = dict[str, Any]
@@ -55,14 +55,14 @@ def add_explain(commands: Commands) -> None:
 def _explain(arguments: argparse.Namespace) -> int:
     try:
         from otel_fe.dashboard.overview import groups_in  # noqa: PLC0415 only this command needs it
+        from otel_fe.dashboard.page_context import PageContext  # noqa: PLC0415
         from otel_fe.dashboard.reasons import reason_of  # noqa: PLC0415
-        from otel_fe.dashboard.stored import Stored  # noqa: PLC0415
         from otel_fe.store import StoreReader  # noqa: PLC0415
         from otel_fe.store.store_error import StoreMissingError  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError("otel-fe explain", "dashboard") from None
     with StoreReader(arguments.store) as reader:
-        stored = Stored(reader, arguments.store)
+        stored = PageContext(reader, arguments.store)
         try:
             fitted = stored.fitted_window()
         except StoreMissingError as error:
@@ -84,7 +84,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _window(stored: Stored, since_ns: int | None, fitted: tuple[int, int] | None) -> tuple[int, int]:
+def _window(stored: PageContext, since_ns: int | None, fitted: tuple[int, int] | None) -> tuple[int, int]:
     if fitted is None:
         raise OtelFeError(f"{stored.directory}: no extractions are stored yet")
     if since_ns is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.collector.exporters.exporter import ExporterCounts
-    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.graph import PipelineGraph
     from otel_fe.collector.servers.intake import Received
     from otel_fe.pipeline.counters import Counters
 
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 
 
 def samples_of(
-    engine: Engine, received: Iterable[Received], retired: Sequence[Counters], started_s: float
+    engine: PipelineGraph, received: Iterable[Received], retired: Sequence[Counters], started_s: float
 ) -> list[Sample]:
     """Return all figures, as they are now.
 

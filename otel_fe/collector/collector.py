@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector import own_metrics, pending
 from otel_fe.collector.accounts import samples_of
-from otel_fe.collector.alarm import Alarm
 from otel_fe.collector.explaining import explained
 from otel_fe.collector.exporting import Exporters
 from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
 from otel_fe.collector.graph.connected import send_metrics
-from otel_fe.collector.graph.engine import Engine
-from otel_fe.collector.inheriting import inherit
+from otel_fe.collector.graph.graph import PipelineGraph
 from otel_fe.collector.listening import Listeners
+from otel_fe.collector.reload import transfer_state
 from otel_fe.collector.servers.held_bytes import most_held_bytes
+from otel_fe.collector.wakeup_timer import WakeupTimer
 from otel_fe.config.extensions import FileStorage
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.garbage import Garbage
-    from otel_fe.collector.graph.engine import Partition
+    from otel_fe.collector.graph.graph import Partition
     from otel_fe.collector.graph.parts import Parts
-    from otel_fe.collector.keeping import Keeping
     from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.slo_watch import SloWatch
+    from otel_fe.collector.store_sink import StoreSink
     from otel_fe.config.collector import CollectorConfig
     from otel_fe.pipeline.counters import Counters
 
@@ -76,7 +76,7 @@ class Collector:
         role: Role | None = None,
         *,
         open_to_all: bool = False,
-        keeping: Keeping | None = None,
+        keeping: StoreSink | None = None,
         watch: SloWatch | None = None,
         garbage: Garbage | None = None,
     ) -> None:
@@ -94,9 +94,9 @@ class Collector:
         shared = self._role.ports if self._role.workers > 1 else None
         self._listeners = Listeners(loop, lambda: self.engine, open_to_all=open_to_all, shared=shared)
         self._lock = threading.Lock()
-        """The engines': see `Engine`."""
+        """The engines': see `PipelineGraph`."""
         self._changing = threading.Lock()
-        self._alarm = Alarm(clock)
+        self._alarm = WakeupTimer(clock)
         self._ticking = threading.Thread(target=self._tick, name="otel-fe-tick", daemon=True)
         self._garbage = garbage
         self._retired: list[Counters] = []
@@ -104,7 +104,7 @@ class Collector:
         """Spans that an earlier process left pending."""
         self.saved = 0
         """Spans that are left pending for the next."""
-        self.engine: Engine
+        self.engine: PipelineGraph
 
     @property
     def listening(self) -> list[tuple[str, str, str]]:
@@ -151,7 +151,7 @@ class Collector:
                 raise
             with self._lock:
                 old.closed = True
-                self._retired += inherit(engine.parts, old)
+                self._retired += transfer_state(engine.parts, old)
                 self.engine, self.config = engine, config
             self._alarm.by(self._clock.monotonic_ns())
             old.finish()
@@ -200,14 +200,14 @@ class Collector:
             payload = own_metrics.encode(self.samples(), self.instance_id, self.started_ns, now_ns)
             send_metrics(payload, engine.parts.own_metrics_to)
 
-    def _built(self, config: CollectorConfig, before: Parts | None) -> Engine:
+    def _built(self, config: CollectorConfig, before: Parts | None) -> PipelineGraph:
         surroundings = replace(self._surroundings, durable=self._exporters.durable)
         parts = PipelineBuilder(config, self._exporters.running, surroundings, before).build()
         if self._keeping is not None:
             self._keeping.observe(parts)
         limits = {limit for routes in parts.routes.values() for route in routes.values() for limit in route.limits}
         self._loop.held.most_bytes = most_held_bytes(limit.soft_bytes for limit in limits)
-        return Engine(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
+        return PipelineGraph(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
 
     def _save(self, path: Path) -> None:
         """Leave pending traces for the next process; where the disk does not take them, decide them as they stand."""

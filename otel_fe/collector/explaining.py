@@ -9,7 +9,7 @@ from otel_fe.pipeline.upstream import with_upstream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.graph import PipelineGraph
     from otel_fe.collector.graph.sampled import SampledPipeline
 
 DECIDED: Final = "decided"
@@ -19,7 +19,7 @@ UNKNOWN: Final = "unknown"
 
 
 def explained(
-    engine: Engine, trace_id: int, now_ns: int, stored: Callable[[int], dict[str, Any] | None] | None = None
+    engine: PipelineGraph, trace_id: int, now_ns: int, stored: Callable[[int], dict[str, Any] | None] | None = None
 ) -> dict[str, Any]:
     """Return what is known of a trace, for machines.
 

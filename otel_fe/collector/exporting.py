@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.collector.exporters.build import build
-from otel_fe.collector.graph.outlets import Settler
+from otel_fe.collector.graph.fanout import Settler
 from otel_fe.config.exporters import OtlpGrpc, OtlpHttp
 
 if TYPE_CHECKING:

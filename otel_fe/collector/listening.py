@@ -14,7 +14,7 @@ from otel_fe.errors import ConfigurationError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.graph import PipelineGraph
     from otel_fe.collector.servers.grpc_server import OtlpGrpcServer
     from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.servers.otlp_http import OtlpHttpServer
@@ -49,7 +49,7 @@ class Listeners:
     def __init__(
         self,
         loop: Loop,
-        engine: Callable[[], Engine],
+        engine: Callable[[], PipelineGraph],
         *,
         open_to_all: bool = False,
         shared: Mapping[Place, int] | None = None,

@@ -14,7 +14,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.collector.graph.engine import encoded
+from otel_fe.collector.graph.graph import encoded
 from otel_fe.wire.batch import Trace
 from otel_fe.wire.validation import check
 from otel_fe.wire.wire_error import WireError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.graph import PipelineGraph
     from otel_fe.collector.graph.sampled import SampledPipeline
 
 _log = logging.getLogger("otel_fe")
@@ -39,12 +39,12 @@ class Saved(NamedTuple):
     pipeline: str
     arrived_ns: int
     """Unix time."""
-    rooted_ns: int
+    root_received_ns: int
     """Unix time of its root's arrival; 0 before."""
     spans: bytes
 
 
-def save(path: Path, engine: Engine, clock: Clock) -> int:
+def save(path: Path, engine: PipelineGraph, clock: Clock) -> int:
     """Write what is pending in a closed engine; return how many spans that is. What was there before is replaced.
 
     Raises:
@@ -91,7 +91,7 @@ def load(path: Path) -> Iterator[Saved]:
         place += head_size + spans_size
 
 
-def restore(path: Path, engine: Engine, clock: Clock) -> int:
+def restore(path: Path, engine: PipelineGraph, clock: Clock) -> int:
     """Let an engine go on with what is in a file, and remove it; return how many spans that is."""
     now_ns = clock.monotonic_ns()
     lead_ns = clock.time_ns() - now_ns
@@ -118,12 +118,14 @@ def _record(pipeline: str, trace: Any, lead_ns: int) -> bytes:
     held = Trace(trace.trace_id)
     held.spans = trace.spans
     body = encoded([held])
-    rooted_ns = trace.rooted_ns + lead_ns if trace.rooted_ns else 0
-    head = json.dumps({"pipeline": pipeline, "arrived_ns": trace.arrived_ns + lead_ns, "rooted_ns": rooted_ns}).encode()
+    root_received_ns = trace.root_received_ns + lead_ns if trace.root_received_ns else 0
+    head = json.dumps(
+        {"pipeline": pipeline, "arrived_ns": trace.arrived_ns + lead_ns, "rooted_ns": root_received_ns}
+    ).encode()
     return _SIZES.pack(len(head), len(body), zlib.crc32(head + body)) + head + body
 
 
-def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, now_ns: int, lead_ns: int) -> int:
+def _give_back(saved: Saved, engine: PipelineGraph, pipeline: SampledPipeline, now_ns: int, lead_ns: int) -> int:
     try:
         checked = check("traces", saved.spans, identified=True)
     except WireError as error:
@@ -133,8 +135,8 @@ def _give_back(saved: Saved, engine: Engine, pipeline: SampledPipeline, now_ns: 
     pipeline.counters.reject(checked.rejected)
     batch = engine.decode(checked.payload, sized=pipeline.sized)
     arrived_ns = min(saved.arrived_ns - lead_ns, now_ns)
-    rooted_ns = min(saved.rooted_ns - lead_ns, now_ns) if saved.rooted_ns else 0
+    root_received_ns = min(saved.root_received_ns - lead_ns, now_ns) if saved.root_received_ns else 0
     for trace in batch.traces:
-        pipeline.sampler.restore(trace.trace_id, trace.spans, trace.size_bytes, arrived_ns, rooted_ns)
+        pipeline.sampler.restore(trace.trace_id, trace.spans, trace.size_bytes, arrived_ns, root_received_ns)
     batch.release()
     return batch.accepted

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
-from otel_fe.collector.accompanied import Accompanied
+from otel_fe.collector.admin_server import AdminServer, config_of, log_to_stderr
 from otel_fe.collector.process_memory import share_arenas
 from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.servers.open_files import raise_open_files
+from otel_fe.collector.sidecar import SidecarProcess
 from otel_fe.collector.summing_up import start_line, stop_line
-from otel_fe.collector.surroundings import Pages, config_of, log_to_stderr
 from otel_fe.config.gaps import gaps_of
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.text_file import read_text_file
@@ -96,12 +96,12 @@ def serve(options: Options) -> int:
             _log.warning("%s: %s", options.config, gap.text)
     beside = None
     if options.companion is not None:
-        beside = Accompanied(options.companion, options, text, config.telemetry.logs_level)
+        beside = SidecarProcess(options.companion, options, text, config.telemetry.logs_level)
     loop = Loop()
     try:
         where = [] if beside is None else [beside.start()]
         work = _work(config, options, loop)
-        pages = Pages(loop, work.samples, work.explained)
+        pages = AdminServer(loop, work.samples, work.explained)
         _start(work, pages, options, where)
         _obey_signals(work, pages, options, beside)
         pages.close()
@@ -159,7 +159,7 @@ def _stored(options: Options, clock: Clock) -> Stored | None:
     return open_stored(options.store, options, clock)
 
 
-def _start(work: Work, pages: Pages, options: Options, where: Sequence[str]) -> None:
+def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str]) -> None:
     config = work.config
     try:
         pages.open_health(config)
@@ -173,7 +173,7 @@ def _start(work: Work, pages: Pages, options: Options, where: Sequence[str]) -> 
     _say(start_line(config, work.listening, [*pages.listening, *where], work.restored))
 
 
-def _obey_signals(work: Work, pages: Pages, options: Options, beside: Accompanied | None) -> None:
+def _obey_signals(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None) -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
         _reload(work, pages, options, beside)
     # A second one ends the process at once.
@@ -200,7 +200,7 @@ def _end_in_time(seconds: float) -> None:
     timer.start()
 
 
-def _reload(work: Work, pages: Pages, options: Options, beside: Accompanied | None) -> None:
+def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None) -> None:
     try:
         text = read_text_file(options.config)
         config = config_of(text, options.config, os.environ)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
+class Sidecar:
     """A program that runs beside the collector in a process of its own, made of the same store: the dashboard."""
 
     name: str
@@ -45,5 +45,5 @@ class Options:
     """Listen beyond loopback without asking who sends."""
     grace_s: float = 10.0
     """The longest that a stop may take."""
-    companion: Companion | None = None
+    companion: Sidecar | None = None
     """What runs beside it, where there is a store; None for nothing."""

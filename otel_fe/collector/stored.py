@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.keeping import Keeping
 from otel_fe.collector.slo_watch import SloWatch, read_slos
+from otel_fe.collector.store_sink import StoreSink
 from otel_fe.collector.workers.shared_store import SharedStore
 from otel_fe.store import Store
 
@@ -26,9 +26,9 @@ class Stored:
     watch: SloWatch
     """Alerts on what the store has counted."""
 
-    def keeping(self) -> Keeping:
+    def keeping(self) -> StoreSink:
         """Return what puts into it what is kept in this process."""
-        return Keeping(self.store, self.store.counters)
+        return StoreSink(self.store, self.store.counters)
 
     def shared(self) -> SharedStore:
         """Return what takes from other processes what is kept there."""

@@ -13,10 +13,10 @@ says where it does not know. `tests/properties/test_compiled*.py` hold both agai
                      drawn            spans -> exemplars                    the same
     counted.pxi                       an extraction -> counted in a series
     figures.pxi      Counter, counted an extraction -> its series, counted  pipeline/received_metrics.py
-    traces.pxi       add              a trace -> what it adds up to         pipeline/received.py
+    traces.pxi       add              a trace -> what it adds up to         pipeline/buffered_trace.py
                      hash_of          a trace -> its second random number   model/randomness.py
-                     key_of           a trace -> what it is remembered by   pipeline/remembered.py
-    remembered.pxi   Remembered       a trace -> its decision               pipeline/remembered.py
+                     key_of           a trace -> what it is remembered by   pipeline/decision_cache.py
+    decision_cache.pxi   DecisionCache       a trace -> its decision               pipeline/decision_cache.py
     waiting.pxi      Waiting          traces -> their decisions             pipeline/tail_sampler.py
     runs.pxi         runs             kept spans -> as they leave           wire/encode.py
 
@@ -203,6 +203,6 @@ include "series.pxi"
 include "counted.pxi"
 include "figures.pxi"
 include "traces.pxi"
-include "remembered.pxi"
+include "decision_cache.pxi"
 include "waiting.pxi"
 include "runs.pxi"

@@ -5,7 +5,7 @@ def add(trace, spans not None, now_ns):
     """Add spans to the sums of a trace; False, and nothing is done, where they are not all a `Head`'s.
 
     Args:
-        trace: A `ReceivedTrace`.
+        trace: A `BufferedTrace`.
         spans: Of it.
         now_ns: Monotonic time.
     """
@@ -13,7 +13,7 @@ def add(trace, spans not None, now_ns):
     cdef uint64_t start, end
     cdef uint32_t flags = 0
     cdef int statuses = 0
-    cdef bint rooted = False, stated = False
+    cdef bint rooted = False, has_trace_state = False
     for each in spans:
         if not isinstance(each, Head):
             return False
@@ -31,15 +31,15 @@ def add(trace, spans not None, now_ns):
         if not span.parent_id:
             rooted = True
         if span.trace_state:
-            stated = True
+            has_trace_state = True
     trace.start_ns = start
     trace.end_ns = end
     trace.statuses = trace.statuses | statuses
     trace.flags = trace.flags | flags
-    if rooted and not trace.rooted_ns:
-        trace.rooted_ns = now_ns
-    if stated:
-        trace.stated = True
+    if rooted and not trace.root_received_ns:
+        trace.root_received_ns = now_ns
+    if has_trace_state:
+        trace.has_trace_state = True
         trace._told = None
     return True
 

@@ -68,7 +68,7 @@ cdef struct Wait:
     uint64_t bits  # by leaf: whether a span has matched
     uint64_t randomness  # the least that spans tell
     int64_t arrived_ns
-    int64_t rooted_ns
+    int64_t root_received_ns
     int64_t size_bytes
     int64_t wrapped_bytes
     int64_t count
@@ -81,7 +81,7 @@ cdef struct Wait:
     Wait *rooted_newer
     uint32_t flags
     unsigned char statuses
-    bint stated  # whether any span has a `tracestate`
+    bint has_trace_state  # whether any span has a `tracestate`
     bint explicit  # whether one tells its randomness
     bint tells
     bint by_root  # whether it is in the list of those that wait after their root
@@ -288,17 +288,17 @@ cdef class Waiting:
         self.held_bytes += _chunk_bytes(chunk)
 
     cdef tuple told_of(self, Wait *row):
-        """Return a row for Python; `compiled_sampler.py` makes a `ReceivedTrace` of it."""
+        """Return a row for Python; `compiled_sampler.py` makes a `BufferedTrace` of it."""
         cdef list seen = [row.seen[i] for i in range(self.seen_count)]
         return (
             row.high, row.low, row.start_ns, row.end_ns, row.statuses, row.flags, row.count, row.size_bytes, row.wrapped_bytes,
-            row.arrived_ns, row.rooted_ns, row.stated, row.tells, row.randomness if row.explicit else None, row.bits, seen,
+            row.arrived_ns, row.root_received_ns, row.has_trace_state, row.tells, row.randomness if row.explicit else None, row.bits, seen,
         )
 
     # --- spans in ------------------------------------------------------------------------------------------------------
 
     def receive(
-        self, traces, Remembered remembered not None, int64_t now_ns, uint64_t time_ns, int64_t limit, Py_ssize_t room, make_room, drop,
+        self, traces, DecisionCache remembered not None, int64_t now_ns, uint64_t time_ns, int64_t limit, Py_ssize_t room, make_room, drop,
         list followed not None, list kept not None,
     ):
         """Take the traces of a batch. Should anything raise, the lists say what has been done until then.
@@ -406,8 +406,8 @@ cdef class Waiting:
             size >>= 7
             if not size:
                 break
-        if rooted and not row.rooted_ns:
-            row.rooted_ns = now_ns
+        if rooted and not row.root_received_ns:
+            row.root_received_ns = now_ns
             if self.rooted:
                 self.wait_after_root(row)
         return 0
@@ -415,7 +415,7 @@ cdef class Waiting:
     cdef int tell(self, Wait *row, str state) except -1:
         """Take note of what a span's `tracestate` says."""
         randomness, sampled = self.told(state)
-        row.stated = True
+        row.has_trace_state = True
         if randomness is not None:
             if not row.explicit or <uint64_t>randomness < row.randomness:
                 row.randomness = randomness
@@ -596,15 +596,15 @@ cdef class Waiting:
         self.append(row, <PyObject *>chunk)
         return 0
 
-    def add_objects(self, sums, list spans not None, answers, arrived_ns, rooted_ns, Py_ssize_t room, make_room):
+    def add_objects(self, sums, list spans not None, answers, arrived_ns, root_received_ns, Py_ssize_t room, make_room):
         """Take spans that are objects already, or unusual.
 
         Args:
-            sums: A `ReceivedTrace` of these spans alone.
+            sums: A `BufferedTrace` of these spans alone.
             spans: They.
             answers: By leaf that looks at each span: what `asked` says of the first that matches; ... where none does.
             arrived_ns: For a trace that is new.
-            rooted_ns: For one that had no root; 0 if none has come.
+            root_received_ns: For one that had no root; 0 if none has come.
             room: As for `receive`.
             make_room: As for `receive`.
         """
@@ -632,8 +632,8 @@ cdef class Waiting:
         _chunk(<PyObject *>chunk).objects_bytes = held_bytes
         Py_INCREF(chunk)
         self.append(row, <PyObject *>chunk)
-        if rooted_ns and not row.rooted_ns:
-            row.rooted_ns = rooted_ns
+        if root_received_ns and not row.root_received_ns:
+            row.root_received_ns = root_received_ns
             if self.rooted:
                 self.wait_after_root(row)
 
@@ -658,7 +658,7 @@ cdef class Waiting:
         row.wrapped_bytes += wrapped
         return 0
 
-    def settle(self, trace_id, Remembered remembered not None, uint64_t time_ns):
+    def settle(self, trace_id, DecisionCache remembered not None, uint64_t time_ns):
         """Return the spans, the decision and the record of a trace whose vote is final, which waits no more; None for others."""
         cdef Wait *row = self.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
         if row == NULL or not self.final_bits:
@@ -767,7 +767,7 @@ cdef class Waiting:
         cdef uint64_t *at = <uint64_t *>PyBytes_AS_STRING(record)
         at[0], at[1], at[2], at[3] = row.high, row.low, row.start_ns, row.end_ns
         at[4], at[5], at[6], at[7] = row.statuses, row.flags, row.count, row.size_bytes
-        at[8], at[9], at[10], at[11] = row.wrapped_bytes, time_ns, trigger, row.stated
+        at[8], at[9], at[10], at[11] = row.wrapped_bytes, time_ns, trigger, row.has_trace_state
         at[12], at[13], at[14], at[15] = row.tells, row.explicit, row.randomness, row.bits
         memcpy(at + 16, row.seen, self.seen_count * sizeof(int64_t))
         return record
@@ -777,13 +777,13 @@ cdef class Waiting:
         if self.oldest != NULL and self.oldest.arrived_ns <= arrived_until_ns:
             trigger[0] = 1
             return self.oldest
-        if self.rooted_oldest != NULL and self.rooted_oldest.rooted_ns <= rooted_until_ns:
+        if self.rooted_oldest != NULL and self.rooted_oldest.root_received_ns <= rooted_until_ns:
             trigger[0] = 2
             return self.rooted_oldest
         return NULL
 
     def decide_due(
-        self, Remembered remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger,
+        self, DecisionCache remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger,
         list sampled not None, list others not None,
     ):
         """Decide traces whose time has come, where no limiter compares them. Should anything raise, the lists say what has been done.
@@ -820,7 +820,7 @@ cdef class Waiting:
             found.append((self.told_of(row), False))
             row = row.newer
         row = self.rooted_oldest
-        while row != NULL and row.rooted_ns <= rooted_until_ns:
+        while row != NULL and row.root_received_ns <= rooted_until_ns:
             if row.arrived_ns > arrived_until_ns:
                 found.append((self.told_of(row), True))
             row = row.rooted_newer
@@ -899,9 +899,9 @@ cdef class Waiting:
         return None if self.oldest == NULL else self.oldest.arrived_ns
 
     @property
-    def rooted_ns(self):
+    def root_received_ns(self):
         """When the root came of which that is longest ago; None where none waits after its root."""
-        return None if self.rooted_oldest == NULL else self.rooted_oldest.rooted_ns
+        return None if self.rooted_oldest == NULL else self.rooted_oldest.root_received_ns
 
     @property
     def longest(self):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from otel_fe.config import kinds
 from otel_fe.config.document import Scalar
 from otel_fe.config.reading import Key, Section
-from otel_fe.model.spans_of_time import MONTHS, UNITS_NS
+from otel_fe.model.time_windows import MONTHS, UNITS_NS
 
 if TYPE_CHECKING:
     from otel_fe.config.reading import Fields, Kind, Place

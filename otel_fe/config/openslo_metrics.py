@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Value
 
 SLO_NAMES: Final = ("latency", "cache_hit_rate", "error_rate", "memory")
-"""The values of `slo`; a test holds them equal to `pipeline/series.py`."""
+"""The values of `slo`; a test holds them equal to `pipeline/extraction_series.py`."""
 _METRICS: Final = {
     metric.name: (semconv.SERVICE_NAME, *((semconv.FEATURE_SET,) if metric.name in EDGES else metric.dimensions))
     for metric in semconv.METRICS

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.config import kinds
 from otel_fe.config.openslo_kinds import given, shorthand, start_time, time_zone
 from otel_fe.config.reading import Fields, Key, Section
-from otel_fe.model.spans_of_time import MONTHS, UNITS_NS, Calendar, Rolling
+from otel_fe.model.time_windows import MONTHS, UNITS_NS, Calendar, Rolling
 
 if TYPE_CHECKING:
     from otel_fe.config.reading import Place
-    from otel_fe.model.spans_of_time import Window
+    from otel_fe.model.time_windows import Window
 
 
 def time_window(place: Place) -> Window:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import AlertType
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_fe.dashboard.health import Health
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.store.trace_totals import Totals
 
@@ -49,7 +49,9 @@ class WindowCauses:
     """Kept extractions that percentiles are estimated from."""
 
 
-def causes_of(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> WindowCauses:
+def causes_of(
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> WindowCauses:
     """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
     everything = Selection(*window, service, feature_set)
     slow = stored.reader.totals.totals(replace(everything, min_duration_ns=LATENCY_LIMIT_NS))
@@ -82,7 +84,7 @@ def _of_slow(slow: Totals, sampled: Causes, of_all: Causes) -> tuple[Cause, ...]
 
 
 def recommendations(
-    stored: Stored,
+    stored: PageContext,
     window: tuple[int, int],
     group: tuple[str | None, str | None],
     health: Health,
@@ -97,7 +99,7 @@ def recommendations(
     found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
     if "error_rate" in broken:
         kind, share = _most_frequent_error(stored, window, *group)
-        words = f", {quantity.percent(share)} of them {kind}" if kind else ""
+        words = f", {formatting.percent(share)} of them {kind}" if kind else ""
         found.append(_about("errors", "Errors", f"of extractions fail{words}", broken["error_rate"].bad_ratio))
     if "cache_hit_rate" in broken:
         found.append(
@@ -121,7 +123,7 @@ def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) ->
             "share": one.share,
             "words": f"of the time of {whose} extractions"
             + (
-                f", {quantity.percent(one.cost_share)} with what it makes them compute"
+                f", {formatting.percent(one.cost_share)} with what it makes them compute"
                 if one.cost_share > one.share + 0.01
                 else ""
             ),
@@ -136,7 +138,7 @@ def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) ->
 
 
 def lines_of_causes(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> dict[str, str]:
     """Return, by cause, the line of code that took most of it, over slow extractions; only causes that have one."""
     selection = Selection(*window, service, feature_set)
@@ -162,7 +164,7 @@ def _about(what: str, name: str, words: str, share: float | None) -> dict[str, A
 
 
 def _most_frequent_error(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> tuple[str, float]:
     """Return the error type that most failed extractions have, by exact counts, and its share of them."""
     labels = None if feature_set is None else {semconv.FEATURE_SET: feature_set}

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.model.slo import PAGE
 from otel_fe.store.series_keys import Which
 from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
     from otel_fe.alerting.kept_silence import KeptSilence
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.pipeline.slo_engine import SloState
 
 _FRESH_NS: Final = 10 * 60 * 1_000_000_000
@@ -36,12 +36,12 @@ class ShownAlert:
     """What keeps it from being told to anybody, the last to end; None without one. A process silences its own alerts itself."""
 
 
-def alerts_of(stored: Stored, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
+def alerts_of(stored: PageContext, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
     """Return the alerts that are true now, pages first, silenced ones last."""
     return of_group(every_alert(stored, stored.slo_states()), service, feature_set)
 
 
-def every_alert(stored: Stored, states: tuple[SloState, ...]) -> list[ShownAlert]:
+def every_alert(stored: PageContext, states: tuple[SloState, ...]) -> list[ShownAlert]:
     """Return those of all groups, of states that are known already."""
     return sorted(
         _burning(stored, states) + _told(stored),
@@ -58,7 +58,7 @@ def of_group(alerts: list[ShownAlert], service: str | None, feature_set: str | N
     ]
 
 
-def silences_of(stored: Stored) -> tuple[KeptSilence, ...]:
+def silences_of(stored: PageContext) -> tuple[KeptSilence, ...]:
     """Return the silences that are in force; none where they cannot be read: then the collector tells of every alert, too."""
     try:
         return stored.silences.in_force(stored.now_ns())
@@ -66,7 +66,7 @@ def silences_of(stored: Stored) -> tuple[KeptSilence, ...]:
         return ()
 
 
-def _burning(stored: Stored, states: tuple[SloState, ...]) -> list[ShownAlert]:
+def _burning(stored: PageContext, states: tuple[SloState, ...]) -> list[ShownAlert]:
     silences = silences_of(stored)
     found = []
     for state in states:
@@ -84,7 +84,7 @@ def _burning(stored: Stored, states: tuple[SloState, ...]) -> list[ShownAlert]:
     return found
 
 
-def _told(stored: Stored) -> list[ShownAlert]:
+def _told(stored: PageContext) -> list[ShownAlert]:
     """Return the alerts that processes tell of by their gauge."""
     now = stored.now_ns()
     found = []
@@ -94,7 +94,7 @@ def _told(stored: Stored) -> list[ShownAlert]:
         )
         if shown and shown[-1].last > 0:
             name = str(key.labels.get(semconv.ALERT, "alert")).replace("_", " ")
-            words = f"{quantity.count(shown[-1].last)} firing, told by the process itself"
+            words = f"{formatting.count(shown[-1].last)} firing, told by the process itself"
             severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
             feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
             found.append(ShownAlert(name, severity, key.service, feature_set, words, ""))

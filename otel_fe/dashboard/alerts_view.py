@@ -8,7 +8,7 @@ from otel_fe.dashboard.alert_list import every_alert, of_group
 from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
 DURATIONS: Final = {
@@ -24,7 +24,7 @@ DURATIONS: Final = {
 _USUAL: Final = "4h"
 
 
-def alerts_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def alerts_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return what the page shows.
 
     Raises:

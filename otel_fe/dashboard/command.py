@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.settings import Companion
+from otel_fe.collector.settings import Sidecar
 from otel_fe.config.settings import DASHBOARD_TOKEN
 from otel_fe.config.text_file import read_text_file
 from otel_fe.dashboard.settings import OF_OTHERS, OWN, DashboardSettings, OptionNames
@@ -82,7 +82,7 @@ def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
     return None
 
 
-def companion(arguments: argparse.Namespace) -> Companion | None:
+def companion(arguments: argparse.Namespace) -> Sidecar | None:
     """Return the dashboard as it runs beside a collector; None where none is asked for.
 
     Raises:
@@ -91,8 +91,8 @@ def companion(arguments: argparse.Namespace) -> Companion | None:
     settings = asked_of_another(arguments)
     if settings is None:
         return None
-    return Companion(
-        "dashboard", OF_OTHERS.listen, settings.listen, "otel_fe.dashboard.beside", {"settings": settings.as_dict()}
+    return Sidecar(
+        "dashboard", OF_OTHERS.listen, settings.listen, "otel_fe.dashboard.sidecar", {"settings": settings.as_dict()}
     )
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard.code_lines import selected_lines
 from otel_fe.dashboard.comparison import compare, compare_attributes
-from otel_fe.dashboard.heat_drawing import column_ns, draw
+from otel_fe.dashboard.heatmap_svg import column_ns, draw
 from otel_fe.pipeline.causes import rank
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.comparison import AttributeCompared
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.store import Selection
     from otel_fe.store.drilldown import Drilldown
@@ -23,7 +23,7 @@ _SAMPLE: Final = 200
 _EXPLAINED: Final = 2_000
 
 
-def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return what the page shows.
 
     Raises:
@@ -77,7 +77,7 @@ def explore(stored: Stored, address: ViewAddress) -> dict[str, Any]:
 
 
 def _attributes(
-    stored: Stored, background: Selection, drilled: Drilldown, everything: Totals
+    stored: PageContext, background: Selection, drilled: Drilldown, everything: Totals
 ) -> tuple[AttributeCompared, ...]:
     if drilled.attributes is None:
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.answer import Answer
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, ms, percent, spell
 from otel_fe.dashboard.overview import overview
@@ -14,8 +14,8 @@ from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.overview import Figures
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.series_over_time import OverTime
-    from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
 
 _TYPES: Final = {
@@ -27,7 +27,7 @@ _MOST_GROUPS: Final = 50
 """Of which steps are told, those with most slow extractions; of further ones there is the whole window."""
 
 
-def export(stored: Stored, address: ViewAddress, kind: str) -> Answer:
+def export(stored: PageContext, address: ViewAddress, kind: str) -> Answer:
     """Return a file to be saved.
 
     Raises:
@@ -41,7 +41,7 @@ def export(stored: Stored, address: ViewAddress, kind: str) -> Answer:
     return Answer(200, text.encode(), _TYPES[kind], (disposition,))
 
 
-def exported(stored: Stored, address: ViewAddress) -> Document:
+def exported(stored: PageContext, address: ViewAddress) -> Document:
     """Return what is exported; its sections have the names that `FeatureExtractionDashboard` gives them."""
     found = overview(stored, address)
     window = found["window"]
@@ -131,7 +131,7 @@ def _alerts(alerts: list[Any]) -> Table:
             one.service,
             one.feature_set,
             one.detail,
-            None if one.silence is None else quantity.iso(one.silence.until_ns),
+            None if one.silence is None else formatting.iso(one.silence.until_ns),
         )
         for one in alerts
     ]

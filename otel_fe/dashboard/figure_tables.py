@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.report import Table
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def figures_table(title: str, rows: Iterable[Row]) -> Table:
 
 def spell(since_ns: float, until_ns: float) -> Row:
     """Return the two times of a row."""
-    return {"from": quantity.iso(since_ns), "until": quantity.iso(until_ns)}
+    return {"from": formatting.iso(since_ns), "until": formatting.iso(until_ns)}
 
 
 def ms(value_ns: float | None) -> float | None:

@@ -12,7 +12,7 @@ from otel_fe.store import Selection
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.store.kept_points import KeptPoint
 
 _NS: Final = 1_000_000_000
@@ -23,7 +23,7 @@ _WIDTHS_S: Final = (1, 2, 5, 10, 15, 30)
 
 
 def finer_steps(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> OverTime | None:
     """Return how a group's figures went in a short window; None for a longer one, and where no traces are kept.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.outcome import TIMES, Outcome, of_the_sample
 from otel_fe.forecast.hit_rate import at_hit_ratio, hit_ratio
 from otel_fe.forecast.prediction import predict
@@ -39,15 +39,15 @@ def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p
     confidence, because = of_the_sample(sample, now, counted_p95_ns)
     hits, misses = (sum(one.hit is kind for one in group) for kind in (True, False))
     seen = (
-        f"Of the kept extractions that look up, {quantity.percent(present)} by weight find all of it "
-        f"({quantity.count(hits)} that hit, {quantity.count(misses)} that missed)."
+        f"Of the kept extractions that look up, {formatting.percent(present)} by weight find all of it "
+        f"({formatting.count(hits)} that hit, {formatting.count(misses)} that missed)."
     )
     factors = (
         f"Each that hit weighs {TIMES} {_factor(ratio, present)}, each that missed {TIMES} {_factor(1 - ratio, 1 - present)}, "
         "those that look nothing up as before; p95 is that of the new mix."
     )
     return Outcome(
-        f"Hit rate {quantity.percent(ratio)} instead of {quantity.percent(present)}",
+        f"Hit rate {formatting.percent(ratio)} instead of {formatting.percent(present)}",
         now,
         predict(durations, weights, LATENCY_LIMIT_NS),
         (seen, factors),

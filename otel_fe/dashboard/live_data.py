@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
 
 if TYPE_CHECKING:
     from otel_fe.alerting.alert import Alert
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class AlertOverview(ReadsAsDictionary):
+class AlertOverview(MappingDataclass):
     """Alerts at the moment, and lately."""
 
     active: tuple[Alert, ...]
@@ -27,7 +27,7 @@ class AlertOverview(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class ResourceOverview(ReadsAsDictionary):
+class ResourceOverview(MappingDataclass):
     """What the machine, caches and pools have left."""
 
     system: SystemResources
@@ -38,7 +38,7 @@ class ResourceOverview(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class DashboardData(ReadsAsDictionary):
+class DashboardData(MappingDataclass):
     """The five sections of the dashboard."""
 
     time_unix_s: float

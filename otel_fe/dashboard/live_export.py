@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, percent, spell
 from otel_fe.dashboard.report import Document, Table
 
@@ -73,7 +73,14 @@ def _of_step(point: TrendPoint) -> Row:
 def _alerts(active: tuple[Alert, ...]) -> Table:
     columns = ("severity", "alert", "service", "feature set", "since (ISO 8601)", "message")
     rows = [
-        (one.severity.value, one.title, one.service, one.feature_set, quantity.iso(one.since_unix_s * _NS), one.message)
+        (
+            one.severity.value,
+            one.title,
+            one.service,
+            one.feature_set,
+            formatting.iso(one.since_unix_s * _NS),
+            one.message,
+        )
         for one in active
     ]
     return Table("Alerts that fire now", columns, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,23 +59,23 @@ def of_the_sample(sample: ObservedSample, now: Prediction, counted_p95_ns: float
         counted_p95_ns: p95 of all extractions by exact counts; None where they were not counted.
     """
     count = len(sample.group)
-    said = [f"{quantity.count(count, 'kept extractions')}{_newest(sample)}"]
+    said = [f"{formatting.count(count, 'kept extractions')}{_newest(sample)}"]
     found = [graded(count, *_MANY)]
     if counted_p95_ns:
         apart = abs(now.quantile_ns / counted_p95_ns - 1)
         found.append(graded(-apart, -_CLOSE[0], -_CLOSE[1]))
         said.append(
-            f"by their weights p95 is {quantity.milliseconds(now.quantile_ns)}, by exact counts of all extractions "
-            f"{quantity.milliseconds(counted_p95_ns)}"
+            f"by their weights p95 is {formatting.milliseconds(now.quantile_ns)}, by exact counts of all extractions "
+            f"{formatting.milliseconds(counted_p95_ns)}"
         )
     else:
         found.append(MEDIUM)
         said.append("nothing was counted in this window to compare their p95 with")
     if sample.unknown:
-        said.append(f"{quantity.count(sample.unknown)} left out: their weight is not known")
+        said.append(f"{formatting.count(sample.unknown)} left out: their weight is not known")
     return weakest(found), tuple(said)
 
 
 def _newest(sample: ObservedSample) -> str:
     read = len(sample.group) + sample.unknown
-    return f", the newest of {quantity.count(sample.total)} in this window" if read < sample.total else ""
+    return f", the newest of {formatting.count(sample.total)} in this window" if read < sample.total else ""

@@ -17,7 +17,7 @@ from otel_fe.store.distribution import Distribution
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
 _Counted = tuple[dict[str, tuple[int, int]], Distribution]
@@ -47,7 +47,7 @@ class Figures:
 
 
 def figures_of(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> tuple[Figures, dict[str, tuple[int, int]]]:
     """Return what a group did, and its counts by requirement."""
     sums = stored.reader.sums
@@ -56,7 +56,7 @@ def figures_of(
     return _figures(counts, spread, _seconds(stored, window, service)), counts
 
 
-def _seconds(stored: Stored, window: tuple[int, int], service: str | None) -> float:
+def _seconds(stored: PageContext, window: tuple[int, int], service: str | None) -> float:
     """Return for how long of a window there was counting, of a service or of any."""
     return max(1.0, seconds_of(stored.reader.sums.counted(*window, service), *window))
 
@@ -83,7 +83,7 @@ def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: 
     )
 
 
-def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return what the page shows.
 
     Raises:
@@ -121,7 +121,7 @@ def overview(stored: Stored, address: ViewAddress) -> dict[str, Any]:
 
 
 def _by_group(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> dict[tuple[str, str], _Counted]:
     """Return what was counted of each service and feature set, in one go: all of it together is what was counted of all."""
     sums = stored.reader.sums
@@ -161,7 +161,7 @@ def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: Mapping[str
 
 
 def groups_in(
-    stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
 ) -> list[dict[str, Any]]:
     """Return every service and feature set of a window with its figures, the one with most slow extractions first."""
     by_group = _by_group(stored, window, service, feature_set)

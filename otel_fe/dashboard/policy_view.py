@@ -12,7 +12,7 @@ from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
 from otel_fe.errors import ConfigurationError, OtelFeError
 from otel_fe.pipeline.upstream import IN_THE_PROCESS
 from otel_fe.replay.ledger import summary
-from otel_fe.replay.recorded import Request
+from otel_fe.replay.recorded import RecordedRequest
 from otel_fe.replay.run import Replay, tail_sampling_of
 from otel_fe.store import Selection
 from otel_fe.wire.decode import Decoder
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.config.policies import Policy
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
 _DECISIONS: Final = 2_000
@@ -37,7 +37,7 @@ _SLOW_NS: Final = 100_000_000
 _FILE: Final = "edited"
 
 
-def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def policy_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return the policies in force and what they did.
 
     Raises:
@@ -76,7 +76,7 @@ def policy_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
     }
 
 
-def yaml_in_force(stored: Stored) -> str:
+def yaml_in_force(stored: PageContext) -> str:
     """Return the policies of the collector's configuration as they are written; empty where that is not known."""
     try:
         return policies_in(stored.config.read_text(encoding="utf-8")) if stored.config else ""
@@ -84,7 +84,7 @@ def yaml_in_force(stored: Stored) -> str:
         return ""
 
 
-def replayed(stored: Stored, address: ViewAddress, text: str, newest: str = "") -> dict[str, Any]:
+def replayed(stored: PageContext, address: ViewAddress, text: str, newest: str = "") -> dict[str, Any]:
     """Return the page with what an edited configuration makes of the newest stored traces in the window.
 
     Args:
@@ -121,7 +121,7 @@ def replayed(stored: Stored, address: ViewAddress, text: str, newest: str = "") 
     return page | {"result": {"summary": found, "lost": lost[:_SHOWN], "lost_count": len(lost), "replay": replay}}
 
 
-def _run(stored: Stored, text: str, ids: Iterable[int]) -> Replay:
+def _run(stored: PageContext, text: str, ids: Iterable[int]) -> Replay:
     # No variable of this process is looked up: a policy that somebody pastes must not read them out.
     config = read_collector_config(as_configuration(text), _FILE, {})
     run = Replay(tail_sampling_of(config, _FILE))
@@ -129,11 +129,11 @@ def _run(stored: Stored, text: str, ids: Iterable[int]) -> Replay:
     return run
 
 
-def _requests(stored: Stored, ids: Iterable[int]) -> Iterator[Request]:
+def _requests(stored: PageContext, ids: Iterable[int]) -> Iterator[RecordedRequest]:
     decoder = Decoder()
     kept = [one for one in map(stored.reader.traces.by_id, ids) if one is not None and one.spans]
     for trace in sorted(kept, key=lambda one: one.end_ns):
-        yield Request(f"{trace.trace_id:032x}", decoder.decode(trace.spans))
+        yield RecordedRequest(f"{trace.trace_id:032x}", decoder.decode(trace.spans))
 
 
 def _names_in(text: str) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.outcome import LOW, MEDIUM, TIMES, Outcome, graded, of_the_sample, weakest
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.pool_size import at_size, waits_at
@@ -62,7 +62,7 @@ def at_pool_size(
     confidence, because = of_the_sample(sample, now, counted_p95_ns)
     grades, reasons = _grades(pool, traffic, before, size)
     return Outcome(
-        f"{quantity.count(size)} instead of {quantity.count(traffic.size)} connections in {pool.label}",
+        f"{formatting.count(size)} instead of {formatting.count(traffic.size)} connections in {pool.label}",
         now,
         predict(durations, weights, LATENCY_LIMIT_NS),
         _arithmetic(traffic, before, after, size, processes, part),
@@ -77,7 +77,7 @@ def _traffic(sample: ObservedSample, pool: PoolTraffic, processes: int) -> Traff
         raise ForecastError(f"{pool.label} has no bound that is known: who asks it does not wait for its size.")
     if pool.requests < _FEW:
         raise ForecastError(
-            f"{pool.label} was asked {quantity.count(pool.requests)} times in this window; {_FEW} are the fewest that say "
+            f"{pool.label} was asked {formatting.count(pool.requests)} times in this window; {_FEW} are the fewest that say "
             "something of a queue. Choose a longer window."
         )
     if pool.rate is None:
@@ -104,7 +104,8 @@ def _believable(traffic: Traffic, before: Waits, processes: int) -> None:
     where = f" in each of {processes} processes" if processes > 1 else ""
     raise ForecastError(
         f"With {traffic.load:.3g} of {traffic.size} connections busy on average{where} callers would wait "
-        f"{quantity.duration(theory * 1e9)} in the mean, and {quantity.duration(seen * 1e9)} was seen: queueing theory does not "
+        f"{formatting.duration(theory * 1e9)} in the mean, and {formatting.duration(seen * 1e9)} was seen: "
+        "queueing theory does not "
         "describe this pool. See whether the number of processes is right, and choose a window in which the load is even."
     )
 
@@ -113,38 +114,40 @@ def _arithmetic(
     traffic: Traffic, before: Waits, after: Waits, size: int, processes: int, part: float
 ) -> tuple[str, ...]:
     where = f"in each of {processes} processes " if processes > 1 else ""
-    use = quantity.duration(traffic.use_s * 1e9)
+    use = formatting.duration(traffic.use_s * 1e9)
     busy = (
         f"{traffic.rate:.4g} requests/s {where}{TIMES} {use} use = {traffic.load:.3g} connections busy on average, of "
-        f"{traffic.size}: {quantity.percent(traffic.utilisation)}."
+        f"{traffic.size}: {formatting.percent(traffic.utilisation)}."
     )
     queue = (
         f"M/G/c (Erlang C, times (1 + {traffic.use_variability:.2f})/2 for how much uses vary): at {traffic.size}, "
         f"{_waiting(before)}; at {size}, {_waiting(after)}."
     )
-    ratio = quantity.percent(after.mean_s / before.mean_s if before.mean_s else None)
+    ratio = formatting.percent(after.mean_s / before.mean_s if before.mean_s else None)
     changed = (
         f"The wait that each kept extraction recorded is thinned and stretched by that, in the mean to {ratio}; the rest of its "
         "time stays."
     )
     said = [busy, queue, changed]
     if part < _WHOLE:
-        said.append(f"Of all recorded waits {quantity.percent(part)} were for this pool: that part of each is changed.")
+        said.append(
+            f"Of all recorded waits {formatting.percent(part)} were for this pool: that part of each is changed."
+        )
     return tuple(said)
 
 
 def _waiting(waits: Waits) -> str:
-    return f"{quantity.percent(waits.share)} wait {quantity.duration(waits.each_s * 1e9)} each"
+    return f"{formatting.percent(waits.share)} wait {formatting.duration(waits.each_s * 1e9)} each"
 
 
 def _grades(pool: PoolTraffic, traffic: Traffic, before: Waits, size: int) -> tuple[list[str], list[str]]:
     agreement = traffic.agreement
     near = min(agreement, 1 / agreement) if agreement else 0.0
     grades = [graded(near, _FAIR, _CLOSE), graded(pool.requests, _FEW, _MANY)]
-    theory = quantity.duration(before.mean_s * 1e9)
-    seen = quantity.duration(pool.wait_s * 1e9)
+    theory = formatting.duration(before.mean_s * 1e9)
+    seen = formatting.duration(pool.wait_s * 1e9)
     said = [
-        f"{quantity.count(pool.requests, 'requests')} in the window",
+        f"{formatting.count(pool.requests, 'requests')} in the window",
         f"at the present size the theory gives {theory} mean wait, and {seen} was seen",
     ]
     if grades[0] == LOW:

@@ -10,7 +10,7 @@ from otel_fe import semconv
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.store.distribution import Distribution
 
 _POINTS: Final = 200
@@ -45,7 +45,7 @@ class PoolTraffic:
         return f"{self.name or '(no name)'} of {self.service or '(no name)'}"
 
 
-def pools_of(stored: Stored, window: tuple[int, int], service: str | None) -> list[PoolTraffic]:
+def pools_of(stored: PageContext, window: tuple[int, int], service: str | None) -> list[PoolTraffic]:
     """Return the pools that were used in a window, the one that was waited for longest first."""
     names = {
         (key.service, str(key.labels.get(semconv.POOL, "")))
@@ -56,7 +56,7 @@ def pools_of(stored: Stored, window: tuple[int, int], service: str | None) -> li
     return sorted((one for one in found if one.requests), key=lambda one: (-one.wait_total_s, one.label))
 
 
-def _pool(stored: Stored, window: tuple[int, int], service: str, name: str) -> PoolTraffic:
+def _pool(stored: PageContext, window: tuple[int, int], service: str, name: str) -> PoolTraffic:
     labels = {semconv.POOL: name}
     series = stored.reader.series
     waits, uses, creations = (

@@ -12,7 +12,7 @@ from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
 
 _CALLS: Final = 100
 """Slow extractions whose calls are read."""
@@ -31,7 +31,7 @@ class FeatureSetReason:
 
 
 def reason_of(
-    stored: Stored, window: tuple[int, int], group: tuple[str, str], p95_ns: float | None, slow: int
+    stored: PageContext, window: tuple[int, int], group: tuple[str, str], p95_ns: float | None, slow: int
 ) -> FeatureSetReason:
     """Return why one feature set is slow.
 
@@ -60,7 +60,7 @@ def reason_of(
     return FeatureSetReason(*group, explanation, causes, tuple(slow_advice(causes, lines)) if ranked else ())
 
 
-def _call(stored: Stored, selection: Selection) -> str:
+def _call(stored: PageContext, selection: Selection) -> str:
     """Return what the calls of slow extractions mostly are; empty where no one kind of them is most."""
     calls = stored.remembered.get(
         ("calls", selection),

@@ -15,7 +15,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.answer import plain
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _section(table: Table) -> str:
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, int) and not isinstance(cell, bool):
-        return f"<td class=n>{quantity.count(cell)}</td>"
+        return f"<td class=n>{formatting.count(cell)}</td>"
     if isinstance(cell, float):
         return f"<td class=n>{_number(cell, 'html')}</td>"
     text = _number(cell, "html")

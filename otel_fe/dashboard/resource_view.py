@@ -11,7 +11,7 @@ from otel_fe.dashboard.what_if import what_if
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
 _HISTOGRAMS: Final = (
@@ -26,7 +26,7 @@ _CONNECTIONS: Final = (
 )
 
 
-def resource_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def resource_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return what the page shows.
 
     Raises:
@@ -48,7 +48,7 @@ def resource_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
 
 
 def _usage(
-    stored: Stored, window: tuple[int, int], address: ViewAddress, metric: str, title: str, unit: str
+    stored: PageContext, window: tuple[int, int], address: ViewAddress, metric: str, title: str, unit: str
 ) -> dict[str, Any]:
     service, feature_set = address.service or None, address.feature_set or None
     spread = stored.reader.sums.distribution(metric, *window, service, feature_set)
@@ -65,7 +65,9 @@ def _usage(
     }
 
 
-def _lookups(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> dict[str, float]:
+def _lookups(
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> dict[str, float]:
     labels: dict[str, Any] = {} if feature_set is None else {semconv.FEATURE_SET.replace(".", "__"): feature_set}
     return {
         result: stored.reader.sums.count(semconv.CACHE_LOOKUPS_METRIC, *window, service, result=result, **labels)
@@ -73,7 +75,7 @@ def _lookups(stored: Stored, window: tuple[int, int], service: str | None, featu
     }
 
 
-def _pools(stored: Stored, window: tuple[int, int], service: str | None) -> list[dict[str, Any]]:
+def _pools(stored: PageContext, window: tuple[int, int], service: str | None) -> list[dict[str, Any]]:
     """Return what pools have told of themselves, the last and the most in the window."""
     found: list[dict[str, Any]] = []
     for metric, meaning in _CONNECTIONS:

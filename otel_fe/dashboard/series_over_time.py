@@ -12,7 +12,7 @@ from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.live.results import Trend
 
 _STEPS: Final = 90
@@ -58,7 +58,7 @@ def step_of(window: tuple[int, int]) -> int:
     return next((one for one in _WIDTHS_S if one >= wanted), 86_400) * _NS
 
 
-def over_time(stored: Stored, window: tuple[int, int], service: str | None, feature_set: str | None) -> OverTime:
+def over_time(stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None) -> OverTime:
     """Return how a group's figures went."""
     step = step_of(window)
     labels: dict[str, Any] = {} if feature_set is None else {semconv.FEATURE_SET: feature_set}
@@ -96,7 +96,7 @@ def over_time(stored: Stored, window: tuple[int, int], service: str | None, feat
 
 
 def _ratios(
-    stored: Stored, window: tuple[int, int], service: str | None, labels: dict[str, Any], step_ns: int
+    stored: PageContext, window: tuple[int, int], service: str | None, labels: dict[str, Any], step_ns: int
 ) -> dict[int, float]:
     """Return the share of good events, step by step."""
     series = stored.reader.series

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.http_limits import Limits
-from otel_fe.collector.servers.http_messages import Request, Response, Terms
+from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.dashboard.answer import SECURITY, Answer
@@ -76,7 +76,7 @@ class DashboardServer:
             self._pool.shutdown(cancel_futures=True)
             self._loop.close()
 
-    def _look(self, request: Request) -> Terms | Response:
+    def _look(self, request: HttpRequest) -> Terms | Response:
         """Refuse by the head of a request what can be refused by it: nothing more of it is read, and no thread works for it."""
         refused = self._site.refusal(_question(request))
         if refused is not None:
@@ -85,21 +85,21 @@ class DashboardServer:
             return Terms(0, _TOO_LARGE)
         return Terms(_LOGIN_BYTES if request.path == "/login" else _FORM_BYTES, _TOO_LARGE)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> Response:
         if self._pool.waiting >= _MOST_WAITING:
             return _response(_BUSY, request)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._made, request)
 
-    def _made(self, request: Request) -> Response:
+    def _made(self, request: HttpRequest) -> Response:
         return _response(self._site.answer(_question(request)), request)
 
 
-def _question(request: Request) -> Question:
+def _question(request: HttpRequest) -> Question:
     target = f"{request.path}?{request.query}" if request.query else request.path
     return Question(request.method, target, request.headers, request.body, request.sender)
 
 
-def _response(answer: Answer, request: Request) -> Response:
+def _response(answer: Answer, request: HttpRequest) -> Response:
     body = answer.body
     headers = [
         ("Cache-Control", "public, max-age=31536000, immutable" if answer.cacheable else "no-store"),

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.config.openslo import OpenSlo, read_openslo_file
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import ConfigText, PageContext, TraceLink
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.settings import OWN, DashboardSettings
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import ConfigText, Stored, TraceLink
 from otel_fe.dashboard.templating import environment
 from otel_fe.errors import ConfigurationError
 from otel_fe.store import StoreReader
@@ -40,7 +40,7 @@ def open_dashboard(
     listen = endpoint(settings.listen, settings.names.listen)
     access = Access(listen, settings.token, frozenset(name.lower() for name in settings.hosts), settings.names)
     read = slos if isinstance(slos, OpenSlo) else read_openslo_file(slos, os.environ)
-    stored = Stored(
+    stored = PageContext(
         StoreReader(store),
         store,
         slos=read.slos,

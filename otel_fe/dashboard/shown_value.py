@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _LONGEST: Final = 300
 _UNITS: Final = {one.name: one.unit for one in semconv.ATTRIBUTES}
 _WRITE: Final[dict[str, Callable[[float], str]]] = {
-    "By": quantity.size,
-    "s": lambda value: quantity.duration(value * 1e9),
+    "By": formatting.size,
+    "s": lambda value: formatting.duration(value * 1e9),
 }
 _NUMBERS: Final = ("int_value", "double_value")
 _SECRET: Final = re.compile(

@@ -8,19 +8,19 @@ from uuid import uuid4
 
 from otel_fe.alerting.kept_silence import LONGEST_NS, SHORTEST_NS, KeptSilence
 from otel_fe.errors import ConfigurationError
-from otel_fe.model.spans_of_time import UNITS_NS
+from otel_fe.model.time_windows import UNITS_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 FIELDS: Final = ("slo", "service", "feature_set", "duration", "author", "comment")
 
 
-def submit(stored: Stored, form: Mapping[str, str]) -> None:
+def submit(stored: PageContext, form: Mapping[str, str]) -> None:
     """Do what a form asks for: `action` is `silence` or `lift`.
 
     Raises:
@@ -40,7 +40,7 @@ def submit(stored: Stored, form: Mapping[str, str]) -> None:
         raise ConfigurationError("action", action, "use silence or lift")
 
 
-def silence_in(stored: Stored, form: Mapping[str, str]) -> KeptSilence:
+def silence_in(stored: PageContext, form: Mapping[str, str]) -> KeptSilence:
     """Return the silence that a form asks for, from now on.
 
     Raises:

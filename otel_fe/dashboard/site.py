@@ -26,10 +26,10 @@ from otel_fe.store.store_error import StoreError, StoreMissingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
 
 _log = logging.getLogger("otel_fe.dashboard")
-_VIEWS: Final[dict[str, tuple[str, str, Callable[[Stored, ViewAddress], dict[str, Any]]]]] = {
+_VIEWS: Final[dict[str, tuple[str, str, Callable[[PageContext, ViewAddress], dict[str, Any]]]]] = {
     "/": ("Overview", "overview.html", overview),
     "/explore": ("Explore", "explore.html", explore),
     "/slo": ("Objectives", "slo.html", slo_view),
@@ -95,7 +95,7 @@ class Site:
         access: Who may ask.
     """
 
-    def __init__(self, stored: Stored, access: Access) -> None:
+    def __init__(self, stored: PageContext, access: Access) -> None:
         self._stored = stored
         self._access = access
 

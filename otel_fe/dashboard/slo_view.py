@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
+from otel_fe.dashboard.charts import line_chart
 from otel_fe.dashboard.comparison import NAMES
-from otel_fe.dashboard.geometry import line_chart
-from otel_fe.model.spans_of_time import show_span
+from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.budget import project, remaining
 from otel_fe.pipeline.causes import rank
 from otel_fe.pipeline.counted_events import CountedEvents
@@ -17,7 +17,7 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.pipeline.slo_engine import SloState
 
@@ -38,7 +38,7 @@ _BAD: Final[dict[str, dict[str, Any]]] = {
 """Likewise, as a selection has it."""
 
 
-def slo_view(stored: Stored, address: ViewAddress) -> dict[str, Any]:
+def slo_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return every SLO in every group, and one of them in full.
 
     Raises:
@@ -61,7 +61,7 @@ def _urgency(state: SloState) -> tuple[bool, float]:
     return not any(one.true for one in state.alerts), 2.0 if left is None else float(left)
 
 
-def _row(stored: Stored, state: SloState) -> dict[str, Any]:
+def _row(stored: PageContext, state: SloState) -> dict[str, Any]:
     left, counts = state.remaining, state.counts
     return {
         "slo": state.slo.name,
@@ -80,13 +80,13 @@ def _row(stored: Stored, state: SloState) -> dict[str, Any]:
     }
 
 
-def _short(stored: Stored, state: SloState) -> bool:
+def _short(stored: PageContext, state: SloState) -> bool:
     """Whether counting began after the window did."""
     first = stored.reader.sums.first_ns()
     return first is None or first > state.slo.window.begin_ns(state.time_ns)
 
 
-def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
+def _in_full(stored: PageContext, state: SloState) -> dict[str, Any]:
     events = CountedEvents(stored.reader.sums, state.group)
     projection = project(state.slo, events, state.time_ns).get(state.group)
     points = _course(stored, state, events)
@@ -115,7 +115,7 @@ def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
         "chart": line_chart(
             points,
             (since, state.time_ns + 1),
-            quantity.percent,
+            formatting.percent,
             step_ns=max(1, (state.time_ns - since) // max(1, len(points) - 1)),
             most=1.0,
             least=least,
@@ -129,7 +129,7 @@ def _in_full(stored: Stored, state: SloState) -> dict[str, Any]:
     }
 
 
-def _course(stored: Stored, state: SloState, events: CountedEvents) -> list[tuple[int, float]]:
+def _course(stored: PageContext, state: SloState, events: CountedEvents) -> list[tuple[int, float]]:
     """Return what was left of the budget at moments since counting began: each of the window that ended then."""
     slo, now = state.slo, state.time_ns
     first = max(stored.reader.sums.first_ns() or now, slo.window.begin_ns(now))
@@ -143,7 +143,7 @@ def _course(stored: Stored, state: SloState, events: CountedEvents) -> list[tupl
     return found
 
 
-def _causes(stored: Stored, state: SloState) -> list[dict[str, Any]]:
+def _causes(stored: PageContext, state: SloState) -> list[dict[str, Any]]:
     """Return where the time of the kept traces that spent the budget went."""
     bad = _BAD[state.slo.name]
     begin = state.slo.window.begin_ns(state.time_ns)

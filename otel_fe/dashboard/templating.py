@@ -7,10 +7,10 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.answer import Answer
+from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.comparison import NAMES
-from otel_fe.dashboard.geometry import LEFT, line_chart
 from otel_fe.dashboard.view_address import RANGES
 from otel_fe.errors import MissingExtraError
 from otel_fe.version import __version__
@@ -41,7 +41,7 @@ def environment() -> Environment:
     )
     shared: Any = made.globals
     shared.update(
-        q=quantity,
+        q=formatting,
         line_chart=line_chart,
         chart_left=LEFT,
         ranges=list(RANGES),

@@ -16,13 +16,13 @@ from otel_fe.model.id_keys import span_key
 from otel_fe.pipeline.upstream import amount, share
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.stored import Stored
+    from otel_fe.dashboard.page_context import PageContext
 
 TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _MOST_LOGS: Final = 200
 
 
-def trace_view(stored: Stored, trace_id: str) -> dict[str, Any]:
+def trace_view(stored: PageContext, trace_id: str) -> dict[str, Any]:
     """Return what is known of a trace: where it is not kept, at least why not, if that is remembered.
 
     Raises:

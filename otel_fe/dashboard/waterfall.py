@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from otel_fe import semconv
-from otel_fe.dashboard import quantity
+from otel_fe.dashboard import formatting
 from otel_fe.dashboard.shown_value import shown_attributes
 
 if TYPE_CHECKING:
@@ -157,12 +157,14 @@ def _notes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     notes = []
     lookups, hits, spent = (number(one) for one in (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.CACHE_TIME))
     if lookups:
-        took = "" if spent is None else f" in {quantity.duration(spent * 1e9)}"
-        notes.append(f"cache: {quantity.count(hits or 0)} of {quantity.count(lookups, 'look-ups')} hit{took}")
+        took = "" if spent is None else f" in {formatting.duration(spent * 1e9)}"
+        notes.append(f"cache: {formatting.count(hits or 0)} of {formatting.count(lookups, 'look-ups')} hit{took}")
     waited = number(semconv.POOL_WAIT_TIME)
     if waited is not None:
         pool = attributes[semconv.POOL_NAME].string_value if semconv.POOL_NAME in attributes else "pool"
         used, most = number(semconv.POOL_IN_USE), number(semconv.POOL_SIZE)
-        use = "" if used is None else f", {quantity.count(used)}{f' of {most:.0f}' if most else ''} connections in use"
-        notes.append(f"pool {pool}: waited {quantity.duration(waited * 1e9)}{use}")
+        use = (
+            "" if used is None else f", {formatting.count(used)}{f' of {most:.0f}' if most else ''} connections in use"
+        )
+        notes.append(f"pool {pool}: waited {formatting.duration(waited * 1e9)}{use}")
     return tuple(notes)

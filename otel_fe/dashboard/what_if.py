@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.dashboard.outcome import Outcome
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.pool_traffic import PoolTraffic
-    from otel_fe.dashboard.stored import Stored
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.store.observed import ObservedSample
@@ -36,7 +36,7 @@ _WHOLE: Final = re.compile(r"[1-9][0-9]{0,4}")
 _PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 
 
-def what_if(stored: Stored, address: ViewAddress, window: tuple[int, int]) -> dict[str, Any]:
+def what_if(stored: PageContext, address: ViewAddress, window: tuple[int, int]) -> dict[str, Any]:
     """Return the pools that can be asked about, and the answers to what was: outcomes, why there is none, what cannot be read.
 
     Raises:
@@ -59,7 +59,7 @@ def what_if(stored: Stored, address: ViewAddress, window: tuple[int, int]) -> di
     return {"pools": [{"label": one.label, "size": one.size} for one in pools], "answers": answers}
 
 
-def _hit_rate(stored: Stored, address: ViewAddress, window: tuple[int, int]) -> Outcome:
+def _hit_rate(stored: PageContext, address: ViewAddress, window: tuple[int, int]) -> Outcome:
     text = address.hit_rate.strip().removesuffix("%").strip()
     if not _PERCENT.fullmatch(text) or float(text) > 100:  # noqa: PLR2004 per cent
         raise ConfigurationError("hit rate", address.hit_rate, "use a number of per cent from 0 to 100, for example 85")
@@ -67,7 +67,7 @@ def _hit_rate(stored: Stored, address: ViewAddress, window: tuple[int, int]) -> 
     return at_hit_rate(sample, now, float(text) / 100, _counted(stored, address, window, address.service or None))
 
 
-def _pool_size(stored: Stored, address: ViewAddress, window: tuple[int, int], pools: list[PoolTraffic]) -> Outcome:
+def _pool_size(stored: PageContext, address: ViewAddress, window: tuple[int, int], pools: list[PoolTraffic]) -> Outcome:
     size = _whole_number("pool size", address.pool_size, "connections")
     processes = _whole_number("processes", address.processes, "processes") if address.processes.strip() else 0
     if not pools:
@@ -95,7 +95,7 @@ def _whole_number(name: str, text: str, of: str) -> int:
 
 
 def _sample(
-    stored: Stored, address: ViewAddress, window: tuple[int, int], service: str | None
+    stored: PageContext, address: ViewAddress, window: tuple[int, int], service: str | None
 ) -> tuple[ObservedSample, Prediction]:
     """Return the kept extractions of the group, and what they take.
 
@@ -118,11 +118,11 @@ def _sample(
     )
 
 
-def _counted(stored: Stored, address: ViewAddress, window: tuple[int, int], service: str | None) -> float | None:
+def _counted(stored: PageContext, address: ViewAddress, window: tuple[int, int], service: str | None) -> float | None:
     return figures_of(stored, window, service, address.feature_set or None)[0].p95_ns
 
 
-def _instances(stored: Stored, window: tuple[int, int], service: str) -> int:
+def _instances(stored: PageContext, window: tuple[int, int], service: str) -> int:
     """Return how many processes of a service a sample of its kept traces is from; 1 where they do not say.
 
     Raises:

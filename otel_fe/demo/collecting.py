@@ -54,8 +54,8 @@ class Collecting:
     def __init__(self, report: str, port: int, store: Path, environ: Mapping[str, str]) -> None:
         try:
             from otel_fe.collector.collector import Collector  # noqa: PLC0415 an extra
-            from otel_fe.collector.keeping import Keeping  # noqa: PLC0415
             from otel_fe.collector.servers.loop import Loop  # noqa: PLC0415
+            from otel_fe.collector.store_sink import StoreSink  # noqa: PLC0415
             from otel_fe.config.collector import read_collector_config  # noqa: PLC0415
             from otel_fe.store import Store  # noqa: PLC0415
         except ModuleNotFoundError as error:
@@ -65,7 +65,7 @@ class Collecting:
         config = read_collector_config(text, "the demo's collector", environ)
         self._loop = Loop()
         kept = Store(store)
-        self._collector = Collector(config, SystemClock(), self._loop, keeping=Keeping(kept, kept.counters))
+        self._collector = Collector(config, SystemClock(), self._loop, keeping=StoreSink(kept, kept.counters))
         try:
             self._collector.start()
         except BaseException:

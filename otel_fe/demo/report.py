@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.demo.service import FEATURE_SETS
 from otel_fe.demo.slow_feature_sets import SlowFeatureSet, recorded_split, slow_feature_sets
-from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL
+from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.quantile import quantile
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import REQUIREMENTS

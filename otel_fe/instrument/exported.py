@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from otel_fe.config.settings import Settings
-    from otel_fe.instrument.measured import Measured
+    from otel_fe.instrument.live_measurements import LiveMeasurements
     from otel_fe.pipeline.records import DecisionRecord
 
 
@@ -60,7 +60,7 @@ class ExportEverything:
         """Return None: whoever receives the spans decides."""
         return None
 
-    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
+    def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
         """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
 
         Whoever receives its span counts it. Calls of other services are only known from their spans, which have left

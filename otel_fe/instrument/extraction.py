@@ -32,7 +32,7 @@ from otel_fe import faults, semconv
 from otel_fe.instrument import resources, runtime
 from otel_fe.instrument.greenlets import share_this_thread
 from otel_fe.instrument.inert import inert
-from otel_fe.instrument.measured import Measured
+from otel_fe.instrument.live_measurements import LiveMeasurements
 from otel_fe.instrument.watch import registry
 from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.sdk.exceptions import error_type_of, record_exception
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.runtime import Runtime
     from otel_fe.instrument.spec import Spec
     from otel_fe.instrument.watch.finding import Found
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
 
 _log = logging.getLogger("otel_fe")
 
@@ -60,14 +60,14 @@ _FRESH_FROM_NS: Final = 1_000_000
 """Extractions of this duration or longer read resident memory afresh."""
 
 
-class Extraction(Measured):
+class Extraction(LiveMeasurements):
     """A feature extraction that is running, or has ended.
 
     Methods may be called from any thread that works for the extraction. None of them raises, and after the end
     none of them has an effect.
     """
 
-    _given: Figures | None = None
+    _given: Measurements | None = None
     _memory_given: bool = False
     _span: Span | None = None
     _token: Token[Context] | None = None
@@ -263,7 +263,7 @@ class Extraction(Measured):
         if self._span is not None:
             self._abandon()
 
-    def finish_as(self, given: Figures, *, memory_given: bool) -> None:
+    def finish_as(self, given: Measurements, *, memory_given: bool) -> None:
         """End the extraction with figures that its caller knows better than we do.
 
         Args:
@@ -286,7 +286,7 @@ class Extraction(Measured):
             opened.pop(id(self), None)
         self._abandon()
 
-    def _take_given(self, given: Figures) -> None:
+    def _take_given(self, given: Measurements) -> None:
         self.duration_ns = given.duration_ns
         if given.error_type:
             self.error_type = given.error_type

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer as ApiTracer
 
     from otel_fe.config.settings import Settings
-    from otel_fe.instrument.measured import Measured
+    from otel_fe.instrument.live_measurements import LiveMeasurements
     from otel_fe.model.decision import Decision
     from otel_fe.pipeline.derive import ValueRecorder
     from otel_fe.pipeline.records import DecisionRecord
@@ -164,7 +164,7 @@ class ProcessPipeline:
 
     # --- what extractions need ----------------------------------------------------------------------------------------
 
-    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:
+    def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:
         """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
         trace, span_id = (span.local_trace, span.span_id) if type(span) is LeanSpan else (None, 0)
         if (
@@ -175,7 +175,7 @@ class ProcessPipeline:
             self._remark(extraction, span, trace)
         self.engine.derive(extraction, trace, span_id, end_ns)
 
-    def _remark(self, extraction: Measured, span: Span | None, trace: LocalTrace | None) -> None:
+    def _remark(self, extraction: LiveMeasurements, span: Span | None, trace: LocalTrace | None) -> None:
         """Note what is remarkable about an extraction that may break an SLO or be slow."""
         breached = breached_by(extraction)
         extraction.slo_breached = breached

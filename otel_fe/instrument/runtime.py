@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-    from otel_fe.instrument.measured import Measured
+    from otel_fe.instrument.live_measurements import LiveMeasurements
     from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.sdk.flush import Providers
 
@@ -24,7 +24,7 @@ class Runtime(Protocol):
     generation: int
     """Raised in a forked child: what the parent began, the parent counts."""
 
-    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:
+    def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:
         """Count an ended extraction, and note on it which SLOs it breaks and, if it is slow, where its time went."""
         ...
 

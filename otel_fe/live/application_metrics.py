@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 
 SUMS: Final = "total_extractions"
 """The field of metrics that were added up over many extractions."""
@@ -49,7 +49,7 @@ def entries(metrics: object) -> dict[str, Any]:
     return found
 
 
-def figures_of(found: Mapping[str, Any]) -> Figures:
+def figures_of(found: Mapping[str, Any]) -> Measurements:
     """Return the figures of one extraction.
 
     Args:
@@ -59,7 +59,7 @@ def figures_of(found: Mapping[str, Any]) -> Figures:
     Raises:
         ValueError: A figure is missing, negative, not finite or of the wrong kind; the message names it and its value.
     """
-    figures = Figures()
+    figures = Measurements()
     figures.duration_ns = round(_number(found, _name(found, _DURATION), needed=True) * 1e6)
     used_cache = _flag(found, _name(found, _CACHE))
     if used_cache is not None:

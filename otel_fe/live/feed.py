@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
     from otel_fe.pipeline.derive import DerivedMetrics
 
 _log = logging.getLogger("otel_fe")
@@ -21,11 +21,11 @@ class Feed:
     """Passes on every extraction that one engine counts. A failing watcher does not affect the others."""
 
     def __init__(self) -> None:
-        self._watchers: tuple[Callable[[Figures], None], ...] = ()
+        self._watchers: tuple[Callable[[Measurements], None], ...] = ()
         self.faults = 0
         """Extractions that a watcher could not take."""
 
-    def __call__(self, figures: Figures) -> None:
+    def __call__(self, figures: Measurements) -> None:
         """Hand on one extraction; never raises."""
         for watcher in self._watchers:
             try:
@@ -37,12 +37,12 @@ class Feed:
                         "otel_fe: the live view has lost an extraction; further ones are counted", exc_info=fault
                     )
 
-    def add(self, watcher: Callable[[Figures], None]) -> bool:
+    def add(self, watcher: Callable[[Measurements], None]) -> bool:
         """Add a watcher; return whether it is the only one."""
         self._watchers = (*self._watchers, watcher)
         return len(self._watchers) == 1
 
-    def remove(self, watcher: Callable[[Figures], None]) -> bool:
+    def remove(self, watcher: Callable[[Measurements], None]) -> bool:
         """Remove a watcher; return whether none is left."""
         self._watchers = tuple(one for one in self._watchers if one != watcher)
         return not self._watchers
@@ -62,7 +62,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def watch(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
+def watch(metrics: DerivedMetrics, watcher: Callable[[Measurements], None]) -> None:
     """Call `watcher` with every extraction that is counted from now on, until `leave`."""
     with _lock:
         feed = _feeds.setdefault(metrics, Feed())
@@ -70,7 +70,7 @@ def watch(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
             metrics.observe(feed)
 
 
-def leave(metrics: DerivedMetrics, watcher: Callable[[Figures], None]) -> None:
+def leave(metrics: DerivedMetrics, watcher: Callable[[Measurements], None]) -> None:
     """Stop calling it; without watchers, counting costs nothing extra."""
     with _lock:
         feed = _feeds.get(metrics)

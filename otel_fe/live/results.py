@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class WindowMetrics(ReadsAsDictionary):
+class WindowMetrics(MappingDataclass):
     """Extractions of the last so many seconds. Counts are exact; percentiles are those of the metric."""
 
     window_s: float
@@ -40,7 +40,7 @@ class WindowMetrics(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class SystemResources(ReadsAsDictionary):
+class SystemResources(MappingDataclass):
     """The resources available to this process and their use; None where it is unknown.
 
     In a container with a CPU quota or a memory limit, the figures are the container's: the kernel throttles and kills by those,
@@ -84,7 +84,7 @@ class RealTimeMetrics(WindowMetrics):
 
 
 @dataclass(frozen=True, eq=False)
-class TrendPoint(ReadsAsDictionary):
+class TrendPoint(MappingDataclass):
     """One slice of time; slices in which nothing happened are left out."""
 
     time_unix_s: float
@@ -99,7 +99,7 @@ class TrendPoint(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class Trend(ReadsAsDictionary):
+class Trend(MappingDataclass):
     """The trend of one figure."""
 
     direction: str
@@ -113,7 +113,7 @@ class Trend(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class PerformanceTrends(ReadsAsDictionary):
+class PerformanceTrends(MappingDataclass):
     """The trends of all figures."""
 
     hours: float

@@ -10,7 +10,7 @@ from otel_fe.pipeline.causes import Explained
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_CPU, CAUSE_POOL_WAIT, CAUSE_UNEXPLAINED
 
 if TYPE_CHECKING:
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
 
 _SLOW: Final = 256
 _HITS: Final = 64
@@ -29,7 +29,7 @@ class SlowSample:
         """Remember an extraction whose look-ups all hit: what those that missed could have lasted."""
         self._hits.append((now_ns, duration_ns))
 
-    def slow(self, now_ns: int, figures: Figures) -> None:
+    def slow(self, now_ns: int, figures: Measurements) -> None:
         """Remember a slow extraction."""
         lookups = figures.cache_lookups
         missed = figures.cache_hits < lookups
@@ -45,7 +45,7 @@ class SlowSample:
         return [one for at, one in self._slow if at >= start_ns], hits
 
 
-def split_of(figures: Figures) -> dict[str, int]:
+def split_of(figures: Measurements) -> dict[str, int]:
     """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
 
     Who ran it knows best. Of others only sums are known: they are taken in the order in which causes are the more specific,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.live.results import SystemResources
     from otel_fe.model.histogram import Exemplar
     from otel_fe.pipeline.derive import DerivedMetrics
-    from otel_fe.pipeline.series import Dimensions
+    from otel_fe.pipeline.extraction_series import Dimensions
 
 
 class Counting(Protocol):

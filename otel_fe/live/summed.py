@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.live.tally import Tally
+from otel_fe.live.extraction_totals import ExtractionTotals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _OTHER: Final = "_OTHER"
 
 
-def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally:
+def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> ExtractionTotals:
     """Return what was added since the statistics before.
 
     A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher percentile
@@ -40,7 +40,7 @@ def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally
         lookups = min(total, max(0, lookups - before.lookups))
         hits = min(lookups, max(0, hits - before.hits))
         time_ms = max(0.0, time_ms - before.average_ms * before.total)
-    tally = Tally(limits_ns)
+    tally = ExtractionTotals(limits_ns)
     if not total:
         return tally
     tally.count = total
@@ -54,7 +54,7 @@ def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Tally
     return tally
 
 
-def _spread(tally: Tally, sums: Sums, total: int) -> None:
+def _spread(tally: ExtractionTotals, sums: Sums, total: int) -> None:
     """Lay `total` durations out over the percentiles."""
     done = 0
     for share, duration_ms in sums.quantiles_ms or ((1.0, sums.average_ms),):

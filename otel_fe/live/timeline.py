@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.live.tally import Tally
+from otel_fe.live.extraction_totals import ExtractionTotals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Slice:
 
     start_ns: int
     end_ns: int
-    tally: Tally
+    tally: ExtractionTotals
 
 
 class Timeline:
@@ -53,10 +53,10 @@ class Timeline:
     def __init__(self, limits_ns: Sequence[int]) -> None:
         self._limits = limits_ns
         self._index = -1
-        self._open = Tally(limits_ns)
-        self._rings: tuple[deque[tuple[int, Tally]], ...] = tuple(deque() for _ in TIERS)
+        self._open = ExtractionTotals(limits_ns)
+        self._rings: tuple[deque[tuple[int, ExtractionTotals]], ...] = tuple(deque() for _ in TIERS)
 
-    def at(self, now_ns: int) -> Tally:
+    def at(self, now_ns: int) -> ExtractionTotals:
         """Return the tally to count in at this time (monotonic)."""
         index = now_ns // TIERS[0].width_ns
         if index > self._index:  # not on a clock that steps back: what is late belongs to the newest slice
@@ -91,7 +91,7 @@ class Timeline:
         return not self._open.count and not any(self._rings)
 
     def _close(self) -> None:
-        closed, self._open = self._open, Tally(self._limits)
+        closed, self._open = self._open, ExtractionTotals(self._limits)
         if not closed.count:
             return
         start = self._index * TIERS[0].width_ns
@@ -119,9 +119,9 @@ def _level(length_ns: int) -> int:
     return next((i for i, tier in enumerate(TIERS) if tier.reach_ns > length_ns), len(TIERS) - 1)
 
 
-def added_up(slices: Sequence[Slice], limits_ns: Sequence[int]) -> Tally:
+def added_up(slices: Sequence[Slice], limits_ns: Sequence[int]) -> ExtractionTotals:
     """Return the sum of some slices."""
-    found = Tally(limits_ns)
+    found = ExtractionTotals(limits_ns)
     for one in slices:
         found.merge(one.tally)
     return found

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.clock import Clock
-    from otel_fe.live.tally import Tally
+    from otel_fe.live.extraction_totals import ExtractionTotals
     from otel_fe.live.timeline import Slice
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
     from otel_fe.pipeline.causes import Explained
 
 MAX_GROUPS: Final = 100
@@ -42,7 +42,7 @@ _OTHERS: Final = Group("", OVERFLOW)
 class Window:
     """The extractions of the last so many seconds."""
 
-    tally: Tally
+    tally: ExtractionTotals
     seconds: float
     """Its actual length: shorter if the view is younger; to the width of its slices."""
 
@@ -89,12 +89,12 @@ class LiveView:
         self._own: dict[str, _Held] = {}
         """Those of this process, by feature set."""
         self._recording = False
-        self._late: list[Figures] = []
+        self._late: list[Measurements] = []
         self.started_ns = self.clock.monotonic_ns()
         self.total = 0
         """Extractions since it was made."""
 
-    def record(self, figures: Figures) -> None:
+    def record(self, figures: Measurements) -> None:
         """Count an ended extraction of this process. Flat: this is paid for by the extraction."""
         with self._lock:
             if self._recording:
@@ -112,20 +112,20 @@ class LiveView:
             if self._late:
                 self.record(self._late.pop())
 
-    def record_of(self, figures: Figures, service: str) -> None:
+    def record_of(self, figures: Measurements, service: str) -> None:
         """Count an ended extraction of a service, which is not counted anywhere else in this process."""
         now = self._monotonic_ns()
         with self._lock:
             self._count(figures, self._held(Group(service, figures.feature_set), now), now)
 
-    def add(self, tally: Tally, group: Group) -> None:
+    def add(self, tally: ExtractionTotals, group: Group) -> None:
         """Count extractions that were added up elsewhere; the tally has this view's limits."""
         now = self.clock.monotonic_ns()
         with self._lock:
             self._held(group, now).timeline.at(now).merge(tally)
             self.total += tally.count
 
-    def _count(self, figures: Figures, held: _Held, now: int) -> None:
+    def _count(self, figures: Measurements, held: _Held, now: int) -> None:
         held.timeline.at(now).record(figures)
         self.total += 1
         lookups = figures.cache_lookups

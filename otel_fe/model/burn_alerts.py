@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Final
 
 from otel_fe.model.slo import PAGE, TICKET, Alert, show_number
-from otel_fe.model.spans_of_time import DAY_NS, HOUR_NS, MINUTE_NS, show_span
+from otel_fe.model.time_windows import DAY_NS, HOUR_NS, MINUTE_NS, show_span
 
 BURN: Final = "burn"
 OBJECTIVE: Final = "objective"

@@ -1,6 +1,6 @@
 """The edges of the histograms, in their metrics' units and exact: where a threshold can be counted at.
 
-`pipeline/series.py` counts in integers by the same edges; a test holds the two equal.
+`pipeline/extraction_series.py` counts in integers by the same edges; a test holds the two equal.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.spans_of_time import show_span
+from otel_fe.model.time_windows import show_span
 
 if TYPE_CHECKING:
-    from otel_fe.model.spans_of_time import Window
+    from otel_fe.model.time_windows import Window
 
 PAGE: Final = "page"
 """Severity: a person has to act now."""

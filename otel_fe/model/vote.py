@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_fe.model.inclusion import Inclusion
 from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.sampling_probability import SamplingProbability
 
 NOT_SAMPLED: Final = 0
 SAMPLED: Final = 1
@@ -16,7 +16,7 @@ FAILED: Final = 3
 KINDS: Final = ("not sampled", "sampled", "dropped", "failed")
 """Their names, by number."""
 
-Vote = tuple[int, Inclusion, object]
+Vote = tuple[int, SamplingProbability, object]
 """Its kind; with what probability the policy samples traces like this one, whatever came of it here; what the policy saw.
 
 A plain tuple: one is made for every policy and trace.

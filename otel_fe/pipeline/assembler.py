@@ -66,7 +66,7 @@ class Assembler:
         self._limits = limits
         self._policy = policy
         self._slow_ns = policy.slow_ns
-        self._keeps_remarkable = policy.keeps_remarkable
+        self._decides_immediately = policy.decides_immediately
         self._counters = counters
         self._clock = clock
         self._deliver = deliver
@@ -159,7 +159,7 @@ class Assembler:
                 else:
                     remarkable = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
                     # What is kept whatever its id has no reason to wait for company.
-                    decided = remarkable and self._keeps_remarkable
+                    decided = remarkable and self._decides_immediately
                     trace.decided = decided
         if late:
             if not trace.abandoned:

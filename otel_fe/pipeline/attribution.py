@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.figures import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
+from otel_fe.model.measurements import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.semconv import (
     CAUSE_CPU,
     CAUSE_CPU_THROTTLED,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.slo import Counts
-from otel_fe.model.spans_of_time import HOUR_NS, Calendar
+from otel_fe.model.time_windows import HOUR_NS, Calendar
 from otel_fe.pipeline.confidence import interval
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import compiled
 from otel_fe.clock import FAR_NS
 from otel_fe.model import trace_state
+from otel_fe.pipeline.buffered_trace import BufferedTrace
+from otel_fe.pipeline.decision_cache import key_of
 from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 from otel_fe.pipeline.policies.leaves import NOTHING, Leaves
-from otel_fe.pipeline.received import ReceivedTrace
-from otel_fe.pipeline.remembered import key_of
 from otel_fe.pipeline.tail_sampler import (
     ABANDONED,
     DECISION_WAIT,
@@ -129,18 +129,18 @@ class CompiledTailSampler(TailSampler):
         self._add_objects(trace_id, spans, size_bytes, now_ns, now_ns)
 
     def restore(
-        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, rooted_ns: int
+        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, root_received_ns: int
     ) -> None:
         """Take a pending trace that another sampler, or another process before this one, waited for."""
         if self._waiting.row(trace_id) is not None or self._remembered[key_of(trace_id)] is not None:
             self.receive(trace_id, spans, size_bytes, arrived_ns)
             return
-        self._add_objects(trace_id, spans, size_bytes, arrived_ns, rooted_ns or arrived_ns)
+        self._add_objects(trace_id, spans, size_bytes, arrived_ns, root_received_ns or arrived_ns)
 
     def _add_objects(
         self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, now_ns: int
     ) -> None:
-        sums, held = ReceivedTrace(trace_id, arrived_ns), list(spans)
+        sums, held = BufferedTrace(trace_id, arrived_ns), list(spans)
         sums.add(held, size_bytes, now_ns)
         settings, row = self._settings, self._waiting
         answers = [
@@ -149,7 +149,7 @@ class CompiledTailSampler(TailSampler):
             else NOTHING
             for number, leaf in enumerate(self._leaves.evaluators)
         ]
-        row.add_objects(sums, held, answers, arrived_ns, sums.rooted_ns, settings.num_traces, self._make_room)
+        row.add_objects(sums, held, answers, arrived_ns, sums.root_received_ns, settings.num_traces, self._make_room)
         if settings.maximum_trace_size_bytes:
             found = row.row(trace_id)
             if self._stand_in(found).size_bytes > settings.maximum_trace_size_bytes:
@@ -179,7 +179,7 @@ class CompiledTailSampler(TailSampler):
         found: int = self._waiting.size_bytes
         return found
 
-    def pending_traces(self) -> Iterator[ReceivedTrace]:
+    def pending_traces(self) -> Iterator[BufferedTrace]:
         """Yield the traces that are not decided, the oldest first."""
         # One by one: objects for the spans of all of them would take several times the memory of their bytes.
         for trace_id in self._waiting.ids():
@@ -189,7 +189,7 @@ class CompiledTailSampler(TailSampler):
                 trace.spans = self._waiting.held(trace_id)
                 yield trace
 
-    def pending_trace(self, trace_id: int) -> ReceivedTrace | None:
+    def pending_trace(self, trace_id: int) -> BufferedTrace | None:
         """Return a trace that is not decided, without its spans; None where there is no such trace."""
         row = self._waiting.row(trace_id)
         return None if row is None else self._stand_in(row)
@@ -198,26 +198,26 @@ class CompiledTailSampler(TailSampler):
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
         successor._remembered = self._remembered
         for trace in self.pending_traces():
-            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
+            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.root_received_ns)
             self._waiting.take(trace.trace_id, False)
 
     @property
     def due_ns(self) -> int:
         """When `tick` has something to do, at the earliest; far away where nothing waits. Monotonic time."""
         settings, due_ns = self._settings, FAR_NS
-        oldest_ns, rooted_ns = self._waiting.oldest_ns, self._waiting.rooted_ns
+        oldest_ns, root_received_ns = self._waiting.oldest_ns, self._waiting.root_received_ns
         if oldest_ns is not None:
             due_ns = oldest_ns + settings.decision_wait_ns
-        if rooted_ns is not None:
-            due_ns = min(due_ns, rooted_ns + settings.decision_wait_after_root_received_ns)
+        if root_received_ns is not None:
+            due_ns = min(due_ns, root_received_ns + settings.decision_wait_after_root_received_ns)
         return due_ns if due_ns == FAR_NS else -(-due_ns // ROUND_NS) * ROUND_NS
 
     def tick(self) -> None:
         """Decide what is due."""
         until_ns = self._clock.monotonic_ns() // ROUND_NS * ROUND_NS
         arrived_ns = until_ns - self._settings.decision_wait_ns
-        rooted_ns = until_ns - self._settings.decision_wait_after_root_received_ns
-        self._decide_until(arrived_ns, rooted_ns)
+        root_received_ns = until_ns - self._settings.decision_wait_after_root_received_ns
+        self._decide_until(arrived_ns, root_received_ns)
 
     def close(self) -> None:
         """Decide all pending traces as they stand, or drop them if that was asked for."""
@@ -227,9 +227,9 @@ class CompiledTailSampler(TailSampler):
         else:
             self._decide_until(_ALWAYS_NS, _ALWAYS_NS, SHUTDOWN)
 
-    def _decide_until(self, arrived_ns: int, rooted_ns: int, trigger: str = "") -> None:
+    def _decide_until(self, arrived_ns: int, root_received_ns: int, trigger: str = "") -> None:
         if self.sampler.batched:
-            if due := self._waiting.due(arrived_ns, rooted_ns):
+            if due := self._waiting.due(arrived_ns, root_received_ns):
                 self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
             return
         number = _TRIGGERS.index(trigger) if trigger else 0
@@ -237,7 +237,14 @@ class CompiledTailSampler(TailSampler):
         others: list[int] = []
         try:
             self._waiting.decide_due(
-                self._remembered, self._put, arrived_ns, rooted_ns, self._clock.time_ns(), number, sampled, others
+                self._remembered,
+                self._put,
+                arrived_ns,
+                root_received_ns,
+                self._clock.time_ns(),
+                number,
+                sampled,
+                others,
             )
         finally:  # what is decided stays decided, should a policy raise
             counters = self.counters
@@ -269,7 +276,7 @@ class CompiledTailSampler(TailSampler):
     def _conclude_row(self, row: Row, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         self._conclude_trace(self._stand_in(row), trigger, decision, votes)
 
-    def _conclude_trace(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+    def _conclude_trace(self, trace: BufferedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         trace.spans = self._waiting.take(trace.trace_id, decision.sampled)
         trace.key = key_of(trace.trace_id)
         self._carry_out(trace, trigger, decision, votes)
@@ -283,7 +290,7 @@ class CompiledTailSampler(TailSampler):
         verdict = self.sampler.final(self._stand_in(row))
         return None if verdict is None else verdict[0]
 
-    def _stand_in(self, row: Row) -> ReceivedTrace:
+    def _stand_in(self, row: Row) -> BufferedTrace:
         """Return what policies ask of a trace, without its spans."""
         (
             high,
@@ -297,16 +304,16 @@ class CompiledTailSampler(TailSampler):
             wrapped,
             arrived,
             rooted,
-            stated,
+            has_trace_state,
             tells,
             own,
             bits,
             seen,
         ) = row
-        trace = ReceivedTrace(high << 64 | low, arrived)
+        trace = BufferedTrace(high << 64 | low, arrived)
         trace.start_ns, trace.end_ns, trace.statuses, trace.flags = start, end, statuses, flags
-        trace.count, trace.size_bytes, trace.wrapped_bytes, trace.rooted_ns = number, size, wrapped, rooted
-        trace.sampled_before(stated=bool(stated), tells=bool(tells), randomness=own)
+        trace.count, trace.size_bytes, trace.wrapped_bytes, trace.root_received_ns = number, size, wrapped, rooted
+        trace.sampled_before(has_trace_state=bool(has_trace_state), tells=bool(tells), randomness=own)
         trace.looked = self._leaves.looked(bits, seen)
         return trace
 
@@ -323,7 +330,7 @@ class CompiledTailSampler(TailSampler):
             wrapped,
             time_ns,
             trigger,
-            stated,
+            has_trace_state,
             tells,
             explicit,
             own,
@@ -332,7 +339,24 @@ class CompiledTailSampler(TailSampler):
         ) = self._unpack(packed)
         told = own if explicit else None
         trace = self._stand_in(
-            (high, low, start, end, statuses, flags, number, size, wrapped, 0, 0, stated, tells, told, bits, seen)
+            (
+                high,
+                low,
+                start,
+                end,
+                statuses,
+                flags,
+                number,
+                size,
+                wrapped,
+                0,
+                0,
+                has_trace_state,
+                tells,
+                told,
+                bits,
+                seen,
+            )
         )
         decision, votes = self.sampler.decide(trace)
         return trace.trace_id, time_ns, _TRIGGERS[trigger], decision, number, end - start, votes

@@ -7,7 +7,7 @@ from _thread import RLock
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.records import DecisionRecords
 from otel_fe.pipeline.sampler import Sampler
 from otel_fe.pipeline.slow_causes import SlowCauses
@@ -43,7 +43,7 @@ class ConfiguredPolicy:
     """
 
     slow_ns = sys.maxsize
-    keeps_remarkable = False
+    decides_immediately = False
     """No trace is decided alone: a limiter may have to compare it with others."""
 
     def __init__(self, settings: TailSampling, clock: Clock, view: View) -> None:
@@ -72,8 +72,8 @@ class ConfiguredPolicy:
             record = self._records.of(trace_id)
             return None if record is None else replace(record, slow=self._slow.of(trace_id))
 
-    def _received(self, trace: LocalTrace, now_ns: int) -> ReceivedTrace:
-        received = ReceivedTrace(trace.trace_id, now_ns)
+    def _received(self, trace: LocalTrace, now_ns: int) -> BufferedTrace:
+        received = BufferedTrace(trace.trace_id, now_ns)
         received.add([self._view(span) for span in trace.spans], trace.bytes, now_ns)
         return received
 

@@ -6,23 +6,23 @@ from _thread import RLock
 from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.model.histogram import Exemplar
-from otel_fe.pipeline.series import Dimensions, Series
+from otel_fe.pipeline.extraction_series import Dimensions, ExtractionSeries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
     from otel_fe.pipeline.trace import Candidate
 
 
 class ValueRecorder(Protocol):
     """Something that aggregates the values of extractions in another way than series do. Must be quick and not raise."""
 
-    def record(self, series: Series, figures: Figures) -> None:
+    def record(self, series: ExtractionSeries, figures: Measurements) -> None:
         """Record an ended extraction, which has been counted in its series."""
         ...
 
-    def offer(self, series: Series, figures: Figures, time_ns: int, trace_id: int, span_id: int) -> None:
+    def offer(self, series: ExtractionSeries, figures: Measurements, time_ns: int, trace_id: int, span_id: int) -> None:
         """Offer an extraction of a kept trace as an exemplar."""
         ...
 
@@ -34,14 +34,14 @@ class DerivedMetrics:
         self._max_series = max_series
         self._draw = draw
         self._lock = RLock()
-        self._series: dict[tuple[str, bool | None, str, str], Series] = {}
-        self._overflow: Series | None = None
-        self._observed_by: Callable[[Figures], None] | None = None
+        self._series: dict[tuple[str, bool | None, str, str], ExtractionSeries] = {}
+        self._overflow: ExtractionSeries | None = None
+        self._observed_by: Callable[[Measurements], None] | None = None
         self._also_in: ValueRecorder | None = None
         self.cancelled: dict[str, int] = {}
         """Extractions that their callers ended early, by feature set; as many of those as there may be series."""
 
-    def observe(self, callback: Callable[[Figures], None] | None) -> None:
+    def observe(self, callback: Callable[[Measurements], None] | None) -> None:
         """Hand every extraction that is counted from now on to `callback` as well, instead of whoever it was; None to nobody.
 
         Args:
@@ -54,7 +54,7 @@ class DerivedMetrics:
         """Have `recorder`, instead of the one before, record every extraction that is counted from now on; None for no one."""
         self._also_in = recorder
 
-    def record(self, figures: Figures) -> None:
+    def record(self, figures: Measurements) -> None:
         """Count one ended extraction in every metric."""
         figures.settle()
         series = self.series_of(figures)
@@ -73,7 +73,7 @@ class DerivedMetrics:
             if feature_set in self.cancelled or len(self.cancelled) < self._max_series:
                 self.cancelled[feature_set] = self.cancelled.get(feature_set, 0) + 1
 
-    def series_of(self, figures: Figures) -> Series:
+    def series_of(self, figures: Measurements) -> ExtractionSeries:
         """Return the series that an ended extraction belongs to."""
         lookups = figures.cache_lookups
         key = (
@@ -85,16 +85,16 @@ class DerivedMetrics:
         found = self._series.get(key)
         return found if found is not None else self._add(key)
 
-    def _add(self, key: tuple[str, bool | None, str, str]) -> Series:
+    def _add(self, key: tuple[str, bool | None, str, str]) -> ExtractionSeries:
         with self._lock:
             found = self._series.get(key)
             if found is not None:
                 return found
             if len(self._series) + 1 < self._max_series:
-                found = self._series[key] = Series(Dimensions(*key))
+                found = self._series[key] = ExtractionSeries(Dimensions(*key))
                 return found
             if self._overflow is None:
-                self._overflow = Series(None)
+                self._overflow = ExtractionSeries(None)
             return self._overflow
 
     def offer(self, trace_id: int, candidates: Iterable[Candidate]) -> None:
@@ -106,13 +106,13 @@ class DerivedMetrics:
             if recorder is not None:
                 recorder.offer(series, figures, time_ns, trace_id, span_id)
 
-    def _offer(self, series: Series, duration_ns: int, time_ns: int, trace_id: int, span_id: int) -> None:
+    def _offer(self, series: ExtractionSeries, duration_ns: int, time_ns: int, trace_id: int, span_id: int) -> None:
         durations = series.duration
         with series.lock:
             if durations.draws(duration_ns, self._draw):
                 durations.keep(Exemplar(duration_ns, time_ns, trace_id, span_id))
 
-    def all_series(self) -> list[Series]:
+    def all_series(self) -> list[ExtractionSeries]:
         """Return every series there is, the overflow last."""
         with self._lock:
             found = list(self._series.values())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.config.settings import Settings
     from otel_fe.model.decision import Decision
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
     from otel_fe.pipeline.configured import ConfiguredMetrics
     from otel_fe.pipeline.policy import Policy
     from otel_fe.pipeline.trace import LocalTrace
@@ -45,7 +45,7 @@ class Engine:
     ) -> None:
         self._export = export
         self._span_metrics = span_metrics
-        self._waiting: deque[Figures] = deque()
+        self._waiting: deque[Measurements] = deque()
         self.counters = Counters()
         self.metrics = DerivedMetrics(settings.max_series, draw)
         self.policy: Policy = policy or KeepPolicy(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio, clock)
@@ -64,7 +64,7 @@ class Engine:
             None if span_metrics is None else span_metrics.record,
         )
 
-    def derive(self, figures: Figures, trace: LocalTrace | None, span_id: int, end_ns: int) -> None:
+    def derive(self, figures: Measurements, trace: LocalTrace | None, span_id: int, end_ns: int) -> None:
         """Count an ended extraction, exactly, if not at once: see `settle`.
 
         Called before the extraction's span ends, so that its trace is not decided yet.

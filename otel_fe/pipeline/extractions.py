@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled, semconv
-from otel_fe.model.figures import CAUSE_CACHE_MISS, CAUSE_POOL, Figures
+from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL, Measurements
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.family import Family
+    from otel_fe.pipeline.span_tree import SpanTree
 
 _PREFIX: Final = f"{semconv.SPAN_NAME} "
 _NS: Final = 1_000_000_000
@@ -43,13 +43,13 @@ def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:
     return _extractions(spans, semconv.SPAN_NAME)
 
 
-def figures_of(span: SpanView) -> Figures:
+def figures_of(span: SpanView) -> Measurements:
     """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
     values = None if _pick is None else _pick(span)
     feature_set, library, error_type, lookups, hits, growth, look_up_ns, wait_ns, cpu_ns = (
         _picked(span) if values is None else values
     )
-    found = Figures()
+    found = Measurements()
     found.feature_set = feature_set
     found.library = library
     found.error_type = error_type
@@ -64,7 +64,7 @@ def figures_of(span: SpanView) -> Figures:
     return found
 
 
-def split_of(span: SpanView, family: Family, figures: Figures | None = None) -> dict[str, int]:
+def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = None) -> dict[str, int]:
     """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
 
     The process that ran a slow extraction knows best, and says so in its attributes. For others it is told from what there

@@ -32,7 +32,7 @@ class Policy(Protocol):
         ...
 
     @property
-    def keeps_remarkable(self) -> bool:
+    def decides_immediately(self) -> bool:
         """Whether every trace is kept that is slow, has an error or breaks an SLO: then it is decided at once."""
         ...
 
@@ -54,7 +54,7 @@ class KeepPolicy:
         clock: When decisions were made.
     """
 
-    keeps_remarkable = True
+    decides_immediately = True
 
     def __init__(self, slow_ns: int, baseline_ratio: float, clock: Clock) -> None:
         self.slow_ns = slow_ns

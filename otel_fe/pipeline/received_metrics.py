@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.series import Series
+    from otel_fe.pipeline.extraction_series import ExtractionSeries
 
     MetricsOf = Callable[[Any], "ReceivedMetrics"]
     """Returns those of a resource."""
@@ -60,7 +60,7 @@ class ReceivedMetrics(DerivedMetrics):
         """Offer extractions of traces that are kept as exemplars."""
         counter = self._counter
         for span in spans:
-            series: Series | None = None if counter is None else counter.find(span)
+            series: ExtractionSeries | None = None if counter is None else counter.find(span)
             if series is None:
                 series = self.series_of(figures_of(span))
             self._offer(series, max(0, span.end_ns - span.start_ns), span.end_ns, span.trace_id, span.span_id)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.pipeline.policies.evaluator import Evaluator
-    from otel_fe.pipeline.received import ReceivedTrace
     from otel_fe.pipeline.slow_causes import SlowCause
 
     Entry = tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]
@@ -108,7 +108,7 @@ class DecisionRecords:
         return len(self._ring)
 
     def add(
-        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+        self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Record a decision; the oldest makes room."""
         self._ring.append(

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.config.policies import Drop
 from otel_fe.model.decision import NOT_SAMPLED, Decision
-from otel_fe.model.inclusion import Inclusion, any_of
 from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.sampling_probability import SamplingProbability, any_of
 from otel_fe.model.vote import DROPPED, SAMPLED, Vote
-from otel_fe.pipeline.policies.compiled import compiled
+from otel_fe.pipeline.policies.factory import evaluator_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.config.policies import Policy
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.pipeline.policies.evaluator import Evaluator
-    from otel_fe.pipeline.received import ReceivedTrace
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
 """A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they were asked."""
@@ -41,7 +41,7 @@ class Sampler:
     def __init__(self, policies: Sequence[Policy], *, first_match: bool = False) -> None:
         drops = [policy for policy in policies if isinstance(policy, Drop)]
         others = [policy for policy in policies if not isinstance(policy, Drop)]
-        self.policies: tuple[Evaluator, ...] = tuple(compiled(policy) for policy in (*drops, *others))
+        self.policies: tuple[Evaluator, ...] = tuple(evaluator_of(policy) for policy in (*drops, *others))
         """In the order in which they are asked."""
         self.batched = any(policy.batched for policy in self.policies)
         """Whether traces must be decided in rounds, since a limiter compares them with each other."""
@@ -53,7 +53,7 @@ class Sampler:
         self.first_match = first_match
         self._interned: dict[tuple[str, int | None, bool, bool], Decision] = {}
 
-    def decide_round(self, traces: Sequence[ReceivedTrace], now_ns: int) -> list[Verdict]:
+    def decide_round(self, traces: Sequence[BufferedTrace], now_ns: int) -> list[Verdict]:
         """Decide several traces; `now_ns` is monotonic."""
         if self.batched:
             for policy in self._drops:
@@ -63,7 +63,7 @@ class Sampler:
                 policy.prepare(staying, now_ns)
         return [self.decide(trace) for trace in traces]
 
-    def final(self, trace: ReceivedTrace) -> Verdict | None:
+    def final(self, trace: BufferedTrace) -> Verdict | None:
         """Return the verdict on a trace that is kept with weight 1 whatever spans still come; None for any other trace."""
         if not self.settles_early:
             return None
@@ -74,7 +74,7 @@ class Sampler:
                 return self._decision(decision.reason, decision.threshold, early=True), votes
         return None
 
-    def decide(self, trace: ReceivedTrace) -> Verdict:
+    def decide(self, trace: BufferedTrace) -> Verdict:
         """Decide one trace; of a round, if there are limiters."""
         votes: list[Vote] = []
         certain = True
@@ -95,7 +95,7 @@ class Sampler:
                     break
         if not winner:
             return NOT_SAMPLED, tuple(votes)
-        inclusions: list[Inclusion] = [vote[1] for vote in votes[len(self._drops) :]]
+        inclusions: list[SamplingProbability] = [vote[1] for vote in votes[len(self._drops) :]]
         threshold = any_of(inclusions) if certain else None
         return self._decision(winner, threshold), tuple(votes)
 

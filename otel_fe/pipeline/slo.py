@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
 
 LATENCY_LIMIT_NS: Final = 100_000_000
 MEMORY_LIMIT_BYTES: Final = 1_000_000_000
@@ -24,7 +24,7 @@ class Slo:
     """Numerator and denominator, so that the ratio is exact; the share of good events must exceed or equal it."""
     strict: bool
     """Whether the share must exceed the objective rather than reach it."""
-    good: Callable[[Figures], bool | None]
+    good: Callable[[Measurements], bool | None]
     """None where the extraction does not count."""
     breached_by_one: bool
     """Whether one bad event is worth its trace; a single cache miss is not."""
@@ -74,7 +74,7 @@ REQUIREMENTS: Final = (
 )
 
 
-def breached_by(figures: Figures) -> tuple[str, ...]:
+def breached_by(figures: Measurements) -> tuple[str, ...]:
     """Return the SLOs for which one extraction is a bad event by itself.
 
     Written out, since it is asked of every extraction; `REQUIREMENTS` is the definition, and a property test holds the

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.model.slo import Counts
-from otel_fe.model.spans_of_time import MINUTE_NS, show_span
+from otel_fe.model.time_windows import MINUTE_NS, show_span
 from otel_fe.pipeline.budget import remaining
-from otel_fe.pipeline.burning import burning
+from otel_fe.pipeline.burn_alert_state import burn_alert_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.model.slo import Slo
-    from otel_fe.pipeline.burning import Burning
+    from otel_fe.pipeline.burn_alert_state import BurnAlertState
     from otel_fe.pipeline.event_sums import EventSums, Group
 
 _NONE = Counts(0, 0)
@@ -36,7 +36,7 @@ class SloState:
     """Unix time."""
     counts: Counts
     """Over the SLO's whole window."""
-    alerts: tuple[Burning, ...]
+    alerts: tuple[BurnAlertState, ...]
 
     @property
     def remaining(self) -> Fraction | None:
@@ -88,7 +88,7 @@ class SloEngine:
         warm = cache(lambda: self._warm(slo, now, max(lengths, default=0)))
         for group in sorted({*whole, *(group for found in by_length.values() for group in found)}):
             counts = {length: found[group] for length, found in by_length.items() if group in found}
-            alerts = burning(slo, counts)
+            alerts = burn_alert_states(slo, counts)
             if any(one.true for one in alerts) and group not in warm():
                 alerts = tuple(replace(one, true=False, warming_up=one.true) for one in alerts)
             yield SloState(slo, group, now, whole.get(group, _NONE), alerts)
@@ -117,5 +117,5 @@ def gauges(states: Iterable[SloState]) -> list[GaugeValue]:
     return found
 
 
-def _windows(one: Burning) -> list[tuple[int, Counts]]:
+def _windows(one: BurnAlertState) -> list[tuple[int, Counts]]:
     return list(zip(one.alert.windows, (one.long, one.short), strict=False))

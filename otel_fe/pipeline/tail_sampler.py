@@ -20,10 +20,10 @@ from otel_fe.model.decision import Decision
 from otel_fe.model.id_keys import trace_key
 from otel_fe.model.probability import NEVER
 from otel_fe.model.span import ERROR
+from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.counters import Counters
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.decision_cache import DecisionCache, key_of
 from otel_fe.pipeline.records import DecisionRecords
-from otel_fe.pipeline.remembered import Remembered, key_of
 from otel_fe.pipeline.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Records(Protocol):
     """Where decisions are recorded."""
 
     def add(
-        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+        self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Record a decision; `trace` still holds its spans."""
         ...
@@ -111,14 +111,14 @@ class TailSampler:
         self.records = DecisionRecords(self.sampler.policies, _EXPLAINED)
         self._recorded_in: Records = self.records if records is None else records
         self.counters = Counters() if counters is None else counters
-        self._open: dict[bytes, ReceivedTrace] = {}
+        self._open: dict[bytes, BufferedTrace] = {}
         """By `trace_key`."""
         self._open_spans = 0
-        self._by_arrival: deque[ReceivedTrace] = deque()
-        self._by_root: deque[ReceivedTrace] = deque()
+        self._by_arrival: deque[BufferedTrace] = deque()
+        self._by_root: deque[BufferedTrace] = deque()
         traces = min(max(_REMEMBERED, settings.num_traces), _MOST_TRACES)
         remembered = max(settings.sampled_cache_size, settings.non_sampled_cache_size, traces)
-        self._remembered = Remembered(min(remembered, _MOST_REMEMBERED))
+        self._remembered = DecisionCache(min(remembered, _MOST_REMEMBERED))
 
     # --- spans in ----------------------------------------------------------------------------------------------------
 
@@ -149,11 +149,11 @@ class TailSampler:
             if decision is not None:
                 self._follow(trace_id, spans, size_bytes, decision)
                 return
-            trace = self._begin(ReceivedTrace(trace_id, now_ns, key), place)
+            trace = self._begin(BufferedTrace(trace_id, now_ns, key), place)
         self._add(trace, spans, size_bytes, now_ns)
 
     def restore(
-        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, rooted_ns: int
+        self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, root_received_ns: int
     ) -> None:
         """Take a pending trace that another sampler, or another process before this one, waited for.
 
@@ -162,16 +162,16 @@ class TailSampler:
             spans: All that have come of it.
             size_bytes: As for `receive`.
             arrived_ns: When the first came; monotonic time.
-            rooted_ns: When its root came; 0 if it has not.
+            root_received_ns: When its root came; 0 if it has not.
         """
         place, key = trace_key(trace_id), key_of(trace_id)
         if place in self._open or self._remembered[key] is not None:
             self.receive(trace_id, spans, size_bytes, arrived_ns)
             return
-        trace = self._begin(ReceivedTrace(trace_id, arrived_ns, key), place)
-        self._add(trace, spans, size_bytes, rooted_ns or arrived_ns)
+        trace = self._begin(BufferedTrace(trace_id, arrived_ns, key), place)
+        self._add(trace, spans, size_bytes, root_received_ns or arrived_ns)
 
-    def _begin(self, trace: ReceivedTrace, place: bytes) -> ReceivedTrace:
+    def _begin(self, trace: BufferedTrace, place: bytes) -> BufferedTrace:
         """Wait for a trace; the oldest makes room where there is none."""
         if len(self._open) >= self._settings.num_traces:
             self._decide([next(iter(self._open.values()))], [NUM_TRACES])
@@ -179,8 +179,8 @@ class TailSampler:
         self._open[place] = trace
         return trace
 
-    def _add(self, trace: ReceivedTrace, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
-        begins, rooted = not trace.count, trace.rooted_ns
+    def _add(self, trace: BufferedTrace, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        begins, rooted = not trace.count, trace.root_received_ns
         trace.add(spans, size_bytes, now_ns)
         self._open_spans += len(spans)
         limit = self._settings.maximum_trace_size_bytes
@@ -192,7 +192,7 @@ class TailSampler:
             return
         if begins:
             self._by_arrival.append(trace)
-        if trace.rooted_ns and not rooted and self._settings.decision_wait_after_root_received_ns:
+        if trace.root_received_ns and not rooted and self._settings.decision_wait_after_root_received_ns:
             self._by_root.append(trace)
 
     def _follow(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, decision: Decision) -> None:
@@ -223,11 +223,11 @@ class TailSampler:
         """Return how many traces are not decided, and how many spans they hold."""
         return len(self._open), self._open_spans
 
-    def pending_traces(self) -> Iterator[ReceivedTrace]:
+    def pending_traces(self) -> Iterator[BufferedTrace]:
         """Yield the traces that are not decided, the oldest first."""
         yield from self._open.values()
 
-    def pending_trace(self, trace_id: int) -> ReceivedTrace | None:
+    def pending_trace(self, trace_id: int) -> BufferedTrace | None:
         """Return a trace that is not decided; None where there is no such trace."""
         return self._open.get(trace_key(trace_id))
 
@@ -240,7 +240,7 @@ class TailSampler:
         successor._remembered = self._remembered
         pending, self._open, self._open_spans = self._open, {}, 0
         for trace in pending.values():
-            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.rooted_ns)
+            successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.root_received_ns)
         self._by_arrival.clear()
         self._by_root.clear()
 
@@ -251,13 +251,13 @@ class TailSampler:
         if first := _first_waiting(self._by_arrival):
             due_ns = first.arrived_ns + settings.decision_wait_ns
         if first := _first_waiting(self._by_root):
-            due_ns = min(due_ns, first.rooted_ns + settings.decision_wait_after_root_received_ns)
+            due_ns = min(due_ns, first.root_received_ns + settings.decision_wait_after_root_received_ns)
         return due_ns if due_ns == FAR_NS else -(-due_ns // ROUND_NS) * ROUND_NS
 
     def tick(self) -> None:
         """Decide what is due; called about once a second, or when it is due."""
         until_ns = self._clock.monotonic_ns() // ROUND_NS * ROUND_NS
-        due: dict[ReceivedTrace, str] = {}
+        due: dict[BufferedTrace, str] = {}
         self._collect_due(self._by_arrival, until_ns - self._settings.decision_wait_ns, DECISION_WAIT, due)
         self._collect_due(self._by_root, until_ns - self._settings.decision_wait_after_root_received_ns, ROOT_WAIT, due)
         if due:
@@ -273,28 +273,28 @@ class TailSampler:
             self._decide(pending, [SHUTDOWN] * len(pending))
 
     @staticmethod
-    def _collect_due(waiting: deque[ReceivedTrace], until_ns: int, trigger: str, due: dict[ReceivedTrace, str]) -> None:
+    def _collect_due(waiting: deque[BufferedTrace], until_ns: int, trigger: str, due: dict[BufferedTrace, str]) -> None:
         while waiting:
             trace = waiting[0]
             if not trace.decided:
-                if (trace.arrived_ns if trigger is DECISION_WAIT else trace.rooted_ns) > until_ns:
+                if (trace.arrived_ns if trigger is DECISION_WAIT else trace.root_received_ns) > until_ns:
                     return
                 due.setdefault(trace, trigger)
             waiting.popleft()
 
-    def _decide(self, traces: Sequence[ReceivedTrace], triggers: Sequence[str]) -> None:
+    def _decide(self, traces: Sequence[BufferedTrace], triggers: Sequence[str]) -> None:
         verdicts = self.sampler.decide_round(traces, self._clock.monotonic_ns())
         for trace, trigger, (decision, votes) in zip(traces, triggers, verdicts, strict=True):
             self._conclude(trace, trigger, decision, votes)
 
-    def _conclude(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+    def _conclude(self, trace: BufferedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         """Let a trace no longer wait, and carry its decision out."""
         trace.decided = True
         del self._open[trace.place]
         self._open_spans -= trace.count
         self._carry_out(trace, trigger, decision, votes)
 
-    def _carry_out(self, trace: ReceivedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
+    def _carry_out(self, trace: BufferedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         """Count, record, remember, deliver."""
         trace_id, spans, count, counters = trace.trace_id, trace.spans, trace.count, self.counters
         self._remembered[trace.key] = decision
@@ -315,7 +315,7 @@ class TailSampler:
         trace.spans = []  # it may wait in a queue for its time to come
 
 
-def _first_waiting(waiting: deque[ReceivedTrace]) -> ReceivedTrace | None:
+def _first_waiting(waiting: deque[BufferedTrace]) -> BufferedTrace | None:
     """Return the trace that waits longest, and let go of those before it, which have been decided."""
     while waiting and waiting[0].decided:
         waiting.popleft()

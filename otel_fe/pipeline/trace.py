@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
 
 
-Candidate = tuple["Figures", int, int]
+Candidate = tuple["Measurements", int, int]
 """An extraction that becomes an exemplar if its trace is kept: its figures, the Unix time of its end, its span's id."""
 
 Key = bytes

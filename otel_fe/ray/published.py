@@ -15,7 +15,7 @@ from otel_fe.ray.extra import ray_module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
     from otel_fe.ray.requests_seen import Key, Sums
 
 PREFIX: Final = "ray_"
@@ -58,7 +58,7 @@ class Published:
         self._synced = metrics.Gauge(SYNCED, "Figures handed to the integration.", ("figure",))
         self._lost = metrics.Counter(LOST, "Extractions that were pushed out before they were published.")
 
-    def extraction(self, figures: Figures, application: str = "", deployment: str = "") -> None:
+    def extraction(self, figures: Measurements, application: str = "", deployment: str = "") -> None:
         """Count one extraction."""
         figures.settle()
         labels = {APPLICATION: application, DEPLOYMENT: deployment, FEATURE_SET: figures.feature_set}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from otel_fe import semconv
 
 
-class Request:
+class ServeRequest:
     """One request to a deployment, from its turn in the replica to its end."""
 
     __slots__ = ("application", "deployment", "extraction_ns", "queue_ns", "replica", "request_id")
@@ -40,11 +40,11 @@ class Request:
         return known
 
 
-current: Final[ContextVar[Request | None]] = ContextVar("otel_fe-ray-request", default=None)
+current: Final[ContextVar[ServeRequest | None]] = ContextVar("otel_fe-ray-request", default=None)
 """Reaches user code, and the threads that Serve runs it on, as Serve's own request context does."""
 
 
-def request_here() -> Request | None:
+def request_here() -> ServeRequest | None:
     """Return the request of this context; in a replica without one, what is the same for all of its requests."""
     found = current.get()
     if found is not None:
@@ -53,4 +53,4 @@ def request_here() -> Request | None:
     replica = None if context is None else context._get_internal_replica_context()
     if replica is None:
         return None
-    return Request(replica.app_name, replica.deployment, replica.replica_tag)
+    return ServeRequest(replica.app_name, replica.deployment, replica.replica_tag)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from otel_fe.ray.request import Request
+    from otel_fe.ray.request import ServeRequest
 
 _MS: Final = 1_000_000
 EDGES_MS: Final = (
@@ -56,7 +56,7 @@ class RequestsSeen:
         self._lock = threading.Lock()
         self._sums: dict[Key, Sums] = {}
 
-    def add(self, request: Request, processing_ns: int) -> None:
+    def add(self, request: ServeRequest, processing_ns: int) -> None:
         """Count a request that has ended, `processing_ns` after its turn had come."""
         queue_ns = request.queue_ns or 0
         latency_ns = queue_ns + processing_ns

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otel_fe.monitoring import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
 
 if TYPE_CHECKING:
     from otel_fe.monitoring import RequirementStatus
 
 
 @dataclass(frozen=True, eq=False)
-class ExtractionStats(ReadsAsDictionary):
+class ExtractionStats(MappingDataclass):
     """Extractions of the whole cluster, within the window."""
 
     total_extractions: int
@@ -27,7 +27,7 @@ class ExtractionStats(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class LatencySplit(ReadsAsDictionary):
+class LatencySplit(MappingDataclass):
     """The time of the requests at the p95 by part: means over the requests in the bucket that holds it.
 
     `queue_ms + extraction_ms + other_ms` is their mean latency, exactly.
@@ -50,7 +50,7 @@ class LatencySplit(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class DeploymentStats(ReadsAsDictionary):
+class DeploymentStats(MappingDataclass):
     """One deployment of Serve."""
 
     application: str
@@ -72,7 +72,7 @@ class DeploymentStats(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class UnifiedPerformanceStats(ReadsAsDictionary):
+class UnifiedPerformanceStats(MappingDataclass):
     """Serve's figures and the extractions', side by side."""
 
     serve_running: bool

@@ -13,9 +13,9 @@ from otel_fe.ray.request import current, request_here
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from otel_fe.instrument.measured import Measured
+    from otel_fe.instrument.live_measurements import LiveMeasurements
     from otel_fe.instrument.runtime import Runtime
-    from otel_fe.model.figures import Figures
+    from otel_fe.model.measurements import Measurements
 
 _MOST: Final = 10_000
 """Extractions that wait to be published, which happens once a second; more only count as lost."""
@@ -25,7 +25,7 @@ _MOST: Final = 10_000
 class Ended:
     """An extraction to be published."""
 
-    figures: Figures
+    figures: Measurements
     application: str
     deployment: str
 
@@ -71,7 +71,7 @@ class WorkerRuntime:
         """The inner runtime's: it changes in a forked child."""
         return self.inner.generation
 
-    def derive(self, extraction: Measured, span: Span | None, end_ns: int) -> None:
+    def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:
         """Count an ended extraction."""
         try:
             self._note(extraction, span)
@@ -79,7 +79,7 @@ class WorkerRuntime:
             faults.record("ray.derive", fault)
         self.inner.derive(extraction, span, end_ns)
 
-    def _note(self, extraction: Measured, span: Span | None) -> None:
+    def _note(self, extraction: LiveMeasurements, span: Span | None) -> None:
         request = request_here()
         if request is None:
             self._outbox.add(Ended(extraction, "", ""))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
 from otel_fe.instrument.patch import Patch
-from otel_fe.ray.request import Request, current
+from otel_fe.ray.request import ServeRequest, current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ class _Turn:
         self._replica = replica
         self._metadata = metadata
         self._seen = seen
-        self._request: Request | None = None
+        self._request: ServeRequest | None = None
         self._began_ns = 0
 
     async def __aenter__(self) -> Any:
@@ -169,7 +169,7 @@ class _Turn:
         # Another node's clock may be ahead of ours.
         queue_ns = None if accepted_ns is None else max(0, self._began_ns - accepted_ns)
         deployment = self._replica._deployment_id
-        self._request = Request(
+        self._request = ServeRequest(
             deployment.app_name,
             deployment.name,
             self._replica._replica_id.unique_id,

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from otel_fe import faults, semconv
 from otel_fe.instrument import runtime
 from otel_fe.ray.extra import ray_module
-from otel_fe.ray.request import Request, current
+from otel_fe.ray.request import ServeRequest, current
 from otel_fe.sdk.exceptions import error_type_of, record_exception
 from otel_fe.version import __version__
 
@@ -75,7 +75,7 @@ class TaskSpan:
         )
         self._span = self._entered.__enter__()
         request = self._carrier.get(REQUEST)
-        self._token = current.set(Request(*request) if request else None)
+        self._token = current.set(ServeRequest(*request) if request else None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None

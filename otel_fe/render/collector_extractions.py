@@ -1,6 +1,6 @@
 """The metrics of extractions as the connector `signal_to_metrics` makes them of their spans: all of them, before sampling.
 
-They have the names, dimensions and edges of those that the SDK derives in the process (`pipeline/series.py` is the definition).
+They have the names, dimensions and edges of those that the SDK derives in the process (defined in `pipeline/extraction_series.py`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.model.slo import show_number
-from otel_fe.model.spans_of_time import Calendar, show_span
+from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.render import grafana_panels as panels
 from otel_fe.render.collector_sampler import kept_namespace
 from otel_fe.render.grafana_panels import FILTER, Query

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.model.burn_alerts import BURN, DIRECT_WINDOW_NS
-from otel_fe.model.spans_of_time import Calendar, show_span
+from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED
 from otel_fe.render.prometheus_names import JOB, decimal, edge_matcher, label_name, matcher, metric_name, selector
-from otel_fe.render.rule_file import Group, Rule, literal, write
+from otel_fe.render.rule_file import Group, PrometheusRule, literal, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def _groups(slo: Slo) -> list[Group]:
     return [Group(name, rules, comments=comments), Group(f"{name}:budget", budget, _BUDGET_INTERVAL)]
 
 
-def _events(slo: Slo, window: str) -> list[Rule]:
+def _events(slo: Slo, window: str) -> list[PrometheusRule]:
     """Return the rules that record the events of a window: all of them, and the bad ones, 0 where none has been counted."""
     total = f"{_ALL}{window}"
     own = selector(total, [matcher(semconv.SLO, slo.name)])
@@ -78,8 +78,8 @@ def _events(slo: Slo, window: str) -> list[Rule]:
     bad = f"{own}\n- {_ON} (\n{_indented(part)}\n)" if indicator.part_is_good else part
     labels = {semconv.SLO: slo.name}
     return [
-        Rule(total, _increase(indicator.total, window), labels=labels),
-        Rule(f"{_BAD}{window}", bad, labels=labels),
+        PrometheusRule(total, _increase(indicator.total, window), labels=labels),
+        PrometheusRule(f"{_BAD}{window}", bad, labels=labels),
     ]
 
 
@@ -93,7 +93,7 @@ def _increase(selection: Selection, window: str) -> str:
     return f"sum by ({JOB}, {_FEATURE_SET}) (increase({selector(name, matchers)}[{window}]))"
 
 
-def _percentile(slo: Slo) -> list[Rule]:
+def _percentile(slo: Slo) -> list[PrometheusRule]:
     """Return the rule that records the percentile itself, interpolated within its bucket; for SLOs about a limit."""
     limit = slo.indicator.limit
     if limit is None or not slo.budget:
@@ -102,17 +102,17 @@ def _percentile(slo: Slo) -> list[Rule]:
     buckets = selector(f"{metric_name(limit.metric)}_bucket", [matcher(*pair) for pair in limit.attributes])
     summed = f"sum by ({JOB}, {_FEATURE_SET}, le) (increase({buckets}[{window}]))"
     quantile = f"histogram_quantile({decimal(slo.objective)}, {summed})"
-    return [Rule(f"{_PERCENTILE}{window}", quantile, labels={semconv.SLO: slo.name})]
+    return [PrometheusRule(f"{_PERCENTILE}{window}", quantile, labels={semconv.SLO: slo.name})]
 
 
-def _remaining(slo: Slo, window: str) -> Rule:
+def _remaining(slo: Slo, window: str) -> PrometheusRule:
     own = [matcher(semconv.SLO, slo.name)]
     bad, total = selector(f"{_BAD}{window}", own), selector(f"{_ALL}{window}", own)
     left = f"1 - {bad} / ({decimal(slo.budget)} * {total})" if slo.budget else f"{bad} < bool {_HALF}"
-    return Rule(f"{_LEFT}{window}", left, labels={semconv.SLO: slo.name})
+    return PrometheusRule(f"{_LEFT}{window}", left, labels={semconv.SLO: slo.name})
 
 
-def _alert(slo: Slo, alert: Alert) -> Rule:
+def _alert(slo: Slo, alert: Alert) -> PrometheusRule:
     """Return an alert's rule; its value is the share of bad events in the long window."""
     share = decimal(alert.share)
     conditions = [f"{_share(slo, window)} > {share}" for window in alert.windows]
@@ -126,7 +126,7 @@ def _alert(slo: Slo, alert: Alert) -> Rule:
     }
     labels |= {"slo_service": literal(slo.service)} if slo.service else {}
     labels |= {"targets": literal(",".join(alert.targets))} if alert.targets else {}
-    return Rule(
+    return PrometheusRule(
         BURNING if alert.name == BURN else MISSED,
         "\nand\n".join(conditions),
         alerting=True,

@@ -7,7 +7,7 @@ from typing import Any, Final
 from otel_fe.model.slo import PAGE, TICKET
 from otel_fe.render import collector_places as places
 from otel_fe.render.prometheus_names import selector
-from otel_fe.render.rule_file import Group, Rule, write
+from otel_fe.render.rule_file import Group, PrometheusRule, write
 from otel_fe.render.yaml_file import write_yaml
 
 LOSSES: Final = "fleet.rules.yaml"
@@ -62,7 +62,7 @@ def prometheus_yaml(comments: tuple[str, ...], rule_files: tuple[str, ...]) -> s
 def loss_rules(comments: tuple[str, ...]) -> str:
     """Return an alert for each way in which a Collector loses spans, which all count them."""
     rules = [
-        Rule(
+        PrometheusRule(
             name,
             _increased(_counter(metric, labels)),
             alerting=True,

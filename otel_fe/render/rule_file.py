@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PrometheusRule:
     """A recording rule or an alerting rule."""
 
     name: str
@@ -30,7 +30,7 @@ class Group:
     """Rules that are evaluated together, in their order."""
 
     name: str
-    rules: Sequence[Rule]
+    rules: Sequence[PrometheusRule]
     interval: str = ""
     """Such as `5m`; empty for Prometheus's own."""
     comments: Sequence[str] = ()
@@ -50,7 +50,7 @@ def write(groups: Sequence[Group], comments: Sequence[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: PrometheusRule) -> list[str]:
     lines = [f"      - {'alert' if rule.alerting else 'record'}: {rule.name}", "        expr: |"]
     lines += [f"          {line}" for line in rule.expression.split("\n")]  # and not at what `splitlines` breaks
     lines += [f"        for: {rule.after}"] if rule.after else []

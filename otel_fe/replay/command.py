@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from otel_fe.replay.recorded import Request
+    from otel_fe.replay.recorded import RecordedRequest
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -54,7 +54,7 @@ def _replayed(file: str, arguments: argparse.Namespace, environ: Mapping[str, st
     return run
 
 
-def _requests(files: list[str]) -> Iterator[Request]:
+def _requests(files: list[str]) -> Iterator[RecordedRequest]:
     for file in files:
         yield from requests(file)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.pipeline.policies.evaluator import Evaluator
-    from otel_fe.pipeline.received import ReceivedTrace
 
 _ERROR_BIT: Final = 1 << ERROR
 
@@ -51,7 +51,7 @@ class Ledger:
     """By `trace_key`."""
 
     def add(
-        self, trace: ReceivedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
+        self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Note a decision."""
         self.entries[trace_key(trace.trace_id)] = Entry(

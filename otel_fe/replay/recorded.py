@@ -31,7 +31,7 @@ _WANTED: Final = "use OTLP traces: protobuf, or JSON with one request a line; gz
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RecordedRequest:
     """One recorded request."""
 
     where: str
@@ -39,7 +39,7 @@ class Request:
     batch: Batch
 
 
-def requests(path: str) -> Iterator[Request]:
+def requests(path: str) -> Iterator[RecordedRequest]:
     """Yield the requests in a file, in its order.
 
     Raises:
@@ -49,7 +49,7 @@ def requests(path: str) -> Iterator[Request]:
     decoder = Decoder()
     for where, payload in _payloads(path, _unpacked(path)):
         try:
-            yield Request(where, decoder.decode(payload))
+            yield RecordedRequest(where, decoder.decode(payload))
         except WireError as error:
             raise ConfigurationError(where, _start_of(payload), f"{_WANTED} ({error})") from None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.policies.evaluator import Evaluator
-    from otel_fe.replay.recorded import Request
+    from otel_fe.replay.recorded import RecordedRequest
 
 _TICK_NS: Final = 1_000_000_000
 
@@ -61,7 +61,7 @@ class Replay:
         """Spans that came after their trace was decided."""
         return self._sampler.counters.late
 
-    def run(self, requests: Iterable[Request]) -> None:
+    def run(self, requests: Iterable[RecordedRequest]) -> None:
         """Replay requests. One is taken to have arrived when the last of its spans had ended."""
         for request in requests:
             traces = request.batch.traces

@@ -15,7 +15,7 @@ from otel_fe.resources.cached_extractor import cache_within, read_object, refusa
 from otel_fe.resources.redis_cache import RedisCache
 from otel_fe.resources.redis_clients import redis_target
 from otel_fe.resources.results import CacheStats
-from otel_fe.resources.side_by_side import side_by_side
+from otel_fe.resources.run_concurrently import run_concurrently
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ class Caches:
         """Read all of them again, side by side."""
         with self._lock:
             caches = dict(self._caches)
-        answered, late = side_by_side({name: cache.read for name, cache in caches.items()}, self._timeout_s)
+        answered, late = run_concurrently({name: cache.read for name, cache in caches.items()}, self._timeout_s)
         with self._lock:
             self._stats.update(answered)
             for name, problem in late.items():

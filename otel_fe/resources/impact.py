@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument import runtime
-from otel_fe.pipeline.series import DURATION_EDGES_NS, duration_quantile_s
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, duration_quantile_s
 from otel_fe.resources.results import Impact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.model.histogram import HistogramState
-    from otel_fe.pipeline.series import Series
+    from otel_fe.pipeline.extraction_series import ExtractionSeries
 
 _MS: Final = 1e6
 _NORMAL: Final = 1.96
@@ -60,7 +60,7 @@ def impact() -> Impact:
     return impact_of(engine.metrics.all_series())
 
 
-def impact_of(series: Iterable[Series]) -> Impact:
+def impact_of(series: Iterable[ExtractionSeries]) -> Impact:
     """Return the same of these series. Extractions that failed do not count: they may have ended early."""
     kinds: dict[tuple[str, bool | None], _Sums] = defaultdict(_Sums)
     every, hits = _Durations(), _Durations()

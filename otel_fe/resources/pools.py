@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import faults
 from otel_fe.forecast.traffic import Traffic
 from otel_fe.instrument.libraries.pool_state import PoolState, state_of
-from otel_fe.instrument.libraries.pool_use import POOLS, Tally
+from otel_fe.instrument.libraries.pool_use import POOLS, PoolUseTotals
 from otel_fe.resources.results import PoolStats
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _READINGS: Final = 64
 @dataclass(frozen=True, slots=True)
 class _Reading:
     time_ns: int
-    tallies: dict[str, Tally]
+    tallies: dict[str, PoolUseTotals]
 
 
 class PoolWindow:
@@ -55,13 +55,13 @@ class PoolWindow:
         for name, use in POOLS.uses().items():
             if name not in states and not use.asked:
                 continue
-            now, earlier = use.tally(), before.get(name, Tally())
+            now, earlier = use.tally(), before.get(name, PoolUseTotals())
             if now.queued.count < earlier.queued.count:  # counting has begun anew, as in a forked child
-                earlier = Tally()
+                earlier = PoolUseTotals()
             found[name] = _stats(name, use.library, states.get(name), (now, earlier), use.peak)
         return found
 
-    def _read(self) -> dict[str, Tally]:
+    def _read(self) -> dict[str, PoolUseTotals]:
         """Take a reading; return the oldest of the window, or nothing where counting is younger than it."""
         now = self._clock.monotonic_ns()
         if not self._readings or now - self._readings[-1].time_ns >= self._window_ns // _READINGS:
@@ -93,7 +93,9 @@ def _together(one: PoolState, other: PoolState) -> PoolState:
     return PoolState(one.name, one.library, plus("in_use"), plus("idle"), plus("waiting"), plus("limit"), plus("keeps"))
 
 
-def _stats(name: str, library: str, state: PoolState | None, tallies: tuple[Tally, Tally], peak: int) -> PoolStats:
+def _stats(
+    name: str, library: str, state: PoolState | None, tallies: tuple[PoolUseTotals, PoolUseTotals], peak: int
+) -> PoolStats:
     now, before = tallies
     gaps, queued, used, created = (
         getattr(now, kind).since(getattr(before, kind)) for kind in ("gaps", "queued", "used", "created")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.resources.redis_server import read
 from otel_fe.resources.results import CacheStats
-from otel_fe.resources.side_by_side import side_by_side
+from otel_fe.resources.run_concurrently import run_concurrently
 
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
@@ -32,7 +32,7 @@ class RedisCache:
     def read(self) -> CacheStats:
         """Ask every server, each over a connection of its own and side by side."""
         tasks = {server.address: partial(read, server, self.timeout_s) for server in self.target.servers}
-        readings, missing = side_by_side(tasks, self.timeout_s)
+        readings, missing = run_concurrently(tasks, self.timeout_s)
         problem = next(iter(missing.values()), "")
         if not readings:
             last = self._last or CacheStats(self.target.name, self.target.kind, available=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from otel_fe.model.reading import ReadsAsDictionary
+from otel_fe.model.mapping_dataclass import MappingDataclass
 
 
 @dataclass(frozen=True, eq=False)
-class CacheStats(ReadsAsDictionary):
+class CacheStats(MappingDataclass):
     """A cache as it was when it was last read; None is what it does not say."""
 
     name: str
@@ -54,7 +54,7 @@ class CacheStats(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class PoolStats(ReadsAsDictionary):
+class PoolStats(MappingDataclass):
     """The pools with one name; traffic is that of the window."""
 
     name: str
@@ -91,7 +91,7 @@ class PoolStats(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class Impact(ReadsAsDictionary):
+class Impact(MappingDataclass):
     """The cost of misses and waits for the extractions of this process, from exact counts of all of them."""
 
     extractions: int
@@ -117,7 +117,7 @@ class Impact(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class Recommendation(ReadsAsDictionary):
+class Recommendation(MappingDataclass):
     """One change, why, and how sure."""
 
     subject: str
@@ -145,7 +145,7 @@ class Recommendation(ReadsAsDictionary):
 
 
 @dataclass(frozen=True, eq=False)
-class UnifiedResourceStats(ReadsAsDictionary):
+class UnifiedResourceStats(MappingDataclass):
     """Caches, pools, what they cost, and what to change."""
 
     caches: dict[str, CacheStats]

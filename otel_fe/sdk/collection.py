@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.model.decision import NONE
-from otel_fe.pipeline.series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from otel_fe.model.histogram import Exemplar, HistogramState
     from otel_fe.pipeline.engine import Engine
-    from otel_fe.pipeline.series import Series
+    from otel_fe.pipeline.extraction_series import ExtractionSeries
 
 Labels = tuple[tuple[str, Any], ...]
 """The dimensions of a data point, as sorted pairs: hashable, so that deltas find their predecessor."""
@@ -62,7 +62,7 @@ class Collected:
             now.counters[semconv.FAULTS][((semconv.HOOK, hook),)] = count
         return now
 
-    def add_series(self, series: Series, *, exemplars: bool = True) -> None:
+    def add_series(self, series: ExtractionSeries, *, exemplars: bool = True) -> None:
         """Add what one series has counted.
 
         Args:
@@ -132,7 +132,7 @@ def labels_of(attributes: Mapping[str, object]) -> Labels:
     return tuple(sorted((k, v) for k, v in attributes.items() if v is not None and v != ""))
 
 
-def series_labels(series: Series) -> Labels:
+def series_labels(series: ExtractionSeries) -> Labels:
     """Return the dimensions of a series; those of the overflow's are its mark alone."""
     dimensions = series.dimensions
     if dimensions is None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics._internal.sdk_configuration import SdkConfiguration
     from opentelemetry.sdk.metrics.export import Metric, MetricReader, MetricsData
 
-    from otel_fe.model.figures import Figures
-    from otel_fe.pipeline.series import Series
+    from otel_fe.model.measurements import Measurements
+    from otel_fe.pipeline.extraction_series import ExtractionSeries
 
 _NOWHERE = Context()
 
@@ -114,7 +114,7 @@ class Recorder:
     def __init__(self, recorded: Sequence[RecordedHistograms]) -> None:
         self._recorded = recorded
 
-    def record(self, series: Series, figures: Figures) -> None:
+    def record(self, series: ExtractionSeries, figures: Measurements) -> None:
         """Record an ended extraction."""
         try:
             attributes, values = dict(series_labels(series)), list(values_of(figures))
@@ -123,7 +123,7 @@ class Recorder:
         except Exception as fault:
             faults.record("metrics.record", fault)
 
-    def offer(self, series: Series, figures: Figures, time_ns: int, trace_id: int, span_id: int) -> None:
+    def offer(self, series: ExtractionSeries, figures: Measurements, time_ns: int, trace_id: int, span_id: int) -> None:
         """Offer an extraction of a kept trace as an exemplar."""
         try:
             attributes, values = dict(series_labels(series)), list(values_of(figures))
@@ -135,8 +135,8 @@ class Recorder:
             faults.record("metrics.record", fault)
 
 
-def values_of(figures: Figures) -> Iterator[tuple[str, float]]:
-    """Return what an extraction adds to each histogram, in its exported unit; `Series.record` is the fast form of it."""
+def values_of(figures: Measurements) -> Iterator[tuple[str, float]]:
+    """Return what an extraction adds to each histogram, in its exported unit; `ExtractionSeries.record` is the fast form of it."""
     values = [
         (semconv.DURATION, figures.duration_ns),
         (semconv.MEMORY_GROWTH_METRIC, max(0, figures.memory_growth_bytes)),

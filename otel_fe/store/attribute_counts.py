@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 _LONGEST: Final = 128
@@ -49,7 +49,7 @@ class AttributeCounts:
     """By attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
 
 
-def attribute_counts(reading: Reading, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
+def attribute_counts(reading: ReadConnections, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:
     """Return what the attributes of a selection's extractions hold, by weight.
 
     Texts, booleans and whole numbers count; measurements do not. Of a selection with more than `limit` extractions about so

@@ -15,7 +15,7 @@ from otel_fe.store.bodies import Bodies
 from otel_fe.store.slots import SPREAD
 
 if TYPE_CHECKING:
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 _STATEMENT: Final = ("db.query.text", "db.statement")
@@ -37,7 +37,7 @@ class CallTotal:
     """How many, by weight."""
 
 
-def call_totals(reading: Reading, selection: Selection, *, limit: int) -> tuple[CallTotal, ...]:
+def call_totals(reading: ReadConnections, selection: Selection, *, limit: int) -> tuple[CallTotal, ...]:
     """Return the calls below the extractions of a selection, those that took most first; of more than `limit`, of a sample."""
     with reading.transaction() as connection:
         where, values = selection.where(connection)

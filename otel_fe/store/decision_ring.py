@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 _ID_BYTES: Final = 16
 _CHUNK: Final = 512
@@ -57,7 +57,7 @@ class DecisionRows:
 class Decisions:
     """Reads decision records."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
 
     def of(self, trace_id: int) -> dict[str, Any] | None:

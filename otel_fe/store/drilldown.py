@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.causes import Explained
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.kept import Found
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
     from otel_fe.store.trace_totals import Totals
 
@@ -39,7 +39,14 @@ class Drilldown:
 
 
 def drilldown(
-    reading: Reading, selection: Selection, *, order: str, limit: int, offset: int, explained: int, attributes: int
+    reading: ReadConnections,
+    selection: Selection,
+    *,
+    order: str,
+    limit: int,
+    offset: int,
+    explained: int,
+    attributes: int,
 ) -> Drilldown:
     """Return a selection.
 

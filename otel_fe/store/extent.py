@@ -10,12 +10,12 @@ from otel_fe.store.slots import SLOT_NS
 if TYPE_CHECKING:
     import sqlite3
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 _INT64_MAX: Final = (1 << 63) - 1
 
 
-def latest_extent(reading: Reading, span_ns: int) -> tuple[int, int] | None:
+def latest_extent(reading: ReadConnections, span_ns: int) -> tuple[int, int] | None:
     """Return from when to when there is data, in Unix ns: kept extractions and counting; None where there is none.
 
     Only the last `span_ns` of it is looked at. Each question is answered from an index and the rows of one slot.

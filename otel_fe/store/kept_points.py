@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 MOST: Final = 20_000
@@ -23,7 +23,7 @@ class KeptPoint(NamedTuple):
     cache_hit: bool | None
 
 
-def kept_points(reading: Reading, selection: Selection, most: int = MOST) -> list[KeptPoint]:
+def kept_points(reading: ReadConnections, selection: Selection, most: int = MOST) -> list[KeptPoint]:
     """Return all kept extractions of a selection in no order; none where there are more than `most`, which estimate no better.
 
     Raises:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from otel_fe.store.kept import KeptTrace
     from otel_fe.store.points import MetricPoint
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 _AGAIN_NS: Final = 5_000_000_000
 """A process is looked at again after so long: its pools may have another size."""
@@ -116,7 +116,7 @@ class MarkRows:
 class StoredMarks:
     """Reads marks. Any number of threads may use it."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
 
     def find(self, since_ns: int, until_ns: int, service: str | None = None) -> list[Mark]:

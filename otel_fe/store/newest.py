@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 
@@ -24,7 +24,7 @@ class NewestTraces:
     """How many the selection has."""
 
 
-def newest(reading: Reading, selection: Selection, *, limit: int) -> NewestTraces:
+def newest(reading: ReadConnections, selection: Selection, *, limit: int) -> NewestTraces:
     """Return the newest traces of a selection, at most `limit`."""
     with reading.transaction() as connection:
         where, values = selection.where(connection)

@@ -9,7 +9,7 @@ from otel_fe.forecast.prediction import Observed
 from otel_fe.store.trace_totals import totals_in
 
 if TYPE_CHECKING:
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 
@@ -25,7 +25,7 @@ class ObservedSample:
     """How many extractions the selection has."""
 
 
-def observed(reading: Reading, selection: Selection, *, limit: int) -> ObservedSample:
+def observed(reading: ReadConnections, selection: Selection, *, limit: int) -> ObservedSample:
     """Return the newest extractions of a selection, at most `limit`."""
     with reading.transaction() as connection:
         where, values = selection.where(connection)

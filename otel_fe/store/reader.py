@@ -13,7 +13,7 @@ from otel_fe.store.kept_points import kept_points
 from otel_fe.store.marks import StoredMarks
 from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
-from otel_fe.store.reading import Reading
+from otel_fe.store.read_connections import ReadConnections
 from otel_fe.store.series import StoredSeries
 from otel_fe.store.slow_extractions import slow_extractions, slow_extractions_of
 from otel_fe.store.spread import spread
@@ -47,7 +47,7 @@ class StoreReader:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._reading = Reading(directory)
+        self._reading = ReadConnections(directory)
         self.traces: Final = Traces(self._reading)
         self.totals: Final = TraceTotals(self._reading)
         self.decisions: Final = Decisions(self._reading)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.store.cumulative_to_delta import FORGET_S
 from otel_fe.store.limits import LOG_BYTES
-from otel_fe.store.streams import FORGET_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from otel_fe.store.cell_rows import CellRows
     from otel_fe.store.limits import StoreLimits
+    from otel_fe.store.rollup_writer import RollupWriter
     from otel_fe.store.tiers import Floors
 
 TRACES: Final = 100
@@ -34,7 +34,9 @@ _TABLES: Final = ("counter", "histogram", "gauge")
 class Retention:
     """Belongs to the thread that writes, and to one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, limits: StoreLimits, floors: Floors, cells: CellRows) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, limits: StoreLimits, floors: Floors, cells: RollupWriter
+    ) -> None:
         self._connection = connection
         self._limits = limits
         self._floors = floors

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 _NS: Final = 1_000_000_000
 _T = TypeVar("_T", bound="Hashable")
@@ -35,7 +35,7 @@ class Gauge:
 class StoredSeries:
     """Reads metric series. A window holds its beginning and not its end."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
         self._known = KnownSeries(reading)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from otel_fe.store.points import Labels, Shape
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 
 _MOST_MATCHED: Final = 4_096
@@ -51,7 +51,7 @@ class Which:
 class KnownSeries:
     """The series of a store. Any number of threads may use it: what is known is replaced as a whole."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
         self._known: tuple[object, dict[str, list[SeriesKey]]] = (None, {})
         self._matched: tuple[object, dict[object, list[SeriesKey]]] = (None, {})

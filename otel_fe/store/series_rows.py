@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import semconv
 from otel_fe.store.counted_time import CountedTimeRows
 from otel_fe.store.counts import Counts, merged, pack_buckets
-from otel_fe.store.placement import place
+from otel_fe.store.cumulative_to_delta import FORGET_S, CumulativeToDelta
+from otel_fe.store.gap_spreading import spread_over_gap
 from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
-from otel_fe.store.room import Room
-from otel_fe.store.streams import FORGET_S, Streams
+from otel_fe.store.row_quota import RowQuota
 
 if TYPE_CHECKING:
     import sqlite3
@@ -55,9 +55,9 @@ class SeriesRows:
         self._limits = limits
         self._floors = floors
         self._tally = tally
-        self._streams = Streams(connection, tally, limits.max_series * _STREAMS)
+        self._streams = CumulativeToDelta(connection, tally, limits.max_series * _STREAMS)
         self._counted = CountedTimeRows(connection)
-        self._room = Room(connection, "series", limits.max_series)
+        self._room = RowQuota(connection, "series", limits.max_series)
         self._known: dict[bytes, tuple[int, int]] = {}
         """Number of a series, and when it was last said to be in use."""
         connection.create_function("merged", 2, merged, deterministic=True)
@@ -79,7 +79,7 @@ class SeriesRows:
             if found is not None:
                 series = self._series(replace(point, shape=found.shape), now_ns // _NS)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
-                for time_s, part in place(since, until, found.counts):
+                for time_s, part in spread_over_gap(since, until, found.counts):
                     self._add(series, point.kind, time_s, part, (found.least, found.most))
         else:
             time_ns = _credible(point.time_ns, now_ns)
@@ -91,7 +91,7 @@ class SeriesRows:
     def _note_time(self, point: MetricPoint, now_ns: int) -> None:
         """Note the time that a point is about: also one that adds nothing, since its service was there to count."""
         until = _credible(point.time_ns, now_ns)
-        # What began longer ago than streams are remembered is not counted from its beginning: see `Streams`.
+        # What began longer ago than streams are remembered is not counted from its beginning: see `CumulativeToDelta`.
         known = 0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * _NS
         self._counted.extend(point.service, point.start_ns if known else until, until)
 

@@ -6,18 +6,18 @@ import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.store.cell_rows import CellRows
 from otel_fe.store.database import open_for_writing
 from otel_fe.store.decision_ring import DecisionRows, is_record
 from otel_fe.store.inbox import Item
 from otel_fe.store.marks import MarkRows
-from otel_fe.store.names import Names
 from otel_fe.store.otlp_points import points_in
 from otel_fe.store.packing import Packing
 from otel_fe.store.points import MetricPoint, points_of
 from otel_fe.store.retention import Retention
+from otel_fe.store.rollup_writer import RollupWriter
 from otel_fe.store.series_rows import SeriesRows
 from otel_fe.store.store_error import InvalidItemError
+from otel_fe.store.string_table import StringTable
 from otel_fe.store.tiers import Floors
 from otel_fe.store.trace_rows import TraceRows
 
@@ -49,9 +49,9 @@ class Session:
         connection = self._connection = open_for_writing(directory, fsync=limits.fsync)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            self._names = Names(connection)
+            self._names = StringTable(connection)
             self._names.sweep()
-            self._cells = CellRows(connection)
+            self._cells = RollupWriter(connection)
             self._traces = TraceRows(connection, self._names, Packing.begin(connection), self._cells)
             self._marks = MarkRows(connection)
             self._records = DecisionRows(connection, limits.max_records)

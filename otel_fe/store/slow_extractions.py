@@ -14,7 +14,7 @@ from otel_fe.store.stored_span import find_span
 if TYPE_CHECKING:
     import sqlite3
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 
@@ -36,7 +36,7 @@ class SlowExtractions:
     """How many those stand for."""
 
 
-def slow_extractions(reading: Reading, selection: Selection, *, limit: int) -> SlowExtractions:
+def slow_extractions(reading: ReadConnections, selection: Selection, *, limit: int) -> SlowExtractions:
     """Return the slow extractions of a selection with their stacks; of more than `limit`, about so many spread over it."""
     with reading.transaction() as connection:
         where, values = selection.where(connection)
@@ -50,7 +50,7 @@ def slow_extractions(reading: Reading, selection: Selection, *, limit: int) -> S
     return SlowExtractions(sampled, total, weight)
 
 
-def slow_extractions_of(reading: Reading, trace_id: int) -> tuple[SlowExtraction, ...]:
+def slow_extractions_of(reading: ReadConnections, trace_id: int) -> tuple[SlowExtraction, ...]:
     """Return the slow extractions of a trace with their stacks."""
     with reading.transaction() as connection:
         query = f"""{_QUERY} FROM trace t JOIN extraction e ON e.trace = t.key

@@ -9,11 +9,11 @@ from otel_fe.store.slots import SPLIT_COLUMNS, SPREAD
 from otel_fe.store.trace_totals import explained_of
 
 if TYPE_CHECKING:
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 
-def spread(reading: Reading, selection: Selection, *, limit: int) -> list[Sampled]:
+def spread(reading: ReadConnections, selection: Selection, *, limit: int) -> list[Sampled]:
     """Return extractions of a selection; of more than `limit`, about so many, each as likely as any other.
 
     Those whose weight is not known are left out: nobody can say what they stand for.

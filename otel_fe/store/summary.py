@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.model.span import ERROR
 from otel_fe.pipeline.extractions import extractions_in, figures_of, split_of
-from otel_fe.pipeline.family import Family
+from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.upstream import (
     IN_THE_PROCESS,
     Thresholds,
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _SERVICE: Final = "service.name"
 
 
 def kept_trace(
-    received: ReceivedTrace,
+    received: BufferedTrace,
     decision: Decision,
     spans: bytes,
     *,
@@ -53,7 +53,7 @@ def kept_trace(
     members = received.spans
     root = next((span for span in members if not span.parent_id), None)
     first = root or (members[0] if members else None)
-    family = Family(members)
+    family = SpanTree(members)
     sampled = extractions_in(members)
     found = [_extraction(span, family) for span in sampled]
     if not found and not late and first is not None:
@@ -101,7 +101,7 @@ def _reason(policy: str, decision: Decision, *, keeps_all: bool) -> str:
     return policy + IN_THE_PROCESS if policy and keeps_all else decision.reason
 
 
-def _extraction(span: SpanView, family: Family) -> KeptExtraction:
+def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
     figures = figures_of(span)
     split = split_of(span, family, figures)
     told = span.attributes.get(semconv.BOTTLENECK)
@@ -124,7 +124,7 @@ def _extraction(span: SpanView, family: Family) -> KeptExtraction:
     )
 
 
-def _whole(first: SpanView, received: ReceivedTrace) -> KeptExtraction:
+def _whole(first: SpanView, received: BufferedTrace) -> KeptExtraction:
     return KeptExtraction(
         first.span_id,
         received.start_ns,

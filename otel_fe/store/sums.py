@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from otel_fe.store.counted_time import Interval
     from otel_fe.store.distribution import Distribution
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.series import StoredSeries
     from otel_fe.store.series_keys import SeriesKey
 
@@ -62,7 +62,7 @@ class Sums(Protocol):
 class StoredSums:
     """Sums read from the store. Any number of threads may use it."""
 
-    def __init__(self, reading: Reading, series: StoredSeries) -> None:
+    def __init__(self, reading: ReadConnections, series: StoredSeries) -> None:
         self._reading = reading
         self._series = series
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from otel_fe.store.cell_rows import CellRows
     from otel_fe.store.kept import KeptExtraction, KeptTrace
-    from otel_fe.store.names import Names
     from otel_fe.store.packing import Packing
+    from otel_fe.store.rollup_writer import RollupWriter
+    from otel_fe.store.string_table import StringTable
 
 _INT64_MAX: Final = (1 << 63) - 1
 _TRACE: Final = f"INSERT INTO trace VALUES (?{', ?' * 12})"  # noqa: S608
@@ -30,7 +30,9 @@ _EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len
 class TraceRows:
     """Writes kept traces. Belongs to the thread that writes, and to one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, names: Names, packing: Packing, cells: CellRows) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, names: StringTable, packing: Packing, cells: RollupWriter
+    ) -> None:
         self._connection = connection
         self._names = names
         self._packing = packing

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.pipeline.causes import Explained
-from otel_fe.store.cells import Cells
 from otel_fe.store.latency import bounds_of
+from otel_fe.store.rollup_query import RollupQuery
 from otel_fe.store.selection import Selection
 from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES, SPLIT_COLUMNS, split_by_cause
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
 
 _SORTED_SLOTS: Final = 100
 _INT64_MAX: Final = (1 << 63) - 1
@@ -63,7 +63,7 @@ class Totals:
 class TraceTotals:
     """Adds up kept traces."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
 
     def heat_map(self, selection: Selection, step_ns: int) -> HeatMap:
@@ -78,7 +78,7 @@ class TraceTotals:
             step_ns = -(-step_ns // SLOT_NS) * SLOT_NS
         found: dict[tuple[int, int], tuple[int, float]] = {}
         with self._reading.transaction() as connection:
-            cells = Cells.of(connection, selection, step_ns // SLOT_NS if step_ns % SLOT_NS == 0 else 1)
+            cells = RollupQuery.of(connection, selection, step_ns // SLOT_NS if step_ns % SLOT_NS == 0 else 1)
             for where, values in cells.wheres:
                 source = f"""SELECT time * slots / ? AS c, latency, sum(extractions) AS n, sum(weight) AS w FROM cell WHERE {where}
                     GROUP BY time, latency"""  # noqa: S608
@@ -109,7 +109,7 @@ class TraceTotals:
         """Return how many extractions each policy has kept, and how many they stand for; none for one that has kept none."""
         found: dict[str, tuple[int, float]] = {}
         with self._reading.transaction() as connection:
-            cells = Cells.of(connection, selection, by_kind=True)
+            cells = RollupQuery.of(connection, selection, by_kind=True)
             for where, values in cells.wheres:
                 query = (
                     f"SELECT policy, sum(extractions) AS n, sum(weight) AS w FROM cell WHERE {where} GROUP BY policy"  # noqa: S608
@@ -131,7 +131,7 @@ class TraceTotals:
         """Return the services and feature sets that have extractions since a time, exact to ten minutes, in order."""
         found: set[tuple[int, int]] = set()
         with self._reading.transaction() as connection:
-            cells = Cells.of(connection, Selection(since_ns // SLOT_NS * SLOT_NS, _INT64_MAX))
+            cells = RollupQuery.of(connection, Selection(since_ns // SLOT_NS * SLOT_NS, _INT64_MAX))
             for table, wheres in (
                 ("cell", cells.wheres),
                 ("extraction", [part.where(connection) for part in cells.rest]),
@@ -146,7 +146,7 @@ class TraceTotals:
 def totals_in(connection: sqlite3.Connection, selection: Selection) -> Totals:
     """Return what all extractions of a selection add up to, in a transaction of the caller's."""
     columns = ("duration_ns", *SPLIT_COLUMNS.split(", "))
-    cells = Cells.of(connection, selection)
+    cells = RollupQuery.of(connection, selection)
     plain, weighted = (", ".join(f"total({w}{column})" for column in columns) for w in ("", "w * "))
     rows = []
     for where, values in cells.wheres:

@@ -7,15 +7,15 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.bodies import Bodies
-from otel_fe.store.cells import by_latency
 from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
+from otel_fe.store.rollup_query import by_latency
 from otel_fe.store.slots import SPLIT_COLUMNS, split_by_cause
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from otel_fe.store.reading import Reading
+    from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
 _COLUMNS: Final = (
@@ -38,7 +38,7 @@ _LOOKED_UP: Final = 6_000
 class Traces:
     """Reads kept traces."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadConnections) -> None:
         self._reading = reading
 
     def by_id(self, trace_id: int) -> KeptTrace | None:

@@ -13,7 +13,7 @@ from otel_fe.wire.attributes import WireAttributes
 from otel_fe.wire.batch import Batch, Trace
 from otel_fe.wire.fields import DELIMITED, walk
 from otel_fe.wire.messages import Heads, Spans, Status
-from otel_fe.wire.origins import Interned, WireResource, WireScope
+from otel_fe.wire.resource_scope import Interned, WireResource, WireScope
 from otel_fe.wire.sizes import add_sizes
 from otel_fe.wire.span import WireSpan
 from otel_fe.wire.wire_error import WireError

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.model.decision import Decision
-    from otel_fe.wire.origins import WireResource, WireScope
+    from otel_fe.wire.resource_scope import WireResource, WireScope
     from otel_fe.wire.span import WireSpan
 
     Kept = tuple[Sequence[WireSpan], Decision]
@@ -51,7 +51,7 @@ _STATE_TAG: Final = _TRACE_STATE << 3 | DELIMITED
 _ONE_BYTE: Final = 0x80
 
 
-class Request:
+class ExportRequest:
     """An export request in the making."""
 
     __slots__ = ("_members", "_resource", "_resources", "_scope", "_size_bytes", "spans")
@@ -109,12 +109,12 @@ def encode(
             one from a sampler before. Not on the scope, as the Collector does: spans of one scope and several policies would
             need several scopes, whose bytes would no longer be those that came.
     """
-    request = Request()
+    request = ExportRequest()
     for spans, decision in kept:
         for run in _runs(spans, decision, maximum_bytes // _RUNS, record_policy=record_policy):
             if not request.add(run, maximum_bytes):
                 yield request.encode(), request.spans
-                request = Request()
+                request = ExportRequest()
                 request.add(run)
     if request.spans:
         yield request.encode(), request.spans

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from otel_fe.wire.origins import WireResource, WireScope
+    from otel_fe.wire.resource_scope import WireResource, WireScope
 
 _UINT32 = 2**32 - 1
 """Counts are unsigned on the wire; `messages` declares every 32-bit number as signed."""

@@ -21,7 +21,7 @@ from otel_fe.config.span_metrics import Dimension, Exemplars, SpanMetrics
 from otel_fe.model.decision import NOT_SAMPLED
 from otel_fe.model.span import CLIENT, ERROR, Resource, Scope, Span
 from otel_fe.pipeline.compiled_sampler import tail_sampler
-from otel_fe.pipeline.remembered import Remembered, key_of
+from otel_fe.pipeline.decision_cache import DecisionCache, key_of
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.wire.decode import Decoder
@@ -199,7 +199,7 @@ def _waiting() -> dict[str, float]:
 def _remembered() -> dict[str, float]:
     """CPU of remembering and looking up, empty and full, and bytes an id."""
     draw = random.Random(3)
-    table = Remembered(REMEMBERED)
+    table = DecisionCache(REMEMBERED)
     costs = {}
     step = REMEMBERED // 20
     for block in range(20):

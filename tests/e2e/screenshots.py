@@ -12,9 +12,9 @@ from playwright.sync_api import sync_playwright
 from otel_fe.clock import SystemClock
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import PageContext, TraceLink
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import Stored, TraceLink
 from tests.e2e.conftest import CHROMIUM
 from tests.unit.dashboard.seeded import fill
 from tests.unit.store.parts import bed
@@ -51,7 +51,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, bed(Path(name) / "store", clock=SystemClock()) as made:
         fill(made.write, time.time_ns())
-        stored = Stored(
+        stored = PageContext(
             made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),)
         )
         server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))

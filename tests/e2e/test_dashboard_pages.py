@@ -13,9 +13,9 @@ from otel_fe.alerting.kept_silence import KeptSilence
 from otel_fe.clock import SystemClock
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import PageContext, TraceLink
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import Stored, TraceLink
 from otel_fe.store.silence_file import SilenceFile
 from tests.unit.dashboard.seeded import GROUPS, fill, metrics
 from tests.unit.store.parts import MINUTE, bed
@@ -40,7 +40,7 @@ def served(tmp_path_factory):
     """Return where a dashboard is served, and its store."""
     with bed(tmp_path_factory.mktemp("e2e") / "store", clock=SystemClock()) as made:
         fill(made.write, time.time_ns(), minutes=60, traces_a_minute=6)
-        stored = Stored(
+        stored = PageContext(
             made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),)
         )
         server = DashboardServer(Site(stored, Access(Endpoint("localhost", 0))), Endpoint("localhost", 0))
@@ -247,7 +247,7 @@ def test_a_reader_signs_in(page, served):
     """Where there is a token, nothing is shown before it."""
     store = served[1]
     access = Access(Endpoint("localhost", 0), "a-token-of-some-length")
-    server = DashboardServer(Site(Stored(store.reader, store.directory), access), Endpoint("localhost", 0))
+    server = DashboardServer(Site(PageContext(store.reader, store.directory), access), Endpoint("localhost", 0))
     server.start()
     try:
         page.goto(server.url + "explore")

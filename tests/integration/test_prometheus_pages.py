@@ -14,11 +14,11 @@ from otel_fe import semconv
 from otel_fe.clock import SystemClock
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.settings import Settings
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.event_sums import Group
-from otel_fe.pipeline.series import SLO_NAMES
+from otel_fe.pipeline.extraction_series import SLO_NAMES
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.render.prometheus import prometheus_rules
 from otel_fe.render.prometheus_names import matcher, metric_name, selector
@@ -45,7 +45,7 @@ class Service:
 
     def extract(self):
         """Count an extraction."""
-        figures = Figures()
+        figures = Measurements()
         figures.feature_set, figures.duration_ns = GROUP.feature_set, 5_000_000
         figures.error_type = "OSError" if self.failing else ""
         with self._lock:

@@ -10,7 +10,7 @@ import pytest
 
 from otel_fe import semconv
 from otel_fe.config.openslo import default_slos
-from otel_fe.model.spans_of_time import show_span
+from otel_fe.model.time_windows import show_span
 from otel_fe.render.prometheus import BURNING, MISSED, prometheus_rules
 from otel_fe.render.prometheus_names import label_name, matcher, metric_name, selector
 from tests.real.prometheus import promtool

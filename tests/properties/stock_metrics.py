@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from otel_fe import semconv
 from otel_fe.clock import SystemClock
 from otel_fe.config.settings import Settings
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.engine import Engine
 from otel_fe.sdk.collection import HISTOGRAMS, labels_of
 from otel_fe.sdk.metric_points import Collection
@@ -25,7 +25,7 @@ _TIMES = ("start_time_unix_nano", "time_unix_nano")
 
 def figures(feature_set="x", duration_ns=1_000_000, cpu_ns=-1, pool_wait_ns=None, growth=0, hits=(), error=""):
     """Return what an ended extraction measured; `hits` has one boolean a look-up."""
-    made = Figures()
+    made = Measurements()
     made.feature_set, made.duration_ns, made.cpu_ns = feature_set, duration_ns, cpu_ns
     made.pool_waits, made.pool_wait_ns = (0, 0) if pool_wait_ns is None else (1, pool_wait_ns)
     made.memory_growth_bytes, made.error_type = growth, error
@@ -59,7 +59,7 @@ class Ours:
     def record_also_in(self, recorder: Any) -> None:
         self.engine.metrics.record_also_in(recorder)
 
-    def count(self, extraction: Figures, trace_id: int) -> None:
+    def count(self, extraction: Measurements, trace_id: int) -> None:
         """Count an extraction of a trace that is kept."""
         self.engine.derive(extraction, None, 0, 0)
         self.engine.settle()
@@ -83,7 +83,7 @@ class Stock:
         meta = semconv.METRIC_BY_NAME[semconv.CACHE_LOOKUPS_METRIC]
         self.lookups = meter.create_counter(meta.name, meta.unit, meta.meaning)
 
-    def count(self, extraction: Figures, trace_id: int) -> None:
+    def count(self, extraction: Measurements, trace_id: int) -> None:
         """Record the values of an extraction inside of a sampled span."""
         attributes = dict(
             labels_of(
@@ -126,7 +126,7 @@ class Pair:
         self.stock = Stock(InMemoryMetricReader(temporality, preferred), views)
         self._ids = count(1)
 
-    def count(self, *extractions: Figures) -> None:
+    def count(self, *extractions: Measurements) -> None:
         """Count extractions in both."""
         for extraction in extractions:
             trace_id = next(self._ids)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe.alerting.alert import AlertType, Severity, State
-from otel_fe.alerting.board import Board
-from otel_fe.alerting.reading import Reading
+from otel_fe.alerting.alert_state_table import AlertStateTable
+from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.alerting.why import Likely
 from otel_fe.live.view import Group
@@ -43,13 +43,13 @@ STEPS = st.lists(
 
 def _reading(rule, value, feature_set="a"):
     if value == "unknown":
-        return Reading(rule, 0.0, holds=False, over=False, group=Group("", feature_set), known=False)
-    return Reading(rule, value, rule.reached(value), rule.over(value), 50, Group("", feature_set))
+        return Evaluation(rule, 0.0, holds=False, over=False, group=Group("", feature_set), known=False)
+    return Evaluation(rule, value, rule.reached(value), rule.over(value), 50, Group("", feature_set))
 
 
 def _play(rule, steps, *, explain=lambda _: (Likely(), ()), jumps=(0,)):
     clock = FakeClock()
-    board = Board(clock, explain)
+    board = AlertStateTable(clock, explain)
     told = []
     for (seconds, value, silenced), jump_s in zip(steps, itertools.cycle(jumps), strict=False):
         clock.advance(seconds)
@@ -120,10 +120,10 @@ def test_an_input_that_flaps_faster_than_it_clears_pages_once(values):
 
 def test_keys_are_bounded_and_do_not_mix():
     """Each feature set has a life of its own; beyond the bound they are counted and not followed."""
-    from otel_fe.alerting import board as module
+    from otel_fe.alerting import alert_state_table as module
 
     clock = FakeClock()
-    board = Board(clock, lambda _: (Likely(), ()))
+    board = AlertStateTable(clock, lambda _: (Likely(), ()))
     rule = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 100.0, 90.0, "ms", Severity.PAGE)
     readings = [_reading(rule, 500.0, f"set/{number}") for number in range(module.MAX_TRACKS + 5)]
     told = board.take(readings, lambda _: False)

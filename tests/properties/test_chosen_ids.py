@@ -16,9 +16,9 @@ from otel_fe.dashboard.waterfall import waterfall
 from otel_fe.model.decision import NOT_SAMPLED
 from otel_fe.model.id_keys import span_key, trace_key
 from otel_fe.model.span import CLIENT, Resource, Scope, Span
+from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.engine import Engine
-from otel_fe.pipeline.family import Family
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.replay.ledger import Ledger
 from otel_fe.wire.batch import Batch, Trace, worker_of
@@ -115,7 +115,7 @@ def test_a_process_knows_its_traces_by_the_bytes_of_their_ids():
 def test_calls_are_found_by_the_bytes_of_their_parents_ids():
     """Of a dictionary of numbers, 87 000 different hashes can be made to take eight seconds."""
     spans = [span(1, Id(n), Id(parent), kind=CLIENT) for n, parent in ((1, 0), (2, 1), (3, 2), (4, 9))]
-    assert Family(spans).calls_below(spans[0]) == spans[1:3]
+    assert SpanTree(spans).calls_below(spans[0]) == spans[1:3]
 
 
 def test_a_split_is_found_by_the_bytes_of_its_spans_id():
@@ -126,7 +126,7 @@ def test_a_split_is_found_by_the_bytes_of_its_spans_id():
 def test_a_ledger_has_a_trace_under_the_bytes_of_its_id():
     ledger = Ledger()
     for _ in range(2):
-        ledger.add(ReceivedTrace(Id(5), 1), 1, "whole", NOT_SAMPLED, ())
+        ledger.add(BufferedTrace(Id(5), 1), 1, "whole", NOT_SAMPLED, ())
     assert [entry.trace_id for entry in ledger.entries.values()] == [5]
 
 

@@ -21,8 +21,8 @@ from otel_fe.model.decision import Decision
 from otel_fe.model.randomness import fnv1a, hash_of, plain_hash_of
 from otel_fe.model.span import Span
 from otel_fe.pipeline import extractions
-from otel_fe.pipeline.received import ReceivedTrace
-from otel_fe.pipeline.remembered import key_of, plain_key_of
+from otel_fe.pipeline.buffered_trace import BufferedTrace
+from otel_fe.pipeline.decision_cache import key_of, plain_key_of
 from otel_fe.wire.batch import Batch
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.encode import encode as encode_kept
@@ -136,15 +136,15 @@ def test_a_trace_adds_up_alike(request):
     for trace in Decoder().decode(request.SerializeToString()).traces:
         sums = []
         for _ in range(2):
-            received = ReceivedTrace(trace.trace_id, 1)
+            received = BufferedTrace(trace.trace_id, 1)
             for part in (trace.spans[:1], trace.spans[1:]):
                 received.add(part, 10, 7)
-            sums.append([getattr(received, name) for name in ReceivedTrace.__slots__ if name != "_told"])
+            sums.append([getattr(received, name) for name in BufferedTrace.__slots__ if name != "_told"])
             with plain():
-                received = ReceivedTrace(trace.trace_id, 1)
+                received = BufferedTrace(trace.trace_id, 1)
                 for part in (trace.spans[:1], trace.spans[1:]):
                     received.add(part, 10, 7)
-                sums.append([getattr(received, name) for name in ReceivedTrace.__slots__ if name != "_told"])
+                sums.append([getattr(received, name) for name in BufferedTrace.__slots__ if name != "_told"])
         assert all(one == sums[0] for one in sums)
 
 
@@ -239,7 +239,7 @@ def test_everything_works_without_it(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}"),
-            *("tests/unit/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_engine.py"),
+            *("tests/unit/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_graph.py"),
         ],
         cwd=REPOSITORY,
         env={**os.environ, compiled.SWITCH: "false"},

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from otel_fe import compiled
-from otel_fe.pipeline.remembered import PlainRemembered, Remembered, key_of, plain_key_of
+from otel_fe.pipeline.decision_cache import DecisionCache, PlainDecisionCache, key_of, plain_key_of
 from otel_fe.wire.fields import delimited
 from otel_fe.wire.span import WireSpan
 from tests.properties.encoded_spans import SPAN_IDS, parsed, read, series, source
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or
 MIX = 0x9E3779B97F4A7C15
 
 
-@pytest.mark.parametrize(("kind", "key"), [(Remembered, key_of), (PlainRemembered, plain_key_of)])
+@pytest.mark.parametrize(("kind", "key"), [(DecisionCache, key_of), (PlainDecisionCache, plain_key_of)])
 def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
     """Whoever sends spans chooses their ids; the multiplication is undone easily, and all of these began at one place."""
     undo = pow(MIX, -1, 1 << 64)
@@ -31,7 +31,7 @@ def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
 @pytest.mark.parametrize("key", [0, 1, 0xFFFF, (5 << 16) + 3])
 def test_a_key_has_room_for_the_number_of_its_decision(key):
     """It would be the number of another decision, or of none."""
-    remembered = compiled.spans.Remembered(10)
+    remembered = compiled.spans.DecisionCache(10)
     with pytest.raises(ValueError, match="no key of a trace"):
         remembered[key] = "a decision"
     assert len(remembered) == 0
@@ -39,7 +39,7 @@ def test_a_key_has_room_for_the_number_of_its_decision(key):
 
 def test_a_key_may_have_all_its_bits():
     """Where C is told that a key is a number, Python takes it for an index, which has one bit less."""
-    remembered = compiled.spans.Remembered(10)
+    remembered = compiled.spans.DecisionCache(10)
     remembered[0xFFFFFFFFFFFF0000] = "a decision"
     assert remembered[0xFFFFFFFFFFFF0000] == "a decision"
 
@@ -47,7 +47,7 @@ def test_a_key_may_have_all_its_bits():
 def test_more_than_fits_into_memory_is_not_remembered():
     """The size of the table was looked for without an end."""
     with pytest.raises(ValueError, match="cannot be remembered"):
-        compiled.spans.Remembered(1 << 62)
+        compiled.spans.DecisionCache(1 << 62)
 
 
 def test_a_name_does_not_run_into_what_follows():
@@ -83,7 +83,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
         ("Picker", (["a"], "t")),
         ("Finder", (["a"],)),
         ("Counter", (["a"] * 9, 1, 1)),
-        ("Remembered", (1,)),
+        ("DecisionCache", (1,)),
         ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False)),
     ],
 )

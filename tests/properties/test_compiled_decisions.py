@@ -13,10 +13,10 @@ from otel_fe import compiled
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler, tail_sampler
-from otel_fe.pipeline.remembered import PlainRemembered
+from otel_fe.pipeline.decision_cache import PlainDecisionCache
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.wire.decode import Decoder
-from otel_fe.wire.origins import WireResource
+from otel_fe.wire.resource_scope import WireResource
 from otel_fe.wire.span import WireSpan
 from tests.corpus.wire import encode
 from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
@@ -101,7 +101,15 @@ class Bench:
         records = {(r.trace_id, r.trigger): r.as_dict() for r in sampler.records.last(1_000)}
         counts = {name: value for name, value in vars(counters).items() if name != "lock"}
         waiting = [
-            (t.trace_id, t.count, t.arrived_ns, t.rooted_ns, t.size_bytes, t.wrapped_bytes, [s.raw for s in t.spans])
+            (
+                t.trace_id,
+                t.count,
+                t.arrived_ns,
+                t.root_received_ns,
+                t.size_bytes,
+                t.wrapped_bytes,
+                [s.raw for s in t.spans],
+            )
             for t in sampler.pending_traces()
         ]
         return {
@@ -335,7 +343,7 @@ def test_unusual_spans_are_in_the_sum_too():
 def test_decisions_are_remembered_alike(steps, limit):
     """Whatever is put in and asked for, in whatever order."""
     decisions = [Decision(sampled=True, reason=str(number), threshold=number) for number in range(4)]
-    in_c, plain = compiled.spans.Remembered(limit), PlainRemembered(limit)
+    in_c, plain = compiled.spans.DecisionCache(limit), PlainDecisionCache(limit)
     for number, decision in steps:
         key = number << 16
         if decision is None:
@@ -348,7 +356,7 @@ def test_decisions_are_remembered_alike(steps, limit):
 @needs_it
 def test_more_decisions_than_a_word_has_numbers_for_begin_a_new_table():
     """The last is known all the same."""
-    in_c, plain = compiled.spans.Remembered(100_000), PlainRemembered(100_000)
+    in_c, plain = compiled.spans.DecisionCache(100_000), PlainDecisionCache(100_000)
     for number in range(2**16 + 2):
         in_c[number + 1 << 16] = plain[number + 1 << 16] = Decision(sampled=True, reason="a", threshold=number)
     assert in_c[2**16 + 2 << 16] is plain[2**16 + 2 << 16]

@@ -17,9 +17,9 @@ from otel_fe.collector.graph import derived
 from otel_fe.collector.graph.derived import Derived
 from otel_fe.model.span import Span
 from otel_fe.pipeline import extractions, received_metrics
+from otel_fe.pipeline.extraction_series import SLO_NAMES
 from otel_fe.pipeline.extractions import MEASURED, figures_of
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
-from otel_fe.pipeline.series import SLO_NAMES
 from otel_fe.wire.decode import Decoder
 from tests.properties.extractions import BATCHES, SPANS, encoded_span, request
 from tests.properties.traffic import HandClock

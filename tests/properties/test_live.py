@@ -7,13 +7,13 @@ from bisect import bisect_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_fe.live.tally import Tally
+from otel_fe.live.extraction_totals import ExtractionTotals
 from otel_fe.live.timeline import LONGEST_NS, TIERS
 from otel_fe.live.view import Group, LiveView
 from otel_fe.model.edges import EDGES
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.model.quantile import quantile
-from otel_fe.pipeline.series import DURATION_EDGES_NS, Series
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, ExtractionSeries
 from otel_fe.semconv import DURATION, OVERFLOW
 from otel_fe.store.counts import pack_buckets
 from otel_fe.store.distribution import Distribution
@@ -23,7 +23,7 @@ LIMIT = 100_000_000
 
 
 def _figures(duration_ns, kind):
-    figures = Figures()
+    figures = Measurements()
     figures.duration_ns = duration_ns
     figures.feature_set = "ab"[kind & 1]
     figures.error_type = "KeyError" if kind & 2 else ""
@@ -84,7 +84,7 @@ DURATIONS = st.lists(
 @given(DURATIONS)
 def test_percentiles_lie_in_the_bucket_of_the_nearest_rank(durations):
     """The estimate and the exact percentile are between the same two edges, and between the extremes of all."""
-    tally = Tally((LIMIT,))
+    tally = ExtractionTotals((LIMIT,))
     for duration in durations:
         tally.record(_figures(duration, 0))
     for percent in (50, 95, 99):
@@ -101,11 +101,11 @@ def test_percentiles_lie_in_the_bucket_of_the_nearest_rank(durations):
 @given(DURATIONS, st.integers(1, 7))
 def test_percentiles_are_those_of_the_metric_and_of_the_store(durations, parts):
     """To the last bit, however many slices and series they come in: one estimate of the same extractions."""
-    tally, stored = Tally((LIMIT,)), Distribution()
+    tally, stored = ExtractionTotals((LIMIT,)), Distribution()
     edges = tuple(float(edge) for edge in EDGES[DURATION])
     counts = [0] * (len(DURATION_EDGES_NS) + 1)
     for part in range(parts):
-        slice_, series = Tally((LIMIT,)), Series(None)
+        slice_, series = ExtractionTotals((LIMIT,)), ExtractionSeries(None)
         for duration in durations[part::parts]:
             slice_.record(_figures(duration, 0))
             series.record(_figures(duration, 0))

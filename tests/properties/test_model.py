@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe.model import probability, trace_state
-from otel_fe.model.figures import Figures
 from otel_fe.model.histogram import Exemplar, Histogram
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline import attribution, slo
-from otel_fe.pipeline.series import SLO_NAMES, Dimensions, Series
+from otel_fe.pipeline.extraction_series import SLO_NAMES, Dimensions, ExtractionSeries
 
 EDGES = (0, 10, 25, 100)
 
@@ -58,11 +58,11 @@ def test_exemplars_are_drawn_fairly():
     st.integers(0, 5),
 )
 def test_the_written_out_requirements_are_those_of_the_definition(duration, error, growth, hits, misses):
-    """`Series.record` and `breached_by` agree with `slo.REQUIREMENTS` on every extraction."""
-    figures = Figures()
+    """`ExtractionSeries.record` and `breached_by` agree with `slo.REQUIREMENTS` on every extraction."""
+    figures = Measurements()
     figures.duration_ns, figures.error_type, figures.memory_growth_bytes = duration, error, growth
     figures.cache_hits, figures.cache_lookups = hits, hits + misses
-    series = Series(Dimensions("", None, "", ""))
+    series = ExtractionSeries(Dimensions("", None, "", ""))
     series.record(figures)
     assert tuple(requirement.name for requirement in slo.REQUIREMENTS) == SLO_NAMES
     for index, requirement in enumerate(slo.REQUIREMENTS):

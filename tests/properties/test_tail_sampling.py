@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from otel_fe.model import trace_state
 from otel_fe.model.decision import Decision
-from otel_fe.model.inclusion import any_of, both
 from otel_fe.model.probability import NEVER, adjusted_count
+from otel_fe.model.sampling_probability import any_of, intersection
 from otel_fe.model.span import Resource, Span
-from otel_fe.pipeline.remembered import Remembered, key_of
+from otel_fe.pipeline.decision_cache import DecisionCache, key_of
 from otel_fe.pipeline.tail_sampler import TailSampler
 from tests.properties.traffic import POLICIES, SPANS, HandClock, tail_sampling
 
@@ -116,7 +116,7 @@ def test_a_trace_that_came_whole_is_decided_keep_early_as_it_would_be_later(name
 def test_remembered_decisions_are_those_of_a_dictionary(entries, limit):
     """The last `limit` ids that were put in are known with their last decision; nothing is made up."""
     decisions = [Decision(sampled=True, reason=str(n), threshold=n) for n in range(4)]
-    table, plain = Remembered(limit), {}
+    table, plain = DecisionCache(limit), {}
     for trace_id, number in entries:
         table[key_of(trace_id)] = decisions[number]
         plain.pop(trace_id, None)
@@ -147,7 +147,7 @@ def test_inclusion_is_the_probability_of_a_union(terms):
     )
     joined = 0
     for inclusion in inclusions:
-        joined = both(joined, inclusion)
+        joined = intersection(joined, inclusion)
     assert any_of([joined]) == NEVER - every * NEVER // 512
 
 

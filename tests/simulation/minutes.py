@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 
 from otel_fe.model.burn_alerts import recommend
 from otel_fe.model.slo import Counts, Indicator, Selection, Slo
-from otel_fe.model.spans_of_time import DAY_NS, MINUTE_NS, Rolling
+from otel_fe.model.time_windows import DAY_NS, MINUTE_NS, Rolling
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.testing import FakeClock

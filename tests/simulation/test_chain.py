@@ -21,7 +21,7 @@ from opentelemetry.trace import StatusCode, set_span_in_context
 
 from otel_fe import semconv
 from otel_fe.collector.explaining import explained
-from otel_fe.collector.keeping import Keeping
+from otel_fe.collector.store_sink import StoreSink
 from otel_fe.config.settings import Settings
 from otel_fe.dashboard.trace_view import in_short
 from otel_fe.forecast.prediction import weighted_quantile
@@ -120,7 +120,7 @@ def chain(request, tmp_path):
     clock = FakeClock(T0 + NS)
     bench = Bench(CONFIGURATION.format(policies=policies), clock)
     store = Store(tmp_path)
-    keeping = Keeping(store, store.counters)
+    keeping = StoreSink(store, store.counters)
     keeping.observe(bench.engine.parts)
     provider = TracerProvider(sampler=head(ratio), id_generator=SeededIds(7), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(ToTheCollector(bench)))

@@ -11,7 +11,7 @@ from otel_fe.config.openslo import default_slos
 from otel_fe.model.edges import EDGES
 from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
 from otel_fe.model.slo import Counts, Indicator, Selection
-from otel_fe.model.spans_of_time import MINUTE_NS
+from otel_fe.model.time_windows import MINUTE_NS
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.percentile import percentiles

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.exporters.backlog import Backlog
     from otel_fe.collector.exporters.entry import Entry
     from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.collector.exporters.payload_queue import PayloadQueue
     from otel_fe.config.sending import QueueBatch
 
 
@@ -28,7 +28,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class OutgoingRequest:
     """What is sent at once."""
 
     parts: tuple[Part, ...]
@@ -37,7 +37,7 @@ class Request:
 class Requests(Protocol):
     """Where the threads that send get their work from."""
 
-    def next(self) -> Request | None:
+    def next(self) -> OutgoingRequest | None:
         """Return what to send next, waiting for it; None at the end."""
         ...
 
@@ -50,16 +50,16 @@ class Singles:
         load: Returns the whole payload of an entry, or None where nothing of it can be sent, and then settles it.
     """
 
-    def __init__(self, backlog: Backlog, load: Callable[[Entry], Payload | None]) -> None:
+    def __init__(self, backlog: PayloadQueue, load: Callable[[Entry], Payload | None]) -> None:
         self._backlog = backlog
         self._load = load
 
-    def next(self) -> Request | None:
+    def next(self) -> OutgoingRequest | None:
         """Return the next one."""
         while (entry := self._backlog.take()) is not None:
             payload = self._load(entry)
             if payload is not None:
-                return Request((Part(entry, payload),))
+                return OutgoingRequest((Part(entry, payload),))
         return None
 
 
@@ -71,7 +71,7 @@ class Batches:
     """
 
     def __init__(
-        self, backlog: Backlog, load: Callable[[Entry], Payload | None], settings: QueueBatch, clock: Clock
+        self, backlog: PayloadQueue, load: Callable[[Entry], Payload | None], settings: QueueBatch, clock: Clock
     ) -> None:
         self._backlog = backlog
         self._load = load
@@ -84,7 +84,7 @@ class Batches:
         self._size = 0
         self._since_ns = 0
 
-    def next(self) -> Request | None:
+    def next(self) -> OutgoingRequest | None:
         """Return the next batch."""
         with self._turn:
             while not self._parts or self._size < self._settings.min_size:
@@ -103,7 +103,7 @@ class Batches:
                 return None
             return self._cut()
 
-    def _cut(self) -> Request:
+    def _cut(self) -> OutgoingRequest:
         """Take `max_size` of what is gathered; the rest begins the next batch."""
         most = self._settings.max_size
         gathered, self._parts, self._size = self._parts, [], 0
@@ -121,7 +121,7 @@ class Batches:
             self._size = sum(self._measure(left.payload) for left in self._parts)
             self._since_ns = self._clock.monotonic_ns()
             break
-        return Request(tuple(fitting))
+        return OutgoingRequest(tuple(fitting))
 
     def _split(self, part: Part, room: int, *, alone: bool) -> tuple[list[Part], list[Part]]:
         """Return what of a part fits and what does not; where it stands alone, at least one item does."""

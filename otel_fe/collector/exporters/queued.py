@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.exporters.backlog import Backlog
 from otel_fe.collector.exporters.delivery import Delivery, Stop
 from otel_fe.collector.exporters.exporter import ExporterCounts
-from otel_fe.collector.exporters.lane import Lane
 from otel_fe.collector.exporters.payload import SENT, SHUTDOWN, STORED
+from otel_fe.collector.exporters.payload_queue import PayloadQueue
+from otel_fe.collector.exporters.queue_consumers import QueueConsumers
 from otel_fe.collector.exporters.reachability import Reachability
 from otel_fe.collector.exporters.tallies import Tallies
 
@@ -65,7 +65,7 @@ class Queued:
         self._stop = Stop()
         self._reachability = Reachability(name, clock)
         self._delivery = Delivery(transport, retry, self._reachability, self._tallies, clock, random, self._stop)
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, QueueConsumers] = {}
         self._recovered = 0
 
     def start(self) -> None:
@@ -83,8 +83,8 @@ class Queued:
             raise
         self._recovered = sum(found.items for storage in opened.values() for found in storage.found)
         for signal in self._signals:
-            backlog = Backlog(self._settings, opened.get(signal), signal, self._clock)
-            self._lanes[signal] = Lane(
+            backlog = PayloadQueue(self._settings, opened.get(signal), signal, self._clock)
+            self._lanes[signal] = QueueConsumers(
                 f"{self._name}-{signal}", self._settings, backlog, self._delivery, self._tallies, self._clock
             )
         for lane in self._lanes.values():

@@ -10,7 +10,7 @@ from otel_fe.collector.graph.connected import Connected
 from otel_fe.collector.graph.derived import Derived
 from otel_fe.collector.graph.memory import MemoryLimit
 from otel_fe.collector.graph.parts import Parts
-from otel_fe.collector.graph.plain import PlainPipeline
+from otel_fe.collector.graph.passthrough import PassthroughPipeline
 from otel_fe.collector.graph.routes import Route
 from otel_fe.collector.graph.sampled import SampledPipeline
 from otel_fe.config.identifiers import SIGNALS
@@ -71,7 +71,7 @@ class PipelineBuilder:
         self._exporters = exporters
         self._surroundings = surroundings
         self._clock = surroundings.clock
-        self._plain: dict[PipelineId, PlainPipeline] = {}
+        self._plain: dict[PipelineId, PassthroughPipeline] = {}
         self._sampled: dict[PipelineId, SampledPipeline] = {}
         self._limits: dict[PipelineId, tuple[MemoryLimit, ...]] = {}
         self._before = before
@@ -132,7 +132,7 @@ class PipelineBuilder:
                 sampled.behind = [self._connectors[c].connector for c in self._ends(pipeline)]
                 self._sampled[identifier] = sampled
         if not samplers:
-            self._plain[identifier] = PlainPipeline(name, identifier.signal, exporters, batch, self._clock)
+            self._plain[identifier] = PassthroughPipeline(name, identifier.signal, exporters, batch, self._clock)
 
     def _limit(self, identifier: ComponentId, settings: MemoryLimiter) -> MemoryLimit:
         name = f"processors::{identifier}"
@@ -170,11 +170,11 @@ class PipelineBuilder:
             sized=any(pipeline.sized for pipeline in sampled),
         )
 
-    def _own_metrics_to(self) -> list[PlainPipeline]:
+    def _own_metrics_to(self) -> list[PassthroughPipeline]:
         """Return the metrics pipelines that take what is nobody's: those of receivers, else all; to each exporter once."""
         candidates = [i for i in self._config.pipelines if i.signal == "metrics"]
         of_receivers = [i for i in candidates if set(self._config.pipelines[i].receivers) & self._receivers]
-        chosen: list[PlainPipeline] = []
+        chosen: list[PassthroughPipeline] = []
         reached: set[str] = set()
         for identifier in of_receivers or candidates:
             pipeline = self._plain[identifier]

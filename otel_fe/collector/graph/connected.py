@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.graph.plain import PlainPipeline
+    from otel_fe.collector.graph.passthrough import PassthroughPipeline
     from otel_fe.config.span_metrics import SpanMetrics
     from otel_fe.model.metric import ResourceMetrics
 
@@ -51,12 +51,12 @@ class Connected:
         return self.connector.collect(last=at_once)
 
 
-def send_collected(metrics: Sequence[ResourceMetrics], pipelines: Sequence[PlainPipeline]) -> None:
+def send_collected(metrics: Sequence[ResourceMetrics], pipelines: Sequence[PassthroughPipeline]) -> None:
     """Hand what a connector has counted to pipelines."""
     send_metrics(encode_metrics(metrics) if metrics else b"", pipelines)
 
 
-def send_metrics(payload: bytes, pipelines: Sequence[PlainPipeline]) -> None:
+def send_metrics(payload: bytes, pipelines: Sequence[PassthroughPipeline]) -> None:
     """Hand an encoded `ExportMetricsServiceRequest` of our own to pipelines; nothing where it is empty."""
     items = check("metrics", payload).items if payload else 0
     for pipeline in pipelines if items else ():

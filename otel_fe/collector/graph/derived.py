@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.model.span import SpanView
     from otel_fe.sdk.collection import Labels
-    from otel_fe.wire.origins import WireResource
+    from otel_fe.wire.resource_scope import WireResource
 
 _RESOURCES: Final = 500
 _SERIES: Final = 2_000

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.exporters.exporter import Exporter
     from otel_fe.collector.graph.connected import Connected
     from otel_fe.collector.graph.derived import Derived
-    from otel_fe.collector.graph.plain import PlainPipeline
+    from otel_fe.collector.graph.passthrough import PassthroughPipeline
     from otel_fe.collector.graph.routes import Route
     from otel_fe.collector.graph.sampled import SampledPipeline
 
@@ -23,13 +23,13 @@ class Parts:
     routes: Mapping[str, Mapping[str, Route]]
     """By receiver's id and signal."""
     sampled: Sequence[SampledPipeline]
-    plain: Sequence[PlainPipeline]
+    plain: Sequence[PassthroughPipeline]
     connectors: Mapping[str, Connected]
     """By id."""
-    metrics_of: Mapping[str, Sequence[PlainPipeline]]
+    metrics_of: Mapping[str, Sequence[PassthroughPipeline]]
     """Where the metrics of each connector go."""
     derived: Derived
-    own_metrics_to: Sequence[PlainPipeline]
+    own_metrics_to: Sequence[PassthroughPipeline]
     """Where metrics go that are nobody's in the file: derived ones, and the collector's own."""
     exporters: Mapping[str, Exporter]
     """By id."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.graph.connected import Connected
     from otel_fe.collector.graph.memory import MemoryLimit
-    from otel_fe.collector.graph.plain import PlainPipeline
+    from otel_fe.collector.graph.passthrough import PassthroughPipeline
     from otel_fe.collector.graph.sampled import SampledPipeline
 
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Route:
     """The pipelines that take one signal from one receiver."""
 
-    plain: Sequence[PlainPipeline] = ()
+    plain: Sequence[PassthroughPipeline] = ()
     """With exporters at their end, and no sampler."""
     sampled: Sequence[SampledPipeline] = ()
     connected: Sequence[Connected] = ()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.clock import FAR_NS
 from otel_fe.collector.exporters.payload import QUEUE_FULL
-from otel_fe.collector.graph.gathering import Gathering
-from otel_fe.collector.graph.outlets import Outlets
+from otel_fe.collector.graph.batcher import Batcher
+from otel_fe.collector.graph.fanout import Fanout
 from otel_fe.collector.graph.sizes import asks_for_sizes
 from otel_fe.collector.graph.stamped import with_decision
 from otel_fe.collector.refusals import PressureError, refusal
@@ -71,7 +71,7 @@ class SampledPipeline:
         self.sized = asks_for_sizes(settings)
         self.counters = Counters()
         self.sampler = tail_sampler(WireSpan, settings, clock, self._deliver, counters=self.counters)
-        self.outlets = Outlets("traces", exporters, self.counters, safe)
+        self.outlets = Fanout("traces", exporters, self.counters, safe)
         self.behind: list[SpanMetricsConnector] = []
         """Connectors at its end, which count what is kept, by its weight."""
         self.upstream = UpstreamDecisions()
@@ -83,7 +83,7 @@ class SampledPipeline:
         """Decisions of the samplers before this one, newest first."""
         self._clock = clock
         self._to_offer: list[Sequence[SpanView]] = []
-        self._gathering: Gathering[Kept] = Gathering(batch, 0 if safe or batch is not None else _PAUSE_NS)
+        self._gathering: Batcher[Kept] = Batcher(batch, 0 if safe or batch is not None else _PAUSE_NS)
 
     # --- under the engine's lock ---------------------------------------------------------------------------------------
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.servers.http_messages import Response
 
 if TYPE_CHECKING:
-    from otel_fe.collector.servers.http_messages import Request
+    from otel_fe.collector.servers.http_messages import HttpRequest
     from otel_fe.config.receivers import Cors
 
 _ALWAYS: Final = ("accept", "accept-language", "content-language", "content-type", "x-requested-with")
 _ANY: Final = "*"
 
 
-def preflight(cors: Cors | None, request: Request) -> Response | None:
+def preflight(cors: Cors | None, request: HttpRequest) -> Response | None:
     """Return the answer to a browser that asks before it sends; None for other requests."""
     wanted = request.headers.get("access-control-request-method")
     if cors is None or request.method != "OPTIONS" or wanted is None:
@@ -37,7 +37,7 @@ def preflight(cors: Cors | None, request: Request) -> Response | None:
     return Response(204, headers=headers)
 
 
-def allowance(cors: Cors | None, request: Request) -> list[tuple[str, str]]:
+def allowance(cors: Cors | None, request: HttpRequest) -> list[tuple[str, str]]:
     """Return the headers by which a page may see the answer; none for other origins than the allowed ones."""
     origin = request.headers.get("origin", "")
     if cors is None or not origin:

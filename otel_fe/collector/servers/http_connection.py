@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import h11
 
 from otel_fe.collector.servers.connections import Phase
-from otel_fe.collector.servers.http_messages import Request, Response
+from otel_fe.collector.servers.http_messages import HttpRequest, Response
 
 if TYPE_CHECKING:
     import ssl
@@ -136,7 +136,7 @@ class HttpConnection:
         self._held.release(self)
         return await self._respond(response)
 
-    async def _receive(self, cuts: list[asyncio.TimerHandle]) -> Request | Response | None:
+    async def _receive(self, cuts: list[asyncio.TimerHandle]) -> HttpRequest | Response | None:
         """Return the next request with its body, or what to answer instead; None at the connection's end.
 
         Args:
@@ -156,9 +156,9 @@ class HttpConnection:
         body = await self._body(head, terms)
         if not isinstance(body, bytes):
             return body
-        return Request(head.method, head.path, head.headers, body, head.query, head.sender)
+        return HttpRequest(head.method, head.path, head.headers, body, head.query, head.sender)
 
-    async def _body(self, head: Request, terms: Terms) -> bytes | Response | None:
+    async def _body(self, head: HttpRequest, terms: Terms) -> bytes | Response | None:
         """Return a request's body, or what to answer instead of reading it; None at the connection's end."""
         declared = head.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > terms.most_bytes:
@@ -243,10 +243,10 @@ class HttpConnection:
         self.since_s = asyncio.get_running_loop().time()
 
 
-def _head_of(event: h11.Request, sender: str) -> Request:
+def _head_of(event: h11.Request, sender: str) -> HttpRequest:
     headers: dict[str, str] = {}
     for name, value in event.headers:
         key, text = name.decode("ascii"), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     path, _, query = event.target.decode("latin-1").partition("?")
-    return Request(event.method.decode("ascii"), path, headers, b"", query, sender)
+    return HttpRequest(event.method.decode("ascii"), path, headers, b"", query, sender)

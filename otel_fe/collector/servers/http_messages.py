@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A request, with all of its body."""
 
     method: str
@@ -43,7 +43,7 @@ class Terms:
     """The answer where the server holds too many bytes already."""
 
 
-Look = Callable[[Request], "Terms | Response"]
+Look = Callable[[HttpRequest], "Terms | Response"]
 """Looks at a request without its body: returns how much of that is read, or answers at once, and nothing of it is."""
-Answer = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[HttpRequest], Awaitable[Response]]
 """Answers a request."""

@@ -15,7 +15,7 @@ from otel_fe.wire.wire_error import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from otel_fe.collector.graph.engine import Engine
+    from otel_fe.collector.graph.graph import PipelineGraph
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -43,7 +43,7 @@ class Intake:
         engine: Returns the engine as it is now: a reload puts another in its place.
     """
 
-    def __init__(self, received: Received, engine: Callable[[], Engine]) -> None:
+    def __init__(self, received: Received, engine: Callable[[], PipelineGraph]) -> None:
         self.received = received
         self._engine = engine
         self.stopping = False

@@ -13,7 +13,7 @@ from otel_fe.collector.servers.bodies import ACCEPTED, check_encoding, unpacked
 from otel_fe.collector.servers.cors import allowance, preflight
 from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.http_limits import Limits
-from otel_fe.collector.servers.http_messages import Request, Response, Terms
+from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.json_bounds import check_values
 from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, code_of, status, status_json
@@ -97,7 +97,7 @@ class OtlpHttpServer:
 
     # --- one request -----------------------------------------------------------------------------------------------------
 
-    def _look(self, request: Request) -> Terms | Response:
+    def _look(self, request: HttpRequest) -> Terms | Response:
         """Refuse by the head of a request what can be refused by it, before its body takes any room."""
         signal = self._signals.get(request.path)
         if signal is None:
@@ -120,7 +120,7 @@ class OtlpHttpServer:
         no_room = PressureError("memory", "unfinished requests hold too many bytes")
         return Terms(most, self._refused(request, TooLargeError(most)), self._refused(request, no_room))
 
-    def _refusal_by_head(self, signal: str, request: Request) -> RefusedError | None:
+    def _refusal_by_head(self, signal: str, request: HttpRequest) -> RefusedError | None:
         if _content_type(request) not in (_PROTOBUF, _JSON):
             return EncodingError(f"Content-Type is {_PROTOBUF} or {_JSON}")
         try:
@@ -132,7 +132,7 @@ class OtlpHttpServer:
             return PressureError("busy", f"{self._under_way.total()} requests are under way")
         return None
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> Response:
         signal = self._signals[request.path]
         pool = self._json_pool if _content_type(request) == _JSON else self._pool
         self._under_way[request.sender] += 1
@@ -146,7 +146,7 @@ class OtlpHttpServer:
             if not self._under_way[request.sender]:
                 del self._under_way[request.sender]
 
-    def _take(self, signal: str, request: Request) -> Response:
+    def _take(self, signal: str, request: HttpRequest) -> Response:
         as_json = _content_type(request) == _JSON
         try:
             payload = unpacked(
@@ -171,7 +171,7 @@ class OtlpHttpServer:
 
     # --- what is answered --------------------------------------------------------------------------------------------------
 
-    def _refused(self, request: Request, error: RefusedError | WireError) -> Response:
+    def _refused(self, request: HttpRequest, error: RefusedError | WireError) -> Response:
         retry_s = error.retry_after_s if isinstance(error, RefusedError) else 0.0
         headers = (("retry-after", str(max(1, round(retry_s)))),) if retry_s else ()
         if isinstance(error, EncodingError):  # RFC 9110, 12.5.3
@@ -180,7 +180,7 @@ class OtlpHttpServer:
 
     def _refusal(
         self,
-        request: Request,
+        request: HttpRequest,
         code: Code,
         message: str,
         retry_s: float = 0.0,
@@ -191,7 +191,7 @@ class OtlpHttpServer:
         body = (status_json if as_json else status)(code, message, retry_s)
         return Response(code.http, body, _JSON if as_json else _PROTOBUF, (*headers, *self._extra(request)))
 
-    def _extra(self, request: Request) -> tuple[tuple[str, str], ...]:
+    def _extra(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
         return (*self._settings.response_headers.items(), *allowance(self._settings.cors, request))
 
 
@@ -206,5 +206,5 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _content_type(request: Request) -> str:
+def _content_type(request: HttpRequest) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

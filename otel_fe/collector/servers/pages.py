@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.collector import own_metrics
 from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.endpoints import Endpoint, host_name
-from otel_fe.collector.servers.http_messages import Request, Response, Terms
+from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ class HealthPage:
         self._since_s = time.monotonic()
         self.ready = False
 
-    def look(self, request: Request) -> Terms | Response:
+    def look(self, request: HttpRequest) -> Terms | Response:
         """Answer; see `Look`."""
         settings = self._settings
         if request.path != settings.path and request.path != f"/{settings.path.lstrip('/')}":
@@ -53,7 +53,7 @@ class HealthPage:
             said["uptime"] = f"{time.monotonic() - self._since_s:.3f}s"
         return Response(status, json.dumps(said).encode(), _JSON)
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Not reached: the head of a request says all."""
         found = self.look(request)
         return found if isinstance(found, Response) else Response(404)
@@ -76,7 +76,7 @@ class OwnPage:
         self._metrics = metrics
         self._pool = DaemonPool(_THREADS, "otel-fe-page")
 
-    def look(self, request: Request) -> Terms | Response:
+    def look(self, request: HttpRequest) -> Terms | Response:
         """Refuse what is no question from this machine; see `Look`."""
         if request.method not in ("GET", "HEAD"):
             return Response(405, b"use GET\n", headers=(("allow", "GET"),))
@@ -85,11 +85,11 @@ class OwnPage:
             return Response(403, b"ask by the name of localhost\n")
         return _TERMS
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> Response:
         """Answer; see `Answer`."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, request)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if request.path == "/metrics" and self._metrics:
             return Response(200, own_metrics.prometheus_text(self._samples()).encode(), own_metrics.PROMETHEUS_TYPE)
         if request.path == "/state":

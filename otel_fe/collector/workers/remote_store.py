@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.workers.frames import frame
-from otel_fe.collector.workers.link import Link
+from otel_fe.collector.workers.peer_sender import PeerSender
 from otel_fe.store.points import points_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RemoteStore:
     def __init__(self, directory: Path, path: Path, who: str) -> None:
         self.directory: Final = directory
         self._who = who
-        self._link = Link("the store", path)
+        self._link = PeerSender("the store", path)
         self._never: Counter[str] = Counter()
 
     @property
@@ -102,7 +102,7 @@ def _patient(store: Store) -> Callable[[KeptBatch], None]:
 
 
 def into_store(store: Store) -> Callable[[str, bytes], int]:
-    """Return what gives to a store what workers hand over: see `Taking`."""
+    """Return what gives to a store what workers hand over: see `PeerReceiver`."""
     adds: dict[str, Callable[[Any], object]] = {
         "batch": _patient(store),
         "points": store.add_points,

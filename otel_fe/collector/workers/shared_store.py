@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.explaining import DECIDED
-from otel_fe.collector.keeping import store_samples
+from otel_fe.collector.store_sink import store_samples
 from otel_fe.collector.stored_decisions import stored_record
+from otel_fe.collector.workers.peer_receiver import PeerReceiver
 from otel_fe.collector.workers.remote_store import SOCKET, into_store
-from otel_fe.collector.workers.taking import Taking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,11 @@ class SharedStore:
         self.directory: Final = store.directory
         self._store = store
         self._watch = watch
-        self._taking: Taking | None = None
+        self._taking: PeerReceiver | None = None
 
     def start(self, folder: Path) -> None:
         """Take what comes to the socket in a folder, and begin to watch."""
-        self._taking = Taking(folder / SOCKET, into_store(self._store))
+        self._taking = PeerReceiver(folder / SOCKET, into_store(self._store))
         self._watch.start()
 
     def samples(self) -> list[Sample]:

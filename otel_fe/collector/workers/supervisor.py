@@ -17,7 +17,7 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.explaining import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
-from otel_fe.collector.workers.crew import Crewman
+from otel_fe.collector.workers.child_process import ChildProcess
 from otel_fe.wire.batch import worker_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ class Supervisor:
         self._before: list[Sample] = []
         """The last figures of dead workers."""
         self._ports, self._keepers = _shared_ports(config)
-        self._crew = [Crewman(f"worker {index}", _WORKER, self._options_of(index)) for index in range(options.workers)]
+        self._crew = [
+            ChildProcess(f"worker {index}", _WORKER, self._options_of(index)) for index in range(options.workers)
+        ]
 
     def start(self) -> None:
         """Start all.
@@ -138,7 +140,7 @@ class Supervisor:
         """Give workers a copy of the file: one that is started again must not find what nobody has checked."""
         shutil.copyfile(self._options.config, self._folder / "config.yaml")
 
-    def _ended(self, one: Crewman, status: int) -> None:
+    def _ended(self, one: ChildProcess, status: int) -> None:
         """Take note of a worker's end."""
         self._restarts += 1
         self._before = added_up([*self._before, *(s for s in map(_sample, one.last) if s.kind == COUNTER)])
@@ -154,7 +156,7 @@ class Supervisor:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _of_all(crew: list[Crewman], ask: Callable[[Crewman], dict[str, Any]]) -> list[dict[str, Any]]:
+def _of_all(crew: list[ChildProcess], ask: Callable[[ChildProcess], dict[str, Any]]) -> list[dict[str, Any]]:
     """Ask all at the same time."""
     with ThreadPoolExecutor(len(crew)) as pool:
         return list(pool.map(ask, crew))

@@ -22,22 +22,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.clock import SystemClock
 from otel_fe.collector.accounts import COUNTER, Sample
+from otel_fe.collector.admin_server import log_to_stderr, read_config
 from otel_fe.collector.collector import Collector, Role
 from otel_fe.collector.garbage import Garbage
 from otel_fe.collector.process_memory import share_arenas
 from otel_fe.collector.put_off import put_off
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.servers.open_files import raise_open_files
-from otel_fe.collector.surroundings import log_to_stderr, read_config
-from otel_fe.collector.workers.hand_over import HandOver
-from otel_fe.collector.workers.taking import Taking, into_engine
+from otel_fe.collector.workers.peer_receiver import PeerReceiver, into_engine
+from otel_fe.collector.workers.span_router import SpanRouter
 from otel_fe.config.extensions import FileStorage
 from otel_fe.errors import OtelFeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.collector.keeping import Keeping
+    from otel_fe.collector.store_sink import StoreSink
     from otel_fe.config.collector import CollectorConfig
 
 _FLUSH_S: Final = 5.0
@@ -62,7 +62,7 @@ class Worker:
         log_to_stderr(config.telemetry.logs_level)
         sockets = [Path(options["folder"]) / f"worker-{place}" for place in range(workers)]
         self._loop = Loop()
-        self._hand_over = HandOver(index, sockets)
+        self._hand_over = SpanRouter(index, sockets)
         ports = {tuple(place.rsplit(" ", 1)): port for place, port in options["ports"].items()}
         role = Role(workers, self._hand_over, ports)
         self._collector = Collector(
@@ -75,7 +75,7 @@ class Worker:
             garbage=Garbage(),
         )
         self._collector.start()
-        self._taking = Taking(sockets[index], into_engine(lambda: self._collector.engine))
+        self._taking = PeerReceiver(sockets[index], into_engine(lambda: self._collector.engine))
 
     def run(self) -> None:
         """Obey until told to stop."""
@@ -114,15 +114,15 @@ class Worker:
         self._taking.finish(flush_s)
         self._collector.stop(grace_s)
 
-    def _keeping(self) -> Keeping | None:
+    def _keeping(self) -> StoreSink | None:
         if self._options["store"] is None:
             return None
-        from otel_fe.collector.keeping import Keeping  # noqa: PLC0415 only who has a store needs it
+        from otel_fe.collector.store_sink import StoreSink  # noqa: PLC0415 only who has a store needs it
         from otel_fe.collector.workers.remote_store import SOCKET, RemoteStore  # noqa: PLC0415
 
         path = Path(self._options["folder"]) / SOCKET
         store = RemoteStore(Path(self._options["store"]), path, f"worker {self._options['index']}")
-        return Keeping(store, store)
+        return StoreSink(store, store)
 
     def _read(self) -> CollectorConfig:
         """Read the configuration, with a directory of its own for what is on disk."""

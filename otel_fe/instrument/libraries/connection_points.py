@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from otel_fe import semconv
-from otel_fe.pipeline.series import TIME_EDGES_NS
+from otel_fe.pipeline.extraction_series import TIME_EDGES_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.forecast.moments import Moments
 from otel_fe.model.histogram import Histogram
-from otel_fe.pipeline.series import TIME_EDGES_NS
+from otel_fe.pipeline.extraction_series import TIME_EDGES_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ _NONE: Final = Moments()
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class PoolUseTotals:
     """All that has been counted of a pool since it is watched. Two of them tell what happened in between."""
 
     gaps: Moments = _NONE
@@ -66,7 +66,7 @@ class PoolUse:
         self.wait = Histogram(TIME_EDGES_NS)
         self.use = Histogram(TIME_EDGES_NS)
         self.create = Histogram(TIME_EDGES_NS)
-        self._tally = Tally()
+        self._tally = PoolUseTotals()
         self._latest = 0
         self._lock = RLock()
 
@@ -100,7 +100,7 @@ class PoolUse:
         self.left += 1
         self.timeouts += timeout
 
-    def tally(self) -> Tally:
+    def tally(self) -> PoolUseTotals:
         """Add up what stands apart, and return the sums."""
         with self._lock:
             requests = sorted(_taken(self.requests))
@@ -117,7 +117,7 @@ class PoolUse:
             for used_ns in uses:
                 self.use.record(used_ns)
             before = self._tally
-            self._tally = Tally(
+            self._tally = PoolUseTotals(
                 before.gaps.plus(gaps),
                 before.queued.plus([max(0, wait - created) for _, wait, created in requests]),
                 before.used.plus(uses),

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from otel_fe.model.vote import YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
-from otel_fe.pipeline.policies.rule import Rule
+from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 if TYPE_CHECKING:
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class AlwaysSampleEvaluator(Evaluator):
@@ -17,18 +17,18 @@ class AlwaysSampleEvaluator(Evaluator):
 
     __slots__ = ()
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:  # noqa: ARG002 whatever it is
+    def evaluate(self, trace: BufferedTrace) -> Vote:  # noqa: ARG002 whatever it is
         """Vote for it."""
         return YES
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return True."""
         return True
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RangePredicate:
         """No bounds."""
-        return Rule("nothing", 0)
+        return RangePredicate("nothing", 0)
 
     def describe(self, seen: object) -> str:  # noqa: ARG002
         """Say so."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.policies import BooleanAttribute, NumericAttribute, StringAttribute
     from otel_fe.model.span import SpanView, Value
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _ABSENT: Final = object()
 _INT64: Final = 1 << 63
@@ -65,7 +65,7 @@ class AttributeEvaluator(SpanEvaluator):
         self.bounds: Bounds | None = None
         """Where it compares numbers or truths."""
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the first attribute that matches."""
         vote = self.first_match(trace)
         if self._invert:
@@ -82,7 +82,7 @@ class AttributeEvaluator(SpanEvaluator):
                 return None
         return SAMPLED, ALWAYS, value if self._shown else ""
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:
         """Return whether an attribute has matched; that none has may change."""
         return not self._invert and super().is_final(trace, vote)
 

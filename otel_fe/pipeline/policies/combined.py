@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.model.inclusion import Inclusion, both
 from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.sampling_probability import SamplingProbability, intersection
 from otel_fe.model.vote import DROPPED, FAILED, KINDS, NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class AndEvaluator(Evaluator):
@@ -30,15 +30,15 @@ class AndEvaluator(Evaluator):
         """Those of its policies."""
         return [leaf for policy in self._policies for leaf in policy.leaves]
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote; the first policy that does not sample is the last that is asked."""
-        inclusion: Inclusion = ALWAYS
+        inclusion: SamplingProbability = ALWAYS
         seen: list[Vote] = []
         kind = self._as_kind
         for policy in self._policies:
             vote = policy.evaluate(trace)
             seen.append(vote)
-            inclusion = both(inclusion, vote[1])
+            inclusion = intersection(inclusion, vote[1])
             if vote[0] == FAILED:
                 return FAILED, NEVER, seen
             if vote[0] == NOT_SAMPLED:
@@ -47,14 +47,14 @@ class AndEvaluator(Evaluator):
                     break
         return kind, inclusion, seen
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:
         """Return whether every one of its policies samples the trace for good."""
         votes: Any = vote[2]
         return vote[0] == SAMPLED and all(
             policy.is_final(trace, each) for policy, each in zip(self._policies, votes, strict=True)
         )
 
-    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+    def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Let its limiters see only the traces that all its other policies would sample."""
         if not self.batched:
             return
@@ -95,17 +95,19 @@ class NotEvaluator(Evaluator):
         """Those of its policy."""
         return self._policy.leaves
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote; what a policy samples by chance has a complement that is no threshold, so its probability is lost."""
         kind, inclusion, seen = self._policy.evaluate(trace)
-        turned: Inclusion = {ALWAYS: NEVER, NEVER: ALWAYS}.get(inclusion) if isinstance(inclusion, int) else None
+        turned: SamplingProbability = (
+            {ALWAYS: NEVER, NEVER: ALWAYS}.get(inclusion) if isinstance(inclusion, int) else None
+        )
         if kind == SAMPLED:
             return NOT_SAMPLED, turned, seen
         if kind == NOT_SAMPLED:
             return SAMPLED, turned, seen
         return kind, inclusion, seen
 
-    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+    def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Prepare the policy it turns round."""
         self._policy.prepare(traces, now_ns)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.model.inclusion import Inclusion, both
 from otel_fe.model.probability import ALWAYS, NEVER
+from otel_fe.model.sampling_probability import SamplingProbability, intersection
 from otel_fe.model.vote import FAILED, NO, NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 from otel_fe.pipeline.policies.limiting import cut
@@ -17,7 +17,7 @@ from otel_fe.pipeline.policies.limiting import cut
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -34,7 +34,7 @@ class Share:
         self.threshold = NEVER
         """Of this round."""
 
-    def ration(self, traces: Sequence[ReceivedTrace]) -> None:
+    def ration(self, traces: Sequence[BufferedTrace]) -> None:
         """Set the threshold of this round for the traces that the policy would sample, and pay for those."""
         priced = [(trace.randomness, trace.count) for trace in traces]
         self.threshold, spent = cut(priced, self.spans_per_second - self.spent)
@@ -59,7 +59,7 @@ class CompositeEvaluator(Evaluator):
         """Those of its policies."""
         return [leaf for share in self._shares for leaf in share.policy.leaves]
 
-    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+    def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Ration each policy's share over the traces of this round that it is the first to sample."""
         second = now_ns // _NS_PER_S
         if second != self._second:
@@ -73,7 +73,7 @@ class CompositeEvaluator(Evaluator):
             share.ration([trace for trace, kind in zip(rest, kinds, strict=True) if kind == SAMPLED])
             rest = [trace for trace, kind in zip(rest, kinds, strict=True) if kind == NOT_SAMPLED]
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote as the first policy that samples it, within its share."""
         chance_before = False
         for share in self._shares:
@@ -83,7 +83,7 @@ class CompositeEvaluator(Evaluator):
             if kind == SAMPLED:
                 sampled = trace.randomness >= share.threshold
                 # Had the chance of an earlier policy fallen otherwise, that one's share would have decided.
-                included: Inclusion = None if chance_before else both(inclusion, share.threshold)
+                included: SamplingProbability = None if chance_before else intersection(inclusion, share.threshold)
                 return (SAMPLED if sampled else NOT_SAMPLED), included, (share, seen, share.threshold)
             chance_before = chance_before or inclusion not in (ALWAYS, NEVER)
         return NO if not chance_before else (NOT_SAMPLED, None, None)

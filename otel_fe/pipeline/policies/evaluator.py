@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
-    from otel_fe.pipeline.policies.rule import Rule
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 
 class Evaluator(ABC):
@@ -30,7 +30,7 @@ class Evaluator(ABC):
         self.batched = batched
 
     @abstractmethod
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Return its vote on a trace."""
 
     @abstractmethod
@@ -43,11 +43,11 @@ class Evaluator(ABC):
         return (self,)
 
     @property
-    def rule(self) -> Rule | None:
+    def rule(self) -> RangePredicate | None:
         """What `evaluate` goes by, where that is as simple as a rule."""
         return None
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether a vote to sample stays as it is, with certainty, whatever spans of the trace still come.
 
         Args:
@@ -56,7 +56,7 @@ class Evaluator(ABC):
         """
         return False
 
-    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
+    def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Look at the traces of a round; `now_ns` is monotonic."""
 
 
@@ -81,7 +81,7 @@ class SpanEvaluator(Evaluator):
     def match(self, span: SpanView) -> Vote | None:
         """Return the vote on a trace with this span; None where the span says nothing."""
 
-    def first_match(self, trace: ReceivedTrace) -> Vote | None:
+    def first_match(self, trace: BufferedTrace) -> Vote | None:
         """Return what `match` returns of the first span that matches; None where none does."""
         looked, vote = trace.looked.get(self, (0, None))
         spans = trace.spans
@@ -93,7 +93,7 @@ class SpanEvaluator(Evaluator):
             trace.looked[self] = len(spans), vote
         return vote
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether it samples: a span that has matched stays."""
         return vote[0] == SAMPLED
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
-from otel_fe.pipeline.policies.rule import MOST, Rule
+from otel_fe.pipeline.policies.range_predicate import MOST, RangePredicate
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Latency
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _NS_PER_MS: Final = 1_000_000
 
@@ -33,14 +33,14 @@ class LatencyEvaluator(Evaluator):
         upper = policy.upper_threshold_ms
         self._until_ns: float = (upper + 1) * _NS_PER_MS if upper else float("inf")
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by its duration."""
         duration = trace.end_ns - trace.start_ns
         if self._from_ns <= duration < self._until_ns:
             return SAMPLED, ALWAYS, duration
         return NOT_SAMPLED, NEVER, duration
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:
         """Return whether the trace is long enough and there is no upper bound: it can only become longer.
 
         Without any start it lasts since 1970, until a span with one comes.
@@ -48,10 +48,10 @@ class LatencyEvaluator(Evaluator):
         return vote[0] == SAMPLED and not self._policy.upper_threshold_ms and trace.start_ns > 0
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RangePredicate:
         """Its bounds."""
         most = int(self._until_ns) - 1 if self._policy.upper_threshold_ms else MOST
-        return Rule("duration", self._from_ns, most)
+        return RangePredicate("duration", self._from_ns, most)
 
     def describe(self, seen: Any) -> str:
         """Return the duration beside its bounds."""

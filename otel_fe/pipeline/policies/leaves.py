@@ -80,7 +80,7 @@ class Leaves:
         return len(self._failures) - 1
 
     def looked(self, bits: int, seen: Sequence[int]) -> dict[object, tuple[int, Vote | None]]:
-        """Return what leaves have found in spans, for `ReceivedTrace.looked`."""
+        """Return what leaves have found in spans, for `BufferedTrace.looked`."""
         found: dict[object, tuple[int, Vote | None]] = {}
         place = 0
         for number, leaf in enumerate(self.evaluators):

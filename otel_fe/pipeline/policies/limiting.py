@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from otel_fe.config.policies import BytesLimiting, RateLimiting
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -72,7 +72,7 @@ class LimitingEvaluator(Evaluator):
 
     __slots__ = ("_bucket", "_cost", "_threshold", "_unit")
 
-    def __init__(self, name: str, bucket: TokenBucket, cost: Callable[[ReceivedTrace], int], unit: str) -> None:
+    def __init__(self, name: str, bucket: TokenBucket, cost: Callable[[BufferedTrace], int], unit: str) -> None:
         super().__init__(name, batched=True)
         self._bucket = bucket
         self._cost = cost
@@ -84,7 +84,7 @@ class LimitingEvaluator(Evaluator):
         """None: it compares traces with each other."""
         return ()
 
-    def prepare(self, traces: Sequence[ReceivedTrace], now_ns: int) -> None:
+    def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Set the threshold of this round, and pay for what it samples."""
         capacity = self._bucket.capacity
         priced = [(trace.randomness, self._cost(trace)) for trace in traces]
@@ -92,7 +92,7 @@ class LimitingEvaluator(Evaluator):
         self._threshold, spent = cut(fitting, self._bucket.available(now_ns))
         self._bucket.take(spent)
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the threshold of this round."""
         cost = self._cost(trace)
         if cost > self._bucket.capacity:

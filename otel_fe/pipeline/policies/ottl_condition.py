@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.policies import OttlCondition
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class OttlConditionEvaluator(SpanEvaluator):
@@ -32,7 +32,7 @@ class OttlConditionEvaluator(SpanEvaluator):
         self._propagates = policy.error_mode == "propagate"
         self._inputs = inputs_of(policy.span) if not policy.span_event else None
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the first condition that holds; an error ends the look where errors propagate."""
         return self.first_match(trace) or NO
 

@@ -8,12 +8,12 @@ from otel_fe.model.probability import ALWAYS, HEX_DIGITS, NEVER, threshold_of
 from otel_fe.model.randomness import fnv1a, hash_limit, hash_of
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
-from otel_fe.pipeline.policies.rule import Rule
+from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Probabilistic
-    from otel_fe.model.inclusion import Inclusion
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.model.sampling_probability import SamplingProbability
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class ProbabilisticEvaluator(Evaluator):
@@ -29,11 +29,11 @@ class ProbabilisticEvaluator(Evaluator):
         self._hash_limit = hash_limit(policy.sampling_ratio) if self._threshold < NEVER else -1
         self._salted = fnv1a(policy.hash_salt.encode())
         # The hash and a trace's own randomness, which limiters go by, are independent of each other.
-        self._by_hash: Inclusion = (
+        self._by_hash: SamplingProbability = (
             ((policy.hash_salt, self._threshold),) if 0 < self._threshold < NEVER else self._threshold
         )
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by its randomness."""
         if trace.tells_sampling:
             value = trace.randomness
@@ -41,14 +41,14 @@ class ProbabilisticEvaluator(Evaluator):
         hashed = hash_of(self._salted, trace.trace_id)
         return (SAMPLED if hashed <= self._hash_limit else NOT_SAMPLED), self._by_hash, NEVER - 1 - (hashed >> 8)
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether it samples every trace: a share's weight is not known before its last span is here."""
         return vote[0] == SAMPLED and self._threshold == ALWAYS
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RangePredicate:
         """The hashes that are sampled, and the randomness of traces that tell theirs."""
-        return Rule("hash", 0, self._hash_limit, self._salted, self._threshold)
+        return RangePredicate("hash", 0, self._hash_limit, self._salted, self._threshold)
 
     def describe(self, seen: Any) -> str:
         """Return its randomness beside what it must reach, both as shares of 1."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
-from otel_fe.pipeline.policies.rule import MOST, Rule
+from otel_fe.pipeline.policies.range_predicate import MOST, RangePredicate
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import SpanCount
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class SpanCountEvaluator(Evaluator):
@@ -23,7 +23,7 @@ class SpanCountEvaluator(Evaluator):
         super().__init__(policy.name)
         self._policy = policy
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by how many spans it has."""
         count = trace.count
         most = self._policy.max_spans
@@ -31,14 +31,14 @@ class SpanCountEvaluator(Evaluator):
             return SAMPLED, ALWAYS, count
         return NOT_SAMPLED, NEVER, count
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether there are enough spans and no upper bound."""
         return vote[0] == SAMPLED and not self._policy.max_spans
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RangePredicate:
         """Its bounds."""
-        return Rule("count", self._policy.min_spans, self._policy.max_spans or MOST)
+        return RangePredicate("count", self._policy.min_spans, self._policy.max_spans or MOST)
 
     def describe(self, seen: Any) -> str:
         """Return the number beside its bounds."""

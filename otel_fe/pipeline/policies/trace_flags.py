@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.span import FLAG_SAMPLED
 from otel_fe.model.vote import NO, SAMPLED, YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
-from otel_fe.pipeline.policies.rule import Rule
+from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import TraceFlags
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class TraceFlagsEvaluator(Evaluator):
@@ -22,19 +22,19 @@ class TraceFlagsEvaluator(Evaluator):
     def __init__(self, policy: TraceFlags) -> None:
         super().__init__(policy.name)
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by its flags."""
         kind, inclusion, _ = YES if trace.flags & FLAG_SAMPLED else NO
         return kind, inclusion, trace.flags
 
-    def is_final(self, trace: ReceivedTrace, vote: Vote) -> bool:  # noqa: ARG002
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
         """Return whether it samples: what a span has stays."""
         return vote[0] == SAMPLED
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RangePredicate:
         """The flag's bit."""
-        return Rule("flags", FLAG_SAMPLED)
+        return RangePredicate("flags", FLAG_SAMPLED)
 
     def describe(self, seen: Any) -> str:
         """Return whether the flag was set."""

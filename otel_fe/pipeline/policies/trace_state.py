@@ -12,7 +12,7 @@ from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 if TYPE_CHECKING:
     from otel_fe.config.policies import TraceState
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.received import ReceivedTrace
+    from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 _LONGEST: Final = 256
 
@@ -34,7 +34,7 @@ class TraceStateEvaluator(SpanEvaluator):
 
         self._matches = matches
 
-    def evaluate(self, trace: ReceivedTrace) -> Vote:
+    def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the first span that has it."""
         return self.first_match(trace) or NO
 

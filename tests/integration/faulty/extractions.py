@@ -173,7 +173,7 @@ def spans_where_no_tracer_can_be_adopted(app):
     return seen, "mine" in [span.name for span in app.captured.spans]
 
 
-@injected("span.attributes", "sdk.span", "otel_fe.instrument.measured:Measured._known_before")
+@injected("span.attributes", "sdk.span", "otel_fe.instrument.live_measurements:LiveMeasurements._known_before")
 def a_span_that_is_kept(app):
     work = wrap(divide, Spec("x"))
     failed = tried(work, 0)

@@ -71,7 +71,7 @@ def a_target_that_never_comes(_app):
 @injected(
     "cached.count",
     "instrument.cached",
-    "otel_fe.instrument.measured:Measured.looked_up",
+    "otel_fe.instrument.live_measurements:LiveMeasurements.looked_up",
     settings={"caches": f"{NAME}:age"},
 )
 def a_cached_function(app):

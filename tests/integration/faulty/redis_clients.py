@@ -7,9 +7,9 @@ import asyncio
 import otel_fe
 from tests.integration.faulty.injection import injected, tried
 
-LOOKED_UP = "otel_fe.instrument.measured:Measured.looked_up"
-WAITED = "otel_fe.instrument.measured:Measured.waited"
-WAITED_SO_FAR = "otel_fe.instrument.measured:Measured.pool_wait_so_far_ns"
+LOOKED_UP = "otel_fe.instrument.live_measurements:LiveMeasurements.looked_up"
+WAITED = "otel_fe.instrument.live_measurements:LiveMeasurements.waited"
+WAITED_SO_FAR = "otel_fe.instrument.live_measurements:LiveMeasurements.pool_wait_so_far_ns"
 COUNT = "otel_fe.instrument.libraries.redis_lookups:count"
 SERVER, CLUSTER = ("redis_port",), ("cluster_port",)
 KEYS = ("{of faults}there", "{of faults}missing")

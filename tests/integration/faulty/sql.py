@@ -12,7 +12,9 @@ OURS = "otel_fe.instrument.libraries.sqlalchemy"
 
 @injected("sqlalchemy.name", "instrument.libraries.sqlalchemy", f"{OURS}:_address")
 @injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:_call")
-@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", "otel_fe.instrument.measured:Measured.waited")
+@injected(
+    "sqlalchemy.pool", "instrument.libraries.sqlalchemy", "otel_fe.instrument.live_measurements:LiveMeasurements.waited"
+)
 @injected("sqlalchemy.describe", "instrument.libraries.sqlalchemy", f"{OURS}:_bound")
 def engines(app):
     import sqlalchemy as sa

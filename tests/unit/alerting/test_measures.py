@@ -14,9 +14,9 @@ from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.live.results import SystemResources
 from otel_fe.live.source import LiveSource
 from otel_fe.live.view import Group
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import Counts, Indicator, Selection, Slo
-from otel_fe.model.spans_of_time import HOUR_NS, Rolling
+from otel_fe.model.time_windows import HOUR_NS, Rolling
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import rank
 from otel_fe.testing import FakeClock
@@ -35,7 +35,7 @@ def _rules(subject):
 
 def _slow(collector, number, **fields):
     for _ in range(number):
-        figures = Figures()
+        figures = Measurements()
         figures.duration_ns = 150_000_000
         figures.feature_set = "a"
         for name, value in fields.items():
@@ -140,14 +140,14 @@ def test_the_machine_is_measured(resources, subject, holds, over):
 def _state(bad, short_bad, severity="page", short_total=100):
     """Return the state of an SLO with an alert on an hour and five minutes."""
     from otel_fe.model.slo import Alert
-    from otel_fe.pipeline.burning import burning
+    from otel_fe.pipeline.burn_alert_state import burn_alert_states
     from otel_fe.pipeline.slo_engine import SloState
 
     alert = Alert("burn", severity, HOUR, HOUR // 12, Fraction(72, 100))
     indicator = Indicator(Selection("m"), True, Selection("m"))
     slo = Slo("latency", indicator, Fraction(95, 100), Rolling(30 * 24 * HOUR), (alert,))
     counts = {HOUR: Counts(bad, 1000), HOUR // 12: Counts(short_bad, short_total)}
-    return SloState(slo, Group("", "a"), 0, Counts(bad, 1000), burning(slo, counts))
+    return SloState(slo, Group("", "a"), 0, Counts(bad, 1000), burn_alert_states(slo, counts))
 
 
 def test_burning_budgets_fire(clock):
@@ -231,7 +231,7 @@ def test_attached_to_a_pipeline_it_evaluates_every_ten_seconds(clock):
 
     def serve(number):
         for _ in range(number):
-            figures = Figures()
+            figures = Measurements()
             figures.duration_ns = 200_000_000
             pipeline.engine.metrics.record(figures)
 

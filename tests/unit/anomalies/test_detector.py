@@ -15,7 +15,7 @@ if find_spec("river") is None and os.environ.get("CI") != "true":
 from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem  # noqa: E402
 from otel_fe.anomalies import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, AnomalyWatch, Detector  # noqa: E402
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector  # noqa: E402
-from otel_fe.model.figures import Figures  # noqa: E402
+from otel_fe.model.measurements import Measurements  # noqa: E402
 from otel_fe.testing import FakeClock  # noqa: E402
 from tests.unit.anomalies.labelled import PER_DAY, START_S, STEP_S, make, score  # noqa: E402
 
@@ -100,7 +100,7 @@ def test_an_anomaly_becomes_an_alert():
         for _ in range(minutes // 5):
             clock.advance(150)
             for number in range(40):
-                figures = Figures()
+                figures = Measurements()
                 figures.feature_set = "a"
                 figures.duration_ns = int(duration_ms * 1e6 * (1 + number % 7 / 100))
                 collector.add_feature_extraction_metrics(figures)

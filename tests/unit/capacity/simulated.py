@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 
 from otel_fe.capacity.measured import Measured, PoolSize, PoolUse, Row, Setup, Window
-from otel_fe.pipeline.series import DURATION_EDGES_NS
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
 from otel_fe.store.counts import pack_buckets
 from otel_fe.store.distribution import Distribution
 from tests.unit.capacity.network_simulation import p95

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from otel_fe.cli.main import main
-from otel_fe.dashboard.stored import Stored
+from otel_fe.dashboard.page_context import PageContext
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import NOW, filled  # noqa: F401 a fixture
 from tests.unit.store.parts import bed
@@ -16,7 +16,7 @@ from tests.unit.store.parts import bed
 @pytest.fixture
 def explained(filled, monkeypatch, capsys):  # noqa: F811 the fixture
     """Run the command over a filled store at the time of its data."""
-    monkeypatch.setattr(Stored, "now_ns", lambda self: NOW)
+    monkeypatch.setattr(PageContext, "now_ns", lambda self: NOW)
 
     def run(*arguments):
         status = main(["explain", "--store", str(filled.directory), *arguments])

@@ -6,7 +6,7 @@ import threading
 
 from otel_fe.collector.exporters.exporter import ExporterCounts
 from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
-from otel_fe.collector.graph.engine import Engine
+from otel_fe.collector.graph.graph import PipelineGraph
 from otel_fe.config.collector import read_collector_config
 from otel_fe.testing import FakeClock
 
@@ -59,7 +59,7 @@ class Bench:
         surroundings = Surroundings(self.clock, "instance", **more)
         parts = PipelineBuilder(self.config, self.exporters, surroundings, before).build()
         self.woken: list[int] = []
-        self.engine = Engine(parts, self.clock, threading.Lock(), partition, wake=self.woken.append)
+        self.engine = PipelineGraph(parts, self.clock, threading.Lock(), partition, wake=self.woken.append)
 
     def take(self, payload: bytes, signal: str = "traces"):
         return self.engine.take("otlp", signal, payload)

@@ -11,8 +11,8 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.exporters.outcome import Failed
 from otel_fe.collector.exporters.payload import EXPORT_FAILED, MALFORMED, SENT, SHUTDOWN
 from otel_fe.collector.exporters.queued import Queued
-from otel_fe.collector.inheriting import inherit
 from otel_fe.collector.refusals import BackendError, PressureError, StoppingError
+from otel_fe.collector.reload import transfer_state
 from otel_fe.collector.servers.statuses import code_of
 from otel_fe.config.sending import Retry, SendingQueue
 from tests.unit.collector.exporters.fakes import Ledger, Scripted, span_names, traces
@@ -150,7 +150,7 @@ def test_a_reload_takes_over_what_is_held():
     before.take(payload(1, slow=True))
     after = Bench(SAMPLED, before.clock, before.engine.parts, before.exporters, durable=["nop"])
     before.engine.closed = True
-    inherit(after.engine.parts, before.engine)
+    transfer_state(after.engine.parts, before.engine)
     before.engine.finish()
     before.exporters["nop"].refuses = ""
     after.engine.tick()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from otel_fe.collector.servers.cors import allowance, preflight
-from otel_fe.collector.servers.http_messages import Request
+from otel_fe.collector.servers.http_messages import HttpRequest
 from otel_fe.config.receivers import Cors
 
 
 def asked(origin, cors, **headers):
     told = {"origin": origin} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return dict(allowance(cors, Request("POST", "/v1/traces", told)))
+    return dict(allowance(cors, HttpRequest("POST", "/v1/traces", told)))
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_a_preflight_of_a_page_with_credentials():
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization, content-type, x-requested-with",
     }
-    found = preflight(cors, Request("OPTIONS", "/v1/traces", headers))
+    found = preflight(cors, HttpRequest("OPTIONS", "/v1/traces", headers))
     assert found.status == 204
     told = dict(found.headers)
     assert told["access-control-allow-credentials"] == "true"
     assert told["access-control-allow-methods"] == "POST"
     assert told["access-control-allow-headers"] == "authorization, content-type, x-requested-with"
     headers["access-control-request-headers"] = "x-other"
-    assert "access-control-allow-methods" not in dict(preflight(cors, Request("OPTIONS", "/", headers)).headers)
+    assert "access-control-allow-methods" not in dict(preflight(cors, HttpRequest("OPTIONS", "/", headers)).headers)

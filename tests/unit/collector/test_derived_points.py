@@ -11,16 +11,16 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_fe.collector.graph.derived_points import metrics_of
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.sdk.collection import Collected
 from otel_fe.sdk.metric_points import Collection
 from otel_fe.wire.metrics import encode_scope
 
 
-def figures(draw: random.Random) -> Figures:
+def figures(draw: random.Random) -> Measurements:
     """Return what some extraction measured."""
-    made = Figures()
+    made = Measurements()
     made.feature_set, made.library = draw.choice(["", "shop", "fraud ☂"]), draw.choice(["", "feast"])
     made.duration_ns = draw.randrange(1, 3_000_000_000)
     made.error_type = draw.choice(["", "", "ValueError"])

@@ -9,7 +9,7 @@ import pytest
 
 from otel_fe.collector.refusals import StoppingError
 from otel_fe.collector.servers.intake import Intake, Received
-from otel_fe.collector.workers.taking import into_engine
+from otel_fe.collector.workers.peer_receiver import into_engine
 from tests.unit.collector.parts import SAMPLED, Bench
 from tests.unit.collector.running import request
 

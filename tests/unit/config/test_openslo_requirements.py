@@ -11,10 +11,10 @@ from otel_fe import semconv
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.openslo_metrics import SLO_NAMES
 from otel_fe.config.settings import Settings
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.engine import Engine
-from otel_fe.pipeline.series import SLO_NAMES as COUNTED_NAMES
+from otel_fe.pipeline.extraction_series import SLO_NAMES as COUNTED_NAMES
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, REQUIREMENTS
 from otel_fe.sdk.metric_points import Collection
 from otel_fe.testing import FakeClock
@@ -64,7 +64,7 @@ def test_what_the_file_counts_is_what_the_requirements_say(extractions):
 
 
 def _figures(duration, error, growth, hits, misses):
-    figures = Figures()
+    figures = Measurements()
     figures.duration_ns, figures.error_type, figures.memory_growth_bytes = duration, error, growth
     figures.cache_hits, figures.cache_lookups = hits, hits + misses
     return figures

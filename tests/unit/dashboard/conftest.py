@@ -8,8 +8,8 @@ import pytest
 
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import PageContext, TraceLink
 from otel_fe.dashboard.site import Question, Site
-from otel_fe.dashboard.stored import Stored, TraceLink
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.seeded import fill
 from tests.unit.store.parts import HOUR, T0, bed
@@ -60,7 +60,7 @@ def filled(tmp_path_factory):
 
 @pytest.fixture
 def stored(filled):
-    return Stored(filled.reader, filled.directory, FakeClock(NOW), links=LINKS)
+    return PageContext(filled.reader, filled.directory, FakeClock(NOW), links=LINKS)
 
 
 @pytest.fixture
@@ -72,5 +72,5 @@ def asked(stored):
 def own(tmp_path):
     """Return an empty store of a test's own, and a site over it."""
     with bed(tmp_path / "store", clock=FakeClock(NOW)) as made:
-        stored = Stored(made.reader, made.directory, FakeClock(NOW), links=LINKS)
+        stored = PageContext(made.reader, made.directory, FakeClock(NOW), links=LINKS)
         yield made, Asked(Site(stored, Access(Endpoint("localhost", 8899))))

@@ -11,7 +11,7 @@ from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of
 from otel_fe.dashboard.command import opened
 from otel_fe.dashboard.explore import explore
-from otel_fe.dashboard.heat_drawing import column_ns
+from otel_fe.dashboard.heatmap_svg import column_ns
 from otel_fe.dashboard.overview import figures_of, overview
 from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.dashboard.templating import environment

@@ -9,7 +9,7 @@ import pytest
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.overview import overview
-from otel_fe.dashboard.stored import Stored
+from otel_fe.dashboard.page_context import PageContext
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.model.metric import Point
 from otel_fe.testing import FakeClock
@@ -38,7 +38,7 @@ def until(end, metric):
 
 
 def opened(made, now=NOW):
-    stored = Stored(made.reader, made.directory, FakeClock(now))
+    stored = PageContext(made.reader, made.directory, FakeClock(now))
     return stored, ViewAddress().fit(stored.fitted_window())
 
 
@@ -88,7 +88,7 @@ def test_a_window_in_the_address_stays():
 
 def test_nothing_stored_has_no_window(own):
     made, asked = own
-    assert Stored(made.reader, made.directory, FakeClock(NOW)).fitted_window() is None
+    assert PageContext(made.reader, made.directory, FakeClock(NOW)).fitted_window() is None
     assert "No data yet" in asked.text("/")
 
 
@@ -97,7 +97,7 @@ def test_steps_of_seconds_are_weighted(own):
     made, _ = own
     begin = NOW - NOW % (10 * NS)
     made.write("trace", kept(1, begin, 30_000_000, policy="baseline"), kept(2, begin + NS, 150_000_000, policy="slow"))
-    stored = Stored(made.reader, made.directory, FakeClock(NOW))
+    stored = PageContext(made.reader, made.directory, FakeClock(NOW))
     (step,) = finer_steps(stored, (begin, begin + 5 * MINUTE), None, None).steps
     assert step.extractions == 21
     assert step.per_s == pytest.approx(2.1)

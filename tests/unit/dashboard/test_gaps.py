@@ -7,8 +7,8 @@ import pytest
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.in_force import InForce
+from otel_fe.dashboard.page_context import PageContext
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import Stored
 from otel_fe.testing import FakeClock
 from tests.unit.config.test_gaps import HEAD, METRICS, PLAIN, TRACES
 from tests.unit.dashboard.conftest import NOW, Asked
@@ -25,7 +25,7 @@ def pages(tmp_path):
             config = InForce("x.yaml", HEAD + pipelines)
             return Asked(
                 Site(
-                    Stored(made.reader, made.directory, FakeClock(NOW), config=config),
+                    PageContext(made.reader, made.directory, FakeClock(NOW), config=config),
                     Access(Endpoint("localhost", 8899)),
                 )
             )

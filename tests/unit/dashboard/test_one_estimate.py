@@ -14,11 +14,11 @@ from otel_fe.alerting import AlertType, FeatureExtractionAlertingSystem, Rule, S
 from otel_fe.collector.graph.derived_points import metrics_of
 from otel_fe.dashboard import FeatureExtractionDashboard
 from otel_fe.dashboard.overview import overview
-from otel_fe.dashboard.stored import Stored
+from otel_fe.dashboard.page_context import PageContext
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.live.feed import watch
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.model.metric import ResourceMetrics
 from otel_fe.model.quantile import quantile
 from otel_fe.pipeline.derive import DerivedMetrics
@@ -47,7 +47,7 @@ DURATIONS = {
 
 def _extractions(durations):
     for number, duration_ns in enumerate(durations):
-        figures = Figures()
+        figures = Measurements()
         figures.feature_set = "user_profile"
         figures.cache_lookups, figures.cache_hits = 1, number % 2
         figures.error_type = "TimeoutError" if number % 50 == 0 else ""
@@ -70,7 +70,7 @@ def everywhere(request, tmp_path):
     with bed(tmp_path / "store", clock=clock) as made:
         made.points(ResourceMetrics({"service.name": "shop"}, "otel_fe", metrics))
         (duration,) = (one for one in metrics if one.name == semconv.DURATION)
-        yield collector, [point.value for point in duration.points], Stored(made.reader, made.directory, clock)
+        yield collector, [point.value for point in duration.points], PageContext(made.reader, made.directory, clock)
 
 
 def test_percentiles_are_the_same_wherever_they_are_shown(everywhere):

@@ -69,13 +69,13 @@ def test_traces_that_are_there_before_their_counts_are_pointed_at(own):
 def test_a_store_that_is_not_there_yet_says_what_to_do(tmp_path):
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.dashboard.access import Access
+    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.site import Site
-    from otel_fe.dashboard.stored import Stored
     from otel_fe.store import StoreReader
     from tests.unit.dashboard.conftest import Asked
 
     with StoreReader(tmp_path / "none") as reader:
-        asked = Asked(Site(Stored(reader, tmp_path / "none"), Access(Endpoint("localhost", 1))))
+        asked = Asked(Site(PageContext(reader, tmp_path / "none"), Access(Endpoint("localhost", 1))))
         for path in ("/", "/explore", "/slo", "/resources", "/policies", f"/trace/{1:032x}"):
             assert "otel-fe collector --config" in asked.text(path)
 

@@ -8,10 +8,10 @@ import pytest
 
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import PageContext
 from otel_fe.dashboard.policy_text import EXAMPLE, as_configuration, policies_in
 from otel_fe.dashboard.policy_view import policy_view, replayed
 from otel_fe.dashboard.site import Site
-from otel_fe.dashboard.stored import Stored
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import NOW, Asked
@@ -62,7 +62,7 @@ def test_only_the_policies_are_shown(own, tmp_path):
     bed.write("trace", kept(1, NOW - MINUTE, 250_000_000))
     file = tmp_path / "collector.yaml"
     file.write_text(CONFIG)
-    stored = Stored(bed.reader, bed.directory, FakeClock(NOW), config=file)
+    stored = PageContext(bed.reader, bed.directory, FakeClock(NOW), config=file)
     page = Asked(Site(stored, Access(Endpoint("localhost", 1)))).text("/policies")
     assert "# Everything slow." in page
     assert "sesame" not in page

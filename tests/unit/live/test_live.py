@@ -13,7 +13,7 @@ from otel_fe.live.feed import leave, watch
 from otel_fe.live.resources import ResourceSampler
 from otel_fe.live.trends import trends_of
 from otel_fe.live.view import Group, LiveView
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.testing import FakeClock
 
@@ -120,7 +120,7 @@ def test_one_watcher_that_fails_harms_neither_the_other_nor_the_count(caplog):
     watch(metrics, seen.append)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            metrics.record(Figures())
+            metrics.record(Measurements())
     assert len(seen) == 3
     assert len(caplog.records) == 1
     assert metrics._observed_by.faults == 3
@@ -134,7 +134,7 @@ def test_nobody_watching_costs_nothing():
     """Counting asks one attribute."""
     metrics = DerivedMetrics(10, lambda _: 0)
     assert metrics._observed_by is None
-    metrics.record(Figures())
+    metrics.record(Measurements())
 
 
 def test_an_extraction_that_ends_in_the_middle_of_a_record_is_counted():
@@ -146,11 +146,11 @@ def test_an_extraction_that_ends_in_the_middle_of_a_record_is_counted():
     def reentering():
         if not inside:
             inside.append(True)
-            view.record(Figures())
+            view.record(Measurements())
         return original()
 
     view._monotonic_ns = reentering
-    view.record(Figures())
+    view.record(Measurements())
     assert view.total == 2
     assert view.window(Group(), 60).tally.count == 2
 
@@ -161,7 +161,7 @@ def test_threads_lose_no_count():
 
     def work():
         for number in range(500):
-            figures = Figures()
+            figures = Measurements()
             figures.duration_ns = number
             view.record(figures)
 
@@ -189,7 +189,7 @@ def test_trends(durations, direction):
     view = LiveView(clock)
     for duration in durations:
         for _ in range(20):
-            figures = Figures()
+            figures = Measurements()
             figures.duration_ns = duration * 1_000_000
             view.record(figures)
         clock.advance(60)

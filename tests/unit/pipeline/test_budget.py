@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from otel_fe.model.slo import Counts
-from otel_fe.model.spans_of_time import MINUTE_NS, Calendar
+from otel_fe.model.time_windows import MINUTE_NS, Calendar
 from otel_fe.pipeline.budget import Projection, project, remaining
 from tests.simulation.minutes import GROUP, START_NS, Minutes, slo, steady
 

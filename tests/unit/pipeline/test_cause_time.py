@@ -5,11 +5,11 @@ from __future__ import annotations
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from otel_fe import semconv
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.attribution import CAUSES
+from otel_fe.pipeline.extraction_series import Dimensions, ExtractionSeries
 from otel_fe.pipeline.extractions import told_split
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
-from otel_fe.pipeline.series import Dimensions, Series
 from otel_fe.render.collector_extractions import extraction_metrics
 from otel_fe.render.prometheus_names import metric_name
 from otel_fe.wire.decode import Decoder
@@ -17,9 +17,9 @@ from tests.properties.extractions import encoded_span, request
 
 
 def test_every_slow_extraction_adds_its_times_and_a_quick_one_adds_none():
-    series = Series(Dimensions("a", None, "", ""))
+    series = ExtractionSeries(Dimensions("a", None, "", ""))
     for split in ({"cpu": 70, "gc": 30, "lock": 0}, None, {"cpu": 5, "unexplained": 95}):
-        one = Figures()
+        one = Measurements()
         one.duration_ns, one.split = 100, split
         series.record(one)
     assert series.causes == {"cpu": 75, "gc": 30, "unexplained": 95}

@@ -11,10 +11,10 @@ from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import CLIENT, INTERNAL, Span
 from otel_fe.pipeline.attribution import CAUSES, attribute
+from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile, weighted_quantiles
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
-from otel_fe.pipeline.family import Family
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.store import kept_trace
 from tests.properties.traffic import SPANS
 
@@ -45,14 +45,14 @@ def milliseconds(split):
 def test_the_process_s_own_split_is_believed():
     """It has seen where each wait lay; rounding goes to what is unexplained."""
     span = extraction(100, **{"time.pool_wait": 0.07, "time.cpu": 0.02})
-    assert milliseconds(split_of(span, Family([span]))) == {"pool_wait": 70, "cpu": 20, "unexplained": 10}
+    assert milliseconds(split_of(span, SpanTree([span]))) == {"pool_wait": 70, "cpu": 20, "unexplained": 10}
 
 
 def test_overlapping_calls_count_once():
     """Two calls at the same time, and one inside another, take the time that passes."""
     span = extraction(100, **{"cpu.time": 0.01})
     calls = [call(2, 1, 10, 40), call(3, 1, 20, 50), call(4, 2, 12, 14), call(5, 9, 60, 70)]
-    assert milliseconds(split_of(span, Family([span, *calls]))) == {"downstream": 40, "cpu": 10, "unexplained": 50}
+    assert milliseconds(split_of(span, SpanTree([span, *calls]))) == {"downstream": 40, "cpu": 10, "unexplained": 50}
 
 
 @given(
@@ -69,14 +69,14 @@ def test_calls_take_the_time_that_attribution_gives_them(duration, calls, cpu):
         for number, (first, last) in enumerate(calls, 2)
     ]
     intervals = [("downstream", one.start_ns, one.end_ns) for one in below]
-    assert split_of(span, Family([span, *below])) == attribute(100, 100 + duration, intervals, cpu)
+    assert split_of(span, SpanTree([span, *below])) == attribute(100, 100 + duration, intervals, cpu)
 
 
 def test_waits_and_missed_look_ups_are_taken_out_of_the_calls_that_hold_them():
     """`connect` contains the wait for its connection, the Redis span the look-up that missed."""
     span = extraction(100, **{"pool.wait_time": 0.03, "cache.time": 0.008, "cache.lookups": 4, "cache.hits": 1})
     calls = [call(2, 1, 0, 10), call(3, 1, 10, 50)]
-    assert milliseconds(split_of(span, Family([span, *calls]))) == {
+    assert milliseconds(split_of(span, SpanTree([span, *calls]))) == {
         "pool_wait": 30,
         "cache_miss": 6,
         "downstream": 14,
@@ -88,13 +88,13 @@ def test_calls_are_found_at_any_depth_and_circles_end():
     """Through spans that are no calls, and past a span that is its own ancestor."""
     span = extraction(100)
     spans = [span, call(2, 1, 0, 1, INTERNAL), call(3, 2, 0, 1), call(1, 3, 0, 1), call(7, 8, 0, 1)]
-    assert [found.span_id for found in Family(spans).calls_below(span)] == [3, 1]
+    assert [found.span_id for found in SpanTree(spans).calls_below(span)] == [3, 1]
 
 
 def test_spans_that_lie_in_each_other_are_passed_so_many_times_and_no_more():
     """Below the first of n there are n, below the second n - 1: a trace of 50 000 would take an hour."""
     spans = [call(n + 1, n, 0, 1) for n in range(100)]
-    family = Family(spans, most_steps=250)
+    family = SpanTree(spans, most_steps=250)
     assert [len(family.calls_below(span)) for span in spans[:4]] == [99, 98, 53, 0]
 
 
@@ -109,7 +109,7 @@ def test_who_is_below_whom_is_found_out_once_for_all_extractions():
         )
 
     spans = [Asked(1, n + 1, name=semconv.SPAN_NAME, start_ns=1, end_ns=2) for n in range(50)]
-    received = ReceivedTrace(1, 0)
+    received = BufferedTrace(1, 0)
     received.add(spans, 0, 0)
     asked.clear()
     kept = kept_trace(received, Decision(sampled=True, reason="a", threshold=0), b"")
@@ -129,7 +129,7 @@ def test_calls_at_the_same_time_are_told_apart_by_their_ends_alone():
 def test_the_parts_add_up_for_any_span(span, trace):
     """Whatever is on it: no part is negative, and together they are its duration."""
     span.attributes = {**span.attributes, semconv.CPU_TIME: 1e9, semconv.POOL_WAIT_TIME: -1, semconv.CACHE_TIME: "x"}
-    split = split_of(span, Family([span, *trace]))
+    split = split_of(span, SpanTree([span, *trace]))
     assert sum(split.values()) == span.duration_ns
     assert min(split.values()) >= 0
     assert set(split) == set(CAUSES)

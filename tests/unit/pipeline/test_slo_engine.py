@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from otel_fe import semconv
 from otel_fe.model.slo import Counts
-from otel_fe.model.spans_of_time import MINUTE_NS
+from otel_fe.model.time_windows import MINUTE_NS
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.slo_engine import SloEngine, gauges
 from otel_fe.testing import FakeClock

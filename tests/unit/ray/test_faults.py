@@ -15,7 +15,7 @@ import otel_fe
 from otel_fe import faults
 from otel_fe.instrument import background, runtime
 from otel_fe.ray import client, serving, task_span, tasks, worker
-from otel_fe.ray.request import Request, current
+from otel_fe.ray.request import ServeRequest, current
 from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import Outbox, WorkerRuntime
 from tests.observed import instrumented
@@ -156,7 +156,7 @@ def publishing(monkeypatch):
     """Metrics of Ray's that cannot be made."""
     joined = object.__new__(worker.Worker)
     joined._outbox, joined._seen, joined._published = Outbox(), RequestsSeen(), None
-    joined._seen.add(Request("a", "d", "r"), 1)
+    joined._seen.add(ServeRequest("a", "d", "r"), 1)
     monkeypatch.setattr(worker, "Published", broken)
     _in_the_background(monkeypatch, "ray.publish", joined.publish)
 

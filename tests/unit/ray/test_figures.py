@@ -19,9 +19,9 @@ from otel_fe.errors import MissingExtraError
 from otel_fe.live.application_metrics import entries, figures_of, is_many, numbers_of
 from otel_fe.model.quantile import quantile
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
-from otel_fe.pipeline.series import DURATION_EDGES_NS
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
 from otel_fe.ray import published
-from otel_fe.ray.request import Request
+from otel_fe.ray.request import ServeRequest
 from otel_fe.ray.requests_seen import EDGES, EDGES_MS, RequestsSeen
 from otel_fe.ray.scrape import Sample, Scraped, parse, scrape
 from otel_fe.ray.totals import Totals
@@ -114,7 +114,7 @@ def test_the_split_of_the_p95_adds_up(requests):
     """Waiting, extraction and the rest are the mean of the requests in the bucket that holds the exact p95."""
     seen = RequestsSeen()
     for queue, processing, extraction in requests:
-        request = Request("a", "d", "r", "id", queue)
+        request = ServeRequest("a", "d", "r", "id", queue)
         request.extraction_ns = extraction
         seen.add(request, processing)
     taken = seen.take()

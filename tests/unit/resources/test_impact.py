@@ -7,7 +7,7 @@ import random
 import pytest
 
 from otel_fe.instrument.libraries.pool_use import Pools
-from otel_fe.model.figures import Figures
+from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.resources.impact import impact, impact_of
@@ -17,7 +17,7 @@ MS = 1_000_000
 
 
 def extraction(metrics, ms, *, hit=None, feature_set="x", wait_ms=0.0, error=""):
-    figures = Figures()
+    figures = Measurements()
     figures.feature_set, figures.error_type = feature_set, error
     figures.duration_ns = int(ms * MS)
     if hit is not None:

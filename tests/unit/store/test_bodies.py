@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from otel_fe.store.bodies import Bodies, chunks_of
 from otel_fe.store.database import FILE_NAME, make_directory
 from otel_fe.store.limits import StoreLimits
-from otel_fe.store.names import Names
 from otel_fe.store.packing import Packing
 from otel_fe.store.reader import StoreReader
 from otel_fe.store.schema import MIGRATIONS, migrate
 from otel_fe.store.selection import Selection
+from otel_fe.store.string_table import StringTable
 from otel_fe.testing import FakeClock
 from tests.unit.store.parts import NS, T0, bed, extraction, otlp, trace
 
@@ -93,7 +93,7 @@ def test_bodies_of_a_store_of_the_second_version_are_read(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as old:
         migrate(old, MIGRATIONS[:2])
         old.execute("INSERT INTO meta VALUES ('texts', ?)", (texts,))
-        service, policy = Names(old).number("shop"), Names(old).number("slow")
+        service, policy = StringTable(old).number("shop"), StringTable(old).number("slow")
         encoded = json.dumps(record).encode()
         packer = zlib.compressobj(level=6, zdict=texts)
         body = packer.compress(struct.pack("<I", len(encoded)) + encoded + request(5)) + packer.flush()

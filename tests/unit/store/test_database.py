@@ -12,10 +12,10 @@ import pytest
 from otel_fe.errors import ConfigurationError
 from otel_fe.store import Selection, Store, StoreLimits, StoreReader, Tier
 from otel_fe.store.database import FILE_NAME, open_for_writing
-from otel_fe.store.names import OTHER, Names
 from otel_fe.store.schema import APPLICATION_ID, MIGRATIONS, migrate
 from otel_fe.store.series_keys import Which
 from otel_fe.store.store_error import StoreBusyError, StoreError, StoreMissingError
+from otel_fe.store.string_table import OTHER, StringTable
 from tests.unit.store.parts import HOUR, MINUTE, T0, bed, counter, trace
 
 ALL = Selection(0, 1 << 62)
@@ -150,7 +150,7 @@ def test_names_are_bounded(tmp_path):
     """Past the bound all are called the same; what nothing uses makes room when the store is opened."""
     connection = open_for_writing(tmp_path, fsync=False)
     with contextlib.closing(connection):
-        names = Names(connection, limit=3)
+        names = StringTable(connection, limit=3)
         assert len({names.number(f"set {i}") for i in range(10)}) == 4
         assert names.number("set 0") != names.number("set 9") == names.number(OTHER)
         names.sweep()

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.pipeline.attribution import CAUSES
-from otel_fe.pipeline.received import ReceivedTrace
+from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.store import Selection, kept_trace
 from otel_fe.store.latency import EDGES_NS, bounds_of, bucket_of
 from otel_fe.store.slots import SPLIT_CAUSES
@@ -63,7 +63,7 @@ def test_what_comes_late_is_part_of_the_trace(store):
 def received(payload):
     """Return the trace in a payload as the pipeline received it."""
     (found,) = decode(payload).traces
-    made = ReceivedTrace(found.trace_id, 0)
+    made = BufferedTrace(found.trace_id, 0)
     made.add(found.spans, found.size_bytes, 0)
     return made
 

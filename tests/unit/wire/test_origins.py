@@ -6,7 +6,7 @@ import pytest
 
 from otel_fe.wire.decode import decode
 from otel_fe.wire.fields import delimited
-from otel_fe.wire.origins import Interned, WireResource, WireScope
+from otel_fe.wire.resource_scope import Interned, WireResource, WireScope
 from otel_fe.wire.wire_error import WireError
 
 

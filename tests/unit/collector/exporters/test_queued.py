@@ -9,7 +9,6 @@ import time
 import pytest
 
 from otel_fe.clock import SystemClock
-from otel_fe.collector.exporters.backlog import Backlog
 from otel_fe.collector.exporters.outcome import Delivered, Failed
 from otel_fe.collector.exporters.payload import (
     EXPORT_FAILED,
@@ -22,6 +21,7 @@ from otel_fe.collector.exporters.payload import (
     STORED,
     Payload,
 )
+from otel_fe.collector.exporters.payload_queue import PayloadQueue
 from otel_fe.collector.exporters.queued import Queued
 from otel_fe.collector.exporters.storage import Storage
 from otel_fe.collector.exporters.storage_errors import StorageFullError
@@ -477,7 +477,7 @@ def test_what_was_offered_adds_up_whatever_happens(made, tmp_path, on_disk, batc
 @pytest.mark.parametrize("kept", [(True, False), (False, True)])
 def test_a_payload_stays_on_disk_if_any_part_of_it_is_to(tmp_path, kept):
     storage = Storage(tmp_path / "queue.db", fsync=False, lock_timeout_s=1)
-    backlog = Backlog(SendingQueue(), storage, "traces", SystemClock())
+    backlog = PayloadQueue(SendingQueue(), storage, "traces", SystemClock())
     assert backlog.put(traces(4)) == ""
     entry = backlog.take()
     entry.open_parts = 2

@@ -1,0 +1,232 @@
+"""What an exporter has taken and not settled yet: in order, bounded, and on disk where that is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.collector.exporters.entry import SIZERS, Entry
+from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, STORAGE_FULL, STORED, Payload
+from otel_fe.collector.exporters.shared_commit import Found
+from otel_fe.collector.exporters.storage_errors import StorageFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.exporters.storage import Storage
+    from otel_fe.config.sending import SendingQueue
+
+_LONGEST_WAIT_S: Final = threading.TIMEOUT_MAX
+_GRACE_S: Final = 1.0
+"""For the disk, at the end."""
+
+
+class PayloadQueue:
+    """A bounded queue. What is taken from it still fills it, until it is done. Any number of threads may use it.
+
+    Args:
+        settings: Its bound.
+        storage: Where it keeps payloads; None for memory.
+        signal: Of all its payloads.
+        clock: For `take`.
+    """
+
+    def __init__(self, settings: SendingQueue, storage: Storage | None, signal: str, clock: Clock) -> None:
+        self._capacity = settings.queue_size
+        self._sizer = SIZERS[settings.sizer]
+        self._blocks = settings.block_on_overflow
+        self._storage = storage
+        self._clock = clock
+        # One lock, three things to wait for; it guards all below.
+        lock = threading.Lock()
+        self._more = threading.Condition(lock)
+        self._room = threading.Condition(lock)
+        self._settled = threading.Condition(lock)
+        self._waiting: deque[Entry] = deque()
+        self._in_hand: dict[Entry, None] = {}
+        self._entering = 0
+        self._leaving = 0
+        self._size = 0
+        self._closed = False
+        self._halted = False
+        self._abandoned = False
+        self._flushing = 0
+        with lock:
+            for found in storage.found if storage is not None else ():
+                self._enter(Payload(signal, b"", found.items), found.key, found.size_bytes, recovered=True)
+
+    @property
+    def persistent(self) -> bool:
+        """Whether what it holds outlives this process."""
+        return self._storage is not None
+
+    @property
+    def flushing(self) -> bool:
+        """Whether somebody waits for it to be empty."""
+        return self._flushing > 0 or self._closed
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._closed
+
+    @property
+    def size(self) -> int:
+        """How much it holds, in the unit of its sizer."""
+        return self._size
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._in_hand) + self._entering + self._leaving
+
+    def put(self, payload: Payload) -> str:
+        """Take a payload; returns an empty reason, or why it did not.
+
+        `stored` is one, where the time was up while it was written to the disk.
+        """
+        size = self._sizer(payload.items, len(payload.data))
+        refused = self._reserve(size)
+        if refused:
+            return refused
+        key = 0
+        if self._storage is not None:
+            try:
+                key = self._storage.append(payload.items, payload.data)
+            except StorageFullError:
+                refused = STORAGE_FULL
+        with self._more:
+            self._entering -= 1
+            self._size -= size
+            if not refused and self._abandoned:
+                refused = STORED if key else SHUTDOWN
+            if not refused:
+                self._enter(payload if not key else replace(payload, data=b""), key, len(payload.data))
+            self._changed()
+        return refused
+
+    def take(self, until_ns: int | None = None) -> Entry | None:
+        """Return the oldest, waiting for one; None when it is closed and empty, when somebody flushes it, or after `until_ns`."""
+        with self._more:
+            while not self._waiting or self._halted:
+                if self._halted or (self._closed and not self._entering):
+                    return None
+                left_s = None if until_ns is None else (until_ns - self._clock.monotonic_ns()) / 1e9
+                if left_s is not None and (left_s <= 0 or self._flushing):
+                    return None
+                self._more.wait(None if left_s is None else min(left_s, _LONGEST_WAIT_S))
+            entry = self._waiting.popleft()
+            self._in_hand[entry] = None
+            return entry
+
+    def load(self, entry: Entry) -> Payload | None:
+        """Return the whole payload of an entry, or None where the disk does not give it back."""
+        if self._storage is None or not entry.key:
+            return entry.payload
+        data = self._storage.load(entry.key)
+        return None if data is None else replace(entry.payload, data=data)
+
+    def done(self, entry: Entry, items: int, settle: Callable[[], None], *, keep: bool = False) -> None:
+        """Settle one part of an entry, unless time is up for it.
+
+        Args:
+            entry: One that was taken.
+            items: Those of the part.
+            settle: Called before anybody who waits learns of it.
+            keep: Leave it on disk, for the next start.
+        """
+        with self._more:
+            if entry.abandoned:
+                return
+            entry.open_parts -= 1
+            entry.open_items -= items
+            entry.kept |= keep
+            over = not entry.open_parts
+            if over:
+                self._in_hand.pop(entry, None)
+            self._leaving += 1
+        if over and not entry.kept and self._storage is not None:
+            self._storage.remove(Found(entry.key, entry.payload.items, entry.size_bytes))
+        settle()
+        with self._more:
+            self._leaving -= 1
+            if over:
+                self._size -= entry.size
+            self._changed()
+
+    def wait_empty(self, timeout_s: float) -> bool:
+        """Wait until it holds nothing, or gives out nothing more; whether it is empty.
+
+        Meanwhile nobody waits for fuller batches.
+        """
+        with self._more:
+            self._flushing += 1
+            self._more.notify_all()
+            try:
+                self._settled.wait_for(self._idle, min(timeout_s, _LONGEST_WAIT_S))
+                return not len(self)
+            finally:
+                self._flushing -= 1
+
+    def close(self) -> None:
+        """Take nothing more; what it holds can still be taken from it."""
+        with self._more:
+            self._closed = True
+            self._more.notify_all()
+            self._room.notify_all()
+
+    def halt(self) -> None:
+        """Give out nothing more."""
+        with self._more:
+            self._halted = True
+            self._more.notify_all()
+            self._settled.notify_all()
+
+    def abandon(self) -> list[Entry]:
+        """Let go of all that it holds, in order, and close the storage; what comes of it later counts no more."""
+        self.close()
+        with self._more:
+            self._abandoned = True
+            held = [*self._in_hand, *self._waiting]
+            for entry in held:
+                entry.abandoned = True
+                self._size -= entry.size
+            self._in_hand.clear()
+            self._waiting.clear()
+            self._changed()
+            # What is being written or removed this moment is soon done, and then need not come twice.
+            self._settled.wait_for(self._idle, _GRACE_S)
+        if self._storage is not None:
+            self._storage.close()
+        return held
+
+    def _reserve(self, size: int) -> str:
+        with self._room:
+            while self._size + size > self._capacity and not self._closed:
+                if not self._blocks or size > self._capacity:
+                    return QUEUE_FULL
+                self._room.wait()
+            if self._closed:
+                return SHUTDOWN
+            self._size += size
+            self._entering += 1
+        return ""
+
+    def _enter(self, payload: Payload, key: int, size_bytes: int, *, recovered: bool = False) -> None:
+        size = self._sizer(payload.items, size_bytes)
+        self._size += size
+        entry = Entry(payload, size, key, size_bytes, open_items=payload.items, recovered=recovered)
+        self._waiting.append(entry)
+        self._more.notify()
+
+    def _changed(self) -> None:
+        self._room.notify_all()
+        if self._closed:
+            self._more.notify_all()
+        if self._idle():
+            self._settled.notify_all()
+
+    def _idle(self) -> bool:
+        moving = self._in_hand or self._entering or self._leaving
+        return not moving and (self._halted or not self._waiting)

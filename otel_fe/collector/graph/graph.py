@@ -1,0 +1,291 @@
+"""Takes requests from receivers and moves them through the pipelines.
+
+A request is refused as a whole before anything has been done with it, so that sending it again counts nothing twice; or it is
+taken by all of its pipelines. `lock` guards samplers, connectors and derived metrics; decoding, encoding and sending are outside.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from otel_fe.clock import FAR_NS
+from otel_fe.collector.graph.connected import send_collected, send_metrics
+from otel_fe.collector.graph.routes import Route
+from otel_fe.collector.refusals import NoPipelineError, StoppingError
+from otel_fe.wire.decode import Decoder
+from otel_fe.wire.encode import ExportRequest, run_of
+from otel_fe.wire.responses import Outcome
+from otel_fe.wire.validation import check
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+
+    from otel_fe.clock import Clock
+    from otel_fe.collector.graph.parts import Parts
+    from otel_fe.collector.graph.sampled import Kept, SampledPipeline
+    from otel_fe.model.metric import ResourceMetrics
+    from otel_fe.wire.batch import Batch, Trace
+    from otel_fe.wire.validation import Checked
+
+    Due = tuple[SampledPipeline, list[Kept]]
+    Collected = tuple[str, list[ResourceMetrics]]
+
+
+class Partition(Protocol):
+    """Spreads traces over several workers."""
+
+    def check(self) -> None:
+        """Refuse new spans while another worker cannot be given its own.
+
+        Raises:
+            PressureError: That is so.
+        """
+        ...
+
+    def own(self, receiver: str, batch: Batch) -> Batch:
+        """Hand over the spans of other workers' traces that a receiver took, and return the rest."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees metrics on their way."""
+
+    def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
+        """Take what a connector has counted."""
+        ...
+
+    def exported(self, payload: bytes) -> None:
+        """Take an encoded `ExportMetricsServiceRequest`."""
+        ...
+
+
+_SUCCESS = Outcome()
+_METRICS_INTERVAL_NS = 60_000_000_000
+"""Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
+_ROOM_S = 5.0
+_ROOM_POLL_S = 0.1
+_OBSERVED_NS = 50_000_000
+"""How long the observer's thread may leave alone what a request has brought."""
+
+
+class PipelineGraph:
+    """Pipelines at work. Thread-safe.
+
+    Args:
+        parts: The pipelines.
+        clock: Both clocks.
+        lock: Outlives a reload, as what it guards does.
+        partition: Where there are several workers.
+        observer: Wants to see metrics: the store.
+        wake: Takes the monotonic time at which to call `tick`, should that be sooner than what `due_ns` said after the last call.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        clock: Clock,
+        lock: threading.Lock,
+        partition: Partition | None = None,
+        observer: Observer | None = None,
+        wake: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.parts = parts
+        self.lock = lock
+        self.closed = False
+        self._clock = clock
+        self.decode = Decoder().decode
+        self._partition = partition
+        self._observer = observer
+        self._wake = wake
+        self._derived_ns = clock.monotonic_ns()
+
+    # --- requests in ---------------------------------------------------------------------------------------------------
+
+    def signals_of(self, receiver: str) -> Mapping[str, Route]:
+        """Return the signals that some pipeline takes from a receiver."""
+        return self.parts.routes.get(receiver, {})
+
+    def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, Outcome]:
+        """Take a request; return how many items were accepted, and what to answer.
+
+        Items that some backend would refuse are rejected here, before they meet other senders' items.
+
+        Raises:
+            RefusedError: It is not taken, and nothing was done with it.
+            WireError: It cannot be read.
+        """
+        route = self.signals_of(receiver).get(signal)
+        if route is None:
+            raise NoPipelineError(signal)
+        self._check(route)
+        checked = check(signal, payload, identified=route.needs_spans)
+        if checked.items or not checked.rejected:
+            batch = self.decode(checked.payload, sized=route.sized) if route.needs_spans else None
+            # First, since an exporter may have no room for it: then nothing has been counted twice when it comes again.
+            for pipeline in route.plain:
+                pipeline.take(checked.payload, checked.items)
+                self._wake(pipeline.due_ns)
+            if batch is not None:
+                self._take_spans(route, batch if self._partition is None else self._partition.own(receiver, batch))
+            if self._observer is not None and signal == "metrics":
+                self._observer.exported(checked.payload)
+        return checked.items, _outcome(checked)
+
+    def take_handed(self, receiver: str, payload: bytes) -> int:
+        """Take spans that another worker has accepted from a receiver, and whose traces are this one's; return how many.
+
+        Raises:
+            WireError: They cannot be read.
+        """
+        route = self.signals_of(receiver).get("traces", Route())
+        self._wait_for_room(route)
+        batch = self.decode(payload, sized=route.sized)
+        self._take_spans(route, batch)
+        return batch.accepted
+
+    def check_memory(self, receiver: str, signal: str) -> None:
+        """Refuse a request of a receiver while its pipelines' `memory_limiter` does.
+
+        Raises:
+            PressureError: One does.
+        """
+        for limit in self.signals_of(receiver).get(signal, Route()).limits:
+            limit.check()
+
+    def _wait_for_room(self, route: Route) -> None:
+        """Wait for exporters that hold up what is kept already; meanwhile the other worker takes no more than it has room for."""
+        until_s = time.monotonic() + _ROOM_S
+        while not self.closed and time.monotonic() < until_s:
+            if all(sampled.outlets.retry() is None for sampled in route.sampled):
+                return
+            time.sleep(_ROOM_POLL_S)
+
+    def _check(self, route: Route) -> None:
+        if self.closed:
+            raise StoppingError
+        for limit in route.limits:
+            limit.check()
+        if self._partition is not None and route.needs_spans:
+            self._partition.check()
+        for pipeline in route.plain:
+            pipeline.check()
+        for sampled in route.sampled:
+            sampled.check()
+
+    def _take_spans(self, route: Route, batch: Batch) -> None:
+        now_ns = self._clock.monotonic_ns()
+        with self.lock:
+            if self.closed:
+                raise StoppingError
+            for connected in route.connected:
+                connected.connector.record(batch.spans)
+            if route.derives:
+                self.parts.derived.record(batch.spans)
+            if self.parts.keeps_all:
+                self._offer(route, batch)
+            for sampled in route.sampled:
+                sampled.receive(batch, now_ns)
+            batch.release()
+            due = [(sampled, sampled.take_due(now_ns)) for sampled in route.sampled]
+            due_ns = min([sampled.due_ns for sampled in route.sampled], default=FAR_NS)
+        self._wake(due_ns if self._observer is None else min(due_ns, now_ns + _OBSERVED_NS))
+        for sampled, kept in due:
+            sampled.send(kept)
+
+    def _offer(self, route: Route, batch: Batch) -> None:
+        """Offer exemplars where nothing samples, so that all of them can be found."""
+        for connected in route.connected:
+            connected.connector.offer(batch.spans)
+        if route.derives:
+            self.parts.derived.offer(batch.spans)
+
+    def successor(self, now: Callable[[], PipelineGraph]) -> PipelineGraph | None:
+        """Return the engine that has taken this one's place; None where this one has come to its end.
+
+        Args:
+            now: Returns the engine at work.
+        """
+        with self.lock:  # held while one takes the place of another, which is closed before
+            found = now()
+        return None if found is self else found
+
+    # --- time ----------------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Decide and send what is due; called when `due_ns` says."""
+        now_ns = self._clock.monotonic_ns()
+        derived = b""
+        with self.lock:
+            if self.closed:
+                return
+            for sampled in self.parts.sampled:
+                sampled.tick()
+            collected = [(name, one.collect_due(now_ns)) for name, one in self.parts.connectors.items()]
+            if now_ns - self._derived_ns >= _METRICS_INTERVAL_NS:
+                self._derived_ns = now_ns
+                derived = self.parts.derived.collect()
+            # Last: should something above fail, what is kept is still there.
+            due = [(sampled, sampled.take_due(now_ns)) for sampled in self.parts.sampled]
+        self._send(due, collected, derived)
+        for sampled in self.parts.sampled:
+            sampled.outlets.retry()
+        for pipeline in self.parts.plain:
+            pipeline.tick(now_ns)
+
+    def due_ns(self) -> int:
+        """Return when `tick` has something to do, as far as that is known now."""
+        parts = self.parts
+        with self.lock:
+            found = [self._derived_ns + _METRICS_INTERVAL_NS]
+            found += [sampled.due_ns for sampled in parts.sampled]
+            found += [connected.due_ns for connected in parts.connectors.values()]
+        return min(found + [pipeline.due_ns for pipeline in parts.plain])
+
+    def close(self, *, decide: bool) -> None:
+        """Take nothing more; send all that is decided and counted, and first decide all that is pending, if asked to."""
+        with self.lock:
+            self.closed = True
+            for sampled in self.parts.sampled:
+                if decide or sampled.settings.drop_pending_traces_on_shutdown:
+                    sampled.close()
+        self.finish()
+
+    def finish(self) -> None:
+        """Send all that is decided and counted."""
+        now_ns = self._clock.monotonic_ns()
+        with self.lock:
+            collected = [(name, one.collect_due(now_ns, at_once=True)) for name, one in self.parts.connectors.items()]
+            derived = self.parts.derived.collect()
+            due = [(sampled, sampled.take_due(now_ns, all_of_it=True)) for sampled in self.parts.sampled]
+        self._send(due, collected, derived)
+        for sampled in self.parts.sampled:
+            sampled.outlets.give_up()
+        for pipeline in self.parts.plain:
+            pipeline.close()
+
+    def _send(self, due: Sequence[Due], collected: Sequence[Collected], derived: bytes) -> None:
+        for sampled, kept in due:
+            sampled.send(kept)
+        for name, metrics in collected:
+            send_collected(metrics, self.parts.metrics_of[name])
+            if self._observer is not None and metrics:
+                self._observer.collected(metrics)
+        send_metrics(derived, self.parts.own_metrics_to)
+        if self._observer is not None and derived:
+            self._observer.exported(derived)
+
+
+def _outcome(checked: Checked) -> Outcome:
+    rejected = checked.rejected
+    return Outcome(sum(rejected.values()), checked.message, rejected) if rejected else _SUCCESS
+
+
+def encoded(traces: Sequence[Trace]) -> bytes:
+    """Return the spans of traces as one `ExportTraceServiceRequest`, byte for byte as they came."""
+    request = ExportRequest()
+    for trace in traces:
+        for span in trace.spans:
+            request.add(run_of(span))
+    return request.encode()

@@ -1,0 +1,32 @@
+"""What a new configuration's pipelines take over from those that they replace: nothing that was received is lost by a reload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otel_fe.collector.graph.graph import PipelineGraph
+    from otel_fe.collector.graph.parts import Parts
+    from otel_fe.pipeline.counters import Counters
+
+
+def transfer_state(new: Parts, old: PipelineGraph) -> list[Counters]:
+    """Move what an engine holds into new pipelines of the same names; return the counts of pipelines that are no more.
+
+    The caller holds the engine's lock; the engine is closed, and its connectors' last metrics are not sent yet.
+    """
+    before = {pipeline.name: pipeline for pipeline in old.parts.sampled}
+    for sampled in new.sampled:
+        earlier = before.pop(sampled.name, None)
+        if earlier is not None:
+            sampled.succeed(earlier)
+    for gone in before.values():
+        gone.close()
+    plain_before = {pipeline.name: pipeline for pipeline in old.parts.plain}
+    for plain in new.plain:
+        same = plain_before.pop(plain.name, None)
+        if same is not None:
+            plain.succeed(same)
+    return [pipeline.counters for pipeline in before.values()] + [
+        pipeline.counters for pipeline in plain_before.values() if pipeline.signal == "traces"
+    ]

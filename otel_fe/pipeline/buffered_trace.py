@@ -1,0 +1,150 @@
+"""A trace as it is received: its ended spans, and what policies ask of all of them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import compiled
+from otel_fe.model import probability, trace_state
+from otel_fe.model import span as spans_
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.model.span import SpanView
+    from otel_fe.model.vote import Vote
+
+_BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
+
+
+class BufferedTrace:
+    """The spans of one trace that have been received, in whatever order.
+
+    Sums are kept up to date as spans come in, so that most policies need not look at the spans again.
+    """
+
+    __slots__ = (
+        "_told",
+        "arrived_ns",
+        "count",
+        "decided",
+        "end_ns",
+        "flags",
+        "has_trace_state",
+        "key",
+        "looked",
+        "place",
+        "root_received_ns",
+        "size_bytes",
+        "spans",
+        "start_ns",
+        "statuses",
+        "trace_id",
+        "wrapped_bytes",
+    )
+
+    def __init__(self, trace_id: int, arrived_ns: int, key: int = 0) -> None:
+        self.trace_id = trace_id
+        self.key = key
+        """What its decision will be remembered by."""
+        self.place = b""
+        """Its `trace_key`, once it is waited for."""
+        self.arrived_ns = arrived_ns
+        """Monotonic time of its first span's arrival."""
+        self.root_received_ns = 0
+        """That of its root; 0 before."""
+        self.decided = False
+        self.spans: list[SpanView] = []
+        self.count = 0
+        """How many spans have come."""
+        self.start_ns = 0
+        """Unix time of the earliest start; spans without one (0) do not count."""
+        self.end_ns = 0
+        """Unix time of the latest end."""
+        self.statuses = 0
+        """Bit n is set where a span has status n; a status that OTLP does not know sets none."""
+        self.flags = 0
+        """The flags of all spans, or'ed."""
+        self.has_trace_state = False
+        """Whether any span has a `tracestate`."""
+        self.size_bytes = 0
+        """Protobuf bytes of its parts, each with its resource and scopes."""
+        self.wrapped_bytes = 0
+        """The same as one `TracesData` message."""
+        self.looked: dict[object, tuple[int, Vote | None]] = {}
+        """How many of its spans a policy has looked at one by one, and what that policy votes because of them."""
+        self._told: tuple[int, bool] | None = None
+
+    def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
+        """Take some more of its spans.
+
+        Args:
+            spans: All of this trace.
+            size_bytes: Protobuf bytes of these spans with their resource and scopes.
+            now_ns: Monotonic time.
+        """
+        self.spans.extend(spans)
+        self.count += len(spans)
+        if compiled.spans is None or not compiled.spans.add(self, spans, now_ns):
+            self._add_up(spans, now_ns)
+        self.size_bytes += size_bytes
+        self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
+
+    def _add_up(self, spans: Sequence[SpanView], now_ns: int) -> None:
+        start, end, statuses, flags = self.start_ns, self.end_ns, self.statuses, self.flags
+        for span in spans:  # flat: this is done for every span there is
+            begun = span.start_ns
+            if begun and (not start or begun < start):
+                start = begun
+            if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
+                end = span.end_ns
+            statuses |= _BITS.get(span.status, 0)
+            flags |= span.flags
+            if not span.parent_id:
+                self.root_received_ns = self.root_received_ns or now_ns
+            if span.trace_state:
+                self.has_trace_state = True
+                self._told = None
+        self.start_ns, self.end_ns, self.statuses, self.flags = start, end, statuses, flags
+
+    @property
+    def duration_ns(self) -> int:
+        """Of the whole trace: earliest start to latest end, whatever the order in which its spans came."""
+        return self.end_ns - self.start_ns
+
+    @property
+    def randomness(self) -> int:
+        """Its own 56 bits of randomness: `rv` where its spans have one, else the end of its id."""
+        return self._sampling[0]
+
+    @property
+    def tells_sampling(self) -> bool:
+        """Whether any of its spans says in its `tracestate` how it was sampled before."""
+        return self.has_trace_state and self._sampling[1]
+
+    def sampled_before(self, *, has_trace_state: bool, tells: bool, randomness: int | None) -> None:
+        """Say what its spans tell of how they were sampled, for a trace whose spans are not here.
+
+        Args:
+            has_trace_state: Whether one has a `tracestate`.
+            tells: Whether one says so there.
+            randomness: The least that one tells; None where none does.
+        """
+        self.has_trace_state = has_trace_state
+        self._told = probability.randomness(self.trace_id) if randomness is None else randomness, tells
+
+    @property
+    def _sampling(self) -> tuple[int, bool]:
+        found = self._told
+        if found is None:
+            found = self._told = self._read_sampling()
+        return found
+
+    def _read_sampling(self) -> tuple[int, bool]:
+        own = probability.randomness(self.trace_id)
+        if not self.has_trace_state:
+            return own, False
+        told = [trace_state.sampling(span.trace_state) for span in self.spans if span.trace_state]
+        explicit = [sampling.randomness for sampling in told if sampling.randomness is not None]
+        # All spans of a trace should say the same; where they do not, the order of arrival must not matter.
+        return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in told)

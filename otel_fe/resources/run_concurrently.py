@@ -1,0 +1,38 @@
+"""Several tasks at once, that together take no longer than they may."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+
+def run_concurrently(tasks: Mapping[str, Callable[[], T]], timeout_s: float) -> tuple[dict[str, T], dict[str, str]]:
+    """Run tasks in threads of their own; return what they returned, and of the others the class of the error.
+
+    A name server that does not answer holds up a thread for as long as it likes; it does not hold up the caller, and as the
+    thread is a daemon, it does not hold up the end of the process.
+    """
+    returned: dict[str, T] = {}
+    failed: dict[str, str] = {}
+
+    def run(name: str, task: Callable[[], T]) -> None:
+        try:
+            returned[name] = task()
+        except Exception as error:  # noqa: BLE001 whatever it is, it is the answer
+            failed[name] = type(error).__name__
+
+    threads = [threading.Thread(target=run, args=pair, name="otel-fe-reading", daemon=True) for pair in tasks.items()]
+    end = monotonic() + timeout_s
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, end - monotonic()))
+    answered, refused = dict(returned), dict(failed)
+    late = {name: "TimeoutError" for name in tasks if name not in answered and name not in refused}
+    return answered, {**refused, **late}

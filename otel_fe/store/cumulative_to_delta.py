@@ -1,0 +1,171 @@
+"""From what a process has counted since it began, to what it has counted since it was last heard of.
+
+A stream is what one process counts since one start. What was last seen of it stands in the store, and is written in the transaction
+that counts what is new: a crash of ours neither loses nor repeats anything.
+
+Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.store.counts import Counts, add_packed, pack_buckets
+from otel_fe.store.points import MetricPoint, canonical, shape_text
+from otel_fe.store.row_quota import RowQuota
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections import Counter
+
+_NS: Final = 1_000_000_000
+FORGET_S: Final = 86_400
+"""A stream that was not heard of for so long is forgotten."""
+_SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
+_REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """What was counted between two moments."""
+
+    since_ns: int
+    until_ns: int
+    counts: Counts
+    shape: tuple[float, ...] | int | None
+    least: float | None = None
+    """No value is below it; None where that is not known."""
+    most: float | None = None
+    """None is above it."""
+
+
+class _Seen(NamedTuple):
+    start_ns: int
+    time_ns: int
+    scale: int
+    counts: Counts
+
+
+class CumulativeToDelta:
+    """Knows what was last seen of each stream. Belongs to the thread that writes, and to one connection.
+
+    Args:
+        connection: To the store.
+        tally: Counts resets and points that are out of date, by name.
+        limit: The most streams. What further ones count is not: without knowing them, it would be counted again each time.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, tally: Counter[str], limit: int) -> None:
+        self._connection = connection
+        self._tally = tally
+        self._room = RowQuota(connection, "stream", limit)
+
+    def forget(self) -> None:
+        """Forget what is known: the transaction that wrote it was rolled back."""
+        self._room.recount()
+
+    def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
+        """Return what a point adds to what is known; None where it adds nothing."""
+        found = self._increment(point, counts, now_ns)
+        return None if found is None else _bounded(found, point)
+
+    def _increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
+        key = _key(point)
+        seen = self._seen(key)
+        if seen is None and not self._room.take():
+            self._tally["refused"] += 1
+            return None
+        if point.delta:
+            return self._difference(key, point, counts, seen, now_ns)
+        if seen is None:
+            self._save(key, point, counts, now_ns)
+            # What began longer ago may have been counted already, and forgotten since; what began when is not known, likewise.
+            if point.start_ns < now_ns - FORGET_S * _NS:
+                self._tally["baseline"] += 1
+                return None
+            return Increment(min(point.start_ns, point.time_ns), point.time_ns, counts, point.shape)
+        return self._continued(key, point, counts, seen, now_ns)
+
+    def _difference(
+        self, key: bytes, point: MetricPoint, counts: Counts, seen: _Seen | None, now_ns: int
+    ) -> Increment | None:
+        """Count a delta, unless it is the last one once more: a sender repeats what it got no answer to."""
+        if seen is not None and (seen.start_ns, seen.time_ns) == (point.start_ns, point.time_ns):
+            self._tally["repeated"] += 1
+            return None
+        self._save(key, point, Counts(0), now_ns)
+        return Increment(min(point.start_ns or point.time_ns, point.time_ns), point.time_ns, counts, point.shape)
+
+    def _continued(self, key: bytes, point: MetricPoint, counts: Counts, seen: _Seen, now_ns: int) -> Increment | None:
+        shape, before = point.shape, seen.counts
+        if isinstance(shape, int):
+            common = min(shape, seen.scale)
+            before, counts, shape = before.coarser(seen.scale - common), counts.coarser(shape - common), common
+        difference = counts.since(before)
+        if difference is None and point.time_ns <= seen.time_ns:
+            # It was overtaken on its way: what it says is part of what is known.
+            self._tally["stale"] += 1
+            return None
+        if difference is None:
+            self._tally["reset"] += 1
+            difference = counts
+        if difference or point.time_ns > seen.time_ns:
+            self._save(key, point, counts, now_ns, shape)
+        # A clock that was put back has no interval to spread anything over.
+        return Increment(min(seen.time_ns, point.time_ns), point.time_ns, difference, shape) if difference else None
+
+    def _seen(self, key: bytes) -> _Seen | None:
+        row = self._connection.execute(_SELECT, (key,)).fetchone()
+        if row is None:
+            return None
+        start_ns, time_ns, scale, count, total, zeros, packed = row
+        buckets: dict[int, int] = {}
+        add_packed(packed or b"", buckets)
+        return _Seen(start_ns, time_ns, scale, Counts(count, total, zeros, buckets))
+
+    def _save(
+        self, key: bytes, point: MetricPoint, counts: Counts, now_ns: int, shape: tuple[float, ...] | int | None = None
+    ) -> None:
+        shape = point.shape if shape is None else shape
+        scale = shape if isinstance(shape, int) else 0
+        packed = pack_buckets(counts.buckets) or None
+        self._connection.execute(
+            _REPLACE,
+            (
+                key,
+                now_ns // _NS,
+                point.start_ns,
+                point.time_ns,
+                scale,
+                counts.count,
+                counts.total,
+                counts.zeros,
+                packed,
+            ),
+        )
+
+
+def _bounded(found: Increment, point: MetricPoint) -> Increment:
+    """Return an increment with the bounds of its values.
+
+    A cumulative point has the extremes since its start, which bound those of each increment; so do the edges of the increment's
+    first and last bucket, and the narrower one counts.
+    """
+    shape, buckets = found.shape, found.counts.buckets
+    if not isinstance(shape, tuple) or not shape or not buckets:
+        return found if shape is None else replace(found, least=point.least, most=point.most)
+    first, last = min(buckets), max(buckets)
+    low = shape[first - 1] if first else min(0.0, shape[0])
+    least = low if point.least is None else max(low, point.least)
+    if last >= len(shape):
+        return replace(found, least=least, most=point.most)
+    return replace(found, least=least, most=shape[last] if point.most is None else min(shape[last], point.most))
+
+
+def _key(point: MetricPoint) -> bytes:
+    began = "delta" if point.delta else point.start_ns
+    shape = "exponential" if isinstance(point.shape, int) else shape_text(point.shape)
+    told = [point.name, point.unit, point.kind, point.scale, point.labels, point.source, began, shape]
+    return blake2b(canonical(told).encode(), digest_size=16).digest()

@@ -1,0 +1,38 @@
+"""When what was counted between two moments is taken to have happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from otel_fe.store.counts import Counts
+
+_NS: Final = 1_000_000_000
+_MINUTE: Final = 60
+_AT_ONCE_NS: Final = 120 * _NS
+"""An interval no longer than this is an ordinary one, and belongs to the minute in which it ends."""
+_BY_MINUTES_NS: Final = 5_400 * _NS
+"""A gap no longer than this is filled minute by minute, a longer one by tens of minutes."""
+
+
+def spread_over_gap(since_ns: int, until_ns: int, counts: Counts) -> list[tuple[int, Counts]]:
+    """Return parts of `counts`, each with the minute (Unix time, s) that it belongs to; together they are all of it.
+
+    After a gap, what came in between is spread evenly over it. In its last minute it would look like a burst, and a burn rate over
+    five minutes would see the errors of an hour.
+    """
+    last = max(0, until_ns - 1) // (_MINUTE * _NS) * _MINUTE
+    length = until_ns - since_ns
+    if length <= _AT_ONCE_NS or counts.count < 0:
+        return [(last, counts)]
+    step = (_MINUTE if length <= _BY_MINUTES_NS else 10 * _MINUTE) * _NS
+    parts: list[tuple[int, Counts]] = []
+    done = counts.share(0, 1)
+    for begin in range(since_ns // step * step, until_ns, step):
+        upto = counts.share(min(begin + step, until_ns) - since_ns, length)
+        # Each part is the difference of two that were rounded down, so that nothing is lost on the way to the last, the whole.
+        part = upto.since(done)
+        if part:
+            parts.append((max(begin, since_ns) // (_MINUTE * _NS) * _MINUTE, part))
+        done = upto
+    return parts

@@ -1,0 +1,56 @@
+"""Numbers with their units, the same beside an axis and in a column."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from otel_fe import semconv
+from otel_fe.dashboard import formatting
+from otel_fe.dashboard.charts import LEFT, line_chart
+from otel_fe.dashboard.shown_value import shown_attributes
+
+
+@pytest.mark.parametrize(
+    ("value_ns", "column", "axis"),
+    [
+        (26e9, "26 s", "26 s"),
+        (1e9, "1 s", "1 s"),
+        (999e6, "999 ms", "999 ms"),
+        (84e3, "0.084 ms", "84 µs"),
+        (0, "0 ms", "0 ms"),
+    ],
+)
+def test_a_column_is_in_the_unit_of_its_axis(value_ns, column, axis):
+    """From a second on both are in seconds, and nothing is 0 ms, not 0 ns."""
+    assert (formatting.milliseconds(value_ns), formatting.duration(value_ns)) == (column, axis)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(32, "32 s"), (119, "119 s"), (3_564, "59.4 min"), (18_720, "5.2 h"), (259_200, "3 d")]
+)
+def test_a_length_is_in_the_unit_that_people_use(seconds, words):
+    assert formatting.length(seconds) == words
+
+
+def test_attributes_of_ours_have_their_unit():
+    """77.5 MB and not 77533184; what is not ours, or no number, stays as it is."""
+    pairs = [
+        KeyValue(key=semconv.MEMORY_USAGE, value=AnyValue(int_value=77_533_184)),
+        KeyValue(key=semconv.POOL_WAIT_TIME, value=AnyValue(double_value=0.0135)),
+        KeyValue(key=semconv.CACHE_LOOKUPS, value=AnyValue(int_value=3)),
+        KeyValue(key="http.response.size", value=AnyValue(int_value=77_533_184)),
+    ]
+    assert dict(shown_attributes(pairs)) == {
+        semconv.MEMORY_USAGE: "77.5 MB",
+        semconv.POOL_WAIT_TIME: "13.5 ms",
+        semconv.CACHE_LOOKUPS: "3",
+        "http.response.size": "77533184",
+    }
+
+
+def test_no_label_of_an_axis_is_cut_off():
+    """Those of time stay inside, those of values have room before the plot."""
+    window = (0, 3_600 * 10**9)
+    drawn = line_chart([(1, 1.0)], window, formatting.duration, step_ns=60 * 10**9, width=560)
+    assert all(LEFT <= tick.at <= 560 - 22 for tick in drawn.x_ticks)

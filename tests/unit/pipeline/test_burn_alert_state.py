@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+from otel_fe.model.slo import Counts
+from otel_fe.model.time_windows import HOUR_NS, MINUTE_NS
+from otel_fe.pipeline.burn_alert_state import burn_alert_states
+from tests.simulation.minutes import slo
+
+ERRORS = slo(Fraction("0.99"))
+
+
+def first(long, short):
+    """Return the state of the page on 1 h and 5 m."""
+    return burn_alert_states(ERRORS, {HOUR_NS: Counts(*long), 5 * MINUTE_NS: Counts(*short)})[0]
+
+
+def test_both_windows_have_to_exceed_the_share():
+    """The long one matters, the short one says that it goes on."""
+    assert first((2000, 10_000), (200, 1000)).true
+    assert not first((2000, 10_000), (144, 1000)).true  # exactly at the share
+    assert not first((1440, 10_000), (900, 1000)).true
+    assert not first((2000, 10_000), (0, 0)).true
+
+
+def test_the_short_window_needs_no_confidence():
+    """One bad event of one keeps it on."""
+    assert first((2000, 10_000), (1, 1)).true
+
+
+def test_without_events_nothing_burns():
+    """And no rate is made up."""
+    state = burn_alert_states(ERRORS, {})[0]
+    assert (state.true, state.rate, state.rate_at_least) == (False, None, None)
+    assert state.describe() == "no events in the last 1h"
+
+
+def test_it_says_what_was_counted():
+    """With the rate, and what it surely is."""
+    assert first((2000, 10_000), (200, 1000)).describe() == (
+        "2000 of 10000 (20 %) bad in the last 1h: 20x the budget, surely more than 18.8x; "
+        "fires at more than 14.4 % bad in the last 1h and in the last 5m (14.4x the budget)"
+    )
+
+
+def test_without_a_budget_any_bad_event_counts():
+    """An objective of 100 %."""
+    memory = slo(Fraction(1))
+    (state,) = burn_alert_states(memory, {HOUR_NS: Counts(1, 10**6)})
+    assert (state.true, state.rate, state.rate_at_least) == (True, None, None)
+    assert state.describe() == "1 of 1000000 (0.0001 %) bad in the last 1h; fires at any bad event in the last 1h"
+    assert not burn_alert_states(memory, {HOUR_NS: Counts(0, 10**6)})[0].true
