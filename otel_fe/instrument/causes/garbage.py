@@ -1,19 +1,28 @@
-"""Pauses of the garbage collector: when, for how long, and on which thread. CPython tells the beginning and the end of each."""
+"""Pauses of the garbage collector: when, for how long, and on which thread. CPython reports the beginning and the end of each."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
 from _thread import get_ident
 from collections import deque
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from otel_fe.instrument.watch.lines import stack_of
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from otel_fe.instrument.watch.lines import Stack
 
 _SHORTEST_NS: Final = 20_000
 """Shorter ones are frequent, and cost next to nothing."""
+_TRACED_NS: Final = 2_000_000
+"""Of longer ones, the stack is copied, for some 10 µs: a pause holds the interpreter, so the watcher cannot see it."""
 _MOST: Final = 2_048
+_COLLECTS_AT_ALLOCATION: Final = sys.version_info < (3, 12)
 
 
 class Pause(NamedTuple):
@@ -24,6 +33,8 @@ class Pause(NamedTuple):
     end_ns: int
     ident: int
     """Of the thread that it ran on; no other thread could run meanwhile."""
+    stack: Stack = ()
+    """Of that thread, which allocated the object that set the collection off; empty for short pauses."""
 
 
 class Pauses:
@@ -32,6 +43,10 @@ class Pauses:
     def __init__(self) -> None:
         self._began_cpu_ns = -1
         self._kept: deque[Pause] = deque(maxlen=_MOST)
+        self.watcher = 0
+        """Thread of the watcher. A collection that happens to run on it is no work of its own."""
+        self.on_watcher_ns = 0
+        """CPU time of those."""
 
     def install(self) -> None:
         """Begin to note pauses."""
@@ -61,8 +76,30 @@ class Pauses:
             self._began_cpu_ns = used
         elif used - self._began_cpu_ns >= _SHORTEST_NS and self._began_cpu_ns >= 0:
             now = perf_counter_ns()
-            self._kept.append(Pause(now - used + self._began_cpu_ns, now, get_ident()))
+            if get_ident() == self.watcher:
+                self.on_watcher_ns += used - self._began_cpu_ns
+            stack = stack_of(sys._getframe().f_back) if used - self._began_cpu_ns >= _TRACED_NS else ()
+            self._kept.append(Pause(now - used + self._began_cpu_ns, now, get_ident(), stack))
 
 
 PAUSES: Final = Pauses()
 """Of this process: the collector is one for all."""
+
+
+@contextlib.contextmanager
+def held_off() -> Iterator[None]:
+    """Keep the collector from running, for the microseconds in which another thread's frames are walked.
+
+    Until Python 3.12 a collection starts inside of an allocation, such as that of the object that `f_back` makes for a frame.
+    Callbacks and finalizers may then let the other thread run, and its frame is gone when the allocation returns: what is read,
+    and written, is the memory of another frame. `sys._current_frames` holds the collector off for a similar reason
+    (https://github.com/python/cpython/issues/106883).
+    """
+    if not (_COLLECTS_AT_ALLOCATION and gc.isenabled()):
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.watch.counters import paging
-from otel_fe.instrument.watch.threads import cpu_clock_ns
+from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns
 from otel_fe.instrument.watch.watched import Segment, Watched
 from otel_fe.semconv import CAUSE_EVENT_LOOP
 
@@ -22,7 +21,7 @@ _MOST_THREADS: Final = 16
 
 
 def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequence[Segment]:
-    """Return what was seen of an extraction, and a last segment up to its end; nothing where nothing is known of it.
+    """Return what was seen of an extraction, and a last segment up to its end.
 
     Args:
         extraction: It has ended, on this thread.
@@ -33,8 +32,6 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
     if watched is None:
         watched = Watched(extraction.start_mono_ns)
         watched.counters = history.before(watched.seen_ns)
-        if watched.counters is None:
-            return ()
     watched.settle_held(CAUSE_EVENT_LOOP)  # it has gone on
     segments = list(watched.segments)
     seen_ns = segments[-1].end_ns if segments else watched.seen_ns
@@ -52,7 +49,7 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
 
 
 def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
-    last.throttled_ns = max(0, history.throttled_ns() - since.throttled_ns)
+    last.throttled_ns = max(0, history.throttled_ns() - since.throttled_ns) if since.throttled_ns >= 0 else 0
     faults, blocks = paging()
     last.faults, last.blocks = faults - since.faults, blocks - since.blocks
     own = threading.get_native_id()
@@ -67,9 +64,4 @@ def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
 def _waited(tid: int, since: Counters) -> int:
     """Return how long a thread has waited for a core since then; 0 where that is not known."""
     before = since.core_wait_ns.get(tid)
-    if before is None:
-        return 0
-    try:
-        return max(0, int(Path(f"/proc/self/task/{tid}/schedstat").read_bytes().split()[1]) - before)
-    except (OSError, ValueError, IndexError):
-        return 0
+    return 0 if before is None else max(0, core_wait_ns(tid) - before)

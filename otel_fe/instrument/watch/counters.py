@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.cgroup import Cgroup, own_cgroup
-from otel_fe.instrument.watch.threads import cpu_clock_ns, native_id
+from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns, native_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ class Counters:
         self.at_ns = at_ns
         self.process_cpu_ns = process_cpu_ns
         self.throttled_ns = throttled_ns
-        """Of the control group, over all of its cores; 0 without a quota."""
+        """Of the control group, over all of its cores; 0 without a quota, negative where it was not read."""
         self.faults, self.blocks = paging()
         """Major faults of the process, and blocks that it has read or written."""
         self.cpu_ns: dict[int, int] = {}
@@ -57,6 +58,10 @@ class Counters:
                 if used > most:
                     most, busiest = used, tid
         return total, busiest, waited
+
+    def throttled_since_ns(self, since: Counters) -> int:
+        """Return for how long the quota has stopped processes of the control group since then; 0 where that is not known."""
+        return max(0, self.throttled_ns - since.throttled_ns) if since.throttled_ns >= 0 else 0
 
     def native_share(self, since: Counters) -> float:
         """Return the CPU time of threads that are not Python's since then, in cores."""
@@ -123,6 +128,19 @@ class CounterHistory:
                 taken.core_wait_ns[tid] = waited
         self._kept.append(taken)
         return taken
+
+    def begin(self) -> None:
+        """Take what the calling thread, whose extraction has just begun, has used so far; costs some 10 µs.
+
+        After a rest there is nothing newer to compare its first look with.
+        """
+        own = threading.get_native_id()
+        began = Counters(time.perf_counter_ns(), time.process_time_ns(), -1)
+        began.cpu_ns[own] = time.thread_time_ns()
+        waited = core_wait_ns(own)
+        if waited >= 0:
+            began.core_wait_ns[own] = waited
+        self._kept.append(began)
 
     def before(self, at_ns: int) -> Counters | None:
         """Return the newest counters from before a moment; the oldest that there are where none is; None without any."""

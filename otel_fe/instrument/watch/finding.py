@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
@@ -23,7 +25,7 @@ from otel_fe.semconv import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.instrument.causes.garbage import Pause
     from otel_fe.instrument.watch.lines import Line, Stack
@@ -37,6 +39,7 @@ _MOST_BYTES: Final = 16_000
 """Of all collapsed stacks on a span."""
 _MICROSECOND: Final = 1_000
 _OTHERS: Final = "(others)"
+_end_ns: Final = attrgetter("end_ns")
 _BLAMING: Final = (CAUSE_GIL, CAUSE_EVENT_LOOP)
 
 Place = tuple[str, "Stack", "Line | None"]
@@ -123,12 +126,28 @@ def find(
         ident: Of its thread.
     """
     pauses = PAUSES.between(start_ns, end_ns) if segments else ()
-    seen = list(_parts_of(segments, pauses, ident))
+    _carry_back(segments)
+    seen = list(_parts_of(segments, _union(measured) if segments else (), pauses, ident))
     intervals = [*measured, *((cause, first, last) for cause, first, last in seen if cause)]
     left = cpu_ns - sum(segment.cpu_ns for segment in segments) if segments else cpu_ns
     split, ordered = attributed(start_ns, end_ns, intervals, left)
     after_ns = segments[0].end_ns - start_ns if segments else 0
     return Found(split, _places(ordered, segments), sum(segment.looks for segment in segments), after_ns)
+
+
+def _carry_back(segments: Sequence[Segment]) -> None:
+    """Put waits for a core into the segments that they lie in.
+
+    The kernel counts a wait once it is over: of a thread that still waits when it is looked at, the next look has the whole of it.
+    """
+    for before, segment in zip(segments[-2::-1], segments[:0:-1], strict=True):
+        excess = segment.core_wait_ns - segment.off_ns
+        if excess > 0:
+            throttled = min(excess, max(0, segment.throttled_ns - segment.off_ns))
+            segment.core_wait_ns -= excess
+            before.core_wait_ns += excess
+            segment.throttled_ns -= throttled
+            before.throttled_ns += throttled
 
 
 def _places(ordered: Sequence[Interval], segments: Sequence[Segment]) -> dict[Place, int]:
@@ -142,21 +161,71 @@ def _places(ordered: Sequence[Interval], segments: Sequence[Segment]) -> dict[Pl
         while further < len(segments) and segments[further].start_ns < last:
             segment = segments[further]
             shared = min(last, segment.end_ns) - max(first, segment.start_ns)
-            if shared > 0 and segment.stack:
-                place = (cause or CAUSE_UNEXPLAINED, segment.stack, segment.blame)
+            stack = (segment.collected_in if cause == CAUSE_GC else ()) or segment.stack
+            if shared > 0 and stack:
+                place = (cause or CAUSE_UNEXPLAINED, stack, segment.blame)
                 places[place] = places.get(place, 0) + shared
             further += 1
     return places
 
 
-def _parts_of(segments: Sequence[Segment], pauses: Sequence[Pause], ident: int) -> Iterator[Interval]:
-    """Lay the parts of each segment one after the other: how long each was is known, and not where in the segment it lay."""
+def _parts_of(
+    segments: Sequence[Segment], measured: Sequence[tuple[int, int]], pauses: Sequence[Pause], ident: int
+) -> Iterator[Interval]:
+    """Lay the parts of each segment one after the other: how long each was is known, and not where in the segment it lay.
+
+    What was measured is mostly waiting, so the parts begin in the time besides it.
+    """
+    at = 0
     for index, segment in enumerate(segments):
-        at = segment.start_ns
-        for cause, ns in _lengths(segments, index, pauses, ident):
-            if ns > 0:
-                yield cause, at, at + ns
-                at += ns
+        while at < len(measured) and measured[at][1] <= segment.start_ns:
+            at += 1
+        slots = _slots(segment, measured, at)
+        start, end = next(slots)
+        for cause, length in _lengths(segments, index, pauses, ident):
+            left = length
+            while left > 0:
+                if start >= end:
+                    found = next(slots, None)
+                    if found is None:
+                        break
+                    start, end = found
+                    continue
+                ns = min(left, end - start)
+                yield cause, start, start + ns
+                start += ns
+                left -= ns
+
+
+def _slots(segment: Segment, measured: Sequence[tuple[int, int]], at: int) -> Iterator[tuple[int, int]]:
+    """Yield the time of a segment besides what was measured, then the rest of it.
+
+    Args:
+        segment: The segment.
+        measured: Disjoint times, in order.
+        at: Index of the first of them that may reach into the segment.
+    """
+    covered = []
+    start = segment.start_ns
+    while at < len(measured) and measured[at][0] < segment.end_ns:
+        first, last = max(start, measured[at][0]), min(segment.end_ns, measured[at][1])
+        yield start, first
+        covered.append((first, last))
+        start = last
+        at += 1
+    yield start, segment.end_ns
+    yield from covered
+
+
+def _union(intervals: Iterable[Interval]) -> list[tuple[int, int]]:
+    """Return the time that any of the intervals covers, in order and without overlaps."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted((start, end) for _, start, end in intervals if end > start):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
 def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], ident: int) -> Iterator[tuple[str, int]]:
@@ -164,7 +233,10 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
     if is_importing(segment.stack):
         yield CAUSE_IMPORT, segment.end_ns - segment.start_ns
         return
-    own = min(segment.cpu_ns, _overlap(pauses, segment, lambda pause: pause.ident == ident))
+    overlapping = _overlapping(pauses, segment)
+    mine = [pause for pause in overlapping if pause.ident == ident]
+    own = min(segment.cpu_ns, _overlap(mine, segment))
+    segment.collected_in = max(mine, key=lambda pause: _shared(pause, segment)).stack if own else ()
     yield CAUSE_GC, own
     yield CAUSE_SEEN_CPU, segment.cpu_ns - own
     left = segment.off_ns
@@ -176,21 +248,21 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
         yield CAUSE_CPU_WAIT, waited
         left -= throttled + waited
     wait = segment.wait or _near(segments, index)
-    if segment.contended and segment.looks == 1 and segment.wait not in {HELD, CAUSE_EVENT_LOOP}:
-        # It has run since the look before, so it has woken up; and who wakes up waits for the interpreter. The watcher gets it
-        # when somebody lets go of it, and so sees most threads at the beginning of a wait that may last for microseconds.
+    if wait in {CAUSE_GIL, NOT_WAITING}:
         held = min(left, segment.others_cpu_ns)
-        yield CAUSE_GIL, held
-        yield wait if wait not in {CAUSE_GIL, NOT_WAITING} else _paging(segment), left - held
-    elif wait in {CAUSE_GIL, NOT_WAITING}:
-        held = min(left, segment.others_cpu_ns)
-        collected = min(held, _overlap(pauses, segment, lambda pause: pause.ident != ident))
+        collected = min(held, _overlap([pause for pause in overlapping if pause.ident != ident], segment))
         yield CAUSE_GC, collected
         yield CAUSE_GIL, held - collected
         # Whoever held the interpreter, or was to get it, had no core.
         without_core = min(left - held, segment.others_wait_ns)
         yield CAUSE_CPU_WAIT, without_core
         yield _paging(segment), left - held - without_core
+    elif segment.contended and segment.looks == 1 and wait not in {HELD, CAUSE_EVENT_LOOP}:
+        # It has run since the look before, so it has woken up; and who wakes up waits for the interpreter. The watcher gets it
+        # when somebody lets go of it, and so sees most threads at the beginning of a wait that may last for microseconds.
+        held = min(left, segment.others_cpu_ns)
+        yield CAUSE_GIL, held
+        yield wait, left - held
     else:
         yield wait, left
 
@@ -219,9 +291,18 @@ def _near(segments: Sequence[Segment], index: int) -> str:
     return NOT_WAITING
 
 
-def _overlap(pauses: Sequence[Pause], segment: Segment, wanted: Callable[[Pause], bool]) -> int:
-    return sum(
-        max(0, min(pause.end_ns, segment.end_ns) - max(pause.start_ns, segment.start_ns))
-        for pause in pauses
-        if wanted(pause)
-    )
+def _overlapping(pauses: Sequence[Pause], segment: Segment) -> list[Pause]:
+    found = []
+    for at in range(bisect_right(pauses, segment.start_ns, key=_end_ns), len(pauses)):
+        if pauses[at].start_ns >= segment.end_ns:
+            break
+        found.append(pauses[at])
+    return found
+
+
+def _overlap(pauses: Iterable[Pause], segment: Segment) -> int:
+    return sum(_shared(pause, segment) for pause in pauses)
+
+
+def _shared(pause: Pause, segment: Segment) -> int:
+    return max(0, min(pause.end_ns, segment.end_ns) - max(pause.start_ns, segment.start_ns))

@@ -179,7 +179,7 @@ def segment_of(
     if seen.tid:
         now = counters.core_wait_ns.get(seen.tid, 0)
         segment.core_wait_ns = max(0, now - since.core_wait_ns.get(seen.tid, now))
-    segment.throttled_ns = max(0, counters.throttled_ns - since.throttled_ns)
+    segment.throttled_ns = counters.throttled_since_ns(since)
     segment.faults, segment.blocks = counters.faults - since.faults, counters.blocks - since.blocks
     if seen.off_ns > _OFF_FROM_NS:
         if seen.waiting.call == UNKNOWN:

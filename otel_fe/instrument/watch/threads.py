@@ -57,6 +57,17 @@ def cpu_clock_ns(tid: int) -> int:
         return -1
 
 
+def core_wait_ns(tid: int) -> int:
+    """Return how long a thread has waited for a core since it began; -1 where it cannot be told."""
+    if not LINUX or not tid:
+        return -1
+    try:
+        with open(f"/proc/self/task/{tid}/schedstat", "rb", buffering=0) as file:  # noqa: PTH123 a third of `Path`'s time
+            return int(file.read(_BYTES).split()[1])
+    except (OSError, ValueError, IndexError):
+        return -1
+
+
 class ThreadFiles:
     """Open files of the threads that are looked at. Belongs to one thread."""
 

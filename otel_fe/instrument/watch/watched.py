@@ -26,6 +26,7 @@ class Segment:
     __slots__ = (
         "blame",
         "blocks",
+        "collected_in",
         "contended",
         "core_wait_ns",
         "cpu_ns",
@@ -48,6 +49,8 @@ class Segment:
     """Time in which the control group's quota stopped processes of it."""
     blocks: int
     """Blocks that the process has read from disk, or written, in it."""
+    collected_in: Stack
+    """Where its longest pause of the garbage collector began, as far as that was seen."""
     contended: bool
     """Whether the watcher had to wait for the interpreter before the look, as whoever wakes up then does."""
     faults: int
@@ -68,6 +71,7 @@ class Segment:
         """The cause of its waiting when it was looked at; empty where it did not wait."""
         self.stack = stack
         self.blame = None
+        self.collected_in = ()
         self.contended = False
         self.blocks = self.faults = 0
         self.looks = 1

@@ -12,7 +12,7 @@ from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
-from otel_fe.instrument.causes.garbage import PAUSES
+from otel_fe.instrument.causes.garbage import PAUSES, held_off
 from otel_fe.instrument.causes.waits import NOT_WAITING
 from otel_fe.instrument.watch import closing, look, registry
 from otel_fe.instrument.watch.counters import CounterHistory
@@ -111,6 +111,7 @@ class Watcher:
         try:
             if registry.asleep:
                 registry.asleep = False
+                self._history.begin()
                 self._begin_thread()
         except Exception as fault:  # no threads in this interpreter, or it is ending
             faults.record("watch", fault)
@@ -160,8 +161,9 @@ class Watcher:
         try:
             self._lock = interpreter_lock()
             self._tid = self._history.watcher = threading.get_native_id()
+            PAUSES.watcher = threading.get_ident()
             idle_since = last = perf_counter_ns()
-            used, waited, credit, planned, contended_ns = thread_time_ns(), 0, _SAVED_NS, 0, 0
+            used, waited, credit, planned, contended_ns = _own_cpu_ns(), 0, _SAVED_NS, 0, 0
             while not self._stopped:
                 began = perf_counter_ns()
                 before, waited = waited, self._files.core_wait_ns(self._tid)
@@ -172,7 +174,7 @@ class Watcher:
                 due = self._round(began)
                 if due is not None or registry.opened:
                     idle_since = began
-                before, used = used, thread_time_ns()
+                before, used = used, _own_cpu_ns()
                 credit = min(_SAVED_NS, credit + (began - last) // _CPU_SHARE) - (used - before)
                 last = began
                 now = perf_counter_ns()
@@ -239,15 +241,16 @@ class Watcher:
         due = [one for one in due if not self._unchanged(one, now_ns)]
         if not due:
             return
-        frames = sys._current_frames()
-        try:
-            glimpses = [(one, look.glimpse(one, now_ns, frames, self._files)) for one in due]
-            counters = None
-            if any(seen is not None and look.needs_counters(seen) for _, seen in glimpses):
-                counters = self._take(now_ns, frames, opened)
-            hogs = {} if counters is None else self._hogs(counters, glimpses, frames)
-        finally:
-            del frames
+        with held_off():
+            frames = sys._current_frames()
+            try:
+                glimpses = [(one, look.glimpse(one, now_ns, frames, self._files)) for one in due]
+                counters = None
+                if any(seen is not None and look.needs_counters(seen) for _, seen in glimpses):
+                    counters = self._take(now_ns, frames, opened)
+                hogs = {} if counters is None else self._hogs(counters, glimpses, frames)
+            finally:
+                del frames
         for extraction, seen in glimpses:
             try:
                 if seen is not None:
@@ -313,6 +316,11 @@ class Watcher:
         watched.waits = seen.running and seen.waiting.call >= 0 and segment.wait not in {NOT_WAITING, CAUSE_GIL}
         self._plan(watched, seen.at_ns, extraction.start_mono_ns)
         extraction.watched = watched
+
+
+def _own_cpu_ns() -> int:
+    """Return the watcher's CPU time, without the garbage collections that its allocations have set off."""
+    return thread_time_ns() - PAUSES.on_watcher_ns
 
 
 def _has_greenlets() -> bool:

@@ -97,6 +97,40 @@ def test_pauses_of_the_collector_are_taken_from_the_cpu_of_the_thread_that_paid(
     assert milliseconds(seen) == {"cpu": 40, "gc": 45, "gil": 15}
 
 
+def test_a_pause_is_named_by_the_line_that_set_it_off_though_no_look_could_be_made():
+    """A collection holds the interpreter: an extraction that collects again and again may end before it was looked at once."""
+    PAUSES._kept.append(Pause(10 * MS, 40 * MS, ident=1, stack=(RESIZE, SERVE)))
+    PAUSES._kept.append(Pause(50 * MS, 90 * MS, ident=1, stack=(HOG, SERVE)))
+    seen = found(100, [segment(0, 100, cpu=100, stack=())])
+    assert milliseconds(seen) == {"cpu": 30, "gc": 70}
+    assert seen.hotspot()[0].endswith("report.py:7 crunch"), "of the longest pause"
+
+
+def test_a_wait_for_a_core_that_a_look_found_unfinished_is_counted_by_the_next():
+    """It is put where it was: the kernel adds it up when the thread runs again."""
+    segments = [
+        segment(0, 50, cpu=10, throttled_ns=40 * MS),
+        segment(50, 60, cpu=10, core_wait_ns=40 * MS, throttled_ns=40 * MS),
+    ]
+    assert milliseconds(found(60, segments)) == {"cpu": 20, "cpu_throttled": 40}
+    segments = [segment(0, 50, cpu=10), segment(50, 60, cpu=10, core_wait_ns=40 * MS)]
+    assert milliseconds(found(60, segments)) == {"cpu": 20, "cpu_wait": 40}
+
+
+def test_who_holds_the_interpreter_without_a_core_explains_a_contended_thread_too():
+    """It ran, or could have, while the holder waited for a core."""
+    waiting = segment(0, 100, cpu=5, contended=True, others_cpu_ns=60 * MS, others_wait_ns=50 * MS, blame=HOG)
+    assert milliseconds(found(100, [waiting])) == {"cpu": 5, "gil": 60, "cpu_wait": 35}
+
+
+def test_cpu_time_of_a_long_look_lies_besides_the_calls_that_were_measured_in_it():
+    """A call is mostly waiting; a watcher that comes late has one look for calls and computing together."""
+    seen = found(100, [segment(0, 100, cpu=45)], measured=[("downstream", 10 * MS, 60 * MS)])
+    assert milliseconds(seen) == {"cpu": 45, "downstream": 50, "unexplained": 5}
+    seen = found(100, [segment(0, 100, cpu=45, core_wait_ns=15 * MS)], measured=[("downstream", 10 * MS, 60 * MS)])
+    assert milliseconds(seen) == {"cpu": 45, "downstream": 40, "cpu_wait": 15}, "the reply had come by then"
+
+
 def test_a_thread_that_wakes_up_while_another_computes_waits_for_the_interpreter():
     """It is seen at the beginning of its next wait, whenever it lets go; a wait that two looks find unchanged is one."""
     seen = found(100, [segment(0, 100, cpu=5, wait="sleep", contended=True, others_cpu_ns=80 * MS, blame=HOG)])

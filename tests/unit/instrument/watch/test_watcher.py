@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 import threading
 import time
 
@@ -11,7 +13,8 @@ import pytest
 
 import otel_fe
 from otel_fe import faults
-from otel_fe.instrument.watch import registry
+from otel_fe.instrument.causes.garbage import PAUSES, Pauses
+from otel_fe.instrument.watch import look, registry
 from otel_fe.instrument.watch.watcher import Watcher
 from tests.observed import instrumented
 
@@ -309,7 +312,6 @@ def test_the_watcher_takes_a_hundredth_of_a_core_at_most():
 
 def test_greenlets_are_left_alone(monkeypatch):
     """Under gevent the stack of a thread is that of whichever greenlet runs: it is not looked at."""
-    import sys
     import types
 
     fake = types.ModuleType("gevent.monkey")
@@ -319,3 +321,64 @@ def test_greenlets_are_left_alone(monkeypatch):
     watcher.start()
     assert registry.opened is None
     watcher.stop()
+
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="collections start between instructions, not inside of allocations"
+)
+def test_no_collection_starts_while_frames_of_other_threads_are_walked(monkeypatch, watched):
+    """It could let go of the interpreter inside of `f_back`: what that returns then is memory of another frame."""
+    enabled = []
+    glimpse = look.glimpse
+
+    def observing(*args):
+        enabled.append(gc.isenabled())
+        return glimpse(*args)
+
+    monkeypatch.setattr(look, "glimpse", observing)
+    with otel_fe.extraction("x"):
+        time.sleep(0.05)
+    assert enabled
+    assert not any(enabled)
+    assert gc.isenabled()
+
+
+def test_a_collector_that_the_application_has_switched_off_stays_off(watched):
+    """Holding it off ends with what was before."""
+    gc.disable()
+    try:
+        with otel_fe.extraction("x"):
+            time.sleep(0.05)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_collection_on_the_watcher_s_thread_is_not_its_own_work():
+    """Charged with the pause of a large heap, it would not look at anything for seconds."""
+    pauses = Pauses()
+    pauses.watcher = threading.get_ident()
+    pauses._noted("start", {})
+    busy(0.01)
+    pauses._noted("stop", {})
+    assert pauses.on_watcher_ns >= 10_000_000
+    (pause,) = pauses.between(0, time.perf_counter_ns())
+    assert pause.stack[0].function.endswith("test_a_collection_on_the_watcher_s_thread_is_not_its_own_work")
+
+
+def test_a_collector_that_never_lets_go_of_the_interpreter_is_named(watched, monkeypatch):
+    """Not one look was possible: each pause says itself where it began."""
+    monkeypatch.setattr(Watcher, "_look", lambda *_: None)
+
+    @otel_fe.extraction("x")
+    def extract():
+        PAUSES._noted("start", {})
+        busy(0.08)
+        PAUSES._noted("stop", {})
+
+    extract()
+    span = watched.extraction("x")
+    assert causes(span)["gc"] >= 0.08
+    (event,) = [event for event in span.events if event.name == STACKS]
+    (line,) = [line for line in event.attributes[f"{STACKS}.top"] if line.startswith("gc ")]
+    assert line_of(extract, 4) in line
