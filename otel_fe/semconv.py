@@ -191,6 +191,13 @@ STACKS_FOLDED: Final = _stacks_attribute(
 STACKS_TOP: Final = _stacks_attribute(
     "top", "string[]", "us", "The own lines that took most: `cause file:line function microseconds`."
 )
+STACKS_BETWEEN_CALLS: Final = _stacks_attribute(
+    "between_calls",
+    "string[]",
+    "us",
+    "What took most in the longest gaps between calls and look-ups: `offset length cause microseconds file:line function`; offset "
+    "and length are those of the gap, from the extraction's start.",
+)
 STACKS_SAMPLES: Final = _stacks_attribute("samples", "int", "{sample}", "How often the stack was looked at.")
 
 _ray_attribute = partial(_attribute, namespace="ray.serve")

@@ -216,11 +216,11 @@ class Site:
         trace_id = name.removesuffix(".json").lower()
         if not TRACE_ID.fullmatch(trace_id):
             return self._message(400, "That is no trace id", "A trace id has 32 hexadecimal digits.")
-        found = trace_view(self._stored, trace_id)
+        address = self._read(question)
+        found = trace_view(self._stored, trace_id, span=address.span, page=address.page)
         status = 200 if found["kept"] or found["record"] else 404
         if as_json:
             return json_answer(found, status)
-        address = self._read(question)
         return self._page("trace.html", f"Trace {trace_id[:8]}", "/explore", address, status, **found)
 
     def _page(

@@ -62,6 +62,8 @@ class ViewAddress:
     pool: str = ""
     pool_size: str = ""
     processes: str = ""
+    span: str = ""
+    """Of a trace's page: the span that is asked for."""
     fitted: tuple[int, int] | None = field(default=None, compare=False)
     """The window that fits the data, where the URL names none; no part of the URL, so that a page follows what comes."""
 

@@ -1,170 +1,258 @@
-"""A trace's spans as rows: who called whom, when, and what kind of work it was."""
+"""A trace's spans as rows: who called whom, when, and what kind of work it was. Many equal ones are one row."""
 
 from __future__ import annotations
 
+import statistics
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe import semconv
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.shown_value import shown_attributes
+from otel_fe.dashboard.span_row import DEEPEST, ERROR, Scale, SpanRow, kind_of, span_row
+from otel_fe.profiles.repeated_calls import FEWEST, repeated_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-_MOST_ROWS: Final = 1_000
-_ERROR: Final = 2
-_DEEPEST: Final = 24
-_CACHES: Final = ("redis", "memcached", "valkey")
+    from otel_fe.store.decoded_trace import DecodedTrace, SpanNode
+
+ROWS: Final = 400
+"""On one page."""
+_MOST_MEMBERS: Final = 100
+_COLUMNS: Final = 250
+"""That the bar of a folded row is drawn with at most."""
+_TICKS: Final = 7
+_ROUND: Final = (1, 2, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class SpanEvent:
-    """Something that happened in a span."""
+class Bar(NamedTuple):
+    """A part of a folded row's bar."""
 
-    name: str
-    at_ns: int
-    """After the trace's start."""
     x: float
-    """In per cent of the trace."""
-    attributes: tuple[tuple[str, str], ...]
+    """In per cent of the trace, as the width."""
+    width: float
 
 
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    """One span."""
+class Member(NamedTuple):
+    """One of the spans that a folded row stands for."""
 
     span_id: str
+    start_ns: int
+    """After the trace's start."""
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedRow:
+    """Equal spans of one parent."""
+
     name: str
     service: str
     depth: int
     kind: str
-    """`extraction`, `cache`, `database`, `client`, `server` or `internal`: what it is coloured by."""
-    x: float
-    """In per cent of the trace, as the width."""
-    width: float
-    start_ns: int
-    """After the trace's start."""
-    duration_ns: int
+    """As of a span's row."""
+    count: int
     error: bool
-    error_message: str
-    notes: tuple[str, ...]
-    """What cache and pool did in an extraction."""
-    split: tuple[tuple[str, int], ...]
-    """Of an extraction: cause and ns, in the order of the causes."""
-    events: tuple[SpanEvent, ...]
-    attributes: tuple[tuple[str, str], ...]
+    """Whether they have failed, or something below each has: those that have not are another row."""
+    statement: str
+    """What they have in common, without values; empty where that is not known."""
+    n_plus_one: bool
+    sequential: bool
+    """Whether each began when the one before had ended."""
+    start_ns: int
+    """Of the first, after the trace's start."""
+    duration_ns: int
+    """Of all together."""
+    until_ns: int
+    """The end of the last, after the trace's start."""
+    shortest_ns: int
+    median_ns: int
+    longest_ns: int
+    bars: tuple[Bar, ...]
+    members: tuple[Member, ...]
+    """The longest ones, in order of their start."""
+    critical_ns: int
+    """How much of the trace's critical path they and what is below them are."""
 
 
-def waterfall(spans: bytes, splits: Mapping[bytes, Mapping[str, int]]) -> tuple[SpanRow, ...]:
+class AxisTick(NamedTuple):
+    """A mark on the axis of time."""
+
+    x: float
+    """In per cent of the trace."""
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """One page of a trace's rows."""
+
+    rows: tuple[SpanRow | FoldedRow, ...]
+    ticks: tuple[AxisTick, ...]
+    page: int
+    """The first is 0."""
+    pages: int
+    found: bool
+    """Whether the span that was asked for is among the rows."""
+
+
+class _Group(NamedTuple):
+    """Equal children of one parent."""
+
+    nodes: tuple[SpanNode, ...]
+
+
+def waterfall(
+    trace: DecodedTrace,
+    splits: Mapping[bytes, Mapping[str, int]],
+    path: Mapping[int, int],
+    *,
+    page: int | None = None,
+    span_id: bytes = b"",
+    apart: frozenset[bytes] = frozenset(),
+) -> Waterfall:
     """Return the rows of a trace, parents before their children, those of one parent by their start.
 
     Args:
-        spans: An encoded `TracesData`; what cannot be read has no rows.
-        splits: By an extraction's `span_key`, where its time went.
+        trace: The trace.
+        splits: By an extraction's id, where its time went.
+        path: Its critical path.
+        page: Which page of rows; None for the one with `span_id` on it.
+        span_id: A span that has a row of its own, as those above it have.
+        apart: More of those.
     """
-    try:
-        request = TracesData.FromString(spans)
-    except DecodeError:
-        return ()
-    members: dict[bytes, tuple[Any, str]] = {}
-    for resource_spans in request.resource_spans:
-        service = next(
-            (one.value.string_value for one in resource_spans.resource.attributes if one.key == semconv.SERVICE_NAME),
-            "",
-        )
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                members.setdefault(span.span_id, (span, service))
-    if not members:
-        return ()
-    begin = min(span.start_time_unix_nano for span, _ in members.values())
-    end = max(span.end_time_unix_nano for span, _ in members.values())
-    ordered = list(_in_order(members))[:_MOST_ROWS]
-    return tuple(_row(*members[span_id], depth, begin, max(1, end - begin), splits) for span_id, depth in ordered)
-
-
-def _in_order(members: Mapping[bytes, tuple[Any, str]]) -> Iterable[tuple[bytes, int]]:
-    """Yield ids depth first. What has no parent here, or is its own forefather, stands at the top."""
-    children: dict[bytes, list[bytes]] = {}
-    for span_id, (span, _) in members.items():
-        parent = span.parent_span_id if span.parent_span_id in members and span.parent_span_id != span_id else b""
-        children.setdefault(parent, []).append(span_id)
-    for ids in children.values():
-        ids.sort(key=lambda one: members[one][0].start_time_unix_nano, reverse=True)
-    seen: set[bytes] = set()
-    by_start = sorted(members, key=lambda one: members[one][0].start_time_unix_nano, reverse=True)
-    for top in (children.get(b"", []), by_start):
-        waiting = [(one, 0) for one in top]
-        while waiting:
-            span_id, depth = waiting.pop()
-            if span_id not in seen:
-                seen.add(span_id)
-                yield span_id, min(depth, _DEEPEST)
-                waiting += [(child, depth + 1) for child in children.get(span_id, [])]
-
-
-def _row(
-    span: Any, service: str, depth: int, begin: int, length: int, splits: Mapping[bytes, Mapping[str, int]]
-) -> SpanRow:
-    attributes = {pair.key: pair.value for pair in span.attributes}
-    start, end = span.start_time_unix_nano, max(span.end_time_unix_nano, span.start_time_unix_nano)
-    split = splits.get(span.span_id, {})
-    return SpanRow(
-        span.span_id.hex(),
-        span.name,
-        service,
-        depth,
-        _kind(span, attributes),
-        round((start - begin) / length * 100, 3),
-        round(max(0.15, (end - start) / length * 100), 3),
-        start - begin,
-        end - start,
-        span.status.code == _ERROR,
-        span.status.message[:300],
-        _notes(attributes),
-        tuple((cause, ns) for cause, ns in split.items() if ns),
-        tuple(
-            SpanEvent(
-                event.name,
-                event.time_unix_nano - begin,
-                round(min(100.0, max(0.0, (event.time_unix_nano - begin) / length * 100)), 3),
-                shown_attributes(event.attributes),
-            )
-            for event in span.events
-        ),
-        shown_attributes(span.attributes),
+    open_spans = _with_ancestors(trace, {span_id, *apart})
+    places = list(_places(trace, open_spans))
+    number = next((n for n, one in enumerate(places) if isinstance(one, _Group) is False and _id(one) == span_id), None)
+    pages = max(1, -(-len(places) // ROWS))
+    page = (number or 0) // ROWS if page is None else min(max(0, page), pages - 1)
+    subtree = _summed(trace, path)
+    rows = tuple(
+        _folded_row(one.nodes, trace, subtree)
+        if isinstance(one, _Group)
+        else span_row(one, trace, splits.get(one.span.span_id, {}), path.get(one.index, 0))
+        for one in places[page * ROWS : (page + 1) * ROWS]
     )
+    return Waterfall(rows, axis(trace.end_ns - trace.begin_ns), page, pages, number is not None)
 
 
-def _kind(span: Any, attributes: Mapping[str, Any]) -> str:
-    if span.name.split(" ", 1)[0] == semconv.SPAN_NAME:
-        return "extraction"
-    for key in ("db.system.name", "db.system"):
-        if key in attributes:
-            return "cache" if attributes[key].string_value in _CACHES else "database"
-    return {2: "server", 3: "client"}.get(span.kind, "internal")
+def axis(length_ns: int) -> tuple[AxisTick, ...]:
+    """Return marks at round times, from the start on; at most half a dozen and the start."""
+    if length_ns <= 0:
+        return ()
+    steps = (digit * 10**power for power in range(20) for digit in _ROUND)
+    step = next(one for one in steps if length_ns / one < _TICKS)
+    return tuple(AxisTick(round(at / length_ns * 100, 3), formatting.duration(at)) for at in range(0, length_ns, step))
 
 
-def _notes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    def number(name: str) -> float | None:
-        value = attributes.get(name)
-        return None if value is None else float(value.double_value or value.int_value)
+def _id(node: Any) -> bytes:
+    found: bytes = node.span.span_id
+    return found
 
-    notes = []
-    lookups, hits, spent = (number(one) for one in (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.CACHE_TIME))
-    if lookups:
-        took = "" if spent is None else f" in {formatting.duration(spent * 1e9)}"
-        notes.append(f"cache: {formatting.count(hits or 0)} of {formatting.count(lookups, 'look-ups')} hit{took}")
-    waited = number(semconv.POOL_WAIT_TIME)
-    if waited is not None:
-        pool = attributes[semconv.POOL_NAME].string_value if semconv.POOL_NAME in attributes else "pool"
-        used, most = number(semconv.POOL_IN_USE), number(semconv.POOL_SIZE)
-        use = (
-            "" if used is None else f", {formatting.count(used)}{f' of {most:.0f}' if most else ''} connections in use"
-        )
-        notes.append(f"pool {pool}: waited {formatting.duration(waited * 1e9)}{use}")
-    return tuple(notes)
+
+def _with_ancestors(trace: DecodedTrace, ids: set[bytes]) -> frozenset[int]:
+    found: set[int] = set()
+    for span_id in ids:
+        node = trace.by_id.get(span_id)
+        while node is not None and node.index not in found:
+            found.add(node.index)
+            node = node.parent
+    return frozenset(found)
+
+
+def _places(trace: DecodedTrace, open_spans: frozenset[int]) -> Iterator[SpanNode | _Group]:
+    """Yield what has a row, in order: spans, and groups of equal children in the place of their first."""
+    failed = _failed_below(trace)
+    waiting: list[SpanNode | _Group] = list(
+        reversed(_grouped([n for n in trace.nodes if n.parent is None], failed, open_spans))
+    )
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if not isinstance(one, _Group):
+            waiting += reversed(_grouped(one.children, failed, open_spans))
+
+
+def _grouped(
+    children: Sequence[SpanNode], failed: Sequence[bool], open_spans: frozenset[int]
+) -> list[SpanNode | _Group]:
+    if len(children) < FEWEST:
+        return list(children)
+    alike: dict[Any, list[SpanNode]] = defaultdict(list)
+    for node in children:
+        if node.index not in open_spans:
+            alike[_likeness(node, failed)].append(node)
+    groups = {nodes[0].index: _Group(tuple(nodes)) for nodes in alike.values() if len(nodes) >= FEWEST}
+    inside = {node.index for group in groups.values() for node in group.nodes}
+    return [groups.get(node.index, node) for node in children if node.index in groups or node.index not in inside]
+
+
+def _likeness(node: SpanNode, failed: Sequence[bool]) -> Any:
+    """Return what equal spans have in common: slow extractions are apart from others, and what has failed from what has not."""
+    slow = semconv.BOTTLENECK in node.attributes
+    return node.service, node.span.kind, node.call or node.span.name, slow, failed[node.index]
+
+
+def _failed_below(trace: DecodedTrace) -> list[bool]:
+    failed = [node.span.status.code == ERROR for node in trace.nodes]
+    for node in reversed(trace.nodes):
+        if node.parent is not None and failed[node.index]:
+            failed[node.parent.index] = True
+    return failed
+
+
+def _summed(trace: DecodedTrace, path: Mapping[int, int]) -> list[int]:
+    """Return how much of the critical path each span is with all that is below it."""
+    found = [path.get(node.index, 0) for node in trace.nodes]
+    for node in reversed(trace.nodes):
+        if node.parent is not None:
+            found[node.parent.index] += found[node.index]
+    return found
+
+
+def _folded_row(nodes: Sequence[SpanNode], trace: DecodedTrace, subtree: Sequence[int]) -> FoldedRow:
+    first, parent = nodes[0], nodes[0].parent
+    durations = [node.duration_ns for node in nodes]
+    around = trace.end_ns - trace.begin_ns if parent is None else parent.duration_ns
+    times = [(node.start_ns, node.end_ns) for node in nodes]
+    call = first.call
+    together = None if call is None else repeated_calls(call, times, around)
+    longest = sorted(nodes, key=lambda node: -node.duration_ns)[:_MOST_MEMBERS]
+    return FoldedRow(
+        call.name if call is not None else first.span.name,
+        first.service,
+        min(first.depth, DEEPEST),
+        kind_of(first),
+        len(nodes),
+        any(node.span.status.code == ERROR for node in nodes),
+        "" if call is None else call.shape,
+        together is not None and together.n_plus_one,
+        together is not None and together.sequential,
+        first.start_ns - trace.begin_ns,
+        sum(durations),
+        max(node.end_ns for node in nodes) - trace.begin_ns,
+        min(durations),
+        int(statistics.median(durations)),
+        max(durations),
+        _bars(times, Scale(trace)),
+        tuple(
+            Member(node.span.span_id.hex(), node.start_ns - trace.begin_ns, node.duration_ns)
+            for node in sorted(longest, key=lambda node: node.index)
+        ),
+        sum(subtree[node.index] for node in nodes),
+    )  # fmt: skip
+
+
+def _bars(times: Sequence[tuple[int, int]], scale: Scale) -> tuple[Bar, ...]:
+    """Return a bar for each run of spans that cannot be told apart at this width."""
+    column = 100 / _COLUMNS
+    bars: list[Bar] = []
+    for start, end in sorted(times):
+        x, width = scale.x(start), scale.width(end - start)
+        last = bars[-1] if bars else None
+        if last is not None and x - last.x - last.width < column:
+            bars[-1] = Bar(last.x, round(max(last.width, x + width - last.x), 3))
+        else:
+            bars.append(Bar(x, width))
+    return tuple(bars)

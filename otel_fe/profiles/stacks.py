@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_fe.profiles.repeated_calls import RepeatedCalls
+
 HELD_BY: Final = "[held by] "
 """In front of the frame that held the interpreter or the event loop, at the end of a stack that waited for it."""
 _FRAME: Final = re.compile(r"(?P<file>.*):(?P<line>\d+) (?P<function>.*)", re.DOTALL)
@@ -68,6 +70,8 @@ class SlowExtraction:
     stacks: tuple[Stack, ...]
     lines: tuple[Stack, ...] = ()
     """The application's own lines that took most, as stacks of one frame: only the process knows whose code a file is."""
+    repeated: tuple[RepeatedCalls, ...] = ()
+    """The N+1s among its calls, those that take most of its time first."""
 
 
 def lines_of(top: Iterable[str]) -> tuple[Stack, ...]:

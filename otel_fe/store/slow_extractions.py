@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
+from otel_fe.model.id_keys import span_key
+from otel_fe.profiles.repeated_calls import n_plus_ones
 from otel_fe.profiles.stacks import SlowExtraction, lines_of, stacks_of
 from otel_fe.store.bodies import Bodies
+from otel_fe.store.decoded_trace import DecodedTrace
+from otel_fe.store.kept import KeptExtraction
 from otel_fe.store.slots import SPREAD
-from otel_fe.store.stored_span import find_span
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
+    from otel_fe.profiles.repeated_calls import Call
+    from otel_fe.store.decoded_trace import SpanNode
     from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
@@ -62,7 +69,12 @@ def _read(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -
     names = dict(connection.execute("SELECT id, text FROM name").fetchall())
     bodies = Bodies(connection)
     rows = sorted(connection.execute(query, values), key=_by_trace)  # those that lie together are unpacked once
-    return tuple(_slow(row, names, bodies) for row in rows)
+    found = []
+    for key, group in groupby(rows, _by_trace):
+        of_trace = list(group)
+        trace = DecodedTrace(bodies.of(key, of_trace[0][-1])[1])
+        found += [_slow(row, names, trace) for row in of_trace]
+    return tuple(found)
 
 
 def _by_trace(row: Any) -> int:
@@ -70,28 +82,46 @@ def _by_trace(row: Any) -> int:
     return key
 
 
-def _slow(row: Any, names: dict[int, str], bodies: Bodies) -> SlowExtraction:
-    trace_id, span_id, start_ns, duration_ns, service, feature_set, weight, key, body = row
-    stacks = stacks_in(bodies.of(key, body)[1], span_id)
+def _slow(row: Any, names: dict[int, str], trace: DecodedTrace) -> SlowExtraction:
+    trace_id, span_id, start_ns, duration_ns, service, feature_set, weight, _, _ = row
+    extraction = KeptExtraction(
+        int.from_bytes(span_id, "big"), start_ns, duration_ns, names.get(service, ""), names.get(feature_set, "")
+    )
+    return slow_extraction(int.from_bytes(trace_id, "big"), extraction, weight, trace)
+
+
+def slow_extraction(
+    trace_id: int, extraction: KeptExtraction, weight: float | None, trace: DecodedTrace
+) -> SlowExtraction:
+    """Return a slow extraction with the stacks and the N+1s that the spans of its trace tell of."""
+    node = trace.by_id.get(span_key(extraction.span_id))
+    stacks = {} if node is None else stacks_in(node.span)
     return SlowExtraction(
-        int.from_bytes(trace_id, "big"),
-        int.from_bytes(span_id, "big"),
-        start_ns,
-        duration_ns,
-        names.get(service, ""),
-        names.get(feature_set, ""),
-        weight,
+        trace_id,
+        extraction.span_id,
+        extraction.start_ns,
+        extraction.duration_ns,
+        extraction.service,
+        extraction.feature_set or "",
+        1.0 if weight is None else weight,
         stacks_of(stacks.get(semconv.STACKS_FOLDED, ())),
         lines_of(stacks.get(semconv.STACKS_TOP, ())),
+        () if node is None else n_plus_ones(_calls(trace, node), extraction.duration_ns),
     )
 
 
-def stacks_in(body: bytes, span_id: bytes) -> dict[str, list[str]]:
+def stacks_in(span: Any) -> dict[str, list[str]]:
     """Return the texts of the event with a span's stacks, by attribute; none where it has no such event."""
-    found = find_span(body, span_id)
-    events = [] if found is None else [one for one in found[1].events if one.name == semconv.STACKS_EVENT]
+    events = [one for one in span.events if one.name == semconv.STACKS_EVENT]
     return {
         pair.key: [value.string_value for value in pair.value.array_value.values]
         for event in events[:1]
         for pair in event.attributes
     }
+
+
+def _calls(trace: DecodedTrace, extraction: SpanNode) -> Iterator[tuple[bytes, Call, int, int]]:
+    """Yield the calls below an extraction."""
+    for node in trace.below(extraction):
+        if node.call is not None:
+            yield node.span.parent_span_id, node.call, node.start_ns, node.end_ns

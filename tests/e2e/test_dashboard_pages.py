@@ -17,6 +17,7 @@ from otel_fe.dashboard.page_context import PageContext, TraceLink
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.site import Site
 from otel_fe.store.silence_file import SilenceFile
+from tests.unit.dashboard import traces
 from tests.unit.dashboard.seeded import GROUPS, fill, metrics
 from tests.unit.store.parts import MINUTE, bed
 
@@ -32,6 +33,9 @@ PAGES = (
     "/resources?hit_rate=x&pool_size=0",
     "/resources?hit_rate=85&pool_size=4",
     "/policies",
+    f"/trace/{1:032x}",
+    f"/trace/{1:032x}?span={100:016x}",
+    f"/trace/{2:032x}",
 )
 
 
@@ -40,6 +44,12 @@ def served(tmp_path_factory):
     """Return where a dashboard is served, and its store."""
     with bed(tmp_path_factory.mktemp("e2e") / "store", clock=SystemClock()) as made:
         fill(made.write, time.time_ns(), minutes=60, traces_a_minute=6)
+        began = time.time_ns() - MINUTE
+        made.write(
+            "trace",
+            traces.kept(traces.n_plus_one(), start_ns=began, splits=traces.N_PLUS_ONE_SPLIT),
+            traces.kept(traces.failing(), trace_id=2, start_ns=began),
+        )
         stored = PageContext(
             made.reader, made.directory, links=(TraceLink("Jaeger", "http://localhost:16686/trace/{trace_id}"),)
         )
@@ -144,6 +154,11 @@ def test_nobody_is_shut_out(browser, served, scheme):
     page.goto(served[0] + "/explore?low=100.000000")
     page.locator("table.traces tbody tr th a").first.click()
     page.locator(".fall summary").nth(1).click()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.goto(f"{served[0]}/trace/{1:032x}")
+    for summary in page.locator(".fall summary").all():
+        summary.click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     silences, now = SilenceFile(served[1].directory), time.time_ns()

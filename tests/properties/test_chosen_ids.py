@@ -21,6 +21,7 @@ from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.replay.ledger import Ledger
+from otel_fe.store.decoded_trace import DecodedTrace
 from otel_fe.wire.batch import Batch, Trace, worker_of
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.fields import delimited
@@ -119,7 +120,8 @@ def test_calls_are_found_by_the_bytes_of_their_parents_ids():
 
 
 def test_a_split_is_found_by_the_bytes_of_its_spans_id():
-    (row,) = waterfall(otlp((1, 7, 0, "a", {})), {span_key(7): {"cpu": 5, "gpu": 0}})
+    trace = DecodedTrace(otlp((1, 7, 0, "a", {})))
+    (row,) = waterfall(trace, {span_key(7): {"cpu": 5, "gpu": 0}}, {}).rows
     assert row.split == (("cpu", 5),)
 
 

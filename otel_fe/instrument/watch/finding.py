@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.instrument.causes.garbage import PAUSES
 from otel_fe.instrument.causes.waits import NOT_WAITING
+from otel_fe.instrument.watch.between_calls import BLAMING, between_calls, gaps_between
 from otel_fe.instrument.watch.lines import is_importing, own_line, shown
 from otel_fe.instrument.watch.watched import HELD, Segment
 from otel_fe.pipeline.attribution import CAUSE_SEEN_CPU, attributed, bottleneck
@@ -40,7 +41,6 @@ _MOST_BYTES: Final = 16_000
 _MICROSECOND: Final = 1_000
 _OTHERS: Final = "(others)"
 _end_ns: Final = attrgetter("end_ns")
-_BLAMING: Final = (CAUSE_GIL, CAUSE_EVENT_LOOP)
 
 Place = tuple[str, "Stack", "Line | None"]
 """A cause, the stack, and the line that held the interpreter or the loop."""
@@ -49,14 +49,23 @@ Place = tuple[str, "Stack", "Line | None"]
 class Found:
     """Where an extraction's time went, in ns; the sums over its stacks are those over its causes, as far as it was seen."""
 
-    __slots__ = ("places", "samples", "seen_after_ns", "split")
+    __slots__ = ("between_calls", "places", "samples", "seen_after_ns", "split")
 
-    def __init__(self, split: dict[str, int], places: dict[Place, int], samples: int, seen_after_ns: int) -> None:
+    def __init__(
+        self,
+        split: dict[str, int],
+        places: dict[Place, int],
+        samples: int,
+        seen_after_ns: int,
+        between: Sequence[str] = (),
+    ) -> None:
         self.split = split
         self.places = places
         self.samples = samples
         self.seen_after_ns = seen_after_ns
         """From the start to the first look."""
+        self.between_calls = between
+        """As `between_calls` returns them."""
 
     def hotspot(self) -> tuple[str, int] | None:
         """Return the line that took most of the main cause's time, as `file:line function`, and how much; None where none is."""
@@ -65,11 +74,14 @@ class Found:
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of the event that carries all of it."""
-        return {
+        found: dict[str, Any] = {
             semconv.STACKS_FOLDED: self.folded(),
             semconv.STACKS_TOP: self.top(),
             semconv.STACKS_SAMPLES: self.samples,
         }
+        if self.between_calls:
+            found[semconv.STACKS_BETWEEN_CALLS] = list(self.between_calls)
+        return found
 
     def top(self) -> list[str]:
         """Return the lines that took most, as `cause file:line function microseconds`."""
@@ -82,7 +94,7 @@ class Found:
         stacks: dict[str, int] = {}
         for (cause, stack, blame), ns in self.places.items():
             frames = [cause, *(shown(line) for line in reversed(stack))]
-            if blame is not None and cause in _BLAMING:
+            if blame is not None and cause in BLAMING:
                 frames.append(f"[held by] {shown(blame)}")
             text = ";".join(frames)
             stacks[text] = stacks.get(text, 0) + ns
@@ -100,7 +112,7 @@ class Found:
     def _by_line(self, cause: str) -> dict[str, int]:
         found: dict[str, int] = {}
         for (its, stack, blame), ns in self.places.items():
-            line = (blame if its in _BLAMING else None) or own_line(stack)
+            line = (blame if its in BLAMING else None) or own_line(stack)
             if its == cause and line is not None:
                 text = shown(line)
                 found[text] = found.get(text, 0) + ns
@@ -131,8 +143,11 @@ def find(
     intervals = [*measured, *((cause, first, last) for cause, first, last in seen if cause)]
     left = cpu_ns - sum(segment.cpu_ns for segment in segments) if segments else cpu_ns
     split, ordered = attributed(start_ns, end_ns, intervals, left)
-    after_ns = segments[0].end_ns - start_ns if segments else 0
-    return Found(split, _places(ordered, segments), sum(segment.looks for segment in segments), after_ns)
+    if not segments:
+        return Found(split, {}, 0, 0)
+    between = between_calls(gaps_between(measured, start_ns, end_ns), ordered, segments, start_ns)
+    looks = sum(segment.looks for segment in segments)
+    return Found(split, _places(ordered, segments), looks, segments[0].end_ns - start_ns, between)
 
 
 def _carry_back(segments: Sequence[Segment]) -> None:

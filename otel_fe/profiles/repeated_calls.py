@@ -1,0 +1,163 @@
+"""Equal calls made one after another: what they have in common, and whether they are an N+1."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.model.statement import statement_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+FEWEST: Final = 5
+"""Equal calls below one parent that are folded into one row."""
+_WORTH: Final = 0.1
+"""Of the parent's duration. Less is not what makes it slow, however often it is called."""
+_SIDE_BY_SIDE: Final = 0.05
+"""Of the calls' time: how much may overlap before they count as made at the same time."""
+_LONGEST: Final = 2_000
+"""Characters of a statement that are looked at."""
+_LONGEST_NAME: Final = 80
+_CACHES: Final = frozenset(("redis", "memcached", "valkey"))
+_STATEMENTS: Final = ("db.query.text", "db.statement")
+_DATABASES: Final = ("db.system.name", "db.system")
+_SYSTEMS: Final = ("messaging.system", "rpc.system")
+_PEERS: Final = ("server.address", "net.peer.name", "peer.service")
+_READS: Final = frozenset(
+    ("SELECT", "WITH", "GET", "HGET", "HGETALL", "MGET", "EXISTS", "FIND", "JSON.GET", "SMEMBERS")
+)
+_SPACE: Final = re.compile(r"\s+")
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_VALUE: Final = re.compile(
+    r"'(?:[^']|'')*'"  # a text
+    r"|%\(\w+\)s|%s|(?<![:\w]):\w+|\$\d+"  # a placeholder
+    r"|(?<![\w.\"])[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w\"])"  # a number
+)
+_LIST: Final = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
+_DIGITS: Final = re.compile(r"\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+class Call(NamedTuple):
+    """What equal calls have in common."""
+
+    kind: str
+    """`database`, `cache` or `client`."""
+    name: str
+    """Short, for people: `SELECT … features`, `GET (redis)`."""
+    shape: str
+    """The statement without its values; empty where none is known."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it asks for something, so that asking once for all could replace it."""
+        return self.name.split(" ", 1)[0].upper() in _READS
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedCalls:
+    """Equal calls below one parent."""
+
+    call: Call
+    count: int
+    total_ns: int
+    """Their durations together."""
+    sequential: bool
+    """Whether each began when the one before had ended."""
+    share: float
+    """0..1: their time over the parent's duration."""
+
+    @property
+    def n_plus_one(self) -> bool:
+        """Whether they are an N+1: many equal reads one after another that take a good part of the parent's time.
+
+        A loop that asks now and then (polling) takes little of it, calls side by side are a batch already, and equal writes
+        (`executemany` was not used) are repeated, but read nothing.
+        """
+        return self.count >= FEWEST and self.sequential and self.share >= _WORTH and self.call.reads
+
+
+def call_of(span: Any, attributes: Mapping[str, Any]) -> Call | None:
+    """Return what a span's call has in common with its like; None for a span that is no call.
+
+    Args:
+        span: A `Span` of protobuf.
+        attributes: Its attributes, by name, as `AnyValue`.
+    """
+    database, statement = _text(attributes, _DATABASES), _text(attributes, _STATEMENTS)
+    if span.kind not in (CLIENT, PRODUCER) and not database and not statement:
+        return None
+    name = _name(span, attributes, statement, database or _text(attributes, _SYSTEMS))[:_LONGEST_NAME]
+    if database or statement:
+        return Call(
+            "cache" if database in _CACHES else "database", name, statement_shape(statement) if statement else ""
+        )
+    where = (
+        _text(attributes, ("url.template", "http.route"))
+        or _text(attributes, ("url.full", "http.url")).partition("?")[0]
+    )
+    return Call("client", name, _DIGITS.sub("?", where[:_LONGEST]))
+
+
+def repeated_calls(call: Call, times: Sequence[tuple[int, int]], parent_ns: int) -> RepeatedCalls:
+    """Return what equal calls below one parent are together.
+
+    Args:
+        call: What they have in common.
+        times: Start and end of each (ns).
+        parent_ns: The parent's duration.
+    """
+    total = overlapping = 0
+    until = None
+    for start, end in sorted(times):
+        total += end - start
+        if until is not None:
+            overlapping += max(0, min(until, end) - start)
+        until = end if until is None else max(until, end)
+    sequential = overlapping <= _SIDE_BY_SIDE * total
+    return RepeatedCalls(call, len(times), total, sequential, min(1.0, total / parent_ns) if parent_ns else 0.0)
+
+
+def n_plus_ones(calls: Iterable[tuple[Any, Call, int, int]], duration_ns: int) -> tuple[RepeatedCalls, ...]:
+    """Return the N+1s among the calls of an extraction, those that take most of its time first.
+
+    Args:
+        calls: What stands for the parent, what is called, start and end (ns), for each call.
+        duration_ns: The extraction's.
+    """
+    found: dict[tuple[Any, Call], list[tuple[int, int]]] = defaultdict(list)
+    for parent, call, start, end in calls:
+        found[parent, call].append((start, end))
+    repeated = (repeated_calls(call, times, duration_ns) for (_, call), times in found.items() if len(times) >= FEWEST)
+    return tuple(sorted((one for one in repeated if one.n_plus_one), key=lambda one: (-one.total_ns, one.call)))
+
+
+@lru_cache(maxsize=2_048)
+def statement_shape(text: str) -> str:
+    """Return a statement without its values, comments and line breaks, so that equal ones are equal."""
+    bare = _VALUE.sub("?", _COMMENT.sub(" ", text[:_LONGEST]))
+    return _LIST.sub("(?)", _SPACE.sub(" ", bare)).strip()
+
+
+def _name(span: Any, attributes: Mapping[str, Any], statement: str, system: str) -> str:
+    """Return a short name of a call: of its statement, else the span's with the system or host that was called."""
+    summary = _text(attributes, ("db.query.summary",)) or _summary(statement)
+    if summary:
+        return summary
+    if " " in span.name:  # more than a verb
+        return str(span.name)
+    return f"{span.name} ({system})" if system else f"{span.name} {_text(attributes, _PEERS)}".rstrip()
+
+
+@lru_cache(maxsize=2_048)
+def _summary(statement: str) -> str:
+    return statement_summary(statement[:_LONGEST])
+
+
+def _text(attributes: Mapping[str, Any], names: Sequence[str]) -> str:
+    found = (attributes[name].string_value for name in names if name in attributes)
+    return next((str(text) for text in found if text), "")
