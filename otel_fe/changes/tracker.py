@@ -70,7 +70,8 @@ class Tracker:
 
     def __init__(self, facts: Iterable[Fact] = (), latest: Iterable[Mark] = ()) -> None:
         self._facts: OrderedDict[tuple[str, str, str, str], Fact] = OrderedDict()
-        self._current: dict[tuple[str, str, str], str] = {}
+        self._current: dict[tuple[str, str, str], tuple[str, int]] = {}
+        """The newest value of each service's, and since when."""
         self._since: dict[str, int] = {}
         """When each service was first seen, as far as it is known here."""
         self._instances: dict[str, int] = {}
@@ -106,7 +107,7 @@ class Tracker:
     def _noted(self, told: Fact) -> Mark | None:
         """Remember a fact; return the change that it is, or None."""
         of = (told.service, told.kind, told.subject)
-        current = self._current.get(of)
+        current, since_ns = self._current.get(of, (None, 0))
         own = self._facts.get(told.key)
         if own is not None and own.value == told.value:
             own.seen_ns = max(own.seen_ns, told.seen_ns)
@@ -118,7 +119,8 @@ class Tracker:
         told.earlier = own.value if own is not None else ""
         self._remember(told)
         self.changed.append(told)
-        if current is None or before is None or told.value in (before, current):
+        late = told.changed_ns < since_ns
+        if late or current is None or before is None or told.value in (before, current):
             return None
         return Mark(told.changed_ns, told.service, told.kind, told.subject, before, told.value, told.changed_ns)
 
@@ -154,7 +156,9 @@ class Tracker:
     def _remember(self, fact: Fact) -> None:
         self._facts[fact.key] = fact
         self._facts.move_to_end(fact.key)
-        self._current[(fact.service, fact.kind, fact.subject)] = fact.value
+        of = (fact.service, fact.kind, fact.subject)
+        if fact.changed_ns >= self._current.get(of, ("", 0))[1]:
+            self._current[of] = fact.value, fact.changed_ns
         since = self._since.setdefault(fact.service, fact.changed_ns)
         self._since[fact.service] = min(since, fact.changed_ns)
         while len(self._facts) > MOST_FACTS:

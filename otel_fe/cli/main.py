@@ -9,6 +9,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.cli.changes import add_autopilot, add_changes
 from otel_fe.cli.check import add_check
 from otel_fe.cli.completion import add_completion
 from otel_fe.cli.demo import add_demo
@@ -82,6 +83,8 @@ def parser() -> Parser:
         _add_collector,
         add_dashboard,
         add_profile,
+        add_changes,
+        add_autopilot,
     ):
         add(commands)
     add_completion(commands, whole)

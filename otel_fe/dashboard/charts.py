@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from otel_fe.changes import Mark
+
 _ROUND_S: Final = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200),
     *(86_400, 172_800, 432_000, 864_000),
@@ -48,6 +50,18 @@ class LineChart:
     y_ticks: tuple[Tick, ...]
     limit_y: float | None
     """Where the objective lies."""
+    window: tuple[int, int]
+    """Of the axis of time, in Unix ns."""
+
+    def marked(self, marks: Sequence[Mark]) -> list[tuple[float, str, int]]:
+        """Return where the changes in its window lie, with their words and times (ns)."""
+        since, until = self.window
+        across = (self.width - 8 - LEFT) / max(1, until - since)
+        return [
+            (round(LEFT + (mark.time_ns - since) * across, 1), mark.title, mark.time_ns)
+            for mark in marks
+            if since <= mark.time_ns < until
+        ]
 
 
 def time_ticks(since_ns: int, until_ns: int, x: Callable[[float], float]) -> tuple[Tick, ...]:
@@ -115,6 +129,7 @@ def line_chart(
         tuple(tick for tick in time_ticks(*window, x) if tick.at <= right - _HALF_A_LABEL),
         tuple(Tick(round(y(mark), 1), say(mark)) for mark in marks),
         None if limit is None else round(y(limit), 1),
+        window,
     )
 
 

@@ -13,7 +13,7 @@ from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.overview import Figures
+    from otel_fe.dashboard.figures import Figures
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.series_over_time import OverTime
     from otel_fe.dashboard.view_address import ViewAddress

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of, recommendations
 from otel_fe.dashboard.alert_list import alerts_of
+from otel_fe.dashboard.changes import changes_of
+from otel_fe.dashboard.figures import figures, figures_of, seconds_counted
 from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
-from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -22,65 +22,6 @@ if TYPE_CHECKING:
 
 _Counted = tuple[dict[str, tuple[int, int]], Distribution]
 """Good events and all by requirement, and durations."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a group did in a window: exact counts, also of what took 100 ms or more; percentiles right to a bucket's width."""
-
-    extractions: int
-    per_s: float
-    """Over the time in which was counted: see `counted_s`."""
-    counted_s: float
-    """For how long of the window there was counting."""
-    p50_ns: float | None
-    p95_ns: float | None
-    p99_ns: float | None
-    mean_ns: float | None
-    max_ns: float | None
-    """What no extraction exceeded; None where that is not known."""
-    slow: int
-    """That took 100 ms or more."""
-    slow_ratio: float | None
-    error_ratio: float | None
-    hit_ratio: float | None
-
-
-def figures_of(
-    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
-) -> tuple[Figures, dict[str, tuple[int, int]]]:
-    """Return what a group did, and its counts by requirement."""
-    sums = stored.reader.sums
-    counts = {name: sums.good_and_total(name, *window, service, feature_set) for name in WEIGHTS}
-    spread = sums.distribution(semconv.DURATION, *window, service, feature_set)
-    return _figures(counts, spread, _seconds(stored, window, service)), counts
-
-
-def _seconds(stored: PageContext, window: tuple[int, int], service: str | None) -> float:
-    """Return for how long of a window there was counting, of a service or of any."""
-    return max(1.0, seconds_of(stored.reader.sums.counted(*window, service), *window))
-
-
-def _figures(counts: dict[str, tuple[int, int]], spread: Distribution, seconds: float) -> Figures:
-    good, total = counts["latency"]
-    p50, p95, p99 = (None if (value := spread.quantile(share)) is None else value * 1e9 for share in (0.5, 0.95, 0.99))
-    slow = total - good
-    error_good, error_total = counts["error_rate"]
-    hits, looked_up = counts["cache_hit_rate"]
-    return Figures(
-        total,
-        total / seconds,
-        seconds,
-        p50,
-        p95,
-        p99,
-        spread.total / spread.count * 1e9 if spread.count else None,
-        None if not spread.count or spread.most is None else spread.most * 1e9,
-        slow,
-        slow / total if total else None,
-        (error_total - error_good) / error_total if error_total else None,
-        hits / looked_up if looked_up else None,
-    )
 
 
 def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
@@ -95,7 +36,7 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     by_group = _by_group(stored, window, service, feature_set)
     counts, spread = _together(by_group.values())
     length = window[1] - window[0]
-    seconds = {name: _seconds(stored, window, name) for name, _ in by_group}
+    seconds = {name: seconds_counted(stored, window, name) for name, _ in by_group}
     axis = address.axis(window)
     finer = finer_steps(stored, axis, service, feature_set)
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
@@ -106,8 +47,9 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     score = health(counts, firing)
     return {
         "window": window,
+        "changes": changes_of(stored, window, service, feature_set),
         "gap": stored.gap("metrics"),
-        "figures": _figures(counts, spread, _seconds(stored, window, service)),
+        "figures": figures(counts, spread, seconds_counted(stored, window, service)),
         "before": before,
         "health": score,
         "over_time": over_time(stored, window, service, feature_set),
@@ -152,9 +94,9 @@ def groups_of(by_group: Mapping[tuple[str, str], _Counted], seconds: Mapping[str
         seconds: By service, for how long.
     """
     found: list[dict[str, Any]] = [
-        {"service": service, "feature_set": feature_set, "figures": figures}
+        {"service": service, "feature_set": feature_set, "figures": shown}
         for (service, feature_set), (counts, spread) in by_group.items()
-        if (figures := _figures(counts, spread, seconds[service])).extractions
+        if (shown := figures(counts, spread, seconds[service])).extractions
     ]
     found.sort(key=lambda one: (-one["figures"].slow, one["service"], one["feature_set"]))
     return found
@@ -165,4 +107,4 @@ def groups_in(
 ) -> list[dict[str, Any]]:
     """Return every service and feature set of a window with its figures, the one with most slow extractions first."""
     by_group = _by_group(stored, window, service, feature_set)
-    return groups_of(by_group, {name: _seconds(stored, window, name) for name, _ in by_group})
+    return groups_of(by_group, {name: seconds_counted(stored, window, name) for name, _ in by_group})

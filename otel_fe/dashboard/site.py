@@ -233,6 +233,7 @@ class Site:
             until - since,
             lambda: sorted({*self._stored.reader.sums.groups("latency"), *self._stored.reader.totals.groups(since)}),
         )
+        content.setdefault("marks", self._stored.reader.marks.find(since, until, address.service or None))
         return page(
             template,
             status,

@@ -17,6 +17,7 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
+    from otel_fe.changes import Mark
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.pipeline.slo_engine import SloState
@@ -49,11 +50,18 @@ def slo_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         for state in stored.slo_states()
         if address.service in ("", state.group.service) and address.feature_set in ("", state.group.feature_set)
     ]
-    chosen = next((one for one in states if one.slo.name == address.slo), None)
+    chosen: SloState | None = next((one for one in states if one.slo.name == address.slo), None)
+    shown = {} if chosen is None else {"marks": _marks(stored, chosen)}
     return {
+        **shown,
         "states": [_row(stored, one) for one in sorted(states, key=_urgency)],
         "chosen": None if chosen is None else _in_full(stored, chosen),
     }
+
+
+def _marks(stored: PageContext, state: SloState) -> list[Mark]:
+    since_ns = state.slo.window.begin_ns(state.time_ns)
+    return stored.reader.marks.find(since_ns, state.time_ns, state.group.service)
 
 
 def _urgency(state: SloState) -> tuple[bool, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.dashboard.figures import figures_of
 from otel_fe.dashboard.hit_rate_answer import at_hit_rate
-from otel_fe.dashboard.overview import figures_of
 from otel_fe.dashboard.pool_size_answer import at_pool_size
 from otel_fe.dashboard.pool_traffic import pools_of
 from otel_fe.errors import ConfigurationError

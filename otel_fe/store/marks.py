@@ -61,19 +61,21 @@ class MarkRows:
         self._tracker = Tracker(facts, reversed(latest))
         self._looked_at: OrderedDict[bytes, int] = OrderedDict()
 
-    def look_at(self, traces: Sequence[KeptTrace], now_ns: int) -> None:
+    def look_at(self, traces: Sequence[KeptTrace]) -> None:
         """Find what has changed in the processes of some traces."""
         for trace in traces:
-            fresh = [
-                one for one in resources_in(trace.spans) if now_ns - self._looked_at.get(one, -_AGAIN_NS) >= _AGAIN_NS
-            ]
+            fresh = [one for one in resources_in(trace.spans) if self._is_due(one, trace.start_ns)]
             for resource in fresh:
-                self._looked_at[resource] = now_ns
+                self._looked_at[resource] = trace.start_ns
                 self._looked_at.move_to_end(resource)
                 if len(self._looked_at) > _RESOURCES:
                     self._looked_at.popitem(last=False)
             if fresh:
                 self._observe(seen_in(trace))
+
+    def _is_due(self, resource: bytes, time_ns: int) -> bool:
+        before = self._looked_at.get(resource)
+        return before is None or abs(time_ns - before) >= _AGAIN_NS
 
     def look_at_point(self, point: MetricPoint) -> bool:
         """Find what a metric says of a size, or of a step of the autopilot's; return whether that is all there is to it."""

@@ -139,7 +139,7 @@ class Session:
         if item.kind in ("trace", "traces"):
             traces = (content,) if item.kind == "trace" else content
             self._traces.add(traces, now_ns // _NS)
-            self._marks.look_at(traces, now_ns)
+            self._marks.look_at(traces)
         elif item.kind == "logs":
             trace_id, logs = content
             self._traces.add_logs(trace_id, logs, now_ns // _NS)

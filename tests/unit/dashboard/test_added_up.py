@@ -11,8 +11,9 @@ from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of
 from otel_fe.dashboard.command import opened
 from otel_fe.dashboard.explore import explore
+from otel_fe.dashboard.figures import figures_of
 from otel_fe.dashboard.heatmap_svg import column_ns
-from otel_fe.dashboard.overview import figures_of, overview
+from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.dashboard.templating import environment
 from otel_fe.dashboard.view_address import ViewAddress

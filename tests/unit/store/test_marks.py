@@ -11,7 +11,7 @@ from otel_fe.store.database import FILE_NAME
 from otel_fe.store.marks import resources_in
 from otel_fe.store.schema import MARKS_SINCE, MIGRATIONS, migrate
 from otel_fe.testing import FakeClock
-from tests.unit.store.parts import HOUR, T0, bed, otlp, pairs, trace
+from tests.unit.store.parts import HOUR, T0, bed, extraction, otlp, pairs, trace
 
 EVER = (0, 1 << 62)
 
@@ -23,7 +23,7 @@ def kept(number, time_ns, version="1", instance="a", pool=None):
     spans = otlp((number, 7, 0, "feature_extraction", attributes), resource=resource)
     moved = spans.replace(T0.to_bytes(8, "little"), time_ns.to_bytes(8, "little"))
     assert moved != spans or time_ns == T0
-    return trace(number, spans=moved)
+    return trace(number, extraction(time_ns), spans=moved)
 
 
 def test_versions_restarts_and_pools_are_marked(tmp_path):
