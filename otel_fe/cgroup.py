@@ -124,7 +124,7 @@ class Cgroup:
 
     @property
     def oom_kills(self) -> int | None:
-        """How many processes of the group of the smallest limit the kernel has killed for want of memory."""
+        """The number of out-of-memory kills in the group with the smallest limit."""
         group = self._tightest_memory()
         if group is None:
             return None

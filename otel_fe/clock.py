@@ -10,7 +10,7 @@ FAR_NS: Final = 1 << 62
 
 
 class Clock(Protocol):
-    """What the pipeline needs to know of time."""
+    """The interface of a clock."""
 
     def time_ns(self) -> int:
         """Return nanoseconds since the Unix epoch."""

@@ -63,7 +63,7 @@ class PerformanceSummary(WindowMetrics):
     extractions_since_start: int = 0
     """Since the collector was made."""
     requirements_met: bool = False
-    """Whether every requirement that anything was measured for is met; False without data."""
+    """Whether every measured requirement is met; False without data."""
     requirements: dict[str, RequirementStatus] = field(default_factory=dict)
     """By name, on exact counts of the hour."""
     feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)

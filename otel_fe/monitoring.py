@@ -40,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class PerformanceStats(MappingDataclass):
-    """What a monitor has seen. Counts are of all extractions, percentiles of those in the history."""
+    """The statistics of a monitor. Counts are of all extractions, percentiles of those in the history."""
 
     total_extractions: int
     """Since the monitor was made."""
@@ -80,7 +80,7 @@ class RequirementStatus(MappingDataclass):
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """What the history keeps of an extraction."""
+    """The history's record of an extraction."""
 
     duration_ns: int
     cpu_percent: float | None

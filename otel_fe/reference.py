@@ -69,14 +69,16 @@ def converters() -> str:
 
 def libraries() -> str:
     """Return the table of libraries whose calls are extractions."""
-    # Where a library's hooks are in several modules, what it is about stands in the one of its name.
+    # If a library's hooks are in several modules, the one with its name describes it.
     names = dict.fromkeys(
         name for library in hooked.LIBRARIES for name in (library.name.replace("-", "_"), library.hooks)
     )
     found = [name for name in names if importlib.util.find_spec(f"{hooked.__name__}.{name}") is not None]
     modules = [importlib.import_module(f"{hooked.__name__}.{name}") for name in found]
-    told = [module.ABOUT for module in modules if hasattr(module, "ABOUT")]
-    rows = [(f"`{about.library}`", about.extraction, about.children, " and ".join(about.versions)) for about in told]
+    described = [module.ABOUT for module in modules if hasattr(module, "ABOUT")]
+    rows = [
+        (f"`{about.library}`", about.extraction, about.children, " and ".join(about.versions)) for about in described
+    ]
     return _table(("library", "an extraction is", "its children are", "tested with"), rows)
 
 

@@ -60,7 +60,7 @@ def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: st
     return name
 
 
-# --- causes of a slow extraction, as they stand in attributes -----------------------------------------------------
+# --- causes of a slow extraction, as they are named in attributes -------------------------------------------------
 
 CAUSE_CACHE_MISS: Final = "cache_miss"
 CAUSE_POOL_WAIT: Final = "pool_wait"
@@ -166,7 +166,7 @@ TIME: Final = {
         (CAUSE_UNEXPLAINED, "what is left of the duration"),
     )
 }
-"""Where the time went, by cause. The parts add up to the duration, to the nanosecond."""
+"""The time of a slow extraction by cause. The parts add up to the duration, to the nanosecond."""
 
 SAMPLING_POLICY: Final = _attribute(
     "sampling.policy",
@@ -380,7 +380,7 @@ CONNECTION_USE_TIME: Final = _metric(
 )
 
 
-# --- alerts; the log event that tells of one stands in alert_event.py -------------------------------------------------------
+# --- alerts; the log event of one is made in alert_event.py -------------------------------------------------------
 
 ALERT: Final = "alert"
 SEVERITY: Final = "severity"

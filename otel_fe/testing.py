@@ -1,7 +1,7 @@
 """For the tests of those who use otel_fe: what an application emits, in memory, and fakes for time and ids.
 
 `capture()` instruments the process for as long as its block lasts. The SDK, the pipeline and the wrappers are the real ones; only
-the exporters are in memory, and every trace is kept unless told otherwise:
+the exporters are in memory, and every trace is kept by default:
 
     >>> import otel_fe
     >>> from otel_fe.testing import capture
@@ -57,7 +57,7 @@ _NS_PER_S: Final = 1_000_000_000
 
 
 class FakeClock:
-    """A clock that moves only when told: a `Clock` for whatever takes one as an argument, such as the engine.
+    """A clock that moves only on request: a `Clock` for everything that takes one as an argument, such as the engine.
 
     `advance` lets time pass, and `jump` sets the wall clock.
 

@@ -1,4 +1,4 @@
-"""What a metric reader has collected, with metrics of ours added to it."""
+"""Adds otel_fe's metrics to what a metric reader has collected."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 SCOPE: Final = InstrumentationScope(semconv.SCOPE_NAME, __version__)
-"""What our metrics are under."""
+"""The scope of otel_fe's metrics."""
 
 
 def with_ours(collected: MetricsData | None, metrics: Sequence[Metric], resource: Resource) -> MetricsData | None:
     """Return what was collected with metrics under our scope.
 
-    They join those that stand under it already: of two entries with one scope, the SDK's OTLP encoder (1.45) sends the last alone.
+    They join those that are already under it: of two entries with one scope, the SDK's OTLP encoder (1.45) sends the last alone.
 
     Args:
         collected: By the reader; None or empty where there is nothing yet.

@@ -1,7 +1,7 @@
 """The OpenTelemetry context, without the two calls that the API puts before its context variable.
 
 The API keeps its context in one `ContextVar`, behind a pluggable class that is practically always the same one. Where it is
-that one, the variable is used directly; where somebody has plugged in another, so are its methods.
+that one, the variable is used directly; if another implementation is plugged in, its methods are used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SPAN_KEY: Final[str] = _SPAN_KEY
-"""Where the API keeps the current span."""
+"""The key under which the API keeps the current span."""
 
 
 def _direct() -> tuple[Callable[[], Any], Callable[[Context], Any], Callable[[Any], None]]:

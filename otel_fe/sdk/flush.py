@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.sdk.standby import Standby
 
 _HANDLERS = ("_atexit_handler", "_at_exit_handler")
-"""Where the SDK's providers keep what they have registered for the exit of the interpreter."""
+"""The attribute in which the SDK's providers keep their exit handler."""
 
 
 class Providers:

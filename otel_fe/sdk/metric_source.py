@@ -44,11 +44,11 @@ class Counting(Protocol):
 
 @dataclass(slots=True)
 class _Reader:
-    """What is known of a reader."""
+    """The state of a reader."""
 
     views: ReaderViews
     previous: Collection | None = None
-    """What it has been given last."""
+    """Its last collection."""
 
 
 class MetricSource:
@@ -65,7 +65,7 @@ class MetricSource:
         self._lock = threading.Lock()
         """Guards changes of `_readers`."""
         self._readers: dict[MetricReader, _Reader] = {}
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         consumer: Any = provider._measurement_consumer
         self._consumer = consumer
         self._original = consumer.collect
@@ -108,7 +108,7 @@ class MetricSource:
             with self._lock:
                 known = self._readers
                 self._readers = {
-                    reader: known.get(reader) or _Reader(ReaderViews(config, reader, self._told))
+                    reader: known.get(reader) or _Reader(ReaderViews(config, reader, self._warned))
                     for reader in list(self._consumer._reader_storages)
                 }
                 recorded = [one.views.recorded for one in self._readers.values() if one.views.recorded is not None]

@@ -45,16 +45,16 @@ class ReaderViews:
     Args:
         config: The meter provider's, with its views.
         reader: The reader.
-        told: What warnings have named already; shared by the readers of a provider.
+        warned: The views that warnings have named already; shared by the readers of a provider.
         recordable: The histograms that can also be recorded by the SDK's aggregations, where a view asks for others than ours.
     """
 
     def __init__(
-        self, config: SdkConfiguration, reader: MetricReader, told: set[str], recordable: Collection[str] = HISTOGRAMS
+        self, config: SdkConfiguration, reader: MetricReader, warned: set[str], recordable: Collection[str] = HISTOGRAMS
     ) -> None:
         self._config = config
         self._reader = reader
-        self._told = told
+        self._warned = warned
         self._streams: dict[tuple[str, type], list[Stream]] = {}
         self.recorded: RecordedHistograms | None = self._record(recordable)
 
@@ -133,9 +133,9 @@ class ReaderViews:
 
     def _tell(self, view: Any, what: object, name: str, reason: str) -> None:
         by = "a reader" if view is _DEFAULT_VIEW else f"a view of {view._instrument_name or view._meter_name or 'many'}"
-        if by in self._told:
+        if by in self._warned:
             return
-        self._told.add(by)
+        self._warned.add(by)
         shown = what if isinstance(what, str) else type(what).__name__
         _log.warning("otel_fe: what %s asks for is not applied to %s (%s): %s", by, name, shown, reason)
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _SAMPLED: Final = 1
 _ERROR: Final = StatusCode.ERROR
 UNSET: Final = Status(StatusCode.UNSET)
-"""The status of a span that nobody has set one on; one object, so that it is known by its identity."""
+"""The status of a span without one; a single object, so that it is recognised by identity."""
 _READABLE_SPAN_BYTES: Final = 2_000
-"""What an SDK span takes, its attributes' text aside."""
+"""Bytes of an SDK span, its attributes' text aside."""
 _LEAN_SPAN_BYTES: Final = 500
-"""What a lean span and its context take, attributes aside (measured by `make bench`, memory)."""
+"""Bytes of a lean span and its context, attributes aside (measured by `make bench`, memory)."""
 _ATTRIBUTE_BYTES: Final = 64
 _FILLED_IN_BYTES: Final = 1_500
 """An extraction that keeps its figures for the span: estimated."""

@@ -1,4 +1,4 @@
-"""The SDK's providers, by the standard variables, where nobody has set them up."""
+"""Sets up the SDK's providers by the standard variables, unless the application has."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ DEFAULTS: Final = {
     OTEL_METRICS_EXPORTER: "otlp",
     OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
 }
-"""What `opentelemetry-distro` defaults to; without it the SDK would export nothing."""
+"""The default of `opentelemetry-distro`; without it the SDK would export nothing."""
 
 
 def sdk_disabled(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether `OTEL_SDK_DISABLED` switches everything off."""
+    """Return whether `OTEL_SDK_DISABLED` switches everything off."""
     return environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
 def ensure_providers() -> None:
     """Set up the SDK by the `OTEL_*` variables, unless a provider of any signal has been set already.
 
-    Whoever has set one has decided about the others: a declarative file with a meter provider alone wants no spans, and an
+    An application that sets one has decided about the others: a declarative file with a meter provider alone wants no spans, and an
     application with a provider that is not the SDK's, or does nothing, wants no exporters of the SDK beside it.
     """
     if _any_provider_set():

@@ -1,7 +1,7 @@
 """Derived histograms that a view or a reader wants aggregated in another way than series aggregate them.
 
 Other boundaries and exponential buckets cannot be read off buckets, so values are recorded a second time, by the SDK's own
-aggregations: a few microseconds a value, and only where somebody asks for it.
+aggregations: a few microseconds a value, and only on request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A span of the SDK that costs a third of one until somebody wants it whole.
+"""A span of the SDK that costs a third of one until its full form is needed.
 
 Most spans are dropped, so what only an exported span needs is made on demand: the lock, the bounded attributes, the lists
 of events and links. A `LeanSpan` is a `opentelemetry.sdk.trace.Span` in every respect that a caller or a processor can
@@ -36,10 +36,10 @@ _SHORT_TEXT: Final = 64
 
 
 class LeanSpan(Span):
-    """A recording span, cheap while nobody looks. Made by `LeanTracer.start_span`, field by field.
+    """A recording span that builds its expensive parts on first access. Made by `LeanTracer.start_span`, field by field.
 
     What it shares with all spans of its tracer (resource, scope, limits, processors) it asks its tracer for; its
-    `SpanContext` and that of its parent are made when somebody asks for them.
+    `SpanContext` and that of its parent are made on first access.
     """
 
     # Defaults on the class: an instance holds only what differs.
@@ -59,7 +59,7 @@ class LeanSpan(Span):
     _made_context: SpanContext | None = None
     _made_lock: Any = None
     filled_in: Callable[[], dict[str, Any]] | None = None
-    """Returns attributes that are only asked for if somebody looks at the span; set right before its end."""
+    """Returns attributes that are only computed if the span is read; set right before its end."""
     local_trace: LocalTrace | None = None
     """The trace it belongs to in the pipeline; None where it was not sampled upstream."""
 
@@ -71,7 +71,7 @@ class LeanSpan(Span):
     parent_span: Any
     """The parent's span in this process, or its context, or None."""
     root: bool
-    """Whether its parent is not in this process."""
+    """Whether its parent is in another process."""
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]
@@ -254,7 +254,7 @@ class LeanSpan(Span):
     def end(self, end_time: int | None = None) -> None:
         """End the span; see the SDK's. Of two threads that end it at once, one does."""
         end_ns = time_ns() if end_time is None else end_time
-        # One operation of the interpreter: whoever is first has ended the span.
+        # One operation of the interpreter: the first thread to perform it has ended the span.
         fields: Any = self.__dict__
         if fields.setdefault("_ended_by", mark := [end_ns]) is not mark:
             logger.warning("Calling end() on an ended span.")
@@ -266,7 +266,7 @@ class LeanSpan(Span):
         processors = tracer.span_processor._span_processors
         pipeline = tracer.only_pipeline if processors is tracer.looked_at else tracer.look_at(processors)
         if pipeline is not None:
-            pipeline.lean_ended(self, end_ns)  # nobody else looks: no copy
+            pipeline.lean_ended(self, end_ns)  # no other processor: no copy
         else:
             self._end_seen(processors)
 

@@ -16,7 +16,7 @@ _MOST_KNOWN: Final = 1_000
 
 
 class SpanViews:
-    """Makes the views. Of resources and scopes, each has one object, by which they are told apart."""
+    """Makes the views. Each resource and scope has one object, so that they compare by identity."""
 
     def __init__(self) -> None:
         self._resources: dict[int, tuple[object, Resource]] = {}
@@ -93,10 +93,10 @@ class ProcessSpan:
 
     @property
     def resource(self) -> Resource:
-        """What produced it."""
+        """Its resource."""
         return self._views.resource(self._span.resource)
 
     @property
     def scope(self) -> Scope:
-        """What made it."""
+        """Its instrumentation scope."""
         return self._views.scope(self._span.instrumentation_scope)

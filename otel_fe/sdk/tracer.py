@@ -54,7 +54,7 @@ _new: Final = object.__new__
 
 
 def _always_on(sampler: Sampler) -> bool:
-    """Whether the sampler samples every span whose parent, if any, is sampled: then there is nothing to ask it."""
+    """Return whether the sampler samples every span whose parent, if any, is sampled: then it need not be called."""
     if sampler is ALWAYS_ON:
         return True
     return type(sampler) is ParentBased and all(
@@ -72,9 +72,9 @@ class LeanTracer(Tracer):
     _new_span_id: Callable[[], int]
     _root_flags: int
     plain_attributes: int
-    """How many attributes a span may take unchecked; 0 where each value's length is limited."""
+    """The number of attributes that a span may take unchecked; 0 if each value's length is limited."""
     only_pipeline: PipelineProcessor | None = None
-    """The pipeline, where nobody else looks at the spans; of the processors in `looked_at`."""
+    """The pipeline, if no other processor receives spans; of the processors in `looked_at`."""
     looked_at: Any = None
 
     def start_span(

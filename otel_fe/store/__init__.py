@@ -1,6 +1,6 @@
 """Kept traces, metric series and decision records, bounded, on disk: one process writes, any number read.
 
-`Store` writes (the collector's process), `StoreReader` reads (the dashboard, `otel-fe why`), and nobody waits for anybody else.
+`Store` writes (the collector's process), `StoreReader` reads (the dashboard, `otel-fe why`), and neither blocks the other.
 """
 
 from __future__ import annotations

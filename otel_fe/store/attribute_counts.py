@@ -25,7 +25,7 @@ _LONGEST: Final = 128
 """Longer values are texts rather than categories."""
 _FEWEST_SLOTS: Final = 60
 _MORE: Final = 4
-"""How many times as many as are read lie in the slots that are looked at."""
+"""The ratio of extractions in the chosen slots to those that are read."""
 _MOST_VALUES: Final = 1_000
 """An attribute with more values than this tells nothing apart: it is an id."""
 _MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
@@ -39,12 +39,12 @@ _Row = tuple[bytes, float, int, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class AttributeCounts:
-    """What the attributes of a sample of a selection hold."""
+    """The attribute values of a sample of a selection."""
 
     sampled: int
-    """How many extractions were read."""
+    """The number of extractions read."""
     weight: float
-    """How many they stand for."""
+    """Their weight."""
     values: dict[str, dict[Value, float]]
     """By attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
 
@@ -53,7 +53,7 @@ def attribute_counts(reading: ReadConnections, selection: Selection, *, limit: i
     """Return what the attributes of a selection's extractions hold, by weight.
 
     Texts, booleans and whole numbers count; measurements do not. Of a selection with more than `limit` extractions about so
-    many are read, spread over it, and stand for the rest.
+    many are read, spread evenly over it, as a sample.
     """
     with reading.transaction() as connection:
         return attribute_counts_in(connection, selection, totals_in(connection, selection).extractions, limit)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.store.selection import Selection
 
 _MOST_SPANS: Final = 10_000
-"""Of one trace; whoever sends spans decides how many it has."""
+"""The most spans read of one trace; senders decide how many it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class CallTotal:
     time_ns: float
     """In all sampled extractions, by weight; calls at the same time both count."""
     calls: float
-    """How many, by weight."""
+    """Their number, by weight."""
 
 
 def call_totals(reading: ReadConnections, selection: Selection, *, limit: int) -> tuple[CallTotal, ...]:

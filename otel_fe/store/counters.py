@@ -1,4 +1,4 @@
-"""What became of everything that was handed to the store."""
+"""Counters of written and lost items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric has counted, in integers: added, subtracted and split without losing one.
+"""The values of a metric as integers: added, subtracted and split without loss.
 
 Sums are integers too, in units fine enough for them (`scale_of`), because sums of floats depend on their order, and rolled up they
 would not be what they were.

@@ -1,6 +1,6 @@
 """From what a process has counted since it began, to what it has counted since it was last heard of.
 
-A stream is what one process counts since one start. What was last seen of it stands in the store, and is written in the transaction
+A stream is what one process counts since one start. Its last state is in the store, and is written in the transaction
 that counts what is new: a crash of ours neither loses nor repeats anything.
 
 Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
@@ -29,7 +29,7 @@ _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?,
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """What was counted between two moments."""
+    """The difference between two states of a stream."""
 
     since_ns: int
     until_ns: int
@@ -167,5 +167,5 @@ def _bounded(found: Increment, point: MetricPoint) -> Increment:
 def _key(point: MetricPoint) -> bytes:
     began = "delta" if point.delta else point.start_ns
     shape = "exponential" if isinstance(point.shape, int) else shape_text(point.shape)
-    told = [point.name, point.unit, point.kind, point.scale, point.labels, point.source, began, shape]
-    return blake2b(canonical(told).encode(), digest_size=16).digest()
+    identity = [point.name, point.unit, point.kind, point.scale, point.labels, point.source, began, shape]
+    return blake2b(canonical(identity).encode(), digest_size=16).digest()

@@ -19,11 +19,11 @@ _log = logging.getLogger("otel_fe")
 FILE_NAME: Final = "store.sqlite3"
 _LOCK_NAME: Final = "writer.lock"
 _BUSY_S: Final = 5.0
-"""How long to wait for a lock: somebody's `sqlite3` shell, or a reader that tidies up after a killed writer."""
+"""Seconds to wait for a lock: of a `sqlite3` shell, or of a reader that recovers after a killed writer."""
 
 
 def make_directory(directory: Path) -> None:
-    """Make the store's directory, for its owner alone. One that is there keeps its mode: it may be somebody else's home.
+    """Make the store's directory, for its owner alone. An existing one keeps its mode: it may serve another purpose.
 
     Raises:
         StoreError: It cannot be made.
@@ -35,7 +35,7 @@ def make_directory(directory: Path) -> None:
 
 
 def own(directory: Path) -> sqlite3.Connection:
-    """Return what stands for the right to write, until it is closed or the process ends in whatever way.
+    """Return the lock file that grants the right to write, until it is closed or the process ends.
 
     It is a lock of SQLite's on a file of its own: the store's file cannot be locked without locking its readers out.
 
@@ -72,7 +72,7 @@ def _locked(path: Path) -> sqlite3.Connection:
 
 
 def open_for_writing(directory: Path, *, fsync: bool) -> sqlite3.Connection:
-    """Return a connection to the store's file, of the newest version; what stands in its place and is no store is moved aside.
+    """Return a connection to the store's file, upgraded to the newest version; a file that is no store is moved aside.
 
     Raises:
         sqlite3.Error: The disk is full, or fails.
@@ -97,7 +97,7 @@ def open_for_writing(directory: Path, *, fsync: bool) -> sqlite3.Connection:
 
 
 def damaged(error: sqlite3.Error) -> bool:
-    """Whether an error means that a file is no database, or no longer. Disks and statements have classes of errors of their own."""
+    """Return whether an error means that the file is no (intact) database. Disks and statements have error classes of their own."""
     return type(error) is sqlite3.DatabaseError
 
 

@@ -22,11 +22,11 @@ _CHUNK: Final = 512
 
 
 def is_record(record: Mapping[str, Any]) -> bool:
-    """Whether a record says which trace it is of."""
-    told = record.get("trace_id")
-    if not isinstance(told, str) or len(told) != 2 * _ID_BYTES:
+    """Return whether a record names its trace."""
+    trace_id = record.get("trace_id")
+    if not isinstance(trace_id, str) or len(trace_id) != 2 * _ID_BYTES:
         return False
-    return all(digit in "0123456789abcdefABCDEF" for digit in told)
+    return all(digit in "0123456789abcdefABCDEF" for digit in trace_id)
 
 
 class DecisionRows:
@@ -68,7 +68,7 @@ class Decisions:
                 "SELECT trace_ids, body FROM record WHERE instr(trace_ids, ?) ORDER BY key DESC", (wanted,)
             )
             for ids, body in rows:
-                # The same bytes may also stand across two ids, which is none.
+                # The same bytes may also span two ids, which is no match.
                 places = [i for i in range(0, len(ids), _ID_BYTES) if ids[i : i + _ID_BYTES] == wanted]
                 if places:
                     found: dict[str, Any] = json.loads(zlib.decompress(body))[places[-1] // _ID_BYTES]

@@ -25,7 +25,7 @@ class Distribution:
 
     count: int = 0
     _totals: dict[int, int] = field(default_factory=dict)
-    """By scale, in parts of a unit: whole numbers until somebody asks, so that it does not matter how many rows they came in."""
+    """By scale, in parts of a unit: integers until they are read, so that the number of rows does not matter."""
     _zeros: int = 0
     _rows: dict[tuple[Shape, int, int], Sequence[int]] = field(default_factory=dict)
     """By shape, index of the first and number: counts of buckets in a row."""

@@ -1,4 +1,4 @@
-"""What waits to be written: bounded by number and by size, taken by one thread, waited for by any."""
+"""The queue of items to be written: bounded by number and by size, with one consumer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 QUEUE_FULL: Final = "queue_full"
 _BATCH_BYTES: Final = LOG_BYTES // 2
-"""What is written at once has to fit into what is set aside for SQLite's log."""
+"""The most that is written at once: it has to fit into the space reserved for SQLite's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Item:
     size_bytes: int
     """An estimate."""
     count: int = 1
-    """How many are lost with it."""
+    """The number of items that are lost with it."""
 
 
 class Inbox:
@@ -44,7 +44,7 @@ class Inbox:
         self._accepted = 0
         self._settled = 0
         self._hurry = 0
-        """How many wait for it to be empty: a commit does not linger then."""
+        """The number of threads waiting for it to be empty: a commit is not delayed then."""
         self.closed = False
 
     def put(self, item: Item) -> str:

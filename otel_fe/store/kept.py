@@ -26,14 +26,14 @@ class KeptExtraction:
     error_type: str = ""
     library: str = ""
     cache_hit: bool | None = None
-    """Whether every look-up hit; None without a look-up."""
+    """Whether all look-ups hit; None without a look-up."""
     lookups: int = 0
     hits: int = 0
     cpu_ns: int = -1
     """CPU time of its thread; -1 where it is not known."""
     memory_growth_bytes: int = 0
     cause: str = ""
-    """Where most of its time went; empty where that is not known."""
+    """The cause with most of its time; empty if unknown."""
     split: Mapping[str, int] = field(default_factory=dict)
     """In ns by cause; adds up to the duration. Empty where it is not known."""
 
@@ -49,12 +49,12 @@ class KeptTrace:
     root: str
     """Name of the root's span; empty where it is not there."""
     service: str
-    """That of the root, or else of the first span."""
+    """The service of the root, or else of the first span."""
     error: bool
     policy: str
-    """What kept it; of a trace that its process has sampled, and this stage keeps as it keeps all, the policy of the process."""
+    """The policy that kept it; if this stage keeps everything, the policy of the process that sampled it."""
     weight: float | None
-    """How many traces it stands for in the whole chain of samplers; None where that is not known."""
+    """Its weight over the whole chain of samplers; None if unknown."""
     span_count: int
     spans: bytes
     """As they left: an `ExportTraceServiceRequest` of this trace alone."""
@@ -78,7 +78,7 @@ class KeptBatch:
     records: tuple[Mapping[str, Any], ...] = ()
     """Decisions on traces that were not kept, as `DecisionRecord.as_dict` has them."""
     metrics: bytes = b""
-    """What the collector had counted of extractions until then, as far as it has changed: an `ExportMetricsServiceRequest`. In the
+    """The collector's counts of extractions until then, as far as they have changed: an `ExportMetricsServiceRequest`. In the
     store no trace is there before it is counted."""
     points: tuple[MetricPoint, ...] = ()
     """Likewise, what its connectors had."""

@@ -18,7 +18,7 @@ class KeptPoint(NamedTuple):
     start_ns: int
     duration_ns: int
     weight: float
-    """How many extractions it stands for; 1 where that is not known."""
+    """Its weight; 1 if unknown."""
     error: bool
     cache_hit: bool | None
 

@@ -1,4 +1,4 @@
-"""How much the store holds, and for how long: every bound, once."""
+"""The bounds of the store, in size and age."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tier:
     """Series at one resolution."""
 
     width_s: int
-    """What is added up into one row."""
+    """The time that is summed into one row."""
     keep_s: int
     """Rows older than this are removed."""
 
@@ -46,13 +46,13 @@ class StoreLimits:
     max_series: int = 20_000
     """Of metrics; the rest is folded into one series each, with `otel.metric.overflow`."""
     max_queued_items: int = 10_000
-    """What waits for the next commit; past it, what comes is dropped and counted."""
+    """Items that may wait for the next commit; further ones are dropped and counted."""
     max_queued_bytes: int = 64 * _MIB
     """Likewise, by estimated size."""
     linger_s: float = 0.2
-    """How long a commit waits for company."""
+    """Seconds that a commit waits for more items."""
     retry_s: float = 1.0
-    """How long writing rests after the disk has refused it."""
+    """Seconds between attempts to write after the disk has refused one."""
     fsync: bool = False
     """Wait for the disk at each commit. Without it a commit survives the end of the process, `kill -9` too; the loss of power may
     take the last moments, and never more than those."""

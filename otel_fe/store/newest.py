@@ -21,7 +21,7 @@ class NewestTraces:
     until_ns: int
     """Likewise the newest."""
     total: int
-    """How many the selection has."""
+    """The number of extractions in the selection."""
 
 
 def newest(reading: ReadConnections, selection: Selection, *, limit: int) -> NewestTraces:

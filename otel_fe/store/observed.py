@@ -20,9 +20,9 @@ class ObservedSample:
     group: tuple[Observed, ...]
     """Those whose weight is known."""
     unknown: int
-    """How many were left out, since nobody knows how many they stand for."""
+    """The number of extractions left out because their weight is unknown."""
     total: int
-    """How many extractions the selection has."""
+    """The number of extractions in the selection."""
 
 
 def observed(reading: ReadConnections, selection: Selection, *, limit: int) -> ObservedSample:

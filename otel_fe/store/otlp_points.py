@@ -93,7 +93,7 @@ def _extremes(point: Any, kind: str) -> tuple[float | None, float | None]:
 
 
 def _is_gauge(metric: Any, *, delta: bool) -> bool:
-    """Whether the last value is what matters: a sum that may fall is one, unless it comes in differences."""
+    """Return whether the last value counts, as for a cumulative sum that may fall."""
     return metric.WhichOneof("data") == "gauge" or not (delta or metric.sum.is_monotonic)
 
 

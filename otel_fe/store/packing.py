@@ -1,6 +1,6 @@
 """Compression of small payloads: zlib, primed with the texts that nearly every trace has.
 
-A trace of three spans is 2 kB, too short for zlib to learn from. The texts are names only, never values, and stand in the file
+A trace of three spans is 2 kB, too short for zlib to learn from. The texts are names only, never values, and are kept in the file
 itself: a file is read with the texts that it was written with, whichever version reads it.
 """
 

@@ -1,4 +1,4 @@
-"""Data points of metrics, in the one form that the store takes, whoever sends them."""
+"""Data points of metrics, in the one form that the store takes from all sources."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MetricPoint:
     service: str
     labels: Labels
     source: str
-    """What tells the process that counts from others: all attributes of its resource."""
+    """The identity of the counting process: all attributes of its resource."""
     start_ns: int
     """Unix time at which its counting began, or of a delta its interval; 0 where that is not known."""
     time_ns: int
@@ -47,7 +47,7 @@ class MetricPoint:
     value: Counts | float
     """A number for a gauge."""
     scale: int = 1
-    """How many of a counter's value, or of a histogram's sum, make one unit."""
+    """The parts of a unit in which a counter's value, or a histogram's sum, is given."""
     shape: Shape = None
     least: float | None = None
     """Of a histogram, the smallest value since `start_ns`, in the metric's unit; None where the sender does not say."""

@@ -1,4 +1,4 @@
-"""Connections that only read: each query sees the store at one moment, and holds up nobody."""
+"""Read-only connections: each query sees a snapshot of the store, and blocks no writer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ReadConnections:
         """Lend a connection, with what was committed when it first reads.
 
         Raises:
-            StoreMissingError: Nobody has written to the store yet.
+            StoreMissingError: Nothing has been written to the store yet.
             StoreError: It cannot be read.
         """
         identity = self._identity()
@@ -58,7 +58,7 @@ class ReadConnections:
             self.close()
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and those in use once they are given back."""
+        """Close the idle connections, and those in use once they are returned."""
         self._closed = True
         while self._idle:
             with contextlib.suppress(IndexError):
@@ -77,7 +77,7 @@ class ReadConnections:
         return self._opened()
 
     def _opened(self) -> sqlite3.Connection:
-        # Not `mode=ro`: after a `kill -9`, whoever comes next has to put the file in order, and that may be a reader.
+        # Not `mode=ro`: after a `kill -9`, the next connection has to recover the file, and that may be a reader.
         for mode in ("rw", "ro"):
             try:
                 connection = sqlite3.connect(
@@ -110,7 +110,7 @@ class ReadConnections:
             raise StoreMissingError(self._path, "it is empty: nothing has been stored yet")
         if application != APPLICATION_ID:
             raise StoreError(self._path, "it is the database of another program")
-        # Earlier ones can be read as they are: who only reads changes nothing, and somebody else may be writing to it.
+        # Earlier versions are read as they are: a reader changes nothing, and another process may be writing.
         if version > len(MIGRATIONS):
             raise StoreError(self._path, f"it is of version {version}; this otel_fe reads up to {len(MIGRATIONS)}")
         add_missing_columns(connection)

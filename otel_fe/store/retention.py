@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.store.tiers import Floors
 
 TRACES: Final = 100
-"""How many traces are removed at once: some milliseconds."""
+"""Traces removed at once: some milliseconds of work."""
 _CHUNKS: Final = 10
 _SERIES: Final = 50
 _STREAMS: Final = 500
@@ -42,7 +42,7 @@ class Retention:
         self._floors = floors
         self._cells = cells
         self._unswept = self._all_series()
-        """Series whose rows below the floors are yet to be removed. Nobody reads those."""
+        """Series whose rows below the floors are yet to be removed. These rows are never read."""
 
     def step(self, now_s: int) -> bool:
         """Remove or add up a little, in a transaction of its own; return whether there was anything to do."""
@@ -138,7 +138,7 @@ class Retention:
         return True
 
     def _sweep(self, now_s: int) -> bool:
-        """Remove the rows of some series that lie below the floors, and the series that nobody has counted in for long."""
+        """Remove the rows of some series that lie below the floors, and the series without recent points."""
         some, self._unswept = self._unswept[:_SERIES], self._unswept[_SERIES:]
         abandoned = now_s - self._limits.tiers[-1].keep_s
         for series in some:

@@ -26,12 +26,12 @@ _SPAN_NS: Final = BY_GROUP * SLOT_NS
 
 @dataclass(frozen=True, slots=True)
 class RollupQuery:
-    """How a selection is made up. Together, conditions and rest hold each of its extractions once."""
+    """The parts of a selection. Together, conditions and rest hold each of its extractions once."""
 
     wheres: tuple[tuple[str, tuple[int, ...]], ...]
     """SQL conditions on `cell` with their parameters, one for each run of hours."""
     rest: tuple[Selection, ...]
-    """What is to be read row by row."""
+    """The parts that must be read row by row."""
 
     @classmethod
     def of(
@@ -42,8 +42,8 @@ class RollupQuery:
         Args:
             connection: To the store, in a transaction.
             selection: Which extractions.
-            step_slots: Where they are told apart by time: how many slots at once.
-            by_kind: They are told apart by policy, cause, hit or error.
+            step_slots: The resolution in time, in slots.
+            by_kind: They are grouped by policy, cause, hit or error.
         """
         slots = BY_KIND if by_kind or _of_kinds(selection) else BY_GROUP
         latencies = _latencies(selection)

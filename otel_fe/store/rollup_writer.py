@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 SPANS: Final = BY_KIND // BY_GROUP
 _NS: Final = 1_000_000_000
 _LOOK_S: Final = 10
-"""How often to look for hours that are over."""
+"""Seconds between searches for completed hours."""
 _PAUSE_S: Final = 60
-"""How soon hours are added up again that something came late into, or was removed from; where there is much in them, later."""
+"""Seconds until hours with late or removed extractions are summed again; more for large ones."""
 _ROWS_PER_S: Final = 2_500
-"""How many rows add a second to that: adding up takes a hundredth of the time at most."""
+"""Rows that add a second to that: summing takes at most a hundredth of the time."""
 _SUMS: Final = ", ".join(
     f"total(coalesce(weight, 1) * {column})"
     for column in ("duration_ns", *(f"coalesce(in_{cause}, 0)" for cause in SPLIT_CAUSES))
@@ -42,7 +42,7 @@ class RollupWriter:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._known: set[int] | None = None
-        """What stands in `counted`."""
+        """The content of table `counted`."""
         self._looked_s: int | None = None
         """When it was last seen that there is nothing to do."""
         self._rests: dict[int, range] = {}

@@ -1,4 +1,4 @@
-"""How many more rows a table may get."""
+"""The free rows of a bounded table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PATIENCE: Final = 10_000
-"""How often a full table turns somebody away before it is looked at again."""
+"""Refusals by a full table before its rows are counted again."""
 
 
 class RowQuota:
@@ -29,7 +29,7 @@ class RowQuota:
 
     @property
     def left(self) -> int:
-        """How many more fit, or fewer: rows that were removed are noticed late."""
+        """A lower bound of the free rows: removed rows are noticed late."""
         if self._left is None:
             self._left = self._limit - int(self._connection.execute(self._query).fetchone()[0])
         return self._left

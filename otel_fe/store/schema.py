@@ -19,7 +19,7 @@ _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WI
 
 _NAME: Final = "CREATE TABLE name (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE)"
 
-# One row for each part of a trace: what came late, and logs, have rows of their own. The wide columns stand last, so that
+# One row for each part of a trace: late spans, and logs, have rows of their own. The wide columns are last, so that
 # reading the others does not touch the pages that they overflow to.
 _TRACE: Final = (
     """CREATE TABLE trace (
@@ -31,7 +31,7 @@ _TRACE: Final = (
 
 # One row for each extraction of a kept trace; a trace without any has one for the whole of it, without a feature set. They lie in
 # slots of ten minutes, and in each by latency: the heat map's groups come in order, and are added up without sorting. What filters
-# ask for stands first, since a row is read up to the last column that is asked for.
+# ask for is first, since a row is read up to the last requested column.
 _EXTRACTION: Final = (
     """CREATE TABLE extraction (
     slot INTEGER NOT NULL, latency INTEGER NOT NULL, trace INTEGER NOT NULL, ordinal INTEGER NOT NULL, weight REAL,
@@ -47,7 +47,7 @@ _EXTRACTION: Final = (
 # A chunk is the records of one commit. Its key is the number of the last of them, counted from the beginning of the file.
 _RECORD: Final = "CREATE TABLE record (key INTEGER PRIMARY KEY, trace_ids BLOB NOT NULL, body BLOB NOT NULL)"
 
-# A series is what its labels say, whoever counted; a stream is what one process counts since one start.
+# A series is identified by its labels, over all processes; a stream is what one process counts since one start.
 _SERIES: Final = (
     """CREATE TABLE series (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL UNIQUE, name TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL,
@@ -70,7 +70,7 @@ _SERIES: Final = (
 
 # Extractions added up, so that a week is not read row by row: by three hours (18 slots) with latency, service and feature set,
 # and by twelve (72) with what they are like as well. What an extraction has none of is 0, and -1 of a hit; names begin at 1.
-# Three hours that stand in `counted` have their cells, and their twelve hours have them if all four do. Who adds or removes an
+# Three hours that are in `counted` have their cells, and their twelve hours have them if all four do. Who adds or removes an
 # extraction takes its hours out of there, in the same transaction: cells are right, or not read.
 _CELL: Final = (
     """CREATE TABLE cell (
@@ -101,7 +101,7 @@ _COUNTED_TIME: Final = """CREATE TABLE counted_time (
 CELLS_SINCE: Final = 2
 """The version from which files have cells."""
 EXTREMES_SINCE: Final = 3
-"""That from which they have the extremes of histograms, and the time in which was counted."""
+"""The version from which files have the extremes of histograms, and the counted time."""
 
 # The bodies of traces, those of one commit together (`bodies.py`). The rows of traces have none of their own any more.
 _CHUNK: Final = ("CREATE TABLE chunk (key INTEGER PRIMARY KEY, last INTEGER NOT NULL, bodies BLOB NOT NULL)",)
@@ -135,7 +135,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
 def add_missing_columns(connection: sqlite3.Connection) -> None:
     """Let a connection read a file of an earlier version with this version's queries, without changing the file.
 
-    Views of the connection's own stand before the tables. They stay right if somebody brings the file up meanwhile: of two columns
+    Temporary views shadow the tables. They stay valid if another process upgrades the file meanwhile: of two columns
     of one name, the table's wins.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -67,7 +67,7 @@ class Selection:
         return " AND ".join(terms), tuple(values)
 
     def equalities(self, connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
-        """Yield the columns that must hold some number, and that; they stand in `extraction` and in `cell`."""
+        """Yield the columns that must equal a number, with that number; both `extraction` and `cell` have them."""
         for column, name in (
             ("service", self.service),
             ("feature_set", self.feature_set),

@@ -23,7 +23,7 @@ _T = TypeVar("_T", bound="Hashable")
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """What a gauge showed in a step of time."""
+    """The values of a gauge in a step of time."""
 
     time_ns: int
     """Unix time at which the step begins."""
@@ -56,7 +56,7 @@ class StoredSeries:
         windows = Floors.of(connection).cover(since_ns, until_ns)
         for scale, numbers in self._by_scale(connection, which, COUNTER).items():
             query = f"SELECT sum(value) FROM counter WHERE {_in(numbers)}"  # noqa: S608
-            # Whole numbers up to here, so that it does not matter how many rows they stand in.
+            # Whole numbers up to here, so that the number of rows does not matter.
             total = sum(row[0] or 0 for row in _over(connection, query, windows))
             found = found + total if scale == 1 else found + total / scale
         return found

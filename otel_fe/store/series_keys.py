@@ -19,7 +19,7 @@ _MOST_MATCHED: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """What tells a series from others."""
+    """The identity of a series."""
 
     number: int
     name: str
@@ -41,7 +41,7 @@ class Which:
     """Each must be there, with this value; an empty text asks for series without that label."""
 
     def matches(self, key: SeriesKey, kind: str) -> bool:
-        """Whether a series is one of them."""
+        """Return whether a series matches."""
         if key.kind != kind or (self.service is not None and key.service != self.service):
             return False
         wanted = self.labels or {}
@@ -85,6 +85,6 @@ class KnownSeries:
 def _read(connection: sqlite3.Connection) -> Iterator[SeriesKey]:
     rows = connection.execute("SELECT id, name, unit, kind, service, labels, scale, shape FROM series")
     for number, name, unit, kind, service, labels, scale, shape in rows:
-        told: Any = None if shape is None else json.loads(shape)
-        edges = tuple(told) if isinstance(told, list) else told
+        parsed: Any = None if shape is None else json.loads(shape)
+        edges = tuple(parsed) if isinstance(parsed, list) else parsed
         yield SeriesKey(number, name, unit, kind, service, json.loads(labels), scale, edges)

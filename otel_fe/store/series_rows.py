@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _NS: Final = 1_000_000_000
 _SKEW_NS: Final = 60 * _NS
-"""How far ahead of ours another clock may be; what comes from further ahead is taken to be of now."""
+"""The most that another clock may be ahead; points from further ahead are dated now."""
 _REFRESH_S: Final = 3_600
 _STREAMS: Final = 10
 """Streams for each series: processes, and their restarts of a day."""
@@ -151,8 +151,8 @@ class SeriesRows:
 
 
 def _key(point: MetricPoint) -> bytes:
-    told = [point.name, point.unit, point.kind, point.scale, point.service, point.labels, shape_text(point.shape)]
-    return blake2b(canonical(told).encode(), digest_size=16).digest()
+    identity = [point.name, point.unit, point.kind, point.scale, point.service, point.labels, shape_text(point.shape)]
+    return blake2b(canonical(identity).encode(), digest_size=16).digest()
 
 
 def _credible(time_ns: int, now_ns: int) -> int:

@@ -147,8 +147,8 @@ class Session:
             for point in points_in(content):
                 self._add_point(point, now_ns)
         else:
-            for told in content:
-                points = (told,) if isinstance(told, MetricPoint) else points_of(told)
+            for each in content:
+                points = (each,) if isinstance(each, MetricPoint) else points_of(each)
                 for point in points:
                     self._add_point(point, now_ns)
 

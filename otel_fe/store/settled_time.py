@@ -1,7 +1,7 @@
 """The time that retention goes by: Unix time, except that a jump forward counts only once it has lasted.
 
 A clock that is wrong for a moment, as after the resume of a virtual machine or before NTP has corrected it, must not make
-everything in the store too old. It cannot be told from one that is right and was behind; so what a jump makes too old is kept a
+everything in the store too old. It looks like one that is right and was behind; so what a jump makes too old is kept a
 while longer.
 """
 
@@ -16,7 +16,7 @@ _NS: Final = 1_000_000_000
 JUMP_S: Final = 3_600
 """Moving ahead of the monotonic clock by more than this is a jump."""
 SETTLES_S: Final = 3_600
-"""How long a jump must last, by the monotonic clock."""
+"""Time that a jump must last, by the monotonic clock."""
 
 
 class SettledTime:

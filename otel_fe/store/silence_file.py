@@ -1,4 +1,4 @@
-"""Silences on disk, beside the store: the dashboard writes them, and whoever alerts on the store reads them.
+"""Silences on disk, beside the store: the dashboard writes them, and the processes that alert on the store read them.
 
 A file of their own, since one process alone writes the store. Any number of processes may read and write this one; each question
 opens it anew, so that it can be removed at any time, which lifts them all.
@@ -59,7 +59,7 @@ class SilenceFile:
             return ()
         with self._opened("BEGIN") as connection:
             if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                return ()  # somebody is about to write the first
+                return ()  # another process is about to write the first
             rows = connection.execute(
                 "SELECT * FROM silence WHERE until_ns > ? ORDER BY until_ns, id LIMIT ?", (now_ns, MOST)
             ).fetchall()

@@ -1,4 +1,4 @@
-"""How extractions lie in their table: in slots of time, and which columns their time is split into."""
+"""The layout of the table of extractions: slots of time, and a column for each cause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPREAD: Final = 2_654_435_761
 
 
 def split_by_cause(values: Sequence[Any]) -> dict[str, int]:
-    """Return what stands in `SPLIT_COLUMNS` of a row, in ns by cause; empty where the split is not known."""
+    """Return `SPLIT_COLUMNS` of a row as ns by cause; empty if the split is unknown."""
     if values[0] is None:
         return {}
     # Rows of files from before there were more causes have nothing in the later columns.

@@ -38,9 +38,9 @@ class SlowExtractions:
     sampled: tuple[SlowExtraction, ...]
     """Those whose stacks were read; some may have none, having come from a process that does not sample."""
     extractions: int
-    """How many slow ones there are in the selection."""
+    """The number of slow extractions in the selection."""
     weight: float
-    """How many those stand for."""
+    """Their weight."""
 
 
 def slow_extractions(reading: ReadConnections, selection: Selection, *, limit: int) -> SlowExtractions:

@@ -25,7 +25,7 @@ _TRACE_BYTES: Final = 2_000
 _RECORD_BYTES: Final = 1_000
 _POINT_BYTES: Final = 1_000
 _PARSED: Final = 4
-"""How much larger metrics are once they are parsed."""
+"""The growth of metrics when they are parsed."""
 
 
 class Store:
@@ -36,7 +36,7 @@ class Store:
     Args:
         directory: Where; made if it is not there. One process at a time can write to it.
         limits: How much, and for how long.
-        clock: Of the machine, unless told otherwise.
+        clock: By default the machine's.
 
     Raises:
         StoreBusyError: Another process writes to it.

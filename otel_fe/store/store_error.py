@@ -1,4 +1,4 @@
-"""What can go wrong with a store: named, with the file it is about."""
+"""The errors of a store, each with its file."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class StoreBusyError(StoreError):
 
 
 class StoreMissingError(StoreError):
-    """Nobody has written to it yet."""
+    """Nothing has been written to the store yet."""
 
 
 class InvalidItemError(OtelFeError, ValueError):
-    """What was handed to the store is not what it should be; the rest of its batch is stored."""
+    """An item is malformed; the rest of its batch is stored."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MAX_NAMES: Final = 20_000
 """A bound against a sender that makes up a feature set for each request."""
 OTHER: Final = "(other)"
-"""What further names are called."""
+"""The name that replaces further ones."""
 _LONGEST: Final = 200
 
 _UNUSED: Final = """

@@ -104,7 +104,7 @@ def _reason(policy: str, decision: Decision, *, keeps_all: bool) -> str:
 def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
     figures = figures_of(span)
     split = split_of(span, family, figures)
-    told = span.attributes.get(semconv.BOTTLENECK)
+    bottleneck = span.attributes.get(semconv.BOTTLENECK)
     return KeptExtraction(
         span.span_id,
         span.start_ns,
@@ -119,7 +119,7 @@ def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
         figures.cache_hits,
         figures.cpu_ns,
         figures.memory_growth_bytes,
-        told if isinstance(told, str) and told in split else max(split, key=split.__getitem__),
+        bottleneck if isinstance(bottleneck, str) and bottleneck in split else max(split, key=split.__getitem__),
         split,
     )
 

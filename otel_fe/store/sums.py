@@ -1,4 +1,4 @@
-"""What SLOs and alerts are computed from: exact sums over any window."""
+"""Exact sums over any window, from which SLOs and alerts are computed."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ class StoredSums:
         found: dict[tuple[str, str], tuple[int, int]] = {}
         # One question, so that an event that is counted in between is in both numbers or in neither.
         for key, value in self._series.counts(Which(semconv.SLO_EVENTS, service, labels), since_ns, until_ns):
-            told = key.labels.get(semconv.GOOD, "")
-            if isinstance(told, bool):
+            good_label = key.labels.get(semconv.GOOD, "")
+            if isinstance(good_label, bool):
                 group = group_of(key)
                 good, total = found.get(group, (0, 0))
-                found[group] = (good + int(value) * told, total + int(value))
+                found[group] = (good + int(value) * good_label, total + int(value))
         return found
 
     def groups(self, slo: str) -> list[tuple[str, str]]:
@@ -114,8 +114,8 @@ class StoredSums:
 
     def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:
         """Return by how much a counter has risen; dots in the names of labels are written `__`."""
-        told = {label.replace("__", "."): value for label, value in labels.items()}
-        return self._series.count(Which(metric, service, told), since_ns, until_ns)
+        wanted = {label.replace("__", "."): value for label, value in labels.items()}
+        return self._series.count(Which(metric, service, wanted), since_ns, until_ns)
 
     def distribution(
         self, metric: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None

@@ -33,9 +33,9 @@ class HeatCell:
     high_ns: int | None
     """Exclusive; None where it has no end."""
     extractions: int
-    """How many are stored."""
+    """The number of stored ones."""
     weight: float
-    """How many they stand for; those whose weight is not known count as 1."""
+    """Their weight; an unknown weight counts as 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a selection adds up to."""
+    """The sums of a selection."""
 
     extractions: int
     weight: float
@@ -106,7 +106,7 @@ class TraceTotals:
             return totals_in(connection, selection)
 
     def by_policy(self, selection: Selection) -> dict[str, tuple[int, float]]:
-        """Return how many extractions each policy has kept, and how many they stand for; none for one that has kept none."""
+        """Return number and weight of the extractions that each policy has kept; policies without any are left out."""
         found: dict[str, tuple[int, float]] = {}
         with self._reading.transaction() as connection:
             cells = RollupQuery.of(connection, selection, by_kind=True)
@@ -172,7 +172,7 @@ def explained_in(connection: sqlite3.Connection, selection: Selection, limit: in
 
 
 def explained_of(duration_ns: int, weight: float, cache_hit: int | None, split: Sequence[Any]) -> Explained:
-    """Return an extraction as `pipeline.causes.rank` takes it, by what stands in its row."""
+    """Return an extraction as `pipeline.causes.rank` takes it, from its row."""
     return Explained(duration_ns, split_by_cause(split), weight, cache_hit == 0, cache_hit == 1)
 
 

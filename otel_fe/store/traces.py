@@ -32,7 +32,7 @@ ORDERS: Final = {
 """In what order extractions can be asked for."""
 _BY_LATENCY: Final = ("slowest", "fastest")
 _LOOKED_UP: Final = 6_000
-"""How many slots are looked up one by one at most: six weeks, in some milliseconds."""
+"""The most slots that are looked up one by one: six weeks, in some milliseconds."""
 
 
 class Traces:
@@ -166,5 +166,5 @@ def _trace(trace_id: int, rows: list[Any], extractions: list[Any], names: dict[i
         tuple(_extraction(row[2:], names) for row in extractions),
         b"".join(bodies.logs(row[10]) for row in rows),
         None if record is None else json.loads(record),
-        kept_by=tuple((names.get(by, ""), stands) for by, stands in each) if set(each) - {(policy, weight)} else (),
+        kept_by=tuple((names.get(by, ""), part) for by, part in each) if set(each) - {(policy, weight)} else (),
     )

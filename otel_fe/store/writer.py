@@ -25,7 +25,7 @@ _log = logging.getLogger("otel_fe")
 _NS: Final = 1_000_000_000
 _BATCH: Final = 1_000
 _IDLE_S: Final = 1.0
-"""How often to look for what has become too old."""
+"""Seconds between searches for expired data."""
 _IDLE_STEPS: Final = 20
 
 
@@ -44,7 +44,7 @@ class Writer:
         self._settled: SettledTime
         """Of the session: what retention goes by."""
         self._refused = ""
-        """Why the disk refused what was written last; empty while it does not."""
+        """The reason for which the disk refused the last write; empty if it did not."""
         self._rest_until_ns = 0
         """Monotonic."""
         self._thread = threading.Thread(target=self._run, name="otel-fe-store", daemon=True)

@@ -1,1 +1,1 @@
-"""OTLP as bytes: what a span is asked is read from where it stands, and a span that is kept leaves as it came."""
+"""OTLP as bytes: fields of a span are read in place, and a kept span leaves byte for byte as it arrived."""

@@ -1,6 +1,6 @@
 """The attributes of a span, each read when it is asked for.
 
-Most spans are asked for the same few attributes, which stand at the same places in most spans of a scope, and often have the same
+Most reads concern the same few attributes, which are at the same places in most spans of a scope, and often have the same
 values. So a scope remembers where it found a key last and what the bytes there meant, and the next answer is a look into a list and
 a look into a dictionary. That the bytes there are an attribute of that key is no guess: protobuf has split them off, and they are
 compared whole.
@@ -39,24 +39,24 @@ _DOUBLE_BYTES: Final = 8
 _AS_DOUBLE: Final = struct.Struct("<d").unpack_from
 _REPLACED: Final = "\ufffd"
 _REMEMBERED: Final = (str, bool, int)
-"""What can be shared, for nobody can change it, and is likely to come again."""
+"""Values that are shared because they are immutable and likely to recur."""
 
 
 class Known:
-    """What a scope's spans have shown of one key."""
+    """The position and encoding of one key in the spans of a scope."""
 
     __slots__ = ("double", "key", "odd", "place", "prefix", "values")
 
     def __init__(self, key: str) -> None:
         self.key = key.encode("utf-8", "surrogatepass")
         self.prefix = delimited(1, self.key)
-        """How an attribute of this key begins, unless it is encoded in an unusual way."""
+        """The first bytes of an attribute with this key in the usual encoding."""
         self.double = self.prefix + _DOUBLE
-        """How an attribute of this key begins that holds a double and nothing else."""
+        """The first bytes of an attribute with this key that holds a double and nothing else."""
         self.odd = _REPLACED in key
-        """It may stand for a key that is no UTF-8, which is not found by its bytes."""
+        """Whether it may represent a key that is no UTF-8, which cannot be found by its bytes."""
         self.place = 0
-        """Where among a span's attributes it was last; -1 where the last one asked had none."""
+        """Its last index among a span's attributes; -1 if the last span had none."""
         self.values: dict[bytes, Any] = {}
         """By the whole encoded attribute."""
 
@@ -82,7 +82,7 @@ class WireAttributes(Mapping[str, "Value"]):
     head: Any
     """The same, parsed, together with the other spans of its request, as long as that is held; None after it."""
     pairs: Sequence[bytes] | None
-    """Its attributes, each encoded; None until somebody asks."""
+    """Its attributes, each encoded; None until first read."""
     sought: Sought
     """Its scope's."""
 
@@ -154,7 +154,7 @@ class WireAttributes(Mapping[str, "Value"]):
         return pairs
 
     def _find(self, key: str, default: Any) -> Any:
-        """Find it wherever it stands, and remember that."""
+        """Find it at any index, and remember the index."""
         known = self.sought.get(key) or self._remember(key)
         if known.key not in self.raw and not known.odd:
             known.place = -1

@@ -1,7 +1,7 @@
-"""What a request held: its spans, by trace.
+"""The spans of a request, by trace.
 
-`decode` returns one of two: where all is usual, `compiled.spans.Batch`, whose spans become objects when somebody asks for them; or
-the one that stands here. They are used alike.
+`decode` returns one of two: for usual requests `compiled.spans.Batch`, whose spans become objects on demand; or
+the one below. Both have the same interface.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def worker_of(trace_id: int, workers: int) -> int:
 
 
 class Batch:
-    """What a request held."""
+    """The spans of a request."""
 
     __slots__ = ("rejected", "traces")
 
@@ -53,12 +53,12 @@ class Batch:
 
     @property
     def accepted(self) -> int:
-        """How many those are."""
+        """The number of those."""
         return sum([len(trace.spans) for trace in self.traces])
 
     @property
     def message(self) -> str:
-        """What to tell the sender about what was rejected; empty if nothing was."""
+        """The message to the sender about rejected items; empty if there are none."""
         return f"{self.rejected} spans have no valid trace id, span id or parent id" if self.rejected else ""
 
     def take(self, worker: int, workers: int) -> list[Trace]:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     Kept = tuple[Sequence[WireSpan], Decision]
     Run = tuple[WireResource, WireScope, bytes, int]
-    """What is around spans; they themselves, encoded, each with tag and length; how many."""
+    """Resource and scope of spans; the spans, encoded, each with tag and length; their number."""
 
 POLICY: Final = "tailsampling.policy"
 """The name under which the Collector records the policy that sampled a trace; it does so on the scope."""
 MAXIMUM_BYTES: Final = 4 << 20
-"""What gRPC servers accept unless they are told otherwise."""
+"""The largest message that gRPC servers accept by default."""
 
 _RUNS: Final = 8
 """In a request, at least: what is left of one in which the next run has no room is sent, too."""
@@ -59,7 +59,7 @@ class ExportRequest:
     def __init__(self) -> None:
         self._resources: dict[WireResource, dict[WireScope, list[bytes]]] = {}
         self._resource: WireResource | None = None
-        """Of the last run, like the two below: those that stand together mostly share them."""
+        """Of the last run, like the two below: adjacent spans mostly share them."""
         self._scope: WireScope | None = None
         self._members: list[bytes] = []
         self._size_bytes = 0
@@ -121,7 +121,7 @@ def encode(
 
 
 def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, record_policy: bool) -> Iterable[Run]:
-    """Return spans as they leave, those of one scope that stand together in one run of at most so many bytes, unless it is one."""
+    """Return spans as they leave: adjacent ones of one scope in runs of at most so many bytes, or of one span."""
 
     def single(span: WireSpan) -> bytes:
         return _framed(stamped(span, decision, record_policy=record_policy))
@@ -175,6 +175,6 @@ def _stamp(before: str, threshold: int | None) -> bytes | None:
 
 def _without_trace_state(raw: bytes) -> bytes:
     if raw[_IDS] == _STATE_TAG and raw[_IDS + 1] < _ONE_BYTE and raw.startswith(_TRACE_ID) and raw[18:20] == _SPAN_ID:
-        # Where it usually stands. Should there be another, the one that is appended counts: protobuf takes the last.
+        # Its usual place. If there is another, the appended one counts: protobuf takes the last.
         return raw[:_IDS] + raw[_IDS + 2 + raw[_IDS + 1] :]
     return without(raw, _TRACE_STATE)

@@ -25,7 +25,7 @@ _TOP_BIT: Final = 0x80
 
 
 class Found(NamedTuple):
-    """A field where it stands."""
+    """A field and its position."""
 
     number: int
     wire_type: int
@@ -98,7 +98,7 @@ def delimited(number: int, content: bytes) -> bytes:
 
 
 def delimited_head(number: int, size: int) -> bytes:
-    """Return what stands in front of the content of such a field, whose size is in bytes."""
+    """Return the tag and length in front of the content of such a field, whose size is in bytes."""
     return b"%c%b" % (number << 3 | DELIMITED, varint(size))
 
 

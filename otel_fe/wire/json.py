@@ -1,8 +1,8 @@
 """OTLP in JSON, to and from protobuf.
 
 It is protobuf's own JSON but for three things: trace and span ids are hexadecimal rather than base64, enums are numbers, and
-fields that are not known are ignored. protobuf's reader, told to ignore what it does not know, also ignores a text or a list that
-stands for a message, and bytes that are no base64: those are refused here, before a sender's data are lost in silence.
+fields that are not known are ignored. protobuf's reader with `ignore_unknown_fields` also ignores a text or a list that
+takes the place of a message, and bytes that are no base64: those are refused here, before a sender's data are lost in silence.
 
 Source: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding".
 """
@@ -146,7 +146,7 @@ def _parsed(content: Any, message: Any) -> bytes:
 def _convert_bytes(content: object, message: Descriptor, convert: Callable[[str, object], str]) -> None:
     """Convert every field of bytes, in place, and check that messages are objects.
 
-    Not recursive: whoever sends this decides how deep it is.
+    Not recursive: senders decide how deep it is.
 
     Args:
         content: A message in JSON.

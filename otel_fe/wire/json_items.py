@@ -25,7 +25,7 @@ _POINTS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "exponent
 
 
 class Salvaged(NamedTuple):
-    """What could be read of a request."""
+    """The readable items of a request."""
 
     payload: bytes
     """In protobuf."""
@@ -90,7 +90,7 @@ class _Reading:
         return None
 
     def _count(self, content: Any, level: int) -> int:
-        """Return how many items something holds, as far as that can be told."""
+        """Return the number of items in a value, as far as it can be determined."""
         if level == len(self._levels):
             points = sum(_length(content[name]) for name in _POINTS if name in content) if _is_metric(content) else 0
             return points or 1

@@ -3,8 +3,8 @@
     Spans       spans as bytes, each as it came                        `ScopeSpans` to others
     Heads       the same spans: ids, times, status, ...; each of the attributes as bytes
     Events      the events of a span                                   `Span` to others
-    Rest        what hardly anybody asks of a span                     `Span` to others
-    Origins     what stands around spans: the resource, or the scope   `ResourceSpans`, `ScopeSpans`
+    Rest        fields of a span that are rarely read                     `Span` to others
+    Origins     the context of spans: resource or scope   `ResourceSpans`, `ScopeSpans`
     Pair, Any   an attribute and its value, in texts that may be no UTF-8
 
 `tests/unit/wire/test_messages.py` holds them against the official ones.
@@ -48,7 +48,7 @@ DECLARED: Final[Mapping[str, Sequence[Field]]] = {
         Field(8, "end_time_unix_nano", _FIXED64),
         Field(9, "attributes", _BYTES, repeated=True),
         # As bytes: a message within the message costs three times as much to ask, for every span. Where a span has two,
-        # which nobody writes, protobuf would merge them, and here the last one counts.
+        # which no encoder writes, protobuf would merge them, and here the last one counts.
         Field(15, "status", _BYTES, optional=True),
         Field(16, "flags", _FIXED32),
     ),

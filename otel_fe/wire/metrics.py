@@ -22,8 +22,8 @@ _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
 _INT64: Final = range(-(1 << 63), 1 << 63)
 _UINT64: Final = range(1 << 64)
-"""What OTLP has room for in a count. A span may say that it counts for 2**56, so a few hundred are more: then the most stays there,
-and everybody else's metrics leave as ever."""
+"""The largest count in OTLP. A span may say that it counts for 2**56, so a few hundred are more: then the most stays there,
+and the metrics of other senders are unaffected."""
 
 
 def encode_metrics(metrics: Iterable[ResourceMetrics]) -> bytes:

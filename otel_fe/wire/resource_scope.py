@@ -1,6 +1,6 @@
-"""What stands around spans in a request: their resource, and their scope.
+"""The context of spans in a request: their resource, and their scope.
 
-Senders repeat theirs in every request. Equal ones become one object, so that they can be told apart by identity, and what is
+Senders repeat theirs in every request. Equal ones become one object, so that they compare by identity, and what is
 known of one is known once. Equal means: all bytes of the `ResourceSpans` but its scopes, or of the `ScopeSpans` but its spans; so
 the schema URL, and what this version of OTLP does not know, belong to it and leave with the spans.
 """
@@ -31,7 +31,7 @@ Origin = TypeVar("Origin")
 
 
 class WireResource:
-    """What produced spans.
+    """A resource.
 
     Args:
         frame: A `ResourceSpans` without its scopes.
@@ -55,7 +55,7 @@ class WireResource:
 
 
 class WireScope:
-    """What made spans.
+    """An instrumentation scope.
 
     Args:
         frame: A `ScopeSpans` without its spans.
@@ -79,7 +79,7 @@ class WireScope:
         self.size_bytes = len(frame) + (0 if scope.HasField("scope") else _ABSENT_SIZE)
         """As the Collector counts."""
         self.sought: Sought = {}
-        """What is known of the attributes of its spans."""
+        """The known positions of its spans' attributes."""
 
 
 class Interned(Generic[Origin]):

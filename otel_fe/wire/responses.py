@@ -1,4 +1,4 @@
-"""What a receiver answers to an export request that it has taken, and what a sender reads of it."""
+"""Responses to export requests, as a receiver writes and a sender reads them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NO_REASONS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):
-    """How an export went that was answered with success."""
+    """The outcome of an export that was answered with success."""
 
     rejected: int = 0
     """Spans, data points or log records that were not taken."""
     message: str = ""
     """Why; or a warning, where all were taken."""
     reasons: Mapping[str, int] = _NO_REASONS
-    """The rejected ones, by reason; not told by an answer that is read."""
+    """The rejected ones, by reason; empty for a response that was read."""
 
 
 def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False) -> bytes:  # noqa: B008 it is frozen

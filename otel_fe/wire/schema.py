@@ -34,7 +34,7 @@ SLOTS: Final = 32
 """Of a message in the encoded table. Slot 0 is for numbers that are not declared."""
 DEPRECATED_NUMBER: Final = 1000
 DEPRECATED_SLOT: Final = 31
-"""Where the field with that number is in the table; no message has a field 31."""
+"""The index of a field number in the table; no message has a field 31."""
 
 
 class Field(NamedTuple):
@@ -42,7 +42,7 @@ class Field(NamedTuple):
 
     kind: int
     message: str = ""
-    """What is in it: the name of another one."""
+    """The name of the message in it."""
 
 
 _V, _I64, _I32, _S, _B = Field(VARINT), Field(I64), Field(I32), Field(STRING), Field(BYTES)

@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
 
 class Signal(NamedTuple):
-    """What is said about one signal, to a receiver and by it."""
+    """The messages of one signal's export service."""
 
     request: Any
     """The class of an export request."""

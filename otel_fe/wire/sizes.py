@@ -1,4 +1,4 @@
-"""How large traces are, as the Collector's tail sampler counts it.
+"""The size of traces, as the Collector's tail sampler counts it.
 
 It regroups what it receives: each `ResourceSpans` becomes one for each trace in it, with the scopes of that trace's spans. Its
 encoder writes an empty parent id and an empty status where there is none, and those bytes count.

@@ -57,7 +57,7 @@ class _Plain:
     end_ns: int
     status: int
     has_status: bool
-    """Whether there was one, be it empty; only told where sizes are wanted."""
+    """Whether there was one, even an empty one; only known if sizes are wanted."""
     trace_state: str
     """As on the wire."""
     flags: int
@@ -106,23 +106,23 @@ class WireSpan(_Head):
 
     @property
     def status_message(self) -> str:
-        """What its status says beside the code."""
+        """The message of its status."""
         message: bytes = self._rest().status.message
         return message.decode("utf-8", "replace")
 
     @property
     def dropped_attributes_count(self) -> int:
-        """How many attributes were dropped where it was made."""
+        """The number of attributes dropped by the SDK that made it."""
         return self._count("dropped_attributes_count")
 
     @property
     def dropped_events_count(self) -> int:
-        """How many events."""
+        """The number of events."""
         return self._count("dropped_events_count")
 
     @property
     def dropped_links_count(self) -> int:
-        """How many links."""
+        """The number of links."""
         return self._count("dropped_links_count")
 
     def _count(self, name: str) -> int:

@@ -76,7 +76,7 @@ class Cut(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """What a request holds."""
+    """The content of a request."""
 
     items: int
     """Those that are fine."""
@@ -85,7 +85,7 @@ class Scanned(NamedTuple):
     cuts: Sequence[Cut]
     """In ascending order; none overlaps another."""
     dense: bool
-    """Whether there are more messages than its size explains; then it was not read to the end."""
+    """Whether it has more messages than its size justifies; then it was not read to the end."""
 
 
 class Checked(NamedTuple):
@@ -98,7 +98,7 @@ class Checked(NamedTuple):
 
     @property
     def message(self) -> str:
-        """What to tell the sender about what was rejected; empty if nothing was."""
+        """The message to the sender about rejected items; empty if there are none."""
         return rejection(self.rejected)
 
 

@@ -1,6 +1,6 @@
-"""Attributes and their values, from bytes that nobody has checked yet.
+"""Attributes and their values, from unchecked bytes.
 
-A request is accepted when protobuf could split it into spans; what an attribute holds is seen only when somebody asks. A text that
+A request is accepted when protobuf could split it into spans; the content of an attribute is read only on demand. A text that
 is no UTF-8 is then read with replacement characters, and what cannot be read at all is no attribute: reading never raises.
 """
 

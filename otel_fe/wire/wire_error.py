@@ -1,4 +1,4 @@
-"""The error of whoever sends what is not OTLP."""
+"""The error for a payload that is not OTLP."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from otel_fe.errors import OtelFeError
 
 
 class WireError(OtelFeError, ValueError):
-    """A payload that cannot be read; its sender is told, and must not send it again."""
+    """A payload that cannot be read; its sender must not send it again."""
