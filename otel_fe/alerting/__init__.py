@@ -12,6 +12,8 @@ from otel_fe.alerting.alert import Alert, AlertType, Severity, State
 from otel_fe.alerting.attached import Attached, attach
 from otel_fe.alerting.delivery import Alertmanager, LogEvents, Webhook, verify
 from otel_fe.alerting.evaluation import Evaluation
+from otel_fe.alerting.message import text_of
+from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.rule import DEFAULT_RULES, Rule
 from otel_fe.alerting.silence import Silence
 from otel_fe.alerting.sources import PoolUse
@@ -29,6 +31,7 @@ __all__ = [
     "Evaluation",
     "FeatureExtractionAlertingSystem",
     "LogEvents",
+    "Origin",
     "PoolUse",
     "Rule",
     "Severity",
@@ -36,5 +39,6 @@ __all__ = [
     "State",
     "Webhook",
     "attach",
+    "text_of",
     "verify",
 ]

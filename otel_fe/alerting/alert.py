@@ -91,9 +91,27 @@ class Alert(MappingDataclass):
     """Whether a silence keeps it from being told to anybody."""
     resolution: str = ""
     """Why it is resolved: `recovered` or `no data`."""
+    cause_line: str = ""
+    """`file:line function` where most of the cause's time went; empty where it is not known."""
+    impact: str = ""
+    """How bad it is, as a person says it: `about 1 in 3 extractions (38 of 120 …)`."""
+    service_name: str = ""
+    """Of the service that it is about, this process's too; empty where it is not known."""
+    incident: str = ""
+    """Of the message that speaks for several alerts, the incident's id; empty for an alert by itself."""
+    related: tuple[str, ...] = ()
+    """Likewise, titles of the incident's other alerts."""
+    trace_urls: tuple[str, ...] = ()
+    """Addresses of the exemplars; none where no dashboard is known."""
+    page_url: str = ""
+    """Address of the page at the time of the alert; empty likewise."""
+    runbook_url: str = ""
+    """Address of what to do about it; empty where there is none."""
 
     def document(self) -> dict[str, object]:
         """Return it with nothing in it that JSON does not have."""
         found = dict(self)
         found.update(type=self.type.value, severity=self.severity.value, state=self.state.value)
-        return {**found, "exemplars": list(self.exemplars)}
+        for name in ("exemplars", "related", "trace_urls"):
+            found[name] = list(getattr(self, name))
+        return found

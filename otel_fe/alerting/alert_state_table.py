@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.alerting.alert import State
 from otel_fe.alerting.alert_state import AlertState
 from otel_fe.alerting.measures import usual_of
+from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.rule import THROUGHPUT
 from otel_fe.alerting.why import Likely
 from otel_fe.alerting.wording import alert_of
@@ -45,11 +46,18 @@ class AlertStateTable:
     Args:
         clock: Durations are monotonic, what is shown is Unix time.
         explain: Returns the likely cause of a reading, and exemplars; asked once for each firing.
+        origin: Returns who speaks in the alerts, and where their links lead.
     """
 
-    def __init__(self, clock: Clock, explain: Callable[[Evaluation], tuple[Likely, tuple[str, ...]]]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        explain: Callable[[Evaluation], tuple[Likely, tuple[str, ...]]],
+        origin: Callable[[], Origin] = Origin,
+    ) -> None:
         self._clock = clock
         self._explain = explain
+        self._origin = origin
         self._followed: dict[str, _Followed] = {}
         self.left_out = 0
         """Readings that held and could not be followed: too many keys."""
@@ -114,5 +122,5 @@ class AlertStateTable:
         times = (one.since_unix_s, 0.0 if pending else one.fired_unix_s, resolved_unix_s)
         why, exemplars = (Likely(), ()) if pending else (one.why, one.exemplars)
         resolution = one.track.resolution if state is State.RESOLVED else ""
-        alert = alert_of(one.track.reading, state, times, why, exemplars, resolution)
+        alert = alert_of(one.track.reading, state, times, why, exemplars, resolution, self._origin())
         return replace(alert, silenced=True) if one.silenced else alert

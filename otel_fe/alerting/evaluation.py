@@ -29,6 +29,10 @@ class Evaluation:
     """Where it is another than the rule's: of throughput it depends on the hour before."""
     words: str = ""
     """What was counted."""
+    bad: int | None = None
+    """How many of `samples` were bad; None where they are not good or bad each."""
+    outlook: str = ""
+    """What becomes of it if it goes on, in words."""
     known: bool = True
     """False where there was too little to say anything."""
 

@@ -87,23 +87,23 @@ def _latency(rule: Rule, group: Group, window: Window) -> Evaluation:
     p95 = 0.0 if found is None else found.value * 1e3
     limit_ns = round(rule.threshold * 1e6)
     words = f"{tally.count} extractions"
-    holds = rule.reached(p95)
+    holds, bad = rule.reached(p95), None
     if limit_ns in tally.limits_ns:
-        slow = tally.reached[tally.limits_ns.index(limit_ns)]
+        bad = slow = tally.reached[tally.limits_ns.index(limit_ns)]
         counts = Counts(slow, tally.count)
         holds = exceeds(counts, 1 - _P95)
         words = f"{slow} of {words} took {rule.threshold:g} ms or more"
         # The figure is the page's; where it is on the other side of a threshold inside its bucket, the counts decide.
         if found is not None and counts.exceed(1 - _P95) != rule.reached(p95):
             words += f"; the percentile is estimated, between {found.low * 1e3:.4g} and {found.high * 1e3:.4g} ms"
-    return _judged(rule, group, p95, tally.count, words, holds=holds)
+    return _judged(rule, group, p95, tally.count, words, holds=holds, bad=bad)
 
 
 def _errors(rule: Rule, group: Group, window: Window) -> Evaluation:
     tally = window.tally
     holds = exceeds(Counts(tally.errors, tally.count), Fraction(rule.threshold).limit_denominator(10**6))
     words = f"{tally.errors} of {tally.count} extractions failed"
-    return _judged(rule, group, ratio(tally.errors, tally.count), tally.count, words, holds=holds)
+    return _judged(rule, group, ratio(tally.errors, tally.count), tally.count, words, holds=holds, bad=tally.errors)
 
 
 def _cache(rule: Rule, group: Group, window: Window) -> Evaluation | None:
@@ -113,7 +113,7 @@ def _cache(rule: Rule, group: Group, window: Window) -> Evaluation | None:
     missed = tally.looked_up - tally.all_hit
     holds = exceeds(Counts(missed, tally.looked_up), 1 - Fraction(rule.threshold).limit_denominator(10**6))
     words = f"{missed} of {tally.looked_up} extractions that looked up missed"
-    return _judged(rule, group, tally.all_hit / tally.looked_up, tally.looked_up, words, holds=holds)
+    return _judged(rule, group, tally.all_hit / tally.looked_up, tally.looked_up, words, holds=holds, bad=missed)
 
 
 def _pool_wait(rule: Rule, group: Group, window: Window) -> Evaluation | None:
@@ -163,7 +163,9 @@ def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
     return statistics.median(one.tally.count / ((one.end_ns - one.start_ns) / 1e9) for one in minutes[1:])
 
 
-def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool) -> Evaluation:
+def _judged(
+    rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool, bad: int | None = None
+) -> Evaluation:
     enough = samples >= rule.min_samples
     return Evaluation(
         rule,
@@ -173,6 +175,7 @@ def _judged(rule: Rule, group: Group, value: float, samples: int, words: str, *,
         samples,
         group,
         words=words,
+        bad=bad,
         known=enough,
     )
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.alerting.delivery.lane import Lane
+from otel_fe.alerting.incident_log import IncidentLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ class _Route:
     """Which alerts; None for all."""
     receive: Callable[[Alert], object]
     lane: Lane
+    incidents: IncidentLog | None
+    """Of a receiver that is told of incidents; None for one that is told of every alert."""
     repeated_ns: int = field(default=0)
 
 
@@ -46,12 +49,16 @@ class Outbox:
         """`receiver: raised`, `receiver: timeout` and `receiver: queue_full`, so far."""
 
     def add(self, alert_type: AlertType | None, receive: Callable[[Alert], object]) -> None:
-        """Tell a receiver of alerts of one type, or of all. One that has `repeat_s` and `repeat` is reminded of what fires."""
+        """Tell a receiver of alerts of one type, or of all. One that has `repeat_s` and `repeat` is reminded of what fires.
+
+        One that has `takes_incidents` is told once of each incident rather than of each alert.
+        """
         name = getattr(receive, "__qualname__", type(receive).__name__).rpartition(".")[2]
         taken = {route.lane.name for route in self._routes}
         if name in taken:
             name = next(f"{name}-{number}" for number in range(2, len(taken) + 3) if f"{name}-{number}" not in taken)
-        self._routes = (*self._routes, _Route(alert_type, receive, Lane(name, self._fault, self._timeout_s)))
+        log = IncidentLog() if getattr(receive, "takes_incidents", False) else None
+        self._routes = (*self._routes, _Route(alert_type, receive, Lane(name, self._fault, self._timeout_s), log))
 
     def remove(self, receive: Callable[[Alert], object]) -> bool:
         """Tell a receiver no more; return whether it was told at all."""
@@ -61,11 +68,12 @@ class Outbox:
             route.lane.close(time.monotonic())
         return bool(gone)
 
-    def tell(self, alert: Alert) -> None:
-        """Tell everybody of an alert, soon; never waits."""
+    def tell(self, alerts: Sequence[Alert]) -> None:
+        """Tell everybody of the alerts of a moment, soon; never waits. Some are told of incidents, one message each."""
         for route in self._routes:
-            if route.type in (None, alert.type):
-                route.lane.put(partial(_receive, route.receive, alert))
+            mine = [alert for alert in alerts if route.type in (None, alert.type)]
+            for message in mine if route.incidents is None else route.incidents.take(mine):
+                route.lane.put(partial(_receive, route.receive, message))
 
     def remind(self, alerts: Sequence[Alert], now_ns: int) -> None:
         """Repeat what fires to those who want that, when it is time (monotonic); and see who hangs."""
@@ -77,6 +85,8 @@ class Outbox:
                 continue
             route.repeated_ns = now_ns
             mine = [alert for alert in alerts if route.type in (None, alert.type)]
+            if route.incidents is not None:
+                mine = route.incidents.open({alert.key for alert in mine})
             if mine:
                 route.lane.put(partial(receive.repeat, mine))
 
@@ -95,6 +105,8 @@ class Outbox:
         """Forget what is still to be told; in a forked child, whose parent tells it."""
         for route in self._routes:
             route.lane.renew()
+            if route.incidents is not None:
+                route.incidents = IncidentLog()
 
     def _fault(self, receiver: str, what: str, error: BaseException | None) -> None:
         name = f"{receiver}: {what}"

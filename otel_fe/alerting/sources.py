@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
+from otel_fe.alerting.message import lasting
 from otel_fe.alerting.rule import Rule
 from otel_fe.live.view import Group
 from otel_fe.model.slo import PAGE
-from otel_fe.model.time_windows import show_span
+from otel_fe.model.time_windows import Calendar, show_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,6 +64,16 @@ def subject_of(slo: str) -> str:
     return f"SLO {slo}"
 
 
+def _outlook(state: SloState, rate: float) -> str:
+    """Say how long a whole error budget lasts at a burn rate."""
+    window = state.slo.window
+    if isinstance(window, Calendar) or rate <= 1:
+        return ""
+    return (
+        f"at this pace the error budget of {show_span(window.length_ns)} lasts {lasting(window.length_ns / _NS / rate)}"
+    )
+
+
 def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluation:
     budget = state.slo.budget
     threshold = float(one.alert.share / budget) if budget else 0.0
@@ -95,5 +106,7 @@ def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluat
         group,
         f"{one.alert.name} {windows}",
         words=one.describe(),
+        bad=one.long.bad,
+        outlook=_outlook(state, observed) if budget and one.true else "",
         known=known,
     )

@@ -13,6 +13,7 @@ from otel_fe.alerting.alert_state_table import AlertStateTable
 from otel_fe.alerting.delivery.log_events import LogEvents
 from otel_fe.alerting.gauges import Labels, active_gauges, labels_of
 from otel_fe.alerting.measures import measure, measure_machine
+from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.outbox import Outbox
 from otel_fe.alerting.rule import DEFAULT_RULES, POOL_USE
 from otel_fe.alerting.silence import Silence
@@ -45,6 +46,7 @@ class FeatureExtractionAlertingSystem:
         more: Returns further readings, for example of anomalies.
         silences: Returns silences that others have made, beside those of `silence`; asked at each evaluation. Where that fails,
             alerts are told.
+        origin: Who speaks in the alerts, and where their links lead.
         log_events: Whether to emit OTLP log events, through the SDK's logger provider where there is one.
         history_size: Transitions that `get_alert_history` remembers.
         receiver_timeout_s: A receiver that takes longer has hung.
@@ -60,6 +62,7 @@ class FeatureExtractionAlertingSystem:
         pools: Callable[[], Iterable[PoolUse]] | None = None,
         more: Callable[[], Iterable[Evaluation]] | None = None,
         silences: Callable[[], Iterable[Silence]] | None = None,
+        origin: Origin | None = None,
         log_events: bool = True,
         history_size: int = _HISTORY,
         receiver_timeout_s: float = _HANG_S,
@@ -75,6 +78,8 @@ class FeatureExtractionAlertingSystem:
         self._source = source
         self._rules = tuple(rules)
         self._slo_states, self._pools, self._more, self._others = slo_states, pools, more, silences
+        self.origin = Origin() if origin is None else origin
+        """Who speaks in the alerts, and where their links lead; may be set anew."""
         self._on_fault = on_fault
         self._outbox = Outbox(receiver_timeout_s, on_fault)
         self._history_size = history_size
@@ -88,7 +93,7 @@ class FeatureExtractionAlertingSystem:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        self._board = AlertStateTable(self._source.clock, self._explain)
+        self._board = AlertStateTable(self._source.clock, self._explain, lambda: self.origin)
         self._history: deque[Alert] = deque(maxlen=self._history_size)
         self._seen: set[Labels] = set()
         self.source_faults: Counter[str] = Counter()
@@ -140,8 +145,8 @@ class FeatureExtractionAlertingSystem:
             self._attempt("source", self._source.refresh)
             told = self._board.take(self._readings(), self._silent(self._taken("silences", self._others)))
             self._history.extend(told)
-            for alert in told:
-                self._outbox.tell(alert)
+            if told:
+                self._outbox.tell(told)
             firing = self._board.alerts(State.FIRING)
             self._seen |= {labels_of(alert) for alert in firing}
             unsilenced = [alert for alert in firing if not alert.silenced]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.sources import subject_of
-from otel_fe.pipeline.causes import in_words, line_of, rank
+from otel_fe.pipeline.causes import line_of, rank
+from otel_fe.pipeline.explanation import explain
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
 
@@ -32,6 +33,8 @@ class Likely(NamedTuple):
 
     cause: str = ""
     detail: str = ""
+    line: str = ""
+    """`file:line function` where most of its time went."""
 
 
 def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
@@ -50,14 +53,13 @@ def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
         )
     causes = rank(slow, hits=hits)
     first = causes.ranked[0]
-    detail = in_words(first, len(slow))
-    line = line_of(first.cause, slow)
-    if line is not None:
-        detail += f", {line[1]:.0%} of it in {line[0]}"
+    lines = {one.cause: found[0] for one in causes.ranked if (found := line_of(one.cause, slow)) is not None}
+    explanation = explain(reading.group.feature_set, None, causes.ranked, lines=lines, slow=len(slow))
+    detail = f"{explanation.reason()}, of {len(slow)} recent slow extractions"
     if first.cause != CAUSE_UNEXPLAINED:
         without = first.quantile_without_ns / 1e6
         detail += f"; their p95 is {causes.quantile_ns / 1e6:.4g} ms and would be {without:.4g} ms without it"
-    return Likely(first.cause, detail)
+    return Likely(first.cause, detail, explanation.line)
 
 
 def exemplars_of(reading: Evaluation, source: LiveSource) -> tuple[str, ...]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import Alert, AlertType, State
+from otel_fe.alerting.message import clock, share_in_words
+from otel_fe.alerting.origin import Origin
 
 if TYPE_CHECKING:
     from otel_fe.alerting.evaluation import Evaluation
+    from otel_fe.alerting.rule import Rule
     from otel_fe.alerting.why import Likely
 
 _RATIO: Final = "ratio"
+_NOWHERE: Final = Origin()
 
 
 def alert_of(  # noqa: PLR0917 what an alert is
@@ -22,6 +25,7 @@ def alert_of(  # noqa: PLR0917 what an alert is
     why: Likely,
     exemplars: tuple[str, ...],
     resolution: str = "",
+    origin: Origin = _NOWHERE,
 ) -> Alert:
     """Return an alert.
 
@@ -32,25 +36,17 @@ def alert_of(  # noqa: PLR0917 what an alert is
         why: Its likely cause.
         exemplars: Trace ids.
         resolution: Why it is resolved.
+        origin: Who speaks.
     """
     rule = reading.rule
     threshold = rule.threshold if reading.threshold is None else reading.threshold
     unit = "per s" if rule.type is AlertType.THROUGHPUT_DROP else rule.unit
-    where = _where(reading)
     value, limit = _number(reading.observed, unit), _number(threshold, unit)
-    title = f"{_capital(rule.subject)}{where} is {value}"
+    side = _side(rule)
     if state is State.RESOLVED:
-        title = f"Resolved: {rule.subject}{where}"
-        after = "recovered" if resolution == "recovered" else "nothing is measured any more"
-        message = f"{_capital(rule.subject)}{where}: {after}; last {value} (threshold {limit}). It began at {_clock(times[0])}."
+        title, message = _resolved(reading, times[0], resolution, f"last {value} (threshold {limit})")
     else:
-        side = "has to be below" if rule.higher_is_worse else "has to be above"
-        if rule.type is AlertType.ANOMALY:
-            side = "at this hour it is usually about"
-        counted = f" {_capital(reading.words)}." if reading.words else ""
-        message = f"{_capital(rule.subject)}{where} is {value}, and {side} {limit}. Since {_clock(times[0])}.{counted}"
-        if why.detail:
-            message += f" Likely cause: {why.detail}."
+        title, message = _firing(reading, times[0], why, value, f"{side} {limit}")
     return Alert(
         key=reading.key,
         type=rule.type,
@@ -73,7 +69,46 @@ def alert_of(  # noqa: PLR0917 what an alert is
         exemplars=exemplars,
         first_action=first_action(rule.type, why.cause),
         resolution=resolution,
+        cause_line=why.line,
+        impact=_impact(reading, side, limit),
+        service_name=reading.group.service or origin.service,
+        trace_urls=tuple(url for url in map(origin.trace_url, exemplars) if url),
+        page_url=origin.page_url(reading.group.service, reading.group.feature_set, times[0], times[2]),
+        runbook_url=origin.runbook_url(rule.type.value, why.cause, reading.group.service, reading.group.feature_set),
     )
+
+
+def _side(rule: Rule) -> str:
+    """Return how a value relates to its threshold, before the threshold."""
+    if rule.type is AlertType.ANOMALY:
+        return "at this hour it is usually about"
+    return "has to be below" if rule.higher_is_worse else "has to be above"
+
+
+def _firing(reading: Evaluation, since_unix_s: float, why: Likely, value: str, healthy: str) -> tuple[str, str]:
+    """Return the title and the message of an alert that is pending or fires."""
+    title = f"{_capital(reading.rule.subject)}{_where(reading)} is {value}"
+    counted = f" {_capital(reading.words)}." if reading.words else ""
+    message = f"{title}, and {healthy}. Since {clock(since_unix_s)}.{counted}"
+    return title, message + (f" Likely cause: {why.detail}." if why.detail else "")
+
+
+def _resolved(reading: Evaluation, since_unix_s: float, resolution: str, last: str) -> tuple[str, str]:
+    """Return the title and the message of an alert that is over."""
+    subject, where = reading.rule.subject, _where(reading)
+    after = "recovered" if resolution == "recovered" else "nothing is measured any more"
+    message = f"{_capital(subject)}{where}: {after}; {last}. It began at {clock(since_unix_s)}."
+    return f"Resolved: {subject}{where}", message
+
+
+def _impact(reading: Evaluation, side: str, limit: str) -> str:
+    """Return how bad it is: a share that a person sees before them, what was counted, and what becomes of it."""
+    found = f"it {side} {limit}"
+    if reading.bad and reading.samples:
+        found = share_in_words(reading.bad, reading.samples)
+    if reading.words:
+        found += f" ({reading.words})"
+    return f"{found}; {reading.outlook}" if reading.outlook else found
 
 
 def _where(reading: Evaluation) -> str:
@@ -86,10 +121,6 @@ def _number(value: float, unit: str) -> str:
     if unit == _RATIO:
         return f"{value * 100:.3g} %"
     return f"{value:.4g} {'%' if unit == 'percent' else unit}"
-
-
-def _clock(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _capital(words: str) -> str:

@@ -8,9 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.config.web_address import web_address
 from otel_fe.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from otel_fe.collector.settings import Sidecar
+
     Commands = argparse._SubParsersAction[Any]
 
 _OWN_PAGE: Final = "localhost:8888"
@@ -60,15 +63,7 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     collector.add_argument(
         "--store", type=Path, metavar="DIR", help="keep kept traces and series here, for the dashboard"
     )
-    collector.add_argument(
-        "--slo",
-        type=Path,
-        metavar="FILE",
-        help="OpenSLO documents to alert on, with --store (default: the four requirements)",
-    )
-    collector.add_argument(
-        "--alertmanager", default="", metavar="URL", help="tell this Alertmanager of alerts, with --store"
-    )
+    _add_alerting(collector)
     collector.add_argument(
         "--workers", type=_workers, default=1, metavar="N", help="processes that share the work (default 1)"
     )
@@ -79,6 +74,30 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     )
     collector.set_defaults(run=_collector, companion=lambda _: None)
     return collector
+
+
+def _add_alerting(collector: argparse.ArgumentParser) -> None:
+    collector.add_argument(
+        "--slo",
+        type=Path,
+        metavar="FILE",
+        help="OpenSLO documents to alert on, with --store (default: the four requirements)",
+    )
+    collector.add_argument(
+        "--alertmanager", default="", metavar="URL", help="tell this Alertmanager of alerts, with --store"
+    )
+    collector.add_argument(
+        "--page-url",
+        default="",
+        metavar="URL",
+        help="where others open the dashboard: alerts link to it (default: that of --dashboard)",
+    )
+    collector.add_argument(
+        "--runbook-url",
+        default="",
+        metavar="URL",
+        help="the runbook that alerts link to; {cause} and {feature_set} are filled in",
+    )
 
 
 def _workers(text: str) -> int:
@@ -104,6 +123,7 @@ def _collector(arguments: argparse.Namespace) -> int:
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.settings import Options  # noqa: PLC0415
 
+        companion = arguments.companion(arguments)
         return serve(
             Options(
                 config=arguments.config,
@@ -111,15 +131,22 @@ def _collector(arguments: argparse.Namespace) -> int:
                 store=arguments.store,
                 slos=arguments.slo,
                 alertmanager=arguments.alertmanager,
+                page_url=web_address("--page-url", arguments.page_url) or _page_url(companion),
+                runbook_url=web_address("--runbook-url", arguments.runbook_url),
                 workers=arguments.workers,
                 open_to_all=arguments.allow_unauthenticated,
-                companion=arguments.companion(arguments),
+                companion=companion,
             )
         )
     except ModuleNotFoundError as error:  # also of what is imported once the configuration asks for it
         if (error.name or "").startswith("otel_fe"):
             raise
         raise MissingExtraError("the collector", "collector") from error
+
+
+def _page_url(companion: Sidecar | None) -> str:
+    """Return where the pages beside the collector are; empty where there are none."""
+    return "" if companion is None else f"http://{companion.value}"
 
 
 def _why(arguments: argparse.Namespace) -> int:

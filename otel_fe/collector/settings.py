@@ -39,6 +39,10 @@ class Options:
     """OpenSLO documents to alert on, where there is a store; None for the four requirements."""
     alertmanager: str = ""
     """URL of the Alertmanager that is told of alerts; empty for none."""
+    page_url: str = ""
+    """Where the dashboard is opened: alerts then link to it; empty for no links."""
+    runbook_url: str = ""
+    """The runbook that alerts link to; empty for the dashboard's."""
     workers: int = 1
     """Processes that share the work."""
     open_to_all: bool = False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.alerting import Alertmanager, FeatureExtractionAlertingSystem, State
+from otel_fe.alerting.message import headline, parts
 from otel_fe.collector.accounts import GAUGE, Sample
 from otel_fe.config.openslo import read_openslo_file
 from otel_fe.live.source import LiveSource
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from otel_fe.alerting import Alert, Silence
+    from otel_fe.alerting import Alert, Origin, Silence
     from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.clock import Clock
     from otel_fe.model.slo import Slo
@@ -41,9 +42,12 @@ class SloWatch:
         slos: What to evaluate.
         clock: Both clocks.
         alertmanager: URL of an Alertmanager that is told; empty for none.
+        origin: Where the links of alerts lead.
     """
 
-    def __init__(self, directory: Path, slos: Sequence[Slo], clock: Clock, alertmanager: str = "") -> None:
+    def __init__(
+        self, directory: Path, slos: Sequence[Slo], clock: Clock, alertmanager: str = "", origin: Origin | None = None
+    ) -> None:
         self._reader = StoreReader(directory)
         self._engine = SloEngine(slos, CountedEvents(self._reader.sums), clock)
         self._clock = clock
@@ -58,10 +62,11 @@ class SloWatch:
             rules=(),
             slo_states=lambda: self._states,
             silences=self._in_force,
+            origin=origin,
             log_events=False,
             on_fault=_warn,
         )
-        self._alerts.register_alert_handler(None, _say)
+        self._alerts.register_alert_handler(None, _Said())
         if alertmanager:
             self._alerts.register_alert_handler(None, Alertmanager(alertmanager))
         self._stopped = threading.Event()
@@ -136,9 +141,15 @@ def _sample(value: GaugeValue) -> Sample:
     return Sample(value.name, GAUGE, tuple(sorted((name, str(text)) for name, text in labels.items())), value.value)
 
 
-def _say(alert: Alert) -> None:
-    level = logging.WARNING if alert.state is State.FIRING else logging.INFO
-    _log.log(level, "alert %s (%s): %s", alert.state.value, alert.severity.value, alert.message)
+class _Said:
+    """Logs incidents."""
+
+    takes_incidents: Final = True
+
+    def __call__(self, alert: Alert) -> None:
+        level = logging.WARNING if alert.state is State.FIRING else logging.INFO
+        words = "; ".join(f"{name}: {text}" for name, text in parts(alert).items())
+        _log.log(level, "alert %s (%s): %s. %s", alert.state.value, alert.severity.value, headline(alert), words)
 
 
 def _warn(name: str, fault: BaseException | None) -> None:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from otel_fe.alerting import Origin
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.collector.store_sink import StoreSink
 from otel_fe.collector.workers.shared_store import SharedStore
@@ -42,4 +43,5 @@ def open_stored(directory: Path, options: Options, clock: Clock) -> Stored:
         OtelFeError, OSError: It cannot be opened, or something is wrong with the SLOs.
     """
     slos = read_slos(options.slos, os.environ)
-    return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager))
+    origin = Origin(page=options.page_url, runbook=options.runbook_url)
+    return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager, origin))

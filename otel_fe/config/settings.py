@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.config.web_address import web_address
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -151,6 +152,12 @@ class Settings:
     """Put the messages of exceptions on extraction spans; they may quote feature values, keys or SQL parameters."""
     alerts: bool = _variable(True, _boolean)  # noqa: FBT003
     """Evaluate alerts in the background every ten seconds, as log events and `feature_extraction.alert.active`."""
+    page_url: str = _variable("", web_address)
+    """Where the dashboard is opened, for example `https://otel-fe.example.com`: alerts then link to the traces and to the page at
+    that time."""
+    runbook_url: str = _variable("", web_address)
+    """The runbook that alerts link to, with `{cause}`, `{alert}`, `{service}` and `{feature_set}` filled in; by default the
+    dashboard's, `/runbook`."""
     connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
     """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
     compiled: bool = _variable(True, _boolean)  # noqa: FBT003

@@ -9,6 +9,8 @@ from otel_fe.instrument.engines import CLOCK
 from otel_fe.instrument.resources import gpu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.metrics.export import Metric
 
     from otel_fe.alerting import Attached
@@ -23,9 +25,15 @@ class ProcessAlerts:
 
     Args:
         watched: What has an `engine`, which may change, as in a forked child.
+        service: Returns `service.name` of this process; empty where there is none.
+        page_url: Where the dashboard is; empty where that is not known.
+        runbook_url: Of the runbook; empty for the dashboard's.
     """
 
-    def __init__(self, watched: Any) -> None:
+    def __init__(
+        self, watched: Any, service: Callable[[], str] = str, page_url: str = "", runbook_url: str = ""
+    ) -> None:
+        self._service, self._page_url, self._runbook_url = service, page_url, runbook_url
         self._watched = watched
         self._attached: Attached | None = None
         self._begin_ns = CLOCK.monotonic_ns() + _BEGIN_S * 1_000_000_000
@@ -35,9 +43,10 @@ class ProcessAlerts:
         if self._attached is not None:
             self._attached.tick()
         elif CLOCK.monotonic_ns() >= self._begin_ns:
-            from otel_fe.alerting import attach  # noqa: PLC0415 here, so that no application waits for it
+            from otel_fe.alerting import Origin, attach  # noqa: PLC0415 here, so that no application waits for it
 
-            self._attached = attach(self._watched, gpu=gpu, on_fault=_record)
+            origin = Origin(self._service(), self._page_url, self._runbook_url)
+            self._attached = attach(self._watched, gpu=gpu, origin=origin, on_fault=_record)
 
     def metrics(self) -> list[Metric]:
         """Return how many alerts fire, in the SDK's form."""

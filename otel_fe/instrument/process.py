@@ -72,7 +72,11 @@ class ProcessPipeline:
         self._processor = PipelineProcessor(self.engine, self.close, self._flush)
         self._metrics = None if metrics is None else MetricSource(metrics, self)
         self._gpu: GpuSampler | None = None
-        self._alerts = ProcessAlerts(self) if settings.alerts else None
+        self._alerts = (
+            ProcessAlerts(self, self._service_name, settings.page_url, settings.runbook_url)
+            if settings.alerts
+            else None
+        )
         self._background = Background(
             (
                 ("sweep", self._sweep),
@@ -94,6 +98,9 @@ class ProcessPipeline:
 
     def __str__(self) -> str:
         return f"pipeline in the process ({self._engines})"
+
+    def _service_name(self) -> str:
+        return str(self._provider.resource.attributes.get(semconv.SERVICE_NAME, ""))
 
     # --- putting it in, and taking it out -------------------------------------------------------------------------
 

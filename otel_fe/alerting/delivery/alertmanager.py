@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.alerting.alert import State
 from otel_fe.alerting.delivery.http import Poster
+from otel_fe.alerting.message import clock, headline, text_of
 from otel_fe.clock import SystemClock
+from otel_fe.semconv import FEATURE_SET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,12 +19,18 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 _PATH: Final = "/api/v2/alerts"
+JOB: Final = "job"
+"""Label of the service, as Prometheus has it."""
+_FEATURE_SET: Final = FEATURE_SET.replace(".", "_")
+_MOST_INCIDENTS: Final = 1_000
 _MISSED: Final = 4
 """An alert ends by itself once so many repetitions have not come: as Prometheus has it."""
 
 
 class Alertmanager:
     """A receiver that keeps Alertmanager informed: it repeats what fires, since Alertmanager forgets what is not repeated.
+
+    An incident is one alert there. Its annotations hold the whole message (`text`) and its parts, for templates.
 
     Args:
         url: Of the Alertmanager, with its route prefix if it has one. Only its host is ever shown.
@@ -33,6 +42,8 @@ class Alertmanager:
     Raises:
         ConfigurationError: It is no URL to post to.
     """
+
+    takes_incidents: Final = True
 
     def __init__(
         self,
@@ -46,6 +57,8 @@ class Alertmanager:
         self._labels = dict(labels or {})
         self.repeat_s = repeat_s
         self._clock = SystemClock() if clock is None else clock
+        self._posted: OrderedDict[str, tuple[dict[str, str], str]] = OrderedDict()
+        """By incident, the labels and the start that it was posted with last."""
 
     def __call__(self, alert: Alert) -> None:
         """Post one alert.
@@ -62,12 +75,26 @@ class Alertmanager:
             DeliveryError: They could not be delivered.
         """
         if alerts:
-            self._poster.post([self._entry(alert) for alert in alerts])
+            self._poster.post([entry for alert in alerts for entry in self._entries(alert)])
 
     def __repr__(self) -> str:
         return f"Alertmanager({self._poster.host}/…)"
 
-    def _entry(self, alert: Alert) -> dict[str, object]:
+    def _entries(self, alert: Alert) -> list[dict[str, object]]:
+        """Return an alert's entry, and the end of the one that it takes the place of: a ticket that has become a page."""
+        entry = self._entry(alert)
+        labels, starts = entry["labels"], entry["startsAt"]
+        before = self._posted.pop(alert.incident, None) if alert.incident else None
+        if alert.incident and alert.state is not State.RESOLVED:
+            self._posted[alert.incident] = labels, starts
+            if len(self._posted) > _MOST_INCIDENTS:
+                self._posted.popitem(last=False)
+        if before is None or before[0] == labels:
+            return [entry]
+        now = _rfc3339(self._clock.time_ns() / 1e9)
+        return [{**entry, "labels": before[0], "startsAt": before[1], "endsAt": now}, entry]
+
+    def _entry(self, alert: Alert) -> dict[str, Any]:
         ends = alert.resolved_unix_s
         if alert.state is not State.RESOLVED:
             ends = self._clock.time_ns() / 1e9 + _MISSED * self.repeat_s
@@ -75,10 +102,13 @@ class Alertmanager:
             **self._labels,
             "alertname": "FeatureExtraction" + alert.type.name.title().replace("_", ""),
             "severity": alert.severity.value,
-            "service": alert.service,
+            "service": alert.service_name or alert.service,
             "feature_set": alert.feature_set,
             "subject": alert.subject,
             "key": alert.key,
+            # As the rendered rules have them, so that what Prometheus and a process say of one feature set comes as one message.
+            JOB: alert.service_name or alert.service,
+            _FEATURE_SET: alert.feature_set,
         }
         annotations = {
             "summary": alert.title,
@@ -88,6 +118,16 @@ class Alertmanager:
             "cause": alert.cause_detail or alert.cause,
             "first_action": alert.first_action,
             "exemplars": " ".join(alert.exemplars),
+            "text": text_of(alert),
+            "incident": alert.incident,
+            "headline": headline(alert),
+            "since": clock(alert.since_unix_s),
+            "how_bad": alert.impact,
+            "line": alert.cause_line,
+            "also": "; ".join(alert.related),
+            "traces": " ".join(alert.trace_urls),
+            "page_url": alert.page_url,
+            "runbook_url": alert.runbook_url,
         }
         return {
             # An empty label is no label to Alertmanager.

@@ -8,6 +8,7 @@ from opentelemetry._logs import SeverityNumber, get_logger_provider
 
 from otel_fe import alert_event, semconv
 from otel_fe.alerting.alert import Severity, State
+from otel_fe.alerting.message import text_of
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ _NUMBERS: Final = {Severity.PAGE: SeverityNumber.ERROR, Severity.TICKET: Severit
 
 
 class LogEvents:
-    """A receiver that emits `feature_extraction.alert`; severity ERROR for a page, WARN for a ticket, INFO once resolved.
+    """A receiver that emits `feature_extraction.alert` for each incident.
+
+    Its severity is ERROR for a page, WARN for a ticket, and INFO once resolved.
 
     Args:
         provider: Where to; the global one by default, which does nothing where no SDK is set up.
     """
+
+    takes_incidents: Final = True
 
     def __init__(self, provider: LoggerProvider | None = None) -> None:
         self._provider = provider
@@ -38,7 +43,7 @@ class LogEvents:
             timestamp=round((alert.resolved_unix_s if resolved else alert.fired_unix_s) * 1e9),
             severity_number=number,
             severity_text=number.name,
-            body=alert.message,
+            body=text_of(alert),
             attributes=attributes_of(alert),
             event_name=alert_event.EVENT,
         )
@@ -61,5 +66,13 @@ def attributes_of(alert: Alert) -> dict[str, AnyValue]:
         alert_event.CAUSE: alert.cause,
         alert_event.EXEMPLARS: alert.exemplars,
         alert_event.FIRST_ACTION: alert.first_action,
+        alert_event.CAUSE_DETAIL: alert.cause_detail,
+        alert_event.LINE: alert.cause_line,
+        alert_event.IMPACT: alert.impact,
+        alert_event.INCIDENT: alert.incident,
+        alert_event.RELATED: alert.related,
+        alert_event.PAGE_URL: alert.page_url,
+        alert_event.RUNBOOK_URL: alert.runbook_url,
+        alert_event.RESOLUTION: alert.resolution,
     }
     return {name: value for name, value in known.items() if value not in ("", ())}

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.alerting.delivery.http import Poster
+from otel_fe.alerting.message import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,10 @@ _TOLERANCE_S: Final = 300.0
 
 
 class Webhook:
-    """A receiver that posts alerts, firing and resolved, each once; tried again where that may help.
+    """A receiver that posts incidents, firing and resolved, each once; tried again where that may help.
+
+    The body has the fields of the alert that speaks for the incident, `incident`, the titles of its other alerts in `related`, and
+    all of it as a message in `text`.
 
     Args:
         url: Where to. Only its host is ever shown.
@@ -34,6 +38,8 @@ class Webhook:
     Raises:
         ConfigurationError: It is no URL to post to.
     """
+
+    takes_incidents: Final = True
 
     def __init__(self, url: str, secret: str = "", *, now: Callable[[], float] = time.time, **more: Any) -> None:
         self._poster = Poster(url, **more)
@@ -46,7 +52,7 @@ class Webhook:
         Raises:
             DeliveryError: It could not be delivered.
         """
-        self._poster.post(alert.document(), self._signed)
+        self._poster.post({**alert.document(), "text": text_of(alert)}, self._signed)
 
     def __repr__(self) -> str:
         return f"Webhook({self._poster.host}/…, {'signed' if self._secret else 'unsigned'})"

@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from otel_fe.alerting import AlertType, LogEvents, Severity, State, Webhook, verify
+from otel_fe.alerting import AlertType, LogEvents, Severity, State, Webhook, text_of, verify
 from otel_fe.alerting.delivery.http import DeliveryError
 from otel_fe.alerting.delivery.webhook import SIGNATURE
 from otel_fe.alerting.outbox import Outbox
@@ -79,8 +79,8 @@ def test_nobody_there_is_an_error_without_secrets(caplog):
     outbox = Outbox(5.0, None)
     outbox.add(None, Webhook("http://127.0.0.1:9/T0/path?token=abc", SECRET, tries=2, sleep=lambda _: None))
     with caplog.at_level(logging.DEBUG):
-        outbox.tell(an_alert())
-        outbox.tell(an_alert())
+        outbox.tell([an_alert()])
+        outbox.tell([an_alert(State.RESOLVED)])
         assert outbox.wait(5)
     assert outbox.faults == {"Webhook: raised": 2}
     ours = [record for record in caplog.records if record.name == "otel_fe"]
@@ -126,7 +126,8 @@ def test_alerts_leave_as_log_events():
     assert firing.attributes["feature_extraction.alert.cause"] == "pool_wait"
     assert firing.attributes["feature_extraction.feature_set"] == "user_profile"
     assert list(firing.attributes["feature_extraction.alert.exemplars"]) == ["0" * 31 + "1"]
-    assert firing.body.startswith("P95 latency of user_profile is 142 ms")
+    assert firing.body == text_of(an_alert())
+    assert firing.body.startswith("PAGE: P95 latency of user_profile is 142 ms\nSince: 2023-11-14 22:13:20 UTC\n")
     provider.shutdown()
 
 
@@ -145,7 +146,7 @@ def test_one_that_raises_and_one_that_hangs_harm_nobody(caplog):
     for receive in (hanging, raising, told.append):
         outbox.add(None, receive)
     for _ in range(3):
-        outbox.tell(an_alert())
+        outbox.tell([an_alert()])
     started = time.monotonic()
     assert not outbox.wait(0.2)
     assert time.monotonic() - started < 2
@@ -163,7 +164,7 @@ def test_one_that_raises_and_one_that_hangs_harm_nobody(caplog):
         assert time.monotonic() - started < 10
         time.sleep(0.01)
     outbox.close(1)
-    outbox.tell(an_alert())
+    outbox.tell([an_alert()])
     assert len(told) == 3
 
 
@@ -174,7 +175,7 @@ def test_what_waits_is_bounded():
     outbox.add(None, lambda _: held.wait(20))
     before = threading.active_count()
     for _ in range(150):
-        outbox.tell(an_alert())
+        outbox.tell([an_alert()])
     assert threading.active_count() <= before + 1
     assert 49 <= outbox.faults["<lambda>: queue_full"] <= 50
     held.set()
@@ -188,7 +189,7 @@ def test_receivers_are_told_apart_and_chosen_by_type():
     outbox.add(AlertType.LATENCY_THRESHOLD, lambda alert: first.append(alert) or 1 / 0)
     outbox.add(AlertType.ANOMALY, second.append)
     outbox.add(None, lambda alert: 1 / 0)
-    outbox.tell(an_alert())
+    outbox.tell([an_alert()])
     assert outbox.wait(5)
     assert (len(first), len(second)) == (1, 0)
     assert set(outbox.faults) == {"<lambda>: raised", "<lambda>-2: raised"}
@@ -201,12 +202,12 @@ def test_a_forked_child_tells_nothing_that_its_parent_tells():
     held = threading.Event()
     outbox = Outbox(5.0, None)
     outbox.add(None, lambda alert: told.append(alert.feature_set) if alert.feature_set != "hold" else held.wait(20))
-    outbox.tell(an_alert(feature_set="hold"))
-    outbox.tell(an_alert(feature_set="parent"))
+    outbox.tell([an_alert(feature_set="hold")])
+    outbox.tell([an_alert(feature_set="parent")])
     os.register_at_fork(after_in_child=outbox.renew)
     pid = os.fork()
     if pid == 0:
-        outbox.tell(an_alert(feature_set="child"))
+        outbox.tell([an_alert(feature_set="child")])
         ok = outbox.wait(5) and told == ["child"]
         os._exit(0 if ok else 1)
     assert os.waitpid(pid, 0)[1] == 0

@@ -19,6 +19,7 @@ from otel_fe.model.slo import Counts, Indicator, Selection, Slo
 from otel_fe.model.time_windows import HOUR_NS, Rolling
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import rank
+from otel_fe.pipeline.explanation import CAUSE_PHRASES
 from otel_fe.testing import FakeClock
 
 HOUR = HOUR_NS
@@ -60,7 +61,7 @@ def test_the_cause_is_what_would_help_most(clock, fields, cause):
     _slow(collector, 20, **fields)
     (alert,) = system.check_performance_alerts()
     assert alert.cause == cause
-    assert cause in alert.cause_detail
+    assert CAUSE_PHRASES[cause] in alert.cause_detail
     assert alert.first_action == first_action(AlertType.LATENCY_THRESHOLD, cause)
 
 

@@ -1,0 +1,69 @@
+"""Who speaks in an alert, and where its links lead: the service's name, the dashboard and the runbook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from otel_fe.config.web_address import web_address
+
+BEFORE_S: Final = 600.0
+"""Of the page that an alert links to: how long before its beginning the window begins, so that the change is seen."""
+AFTER_S: Final = 600.0
+"""Likewise, how long after it the window ends, where the alert began so long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an alert comes from.
+
+    Raises:
+        ConfigurationError: An address is none that a browser opens, or holds a password.
+    """
+
+    service: str = ""
+    """`service.name` of this process, for alerts of it; empty where that is unknown."""
+    page: str = ""
+    """Address of the dashboard that shows its traces, for example `https://otel-fe.example.com`; empty for no links."""
+    runbook: str = ""
+    """Address of the runbook, with `{cause}`, `{alert}`, `{service}` and `{feature_set}` filled in; empty for the dashboard's."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "page", web_address("page URL", self.page))
+        object.__setattr__(self, "runbook", web_address("runbook URL", self.runbook))
+
+    def trace_url(self, trace_id: str) -> str:
+        """Return the address of a trace's page; empty without a dashboard."""
+        return f"{self.page}/trace/{trace_id}" if self.page else ""
+
+    def page_url(self, service: str, feature_set: str, since_unix_s: float, until_unix_s: float = 0.0) -> str:
+        """Return the address of the page of a group at the time of an alert; empty without a dashboard.
+
+        Args:
+            service: Of the alert; empty for this process.
+            feature_set: Empty for every one.
+            since_unix_s: When it began.
+            until_unix_s: When it ended; 0 while it lasts.
+        """
+        if not self.page:
+            return ""
+        since, until = since_unix_s - BEFORE_S, max(until_unix_s, since_unix_s) + AFTER_S
+        named = {"service": service or self.service, "feature_set": feature_set}
+        pairs = {"since": f"{since * 1e3:.0f}", "until": f"{until * 1e3:.0f}", **{k: v for k, v in named.items() if v}}
+        return f"{self.page}/explore?{urlencode(pairs)}"
+
+    def runbook_url(self, alert: str, cause: str, service: str, feature_set: str) -> str:
+        """Return the address of the runbook for an alert; the dashboard's own where there is no other."""
+        if not self.runbook:
+            return f"{self.page}/runbook#{quote(cause or alert)}" if self.page else ""
+        values = {
+            "alert": alert,
+            "cause": cause or alert,
+            "service": service or self.service,
+            "feature_set": feature_set,
+        }
+        url = self.runbook
+        for name, value in values.items():
+            url = url.replace(f"{{{name}}}", quote(value, safe=""))
+        return url
