@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard.alert_list import every_alert, of_group
+from otel_fe.dashboard.overview import groups_in
+from otel_fe.dashboard.shown_incidents import incidents_of
+from otel_fe.dashboard.why_slow import MOST, reasons_of
 from otel_fe.store.store_error import StoreError
 
 if TYPE_CHECKING:
+    from otel_fe.dashboard.alert_list import ShownAlert
     from otel_fe.dashboard.page_context import PageContext
+    from otel_fe.dashboard.reasons import FeatureSetReason
     from otel_fe.dashboard.view_address import ViewAddress
 
 DURATIONS: Final = {
@@ -37,9 +42,11 @@ def alerts_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         silences = stored.silences.in_force(stored.now_ns())
     except StoreError as error:
         silences, problem = (), str(error)
+    shown = of_group(everything, address.service or None, address.feature_set or None)
     groups = sorted({(state.group.service, state.group.feature_set) for state in states})
     return {
-        "alerts": of_group(everything, address.service or None, address.feature_set or None),
+        "alerts": shown,
+        "incidents": incidents_of(shown, _reasons(stored, address, shown)),
         "silences": [
             {
                 "silence": one,
@@ -55,6 +62,20 @@ def alerts_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         "unreadable": problem,
         "problem": "",
     }
+
+
+def _reasons(
+    stored: PageContext, address: ViewAddress, alerts: list[ShownAlert]
+) -> dict[tuple[str, str], FeatureSetReason]:
+    """Return why the feature sets that alerts are about are slow in the window, of the worst few."""
+    window = stored.remembered.window(address.window(stored.now_ns()), relative=address.relative)
+    about = {(one.service, one.feature_set) for one in alerts}
+    slow = [
+        one
+        for one in groups_in(stored, window, address.service or None, address.feature_set or None)
+        if one["figures"].slow and (one["service"], one["feature_set"]) in about
+    ]
+    return reasons_of(stored, window, slow[:MOST])
 
 
 def _prefilled(address: ViewAddress, groups: list[tuple[str, str]]) -> dict[str, str]:

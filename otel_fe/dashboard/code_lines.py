@@ -64,8 +64,6 @@ def selected_lines(reader: StoreReader, selection: Selection, background: Select
     found = reader.slow_extractions(selection, limit=_SAMPLE)
     rest: list[SlowExtraction] | None = None
     if background is not None:
-        mine = {(one.trace_id, one.span_id) for one in found.sampled}
-        everything = reader.slow_extractions(background, limit=_SAMPLE)
-        others = [one for one in everything.sampled if one.stacks and (one.trace_id, one.span_id) not in mine]
-        rest = others or None
+        others = reader.slow_extractions(background, limit=_SAMPLE, without=selection).sampled
+        rest = [one for one in others if one.stacks] or None
     return code_lines(found.sampled, found.extractions, rest)

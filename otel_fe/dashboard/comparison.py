@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import semconv
 from otel_fe.dashboard.shown_value import is_secret
 from otel_fe.pipeline.attribution import CAUSES
 
 if TYPE_CHECKING:
+    from otel_fe.store import Selection
     from otel_fe.store.attribute_counts import AttributeCounts
     from otel_fe.store.trace_totals import Totals
 
@@ -112,8 +114,21 @@ def compare(selected: Totals, everything: Totals) -> Compared:
     )
 
 
+def restated_by(selection: Selection) -> frozenset[str]:
+    """Return the attributes that only say again what was selected: they tell nothing of why."""
+    # The causes have a table of their own, and only slow extractions have these.
+    found = {semconv.BOTTLENECK, semconv.BOTTLENECK_TIME, semconv.HOTSPOT, semconv.SLO_BREACHED}
+    if selection.cache_hit is not None:
+        found |= {semconv.CACHE_HIT, semconv.CACHE_HITS}
+    if selection.feature_set is not None:
+        found |= {semconv.FEATURE_SET}
+    if selection.service is not None:
+        found |= {semconv.SERVICE_NAME}
+    return frozenset(found)
+
+
 def compare_attributes(
-    selected: AttributeCounts, everything: AttributeCounts, part: float
+    selected: AttributeCounts, everything: AttributeCounts, part: float, restated: frozenset[str] = frozenset()
 ) -> tuple[AttributeCompared, ...]:
     """Return the values that a selection has more often than the rest, the most telling first, by samples.
 
@@ -121,12 +136,13 @@ def compare_attributes(
         selected: A sample of the selection.
         everything: A sample of its whole window.
         part: The selection's share of the window, 0..1, by weight.
+        restated: Attributes to leave out: see `restated_by`.
     """
     if not selected.weight or not everything.weight or part >= 1:
         return ()
     found = []
     for attribute, values in selected.values.items():
-        if is_secret(attribute):
+        if is_secret(attribute) or attribute in restated:
             continue
         known = everything.values.get(attribute, {})
         for value, weight in values.items():

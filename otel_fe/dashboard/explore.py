@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard.code_lines import selected_lines
-from otel_fe.dashboard.comparison import compare, compare_attributes
+from otel_fe.dashboard.comparison import compare, compare_attributes, restated_by
 from otel_fe.dashboard.heatmap_svg import column_ns, draw
 from otel_fe.pipeline.causes import rank
 
@@ -69,7 +69,7 @@ def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         "selected": selected,
         "compared": compare(selected, everything) if selects else None,
         "code": selected_lines(reader, selection, background if selects else None),
-        "attributes": _attributes(stored, background, drilled, everything),
+        "attributes": _attributes(stored, selection, background, drilled, everything),
         "what_if": rank(drilled.explained, hits=[one for one in drilled.explained if one.hit])
         if selected.extractions
         else None,
@@ -77,7 +77,7 @@ def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
 
 
 def _attributes(
-    stored: PageContext, background: Selection, drilled: Drilldown, everything: Totals
+    stored: PageContext, selection: Selection, background: Selection, drilled: Drilldown, everything: Totals
 ) -> tuple[AttributeCompared, ...]:
     if drilled.attributes is None:
         return ()
@@ -88,4 +88,5 @@ def _attributes(
             ("attributes", background), length, lambda: reader.attribute_counts(background, limit=_SAMPLE)
         ),
         drilled.totals.weight / everything.weight if everything.weight else 1.0,
+        restated_by(selection),
     )

@@ -12,6 +12,8 @@ from otel_fe.dashboard.figures import figures, figures_of, seconds_counted
 from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
+from otel_fe.dashboard.shown_incidents import incidents_of
+from otel_fe.dashboard.why_slow import why_slow
 from otel_fe.store.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     by_group = _by_group(stored, window, service, feature_set)
     counts, spread = _together(by_group.values())
     length = window[1] - window[0]
-    seconds = {name: seconds_counted(stored, window, name) for name, _ in by_group}
+    groups = groups_of(by_group, {name: seconds_counted(stored, window, name) for name, _ in by_group})
+    why, reasons = why_slow(stored, window, groups, relative=address.relative)
     axis = address.axis(window)
     finer = finer_steps(stored, axis, service, feature_set)
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
@@ -55,10 +58,12 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         "over_time": over_time(stored, window, service, feature_set),
         "axis": window if finer is None else axis,
         "finer": finer,
+        "why": why,
         "alerts": alerts,
+        "incidents": incidents_of(alerts, reasons),
         "causes": causes,
         "recommendations": recommendations(stored, window, (service, feature_set), score, causes),
-        "groups": groups_of(by_group, seconds),
+        "groups": groups,
     }
 
 

@@ -59,9 +59,11 @@ class StoreReader:
         """Return which values the attributes of a selection's extractions have, by weight; of at most `limit` of them."""
         return attribute_counts(self._reading, selection, limit=limit)
 
-    def slow_extractions(self, selection: Selection, *, limit: int = 500) -> SlowExtractions:
-        """Return the slow extractions of a selection with their stacks; of more than `limit`, a sample."""
-        return slow_extractions(self._reading, selection, limit=limit)
+    def slow_extractions(
+        self, selection: Selection, *, limit: int = 500, without: Selection | None = None
+    ) -> SlowExtractions:
+        """Return the slow extractions of a selection, less those of another, with their stacks; of more than `limit`, a sample."""
+        return slow_extractions(self._reading, selection, limit=limit, without=without)
 
     def slow_extractions_of(self, trace_id: int) -> tuple[SlowExtraction, ...]:
         """Return the slow extractions of a trace with their stacks; none where it is not, or no longer, stored."""

@@ -43,10 +43,23 @@ class SlowExtractions:
     """Their weight."""
 
 
-def slow_extractions(reading: ReadConnections, selection: Selection, *, limit: int) -> SlowExtractions:
-    """Return the slow extractions of a selection with their stacks; of more than `limit`, about so many spread over it."""
+def slow_extractions(
+    reading: ReadConnections, selection: Selection, *, limit: int, without: Selection | None = None
+) -> SlowExtractions:
+    """Return the slow extractions of a selection with their stacks; of more than `limit`, about so many spread over it.
+
+    Args:
+        reading: The store.
+        selection: Which.
+        limit: About how many to read.
+        without: Those that belong to this one are left out, all of them: a sample would leave some on both sides.
+    """
     with reading.transaction() as connection:
         where, values = selection.where(connection)
+        if without is not None:
+            others, more = without.where(connection)
+            # Not `NOT`: what is not known of an extraction (NULL) makes it no member.
+            where, values = f"{where} AND ({others}) IS NOT TRUE", (*values, *more)
         slow = f"{where} AND cause IS NOT NULL"
         counted = f"SELECT count(*), coalesce(sum(coalesce(weight, 1)), 0) FROM extraction WHERE {slow}"  # noqa: S608
         total, weight = connection.execute(counted, values).fetchone()

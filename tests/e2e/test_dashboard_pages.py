@@ -210,7 +210,9 @@ def test_an_alert_is_silenced_and_the_silence_lifted_by_keyboard(page, served):
     """From the alert to the form filled in, to the list, and back."""
     url, store = served
     page.goto(f"{url}/alerts")
-    alert = page.locator("#alerts li", has_text="latency objective is broken").first
+    page.locator("#alerts summary").first.focus()
+    page.keyboard.press("Enter")
+    alert = page.locator("#alerts .alerts .alerts li", has_text="latency objective is broken").first
     alert.get_by_role("link", name="Silence").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**slo=latency**")
@@ -226,6 +228,7 @@ def test_an_alert_is_silenced_and_the_silence_lifted_by_keyboard(page, served):
     assert "UTC" not in row.inner_text()
     assert "silenced" in page.locator("#alerts").inner_text()
     page.goto(url)
+    page.locator("#alerts .silenced > details > summary").click()
     assert "by Ada: moving <b>the</b> database" in page.locator("#alerts").inner_text()
     assert len(SilenceFile(store.directory).in_force(time.time_ns())) == 1
     page.goto(f"{url}/alerts")

@@ -57,7 +57,11 @@
       localise(fresh);
       for (const old of document.querySelectorAll("[data-live]")) {
         const one = fresh.getElementById(old.id);
-        if (one && !dragging && !old.contains(document.activeElement) && one.innerHTML !== old.innerHTML) old.replaceChildren(...one.childNodes);
+        if (one && !dragging && !old.contains(document.activeElement) && one.innerHTML !== old.innerHTML) {
+          const open = new Set([...old.querySelectorAll("details[open] > summary")].map((two) => two.textContent));
+          old.replaceChildren(...one.childNodes);
+          for (const two of old.querySelectorAll("details > summary")) if (open.has(two.textContent)) two.parentElement.open = true;
+        }
       }
       button.classList.remove("lost");
       button.querySelector(".live-word").textContent = "Live";

@@ -115,3 +115,25 @@ def test_an_address_that_cannot_be_is_refused(asked, query):
 def test_the_largest_numbers_are_harmless(asked, query):
     assert asked.answer(f"/explore?{query}").status in (200, 400)
     assert asked.answer(f"/?{query}").status in (200, 400)
+
+
+def test_the_comparison_leaves_out_what_restates_the_selection(own):
+    """All that miss have `cache.hit` false and all slow ones a bottleneck; what is left is the deployment that they share."""
+    bed, asked = own
+    for number in range(40):
+        slow = number < 10
+        own_attributes = {"app.deployment": "canary" if slow else "stable"}
+        if slow:
+            own_attributes |= {"feature_extraction.bottleneck": "unexplained", "feature_extraction.hotspot": "a.py:1 f"}
+        at, ms = NOW - (number + 1) * 10**9, 200 if slow else 20
+        bed.write("trace", kept(number + 1, at, ms * 10**6, policy="all", attributes=own_attributes))
+    for query in ("low=100.000000", "cache_hit=no", "cause=pool_wait"):
+        found = explore(asked.site._stored, of(f"/explore?range=15m&feature_set=user_profile&{query}"))["attributes"]
+        names = {one.attribute for one in found}
+        assert ("app.deployment", "canary") in {(one.attribute, one.value) for one in found}
+        assert not names & {
+            "feature_extraction.bottleneck",
+            "feature_extraction.hotspot",
+            "feature_extraction.feature_set",
+        }
+        assert ("feature_extraction.cache.hit" in names) is ("cache_hit" not in query)

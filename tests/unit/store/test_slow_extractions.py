@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -74,3 +76,19 @@ def test_spans_that_cannot_be_read_have_no_stacks(store):
     store.write("trace", trace(3, extraction(span_id=7), spans=b"\xff\xff"))
     (one,) = store.reader.slow_extractions(ALL).sampled
     assert one.stacks == ()
+
+
+def test_the_rest_has_none_of_a_selection_however_many_it_has(store):
+    """Of 600 slow ones 500 are selected: a sample of either side never holds one of the other's."""
+    spans = with_stacks(7, ["cpu;a.py:1 f 5000"], [])
+    chosen = range(1, 501)
+    store.write("trace", *(trace(n, extraction(span_id=7, cache_hit=False), spans=spans) for n in chosen))
+    others = [trace(n, extraction(span_id=7, cache_hit=None if n % 2 else True), spans=spans) for n in range(501, 601)]
+    store.write("trace", *others)
+    selected = replace(ALL, cache_hit=False)
+    rest = store.reader.slow_extractions(ALL, limit=200, without=selected)
+    assert rest.extractions == 100
+    assert {one.trace_id for one in rest.sampled} == set(range(501, 601))
+    mine = store.reader.slow_extractions(selected, limit=200)
+    assert mine.extractions == 500
+    assert all(one.trace_id in chosen for one in mine.sampled)
