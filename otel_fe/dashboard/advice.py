@@ -14,6 +14,8 @@ from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.profiles.hotspots import line_by_cause
+from otel_fe.profiles.repeated_calls import usual_n_plus_one
+from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
 from otel_fe.store.series_keys import Which
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.health import Health
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.forecast.prediction import Prediction
+    from otel_fe.profiles.repeated_calls import RepeatedCalls
     from otel_fe.store.trace_totals import Totals
 
 _SAMPLE: Final = 2_000
@@ -95,7 +98,7 @@ def recommendations(
     Errors and misses are advised on where their requirement is broken, causes of slowness where an extraction is slow.
     """
     broken = {part.name: part for part in health.parts if part.met is False}
-    slow = slow_advice(causes, lines_of_causes(stored, window, *group)) if causes.of_slow else []
+    slow = slow_advice(causes, slow_sample(stored, window, *group)) if causes.of_slow else []
     found: list[dict[str, Any]] = list(slow) if "latency" in broken else []
     if "error_rate" in broken:
         kind, share = _most_frequent_error(stored, window, *group)
@@ -108,12 +111,12 @@ def recommendations(
     return found if "latency" in broken else found + slow
 
 
-def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+def slow_advice(causes: WindowCauses, sample: SlowSample | None = None) -> list[dict[str, Any]]:
     """Return what to do about the causes that cost most.
 
     Args:
         causes: Of the window.
-        lines: By cause, the line of code that took most of it, where known.
+        sample: What the spans of slow extractions say, where they were read.
     """
     whose = "slow" if causes.of_slow else "all kept"
     return [
@@ -129,24 +132,52 @@ def slow_advice(causes: WindowCauses, lines: Mapping[str, str] | None = None) ->
             ),
             "p95_ns": causes.quantile_ns,
             "p95_without_ns": one.quantile_without_ns,
-            "action": first_action(AlertType.LATENCY_THRESHOLD, one.cause),
-            "line": (lines or {}).get(one.cause, ""),
+            "action": _action(one.cause, None if sample is None else sample.n_plus_one),
+            "line": "" if sample is None else sample.lines.get(one.cause, ""),
         }
         for one in causes.ranked[:_MOST]
         if one.cost_share >= _WORTH
     ]
 
 
+def _action(cause: str, repeated: RepeatedCalls | None) -> str:
+    """Return the first thing to do about a cause of slowness; of an N+1, to ask once."""
+    if repeated is None or cause != (CAUSE_CACHE_MISS if repeated.call.kind == "cache" else CAUSE_DOWNSTREAM):
+        return first_action(AlertType.LATENCY_THRESHOLD, cause)
+    once = {"cache": "look all keys up at once (MGET, a pipeline)", "client": "ask for all of them in one call"}
+    instead = once.get(repeated.call.kind, "read all rows with one statement (JOIN, IN, or the ORM's eager loading)")
+    took = formatting.duration(repeated.total_ns)
+    return f"N+1: {repeated.name} follow each other and take {took} of the mean slow extraction; {instead}."
+
+
+@dataclass(frozen=True, slots=True)
+class SlowSample:
+    """What the spans of a window's slow extractions say, as far as they were read."""
+
+    lines: Mapping[str, str]
+    """By cause, the line of code that took most of it; only causes that have one."""
+    n_plus_one: RepeatedCalls | None
+    """The N+1 that most of them have; None where they have none."""
+
+
+def slow_sample(
+    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
+) -> SlowSample:
+    """Return what the spans of a window's slow extractions say."""
+    selection = Selection(*window, service, feature_set)
+
+    def read() -> SlowSample:
+        sampled = stored.reader.slow_extractions(selection, limit=_LINES).sampled
+        return SlowSample(line_by_cause(sampled), usual_n_plus_one((one.repeated, one.weight) for one in sampled))
+
+    return stored.remembered.get(("slow sample", selection), window[1] - window[0], read)
+
+
 def lines_of_causes(
     stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """Return, by cause, the line of code that took most of it, over slow extractions; only causes that have one."""
-    selection = Selection(*window, service, feature_set)
-    return stored.remembered.get(
-        ("lines", selection),
-        window[1] - window[0],
-        lambda: line_by_cause(stored.reader.slow_extractions(selection, limit=_LINES).sampled),
-    )
+    return slow_sample(stored, window, service, feature_set).lines
 
 
 def _about(what: str, name: str, words: str, share: float | None) -> dict[str, Any]:

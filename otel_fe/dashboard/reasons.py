@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard.advice import WindowCauses, causes_of, lines_of_causes, slow_advice
+from otel_fe.dashboard.advice import WindowCauses, causes_of, slow_advice, slow_sample
 from otel_fe.pipeline.explanation import Explanation, explain
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
+    from otel_fe.dashboard.advice import SlowSample
     from otel_fe.dashboard.page_context import PageContext
 
 _CALLS: Final = 100
@@ -47,24 +48,27 @@ def reason_of(
     """
     causes = causes_of(stored, window, *group)
     ranked = causes.ranked if causes.of_slow else ()
-    lines = lines_of_causes(stored, window, *group) if ranked else {}
+    sample = slow_sample(stored, window, *group) if ranked else None
     called = any(one.cause == CAUSE_DOWNSTREAM for one in ranked)
     explanation = explain(
         group[1] or group[0],
         p95_ns,
         ranked,
-        lines=lines,
-        call=_call(stored, Selection(*window, *group, min_duration_ns=LATENCY_LIMIT_NS)) if called else "",
+        lines=None if sample is None else sample.lines,
+        call=_call(stored, Selection(*window, *group, min_duration_ns=LATENCY_LIMIT_NS), sample) if called else "",
         slow=slow,
     )
-    return FeatureSetReason(*group, explanation, causes, tuple(slow_advice(causes, lines)) if ranked else ())
+    return FeatureSetReason(*group, explanation, causes, tuple(slow_advice(causes, sample)) if ranked else ())
 
 
-def _call(stored: PageContext, selection: Selection) -> str:
-    """Return what the calls of slow extractions mostly are; empty where no one kind of them is most."""
+def _call(stored: PageContext, selection: Selection, sample: SlowSample | None) -> str:
+    """Return what the calls of slow extractions mostly are, and whether an N+1; empty where no one kind of them is most."""
     calls = stored.remembered.get(
         ("calls", selection),
         selection.until_ns - selection.since_ns,
         lambda: stored.reader.call_totals(selection, limit=_CALLS),
     )
+    repeated = None if sample is None else sample.n_plus_one
+    if calls and repeated is not None and repeated.call.name == calls[0].name:
+        return f"{repeated.name} (N+1)"
     return calls[0].name if calls and 2 * calls[0].time_ns > sum(one.time_ns for one in calls) else ""

@@ -12,7 +12,7 @@ from otel_fe.model.span import CLIENT, PRODUCER
 from otel_fe.model.statement import statement_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 FEWEST: Final = 5
 """Equal calls below one parent that are folded into one row."""
@@ -70,6 +70,11 @@ class RepeatedCalls:
     """Whether each began when the one before had ended."""
     share: float
     """0..1: their time over the parent's duration."""
+
+    @property
+    def name(self) -> str:
+        """The number of calls and what they call."""
+        return f"{self.count} × {self.call.name}"  # noqa: RUF001 a multiplication sign
 
     @property
     def n_plus_one(self) -> bool:
@@ -134,6 +139,31 @@ def n_plus_ones(calls: Iterable[tuple[Any, Call, int, int]], duration_ns: int) -
         found[parent, call].append((start, end))
     repeated = (repeated_calls(call, times, duration_ns) for (_, call), times in found.items() if len(times) >= FEWEST)
     return tuple(sorted((one for one in repeated if one.n_plus_one), key=lambda one: (-one.total_ns, one.call)))
+
+
+def usual_n_plus_one(extractions: Iterable[tuple[Sequence[RepeatedCalls], float]]) -> RepeatedCalls | None:
+    """Return the N+1 that takes most of the slow extractions' time, in the mean of those that have it; None unless most have it.
+
+    Args:
+        extractions: The N+1s and the weight of each slow extraction.
+    """
+    found: dict[Call, list[tuple[RepeatedCalls, float]]] = defaultdict(list)
+    weight = 0.0
+    for repeated, its_weight in extractions:
+        weight += its_weight
+        for one in repeated:
+            found[one.call].append((one, its_weight))
+    usual = [each for each in found.values() if 2 * sum(its for _, its in each) > weight]
+    if not usual:
+        return None
+    most = max(usual, key=lambda each: sum(one.total_ns * its for one, its in each))
+    by = sum(its for _, its in most)
+
+    def mean(value: Callable[[RepeatedCalls], float]) -> float:
+        return sum(value(one) * its for one, its in most) / by
+
+    count, total_ns = round(mean(lambda one: one.count)), round(mean(lambda one: one.total_ns))
+    return RepeatedCalls(most[0][0].call, count, total_ns, sequential=True, share=mean(lambda one: one.share))
 
 
 @lru_cache(maxsize=2_048)

@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from otel_fe.profiles.repeated_calls import Call, n_plus_ones, repeated_calls, statement_shape
+from otel_fe.profiles.repeated_calls import (
+    Call,
+    RepeatedCalls,
+    n_plus_ones,
+    repeated_calls,
+    statement_shape,
+    usual_n_plus_one,
+)
 from tests.unit.dashboard.traces import decoded, get, sql
 
 SELECT = Call("database", "SELECT … item", "SELECT 1")
@@ -76,3 +83,19 @@ def test_a_hostile_statement_costs_little(hostile):
     began = time.process_time()
     decoded(sql(0, 1, "SELECT " + hostile)).nodes[0].call  # noqa: B018 what it costs
     assert time.process_time() - began < 2
+
+
+def test_an_n_plus_one_that_most_slow_extractions_have_is_usual():
+    """By weight: one that stands for twenty outweighs ten that stand for themselves."""
+
+    def slow(weight, *repeated):
+        return repeated, weight
+
+    many = RepeatedCalls(SELECT, 150, 74, sequential=True, share=0.74)
+    few = RepeatedCalls(SELECT, 50, 24, sequential=True, share=0.24)
+    assert usual_n_plus_one([slow(1, many), slow(1, few)]) == RepeatedCalls(
+        SELECT, 100, 49, sequential=True, share=0.49
+    )
+    assert usual_n_plus_one([slow(20, many), *[slow(1)] * 10]) == many
+    assert usual_n_plus_one([slow(1, many), slow(1)]) is None
+    assert usual_n_plus_one([]) is None
