@@ -39,12 +39,12 @@ class Plan(NamedTuple):
 
     @property
     def direct(self) -> bool:
-        """Whether it sends without a queue: `sending_queue: {enabled: false}`."""
+        """Return whether it sends without a queue: `sending_queue: {enabled: false}`."""
         return isinstance(self.settings, OtlpGrpc | OtlpHttp) and self.settings.sending_queue is None
 
     @property
     def stored(self) -> bool:
-        """Whether its queue is on disk, where only one at a time can have it."""
+        """Return whether its queue is on disk, where only one at a time can have it."""
         queue = getattr(self.settings, "sending_queue", None)
         return queue is not None and queue.storage is not None
 

@@ -51,5 +51,5 @@ class Measurements:
 
     @property
     def all_hit(self) -> bool | None:
-        """Whether every look-up hit; None without a look-up."""
+        """Return whether every look-up hit; None without a look-up."""
         return None if not self.cache_lookups else self.cache_hits == self.cache_lookups

@@ -72,7 +72,7 @@ class Counts:
     total: int
 
     def exceed(self, share: Fraction, *, reached: bool = False) -> bool:
-        """Whether more than `share` of the events are bad (with `reached`: at least that); never without events."""
+        """Return whether more than `share` of the events are bad (with `reached`: at least that); never without events."""
         bad, limit = self.bad * share.denominator, self.total * share.numerator
         return self.total > 0 and (bad > limit or (reached and bad == limit))
 

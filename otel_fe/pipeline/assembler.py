@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policy import Policy
 
 BATCH: Final = 32
-"""How many healthy traces, or extractions, are worked off together."""
+"""The number of healthy traces, or extractions, that are processed together."""
 _SWEEP_EVERY_BYTES: Final = 256 * 1024
-"""How much one trace may grow between two looks at the bytes of all."""
+"""The growth of one trace between two checks of the bytes of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the assembler may hold; each bound has a setting of the same name."""
+    """The bounds of the assembler; each has a setting of the same name."""
 
     max_open_traces: int
-    """Past it, the oldest trace is decided as it stands."""
+    """Beyond it, the oldest trace is decided with the spans it has."""
     max_spans_per_trace: int
-    """Past it, the trace is decided as it stands."""
+    """Beyond it, the trace is decided with the spans it has."""
     max_pending_bytes: int
-    """Past it, the oldest traces are decided as they stand."""
+    """Beyond it, the oldest traces are decided with the spans they have."""
     max_remembered_decisions: int
     """Kept trace ids that later roots of the same trace can follow; the oldest are forgotten first."""
     decision_wait_ns: int
-    """How long a trace without an open root waits for its other spans."""
+    """Time that a trace without an open root waits for its other spans."""
 
 
 class Assembler:
@@ -217,7 +217,7 @@ class Assembler:
         self._enforce_bytes()
 
     def decide_all(self) -> None:
-        """Decide every trace that holds an ended span, as it stands; for a shutdown."""
+        """Decide every trace that holds an ended span, with the spans it has; for a shutdown."""
         self.settle()
         for trace in list(self._open.values()):
             if trace.spans:

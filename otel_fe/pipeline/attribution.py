@@ -1,4 +1,4 @@
-"""Where an extraction's time went: its duration, split over causes that add up to it exactly."""
+"""Splits an extraction's duration over causes that add up to it exactly."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _PRECEDENCE: Final = (
     CAUSE_SEEN_CALL,
     CAUSE_SEEN_CPU,
 )
-"""Where intervals overlap, the first of these has the time: the span of a `connect` contains the wait for it."""
+"""Precedence of overlapping intervals: the span of a `connect` contains the wait for it."""
 _RANK: Final = {cause: rank for rank, cause in enumerate(_PRECEDENCE)}
 _STANDS_FOR: Final = {
     CAUSE_CACHE_HIT: CAUSE_DOWNSTREAM,

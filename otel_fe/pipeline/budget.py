@@ -1,4 +1,4 @@
-"""What is left of an error budget, and when it will be spent."""
+"""The remaining error budget, and when it will be spent."""
 
 from __future__ import annotations
 

@@ -46,17 +46,17 @@ class BufferedTrace:
     def __init__(self, trace_id: int, arrived_ns: int, key: int = 0) -> None:
         self.trace_id = trace_id
         self.key = key
-        """What its decision will be remembered by."""
+        """The key of its decision in the cache."""
         self.place = b""
         """Its `trace_key`, once it is waited for."""
         self.arrived_ns = arrived_ns
         """Monotonic time of its first span's arrival."""
         self.root_received_ns = 0
-        """That of its root; 0 before."""
+        """The arrival time of its root; 0 before."""
         self.decided = False
         self.spans: list[SpanView] = []
         self.count = 0
-        """How many spans have come."""
+        """The number of spans received."""
         self.start_ns = 0
         """Unix time of the earliest start; spans without one (0) do not count."""
         self.end_ns = 0
@@ -72,7 +72,7 @@ class BufferedTrace:
         self.wrapped_bytes = 0
         """The same as one `TracesData` message."""
         self.looked: dict[object, tuple[int, Vote | None]] = {}
-        """How many of its spans a policy has looked at one by one, and what that policy votes because of them."""
+        """The number of its spans that a policy has evaluated, and the policy's vote so far."""
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
@@ -119,7 +119,7 @@ class BufferedTrace:
 
     @property
     def tells_sampling(self) -> bool:
-        """Whether any of its spans says in its `tracestate` how it was sampled before."""
+        """Return whether any of its spans says in its `tracestate` how it was sampled before."""
         return self.has_trace_state and self._sampling[1]
 
     def sampled_before(self, *, has_trace_state: bool, tells: bool, randomness: int | None) -> None:
@@ -144,7 +144,7 @@ class BufferedTrace:
         own = probability.randomness(self.trace_id)
         if not self.has_trace_state:
             return own, False
-        told = [trace_state.sampling(span.trace_state) for span in self.spans if span.trace_state]
-        explicit = [sampling.randomness for sampling in told if sampling.randomness is not None]
+        states = [trace_state.sampling(span.trace_state) for span in self.spans if span.trace_state]
+        explicit = [sampling.randomness for sampling in states if sampling.randomness is not None]
         # All spans of a trace should say the same; where they do not, the order of arrival must not matter.
-        return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in told)
+        return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in states)

@@ -1,4 +1,4 @@
-"""Whether the alerts of an SLO are true: several windows at once, each a sum over a sum of exact counts.
+"""Evaluates the burn alerts of an SLO: several windows at once, each a sum over a sum of exact counts.
 
 Source: the SRE workbook's chapter 5; see `model/burn_alerts.py`.
 """
@@ -29,7 +29,7 @@ class BurnAlertState:
     alert: Alert
     long: Counts
     short: Counts
-    """That of the long window where the alert has no other."""
+    """The burn rate of the short window; that of the long one if the alert has no other."""
     true: bool
     """Whether its condition holds; it fires once that has lasted for `alert.after_ns`."""
     warming_up: bool = False
@@ -42,7 +42,7 @@ class BurnAlertState:
 
     @property
     def rate_at_least(self) -> float | None:
-        """What that rate exceeds with 99 % confidence; None without events or without a budget."""
+        """Return the lower bound of that rate with 99 % confidence; None without events or without a budget."""
         budget = self.slo.budget
         return at_least(self.long) / float(budget) if budget and self.long.total else None
 

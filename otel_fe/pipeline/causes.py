@@ -1,4 +1,4 @@
-"""What makes a group of extractions slow: their causes in order, and the percentile there would be without each."""
+"""Ranks the causes that make a group of extractions slow, with the percentile without each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMPUTED: Final = frozenset(
         CAUSE_UNEXPLAINED,
     }
 )
-"""What an extraction does because it missed; the other causes are waits."""
+"""Causes that are work after a miss; the others are waits."""
 _MORE: Final = 0.01
 """Of the time; a smaller difference is not worth a clause."""
 
@@ -46,7 +46,7 @@ class Explained:
     split: Mapping[str, int]
     """In ns by cause; adds up to the duration."""
     weight: float = 1.0
-    """How many it stands for."""
+    """Its weight."""
     missed: bool = False
     """Whether one of its look-ups missed, so that it had to compute what it did not find."""
     hit: bool = False
@@ -54,12 +54,12 @@ class Explained:
     hotspot: tuple[str, int] | None = None
     """The line where most of its bottleneck's time went, and how much of it (ns); None where unknown."""
     bottleneck: str = ""
-    """What most of its time went to, where there is a hotspot."""
+    """The cause of its hotspot, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What one cause costs a group."""
+    """The cost of one cause to a group."""
 
     cause: str
     time_ns: float
@@ -75,7 +75,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """Why a group is slow."""
+    """The ranked causes of a group."""
 
     quantile_ns: int
     """The percentile of the group as it is."""
@@ -88,7 +88,7 @@ def rank(group: Sequence[Explained], *, share: float = 0.95, hits: Sequence[Expl
     """Return the causes of a group in order of what they cost. Alerts, pages and files all rank by this.
 
     Without a cause, each extraction would have taken that much less. For cache misses that is only the look-up: what the miss
-    made the extraction compute stands under other causes. Where extractions of the same kind are known that hit, each that
+    made the extraction compute counts under other causes. Where extractions of the same kind are known that hit, each that
     missed is taken to last as long as they do, at the same rank, and as long as it waited, if that is less.
 
     Args:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.tail_sampler import Arrived
 
     Row = tuple[Any, ...]
-    """What `Waiting` tells of a trace."""
+    """The row of a trace in `Waiting`."""
     Kept = tuple[int, list[SpanView], Decision, bytes]
     """Its id, its spans, the decision, the record."""
 
@@ -220,7 +220,7 @@ class CompiledTailSampler(TailSampler):
         self._decide_until(arrived_ns, root_received_ns)
 
     def close(self) -> None:
-        """Decide all pending traces as they stand, or drop them if that was asked for."""
+        """Decide all pending traces with the spans they have, or drop them if configured so."""
         if self._settings.drop_pending_traces_on_shutdown:
             for row, _ in self._waiting.due(_ALWAYS_NS, _ALWAYS_NS):
                 self._conclude_row(row, SHUTDOWN, ABANDONED, ())
@@ -337,7 +337,7 @@ class CompiledTailSampler(TailSampler):
             bits,
             *seen,
         ) = self._unpack(packed)
-        told = own if explicit else None
+        stated = own if explicit else None
         trace = self._stand_in(
             (
                 high,
@@ -353,7 +353,7 @@ class CompiledTailSampler(TailSampler):
                 0,
                 has_trace_state,
                 tells,
-                told,
+                stated,
                 bits,
                 seen,
             )

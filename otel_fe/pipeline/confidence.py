@@ -1,4 +1,4 @@
-"""What few events can tell of a rate: without scipy, and where Prometheus has to decide alike, in what PromQL can say.
+"""Confidence bounds of a rate from few events: without scipy, and, where Prometheus has to decide alike, expressible in PromQL.
 
 Both bounds take events as independent; `budget.py` widens what is not.
 """
@@ -41,7 +41,7 @@ def evidence(bad: float, total: float, share: float) -> float:
 
 
 def exceeds(counts: Counts, share: Fraction) -> bool:
-    """Whether the true share of bad events is above `share` with `CONFIDENCE`."""
+    """Return whether the true share of bad events is above `share` with `CONFIDENCE`."""
     return evidence(counts.bad, counts.total, float(share)) >= NEEDED
 
 

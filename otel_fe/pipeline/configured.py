@@ -55,7 +55,7 @@ class ConfiguredPolicy:
         self._slow = SlowCauses()
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
-        """Return the decisions for traces as they stand."""
+        """Return the decisions for traces with the spans they have."""
         now_ns, time_ns = self._clock.monotonic_ns(), self._clock.time_ns()
         with self._lock:
             received = [self._received(trace, now_ns) for trace in traces]

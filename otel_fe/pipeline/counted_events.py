@@ -29,7 +29,7 @@ class Values(Protocol):
 
 
 class CounterSums(Protocol):
-    """What is needed of `otel_fe.store.Sums`, which stands above this package."""
+    """The interface of `otel_fe.store.Sums`, which is above this package."""
 
     def good_and_total(
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None

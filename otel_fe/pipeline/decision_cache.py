@@ -28,7 +28,7 @@ _KEY: Final = _MASK - _NUMBER
 _MIX: Final = 0x9E3779B97F4A7C15
 """2**64 over the golden ratio: spreads every bit of an id over the upper bits of the product."""
 _SALT: Final = int.from_bytes(os.urandom(8), "big") | 1
-"""Where in a table a key belongs; senders choose ids, and must not know which share a place."""
+"""The salted position of a key in a table; senders choose ids, and must not know which collide."""
 
 
 class _Table:
@@ -45,7 +45,7 @@ class _Table:
         self.words = array("Q", bytes(8 * (self.mask + 1)))
         self.decisions: list[Decision] = []
         self.numbers: dict[int, int] = {}
-        """Where each stands in `decisions`, by its identity: equal ones may stand there twice."""
+        """The index of each in `decisions`, by identity: equal ones may occur twice."""
 
     def get(self, key: int) -> Decision | None:
         """Return the decision that is remembered under a key, if any."""
@@ -106,7 +106,7 @@ class PlainDecisionCache:
 
     @property
     def longest(self) -> int:
-        """The most words of the newer table that stand together, which is how many are looked at, at the worst."""
+        """Return the longest run of occupied words in the newer table: the worst case of a look-up."""
         return max(len(list(run)) if any_of else 0 for any_of, run in groupby(self._now.words, bool))
 
     @property

@@ -42,7 +42,7 @@ class DerivedMetrics:
         """Extractions that their callers ended early, by feature set; as many of those as there may be series."""
 
     def observe(self, callback: Callable[[Measurements], None] | None) -> None:
-        """Hand every extraction that is counted from now on to `callback` as well, instead of whoever it was; None to nobody.
+        """Pass every extraction counted from now on to `callback`, which replaces the previous one; None for no callback.
 
         Args:
             callback: Called on the thread that counts, after the extraction has been counted. It must be quick, must not

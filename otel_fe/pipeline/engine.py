@@ -107,6 +107,6 @@ class Engine:
         if self._span_metrics is not None and not lost:
             self._span_metrics.offer(trace.spans)
         if trace.candidates and not lost:
-            # An exemplar stands in a bucket: its extraction must have been counted there.
+            # An exemplar belongs to a bucket: its extraction must have been counted there.
             self._count_waiting()
             self.metrics.offer(trace.trace_id, trace.candidates)

@@ -1,4 +1,4 @@
-"""What SLOs need to know of the past: how many events there were in a window."""
+"""The interface to past events for SLOs: their number in a window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Group(NamedTuple):
-    """What an SLO is evaluated by; each group has a budget of its own."""
+    """The group that an SLO is evaluated for; each has a budget of its own."""
 
     service: str = ""
     """`service.name` of the resource."""

@@ -1,4 +1,4 @@
-"""Why a group of extractions is slow, as one sentence: pages, alerts, `otel-fe explain` and the demo all say it with these words.
+"""Explains in one sentence why a group of extractions is slow, for pages, alerts, `otel-fe explain` and the demo alike.
 
 transaction_history: p95 56 ms, 81 % of slow time because of cache misses, 74 % in SELECT … transactions
 (features.py:86 transaction_history)
@@ -69,14 +69,14 @@ _NS_PER_S: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a group of extractions is slow."""
+    """The reason for which a group of extractions is slow."""
 
     subject: str
     """The feature set, or what else the group is."""
     p95_ns: float | None
     """None where it is not known."""
     cause: str = ""
-    """What costs most; empty where nothing is known."""
+    """The cause that costs most; empty if unknown."""
     share: float = 0.0
     """0..1 of the slow time that would not have passed without the cause."""
     spent_in: str = ""
@@ -84,13 +84,13 @@ class Explanation:
     spent_share: float = 0.0
     """0..1 of the slow time that `spent_in` took."""
     call: str = ""
-    """What was called, where `spent_in` is a call: `SELECT … transactions`; empty where unknown."""
+    """The call, where `spent_in` is one: `SELECT … transactions`; empty where unknown."""
     line: str = ""
     """`file:line function` where most of `spent_in` passed; empty where unknown."""
     of_slow: bool = True
     """Whether shares are of the time of slow extractions; else of all kept ones."""
     slow: int | None = None
-    """How many extractions were slow; None where that is not known."""
+    """The number of slow extractions; None if unknown."""
     others: Sequence[Cause] = field(default_factory=tuple)
     """The causes ranked after `cause`, the most expensive first."""
 

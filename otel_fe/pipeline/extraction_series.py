@@ -62,7 +62,7 @@ def duration_quantile_s(share: float, counts: Sequence[int], least_ns: float, mo
 
 
 class Dimensions(NamedTuple):
-    """What tells one series from another."""
+    """The identity of a series."""
 
     feature_set: str
     cache_hit: bool | None
@@ -101,7 +101,7 @@ class ExtractionSeries:
         self.cache_hits = 0
         self.cache_misses = 0
         self.causes: dict[str, int] = {}
-        """Where the time of slow extractions went, in ns by cause; causes without any are left out."""
+        """The time of slow extractions in ns by cause; causes without any are left out."""
         self.slo_good = [0] * len(SLO_NAMES)
         self.slo_bad = [0] * len(SLO_NAMES)
 

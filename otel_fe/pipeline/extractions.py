@@ -27,7 +27,7 @@ _pick: Final = None if compiled.spans is None else compiled.spans.Picker(MEASURE
 
 
 def is_extraction(span: SpanView) -> bool:
-    """Whether a span is that of a feature extraction, by its name."""
+    """Return whether a span is that of a feature extraction, by its name."""
     return span.name == semconv.SPAN_NAME or span.name.startswith(_PREFIX)
 
 
@@ -67,7 +67,7 @@ def figures_of(span: SpanView) -> Measurements:
 def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = None) -> dict[str, int]:
     """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
 
-    The process that ran a slow extraction knows best, and says so in its attributes. For others it is told from what there
+    The process that ran a slow extraction knows best, and writes it into its attributes. For others it is derived from what there
     is: the times of calls from the spans below, the sums of waits and look-ups from the attributes. Where in the extraction
     those lay is then not known, so they are taken out of the calls that they lie in by their sums.
 
@@ -77,9 +77,9 @@ def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = No
         figures: Of the extraction, where they are known.
     """
     duration = max(0, span.end_ns - span.start_ns)
-    told = told_split(span, duration)
-    if told is not None:
-        return told
+    stated = told_split(span, duration)
+    if stated is not None:
+        return stated
     figures = figures_of(span) if figures is None else figures
     split = _by_calls(span.start_ns, duration, family.calls_below(span), figures.cpu_ns)
     misses = figures.cache_lookups - figures.cache_hits
@@ -96,8 +96,8 @@ def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
     """Return where an extraction says its time went, in ns by cause; the parts add up to its duration. None where it does not."""
     if not _may_tell_times(span):
         return None
-    told = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
-    return _adding_up(told, duration_ns) if any(told.values()) else None
+    stated = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
+    return _adding_up(stated, duration_ns) if any(stated.values()) else None
 
 
 def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns: int) -> dict[str, int]:
@@ -116,7 +116,7 @@ def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns
 
 
 def _may_tell_times(span: SpanView) -> bool:
-    """Whether a span may say where its time went: looking into its bytes costs less than asking for each attribute."""
+    """Return whether a span may state its causes: searching its bytes costs less than reading each attribute."""
     raw = getattr(span, "raw", None)
     return not isinstance(raw, bytes) or _TIME_PREFIX in raw
 
@@ -128,13 +128,13 @@ def _picked(span: SpanView) -> list[Any]:
     return texts + numbers + [None if (value := get(name)) is None else _ns(value) for name in _TIMES]
 
 
-def _adding_up(told: dict[str, int], duration: int) -> dict[str, int]:
-    """Return the parts with what rounding, or somebody's arithmetic, has left over in `unexplained`."""
+def _adding_up(stated: dict[str, int], duration: int) -> dict[str, int]:
+    """Return the parts, with what rounding or the sender's arithmetic leaves over in `unexplained`."""
     split: dict[str, int] = dict.fromkeys(CAUSES, 0)
     left = duration
     for cause in CAUSES:
         if cause != CAUSE_UNEXPLAINED:
-            split[cause] = min(told[cause], left)
+            split[cause] = min(stated[cause], left)
             left -= split[cause]
     split[CAUSE_UNEXPLAINED] = left
     return split

@@ -1,4 +1,4 @@
-"""Why local traces were kept or not: the last decisions of a process that decides by its own rules."""
+"""Decision records of local traces, in a process that decides by the default policy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Entry = tuple[int, int, "Decision", int, int, bool, bool, int]
 
 
 class LocalRecords:
-    """A ring of decisions. What was seen is kept as it was, and put into words when somebody asks.
+    """A ring of decisions. Values are kept as seen, and formatted on reading.
 
     Args:
         slow_ns: From what duration on a trace is slow.

@@ -24,7 +24,7 @@ _SLO = Decision(sampled=True, reason=reasons.SLO, threshold=probability.ALWAYS)
 
 
 class Policy(Protocol):
-    """What decides local traces."""
+    """The interface of a policy for local traces."""
 
     @property
     def slow_ns(self) -> int:
@@ -33,11 +33,11 @@ class Policy(Protocol):
 
     @property
     def decides_immediately(self) -> bool:
-        """Whether every trace is kept that is slow, has an error or breaks an SLO: then it is decided at once."""
+        """Return whether every trace is kept that is slow, has an error or breaks an SLO: then it is decided at once."""
         ...
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
-        """Return the decisions for traces as they stand. Called from any thread."""
+        """Return the decisions for traces with the spans they have. Called from any thread."""
         ...
 
     def explain(self, trace_id: int) -> DecisionRecord | None:
@@ -66,7 +66,7 @@ class KeepPolicy:
         self._slow = SlowCauses()
 
     def decide(self, traces: Sequence[LocalTrace]) -> list[Decision]:
-        """Return the decisions for traces as they stand."""
+        """Return the decisions for traces with the spans they have."""
         time_ns = self._clock.time_ns()
         decisions = []
         for trace in traces:

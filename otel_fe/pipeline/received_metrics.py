@@ -1,6 +1,6 @@
 """Metrics of extractions whose spans are received, counted in C as far as that goes.
 
-An extraction that says in its `tracestate` how it was sampled has been counted by whoever decided that.
+An extraction that says in its `tracestate` how it was sampled has been counted by the stage that decided it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ReceivedMetrics(DerivedMetrics):
 
     @property
     def counter(self) -> object:
-        """What counts extractions in C; None where nothing does, or somebody wants to see each of them."""
+        """The counter of extractions in C; None if it is absent, or if a callback needs each extraction."""
         return self._counter if self._observed_by is None else None
 
     def record_spans(self, spans: Iterable[SpanView]) -> None:
@@ -67,7 +67,7 @@ class ReceivedMetrics(DerivedMetrics):
 
 
 def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:
-    """Count the extractions among spans that nobody has counted."""
+    """Count the extractions among spans that no earlier stage has counted."""
     if compiled.spans is None:
         left = uncounted(spans, metrics_of)
     else:
@@ -77,7 +77,7 @@ def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:
 
 
 def uncounted(spans: Iterable[SpanView], metrics_of: MetricsOf) -> Uncounted:
-    """Return the extractions among spans that nobody has counted, those that stand together with their resource's metrics."""
+    """Return the extractions among spans that no earlier stage has counted, adjacent ones with their resource's metrics."""
     found: Uncounted = []
     resource: object = None
     together: list[SpanView] = []

@@ -1,4 +1,4 @@
-"""Why traces were kept or not: a bounded ring of decisions, each with every policy's vote and what it saw."""
+"""Decision records: a bounded ring of decisions, each with every policy's vote and the value it saw."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVote:
-    """What one policy said of a trace."""
+    """The vote of one policy on a trace."""
 
     policy: str
     vote: str
@@ -44,7 +44,7 @@ class DecisionRecord:
     time_ns: int
     """Unix time of the decision."""
     trigger: str
-    """Why it was decided then: `final_vote`, `decision_wait`, `root_wait`, `num_traces`, `trace_size`, `shutdown`; `whole` in a
+    """The trigger of the decision: `final_vote`, `decision_wait`, `root_wait`, `num_traces`, `trace_size`, `shutdown`; `whole` in a
     process, which knows its open spans."""
     decision: Decision
     spans: int
@@ -70,7 +70,7 @@ class DecisionRecord:
         return "not sampled"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record for machines; ids in hexadecimal, as everybody writes them."""
+        """Return the record as JSON values; ids in hexadecimal."""
         return {
             "trace_id": f"{self.trace_id:032x}",
             "time_unix_nano": self.time_ns,
@@ -89,7 +89,7 @@ class DecisionRecord:
 
 
 class DecisionRecords:
-    """The last decisions. What was seen is kept as it was, and put into words when somebody asks.
+    """The last decisions. Values are kept as seen, and formatted on reading.
 
     Args:
         policies: Those that voted, in the order in which they are asked.

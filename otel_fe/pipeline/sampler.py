@@ -46,7 +46,7 @@ class Sampler:
         self.batched = any(policy.batched for policy in self.policies)
         """Whether traces must be decided in rounds, since a limiter compares them with each other."""
         self.settles_early = not drops and not self.batched
-        """Whether a trace may be kept before all of its spans have come: no policy drops traces, and no limiter must know of it."""
+        """Whether a trace may be kept before all of its spans arrive: there is no `drop` policy and no limiter."""
         self._drops = self.policies[: len(drops)]
         self._others = self.policies[len(drops) :]
         self._others_asked = [(policy.name, policy.evaluate) for policy in self._others]

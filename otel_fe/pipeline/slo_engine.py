@@ -45,7 +45,7 @@ class SloState:
 
     @property
     def met(self) -> bool | None:
-        """Whether the objective is met over the whole window; None without events."""
+        """Return whether the objective is met over the whole window; None without events."""
         return self.slo.met(self.counts)
 
 

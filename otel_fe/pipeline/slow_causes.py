@@ -1,4 +1,4 @@
-"""What made the slow extractions of recent traces slow: so that asking why a trace was kept also says why it was slow."""
+"""The causes of slow extractions in recent traces, so that `otel_fe.why` also says why a kept trace was slow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SlowCause:
-    """What made one extraction of a trace slow, and where in the code."""
+    """The cause of one slow extraction of a trace, and its line of code."""
 
     feature_set: str
     duration_ns: int

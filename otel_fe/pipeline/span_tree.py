@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
 
 _MOST_STEPS: Final = 1_000_000
-"""Less than a second. Whoever sends spans decides how many lie in each other, and of n, n * n / 2 are below one another."""
+"""Less than a second of work. Senders decide how deeply spans are nested, and n nested ones have n * n / 2 ancestor pairs."""
 
 
 class SpanTree:
-    """Who is below whom.
+    """The parents and descendants of a trace's spans.
 
     Args:
         spans: Of one trace.
@@ -38,7 +38,7 @@ class SpanTree:
         waiting = [span_key(span.span_id)]
         while waiting:
             key = waiting.pop()
-            if key in passed:  # a span id that stands there twice, or in a circle, is followed once
+            if key in passed:  # a span id that occurs twice, or in a circle, is followed once
                 continue
             passed.add(key)
             for child in self._children.get(key, ()):

@@ -67,7 +67,7 @@ class Arrived(Protocol):
 
 
 class Records(Protocol):
-    """Where decisions are recorded."""
+    """The records of decisions."""
 
     def add(
         self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
@@ -138,7 +138,7 @@ class TailSampler:
         Args:
             trace_id: Their trace.
             spans: At least one.
-            size_bytes: Protobuf bytes of them with their resource and scopes; 0 where nobody asks for sizes.
+            size_bytes: Protobuf bytes of them with their resource and scopes; 0 if sizes are not needed.
             now_ns: Monotonic time; handed in, since one reading does for all traces of a request.
         """
         place = trace_key(trace_id)
@@ -264,7 +264,7 @@ class TailSampler:
             self._decide(list(due), list(due.values()))
 
     def close(self) -> None:
-        """Decide all pending traces as they stand, or drop them if that was asked for."""
+        """Decide all pending traces with the spans they have, or drop them if configured so."""
         pending = list(self._open.values())
         if self._settings.drop_pending_traces_on_shutdown:
             for trace in pending:

@@ -14,13 +14,13 @@ Candidate = tuple["Measurements", int, int]
 """An extraction that becomes an exemplar if its trace is kept: its figures, the Unix time of its end, its span's id."""
 
 Key = bytes
-"""What dictionaries have a trace under (`trace_key`)."""
+"""Its key in dictionaries (`trace_key`)."""
 
 
 class LocalTrace:
     """The spans of one trace that this process has started, and what the policies ask of them.
 
-    `lock` guards every field; whoever sets `decided` under it owns the trace from then on. Defaults stand on the class:
+    `lock` guards every field; the thread that sets `decided` under it owns the trace from then on. Defaults are on the class:
     one of these is made for every trace, and most hold little.
     """
 
@@ -43,7 +43,7 @@ class LocalTrace:
     def __init__(self, trace_id: int, entry: str | None, key: Key = b"") -> None:
         self.trace_id = trace_id
         self.key = key
-        """Empty where nobody looks it up."""
+        """Empty if it is never looked up."""
         self.entry = entry
         """The `ot` entry of the tracestate it came with."""
         self.lock = RLock()

@@ -1,7 +1,7 @@
 """The samplers that a trace has passed before it came here, and its weight in the whole chain of them.
 
 Each sampler leaves its threshold in a span's `tracestate` (`ot=th:…`), and a process with otel_fe leaves the name of the policy
-that kept the trace in an attribute. All thresholds are on the same random number, so a span that passed several samplers stands
+that kept the trace in an attribute. All thresholds are on the same random number, so a span that passed several samplers counts
 for as many as the strictest of them says (OpenTelemetry specification, "TraceState: Probability Sampling").
 """
 
@@ -31,15 +31,15 @@ class Upstream(NamedTuple):
     threshold: int
     """The least that a span of the trace tells."""
     policy: str
-    """What kept the trace in the process; empty where no process says so, as after a head sampler."""
+    """The policy that kept the trace in the process; empty if unknown, as after a head sampler."""
 
     @property
     def weight(self) -> float:
-        """How many traces it stands for after those samplers."""
+        """Return its weight after those samplers."""
         return probability.adjusted_count(self.threshold)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return this as it stands in a decision record, under `upstream`."""
+        """Return the entry `upstream` of a decision record."""
         return {"policy": self.policy, "weight": self.weight}
 
 
@@ -49,19 +49,19 @@ def upstream_of(spans: Iterable[SpanView]) -> Upstream | None:
     for span in spans:
         if not span.trace_state:
             continue
-        told = trace_state.sampling(span.trace_state).threshold
-        if told is None or (found is not None and told > found.threshold):
+        stated = trace_state.sampling(span.trace_state).threshold
+        if stated is None or (found is not None and stated > found.threshold):
             continue
         policy = policy_of(span)
-        if found is None or told < found.threshold or (policy and not found.policy):
-            found = Upstream(told, policy)
+        if found is None or stated < found.threshold or (policy and not found.policy):
+            found = Upstream(stated, policy)
     return found
 
 
 def policy_of(span: SpanView) -> str:
     """Return the policy that kept a span's trace in its process; empty where the span does not say."""
-    told = span.attributes.get(semconv.SAMPLING_POLICY)
-    return told if isinstance(told, str) else ""
+    stated = span.attributes.get(semconv.SAMPLING_POLICY)
+    return stated if isinstance(stated, str) else ""
 
 
 class Thresholds:
@@ -74,13 +74,13 @@ class Thresholds:
 
     def __init__(self, spans: Iterable[SpanView], decision: Decision) -> None:
         self._decided = decision.threshold
-        self._told: dict[int, int] = {}
+        self._stated: dict[int, int] = {}
         """By `id` of a resource: the least that one of its spans tells."""
         for span in spans:
-            told = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
-            if told is not None:
+            stated = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
+            if stated is not None:
                 place = id(span.resource)
-                self._told[place] = min(told, self._told.get(place, told))
+                self._stated[place] = min(stated, self._stated.get(place, stated))
 
     def of(self, span: SpanView) -> int | None:
         """Return the threshold of a span; None where the probability is not known.
@@ -89,10 +89,10 @@ class Thresholds:
         """
         if self._decided is None:
             return None
-        told = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
-        if told is None:
-            told = self._told.get(id(span.resource), probability.ALWAYS)
-        return max(told, self._decided)
+        stated = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
+        if stated is None:
+            stated = self._stated.get(id(span.resource), probability.ALWAYS)
+        return max(stated, self._decided)
 
 
 def weight_of(threshold: int | None) -> float | None:
@@ -112,8 +112,8 @@ def with_upstream(record: Mapping[str, Any], upstream: Upstream) -> dict[str, An
         weight = max(weight, upstream.weight)
     before = f"{upstream.policy} ({share(upstream.weight)}) in the process" if upstream.policy else ""
     before = before or f"a sampler before ({share(upstream.weight)})"
-    told = "unknown" if weight is None else amount(weight)
-    outcome = f"kept by {before}, then by {record['policy']}, weight {told}"
+    stated = "unknown" if weight is None else amount(weight)
+    outcome = f"kept by {before}, then by {record['policy']}, weight {stated}"
     return {**record, "outcome": outcome, "weight": weight, "upstream": upstream.as_dict()}
 
 

@@ -54,7 +54,7 @@ class Call(NamedTuple):
 
     @property
     def reads(self) -> bool:
-        """Whether it asks for something, so that asking once for all could replace it."""
+        """Return whether it asks for something, so that asking once for all could replace it."""
         return self.name.split(" ", 1)[0].upper() in _READS
 
 
@@ -78,7 +78,7 @@ class RepeatedCalls:
 
     @property
     def n_plus_one(self) -> bool:
-        """Whether they are an N+1: many equal reads one after another that take a good part of the parent's time.
+        """Return whether they are an N+1: many equal reads one after another that take a good part of the parent's time.
 
         A loop that asks now and then (polling) takes little of it, calls side by side are a batch already, and equal writes
         (`executemany` was not used) are repeated, but read nothing.

@@ -63,7 +63,7 @@ class DebugTransport:
         """Do nothing."""
 
     def _due(self, message: str) -> bool:
-        """Whether a message is one of those of this second that are written."""
+        """Return whether a message is one of those of this second that are written."""
         with self._lock:
             second = self._clock.monotonic_ns() // _S
             if second != self._second:

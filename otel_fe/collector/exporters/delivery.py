@@ -44,7 +44,7 @@ class Stop:
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether it was set."""
+        """Return whether it was set."""
         return self._event.is_set()
 
     def pause(self, ns: int) -> None:

@@ -60,17 +60,17 @@ class PayloadQueue:
 
     @property
     def persistent(self) -> bool:
-        """Whether what it holds outlives this process."""
+        """Return whether what it holds outlives this process."""
         return self._storage is not None
 
     @property
     def flushing(self) -> bool:
-        """Whether somebody waits for it to be empty."""
+        """Return whether somebody waits for it to be empty."""
         return self._flushing > 0 or self._closed
 
     @property
     def closed(self) -> bool:
-        """Whether it takes nothing more."""
+        """Return whether it takes nothing more."""
         return self._closed
 
     @property

@@ -34,7 +34,7 @@ class Write:
 
     @property
     def over(self) -> bool:
-        """Whether nobody has to wait for it any more."""
+        """Return whether nobody has to wait for it any more."""
         return self.key > 0 or self.failure is not None
 
 

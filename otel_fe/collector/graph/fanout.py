@@ -112,7 +112,7 @@ class Fanout:
 
     @property
     def holds(self) -> bool:
-        """Whether anything is held."""
+        """Return whether anything is held."""
         return bool(self._held)
 
     @property

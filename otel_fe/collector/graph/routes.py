@@ -32,5 +32,5 @@ class Route:
 
     @property
     def needs_spans(self) -> bool:
-        """Whether spans have to be decoded, rather than counted."""
+        """Return whether spans have to be decoded, rather than counted."""
         return bool(self.sampled or self.connected or self.derives)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def asks_for_sizes(settings: TailSampling) -> bool:
-    """Whether a bound or a policy compares bytes."""
+    """Return whether a bound or a policy compares bytes."""
     return bool(settings.maximum_trace_size_bytes) or any(map(_asks, settings.policies))
 
 

@@ -41,7 +41,7 @@ class Connection(Holder, Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether it is between two requests."""
+        """Return whether it is between two requests."""
         ...
 
 

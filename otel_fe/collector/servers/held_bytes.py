@@ -33,7 +33,7 @@ class Holder(Protocol):
 
     @property
     def evictable(self) -> bool:
-        """Whether it waits for the other side; a request being processed is not cut off."""
+        """Return whether it waits for the other side; a request being processed is not cut off."""
         ...
 
     def evict(self) -> None:

@@ -77,12 +77,12 @@ class HttpConnection:
 
     @property
     def evictable(self) -> bool:
-        """Whether it waits for the client."""
+        """Return whether it waits for the client."""
         return self.phase is not Phase.ANSWER
 
     @property
     def idle(self) -> bool:
-        """Whether it is between two requests."""
+        """Return whether it is between two requests."""
         return self.phase is Phase.IDLE or (self.phase is Phase.HEAD and not self._http.trailing_data[0])
 
     def evict(self) -> None:

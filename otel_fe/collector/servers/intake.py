@@ -49,7 +49,7 @@ class Intake:
         self.stopping = False
 
     def takes(self, signal: str) -> bool:
-        """Whether some pipeline takes a signal."""
+        """Return whether some pipeline takes a signal."""
         return signal in self._engine().signals_of(self.received.receiver)
 
     def take(self, signal: str, payload: bytes, rejected: Mapping[str, int] = _NONE) -> Outcome:

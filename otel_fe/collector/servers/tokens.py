@@ -38,7 +38,7 @@ class Tokens:
                 raise ConfigurationError(f"{name}: filename", settings.filename, "use a file with a token in each line")
 
     def accept(self, value: str | bytes | None) -> bool:
-        """Whether a header's value is right; takes as long for one wrong token as for another."""
+        """Return whether a header's value is right; takes as long for one wrong token as for another."""
         if self._file is not None:
             self._refresh(self._file)
         given = value.encode("utf-8", "replace") if isinstance(value, str) else value or b""

@@ -1,4 +1,4 @@
-"""What the parameters of converters make of values. The kinds are those of `config/ottl/converters.py`."""
+"""Conversion of values to the parameter types of converters, which are those of `config/ottl/converters.py`."""
 
 from __future__ import annotations
 

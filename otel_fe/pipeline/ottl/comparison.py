@@ -1,4 +1,4 @@
-"""How two values compare: OTTL's rules, which never fail. What cannot be compared is unequal, and neither less nor greater."""
+"""Comparison of two values by OTTL's rules, which never fail: incomparable values are unequal, and neither less nor greater."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _unindexed(call: tree.Call, context: tree.Context) -> Getter:
     if call.name == "IsMatch" and isinstance(call.arguments[1], tree.Literal):
         return _is_match(arguments[0], str(call.arguments[1].value))
     if call.name == "IsMatch":
-        compile_re2("")  # so that a missing RE2 is told now, and not by the first span
+        compile_re2("")  # so that a missing RE2 is reported now, and not by the first span
     function = FUNCTIONS[call.name]
     if len(arguments) == 1:
         (argument,), (coerce,) = arguments, coercions

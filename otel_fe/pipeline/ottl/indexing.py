@@ -1,4 +1,4 @@
-"""What stands behind a path or a converter in brackets."""
+"""Index expressions: the keys in brackets after a path or a converter."""
 
 from __future__ import annotations
 

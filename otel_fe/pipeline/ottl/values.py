@@ -1,7 +1,7 @@
-"""What the parts of a condition evaluate to.
+"""The values of a condition's parts.
 
 The Collector has more types than an attribute has: a list in the text, a list in an attribute and the parts of a split string
-are three, and no comparison takes one for another. Python's types stand for those of attributes; the classes here for the rest.
+are three, and no comparison takes one for another. Python's types represent those of attributes; the classes here the rest.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """What lies between two points in time."""
+    """The time between two points in time."""
 
     ns: int
     """64 bits."""
@@ -156,7 +156,7 @@ def from_raw(value: Any) -> Any:
 
 
 def identical(left: Any, right: Any) -> bool:
-    """Whether two values are equal in every type as well: 1 and 1.0 are not."""
+    """Return whether two values are equal in every type as well: 1 and 1.0 are not."""
     kind = kind_of(left)
     if kind != kind_of(right):
         return False

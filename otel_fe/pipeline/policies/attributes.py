@@ -26,7 +26,7 @@ _INT64: Final = 1 << 63
 
 
 class Bounds(NamedTuple):
-    """What matches, for `compiled`: a number or a truth, from where to where."""
+    """The matching range of numbers or booleans, for `compiled`."""
 
     by: str
     """`number` or `truth`."""
@@ -63,7 +63,7 @@ class AttributeEvaluator(SpanEvaluator):
         self._invert = invert
         self._shown = shown
         self.bounds: Bounds | None = None
-        """Where it compares numbers or truths."""
+        """The range, if it compares numbers or booleans."""
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the first attribute that matches."""

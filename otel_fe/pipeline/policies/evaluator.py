@@ -44,7 +44,7 @@ class Evaluator(ABC):
 
     @property
     def rule(self) -> RangePredicate | None:
-        """What `evaluate` goes by, where that is as simple as a rule."""
+        """The rule behind `evaluate`, if it is that simple."""
         return None
 
     def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
@@ -61,7 +61,7 @@ class Evaluator(ABC):
 
 
 class Inputs(NamedTuple):
-    """What decides about a span beside its resource and scope: spans that are equal in it get the same vote."""
+    """The fields that decide a span's vote beside its resource and scope: spans with equal ones get the same vote."""
 
     attributes: tuple[str, ...]
     """The names of those that count."""
@@ -99,7 +99,7 @@ class SpanEvaluator(Evaluator):
 
     @property
     def inputs(self) -> Inputs | None:
-        """What `match` goes by; None where that may be anything of a span."""
+        """The fields that `match` reads; None if it may read any."""
         return None
 
     def packed(self, seen: Any) -> int:  # noqa: ARG002

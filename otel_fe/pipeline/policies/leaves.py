@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     """A leaf as `compiled.spans.Waiting` takes it."""
 
 NOTHING: Final = ...
-"""What a leaf says of a span that it has nothing to say about."""
+"""The vote of a leaf on a span that it does not apply to."""
 _MOST_FAILURES: Final = 1_000
 
 
@@ -41,7 +41,7 @@ class Leaves:
         failing = count(len(self.evaluators))
         self.packed: list[Packed] = [self._packed(leaf, failing) for leaf in self.evaluators]
         self.bits = next(failing)
-        """How many bits say what they vote."""
+        """The number of bits of their votes."""
         self._failures: list[str] = []
 
     def _packed(self, leaf: Evaluator, failing: Iterator[int]) -> Packed:
@@ -88,8 +88,8 @@ class Leaves:
                 continue
             failed = self.packed[number][-1]
             if failed >= 0 and bits >> failed & 1:
-                told = self._failures[seen[place]] if seen[place] >= 0 else "one of too many different errors"
-                found[leaf] = 0, (FAILED, NEVER, told)
+                reason = self._failures[seen[place]] if seen[place] >= 0 else "one of too many different errors"
+                found[leaf] = 0, (FAILED, NEVER, reason)
             elif bits >> number & 1:
                 found[leaf] = 0, leaf.unpacked(seen[place])
             place += 1

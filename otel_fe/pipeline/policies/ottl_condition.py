@@ -89,7 +89,7 @@ def inputs_of(conditions: Iterable[tree.Condition]) -> Inputs | None:
     for condition in conditions:
         for path in _paths(condition.tree):
             if path.context in {"resource", "scope"}:
-                continue  # those of two spans are told apart anyway
+                continue  # those of two spans differ anyway
             first = path.keys[0] if path.keys else None
             if path.context == "span" and path.name in _HEADS:
                 heads = True

@@ -9,16 +9,16 @@ MOST: Final = (1 << 64) - 1
 
 
 class RangePredicate(NamedTuple):
-    """What a policy samples by the sums of a trace's spans: numbers for `compiled`."""
+    """A predicate on the sums of a trace's spans: numbers for `compiled`."""
 
     by: str
-    """What it looks at: `duration` in ns, `status` and `flags` (their bits), `count` of spans, `hash` of the id, or `nothing`."""
+    """The tested sum: `duration` in ns, `status` and `flags` (their bits), `count` of spans, `hash` of the id, or `nothing`."""
     least: int
     """From what it samples; of bits, those of which one must be set."""
     most: int = MOST
     """Up to what, inclusive."""
     salted: int = 0
-    """What the hash of the id goes on from."""
+    """The state from which the hash of the id continues."""
     threshold: int = 0
     """From what randomness on it samples traces that say how they were sampled before, where it goes by the hash of others."""
 

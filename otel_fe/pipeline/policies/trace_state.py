@@ -25,7 +25,7 @@ class TraceStateEvaluator(SpanEvaluator):
     def __init__(self, policy: TraceState) -> None:
         super().__init__(policy.name)
         self._key = policy.key
-        # A longer entry cannot stand in a tracestate.
+        # A longer entry cannot occur in a tracestate.
         wanted = frozenset(v for v in policy.values if v and len(policy.key) + len(v) < _LONGEST)
 
         @functools.lru_cache(1_024)

@@ -1,4 +1,4 @@
-"""What a series adds up: a count of spans, or a histogram of their durations."""
+"""The sums of a series: a count of spans, or a histogram of their durations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Aggregate(Protocol):
 
     @property
     def count(self) -> int:
-        """How many spans."""
+        """The number of spans."""
         ...
 
     def record(self, duration_ns: int, times: int) -> None:
@@ -36,7 +36,7 @@ class Aggregate(Protocol):
 
 
 class Count:
-    """How many spans."""
+    """The number of spans."""
 
     __slots__ = ("count",)
 
@@ -69,7 +69,7 @@ class ExplicitDurations:
 
     @property
     def count(self) -> int:
-        """How many durations have been recorded."""
+        """The number of recorded durations."""
         return sum(self.buckets)
 
     def record(self, duration_ns: int, times: int) -> None:
@@ -98,7 +98,7 @@ class ExponentialDurations:
 
     @property
     def count(self) -> int:
-        """How many durations have been recorded."""
+        """The number of recorded durations."""
         return self.histogram.count
 
     def record(self, duration_ns: int, times: int) -> None:

@@ -250,6 +250,6 @@ class SpanMetricsConnector:
 
 @functools.lru_cache(1_024)
 def _adjusted(text: str) -> int | None:
-    """Return how many spans one stands for by its `tracestate`, in parts of 2**-64; None where it does not say."""
+    """Return the weight of a span by its `tracestate`, in parts of 2**-64; None if it has none."""
     threshold = trace_state.sampling(text).threshold
     return None if threshold is None else _ONE * NEVER // (NEVER - threshold)

@@ -1,4 +1,4 @@
-"""What tells one series from another: the values of a span's dimensions, as a key and as attributes."""
+"""The identity of a series: the values of a span's dimensions, as a key and as attributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 
 _ABSENT: Final = "\udc00"
-"""Stands for no value: a text that no attribute can have, since it has no UTF-8."""
+"""Represents no value: a text that no attribute can have, since it has no UTF-8 encoding."""
 _KINDS: Final = (
     *("SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT"),
     *("SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"),
@@ -79,7 +79,7 @@ class Dimensions:
     def key(self, span: SpanView, adjusted: int | None) -> Key:
         """Return what the series of a span is found by; equal for two spans that share it.
 
-        `adjusted` is what it stands for by its `tracestate`, if that says. Values are compared as texts, as in the Collector:
+        `adjusted` is its weight by `tracestate`, if known. Values are compared as texts, as in the Collector:
         1 and "1" are the same.
         """
         key = self.plain_key(span, span.attributes.get)

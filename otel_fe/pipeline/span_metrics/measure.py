@@ -1,4 +1,4 @@
-"""What is counted of spans, and the metrics that this makes."""
+"""Measures of spans, and the metrics made from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 REPLACED: Final = "\ufffd"
-"""In the name of an attribute, it may stand for bytes that are no UTF-8."""
+"""In the name of an attribute, it may represent bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Report:
 class Measure:
     """Series by the same dimensions, counted once, and what is reported of them.
 
-    Where calls and durations have the same dimensions, as they do unless told otherwise, one measure makes both metrics: the
+    Where calls and durations have the same dimensions, as they do by default, one measure makes both metrics: the
     count of a histogram is the count of calls.
     """
 
@@ -85,10 +85,10 @@ class Source:
         self.counted = tuple(Counted(dimensions_of(measure.own, attributes), measure) for measure in measured.measures)
         finders = tuple(counted.finder for counted in self.counted if counted.finder is not None)
         self.finders = finders if len(finders) == len(self.counted) and measured.events is None else None
-        """What counts spans in C; None where that is not there, or does not know all that is to be counted."""
+        """The counter of spans in C; None if it is absent or does not support all that is counted."""
 
     def of_event(self, events: Measure, attributes: Mapping[str, Value]) -> Counted:
-        """Return how an event is counted: its attributes stand in front of the resource's."""
+        """Return the key of an event: its attributes take precedence over the resource's."""
         return Counted(self._dimensions_of(events.own, {**self._attributes, **attributes}), events)
 
 

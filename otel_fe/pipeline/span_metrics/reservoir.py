@@ -20,7 +20,7 @@ class Reservoir:
         self._offered: dict[int, int] = {}
 
     def draws(self, bucket: int, draw: Callable[[int], int]) -> bool:
-        """Whether the exemplar that is offered to a bucket takes its place: of n offered, each stays with probability 1/n.
+        """Return whether an offered exemplar replaces that of a bucket: of n offered, each stays with probability 1/n.
 
         Args:
             bucket: Where it competes.

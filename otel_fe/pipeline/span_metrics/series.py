@@ -38,7 +38,7 @@ class Series:
         """Whether a point of it has been collected."""
 
     def whole(self, adjusted: int) -> int:
-        """Return how many spans to count for one that stands for `adjusted` parts of 2**-64.
+        """Return the count of a span whose weight is `adjusted` parts of 2**-64.
 
         What is not a whole one is carried over, so that the sum is right to half a span without a random number.
         """
