@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.extraction import current_extraction
     from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor
     from otel_fe.instrument.launcher import configure
-    from otel_fe.instrument.runtime import why
+    from otel_fe.instrument.runtime import explain_decision, why
     from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "__version__",
     "configure",
     "current_extraction",
+    "explain_decision",
     "extraction",
     "why",
 ]
@@ -43,6 +44,7 @@ _HOMES: Final = {
     "OtelFeError": "errors",
     "configure": "instrument.launcher",
     "current_extraction": "instrument.extraction",
+    "explain_decision": "instrument.runtime",
     "extraction": "instrument.declared",
     "why": "instrument.runtime",
 }

@@ -1,22 +1,31 @@
-"""The life of one alert: pending, firing, resolved. Pure: time is handed in.
-
-At most one firing is told per cooldown, and each one that was told is followed by exactly one resolution, whatever the
-readings do.
-"""
+"""Where each alert is in its life (pending, firing, resolved), and the table of all of them. Pure: time is handed in, no I/O."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import State
+from otel_fe.alerting.measures import usual_of
+from otel_fe.alerting.origin import Origin
+from otel_fe.alerting.rule import THROUGHPUT
+from otel_fe.alerting.why import Likely
+from otel_fe.alerting.wording import alert_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from otel_fe.alerting.alert import Alert
     from otel_fe.alerting.evaluation import Evaluation
     from otel_fe.alerting.rule import Rule
+    from otel_fe.clock import Clock
 
 STALE_S: Final = 300.0
+
+
 """Without a reading for so long, a firing alert is resolved for want of data."""
+
+
 _NS: Final = 1_000_000_000
 
 
@@ -104,3 +113,111 @@ class AlertState:
 
     def _cooling(self, now_ns: int) -> bool:
         return self.told_ns is not None and now_ns - self.told_ns < self.rule.cooldown_s * _NS
+
+
+MAX_TRACKS: Final = 1_000
+
+
+"""Keys that are followed; further ones wait until some are forgotten."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One key."""
+
+    track: AlertState
+    since_unix_s: float = 0.0
+    fired_unix_s: float = 0.0
+    why: Likely = field(default_factory=Likely)
+    exemplars: tuple[str, ...] = ()
+    alert: Alert | None = None
+    """As it was last; None while nothing is wrong."""
+    silenced: bool = False
+    usual: float | None = None
+    """Of throughput, the rate that it is measured by."""
+
+
+class AlertStateTable:
+    """Follows every key. Not thread-safe: the owner holds the lock.
+
+    Args:
+        clock: Durations are monotonic, what is shown is Unix time.
+        explain: Returns the likely cause of a reading, and exemplars; asked once for each firing.
+        origin: Returns who speaks in the alerts, and where their links lead.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        explain: Callable[[Evaluation], tuple[Likely, tuple[str, ...]]],
+        origin: Callable[[], Origin] = Origin,
+    ) -> None:
+        self._clock = clock
+        self._explain = explain
+        self._origin = origin
+        self._followed: dict[str, _Followed] = {}
+        self.left_out = 0
+        """Readings that held and could not be followed: too many keys."""
+
+    def take(self, readings: Iterable[Evaluation], silent: Callable[[Evaluation], bool]) -> list[Alert]:
+        """Take all readings of a moment; return the alerts that are to be told now, firing and resolved.
+
+        Args:
+            readings: What is missing is not known.
+            silent: Whether the alert of a reading is silenced.
+        """
+        now = self._clock.monotonic_ns()
+        told: list[Alert] = []
+        seen = {reading.key: reading for reading in readings}
+        for key, reading in seen.items():
+            if key not in self._followed and reading.holds:
+                if len(self._followed) >= MAX_TRACKS:
+                    self.left_out += 1
+                else:
+                    self._followed[key] = _Followed(AlertState(reading.rule, reading))
+        for key, one in list(self._followed.items()):
+            told += self._advance(one, seen.get(key), now, silent)
+            if one.track.idle(now):
+                del self._followed[key]
+        return told
+
+    def alerts(self, state: State) -> list[Alert]:
+        """Return the alerts in a state, pending or firing, the oldest first."""
+        found = [one.alert for one in self._followed.values() if one.alert is not None and one.alert.state is state]
+        return sorted(found, key=lambda alert: (alert.since_unix_s, alert.key))
+
+    def held_rates(self) -> dict[str, float]:
+        """Return the rates that throughput is measured by, of alerts that are pending or firing, by key."""
+        return {key: one.usual for key, one in self._followed.items() if one.usual is not None}
+
+    def _advance(
+        self, one: _Followed, reading: Evaluation | None, now: int, silent: Callable[[Evaluation], bool]
+    ) -> list[Alert]:
+        track, unix_s = one.track, self._clock.time_ns() / 1e9
+        was_told = track.told
+        entered = track.advance(reading, now)
+        if entered is State.RESOLVED:
+            alert = self._made(one, State.RESOLVED, unix_s)
+            one.alert, one.usual = None, None
+            return [alert] if was_told else []
+        if track.state is None:
+            one.alert, one.usual = None, None
+            return []
+        if entered is not None:
+            if entered is State.PENDING or one.alert is None:
+                one.since_unix_s = unix_s
+                one.usual = usual_of(track.reading) if track.rule.subject == THROUGHPUT else None
+            if entered is State.FIRING:
+                one.fired_unix_s = unix_s
+                one.why, one.exemplars = self._explain(track.reading)
+        one.silenced = silent(track.reading)
+        one.alert = self._made(one, track.state, 0.0)
+        return [one.alert] if not one.silenced and track.tell(now) else []
+
+    def _made(self, one: _Followed, state: State, resolved_unix_s: float) -> Alert:
+        pending = state is State.PENDING
+        times = (one.since_unix_s, 0.0 if pending else one.fired_unix_s, resolved_unix_s)
+        why, exemplars = (Likely(), ()) if pending else (one.why, one.exemplars)
+        resolution = one.track.resolution if state is State.RESOLVED else ""
+        alert = alert_of(one.track.reading, state, times, why, exemplars, resolution, self._origin())
+        return replace(alert, silenced=True) if one.silenced else alert

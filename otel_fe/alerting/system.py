@@ -9,7 +9,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.alerting.alert import Alert, AlertType, State
-from otel_fe.alerting.alert_state_table import AlertStateTable
+from otel_fe.alerting.alert_state import AlertStateTable
 from otel_fe.alerting.delivery.log_events import LogEvents
 from otel_fe.alerting.gauges import Labels, active_gauges, labels_of
 from otel_fe.alerting.measures import measure, measure_machine

@@ -1,63 +1,25 @@
-"""What surrounds the collector in its process: its configuration's file, its log, its pages."""
+"""The collector's own servers: `health_check`, and the admin endpoint with `/metrics` and the decisions behind `otel-fe why`."""
 
 from __future__ import annotations
 
-import logging
-import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.servers.endpoints import endpoint
-from otel_fe.config.collector import read_collector_config
 from otel_fe.config.extensions import HealthCheck
-from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from otel_fe.collector.accounts import Sample
     from otel_fe.collector.servers.http_server import HttpServer
     from otel_fe.collector.servers.loop import Loop
-    from otel_fe.collector.servers.pages import HealthPage, OwnPage
+    from otel_fe.collector.servers.pages import AdminPage, HealthPage
     from otel_fe.config.collector import CollectorConfig
-
-_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-
-def read_config(path: Path, environ: Mapping[str, str]) -> CollectorConfig:
-    """Read the configuration.
-
-    Raises:
-        InvalidConfigError: Something is wrong in it; the error holds all problems.
-        ConfigurationError: It is no UTF-8.
-        OSError: It cannot be read.
-    """
-    return config_of(read_text_file(path), path, environ)
-
-
-def config_of(text: str, path: Path, environ: Mapping[str, str]) -> CollectorConfig:
-    """Return the configuration that a file holds.
-
-    Raises:
-        InvalidConfigError: Something is wrong in it; the error holds all problems.
-    """
-    return read_collector_config(text, str(path), environ)
-
-
-def log_to_stderr(level: str) -> None:
-    """Write what is logged from `level` on to stderr, with its time: it is a server's."""
-    log = logging.getLogger("otel_fe")
-    log.setLevel(_LEVELS[level])
-    if not log.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
-        log.propagate = False
 
 
 class AdminServer:
-    """The servers beside the receivers: health, and the own page.
+    """The servers beside the receivers: health, and the admin endpoint.
 
     Args:
         loop: Where they run.
@@ -76,27 +38,27 @@ class AdminServer:
         self._ready = False
         self.listening: list[str] = []
 
-    def open_own(self, address: str, *, metrics: bool) -> None:
-        """Open the own page.
+    def open_admin(self, address: str, *, metrics: bool) -> None:
+        """Open the admin endpoint.
 
         Raises:
             ConfigurationError: It would be reachable from elsewhere.
             OSError: The port is taken.
         """
-        where = endpoint(address, "--own-page")
+        where = endpoint(address, "--admin-endpoint")
         if not where.loopback:
             raise ConfigurationError(
-                "--own-page", address, "use a loopback address: nobody is asked who they are there"
+                "--admin-endpoint", address, "use a loopback address: nobody is asked who they are there"
             )
-        from otel_fe.collector.servers.pages import OwnPage  # noqa: PLC0415 who shows no page does without
+        from otel_fe.collector.servers.pages import AdminPage  # noqa: PLC0415 who shows no page does without
 
-        page = OwnPage(self._samples, self._explain, metrics=metrics)
+        page = AdminPage(self._samples, self._explain, metrics=metrics)
         self._own = self._server(page)
         try:
             self._own.listen(where)
         except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}; choose another with --own-page, or none") from error
-        self.listening.append(f"own page on http://{where.address}:{self._own.port}")
+            raise OSError(error.errno, f"{error.strerror}; choose another with --admin-endpoint, or none") from error
+        self.listening.append(f"admin endpoint on http://{where.address}:{self._own.port}")
 
     def open_health(self, config: CollectorConfig) -> None:
         """Open the configuration's `health_check`, and close what it no longer has.
@@ -132,7 +94,7 @@ class AdminServer:
         if self._own is not None:
             self._own.stop(1)
 
-    def _server(self, page: HealthPage | OwnPage) -> HttpServer:
+    def _server(self, page: HealthPage | AdminPage) -> HttpServer:
         try:
             from otel_fe.collector.servers.http_server import HttpServer  # noqa: PLC0415 who shows no page does without
         except ModuleNotFoundError as error:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.accounts import Sample
-    from otel_fe.collector.garbage import Garbage
     from otel_fe.collector.graph.graph import Partition
     from otel_fe.collector.graph.parts import Parts
+    from otel_fe.collector.process_memory import Garbage
     from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.slo_watch import SloWatch
     from otel_fe.collector.store_sink import StoreSink

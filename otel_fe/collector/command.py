@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[Any]
 
-_OWN_PAGE: Final = "localhost:8888"
+_ADMIN_ENDPOINT: Final = "localhost:8888"
 _MOST_WORKERS: Final = 64
 
 
@@ -36,7 +36,13 @@ def add_commands(commands: Commands) -> argparse.ArgumentParser:
         "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10 --store store  # also older ones\n",
     )
     why.add_argument("trace_id", type=_trace_id, help="32 hexadecimal digits")
-    why.add_argument("--own-page", default=_OWN_PAGE, metavar="HOST:PORT", help="where the collector answers")
+    why.add_argument(
+        "--admin-endpoint",
+        "--own-page",
+        default=_ADMIN_ENDPOINT,
+        metavar="HOST:PORT",
+        help="where the collector answers",
+    )
     why.add_argument("--store", type=Path, metavar="DIR", help="where older decisions are, also if no collector runs")
     why.add_argument("--json", action="store_true", help="print the answer as one JSON document")
     why.set_defaults(run=_why)
@@ -55,8 +61,9 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     )
     collector.add_argument("--config", type=Path, metavar="FILE", help="the Collector's YAML")
     collector.add_argument(
+        "--admin-endpoint",
         "--own-page",
-        default=_OWN_PAGE,
+        default=_ADMIN_ENDPOINT,
         metavar="HOST:PORT",
         help="where /metrics and `otel-fe why` are answered, on loopback; `none` for nowhere (default %(default)s)",
     )
@@ -127,7 +134,7 @@ def _collector(arguments: argparse.Namespace) -> int:
         return serve(
             Options(
                 config=arguments.config,
-                own_page=arguments.own_page,
+                admin_endpoint=arguments.admin_endpoint,
                 store=arguments.store,
                 slos=arguments.slo,
                 alertmanager=arguments.alertmanager,
@@ -152,6 +159,6 @@ def _page_url(companion: Sidecar | None) -> str:
 def _why(arguments: argparse.Namespace) -> int:
     from otel_fe.collector.why import ask, in_words  # noqa: PLC0415 only this command needs it
 
-    answer = ask(arguments.trace_id, arguments.own_page, arguments.store)
+    answer = ask(arguments.trace_id, arguments.admin_endpoint, arguments.store)
     print(json.dumps(answer) if arguments.json else in_words(answer))
     return int(answer.get("state") not in {"decided", "pending", "remembered"})

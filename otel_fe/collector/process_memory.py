@@ -1,17 +1,28 @@
-"""The memory of this process: how much there is, and what the C library does with what is freed."""
+"""The memory of a collector's process: how much there is, garbage, freed memory and late imports."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import sys
+import time
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from otel_fe.cgroup import own_cgroup
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
 _ARENA_MAX: Final = -8
+
+
 """`M_ARENA_MAX` of glibc's malloc.h."""
+
+
 _ARENAS: Final = 1
 
 
@@ -59,3 +70,54 @@ def _of_libc(name: str) -> Any:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError, TypeError):  # not glibc
         return None
+
+
+_YOUNG_S: Final = 10.0
+
+
+_ALL_S: Final = 120.0
+
+
+class Garbage:
+    """Looks for cycles now and then; called by the thread that ticks."""
+
+    def __init__(self) -> None:
+        self._young_s = self._all_s = time.monotonic()
+
+    def take_charge(self) -> None:
+        """From now on, cycles are only looked for in `work`."""
+        gc.collect()
+        gc.freeze()  # what there is at the start stays
+        gc.disable()
+
+    def work(self) -> None:
+        """Look for cycles, if it is time to."""
+        now_s = time.monotonic()
+        if now_s - self._all_s >= _ALL_S:
+            self._all_s = self._young_s = now_s
+            gc.collect()
+        elif now_s - self._young_s >= _YOUNG_S:
+            self._young_s = now_s
+            gc.collect(1)
+
+
+_HARDLY_USED: Final = ("grpc.aio", "ssl", "asyncio.sslproto")
+
+
+class _PutOff(ModuleType):
+    """Stands where a module will be, and has all that it has."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
+
+
+def put_off(*names: str) -> None:
+    """Have modules imported when somebody asks for something in them; one that is there already stays.
+
+    Args:
+        names: Those that are hardly used, by default.
+    """
+    for name in names or _HARDLY_USED:
+        sys.modules.setdefault(name, _PutOff(name))

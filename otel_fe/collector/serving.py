@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
-from otel_fe.collector.admin_server import AdminServer, config_of, log_to_stderr
-from otel_fe.collector.process_memory import share_arenas
-from otel_fe.collector.put_off import put_off
+from otel_fe.collector.admin_server import AdminServer
+from otel_fe.collector.config_file import config_of
+from otel_fe.collector.logging_setup import log_to_stderr
+from otel_fe.collector.process_memory import put_off, share_arenas
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.servers.open_files import raise_open_files
 from otel_fe.collector.sidecar import SidecarProcess
@@ -143,7 +144,7 @@ def _work(config: CollectorConfig, options: Options, loop: Loop) -> Work:
 
         return Supervisor(config, options, None if stored is None else stored.shared())
     from otel_fe.collector.collector import Collector  # noqa: PLC0415 see above
-    from otel_fe.collector.garbage import Garbage  # noqa: PLC0415
+    from otel_fe.collector.process_memory import Garbage  # noqa: PLC0415
 
     keeping, watch = (None, None) if stored is None else (stored.keeping(), stored.watch)
     return Collector(
@@ -163,8 +164,8 @@ def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str
     config = work.config
     try:
         pages.open_health(config)
-        if options.own_page != "none":
-            pages.open_own(options.own_page, metrics=config.telemetry.metrics_level != "none")
+        if options.admin_endpoint != "none":
+            pages.open_admin(options.admin_endpoint, metrics=config.telemetry.metrics_level != "none")
         work.start()
     except BaseException:
         pages.close()

@@ -31,7 +31,7 @@ class Options:
 
     config: Path
     """The Collector's YAML."""
-    own_page: str = "localhost:8888"
+    admin_endpoint: str = "localhost:8888"
     """Where `/metrics` and `otel-fe why` are answered: the Collector's own default. Loopback only; `none` for nowhere."""
     store: Path | None = None
     """Where kept traces, series and decisions are kept for the dashboard; None to keep none."""

@@ -23,12 +23,12 @@ class UnreachableError(OtelFeError):
     """No collector answers there."""
 
 
-def ask(trace_id: str, own_page: str, store: Path | None = None) -> dict[str, Any]:
+def ask(trace_id: str, admin_endpoint: str, store: Path | None = None) -> dict[str, Any]:
     """Return what the running collector knows of a trace, or else a store.
 
     Args:
         trace_id: 32 hexadecimal digits.
-        own_page: The `host:port` of its page.
+        admin_endpoint: The `host:port` of its page.
         store: Where to look where the collector does not know it, or does not run; None for nowhere.
 
     Raises:
@@ -36,7 +36,7 @@ def ask(trace_id: str, own_page: str, store: Path | None = None) -> dict[str, An
     """
     record = stored_record(int(trace_id, 16), store) if store is not None else None
     try:
-        answer = _asked(trace_id, own_page)
+        answer = _asked(trace_id, admin_endpoint)
     except UnreachableError:
         if record is None:
             raise
@@ -46,15 +46,15 @@ def ask(trace_id: str, own_page: str, store: Path | None = None) -> dict[str, An
     return answer
 
 
-def _asked(trace_id: str, own_page: str) -> dict[str, Any]:
-    where = endpoint(own_page, "--own-page")
+def _asked(trace_id: str, admin_endpoint: str) -> dict[str, Any]:
+    where = endpoint(admin_endpoint, "--admin-endpoint")
     connection = http.client.HTTPConnection(where.address, where.port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", f"/decisions/{trace_id}")
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(
-            f"no collector answers on {own_page} ({error}); is `otel-fe collector` running, and is this its --own-page?"
+            f"no collector answers on {admin_endpoint} ({error}); is `otel-fe collector` running, and is this its --admin-endpoint?"
         ) from error
     finally:
         connection.close()

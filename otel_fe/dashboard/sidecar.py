@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from otel_fe.collector.admin_server import log_to_stderr
+from otel_fe.collector.logging_setup import log_to_stderr
 from otel_fe.config.openslo import read_openslo
 from otel_fe.dashboard.command import opened
 from otel_fe.dashboard.in_force import InForce

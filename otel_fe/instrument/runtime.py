@@ -54,7 +54,7 @@ current: Runtime | None = None
 """The runtime in force; read directly by what is called most."""
 
 
-def why(trace_id: int | str) -> DecisionRecord | None:
+def explain_decision(trace_id: int | str) -> DecisionRecord | None:
     """Return why this process kept a trace or did not: every policy's vote, and the value that it saw.
 
     Args:
@@ -75,3 +75,7 @@ def set_runtime(runtime: Runtime | None) -> None:
     """Replace the runtime; None switches extractions off. A running extraction keeps the one it began with."""
     global current  # noqa: PLW0603 the one piece of process-wide state, written by (un)instrument only
     current = runtime
+
+
+why = explain_decision
+"""The former name of `explain_decision`."""

@@ -72,7 +72,7 @@ def _configuration(receiver: int, sink: int, *, everything: bool) -> str:
 def _ours(folder: Path, receiver: int, sink: int, *, everything: bool) -> list[str]:
     file = folder / "ours.yaml"
     file.write_text(_configuration(receiver, sink, everything=everything))
-    return [str(Path(sys.prefix) / "bin" / "otel-fe"), "collector", "--config", str(file), "--own-page", "none"]
+    return [str(Path(sys.prefix) / "bin" / "otel-fe"), "collector", "--config", str(file), "--admin-endpoint", "none"]
 
 
 def _original(folder: Path, receiver: int, sink: int, *, everything: bool) -> list[str]:

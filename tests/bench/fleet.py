@@ -122,7 +122,7 @@ def _command(cell: Cell, side: str, folder: Path, configuration: str) -> list[st
     if side == THEIRS:
         return [str(build_collector()), "--config", str(file)]
     program = str(Path(sys.prefix) / "bin" / "otel-fe")
-    command = [program, "collector", "--config", str(file), "--own-page", "none"]
+    command = [program, "collector", "--config", str(file), "--admin-endpoint", "none"]
     command += ["--workers", str(cell.cores)] if cell.cores > 1 else []
     return command + (["--store", str(folder / "store")] if cell.store == "store" else [])
 

@@ -232,7 +232,7 @@ def test_what_cannot_be_is_said_and_nothing_is_left_running(tmp_path, arguments,
         port = str(taken.getsockname()[1])
         told = [one.replace("{taken}", port).replace("{}", str(tmp_path / "store")) for one in arguments]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
-        command = [OTEL_FE, "collector", "--config", file, "--own-page", "none", *told]
+        command = [OTEL_FE, "collector", "--config", file, "--admin-endpoint", "none", *told]
         done = subprocess.run(command, capture_output=True, text=True, env=clean, timeout=60, check=False)
     assert done.returncode == 1
     assert said in done.stderr
@@ -247,7 +247,7 @@ def test_without_its_extra_it_prints_how_to_get_it(tmp_path):
     source = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from otel_fe import cli; sys.exit(cli.main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", source, "collector", "--config", tmp_path / "c.yaml", "--own-page", "none"]
+    command = [sys.executable, "-c", source, "collector", "--config", tmp_path / "c.yaml", "--admin-endpoint", "none"]
     done = subprocess.run(
         [*command, "--store", tmp_path / "store", "--dashboard", "localhost:0"],
         capture_output=True,

@@ -341,7 +341,7 @@ def test_the_store_holds_what_was_kept(tmp_path):
             assert "not sampled" in collector.why(0x72)[1]
             assert json.loads(collector.get(f"/decisions/{0x71:032x}"))["record"]["spans"] == 2
             collector.stop()
-        command = [OTEL_FE, "why", f"{0x71:032x}", "--own-page", "localhost:1", "--store", store]
+        command = [OTEL_FE, "why", f"{0x71:032x}", "--admin-endpoint", "localhost:1", "--store", store]
         assert b"kept by slow" in subprocess.run(command, capture_output=True, check=True).stdout
 
 

@@ -150,7 +150,7 @@ def test_the_own_page_stays_on_loopback(tmp_path):
     """Nobody is asked who they are there."""
     file = tmp_path / "page.yaml"
     file.write_text(config())
-    process = Process(file, "--own-page", "0.0.0.0:0", wait=False)
+    process = Process(file, "--admin-endpoint", "0.0.0.0:0", wait=False)
     assert process.process.wait(30) == 1
     process.stop()
     assert "use a loopback address" in process.log

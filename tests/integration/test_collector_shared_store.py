@@ -73,7 +73,7 @@ def test_all_that_workers_keep_and_count_is_there_once(tmp_path):
     assert counted_in(store, EVENTS) == counted_in(store, CALLS) == 2 * (len(slow) + len(quick))
     # Of decisions on what was not kept, only so many a second are stored: the last is.
     for trace, said in ((slow[5], b"kept by slow"), (quick[-1], b"not sampled")):
-        command = [OTEL_FE, "why", f"{trace:032x}", "--own-page", "localhost:1", "--store", store]
+        command = [OTEL_FE, "why", f"{trace:032x}", "--admin-endpoint", "localhost:1", "--store", store]
         assert said in subprocess.run(command, capture_output=True, check=True).stdout
 
 
@@ -123,7 +123,7 @@ def test_the_store_survives_the_end_of_the_supervisor(tmp_path):
 def test_a_store_of_somebody_else_is_refused(tmp_path):
     """One process writes to it: the second says so, and leaves no worker behind."""
     with backend() as sink, crew(tmp_path, sink) as collector:
-        command = [OTEL_FE, "collector", "--config", collector.file, "--own-page", "none", "--workers", "2"]
+        command = [OTEL_FE, "collector", "--config", collector.file, "--admin-endpoint", "none", "--workers", "2"]
         done = subprocess.run(
             [*command, "--store", tmp_path / "store"], capture_output=True, text=True, check=False, timeout=60
         )

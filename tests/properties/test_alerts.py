@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe.alerting.alert import AlertType, Severity, State
-from otel_fe.alerting.alert_state_table import AlertStateTable
+from otel_fe.alerting.alert_state import AlertStateTable
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.alerting.why import Likely
@@ -120,7 +120,7 @@ def test_an_input_that_flaps_faster_than_it_clears_pages_once(values):
 
 def test_keys_are_bounded_and_do_not_mix():
     """Each feature set has a life of its own; beyond the bound they are counted and not followed."""
-    from otel_fe.alerting import alert_state_table as module
+    from otel_fe.alerting import alert_state as module
 
     clock = FakeClock()
     board = AlertStateTable(clock, lambda _: (Likely(), ()))

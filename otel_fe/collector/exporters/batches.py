@@ -6,15 +6,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from otel_fe.collector.exporters.entry import SIZERS
+from otel_fe.collector.exporters.payload import SIZERS
 from otel_fe.collector.exporters.splitting import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.exporters.entry import Entry
-    from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.collector.exporters.payload import Entry, Payload
     from otel_fe.collector.exporters.payload_queue import PayloadQueue
     from otel_fe.config.sending import QueueBatch
 

@@ -1,31 +1,70 @@
-"""What is exported, and the names of the reasons for which it can fail to be."""
+"""What is exported: payloads, the reasons why one can be lost, and the entry of one in a queue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 SENT: Final = ""
+
+
 """The backend has taken it."""
+
+
 STORED: Final = "stored"
+
+
 """It lies on disk for the next start: neither sent nor lost."""
+
+
 QUEUE_FULL: Final = "queue_full"
+
+
 """There was no room in the sending queue."""
+
+
 STORAGE_FULL: Final = "storage_full"
+
+
 """The queue on disk could not take it: the disk is full or fails."""
+
+
 STORAGE_CORRUPT: Final = "storage_corrupt"
+
+
 """It was on disk and came back damaged."""
+
+
 EXPORT_FAILED: Final = "export_failed"
+
+
 """The backend refused it, in a way that no other try would change."""
+
+
 MALFORMED: Final = "malformed"
+
+
 """The backend refused the item alone, as malformed or too large; or it came from an earlier version, and no backend can read it."""
+
+
 RETRY_EXHAUSTED: Final = "retry_exhausted"
+
+
 """It was tried for as long as `retry_on_failure` allows."""
+
+
 UNREACHABLE: Final = "unreachable"
+
+
 """Without a sending queue: the backend was unavailable, and the sender received a retryable error."""
+
+
 SHUTDOWN: Final = "shutdown"
+
+
 """The exporter was shut down before it was sent."""
+
 
 LOSSES: Final = (
     QUEUE_FULL,
@@ -37,6 +76,8 @@ LOSSES: Final = (
     UNREACHABLE,
     SHUTDOWN,
 )
+
+
 """The reasons that are losses."""
 
 
@@ -55,7 +96,50 @@ class Payload:
 
 
 Settled = Callable[[Payload, str], None]
+
+
 """Called once for each payload, with the reason, on whatever thread learns of it; it must not block.
 
 A payload that `batch::max_size` has split is settled in its parts: each with its own items, all with the same tally.
 """
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A payload that was taken."""
+
+    payload: Payload
+    """Without its data, where that is on disk."""
+    size: int
+    """In the unit of the queue's sizer."""
+    key: int = 0
+    """Of its data on disk; 0 in memory."""
+    size_bytes: int = 0
+    open_parts: int = 1
+    """Those that are not settled, of what a batch has split it into."""
+    open_items: int = 0
+    """The items in them."""
+    recovered: bool = False
+    """An earlier process took it, whose version may have validated less."""
+    kept: bool = False
+    """A part of it is to stay on disk, and so does all of it."""
+    abandoned: bool = False
+    """Settled because time was up: what comes of it later counts no more."""
+
+
+class Sizer(Protocol):
+    """Says how much of a queue's room a payload takes."""
+
+    def __call__(self, items: int, size_bytes: int) -> int:
+        """Return its size."""
+        ...
+
+
+SIZERS: Final[dict[str, Sizer]] = {
+    "requests": lambda items, size_bytes: 1,  # noqa: ARG005
+    "items": lambda items, size_bytes: items,  # noqa: ARG005
+    "bytes": lambda items, size_bytes: size_bytes,  # noqa: ARG005
+}
+
+
+"""By the name that `sending_queue::sizer` has for them."""

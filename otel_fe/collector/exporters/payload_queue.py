@@ -7,8 +7,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.exporters.entry import SIZERS, Entry
-from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, STORAGE_FULL, STORED, Payload
+from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, SIZERS, STORAGE_FULL, STORED, Entry, Payload
 from otel_fe.collector.exporters.shared_commit import Found
 from otel_fe.collector.exporters.storage_errors import StorageFullError
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.batches import OutgoingRequest, Requests
     from otel_fe.collector.exporters.delivery import Delivery
-    from otel_fe.collector.exporters.entry import Entry
-    from otel_fe.collector.exporters.payload import Payload
+    from otel_fe.collector.exporters.payload import Entry, Payload
     from otel_fe.collector.exporters.payload_queue import PayloadQueue
     from otel_fe.collector.exporters.tallies import Tallies
     from otel_fe.config.sending import SendingQueue

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from otel_fe.collector.graph.connected import Connected
 from otel_fe.collector.graph.derived import Derived
 from otel_fe.collector.graph.memory import MemoryLimit
-from otel_fe.collector.graph.parts import Parts
+from otel_fe.collector.graph.parts import Parts, Route
 from otel_fe.collector.graph.passthrough import PassthroughPipeline
-from otel_fe.collector.graph.routes import Route
 from otel_fe.collector.graph.sampled import SampledPipeline
 from otel_fe.config.identifiers import SIGNALS
 from otel_fe.config.policies import TailSampling

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from otel_fe.clock import FAR_NS
 from otel_fe.collector.graph.connected import send_collected, send_metrics
-from otel_fe.collector.graph.routes import Route
+from otel_fe.collector.graph.parts import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.encode import ExportRequest, run_of

@@ -10,9 +10,9 @@ from otel_fe.clock import FAR_NS
 from otel_fe.collector.exporters.payload import QUEUE_FULL
 from otel_fe.collector.graph.batcher import Batcher
 from otel_fe.collector.graph.fanout import Fanout
-from otel_fe.collector.graph.sizes import asks_for_sizes
-from otel_fe.collector.graph.stamped import with_decision
 from otel_fe.collector.refusals import PressureError, refusal
+from otel_fe.config.policies import And, BytesLimiting, Composite, Drop, Not
+from otel_fe.model import trace_state
 from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.upstream import UpstreamDecisions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
-    from otel_fe.config.policies import TailSampling
+    from otel_fe.config.policies import Policy, TailSampling
     from otel_fe.config.processors import Batch as BatchSettings
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
@@ -36,9 +36,17 @@ if TYPE_CHECKING:
     OnKept = Callable[[int, Sequence[SpanView], Decision], None]
 
 _EARLIER: Final = 2
+
+
 _PAUSE_NS: Final = 150_000_000
+
+
 """Between two sends."""
+
+
 _RETRY_NS: Final = 1_000_000_000
+
+
 """Between two tries to hand on what is held."""
 
 
@@ -202,3 +210,33 @@ class _Reasons:
             self._left -= part
             spans -= part
         return found
+
+
+def asks_for_sizes(settings: TailSampling) -> bool:
+    """Return whether a bound or a policy compares bytes."""
+    return bool(settings.maximum_trace_size_bytes) or any(map(_asks, settings.policies))
+
+
+def _asks(policy: Policy) -> bool:
+    if isinstance(policy, Not):
+        return _asks(policy.policy)
+    if isinstance(policy, (And, Drop)):
+        return any(map(_asks, policy.policies))
+    if isinstance(policy, Composite):
+        return any(_asks(allocation.policy) for allocation in policy.allocations)
+    return isinstance(policy, BytesLimiting)
+
+
+def with_decision(spans: Iterable[SpanView], decision: Decision) -> list[SpanView]:
+    """Return spans whose `tracestate` is what they are sent with; the given ones stay as they came."""
+    return [_stamped(span, decision) for span in spans]
+
+
+def _stamped(span: SpanView, decision: Decision) -> SpanView:
+    after = trace_state.stamped(span.trace_state, decision.threshold)
+    if after is None or after == span.trace_state:
+        return span
+    wire: WireSpan = span  # type: ignore[assignment]  # all that the engine is handed come off the wire
+    copy = wire.copied()
+    copy.trace_state = after
+    return copy

@@ -1,4 +1,4 @@
-"""Who listens: OTLP over gRPC and HTTP, health, and the collector's own page.
+"""Who listens: OTLP over gRPC and HTTP, health, and the admin endpoint.
 
 intake       what a server hands a request to, and its counts
 endpoints    `host:port`, and what may listen where

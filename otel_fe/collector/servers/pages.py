@@ -59,7 +59,7 @@ class HealthPage:
         return found if isinstance(found, Response) else Response(404)
 
 
-class OwnPage:
+class AdminPage:
     """`/metrics` for Prometheus, `/state` and `/decisions/TRACE_ID` for `otel-fe`.
 
     Args:

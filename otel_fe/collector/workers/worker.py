@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.clock import SystemClock
 from otel_fe.collector.accounts import COUNTER, Sample
-from otel_fe.collector.admin_server import log_to_stderr, read_config
 from otel_fe.collector.collector import Collector, Role
-from otel_fe.collector.garbage import Garbage
-from otel_fe.collector.process_memory import share_arenas
-from otel_fe.collector.put_off import put_off
+from otel_fe.collector.config_file import read_config
+from otel_fe.collector.logging_setup import log_to_stderr
+from otel_fe.collector.process_memory import Garbage, put_off, share_arenas
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.servers.open_files import raise_open_files
 from otel_fe.collector.workers.peer_receiver import PeerReceiver, into_engine

@@ -152,7 +152,7 @@ class Process:
 
     def __init__(self, file: Path, *arguments: str, wait: bool = True, environ: Mapping[str, str] | None = None):
         self.file = file
-        command = [OTEL_FE, "collector", "--config", file, "--own-page", "localhost:0", *arguments]
+        command = [OTEL_FE, "collector", "--config", file, "--admin-endpoint", "localhost:0", *arguments]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
         self.log_path = file.with_suffix(".log")
         self.log_file = self.log_path.open("w")
@@ -164,7 +164,7 @@ class Process:
             line = next(one for one in self.log.splitlines() if "collector ready" in one)
             self.grpc = self._found(r"OTLP/gRPC on (\S+?)[,;]", line)
             self.http = self._found(r"OTLP/HTTP on (\S+?)[,;]", line)
-            self.page = self._found(r"own page on http://(\S+?)[,;]", line)
+            self.page = self._found(r"admin endpoint on http://(\S+?)[,;]", line)
             self.health = self._found(r"health on (\S+?)[,;]", line)
 
     @property
@@ -200,7 +200,10 @@ class Process:
 
     def why(self, trace_id: int) -> tuple[int, str]:
         done = subprocess.run(
-            [OTEL_FE, "why", f"{trace_id:032x}", "--own-page", self.page], capture_output=True, text=True, check=False
+            [OTEL_FE, "why", f"{trace_id:032x}", "--admin-endpoint", self.page],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -136,7 +136,7 @@ def test_what_was_put_off_is_there_when_somebody_asks_for_it():
     """Under its own name, as part of its package, and once; what is there already stays."""
     source = """
 import sys
-from otel_fe.collector.put_off import put_off
+from otel_fe.collector.process_memory import put_off
 
 put_off("grpc.aio")
 put_off("json")
@@ -156,5 +156,5 @@ print(json.dumps({}), type(sys.modules["json"]).__name__)
 
 def test_a_collector_that_receives_by_grpc_has_no_other_tls():
     """Nor what gRPC has for asyncio: a tenth of its memory."""
-    source = "import otel_fe.collector.serving; from otel_fe.collector.put_off import put_off; put_off()"
+    source = "import otel_fe.collector.serving; from otel_fe.collector.process_memory import put_off; put_off()"
     assert not {"_ssl", "grpc.aio._server"} & set(said(source + STARTED, GRPC))

@@ -473,11 +473,11 @@ def test_why_names_the_cause_and_the_line_of_slow_extractions(config, tmp_path):
             trace_id = running.span.get_span_context().trace_id
             time.sleep(0.1)
         observed.traces.force_flush()
-        (slow,) = otel_fe.why(trace_id).slow
+        (slow,) = otel_fe.explain_decision(trace_id).slow
         assert (slow.feature_set, slow.cause) == ("checkout", "sleep")
         assert slow.hotspot.endswith("test_why_names_the_cause_and_the_line_of_slow_extractions")
         assert 0 < slow.hotspot_ns <= slow.cause_ns <= slow.duration_ns
-        assert otel_fe.why(trace_id).as_dict()["slow_extractions"][0]["cause"] == "sleep"
+        assert otel_fe.explain_decision(trace_id).as_dict()["slow_extractions"][0]["cause"] == "sleep"
 
 
 def test_why_tells_what_every_rule_saw():
@@ -489,12 +489,12 @@ def test_why_tells_what_every_rule_saw():
             failed = running.span.get_span_context().trace_id
             1 // 0
         assert observed.traces.force_flush()
-        record = otel_fe.why(f"{healthy:032x}")
+        record = otel_fe.explain_decision(f"{healthy:032x}")
         assert record.outcome == "not sampled"
         assert [vote.policy for vote in record.votes] == ["error", "slow", "slo", "baseline"]
         assert "< 100 ms" in record.votes[1].saw
-        assert otel_fe.why(failed).outcome == "kept by error, weight 1"
-        assert otel_fe.why(1) is None
+        assert otel_fe.explain_decision(failed).outcome == "kept by error, weight 1"
+        assert otel_fe.explain_decision(1) is None
         with pytest.raises(ValueError, match="invalid literal"):
-            otel_fe.why("no id")
-    assert otel_fe.why(failed) is None
+            otel_fe.explain_decision("no id")
+    assert otel_fe.explain_decision(failed) is None
