@@ -85,11 +85,12 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _window(stored: PageContext, since_ns: int | None, fitted: tuple[int, int] | None) -> tuple[int, int]:
+    from otel_fe.dashboard.reasons import counted_from  # noqa: PLC0415 only this command needs it
+
     if fitted is None:
         raise OtelFeError(f"{stored.directory}: no extractions are stored yet")
-    if since_ns is not None:
-        return stored.now_ns() - since_ns, stored.now_ns()
-    return fitted
+    since, until = fitted if since_ns is None else (stored.now_ns() - since_ns, stored.now_ns())
+    return counted_from(since), until
 
 
 def _nothing(arguments: argparse.Namespace, groups: Sequence[Group]) -> str:
@@ -103,6 +104,8 @@ def _nothing(arguments: argparse.Namespace, groups: Sequence[Group]) -> str:
             near = difflib.get_close_matches(name, names, n=1)
             known = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
             return f"{option} {name}: the store has none of that name; {known}"
+    if not groups:
+        return f"{arguments.store}: traces are stored, but no extractions are counted: services' metrics do not arrive"
     return f"{arguments.store}: no extractions in that time; without --since, the last hour of data is explained"
 
 
@@ -118,17 +121,19 @@ def text(found: Sequence[tuple[Group, FeatureSetReason]], *, colour: bool) -> st
 
 
 def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: bool) -> str:
+    from otel_fe.dashboard.formatting import percent  # noqa: PLC0415 only this command needs it
+
     figures, explanation = one["figures"], reason.explanation
     service = f" ({one['service']})" if several else ""
     lines = [f"{paint('bold', explanation.subject, colour=colour)}{service}: {explanation.after_subject()}"]
     facts = [f"{figures.slow:,} of {figures.extractions:,} took 100 ms or more", f"{figures.per_s:.3g}/s"]
-    facts += [f"{figures.error_ratio:.2%} errors"] if figures.error_ratio else []
-    facts += [f"{figures.hit_ratio:.0%} cache hits"] if figures.hit_ratio is not None else []
+    facts += [f"{percent(figures.error_ratio)} errors"] if figures.error_ratio else []
+    facts += [f"{percent(figures.hit_ratio)} cache hits"] if figures.hit_ratio is not None else []
     lines.append(paint("dim", f"  {', '.join(facts)}", colour=colour))
     for number, advice in enumerate(reason.advice, 1):
         without = advice["p95_without_ns"]
         gain = f"; without it, p95 would be {without / _NS_PER_MS:.3g} ms" if without < advice["p95_ns"] else ""
-        lines.append(f"  {number}. {advice['name']}: {advice['share']:.0%} {advice['words']}{gain}")
+        lines.append(f"  {number}. {advice['name']}: {percent(advice['share'])} {advice['words']}{gain}")
         if advice["line"]:
             lines.append(f"     {paint('yellow', advice['line'], colour=colour)}")
         lines.append(f"     {advice['action']}")

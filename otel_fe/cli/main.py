@@ -17,6 +17,7 @@ from otel_fe.cli.explain import add_explain
 from otel_fe.cli.parser import WRONG_USE, Parser, examples
 from otel_fe.cli.render import add_render
 from otel_fe.cli.replay import add_replay
+from otel_fe.cli.up import add_up
 from otel_fe.collector.command import add_commands
 from otel_fe.dashboard.command import add_dashboard, add_to_another, companion
 from otel_fe.errors import OtelFeError
@@ -66,6 +67,7 @@ def parser() -> Parser:
         prog="otel-fe",
         description="Why are my features slow? Each command has a --help with examples.",
         epilog=examples(
+            ("otel-fe up", "receive from your service and show why it is slow"),
             ("otel-fe explain", "what is slow, why, at which line, and what to do"),
             ("otel-fe demo", "an example service, from start to cause"),
         )
@@ -75,6 +77,7 @@ def parser() -> Parser:
     whole.set_defaults(quiet=False, verbose=False)
     commands = whole.add_subparsers(dest="command", required=True, metavar="command")
     for add in (
+        add_up,
         add_explain,
         add_demo,
         add_check,

@@ -56,6 +56,7 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
         description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM ends it, SIGHUP reads the "
         "configuration again.",
         epilog="examples:\n"
+        "  otel-fe up                                          # no configuration needed\n"
         "  otel-fe collector --config collector.yaml           # your own\n"
         "  otel-fe collector --config collector.yaml --store store --dashboard\n",
     )
@@ -124,7 +125,7 @@ def _collector(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         raise argparse.ArgumentError(
             None,
-            "--config FILE is needed: the Collector's YAML",
+            "--config FILE is needed: the Collector's YAML. Without one, `otel-fe up` runs a built-in configuration",
         )
     try:
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it

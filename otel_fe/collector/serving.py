@@ -72,12 +72,47 @@ class Work(Protocol):
         ...
 
 
-def serve(options: Options) -> int:
+class Announcer(Protocol):
+    """Tells the person who started the collector what becomes of it."""
+
+    def started(self, line: str, addresses: Sequence[tuple[str, str, str]], pages: Sequence[str]) -> None:
+        """Tell that it takes requests now.
+
+        Args:
+            line: All of it in one line.
+            addresses: Receiver, protocol and address of each server.
+            pages: `dashboard on http://localhost:8899/`, and others.
+        """
+        ...
+
+    def say(self, line: str) -> None:
+        """Tell of a reload, or of the end."""
+        ...
+
+
+class _OnStderr:
+    """Writes one line on stderr each time."""
+
+    def started(self, line: str, addresses: Sequence[tuple[str, str, str]], pages: Sequence[str]) -> None:  # noqa: ARG002
+        """Write the line."""
+        self.say(line)
+
+    def say(self, line: str) -> None:
+        """Write a line."""
+        print(line, file=sys.stderr, flush=True)
+
+
+def serve(options: Options, announcer: Announcer | None = None) -> int:
     """Run the collector; return the exit status.
+
+    Args:
+        options: How it runs.
+        announcer: Who tells what becomes of it; None for lines on stderr.
 
     Raises:
         OtelFeError, OSError: It cannot be started.
     """
+    told = announcer or _OnStderr()
     text = read_text_file(options.config)
     config = config_of(text, options.config, os.environ)
     log_to_stderr(config.telemetry.logs_level)
@@ -103,8 +138,8 @@ def serve(options: Options) -> int:
         where = [] if beside is None else [beside.start()]
         work = _work(config, options, loop)
         pages = AdminServer(loop, work.samples, work.explained)
-        _start(work, pages, options, where)
-        _obey_signals(work, pages, options, beside)
+        _start(work, pages, options, where, told)
+        _obey_signals(work, pages, options, beside, told)
         pages.close()
     finally:
         if beside is not None:
@@ -160,7 +195,7 @@ def _stored(options: Options, clock: Clock) -> Stored | None:
     return open_stored(options.store, options, clock)
 
 
-def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str]) -> None:
+def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str], told: Announcer) -> None:
     config = work.config
     try:
         pages.open_health(config)
@@ -171,12 +206,15 @@ def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str
         pages.close()
         raise
     pages.ready(ready=True)
-    _say(start_line(config, work.listening, [*pages.listening, *where], work.restored))
+    shown = [*pages.listening, *where]
+    told.started(start_line(config, work.listening, shown, work.restored), work.listening, shown)
 
 
-def _obey_signals(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None) -> None:
+def _obey_signals(
+    work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None, told: Announcer
+) -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
-        _reload(work, pages, options, beside)
+        _reload(work, pages, options, beside, told)
     # A second one ends the process at once.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -186,7 +224,7 @@ def _obey_signals(work: Work, pages: AdminServer, options: Options, beside: Side
     if beside is not None:
         beside.stop()  # before the store is closed: the last who lets go of it tidies it up
     work.stop(options.grace_s)
-    _say(stop_line(work.samples(), work.saved))
+    told.say(stop_line(work.samples(), work.saved))
 
 
 def _end_in_time(seconds: float) -> None:
@@ -201,7 +239,7 @@ def _end_in_time(seconds: float) -> None:
     timer.start()
 
 
-def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None) -> None:
+def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None, told: Announcer) -> None:
     try:
         text = read_text_file(options.config)
         config = config_of(text, options.config, os.environ)
@@ -220,8 +258,4 @@ def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarPro
         _warn_of(config)
         if beside is not None:
             beside.change(text)
-        _say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        told.say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")

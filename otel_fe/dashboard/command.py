@@ -89,8 +89,15 @@ def companion(arguments: argparse.Namespace) -> Sidecar | None:
         ConfigurationError, OSError: See `asked_of_another`.
     """
     settings = asked_of_another(arguments)
-    if settings is None:
-        return None
+    return None if settings is None else _companion(settings)
+
+
+def companion_on(listen: str) -> Sidecar:
+    """Return the dashboard beside a collector on a loopback address, with everything else as it is by default."""
+    return _companion(DashboardSettings(listen, names=OF_OTHERS))
+
+
+def _companion(settings: DashboardSettings) -> Sidecar:
     return Sidecar(
         "dashboard", OF_OTHERS.listen, settings.listen, "otel_fe.dashboard.sidecar", {"settings": settings.as_dict()}
     )

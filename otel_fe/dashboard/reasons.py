@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.advice import SlowSample
     from otel_fe.dashboard.page_context import PageContext
 
+_MINUTE_NS: Final = 60_000_000_000
 _CALLS: Final = 100
 """Slow extractions whose calls are read."""
 
@@ -29,6 +30,11 @@ class FeatureSetReason:
     causes: WindowCauses
     advice: tuple[dict[str, Any], ...]
     """What to do about the causes that cost most, as `advice.slow_advice` has it; none where nothing is slow."""
+
+
+def counted_from(since_ns: int) -> int:
+    """Return the beginning of the minute that a time lies in: counts are exact to the minute, and belong to its beginning."""
+    return since_ns - since_ns % _MINUTE_NS
 
 
 def reason_of(

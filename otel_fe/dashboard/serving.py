@@ -50,7 +50,7 @@ def open_dashboard(
     try:
         return DashboardServer(Site(stored, access), listen)
     except OSError as error:
-        why = f"{settings.names.listen} {listen}: {error.strerror}; choose another port, or 0 for a free one"
+        why = f"{settings.names.listen}: {error.strerror}; choose another port, or 0 for a free one"
         raise OSError(error.errno, why) from error
 
 

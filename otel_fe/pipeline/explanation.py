@@ -103,7 +103,7 @@ class Explanation:
 
     def after_subject(self) -> str:
         """Return the sentence without its subject, for where that is a heading or a link."""
-        figures = [] if self.p95_ns is None else [f"p95 {_duration(self.p95_ns)}"]
+        figures = [] if self.p95_ns is None else [f"p95 {duration_text(self.p95_ns)}"]
         return ", ".join([*figures, self.reason()])
 
     def reason(self) -> str:
@@ -174,7 +174,8 @@ def spent_in(ranked: Sequence[Cause]) -> Cause:
     return first
 
 
-def _duration(value_ns: float) -> str:
+def duration_text(value_ns: float) -> str:
+    """Return a duration as sentences have it: two or three digits, `9.5 ms`, `231 ms`, `1.25 s`."""
     if value_ns >= _NS_PER_S:
         return f"{value_ns / _NS_PER_S:.3g} s"
     value_ms = value_ns / _NS_PER_MS

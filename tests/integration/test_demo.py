@@ -170,7 +170,7 @@ def test_a_taken_port_is_named(store):
     done = demo(store, "--port", str(backend.port))
     backend.stop()
     assert done.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{backend.port}: is it taken?" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{backend.port}: the port is taken" in done.stderr
 
 
 def test_the_service_knows_nothing_of_us(store):

@@ -13,6 +13,7 @@ from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.grpc_options import options_of
 from otel_fe.collector.servers.slow_calls import SlowCalls
 from otel_fe.collector.servers.statuses import INTERNAL, INVALID, UNAUTHENTICATED, Code, code_of, status
+from otel_fe.collector.servers.taken_ports import check_free
 from otel_fe.collector.servers.tls import grpc_credentials
 from otel_fe.errors import MissingExtraError
 from otel_fe.wire.responses import response
@@ -95,6 +96,8 @@ class OtlpGrpcServer:
             OSError: The port is taken.
         """
         endpoint = self._endpoint
+        if not shared:
+            check_free(endpoint)
         options = options_of(self._settings, self._most_bytes, shared=shared)
         self._server = self._grpc.server(self._pool, handlers=(_Calls(self),), options=options)
         address = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
@@ -104,7 +107,7 @@ class OtlpGrpcServer:
             else:
                 self.port = self._server.add_secure_port(f"{address}:{endpoint.port}", self._credentials)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {endpoint}: is it taken? ({str(error).splitlines()[0]})") from error
+            raise OSError(f"cannot listen on {endpoint}: {str(error).splitlines()[0]}") from error
         self._server.start()
 
     def stop(self, grace_s: float) -> threading.Event:

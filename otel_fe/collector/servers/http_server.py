@@ -11,6 +11,7 @@ from otel_fe.collector.servers.connections import Connections
 from otel_fe.collector.servers.http_connection import HttpConnection
 from otel_fe.collector.servers.http_limits import Limits
 from otel_fe.collector.servers.open_files import most_connections
+from otel_fe.collector.servers.taken_ports import listen_error
 
 if TYPE_CHECKING:
     import ssl
@@ -67,7 +68,7 @@ class HttpServer:
         try:
             self._server = self._loop.call(self._listen(endpoint, shared=shared))
         except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {endpoint}: {error.strerror or error}") from error
+            raise listen_error(endpoint, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self, grace_s: float) -> None:

@@ -53,7 +53,7 @@ def test_json_has_the_same_sentences(explained):
     [
         (["--feature-set", "user_profil"], "did you mean user_profile?"),
         (["--service", "x"], "--service x: the store has none of that name; there are "),
-        (["--since", "1s"], "no extractions in that time; without --since, the last hour of data is explained"),
+        (["--since", "1ns"], "no extractions in that time; without --since, the last hour of data is explained"),
     ],
 )
 def test_nothing_to_say_is_a_finding(explained, arguments, message):

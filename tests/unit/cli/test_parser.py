@@ -88,10 +88,10 @@ def test_no_command_prints_help_and_is_a_wrong_call(capsys):
     assert "usage: otel-fe" in capsys.readouterr().err
 
 
-def test_collector_without_configuration_is_a_wrong_call(capsys):
+def test_collector_without_configuration_points_to_up(capsys):
     """There is a command for those who have no YAML."""
     assert main(["collector"]) == 2
-    assert "--config FILE" in capsys.readouterr().err
+    assert "`otel-fe up`" in capsys.readouterr().err
 
 
 def test_operating_system_errors_are_sentences(tmp_path, capsys):
