@@ -100,7 +100,7 @@ POOL_NAME: Final = _attribute("pool.name", "string", "", "The pool waited for lo
 POOL_IN_USE: Final = _attribute("pool.in_use", "int", "{connection}", "Its connections in use afterwards.")
 POOL_SIZE: Final = _attribute("pool.size", "int", "{connection}", "The most it can open, where bounded.")
 
-CPU_TIME: Final = _attribute("cpu.time", "double", "s", "CPU time of the extraction's own thread.")
+CPU_TIME: Final = _attribute("cpu.time", "double", "s", "CPU time of its thread, and of what it handed to others.")
 CPU_UTILIZATION: Final = _attribute("cpu.utilization", "double", "1", "CPU time over duration; 1 is one busy core.")
 CANCELLED: Final = _attribute("cancelled", "bool", "", "Its caller ended it early: no error. Absent otherwise.")
 MEMORY_USAGE: Final = _attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")

@@ -7,8 +7,8 @@ What the figures mean:
   measured on its thread. A coroutine or generator that is a target or decorated is measured step by step, so
   that other tasks of the event loop do not count. A `with` block inside a running event loop may give way to other
   tasks without our knowing, and so may all that runs where greenlets do (gevent, eventlet); there the attribute is absent
-  rather than wrong. Work handed to other threads,
-  processes or native thread pools is not in it.
+  rather than wrong. Work that it hands to threads and executors of the process is in it, as far as that ends before it does; work
+  in other processes and in native thread pools is not.
 * `memory.usage`, `memory.growth`: resident memory of the whole process; concurrent extractions see each other's.
 * cache and pool: what was looked up and waited for while this extraction was the innermost one of the OpenTelemetry
   context, in any thread or task that the context was carried to. An extraction inside another keeps its own.
@@ -255,6 +255,8 @@ class Extraction(LiveMeasurements):
                 except ValueError:
                     self.forget_cpu()  # see `_detach`
             self.ended = True
+            if self.handed_cpu_ns and self.cpu_ns >= 0:
+                self.cpu_ns += self.handed_cpu_ns
             if self._generation == self._runtime.generation:
                 self._finish(error)
         except Exception as fault:

@@ -11,6 +11,7 @@ from otel_fe.config.settings import Settings, read_settings
 from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.exported import ExportEverything
+from otel_fe.instrument.handed import HandedWork
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
 from otel_fe.instrument.process import ProcessPipeline
@@ -81,6 +82,9 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             watcher = Watcher(settings.watch_threshold_s)
             watcher.start()
             self._undo.append(watcher.stop)
+            handed = HandedWork()
+            self._undo.append(handed.remove)
+            handed.install(hooks)
         set_runtime(pipeline)
         self._undo.append(lambda: set_runtime(None))
         libraries.instrument(hooks)

@@ -68,6 +68,10 @@ class LiveMeasurements(Measurements):
     """The longest wait."""
     slo_breached: tuple[str, ...] = ()
     """SLOs for which this extraction is a bad event by itself."""
+    workers: dict[int, int] | None = None
+    """Threads that work for it now, as Python has them, and their CPU clocks when they began."""
+    handed_cpu_ns: int = 0
+    """CPU time of work that it handed to other threads, and that ended before it did."""
     thread_id: int = 0
     """Of the thread that it runs on, or ran on last, as Python has it."""
     watched: Watched | None = None
@@ -100,6 +104,17 @@ class LiveMeasurements(Measurements):
             waits.append((pool, describe, start_ns, end_ns, in_use))
             if len(waits) >= _MAX_APART:
                 self.flush_with_intervals()
+
+    @property
+    def own_cpu_ns(self) -> int:
+        """CPU time of its own thread once it has ended; negative where it is not known."""
+        return max(0, self.cpu_ns - self.handed_cpu_ns) if self.cpu_ns >= 0 else self.cpu_ns
+
+    def worked(self, cpu_ns: int) -> None:
+        """Add CPU time of another thread that has worked for it; from any thread."""
+        with _settling:
+            if not self.ended:
+                self.handed_cpu_ns += cpu_ns
 
     @property
     def pool_wait_so_far_ns(self) -> int:
@@ -147,7 +162,8 @@ class LiveMeasurements(Measurements):
         start = self.start_mono_ns
         end = start + self.duration_ns
         segments = registry.segments_of(self, end)
-        self.found = find(start, end, [*(self.intervals or ()), *calls], self.cpu_ns, segments, self.thread_id)
+        cpu_ns = self.own_cpu_ns if segments else self.cpu_ns  # a look sees the CPU time of other threads by itself
+        self.found = find(start, end, [*(self.intervals or ()), *calls], cpu_ns, segments, self.thread_id)
         self.split = self.found.split
         self.watched = None
 

@@ -37,11 +37,16 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
     seen_ns = segments[-1].end_ns if segments else watched.seen_ns
     passed = end_ns - seen_ns
     if passed > 0:
-        cpu_ns = max(0, extraction.cpu_ns) - sum(segment.cpu_ns for segment in segments)
+        cpu_ns = max(0, extraction.own_cpu_ns) - sum(segment.cpu_ns for segment in segments)
         last = Segment(seen_ns, end_ns, min(passed, max(0, cpu_ns)), "", ())
         last.looks = 0
         if segments:
             last.wait, last.stack, last.blame = segments[-1].wait, segments[-1].stack, segments[-1].blame
+            last.child_ident = segments[-1].child_ident
+        if last.child_ident or not segments:
+            handed_ns = extraction.handed_cpu_ns - sum(segment.child_cpu_ns for segment in segments)
+            last.child_cpu_ns = min(last.off_ns, max(0, handed_ns))
+            last.child_ident = last.child_ident or bool(last.child_cpu_ns)
         if last.off_ns > _WORTH_NS and watched.counters is not None:
             _count(last, watched.counters, history)
         segments.append(last)

@@ -254,6 +254,12 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
     segment.collected_in = max(mine, key=lambda pause: _shared(pause, segment)).stack if own else ()
     yield CAUSE_GC, own
     yield CAUSE_SEEN_CPU, segment.cpu_ns - own
+    if segment.child_ident:
+        theirs = [pause for pause in overlapping if pause.ident == segment.child_ident]
+        collected = min(segment.child_cpu_ns, _overlap(theirs, segment))
+        yield CAUSE_GC, collected
+        yield CAUSE_SEEN_CPU, segment.child_cpu_ns - collected
+        ident = segment.child_ident
     left = segment.off_ns
     if segment.core_wait_ns or segment.throttled_ns:
         waited = min(left, segment.core_wait_ns)

@@ -22,11 +22,15 @@ MOST_FRAMES: Final = 48
 _DEEPEST: Final = 500
 """Frames that are walked at most."""
 _MOST_KNOWN: Final = 4_096
-_WRAPPING: Final = tuple(f"otel_fe/instrument/{name}.py".replace("/", os.sep) for name in ("wrapping", "continued"))
+_WRAPPING: Final = tuple(
+    f"otel_fe/instrument/{name}.py".replace("/", os.sep) for name in ("wrapping", "continued", "handed")
+)
 _EVENTS: Final = "asyncio/events.py".replace("/", os.sep)
 _LOCAL: Final = "<locals>."
 _RUN: Final = "_run"
-_SPECIAL: Final = frozenset(("wrapper", "_stepwise", "_stepwise_any", "_steps", "_as_coroutine", _RUN))
+_SPECIAL: Final = frozenset(
+    ("wrapper", "_stepwise", "_stepwise_any", "_steps", "_as_coroutine", "handed_work", "work", _RUN)
+)
 """Names of the functions whose frames are not the application's, to look closer at."""
 _new: Final = tuple.__new__
 IMPORTING: Final = "<frozen importlib"
@@ -88,10 +92,10 @@ def stack_of(frame: FrameType | None) -> Stack:
             # Not by the constructor, which is a function of Python's own making.
             lines.append(_new(Line, (file, frame.f_lineno or code.co_firstlineno, _name_of(code))))
         frame = frame.f_back
-    return _shortened(lines[: wrapper or len(lines)])
+    return shortened(lines[: wrapper or len(lines)])
 
 
-def _shortened(lines: list[Line]) -> Stack:
+def shortened(lines: list[Line]) -> Stack:
     """Return the innermost and the outermost lines of a stack that is too deep."""
     if len(lines) <= MOST_FRAMES:
         return tuple(lines)
@@ -120,7 +124,7 @@ def awaits_of(awaiting: Any) -> tuple[Stack, Any]:
             break
         awaiting = further
     lines.reverse()
-    return _shortened(lines), awaiting
+    return shortened(lines), awaiting
 
 
 def _first(value: Any, *names: str) -> Any:

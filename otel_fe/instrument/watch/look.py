@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.causes.instruction import names_at
 from otel_fe.instrument.causes.waits import NOT_WAITING, awaits, by_names, wait_of
-from otel_fe.instrument.watch.lines import Line, awaits_of, own_line, stack_of
+from otel_fe.instrument.watch.lines import Line, awaits_of, own_line, shortened, stack_of
 from otel_fe.instrument.watch.threads import UNKNOWN, Waiting, cpu_clock_ns, native_id
 from otel_fe.instrument.watch.watched import HELD, Segment, Watched
-from otel_fe.semconv import CAUSE_EVENT_LOOP
+from otel_fe.pipeline.attribution import CAUSE_SEEN_CALL
+from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from otel_fe.instrument.watch.threads import ThreadFiles
 
 _NO_NAMES: Final[frozenset[str]] = frozenset()
+_MOST_WORKERS: Final = 16
+"""Threads of one extraction whose clocks are read at each look."""
 _OFF_FROM_NS: Final = 200_000
 """A thread that was off the CPU for less is not asked what it waits in."""
 _RUNNERS: Final = ("asyncio/runners.py", "asyncio/base_events.py", "uvloop/__init__.py", "uvicorn/server.py")
@@ -33,9 +36,12 @@ class Glimpse:
     __slots__ = (
         "at_ns",
         "blame",
+        "child",
         "clock_ns",
         "cpu_ns",
         "held",
+        "ident",
+        "idle_loop",
         "leaf_done",
         "names",
         "off_ns",
@@ -55,9 +61,15 @@ class Glimpse:
         """Whether it is on its thread, waiting or not; else it is suspended."""
         self.held = False
         """Whether something else holds the event loop that it is suspended in."""
+        self.idle_loop = False
+        """Whether it runs an event loop that waits for events: perhaps for the thread that works for it."""
         self.leaf_done = False
         """Whether what it awaits is there already."""
         self.blame: Line | None = None
+        self.child: Glimpse | None = None
+        """Of the thread that works for it, of several the one that has used most CPU time since the look before."""
+        self.ident = 0
+        """The thread, as Python has it."""
         self.cpu_ns = 0
         self.off_ns = 0
         """Time since the look before in which it did not run."""
@@ -84,6 +96,9 @@ def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
         return None
     seen.tid = native_id(extraction.thread_id)
     seen.clock_ns = cpu_clock_ns(seen.tid)
+    seen.ident = extraction.thread_id
+    if extraction.workers:
+        seen.child = _worker(extraction, now_ns, frames, files)
     if not extraction.away and (task is None or _is_current(task)):
         seen.running = True
         seen.stack = stack_of(frame)
@@ -94,10 +109,35 @@ def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
         if seen.off_ns > _OFF_FROM_NS:
             seen.names = names_at(frame)
             seen.waiting = files.waiting(seen.tid)
+            seen.idle_loop = _is_idle(frame)
         return seen
     seen.cpu_ns = _cpu_since(extraction, -1)
     _suspended(seen, extraction, task, frame)
     return seen
+
+
+def _worker(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType], files: ThreadFiles) -> Glimpse | None:
+    """Copy what there is to see of the busiest thread that works for an extraction; `cpu_ns` is its own since the look before."""
+    watched = extraction.watched
+    clocks = {} if watched is None else watched.child_clocks
+    busiest: Glimpse | None = None
+    for ident, began_ns in list((extraction.workers or {}).items())[:_MOST_WORKERS]:
+        tid = native_id(ident)
+        clock_ns = cpu_clock_ns(tid)
+        used = max(0, clock_ns - clocks.get(ident, began_ns))
+        if ident in frames and (busiest is None or used > busiest.cpu_ns):
+            busiest = Glimpse(now_ns)
+            busiest.ident, busiest.tid, busiest.clock_ns, busiest.cpu_ns = ident, tid, clock_ns, used
+    if busiest is not None:
+        frame = frames[busiest.ident]
+        since_ns = extraction.start_mono_ns if watched is None else watched.seen_ns
+        busiest.running = True
+        busiest.stack = stack_of(frame)
+        busiest.off_ns = now_ns - since_ns - busiest.cpu_ns
+        if busiest.off_ns > _OFF_FROM_NS:
+            busiest.names = names_at(frame)
+            busiest.waiting = files.waiting(busiest.tid)
+    return busiest
 
 
 def _cpu_since(extraction: Extraction, clock_ns: int) -> int:
@@ -146,7 +186,7 @@ def _is_idle(frame: FrameType) -> bool:
 def still_waits(extraction: Extraction, now_ns: int) -> bool:
     """Extend the last segment of an extraction whose thread has not run since: its stack and what it waits in are the same."""
     watched = extraction.watched
-    if watched is None or not watched.waits or extraction.away or extraction.ended:
+    if watched is None or not watched.waits or extraction.workers or extraction.away or extraction.ended:
         return False
     if cpu_clock_ns(watched.tid) != watched.clock_ns:
         return False
@@ -156,7 +196,7 @@ def still_waits(extraction: Extraction, now_ns: int) -> bool:
 
 def needs_counters(seen: Glimpse) -> bool:
     """Return whether it matters what other threads, and the machine, have done since the look before."""
-    return seen.off_ns > _OFF_FROM_NS
+    return seen.off_ns > _OFF_FROM_NS or (seen.child is not None and seen.child.off_ns > _OFF_FROM_NS)
 
 
 def segment_of(
@@ -182,11 +222,42 @@ def segment_of(
     segment.throttled_ns = counters.throttled_since_ns(since)
     segment.faults, segment.blocks = counters.faults - since.faults, counters.blocks - since.blocks
     if seen.off_ns > _OFF_FROM_NS:
-        if seen.waiting.call == UNKNOWN:
-            segment.wait = by_names(seen.stack, seen.names)
-        else:
-            segment.wait = wait_of(seen.waiting, seen.stack, seen.names, lock, counters.native_share(since))
+        segment.wait = _wait_of(seen, counters, since, lock)
     return segment
+
+
+def place_child(
+    seen: Glimpse, segment: Segment, counters: Counters | None, since: Counters | None, lock: range
+) -> Glimpse:
+    """Explain the time in which an extraction waits for a thread that works for it by what that thread does.
+
+    Returns:
+        The glimpse of that thread, or of the extraction where it waits for something else.
+    """
+    child = seen.child
+    if child is None or not (segment.wait == CAUSE_LOCK or (seen.idle_loop and segment.wait == CAUSE_SEEN_CALL)):
+        return seen
+    wait = NOT_WAITING
+    if counters is not None and since is not None and child.off_ns > _OFF_FROM_NS:
+        wait = _wait_of(child, counters, since, lock)
+        if wait == CAUSE_LOCK:
+            return seen  # as a thread that serves a queue in the background: it says no more than the extraction's own line
+    segment.child_ident = child.ident
+    segment.child_cpu_ns = min(segment.off_ns, child.cpu_ns)
+    segment.stack = shortened([*child.stack, *segment.stack])
+    segment.wait = wait
+    if counters is not None and since is not None:
+        now = counters.core_wait_ns.get(child.tid, 0)
+        segment.core_wait_ns = max(0, now - since.core_wait_ns.get(child.tid, now))
+        segment.throttled_ns = counters.throttled_since_ns(since)
+        segment.faults, segment.blocks = counters.faults - since.faults, counters.blocks - since.blocks
+    return child
+
+
+def _wait_of(seen: Glimpse, counters: Counters, since: Counters, lock: range) -> str:
+    if seen.waiting.call == UNKNOWN:
+        return by_names(seen.stack, seen.names)
+    return wait_of(seen.waiting, seen.stack, seen.names, lock, counters.native_share(since))
 
 
 def place_suspended(seen: Glimpse, watched: Watched, segment: Segment) -> None:

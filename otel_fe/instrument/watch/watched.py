@@ -26,6 +26,8 @@ class Segment:
     __slots__ = (
         "blame",
         "blocks",
+        "child_cpu_ns",
+        "child_ident",
         "collected_in",
         "contended",
         "core_wait_ns",
@@ -49,6 +51,10 @@ class Segment:
     """Time in which the control group's quota stopped processes of it."""
     blocks: int
     """Blocks that the process has read from disk, or written, in it."""
+    child_cpu_ns: int
+    """CPU time of a thread that worked for the extraction, while that waited for it."""
+    child_ident: int
+    """That thread, as Python has it; 0 without one. The stack and all waits are then its own."""
     collected_in: Stack
     """Where its longest pause of the garbage collector began, as far as that was seen."""
     contended: bool
@@ -73,21 +79,32 @@ class Segment:
         self.blame = None
         self.collected_in = ()
         self.contended = False
-        self.blocks = self.faults = 0
+        self.blocks = self.faults = self.child_cpu_ns = self.child_ident = 0
         self.looks = 1
         self.core_wait_ns = self.throttled_ns = self.others_cpu_ns = self.others_wait_ns = 0
 
     @property
     def off_ns(self) -> int:
-        """Time in which the thread did not run."""
-        return self.end_ns - self.start_ns - self.cpu_ns
+        """Time in which neither the thread ran, nor the one that worked for it."""
+        return self.end_ns - self.start_ns - self.cpu_ns - self.child_cpu_ns
 
 
 class Watched:
     """The segments of one extraction, in order. Written by the watcher; read by the extraction's own thread once it has ended."""
 
     __slots__ = (
-        *("_held", "_stacks", "clock_ns", "counters", "cpu_ns", "next_ns", "seen_ns", "segments", "step"),
+        *(
+            "_held",
+            "_stacks",
+            "child_clocks",
+            "clock_ns",
+            "counters",
+            "cpu_ns",
+            "next_ns",
+            "seen_ns",
+            "segments",
+            "step",
+        ),
         *("tid", "waits"),
     )
 
@@ -108,6 +125,8 @@ class Watched:
         self.tid = 0
         self.counters: Counters | None = None
         """Of the last look."""
+        self.child_clocks: dict[int, int] = {}
+        """CPU clocks of the threads that work for it, at the last look."""
         self._stacks: dict[Stack, Stack] = {}
         self._held: list[tuple[Segment, str]] = []
 

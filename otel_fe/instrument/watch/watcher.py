@@ -278,13 +278,14 @@ class Watcher:
         By the ids of the threads that may have waited for them.
         """
         found: dict[int, tuple[int, int, Line | None]] = {}
-        for extraction, seen in glimpses:
-            if seen is not None and look.may_have_been_held(seen, self._lock, contended=self._contended):
-                since = self._since(extraction) or counters
-                used, busiest, waited = counters.others_ns(since, seen.tid, self._tid)
-                thread = next((frame for ident, frame in frames.items() if native_id(ident) == busiest), None)
-                found[seen.tid] = used, waited, own_line(stack_of(thread))
-                del thread
+        for extraction, looked in glimpses:
+            for seen in (looked, None if looked is None else looked.child):
+                if seen is not None and look.may_have_been_held(seen, self._lock, contended=self._contended):
+                    since = self._since(extraction) or counters
+                    used, busiest, waited = counters.others_ns(since, seen.tid, self._tid)
+                    thread = next((frame for ident, frame in frames.items() if native_id(ident) == busiest), None)
+                    found[seen.tid] = used, waited, own_line(stack_of(thread))
+                    del thread
         return found
 
     def _since(self, extraction: Extraction) -> Counters | None:
@@ -300,17 +301,19 @@ class Watcher:
         segment = look.segment_of(seen, watched, counters, since, self._lock)
         if not seen.running:
             look.place_suspended(seen, watched, segment)
-        else:
-            if seen.tid in hogs:
-                segment.others_cpu_ns, segment.others_wait_ns, segment.blame = hogs[seen.tid]
-                segment.contended = self._contended
-            if seen.step != watched.step:
-                watched.settle_held(CAUSE_EVENT_LOOP)
-                watched.step = seen.step
+        elif seen.step != watched.step:
+            watched.settle_held(CAUSE_EVENT_LOOP)
+            watched.step = seen.step
         if not watched.segments and counters is not None and seen.running:
             waited = counters.core_wait_ns.get(seen.tid, 0)
             segment.core_wait_ns = max(0, waited - self._history.core_wait_before(seen.tid, watched.seen_ns, waited))
+        acting = look.place_child(seen, segment, counters, since, self._lock)
+        if acting.running and acting.tid in hogs:
+            segment.others_cpu_ns, segment.others_wait_ns, segment.blame = hogs[acting.tid]
+            segment.contended = self._contended
         watched.add(segment)
+        if seen.child is not None:
+            watched.child_clocks[seen.child.ident] = seen.child.clock_ns
         watched.counters = counters or watched.counters or since
         watched.tid, watched.clock_ns = seen.tid, seen.clock_ns
         watched.waits = seen.running and seen.waiting.call >= 0 and segment.wait not in {NOT_WAITING, CAUSE_GIL}

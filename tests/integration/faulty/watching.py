@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import otel_fe
 from tests.integration.faulty.injection import injected, tried
@@ -25,3 +26,9 @@ def slow_extractions(_app):
         return 10 // x
 
     return [tried(extract, x) for x in (5, 0)]
+
+
+@injected("handed.note", "instrument.handed", "otel_fe.instrument.handed:_outlives")
+def work_handed_over(_app):
+    with otel_fe.extraction("handing"), ThreadPoolExecutor(1) as pool:
+        return [tried(pool.submit(divmod, 7, x).result) for x in (2, 0)]

@@ -1,0 +1,168 @@
+"""Work that extractions hand to executors and threads: its stacks and CPU time are the extraction's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import otel_fe
+from otel_fe import faults
+from otel_fe.instrument.extraction import current_extraction
+from tests.observed import instrumented
+
+PREFIX = "feature_extraction."
+HERE = Path(__file__).name
+
+
+@pytest.fixture
+def watched():
+    """Instrument with a short threshold: everything is slow that takes 40 ms."""
+    faults.reset()
+    with instrumented(slow_threshold_s=0.04, watch_threshold_s=0.005) as observed:
+        yield observed
+    assert not faults.counts()
+
+
+def causes(span):
+    """Return the parts of an extraction's time, and check that they are its duration."""
+    found = {name: value for name, value in span.attributes.items() if name.startswith(f"{PREFIX}time.")}
+    assert sum(found.values()) == pytest.approx((span.end_time - span.start_time) / 1e9, abs=1e-6)
+    return {name.removeprefix(f"{PREFIX}time."): value for name, value in found.items()}
+
+
+def lines(span, cause):
+    """Return the lines that took time of a cause."""
+    return " ".join(
+        line
+        for event in span.events
+        for line in event.attributes.get(f"{PREFIX}stacks.top", ())
+        if line.startswith(f"{cause} ")
+    )
+
+
+def busy():
+    end = time.thread_time() + 0.15
+    while time.thread_time() < end:
+        sum(range(500))
+
+
+def pause():
+    time.sleep(0.15)
+
+
+def in_a_pool(function):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(function).result()
+
+
+def in_a_thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
+def in_to_thread(function):
+    async def main():
+        await asyncio.to_thread(function)
+
+    asyncio.run(main())
+
+
+HANDING = pytest.mark.parametrize("handing", [in_a_pool, in_a_thread, in_to_thread])
+
+
+@HANDING
+def test_what_a_worker_computes_is_cpu_of_the_extraction(watched, handing):
+    """With its line, and in `cpu.time`; the parent, which waits for a lock, is explained by it."""
+    with otel_fe.extraction("x"):
+        handing(busy)
+    span = watched.extraction("x")
+    found = causes(span)
+    assert max({name: found[name] for name in found if name != "cpu_wait"}, key=found.get) == "cpu"
+    assert found.get("lock", 0) < 0.3 * sum(found.values())
+    assert f"{HERE}:{busy.__code__.co_firstlineno + 2} busy" in lines(span, "cpu")
+    assert span.attributes[f"{PREFIX}cpu.time"] >= 0.15
+
+
+@HANDING
+def test_what_a_worker_waits_for_is_what_the_extraction_waits_for(watched, handing):
+    """Not a lock: it sleeps."""
+    with otel_fe.extraction("x"):
+        handing(pause)
+    span = watched.extraction("x")
+    found = causes(span)
+    assert max({name: found[name] for name in found if name != "cpu_wait"}, key=found.get) == "sleep"
+    assert f"{HERE}:{pause.__code__.co_firstlineno + 1} pause" in lines(span, "sleep")
+
+
+def test_a_coroutine_that_waits_for_an_executor_is_explained_by_its_thread(watched):
+    """It is suspended, and its event loop idle."""
+
+    @otel_fe.extraction("x")
+    async def extract():
+        await asyncio.get_running_loop().run_in_executor(None, pause)
+
+    asyncio.run(extract())
+    span = watched.extraction("x")
+    assert max(causes(span), key=causes(span).get) == "sleep"
+    assert f"{HERE}:{pause.__code__.co_firstlineno + 1} pause" in lines(span, "sleep")
+
+
+def test_overlapping_workers_add_up_to_the_duration(watched):
+    """CPU time of several threads is more than the time that the parent has waited."""
+    with otel_fe.extraction("x"), ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: busy(), range(4)))
+    span = watched.extraction("x")
+    causes(span)
+    assert span.attributes[f"{PREFIX}cpu.time"] >= 0.6
+
+
+def test_work_that_nothing_waits_for_explains_nothing(watched):
+    """The extraction sleeps itself, at its own line."""
+    done = threading.Event()
+    with otel_fe.extraction("x"):
+        thread = threading.Thread(target=done.wait, args=(5,))
+        thread.start()
+        pause()
+    done.set()
+    thread.join()
+    found = causes(watched.extraction("x"))
+    assert max(found, key=found.get) == "sleep"
+
+
+def test_an_executor_s_own_thread_works_for_who_submits(watched):
+    """Not for the extraction in which it was started."""
+    pool = ThreadPoolExecutor(1)
+    with otel_fe.extraction("first"):
+        pool.submit(int).result()
+    pool.submit(int).result()  # when that has run, the one before is over altogether
+    seen = []
+    with otel_fe.extraction("second") as second:
+        pool.submit(lambda: seen.append(list(second.workers))).result()
+        assert current_extraction() is second
+    pool.shutdown()
+    assert len(seen[0]) == 1, "the thread itself was started by the first"
+    assert not second.workers
+
+
+def test_nothing_is_hooked_without_the_watcher():
+    """And nothing stays hooked afterwards."""
+    before = threading.Thread.start, threading.Thread._bootstrap_inner
+    with instrumented(watch_threshold_s=0.0):
+        assert (threading.Thread.start, threading.Thread._bootstrap_inner) == before
+    with instrumented(watch_threshold_s=0.005):
+        assert threading.Thread.start is not before[0]
+    assert (threading.Thread.start, threading.Thread._bootstrap_inner) == before
+
+
+def test_a_worker_s_exception_is_its_future_s():
+    """Work runs as ever."""
+    with instrumented(watch_threshold_s=0.005), otel_fe.extraction("x"), ThreadPoolExecutor(1) as pool:
+        future = pool.submit(int, "no number")
+        with pytest.raises(ValueError, match="no number"):
+            future.result()
