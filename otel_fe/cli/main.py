@@ -14,6 +14,7 @@ from otel_fe.cli.check import add_check
 from otel_fe.cli.completion import add_completion
 from otel_fe.cli.demo import add_demo
 from otel_fe.cli.explain import add_explain
+from otel_fe.cli.mcp import add_mcp
 from otel_fe.cli.parser import WRONG_USE, Parser, examples
 from otel_fe.cli.render import add_render
 from otel_fe.cli.replay import add_replay
@@ -88,6 +89,7 @@ def parser() -> Parser:
         add_profile,
         add_changes,
         add_autopilot,
+        add_mcp,
     ):
         add(commands)
     add_completion(commands, whole)

@@ -82,7 +82,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
     [
         ("Picker", (["a"], "t")),
         ("Finder", (["a"],)),
-        ("Counter", (["a"] * 9, 1, 1)),
+        ("Counter", (["a"] * 9, {"b": "c"}, 1, 1)),
         ("DecisionCache", (1,)),
         ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False)),
     ],
@@ -180,7 +180,7 @@ def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
 def test_a_counted_histogram_has_a_bucket_for_every_edge():
     histogram = SimpleNamespace(edges=(1, 2), buckets=[0, 0], total=0, least=0, most=0)
     odd = SimpleNamespace(duration=histogram, memory_growth=histogram, cpu_time=histogram, pool_wait=histogram)
-    counter = compiled.spans.Counter([f"a{n}" for n in range(9)], 1, 1)
+    counter = compiled.spans.Counter([f"a{n}" for n in range(9)], {"cpu": "time.cpu"}, 1, 1)
     with pytest.raises(ValueError, match="2 buckets, and 2 edges"):
         counter.learn(*parsed(SPAN_IDS), _Hashable(odd))
 
