@@ -47,9 +47,7 @@ class AdminServer:
         """
         where = endpoint(address, "--admin-endpoint")
         if not where.loopback:
-            raise ConfigurationError(
-                "--admin-endpoint", address, "use a loopback address: nobody is asked who they are there"
-            )
+            raise ConfigurationError("--admin-endpoint", address, "use a loopback address: it has no authentication")
         from otel_fe.collector.servers.pages import AdminPage  # noqa: PLC0415 who shows no page does without
 
         page = AdminPage(self._samples, self._explain, metrics=metrics)

@@ -45,7 +45,7 @@ _PENDING: Final = "pending_traces"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What one process of several is."""
+    """The role of one process of several."""
 
     workers: int = 1
     partition: Partition | None = None
@@ -210,11 +210,11 @@ class Collector:
         return PipelineGraph(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
 
     def _save(self, path: Path) -> None:
-        """Leave pending traces for the next process; where the disk does not take them, decide them as they stand."""
+        """Save pending traces for the next process; if the disk refuses them, decide them with the spans they have."""
         try:
             self.saved = pending.save(path, self.engine, self._clock)
         except OSError as error:
-            _log.warning("pending traces cannot be saved (%s); they are decided as they stand", error)
+            _log.warning("pending traces cannot be saved (%s); they are decided with the spans they have", error)
             self.engine.close(decide=True)
 
     def _tick(self) -> None:

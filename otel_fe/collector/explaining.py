@@ -1,4 +1,4 @@
-"""Why a trace was kept or not: what the running collector knows of it."""
+"""Explains why a trace was kept or not, from the records of the running collector."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def _of_pipeline(pipeline: SampledPipeline, trace_id: int, now_ns: int) -> dict[
     for records in (sampler.records, *pipeline.earlier_records):
         record = records.of(trace_id)
         if record is not None:
-            told, upstream = record.as_dict(), pipeline.upstream.of(trace_id)
+            explained, upstream = record.as_dict(), pipeline.upstream.of(trace_id)
             if upstream is not None and record.decision.sampled:
-                told = with_upstream(told, upstream)
-            return {"state": DECIDED, "record": told}
+                explained = with_upstream(explained, upstream)
+            return {"state": DECIDED, "record": explained}
     decision = sampler.remembered(trace_id)
     if decision is not None:
         return {"state": REMEMBERED, "sampled": decision.sampled, "policy": decision.reason}

@@ -126,7 +126,7 @@ class Running:
 
 
 class Change(NamedTuple):
-    """What a configuration has changed of the exporters."""
+    """The changes of a configuration to the exporters."""
 
     before: dict[str, Running]
     added: list[Running]

@@ -29,7 +29,7 @@ _GRACE_S: Final = 5.0
 
 
 class Plan(NamedTuple):
-    """What a server is made of, but for its tokens, which can be changed while it runs."""
+    """The settings of a server, except its tokens, which can change while it runs."""
 
     settings: GrpcServer | HttpServer
     endpoint: Endpoint
@@ -42,7 +42,7 @@ class Listeners:
     Args:
         loop: Where HTTP servers run.
         engine: Returns the engine as it is now.
-        open_to_all: Whether servers beyond loopback may let everybody in (`--allow-unauthenticated`).
+        open_to_all: Whether servers beyond loopback may work without authentication (`--allow-unauthenticated`).
         shared: Where other processes listen on the same ports: those that replace a port of 0, by receiver and protocol.
     """
 
@@ -64,7 +64,7 @@ class Listeners:
 
     @property
     def received(self) -> list[Received]:
-        """What has been received by each, also by those that are no more."""
+        """The counters of each receiver, removed ones included."""
         return [intake.received for intake in self._intakes.values()]
 
     @property

@@ -1,7 +1,7 @@
 """Traces that are pending at a graceful stop, on disk until the next start: their spans, and when they came.
 
 One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them.
-A damaged file gives back what stands before the damage. Times are Unix times, since the next process has another monotonic clock;
+A damaged file yields the traces before the damage. Times are Unix times, since the next process has another monotonic clock;
 one that lies in the future, because the wall clock was set back, is taken as now.
 """
 

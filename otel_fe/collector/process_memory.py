@@ -105,7 +105,7 @@ _HARDLY_USED: Final = ("grpc.aio", "ssl", "asyncio.sslproto")
 
 
 class _PutOff(ModuleType):
-    """Stands where a module will be, and has all that it has."""
+    """A placeholder for a module that loads it on first access."""
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -114,7 +114,7 @@ class _PutOff(ModuleType):
 
 
 def put_off(*names: str) -> None:
-    """Have modules imported when somebody asks for something in them; one that is there already stays.
+    """Have modules imported on first access; one that is already imported stays.
 
     Args:
         names: Those that are hardly used, by default.

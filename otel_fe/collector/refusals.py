@@ -1,4 +1,4 @@
-"""Why a request is not taken: what each server turns into the status code of its protocol.
+"""The errors for refused requests; each server turns them into status codes of its protocol.
 
     RefusedError
     ├── PressureError     no room now: the same request can be taken later          UNAVAILABLE + RetryInfo          503
@@ -6,7 +6,7 @@
     ├── TooLargeError     never                                                     RESOURCE_EXHAUSTED               413
     ├── TooManyValuesError   never: JSON that would take too long to read           RESOURCE_EXHAUSTED               413
     ├── NoPipelineError   nothing takes this signal from this receiver              UNIMPLEMENTED                    404
-    ├── EncodingError     nobody here reads this compression or content type        UNIMPLEMENTED                    415
+    ├── EncodingError     unsupported compression or content type        UNIMPLEMENTED                    415
     └── BackendError      a backend without a queue in front refuses it for good    INTERNAL                         500
 
 Pressure is UNAVAILABLE and 503, as in the Collector, and not RESOURCE_EXHAUSTED and 429, which the specification allows as well:
@@ -116,4 +116,4 @@ _PRESSURES: Final = {
     "storage_full": "the disk does not take the queue of {}",
     "unreachable": "the backend of {} cannot be reached, and it has no sending_queue",
 }
-"""What passes, by reason."""
+"""Temporary refusals, by reason."""

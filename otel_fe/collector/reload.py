@@ -1,4 +1,4 @@
-"""What a new configuration's pipelines take over from those that they replace: nothing that was received is lost by a reload."""
+"""Transfers the state of replaced pipelines to those of a new configuration: a reload loses no received data."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def _obey_signals(
 
 
 def _end_in_time(seconds: float) -> None:
-    """End the process when the time is up, whatever is still at work: it was promised to whoever sent the signal."""
+    """End the process when the time is up, even with work left: an exit on a signal has a time limit."""
 
     def end() -> None:
         _log.error("it did not stop within %g s, and ends as it is: what was not on disk by now is lost", seconds)

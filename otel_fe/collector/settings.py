@@ -1,4 +1,4 @@
-"""What `otel-fe collector` is told on its command line."""
+"""The command-line options of `otel-fe collector`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Sidecar:
     """A program that runs beside the collector in a process of its own, made of the same store: the dashboard."""
 
     name: str
-    """What it is called in messages."""
+    """Its name in messages."""
     option: str
-    """What asks for it on the command line, and with which value."""
+    """The option that enables it, with its value."""
     value: str
     module: str
     """Whose `main` is run as one of the crew: see `workers/crew.py`."""
@@ -27,20 +27,20 @@ class Sidecar:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the collector runs, beside its configuration."""
+    """The options of a collector, beside its configuration."""
 
     config: Path
     """The Collector's YAML."""
     admin_endpoint: str = "localhost:8888"
-    """Where `/metrics` and `otel-fe why` are answered: the Collector's own default. Loopback only; `none` for nowhere."""
+    """Address of `/metrics` and `otel-fe why`: the Collector's own default. Loopback only; `none` to disable it."""
     store: Path | None = None
-    """Where kept traces, series and decisions are kept for the dashboard; None to keep none."""
+    """Folder of the store with kept traces, series and decisions; None for no store."""
     slos: Path | None = None
     """OpenSLO documents to alert on, where there is a store; None for the four requirements."""
     alertmanager: str = ""
-    """URL of the Alertmanager that is told of alerts; empty for none."""
+    """URL of the Alertmanager that receives alerts; empty for none."""
     page_url: str = ""
-    """Where the dashboard is opened: alerts then link to it; empty for no links."""
+    """URL of the dashboard, for links in alerts; empty for no links."""
     runbook_url: str = ""
     """The runbook that alerts link to; empty for the dashboard's."""
     workers: int = 1
@@ -50,4 +50,4 @@ class Options:
     grace_s: float = 10.0
     """The longest that a stop may take."""
     companion: Sidecar | None = None
-    """What runs beside it, where there is a store; None for nothing."""
+    """The process that runs beside it, if there is a store; None for none."""

@@ -1,4 +1,4 @@
-"""What runs beside the collector, in a process of its own: who looks at a page takes nothing from whoever sends spans."""
+"""A process beside the collector, such as the dashboard: readers of pages take no time from senders of spans."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SidecarProcess:
         return f"{self._one.name} on {answer['where']}"
 
     def change(self, config: str) -> None:
-        """Tell it which configuration is in force now; nobody waits for its answer."""
+        """Send it the configuration now in force, without waiting for a response."""
         self._config["text"] = config
         threading.Thread(target=self._tell, name="otel-fe-companion-told", daemon=True).start()
 
@@ -77,7 +77,7 @@ class SidecarProcess:
             self._one.end()  # another one, where it was just being started again
 
     def _tell(self) -> None:
-        with self._telling:  # whoever comes last tells what came last
+        with self._telling:  # the last caller sends the latest state
             self._one.asked(f"config {json.dumps(self._config['text'])}")
 
     def _ended(self, status: int) -> None:

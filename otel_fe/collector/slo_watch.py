@@ -1,4 +1,4 @@
-"""SLOs over what the store has counted: evaluated twice a minute, told to an Alertmanager and on stderr, shown as gauges."""
+"""SLOs over the store's counts: evaluated twice a minute, sent to an Alertmanager and stderr, exported as gauges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 30.0
 _LOOK_S: Final = 1.0
-"""How often to see whether somebody has silenced something, or lifted a silence: then alerts are evaluated at once."""
+"""Seconds between checks for new or lifted silences, on which alerts are evaluated at once."""
 _log = logging.getLogger("otel_fe")
 
 
@@ -41,7 +41,7 @@ class SloWatch:
         directory: Of a store that is open.
         slos: What to evaluate.
         clock: Both clocks.
-        alertmanager: URL of an Alertmanager that is told; empty for none.
+        alertmanager: URL of an Alertmanager that receives alerts; empty for none.
         origin: Where the links of alerts lead.
     """
 
@@ -86,7 +86,7 @@ class SloWatch:
         return [_sample(value) for value in (*gauges(self._states), *self._alerts.gauges())]
 
     def stop(self) -> None:
-        """Tell what is still to be told, and end."""
+        """Send the remaining alerts, and end."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(EVERY_S)

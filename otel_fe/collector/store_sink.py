@@ -1,4 +1,4 @@
-"""What the collector puts into the store, for the dashboard and for `otel-fe why` later: kept traces, series, decisions.
+"""Writes kept traces, series and decisions into the store, for the dashboard and for `otel-fe why`.
 
 Under the engine's lock a kept trace is only noted. Once a second at most, what was noted is made into a batch on the thread that
 ticks, together with what has been counted until then: the store has both, or neither. A batch that the store has no room for waits,
@@ -59,7 +59,7 @@ _TRACE_BYTES: Final = 2_000
 _RECORD_BYTES: Final = 1_000
 _POINT_BYTES: Final = 1_000
 _PARSED: Final = 4
-"""How much larger metrics are once they are parsed."""
+"""The growth of metrics when they are parsed."""
 _UNBOUNDED: Final = 1 << 30
 _PATIENCE_S: Final = 0.05
 _QUEUE_FULL: Final = "queue_full"
@@ -67,7 +67,7 @@ _OURS: Final = (b"feature_extraction.", b"db.client.connection.")
 
 
 class Counted(Protocol):
-    """What became of what was handed over to be stored."""
+    """The counters of items handed to the store."""
 
     @property
     def written(self) -> dict[str, int]:
@@ -85,7 +85,7 @@ class Shelf(Protocol):
 
     @property
     def directory(self) -> Path:
-        """Where it is."""
+        """Its folder."""
         ...
 
     def add_batch(self, batch: KeptBatch) -> bool:
@@ -137,7 +137,7 @@ class StoreSink:
     Args:
         store: Open.
         counted: What becomes of it there.
-        clock: Monotonic time; of the machine, unless told otherwise.
+        clock: Monotonic time; by default the machine's.
     """
 
     def __init__(self, store: Shelf, counted: Counted, clock: Clock | None = None) -> None:
@@ -213,8 +213,8 @@ class StoreSink:
             fresh = [(sampled.sampler.records, self._fresh(sampled, records)) for sampled in engine.parts.sampled]
         if lost:
             self._store.lose(_QUEUE_FULL, lost)
-        told = [of.explain(entry) for of, entries in fresh for entry in reversed(entries)]
-        dropped = tuple(record.as_dict() for record in told if not record.decision.sampled)
+        explained = [of.explain(entry) for of, entries in fresh for entry in reversed(entries)]
+        dropped = tuple(record.as_dict() for record in explained if not record.decision.sampled)
         traces: list[KeptTrace] = []
         size = 0
         settled = sum(kept.size_bytes for kept in waiting)

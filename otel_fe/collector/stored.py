@@ -1,4 +1,4 @@
-"""What a collector with a store has more than one without: the store, and what alerts on what is in it."""
+"""The additional parts of a collector with a store: the store, and the alerts on its content."""
 
 from __future__ import annotations
 

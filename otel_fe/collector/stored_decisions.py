@@ -1,4 +1,4 @@
-"""Why a trace was kept or not, as the store has it: longer than the collector remembers, and also where none runs."""
+"""Decision records in the store, which keeps them longer than the collector, and without a running one."""
 
 from __future__ import annotations
 

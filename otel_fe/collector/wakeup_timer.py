@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 _SLACK_NS: Final = 50_000_000
-"""How late a round may be, so that the next request takes along what is due, and rounds are so far apart at least."""
+"""The most that a round may be late, so that the next request can process what is due; also the least time between rounds."""
 _LONGEST_NS: Final = 5_000_000_000
 
 

@@ -1,4 +1,4 @@
-"""How long to wait between tries: exponential, randomized, bounded; as the Collector's `retry_on_failure`."""
+"""The wait between retries: exponential, randomized, bounded; as the Collector's `retry_on_failure`."""
 
 from __future__ import annotations
 

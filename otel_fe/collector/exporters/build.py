@@ -52,9 +52,9 @@ def build(
 
     Args:
         identifier: Its id in the configuration.
-        settings: What stands there.
+        settings: Its settings in the file.
         extensions: The configuration's, for `auth` and `storage`.
-        settled: Told of each payload's end, once.
+        settled: Called once with each settled payload.
         signals: Those of the pipelines that name it.
         clock: Time, for waits.
         random_number: Returns a number in [0, 1), for waits.
@@ -107,7 +107,7 @@ def open_storage(settings: FileStorage, name: str, signal: str) -> Storage:
     from otel_fe.collector.exporters.storage import Storage  # noqa: PLC0415 see above
 
     directory = Path(settings.directory)
-    # What may not stand in the name of a file is written as its number, so that two ids never share one.
+    # Characters that a file name cannot hold are written as numbers, so that two ids never share a file.
     file = directory / f"exporter_{re.sub(r'[^A-Za-z0-9.-]', lambda found: f'~{ord(found[0]):x}~', name)}_{signal}.db"
 
     def prepare() -> None:

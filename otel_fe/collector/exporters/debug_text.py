@@ -14,7 +14,7 @@ _INDENT: Final = "    "
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The names of what stands in a signal's request, from the outside to the inside."""
+    """The names of the levels of a signal's request, from the outside to the inside."""
 
     resources: str
     scopes: str

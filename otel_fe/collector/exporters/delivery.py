@@ -34,7 +34,7 @@ class Result(NamedTuple):
 
 
 class Stop:
-    """Whether an exporter is to come to its end; what waits for its next try waits on this."""
+    """Set when an exporter shuts down; waits between retries end with it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -1,4 +1,4 @@
-"""What the rest of the collector knows of an exporter."""
+"""The interface of an exporter to the rest of the collector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExporterCounts:
-    """What an exporter has done since it started, in items; and what it holds."""
+    """The counters of an exporter since its start, in items, and the size of its queue."""
 
     sent: int = 0
     """Items of requests that the backend took; those it rejected of them are counted here too."""

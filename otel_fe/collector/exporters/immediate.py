@@ -1,4 +1,4 @@
-"""An exporter without a queue, for what does not wait for anybody: the log, and nothing at all."""
+"""An exporter without a queue, for destinations that never block: the log, and none at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Immediate:
 
     Args:
         transport: One that answers at once.
-        settled: Told of each payload's end, before `offer` returns.
+        settled: Called with each settled payload, before `offer` returns.
     """
 
     def __init__(self, transport: Transport, settled: Settled) -> None:
@@ -69,7 +69,7 @@ class Nowhere:
     def start(self) -> None:
         """Do nothing."""
 
-    def send(self, signal: str, data: bytes) -> Delivered:  # noqa: ARG002 nobody reads it
+    def send(self, signal: str, data: bytes) -> Delivered:  # noqa: ARG002 it is discarded
         """Let it go."""
         return Delivered()
 

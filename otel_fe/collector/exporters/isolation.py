@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_TRIES: Final = 64
 """For one request, beside the first: enough for four bad items among 8 192."""
 PAUSE_NS: Final = 60_000_000_000
-"""How long nothing is split after a backend has refused every part of a request: it refuses everything."""
+"""Time without splitting after a backend has refused every part of a request: it refuses everything."""
 _TELLING_TRIES: Final = 8
 """Refused parts, and none taken, that show as much."""
 
@@ -33,7 +33,7 @@ class _Search:
     """Of the last refusal."""
     outcomes: list[Counter[str]] = field(default_factory=list)
     interrupted: str = ""
-    """Why nothing more is tried."""
+    """The reason for giving up."""
     once: bool = False
 
 

@@ -1,4 +1,4 @@
-"""What a backend answers to a request that it took: which items it did not take all the same."""
+"""A backend's response to an accepted request: the items that it rejected nevertheless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exporter has taken and not settled yet: in order, bounded, and on disk where that is asked for."""
+"""The queue of an exporter: accepted payloads that are not settled, in order, bounded, and on disk if configured."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class PayloadQueue:
 
     @property
     def size(self) -> int:
-        """How much it holds, in the unit of its sizer."""
+        """Its size, in the unit of its sizer."""
         return self._size
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class PayloadQueue:
         return refused
 
     def take(self, until_ns: int | None = None) -> Entry | None:
-        """Return the oldest, waiting for one; None when it is closed and empty, when somebody flushes it, or after `until_ns`."""
+        """Return the oldest, waiting for one; None when it is closed and empty, on a flush, or after `until_ns`."""
         with self._more:
             while not self._waiting or self._halted:
                 if self._halted or (self._closed and not self._entering):
@@ -132,7 +132,7 @@ class PayloadQueue:
         Args:
             entry: One that was taken.
             items: Those of the part.
-            settle: Called before anybody who waits learns of it.
+            settle: Called before waiting threads are notified.
             keep: Leave it on disk, for the next start.
         """
         with self._more:
@@ -157,7 +157,7 @@ class PayloadQueue:
     def wait_empty(self, timeout_s: float) -> bool:
         """Wait until it holds nothing, or gives out nothing more; whether it is empty.
 
-        Meanwhile nobody waits for fuller batches.
+        Meanwhile no thread waits for fuller batches.
         """
         with self._more:
             self._flushing += 1

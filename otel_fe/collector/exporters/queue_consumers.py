@@ -118,7 +118,7 @@ class QueueConsumers:
                 self._idle += 1
 
     def _start_thread(self) -> None:
-        """See to it that somebody waits for what comes next, as long as there may be more threads: mostly few are needed."""
+        """Make sure that a thread waits for the next payload, up to the limit of threads: mostly few are needed."""
         with self._counting:
             if self._idle or self._threads >= self._most_threads:
                 return

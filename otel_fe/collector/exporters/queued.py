@@ -33,7 +33,7 @@ class Queued:
         settings: The queues'.
         retry: None to try once.
         signals: What its pipelines carry.
-        settled: Told of each payload's end.
+        settled: Called with each settled payload.
         clock: For waits.
         random: Returns a number in [0, 1), for waits.
         open_storage: Opens the file of one signal; None to keep the queues in memory.

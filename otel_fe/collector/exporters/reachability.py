@@ -1,4 +1,4 @@
-"""What is said in the log about a backend: a warning when a state changes, and silence in between."""
+"""Log messages about a backend: a warning when its state changes, and none in between."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUIET_NS: Final = 60_000_000_000
 
 
 class Reachability:
-    """Whether one exporter's backend takes what is sent. Its own lock guards it.
+    """The reachability of one exporter's backend. Its own lock guards it.
 
     A backend that comes and goes is spoken of once a minute at most. What is dropped is spoken of when it begins, per reason;
     that has ended once nothing was dropped for the reason for a minute.

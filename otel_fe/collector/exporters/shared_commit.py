@@ -1,4 +1,4 @@
-"""One commit for all who wait for one: whoever comes while none is under way leads the next, for everybody."""
+"""One commit for all threads that wait for one: the first to come while none is under way leads the next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the index of a file says of one payload."""
+    """The entry of one payload in the index of a file."""
 
     key: int
     items: int
@@ -91,6 +91,6 @@ class SharedCommit:
                 self._commit(writes, removals)
             finally:
                 with self._turn:
-                    # Those who wait for a write lead the next commit themselves; for removals nobody waits.
+                    # Threads that wait for a write lead the next commit themselves; none waits for removals.
                     leading = self._busy = bool(self._removals) and not self._writes
                     self._turn.notify_all()

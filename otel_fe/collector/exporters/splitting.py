@@ -35,7 +35,7 @@ class _Field:
     """The wire type."""
     start: int
     content: int
-    """Where its value begins; of a message: what stands in it."""
+    """The start of its value; of a message, of its content."""
     end: int
 
 

@@ -61,7 +61,7 @@ class Storage:
             self._repair(error)
             found = self._index()
         self.found: Final = found
-        """What an earlier process left, oldest first."""
+        """The payloads left by an earlier process, oldest first."""
         self._live = len(found)
         self._next_key = found[-1].key + 1 if found else 1
 

@@ -27,7 +27,7 @@ _LOG_BYTES: Final = 16 * 1024 * 1024
 
 
 def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:
-    """Return a connection that nobody else can have at the same time; a damaged file is replaced by what can be read of it.
+    """Return an exclusive connection; a damaged file is replaced by its readable part.
 
     Raises:
         StorageError: Another process has it, or it cannot be opened.

@@ -1,4 +1,4 @@
-"""What an exporter counts, and whom it tells."""
+"""The counters of an exporter, and its callback for settled payloads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logging.getLogger("otel_fe")
 
 @dataclass(slots=True)
 class Tallies:
-    """What one exporter has counted, over all its lanes."""
+    """The counters of one exporter, over all its queues."""
 
     settled: Settled
     """Its owner's."""

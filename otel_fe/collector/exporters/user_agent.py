@@ -1,4 +1,4 @@
-"""Who we say that we are to a backend."""
+"""The User-Agent sent to backends."""
 
 from __future__ import annotations
 

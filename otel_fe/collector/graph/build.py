@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What pipelines are told that does not stand in the file."""
+    """Inputs of pipelines that are not in the file."""
 
     clock: Clock
     instance_id: str
     """Of this process; on span metrics."""
     workers: int = 1
-    """How many processes there are like this one: they share the limit of memory, and mark derived metrics with their id."""
+    """The number of worker processes: they share the memory limit, and mark derived metrics with their id."""
     durable: Collection[str] = ()
-    """Exporters whose queue is on disk, or that have none. What is kept goes there before its sender is told that it was taken,
+    """Exporters whose queue is on disk, or that have none. Kept spans go there before their sender gets an acknowledgement,
     rather than wait for a batch in memory, which a power cut would take: batches are for the queue to make
     (`sending_queue::batch`)."""
     stored: bool = False
-    """Whether there is a store: extractions are counted for it also where no metrics pipeline wants them."""
+    """Whether there is a store: extractions are counted for it even without a metrics pipeline."""
 
 
 class PipelineBuilder:
@@ -170,7 +170,7 @@ class PipelineBuilder:
         )
 
     def _own_metrics_to(self) -> list[PassthroughPipeline]:
-        """Return the metrics pipelines that take what is nobody's: those of receivers, else all; to each exporter once."""
+        """Return the metrics pipelines for metrics without a source: those of receivers, else all; to each exporter once."""
         candidates = [i for i in self._config.pipelines if i.signal == "metrics"]
         of_receivers = [i for i in candidates if set(self._config.pipelines[i].receivers) & self._receivers]
         chosen: list[PassthroughPipeline] = []

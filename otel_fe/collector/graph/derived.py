@@ -2,7 +2,7 @@
 
 With `OTEL_FE_PIPELINE=collector` an application sends every span and derives nothing; otherwise it derives before it samples, and
 what it then sends carries its decision: `th` in the `ot` entry of `tracestate`. So an extraction with `th` has been counted by
-whoever decided it, and is not counted again; one without has not been.
+the stage that decided it, and is not counted again; one without has not been.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SCOPE_METRICS: Final = 2
 
 
 class _Source:
-    """What one resource's extractions have shown."""
+    """The counts of one resource's extractions."""
 
     def __init__(self, frame: bytes, start_ns: int, draw: Callable[[int], int]) -> None:
         self.frame = frame
@@ -46,9 +46,9 @@ class _Source:
         self.start_ns = start_ns
         self.metrics = ReceivedMetrics(_SERIES, draw)
         self._told = 0
-        """How many extractions `encode_changed` knows of."""
+        """The number of extractions at the last `encode_changed`."""
         self._points: dict[tuple[str, Labels], int] = {}
-        """Of each data point, the count that it has told."""
+        """The last reported count of each data point."""
 
     def encode_changed(self, now_ns: int) -> bytes:
         """Return the data points that have changed since the last call, as `encode` does; empty where none has.
@@ -106,7 +106,7 @@ class Derived:
         self._sources: OrderedDict[bytes, _Source] = OrderedDict()
 
     def record(self, spans: Iterable[SpanView]) -> None:
-        """Count those of the spans that are extractions which nobody has counted."""
+        """Count the extractions among the spans that no earlier stage has counted."""
         record(spans, self._metrics_of)
 
     def offer(self, spans: Iterable[SpanView]) -> None:

@@ -1,4 +1,4 @@
-"""What is derived here, as the pipeline's metrics: all of it since the start.
+"""The derived metrics as metrics of the pipeline: cumulative since the start.
 
 The SDK has a form for it too (`sdk/metric_points.py`), but takes several MiB, and there is none in a collector.
 """

@@ -79,7 +79,7 @@ class Fanout:
             if name not in self._safe:
                 exporter.offer(payload)
                 continue
-            # Not under the lock: whoever waits for the disk shares its commit with others.
+            # Not under the lock: threads that wait for the disk share one commit.
             if self._held or exporter.enqueue(payload):
                 with self._lock:
                     self._held.append((name, payload))

@@ -67,7 +67,7 @@ _METRICS_INTERVAL_NS = 60_000_000_000
 _ROOM_S = 5.0
 _ROOM_POLL_S = 0.1
 _OBSERVED_NS = 50_000_000
-"""How long the observer's thread may leave alone what a request has brought."""
+"""Time for which the observer's thread may leave new data unprocessed."""
 
 
 class PipelineGraph:

@@ -30,7 +30,7 @@ class Route:
     derives: bool = False
     """Whether metrics of extractions are derived: there is a metrics pipeline for them."""
     sized: bool = False
-    """Whether somebody asks how many bytes a trace has."""
+    """Whether a policy needs the size of traces."""
 
     @property
     def needs_spans(self) -> bool:
@@ -40,7 +40,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine moves data through."""
+    """The components that an engine moves data through."""
 
     routes: Mapping[str, Mapping[str, Route]]
     """By receiver's id and signal."""
@@ -49,10 +49,10 @@ class Parts:
     connectors: Mapping[str, Connected]
     """By id."""
     metrics_of: Mapping[str, Sequence[PassthroughPipeline]]
-    """Where the metrics of each connector go."""
+    """The outlets of each connector's metrics."""
     derived: Derived
     own_metrics_to: Sequence[PassthroughPipeline]
-    """Where metrics go that are nobody's in the file: derived ones, and the collector's own."""
+    """The outlets of metrics without a source in the file: derived ones, and the collector's own."""
     exporters: Mapping[str, Exporter]
     """By id."""
     keeps_all: bool

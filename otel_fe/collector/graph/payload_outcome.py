@@ -1,4 +1,4 @@
-"""What became of the spans, points or records of a payload that went to several exporters."""
+"""The outcome of the items of a payload that went to several exporters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PayloadOutcome:
     def _conclude(self) -> None:
         best = max(self._outcomes.values(), key=lambda outcome: outcome[SENT])
         left = self._reasons
-        # Which policy's items an exporter lost of a payload that it split, nobody knows: in their order.
+        # It is unknown which policy's items an exporter lost of a payload that it split: take them in order.
         for reason, items in sorted(best.items()):
             taken = _take(left, items)
             if taken:

@@ -84,7 +84,7 @@ class SampledPipeline:
         """Connectors at its end, which count what is kept, by its weight."""
         self.upstream = UpstreamDecisions()
         self.on_kept: list[OnKept] = [self.upstream.note]
-        """What else wants to know of kept spans: their trace's id, the spans, the decision."""
+        """Callbacks for kept spans: the trace's id, the spans, the decision."""
         self.offered_to: list[Callable[[Iterable[SpanView]], None]] = []
         """Take kept spans for exemplars; those of all traces of a request at once, which costs a third."""
         self.earlier_records: list[DecisionRecords] = []
@@ -168,8 +168,8 @@ class SampledPipeline:
                 connector.offer(weighted)
         if self.offered_to:
             self._to_offer.append(spans)
-        for told in self.on_kept:
-            told(trace_id, spans, decision)
+        for callback in self.on_kept:
+            callback(trace_id, spans, decision)
         return ""
 
     def _offer(self) -> None:
@@ -191,7 +191,7 @@ class SampledPipeline:
 
 
 class _Reasons:
-    """Why spans are kept, in the order in which they are encoded."""
+    """Return the reasons for which spans are kept, in the order in which they are encoded."""
 
     def __init__(self, kept: Sequence[Kept]) -> None:
         self._groups = iter(kept)

@@ -4,7 +4,7 @@ intake       what a server hands a request to, and its counts
 endpoints    `host:port`, and what may listen where
 tokens, tls  who may send
 bodies       unpacks gzip, deflate and zstd, up to a size
-statuses     `google.rpc.Status`, for whoever is refused
+statuses     `google.rpc.Status` of refusals
 grpc_server  OTLP/gRPC;  slow_calls: cuts off calls whose message does not come
 loop         where HTTP runs
 http_server  HTTP/1.1: the sockets;  byte_stream, http_connection: one connection;  http_messages: request and response

@@ -21,7 +21,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 ACCEPTED: Final = "gzip, deflate, zstd, identity"
 """The encodings that are read, as a header has them."""
 _ZSTD_WINDOW: Final = 8 << 20
-"""What every decoder has to be able to hold (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
+"""The window that every decoder must support (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
 
 
 def check_encoding(encoding: str) -> None:

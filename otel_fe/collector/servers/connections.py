@@ -1,6 +1,6 @@
 """Which connection makes room for a new one, once a server has as many as it may have.
 
-Closing the newest would let a thousand idle sockets lock everybody out. The sender with the most connections gives one up. Of
+Closing the newest would let a thousand idle sockets lock all clients out. The sender with the most connections gives one up. Of
 these, first goes one that has never completed a request, then an idle one, then one that is slow to send or to receive; of
 equals, the oldest. A request that is being processed is never cut off.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Phase(IntEnum):
-    """What a connection waits for, in the order in which connections are given up."""
+    """The state of a connection, in the order in which connections are closed."""
 
     HANDSHAKE = 0
     HEAD = 1

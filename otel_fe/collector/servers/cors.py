@@ -55,7 +55,7 @@ def allowance(cors: Cors | None, request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _matches(pattern: str, origin: str) -> bool:
-    """Compare an origin with one that is allowed, in which one `*` stands for anything, as in the Collector."""
+    """Compare an origin with an allowed one, in which one `*` matches anything, as in the Collector."""
     before, star, after = pattern.partition(_ANY)
     if not star:
         return origin == pattern

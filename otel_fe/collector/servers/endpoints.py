@@ -17,7 +17,7 @@ _MOST: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server listens."""
+    """The address of a server."""
 
     host: str
     """Without brackets; empty for all addresses of the machine."""

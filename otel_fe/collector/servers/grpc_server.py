@@ -54,7 +54,7 @@ class OtlpGrpcServer:
         settings: Of the receiver's `protocols::grpc`.
         endpoint: Where to listen; a port of 0 takes a free one.
         intake: Takes the requests.
-        tokens: Who may send; None for anybody.
+        tokens: Accepted tokens; None for no authentication.
         where: The key of the settings, for messages.
 
     Raises:
@@ -187,7 +187,7 @@ class OtlpGrpcServer:
 
 
 class _Calls:
-    """What gRPC asks for the handler of a call."""
+    """The interface through which gRPC looks up the handler of a call."""
 
     def __init__(self, server: OtlpGrpcServer) -> None:
         self._server = server

@@ -1,7 +1,7 @@
 """One connection of an HTTP/1.1 client.
 
 h11 parses and holds what HTTP allows; here are the bytes, the times and the sizes. h11 does no I/O, has no dependencies, is strict
-about everything that request smuggling lives on, and is what uvicorn and httpx stand on. Its cost, some 200 µs for a request, is
+about everything that request smuggling lives on, and is what uvicorn and httpx build on. Its cost, some 200 µs for a request, is
 small beside that of the hundreds of spans in it.
 """
 
@@ -113,7 +113,7 @@ class HttpConnection:
             if not await self._receive_some(self._limits.idle_s):
                 return False
             self._enter(Phase.HEAD)
-        # Whoever sends one byte a second is cut off; to answer them would be one more thing to wait for.
+        # A client that sends one byte a second is cut off; a response would be one more thing to wait for.
         cuts = [loop.call_later(self._limits.read_s, self._stream.abort)]
         try:
             request = await self._receive(cuts)

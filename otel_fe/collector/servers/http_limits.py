@@ -1,4 +1,4 @@
-"""How long an HTTP client may take for each stage, and how many there may be."""
+"""Deadlines for each stage of an HTTP request, and limits on the number of clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server hands its requests to."""
+"""Accepts the requests of servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Received:
-    """What one receiver has been sent over one transport. Updated under `lock`."""
+    """The counters of one receiver and transport. Updated under `lock`."""
 
     def __init__(self, receiver: str, transport: str) -> None:
         self.receiver = receiver

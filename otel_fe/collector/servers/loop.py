@@ -23,7 +23,7 @@ class Loop:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self.held = HeldBytes()
-        """What the connections of all its servers hold."""
+        """The bytes held by the connections of all its servers."""
 
     def call(self, coroutine: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
         """Run a coroutine on the loop, and return what it returns; called from other threads."""

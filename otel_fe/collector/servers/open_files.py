@@ -1,4 +1,4 @@
-"""How many files a process may have open: connections are some of them, and must leave enough for queues, stores and logs."""
+"""The limit of open files: connections count towards it, and must leave enough for queues, stores and logs."""
 
 from __future__ import annotations
 

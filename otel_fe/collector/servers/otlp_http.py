@@ -47,7 +47,7 @@ class OtlpHttpServer:
         settings: Of the receiver's `protocols::http`.
         endpoint: Where to listen; a port of 0 takes a free one.
         intake: Takes the requests.
-        tokens: Who may send; None for anybody.
+        tokens: Accepted tokens; None for no authentication.
         where: The key of the settings, for messages.
         loop: Where it runs.
 
@@ -78,7 +78,7 @@ class OtlpHttpServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Its address."""
         return self._server.port
 
     def start(self, *, shared: bool = False) -> None:
@@ -196,7 +196,7 @@ class OtlpHttpServer:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Return the deadlines of the configuration's keys; 0 stands for the default."""
+    """Return the deadlines of the configuration's keys; 0 means the default."""
     given = Limits()
     return Limits(
         header_s=settings.read_header_timeout_ns / 1e9 or given.header_s,

@@ -1,4 +1,4 @@
-"""What the collector says of itself over HTTP: health for orchestrators; figures and explanations for this machine only."""
+"""The collector's own HTTP endpoints: health for orchestrators; metrics and decision records for this machine only."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from otel_fe.wire.wire_error import WireError
 
 
 class Code(NamedTuple):
-    """What a refusal is called."""
+    """The names of a refusal's status."""
 
     grpc: int
     """A code of `google.rpc.Code`."""

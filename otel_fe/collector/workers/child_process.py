@@ -1,6 +1,6 @@
 """One of the crew: a process that answers lines with lines, is started again when it dies, and ends with the one who started it.
 
-It is told its options on its stdin, since others see arguments, and then commands. When its stdin ends, so has whoever started it,
+It reads its options from stdin, since arguments are public, and then commands. When its stdin ends, its parent has ended,
 in whatever way, and it ends too.
 """
 
@@ -30,7 +30,7 @@ _CODE: Final = "import sys; sys.path[:] = sys.argv.pop().split(chr(0x1f)); from 
 
 
 class WorkerError(OtelFeError):
-    """A process that cannot do what it was told, or is no more."""
+    """A process that cannot execute a command, or has ended."""
 
 
 class ChildProcess:
@@ -117,7 +117,7 @@ class ChildProcess:
 
         Args:
             stopping: Set before it is ended.
-            ended: Told the status that it ended with.
+            ended: Called with its exit status.
         """
         quick_deaths = 0
         while not stopping.is_set():
@@ -138,7 +138,7 @@ class ChildProcess:
                     break
 
     def _ended_by_itself(self, grace_s: float) -> bool:
-        if not self._lock.acquire(timeout=grace_s):  # it owes somebody an answer
+        if not self._lock.acquire(timeout=grace_s):  # another caller waits for its response
             return False
         try:
             self._close(self._process.stdin)
@@ -184,5 +184,5 @@ class ChildProcess:
         try:
             if stream is not None:
                 stream.close()
-        except OSError:  # what was to be flushed had nobody to go to
+        except OSError:  # the data to be flushed had no reader
             pass

@@ -56,10 +56,10 @@ class PeerReceiver:
         self._socket.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it was closed; or nobody waits any more
+        with contextlib.suppress(OSError):  # it was closed, or its peer has gone
             while True:
                 connection, _ = self._socket.accept()
-                if self._ending:  # those that wait came before whoever woke us, and may have sent something
+                if self._ending:  # waiting peers connected before the wake-up, and may have sent data
                     self._socket.setblocking(False)
                     connection.setblocking(True)
                 thread = threading.Thread(target=self._read, args=(connection,), name="otel-fe-from", daemon=True)

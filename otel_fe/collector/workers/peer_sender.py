@@ -29,9 +29,9 @@ class PeerSender:
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.sent = 0
-        """What has been handed over, in whatever `put` counts."""
+        """The amount handed over, in the unit of `put`."""
         self.lost = 0
-        """What could not be."""
+        """The amount that could not be handed over."""
         self.waiting_bytes = 0
         self._path = path
         self._frames: deque[tuple[bytes, int]] = deque()

@@ -111,7 +111,7 @@ def into_store(store: Store) -> Callable[[str, bytes], int]:
 
     def take(kind: str, payload: bytes) -> int:
         try:
-            # Our own processes wrote it: the socket lies in a folder that nobody else can enter.
+            # Our own processes wrote it: the socket is in a folder that only this user can enter.
             adds[kind](pickle.loads(payload))  # noqa: S301
         except Exception as error:
             # A worker that was started after otel_fe was changed under us may say what we do not know.

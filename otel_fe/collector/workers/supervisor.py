@@ -137,7 +137,7 @@ class Supervisor:
         }
 
     def _copy(self) -> None:
-        """Give workers a copy of the file: one that is started again must not find what nobody has checked."""
+        """Give workers a copy of the file: a restarted one must not read an unchecked file."""
         shutil.copyfile(self._options.config, self._folder / "config.yaml")
 
     def _ended(self, one: ChildProcess, status: int) -> None:

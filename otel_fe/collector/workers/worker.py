@@ -77,7 +77,7 @@ class Worker:
         self._taking = PeerReceiver(sockets[index], into_engine(lambda: self._collector.engine))
 
     def run(self) -> None:
-        """Obey until told to stop."""
+        """Execute commands until one stops it."""
         self._answer({"ready": True, "listening": self._collector.listening, "restored": self._collector.restored})
         commands: dict[str, Callable[[str], dict[str, Any]]] = {
             "reload": self._reload,
