@@ -21,6 +21,17 @@ from otel_fe.alerting.alert import State
 if TYPE_CHECKING:
     from otel_fe.alerting.alert import Alert
 
+ANNOTATIONS: Final = {
+    "Since": "since",
+    "How bad": "how_bad",
+    "Likely cause": "cause",
+    "Also": "also",
+    "Traces": "traces",
+    "Page": "page_url",
+    "First": "first_action",
+    "Runbook": "runbook_url",
+}
+"""By the name of a line, the annotation that holds it in Alertmanager and in Prometheus's rules."""
 _MOST_RELATED: Final = 5
 _NEARLY_ALL: Final = 0.9
 _MANY: Final = 0.36

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.render import prometheus_server
+from otel_fe.alerting.origin import Origin
+from otel_fe.render import alertmanager_templates, prometheus_server
 from otel_fe.render.backends import jaeger_yaml, tempo_yaml
 from otel_fe.render.collector_agent import agent_yaml
 from otel_fe.render.collector_builder import builder_yaml
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _HEAD: Final = "Written by `otel-fe render collector`; change the policy, not this file."
 
 
-def collector_files(fleet: Fleet) -> dict[str, str]:
+def collector_files(fleet: Fleet, origin: Origin | None = None) -> dict[str, str]:
     """Return the text of every file by its path in the folder; the same fleet gives the same bytes."""
     rules = (FILE, prometheus_server.LOSSES)
     sampler = sampler_yaml(fleet, (*_head("The second tier: counts every span, then decides."), "Start it with", GATES))
@@ -30,10 +31,14 @@ def collector_files(fleet: Fleet) -> dict[str, str]:
         "builder.yaml": builder_yaml(_head("The Collector's manifest: `builder --config builder.yaml`.")),
         "agent.yaml": agent_yaml(_head("The first tier: brings all spans of a trace to one sampler.")),
         "sampler.yaml": sampler,
-        f"prometheus/{FILE}": prometheus_rules(fleet.slos),
+        f"prometheus/{FILE}": prometheus_rules(fleet.slos, Origin() if origin is None else origin),
         f"prometheus/{prometheus_server.LOSSES}": prometheus_server.loss_rules(_head("Alerts on the fleet's losses.")),
         "prometheus/prometheus.yaml": prometheus_server.prometheus_yaml(_head("Prometheus."), rules),
         "alertmanager.yaml": prometheus_server.alertmanager_yaml(_head("Alertmanager; give your receivers' URLs.")),
+        alertmanager_templates.FILE: alertmanager_templates.templates(),
+        "alertmanager_receivers.yaml": prometheus_server.receivers_yaml(
+            _head("Alertmanager with Slack, PagerDuty and e-mail: keep what you have, in place of alertmanager.yaml.")
+        ),
         "jaeger.yaml": jaeger_yaml(_head("Jaeger v2.")),
         "tempo.yaml": tempo_yaml(_head("Tempo, instead of Jaeger.")),
         "grafana/provisioning/datasources/otel_fe.yaml": datasources_yaml(_head("Grafana's data sources.")),

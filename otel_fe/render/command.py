@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from otel_fe.alerting.origin import Origin
 from otel_fe.config.openslo import read_openslo_file
 from otel_fe.config.text_file import read_text_file
 from otel_fe.render.collector import collector_files
@@ -36,13 +37,17 @@ def render_prometheus(
         MissingExtraError: PyYAML is not installed.
     """
     found = read_openslo_file(slo_file, environ)
-    rules = prometheus_rules(found.slos)
+    rules = prometheus_rules(found.slos, _origin(environ))
     if folder is None:
         return rules.removesuffix("\n"), found.warnings
     path = Path(folder) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(rules, encoding="utf-8")
     return str(path), found.warnings
+
+
+def _origin(environ: Mapping[str, str]) -> Origin:
+    return Origin(page=environ.get("OTEL_FE_PAGE_URL", ""), runbook=environ.get("OTEL_FE_RUNBOOK_URL", ""))
 
 
 def render_collector(
@@ -66,7 +71,7 @@ def render_collector(
     """
     slos = read_openslo_file(slo_file, environ)
     fleet = read_fleet(read_text_file(policy_file), policy_file, environ, slos.slos)
-    rendered = collector_files(fleet)
+    rendered = collector_files(fleet, _origin(environ))
     warnings = (*fleet.warnings, *slos.warnings)
     if folder is None:
         return rendered["sampler.yaml"].removesuffix("\n"), warnings

@@ -87,7 +87,7 @@ def _backends() -> dict[str, Any]:
         "alertmanager": {
             "image": _IMAGES["alertmanager"],
             "command": ["--config.file=/etc/alertmanager/alertmanager.yaml"],
-            "volumes": ["./alertmanager.yaml:/etc/alertmanager/alertmanager.yaml:ro"],
+            "volumes": [f"./{name}:/etc/alertmanager/{name}:ro" for name in ("alertmanager.yaml", "alertmanager.tmpl")],
         },
         "grafana": {
             "image": _IMAGES["grafana"],

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
+from otel_fe.alerting.advice import first_action
+from otel_fe.alerting.alert import AlertType
+from otel_fe.alerting.origin import Origin
 from otel_fe.model.burn_alerts import BURN, DIRECT_WINDOW_NS
 from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED
@@ -30,6 +33,7 @@ _BAD: Final = "otel_fe:slo_bad_events:increase"
 _ALL: Final = "otel_fe:slo_events:increase"
 _LEFT: Final = "otel_fe:slo_error_budget_remaining:ratio"
 _PERCENTILE: Final = "otel_fe:slo_percentile:"
+_NOWHERE: Final = Origin()
 _FEATURE_SET: Final = label_name(semconv.FEATURE_SET)
 _ON: Final = f"on ({JOB}, {_FEATURE_SET})"
 _BUDGET_INTERVAL: Final = "5m"  # its window is long, and its sums dear
@@ -45,16 +49,21 @@ _HEAD: Final = (
 )
 
 
-def prometheus_rules(slos: Sequence[Slo]) -> str:
-    """Return the text of a rule file for some SLOs; the same SLOs give the same bytes."""
-    return write([group for slo in slos for group in _groups(slo)], _HEAD)
+def prometheus_rules(slos: Sequence[Slo], origin: Origin = _NOWHERE) -> str:
+    """Return the text of a rule file for some SLOs; the same SLOs give the same bytes.
+
+    Args:
+        slos: Whose alerts.
+        origin: Where the links of alerts lead.
+    """
+    return write([group for slo in slos for group in _groups(slo, origin)], _HEAD)
 
 
-def _groups(slo: Slo) -> list[Group]:
+def _groups(slo: Slo, origin: Origin) -> list[Group]:
     windows = sorted({window for alert in slo.alerts for window in alert.windows})
     rules = [rule for window in windows for rule in _events(slo, show_span(window))]
     rules += _percentile(slo)
-    rules += [_alert(slo, alert) for alert in slo.alerts]
+    rules += [_alert(slo, alert, origin) for alert in slo.alerts]
     comments = [slo.description] if slo.description else []
     comments += [f"{alert.severity} on {show_span(alert.long_ns)}: {alert.note}" for alert in slo.alerts if alert.note]
     name = f"otel_fe:slo:{slo.name}"
@@ -112,7 +121,7 @@ def _remaining(slo: Slo, window: str) -> PrometheusRule:
     return PrometheusRule(f"{_LEFT}{window}", left, labels={semconv.SLO: slo.name})
 
 
-def _alert(slo: Slo, alert: Alert) -> PrometheusRule:
+def _alert(slo: Slo, alert: Alert, origin: Origin) -> PrometheusRule:
     """Return an alert's rule; its value is the share of bad events in the long window."""
     share = decimal(alert.share)
     conditions = [f"{_share(slo, window)} > {share}" for window in alert.windows]
@@ -132,8 +141,44 @@ def _alert(slo: Slo, alert: Alert) -> PrometheusRule:
         alerting=True,
         after=show_span(alert.after_ns) if alert.after_ns else "",
         labels=labels,
-        annotations={"summary": summary, "description": literal(f"Fires at {slo.describe(alert)}.")},
+        annotations={
+            "summary": summary,
+            "description": literal(f"Fires at {slo.describe(alert)}."),
+            "how_bad": f"{{{{ $value | humanizePercentage }}}} of extractions were bad in {show_span(alert.long_ns)}",
+            "cause": _cause(alert),
+            "first_action": literal(first_action(AlertType.SLO_BURN, "")),
+            **_links(origin),
+        },
     )
+
+
+def _cause(alert: Alert) -> str:
+    """Return the annotation that says what slow extractions spent most of their time on, by `feature_extraction.time`."""
+    time = metric_name(semconv.CAUSE_TIME)
+    own = f"{{{JOB}=%q, {_FEATURE_SET}=%q}}[{show_span(alert.long_ns)}]"
+    shares = f"sum by ({semconv.CAUSE}) (increase({time}{own})) / scalar(sum(increase({time}{own})))"
+    labels = f"$labels.{JOB} $labels.{_FEATURE_SET}"
+    asked = f"printf `topk(1, {shares})` {labels} {labels} | query"
+    said = f'{{{{ . | value | humanizePercentage }}}} of slow time is {{{{ . | label "{semconv.CAUSE}" }}}}'
+    return f"{{{{ range {asked} }}}}{said}{{{{ end }}}}"
+
+
+def _links(origin: Origin) -> dict[str, str]:
+    """Return the annotations with addresses; none where no dashboard and no runbook is known."""
+    labels = {
+        "service": f"{{{{ $labels.{JOB} | urlquery }}}}",
+        "feature_set": f"{{{{ $labels.{_FEATURE_SET} | urlquery }}}}",
+    }
+    found = {}
+    if origin.page:
+        asked = "&".join(f"{name}={value}" for name, value in labels.items())
+        found["page_url"] = f"{origin.page}/explore?{asked}"
+    if origin.runbook or origin.page:
+        runbook = origin.runbook or f"{origin.page}/runbook#slo_burn"
+        for name, value in {**labels, "alert": "slo_burn", "cause": "slo_burn"}.items():
+            runbook = runbook.replace(f"{{{name}}}", value)
+        found["runbook_url"] = runbook
+    return found
 
 
 def _share(slo: Slo, window: int) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from otel_fe import semconv
 from otel_fe.model.slo import PAGE, TICKET
 from otel_fe.render import collector_places as places
-from otel_fe.render.prometheus_names import selector
+from otel_fe.render.alertmanager_templates import FILE
+from otel_fe.render.prometheus_names import JOB, label_name, selector
 from otel_fe.render.rule_file import Group, PrometheusRule, write
 from otel_fe.render.yaml_file import write_yaml
 
 LOSSES: Final = "fleet.rules.yaml"
 """Rules about the fleet itself."""
-_GROUPED_BY: Final = ["alertname", "slo", "job", "feature_extraction_feature_set"]
+_GROUPED_BY: Final = [JOB, label_name(semconv.FEATURE_SET)]
+"""One message for all that fires for a feature set of a service, whatever objectives it breaks."""
 _LOST: Final = (
     (
         "FleetForgotTraces",
@@ -96,8 +99,53 @@ def _counter(name: str, labels: str) -> str:
 
 def alertmanager_yaml(comments: tuple[str, ...]) -> str:
     """Return Alertmanager's routes: pages and tickets apart, and no ticket while its page fires."""
-    receivers = (PAGE, TICKET)
-    settings: dict[str, Any] = {
+    receivers = [{"name": name, "webhook_configs": [{"url": f"http://on-call:8080/{name}"}]} for name in (PAGE, TICKET)]
+    return write_yaml(_routed(receivers), comments)
+
+
+def receivers_yaml(comments: tuple[str, ...]) -> str:
+    """Return the same with Slack, PagerDuty and e-mail, whose messages the templates make. Secrets stand in files."""
+    title, text = _template("title"), _template("text")
+    slack = {
+        "api_url_file": "/etc/alertmanager/secrets/slack_url",
+        "channel": "#feature-extraction",
+        "send_resolved": True,
+        "title": title,
+        "title_link": _template("page"),
+        "text": text,
+    }
+    pagerduty = {
+        "routing_key_file": "/etc/alertmanager/secrets/pagerduty_routing_key",
+        "send_resolved": True,
+        "description": title,
+        "details": {"text": text},
+        "links": [{"href": _template("page"), "text": "the page at that time"}],
+    }
+    email = {
+        "to": "feature-extraction@example.com",
+        "from": "alertmanager@example.com",
+        "smarthost": "mail.example.com:587",
+        "auth_username": "alertmanager",
+        "auth_password_file": "/etc/alertmanager/secrets/smtp_password",
+        "send_resolved": True,
+        "headers": {"Subject": title},
+        "text": text,
+        "html": _template("html"),
+    }
+    receivers = [
+        {"name": PAGE, "pagerduty_configs": [pagerduty], "slack_configs": [slack]},
+        {"name": TICKET, "slack_configs": [slack], "email_configs": [email]},
+    ]
+    return write_yaml(_routed(receivers), comments)
+
+
+def _template(name: str) -> str:
+    return f'{{{{ template "otel_fe.{name}" . }}}}'
+
+
+def _routed(receivers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "templates": [FILE],
         "route": {
             "receiver": TICKET,
             "group_by": _GROUPED_BY,
@@ -110,11 +158,8 @@ def alertmanager_yaml(comments: tuple[str, ...]) -> str:
             {
                 "source_matchers": [f'severity="{PAGE}"'],
                 "target_matchers": [f'severity="{TICKET}"'],
-                "equal": _GROUPED_BY[1:],
+                "equal": _GROUPED_BY,
             }
         ],
-        "receivers": [
-            {"name": name, "webhook_configs": [{"url": f"http://on-call:8080/{name}"}]} for name in receivers
-        ],
+        "receivers": receivers,
     }
-    return write_yaml(settings, comments)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.alerting.alert import State
 from otel_fe.alerting.delivery.http import Poster
-from otel_fe.alerting.message import clock, headline, text_of
+from otel_fe.alerting.message import ANNOTATIONS, parts, text_of
 from otel_fe.clock import SystemClock
 from otel_fe.semconv import FEATURE_SET
 
@@ -110,24 +110,18 @@ class Alertmanager:
             JOB: alert.service_name or alert.service,
             _FEATURE_SET: alert.feature_set,
         }
+        lines = {ANNOTATIONS[name]: words for name, words in parts(alert).items() if name in ANNOTATIONS}
         annotations = {
+            **lines,
             "summary": alert.title,
             "description": alert.message,
             "observed": f"{alert.observed:.6g} {alert.unit}",
             "threshold": f"{alert.threshold:.6g} {alert.unit}",
-            "cause": alert.cause_detail or alert.cause,
             "first_action": alert.first_action,
             "exemplars": " ".join(alert.exemplars),
-            "text": text_of(alert),
-            "incident": alert.incident,
-            "headline": headline(alert),
-            "since": clock(alert.since_unix_s),
-            "how_bad": alert.impact,
             "line": alert.cause_line,
-            "also": "; ".join(alert.related),
-            "traces": " ".join(alert.trace_urls),
-            "page_url": alert.page_url,
-            "runbook_url": alert.runbook_url,
+            "incident": alert.incident,
+            "text": text_of(alert),
         }
         return {
             # An empty label is no label to Alertmanager.
