@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.dashboard.code_lines import selected_lines
 from otel_fe.dashboard.comparison import compare, compare_attributes, restated_by
 from otel_fe.dashboard.heatmap_svg import column_ns, draw
+from otel_fe.dashboard.listed_traces import listed
 from otel_fe.pipeline.causes import rank
 
 if TYPE_CHECKING:
@@ -53,15 +54,7 @@ def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         "window": window,
         "gap": stored.gap("traces"),
         "heat": draw(heat, axis, address, PATH),
-        "found": [
-            {
-                "trace_id": f"{one.trace_id:032x}",
-                "policy": one.policy,
-                "weight": one.weight,
-                "extraction": one.extraction,
-            }
-            for one in drilled.found[:PAGE_SIZE]
-        ],
+        "found": listed(drilled.found[:PAGE_SIZE]),
         "more": len(drilled.found) > PAGE_SIZE,
         "page": page,
         "order": order,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.dashboard.advice import causes_of, recommendations
@@ -13,17 +13,29 @@ from otel_fe.dashboard.finer_steps import finer_steps
 from otel_fe.dashboard.health import WEIGHTS, health
 from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.dashboard.shown_incidents import incidents_of
+from otel_fe.dashboard.sorting import headings, sorted_rows
 from otel_fe.dashboard.why_slow import why_slow
 from otel_fe.store.distribution import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
 _Counted = tuple[dict[str, tuple[int, int]], Distribution]
 """Good events and all by requirement, and durations."""
+
+COLUMNS: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "service": lambda row: row["service"],
+    "feature_set": lambda row: row["feature_set"],
+    "extractions": lambda row: row["figures"].extractions,
+    "p95": lambda row: row["figures"].p95_ns,
+    "slow": lambda row: row["figures"].slow_ratio,
+    "hits": lambda row: row["figures"].hit_ratio,
+    "errors": lambda row: row["figures"].error_ratio,
+}
+"""What the table by feature set can be sorted by."""
 
 
 def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
@@ -63,7 +75,8 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
         "incidents": incidents_of(alerts, reasons),
         "causes": causes,
         "recommendations": recommendations(stored, window, (service, feature_set), score, causes),
-        "groups": groups,
+        "groups": sorted_rows(groups, COLUMNS, address.sort),
+        "headings": headings(address, "/", COLUMNS, "groups"),
     }
 
 

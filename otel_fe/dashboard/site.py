@@ -12,6 +12,7 @@ from otel_fe.dashboard.alerts_view import alerts_view
 from otel_fe.dashboard.answer import Answer, json_answer
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.exports import export
+from otel_fe.dashboard.find import find, trace_in
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.policy_view import policy_view, replayed
 from otel_fe.dashboard.resource_view import resource_view
@@ -36,11 +37,13 @@ _VIEWS: Final[dict[str, tuple[str, str, Callable[[PageContext, ViewAddress], dic
     "/alerts": ("Alerts", "alerts.html", alerts_view),
     "/resources": ("Resources", "resources.html", resource_view),
     "/policies": ("Policies", "policies.html", policy_view),
+    "/find": ("Search", "find.html", find),
 }
 _STATIC: Final = "/static/"
 _MOST_PARAMETERS: Final = 50
 _MOST_FIELDS: Final = 10
-NAVIGATION: Final = tuple((path, title) for path, (title, _, _) in _VIEWS.items())
+_SEARCH: Final = "/find"
+NAVIGATION: Final = tuple((path, title) for path, (title, _, _) in _VIEWS.items() if path != _SEARCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,8 @@ class Site:
         if view is None:
             return self._message(404, "There is no such page", "The pages are in the navigation above.")
         address = self._read(question)
+        if path == _SEARCH and (trace_id := trace_in(address.q)):
+            return Answer(303, b"", headers=(("Location", address.frame().url(f"/trace/{trace_id}")),))
         title, template, content = view
         if not as_json and self._stored.empty:
             return self._empty(question)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.charts import line_chart
 from otel_fe.dashboard.comparison import NAMES
+from otel_fe.dashboard.sorting import headings, sorted_rows
 from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.budget import project, remaining
 from otel_fe.pipeline.causes import rank
@@ -17,6 +18,8 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from otel_fe.changes import Mark
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
@@ -39,6 +42,17 @@ _BAD: Final[dict[str, dict[str, Any]]] = {
 """Likewise, as a selection has it."""
 
 
+COLUMNS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "slo": lambda row: row["slo"],
+    "service": lambda row: row["service"],
+    "feature_set": lambda row: row["feature_set"],
+    "good": lambda row: row["good_ratio"],
+    "left": lambda row: row["remaining"],
+    "firing": lambda row: len(row["firing"]),
+}
+"""What the table can be sorted by; without, what is most urgent comes first."""
+
+
 def slo_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return every SLO in every group, and one of them in full.
 
@@ -54,7 +68,8 @@ def slo_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     shown = {} if chosen is None else {"marks": _marks(stored, chosen)}
     return {
         **shown,
-        "states": [_row(stored, one) for one in sorted(states, key=_urgency)],
+        "states": sorted_rows([_row(stored, one) for one in sorted(states, key=_urgency)], COLUMNS, address.sort),
+        "headings": headings(address, "/slo", COLUMNS, "objectives"),
         "chosen": None if chosen is None else _in_full(stored, chosen),
     }
 

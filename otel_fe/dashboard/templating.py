@@ -11,6 +11,7 @@ from otel_fe.dashboard import formatting
 from otel_fe.dashboard.answer import Answer
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.comparison import NAMES
+from otel_fe.dashboard.figure_notes import NOTES
 from otel_fe.dashboard.view_address import RANGES
 from otel_fe.errors import MissingExtraError
 from otel_fe.version import __version__
@@ -46,6 +47,7 @@ def environment() -> Environment:
         chart_left=LEFT,
         ranges=list(RANGES),
         causes=NAMES,
+        notes=NOTES,
         version=__version__,
         static=static_url,
     )

@@ -64,6 +64,10 @@ class ViewAddress:
     processes: str = ""
     span: str = ""
     """Of a trace's page: the span that is asked for."""
+    sort: str = ""
+    """The column that a table is sorted by, as `sorting.sorted_rows` reads it."""
+    q: str = ""
+    """What is searched for."""
     fitted: tuple[int, int] | None = field(default=None, compare=False)
     """The window that fits the data, where the URL names none; no part of the URL, so that a page follows what comes."""
 

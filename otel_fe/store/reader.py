@@ -14,6 +14,7 @@ from otel_fe.store.marks import StoredMarks
 from otel_fe.store.newest import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.read_connections import ReadConnections
+from otel_fe.store.search import search_traces, trace_ids_from
 from otel_fe.store.series import StoredSeries
 from otel_fe.store.slow_extractions import slow_extractions, slow_extractions_of
 from otel_fe.store.spread import spread
@@ -22,6 +23,7 @@ from otel_fe.store.trace_totals import TraceTotals
 from otel_fe.store.traces import Traces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from otel_fe.store.kept_points import KeptPoint
     from otel_fe.store.newest import NewestTraces
     from otel_fe.store.observed import ObservedSample
+    from otel_fe.store.search import SearchResult
     from otel_fe.store.selection import Selection
     from otel_fe.store.slow_extractions import SlowExtractions
 
@@ -72,6 +75,16 @@ class StoreReader:
     def call_totals(self, selection: Selection, *, limit: int = 100) -> tuple[CallTotal, ...]:
         """Return the calls below the extractions of a selection, those that took most first; of a sample of about `limit`."""
         return call_totals(self._reading, selection, limit=limit)
+
+    def search(
+        self, selection: Selection, accept: Callable[[bytes], bool], *, most_read: int, most_found: int
+    ) -> SearchResult:
+        """Return the newest extractions of a selection whose traces are accepted, as `search.search_traces` has them."""
+        return search_traces(self._reading, selection, accept, most_read=most_read, most_found=most_found)
+
+    def trace_ids_from(self, digits: str, limit: int) -> Sequence[int]:
+        """Return the ids of kept traces that begin with some hexadecimal digits."""
+        return trace_ids_from(self._reading, digits, limit)
 
     def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
         """Return the newest extractions of a selection as forecasts take them."""

@@ -25,6 +25,8 @@ PAGES = (
     "/",
     "/explore",
     "/explore?low=100.000000",
+    "/find?q=redis",
+    "/find?q=user",
     "/slo?slo=latency&service=feature-service&feature_set=user_profile",
     "/alerts",
     "/alerts?slo=latency&service=feature-service&feature_set=user_profile",
@@ -107,11 +109,87 @@ def test_a_range_is_dragged(page, served):
 
 def test_the_heat_map_works_by_keyboard(page, served):
     page.goto(f"{served[0]}/explore?range=15m")
-    page.locator("#heat a").first.focus()
-    page.keyboard.press("Tab")
+    first = page.locator("#heat a").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    chosen = page.evaluate("document.activeElement.getAttribute('href')")
+    assert chosen not in (None, first.get_attribute("href"))
     page.keyboard.press("Enter")
     page.wait_for_url("**low=**")
     assert page.locator("#selection").is_visible()
+
+
+def test_the_first_trace_is_few_keys_away(page, served):
+    """By the skip link: four keys. By a shortcut: two. And a tabulator key does not stop at each cell of the heat map."""
+    for path in ("/", "/explore"):
+        page.goto(served[0] + path)
+        for key in ("Tab", "Tab", "Enter", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_url("**/trace/**")
+        page.goto(served[0] + path)
+        page.keyboard.press("t")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/trace/**")
+    page.goto(served[0] + "/explore")
+    assert page.locator("#heat a").count() > 50
+    assert page.locator("#heat a[tabindex='0']").count() == 1
+    assert page.complaints == []
+
+
+def test_shortcuts_are_listed_and_can_be_turned_off(page, served):
+    page.goto(served[0] + "/explore")
+    page.keyboard.press("?")
+    assert "Go to a page, a feature set or a trace" in page.locator("#help").inner_text()
+    page.get_by_label("Shortcuts of one key").uncheck()
+    page.keyboard.press("Escape")
+    page.locator("main").focus()
+    page.keyboard.press("?")
+    assert not page.locator("#help").is_visible()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_label("Shortcuts of one key").check()
+    page.keyboard.press("Escape")
+    page.locator("main").focus()
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url("**/alerts")
+    assert page.complaints == []
+
+
+def test_the_palette_goes_where_its_words_say(page, served):
+    """Ctrl+K, a part of a name, Enter; and what is no name is searched for."""
+    page.goto(served[0] + "/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("image")
+    assert "image_embedding" in page.locator("#palette [aria-selected=true]").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/explore?feature_set=image_embedding")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("timed out")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/find?q=timed+out")
+    assert page.locator("table.traces tbody tr.failed").count() > 3
+    page.keyboard.press("/")
+    page.keyboard.type("db.system.name=redis")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=**redis**")
+    assert page.locator("table.traces tbody tr").count() == 50
+    assert page.complaints == []
+
+
+def test_tables_are_sorted_without_a_script(browser, served):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(served[0] + "/")
+    page.locator("#groups").get_by_role("link", name="Extractions").click()
+    counts = [
+        int("".join(filter(str.isdigit, text)))
+        for text in page.locator("#groups tbody tr td:nth-child(3)").all_inner_texts()
+    ]
+    assert counts == sorted(counts, reverse=True)
+    page.goto(served[0] + "/explore")
+    page.locator("#traces thead").get_by_role("link", name="Started").click()
+    assert "order=newest" in page.url
+    context.close()
 
 
 def test_figures_change_without_reloading(page, served):
@@ -173,12 +251,16 @@ def test_nobody_is_shut_out(browser, served, scheme):
 
 
 def test_a_phone_s_width_is_enough(browser, served):
-    context = browser.new_context(viewport={"width": 375, "height": 800})
-    page = context.new_page()
-    for path in PAGES:
-        page.goto(served[0] + path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
-    context.close()
+    """Neither the page nor a table in it is wider than the screen: every column is in sight."""
+    wider = "[...document.querySelectorAll('table')].filter(t => t.scrollWidth > innerWidth - 20).map(t => t.parentElement.ariaLabel)"
+    for width in (375, 390):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        page = context.new_page()
+        for path in PAGES:
+            page.goto(served[0] + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert page.evaluate(wider) == [], path
+        context.close()
 
 
 def test_an_edited_policy_is_replayed(page, served):

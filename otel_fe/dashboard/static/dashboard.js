@@ -43,6 +43,98 @@
     location.assign(url);
   });
 
+  // --- the heat map is one stop of the tabulator key; arrows lead from cell to cell ---
+  const rove = (root) => root.querySelectorAll("#heat a").forEach((one, number) => one.setAttribute("tabindex", number ? "-1" : "0"));
+  rove(document);
+  const middle = (one) => { const box = one.firstElementChild.getBBox(); return [box.x + box.width / 2, box.y + box.height / 2]; };
+  const arrows = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+  document.addEventListener("keydown", (event) => {
+    const here = event.target.closest && event.target.closest("#heat a"), way = arrows[event.key];
+    if (!here || !way) return;
+    event.preventDefault();
+    const [x, y] = middle(here);
+    let best = null, least = Infinity;
+    for (const one of document.querySelectorAll("#heat a")) {
+      const [a, b] = middle(one), along = (a - x) * way[0] + (b - y) * way[1], across = Math.abs((a - x) * way[1]) + Math.abs((b - y) * way[0]);
+      if (one !== here && along > 1 && along + 4 * across < least) { best = one; least = along + 4 * across; }
+    }
+    if (best) { here.setAttribute("tabindex", "-1"); best.setAttribute("tabindex", "0"); best.focus(); }
+  });
+
+  // --- shortcuts ---
+  const help = document.getElementById("help"), search = document.getElementById("q"), single = document.getElementById("single-keys");
+  const remember = (name, value) => { try { if (value === undefined) return localStorage.getItem(name); localStorage.setItem(name, value); } catch { /* not allowed: the default holds */ } return null; };
+  single.checked = remember("single-keys") !== "off";
+  single.addEventListener("change", () => remember("single-keys", single.checked ? "on" : "off"));
+  const openHelp = document.getElementById("open-help");
+  openHelp.hidden = false;
+  openHelp.addEventListener("click", () => help.showModal());
+  const links = () => [...new Map([...document.querySelectorAll("main a[href^='/trace/']")].filter((one) => one.getClientRects().length).map((one) => [one.getAttribute("href"), one])).values()];
+  const trace = (by) => {
+    const all = links(), at = all.indexOf(document.activeElement), to = by === 0 ? 0 : at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + by));
+    if (all[to]) all[to].focus();
+  };
+  const pages = { o: "/", e: "/explore", b: "/slo", a: "/alerts", r: "/resources", p: "/policies" };
+  const go = (path) => { const one = [...document.querySelectorAll("nav[aria-label=Pages] a")].find((two) => new URL(two.href).pathname === path); if (one) location.assign(one.href); };
+  let led = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) { event.preventDefault(); palette(); return; }
+    if (event.ctrlKey || event.metaKey || event.altKey || !single.checked || event.target.closest("input, textarea, select, dialog")) return;
+    if (Date.now() - led < 1500 && pages[event.key]) { led = 0; go(pages[event.key]); return; }
+    led = event.key === "g" ? Date.now() : 0;
+    const act = { "/": () => search && search.select(), "?": () => help.showModal(), t: () => trace(0), j: () => trace(1), k: () => trace(-1) }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+
+  // --- the palette: what this page links to, by name; what is none of it is searched for ---
+  const places = () => {
+    const found = [...document.querySelectorAll("nav[aria-label=Pages] a, .ranges > a")].map((one) => [one.textContent.trim(), one.closest("nav") ? "page" : "time range", one.href]);
+    for (const one of document.querySelectorAll("select[name=feature_set] option, select[name=service] option")) if (one.value) {
+      const url = new URL("/explore", location.href), now = new URLSearchParams(location.search);
+      for (const name of ["range", "since", "until"]) if (now.get(name)) url.searchParams.set(name, now.get(name));
+      url.searchParams.set(one.parentElement.name, one.value);
+      found.push([one.textContent.trim(), one.parentElement.name.replace("_", " "), url.href]);
+    }
+    for (const one of links()) found.push([one.textContent.trim(), "trace " + new URL(one.href).pathname.slice(7, 15), one.href]);
+    return found;
+  };
+  const make = (name, attributes, ...inside) => { const one = document.createElement(name); for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, value); one.append(...inside); return one; };
+  let box = null;
+  const palette = () => {
+    if (!box) {
+      const input = make("input", { type: "text", role: "combobox", "aria-label": "Go to", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", placeholder: "Go to a page, feature set, trace; or search", autocomplete: "off" });
+      const list = make("ul", { id: "palette-list", role: "listbox", "aria-label": "Places" });
+      box = make("dialog", { id: "palette", "aria-label": "Go to" }, input, list);
+      document.body.append(box);
+      let at = 0, shown = [];
+      const draw = () => {
+        const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+        shown = places().filter(([name, kind]) => words.every((word) => `${name} ${kind}`.toLowerCase().includes(word))).slice(0, 12);
+        if (input.value.trim()) { const url = new URL("/find", location.href); url.searchParams.set("q", input.value.trim()); shown.push([`Search for “${input.value.trim()}”`, "search", url.href]); }
+        at = Math.min(at, Math.max(0, shown.length - 1));
+        list.replaceChildren(...shown.map(([name, kind, href], number) => {
+          const one = make("li", { id: `place-${number}`, role: "option", "aria-selected": String(number === at) }, name, make("small", {}, kind));
+          one.addEventListener("click", () => location.assign(href));
+          return one;
+        }));
+        input.setAttribute("aria-activedescendant", shown.length ? `place-${at}` : "");
+        const chosen = list.children[at];
+        if (chosen) chosen.scrollIntoView({ block: "nearest" });
+      };
+      input.addEventListener("input", () => { at = 0; draw(); });
+      input.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); at = (at + (event.key === "ArrowDown" ? 1 : shown.length - 1)) % Math.max(1, shown.length); draw(); }
+        if (event.key === "Enter" && shown[at]) { event.preventDefault(); location.assign(shown[at][2]); }
+      });
+      box.addEventListener("close", () => { input.value = ""; });
+      box.draw = draw;
+    }
+    if (box.open) return;
+    box.draw();
+    box.showModal();
+    box.firstElementChild.focus();
+  };
+
   // --- live: the same page is asked for again, and what has changed is put in its place ---
   const every = Number(document.body.dataset.liveEvery || 0) * 1000;
   const button = document.getElementById("live");
@@ -55,6 +147,7 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       localise(fresh);
+      rove(fresh);
       for (const old of document.querySelectorAll("[data-live]")) {
         const one = fresh.getElementById(old.id);
         if (one && !dragging && !old.contains(document.activeElement) && one.innerHTML !== old.innerHTML) {

@@ -41,7 +41,7 @@ def test_the_sentence_of_a_feature_set_is_the_one_that_explain_says(stored, aske
     slowest = stored.reader.traces.find(slow, order="slowest", limit=1)[0]
     assert first.slowest == f"{slowest.trace_id:032x}"
     page = asked.text("/?range=15m")
-    assert page.index(first.words) < page.index("p95 latency</h2>")
+    assert page.index(first.words) < page.index(">p95 latency</span></h2>")
     links = [one.get("href", "") for one in Elements(page).all("a")]
     assert f"/trace/{first.slowest}?range=15m" in links
     assert "/explore?range=15m&service=feature-service&feature_set=user_profile&low=100.000000" in links
