@@ -30,6 +30,16 @@ def record(hook: str, error: BaseException) -> None:
         pass
 
 
+def unavailable(hook: str, reason: object) -> None:
+    """Count what the system does not provide or permit, such as a file of `/proc`: no fault of otel_fe's, so only a debug line."""
+    try:
+        _counts[hook] += 1
+        if _counts[hook] == 1:
+            _log.debug("otel_fe: %s is unavailable, and what it would tell is absent: %s", hook, reason)
+    except Exception:  # noqa: S110 likewise
+        pass
+
+
 def counts() -> dict[str, int]:
     """Return the faults so far, by hook."""
     return dict(_counts)

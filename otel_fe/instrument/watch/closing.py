@@ -42,7 +42,7 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
         last.looks = 0
         if segments:
             last.wait, last.stack, last.blame = segments[-1].wait, segments[-1].stack, segments[-1].blame
-            last.child_ident = segments[-1].child_ident
+            last.child_ident, last.on_gpu = segments[-1].child_ident, segments[-1].on_gpu
         if last.child_ident or not segments:
             handed_ns = extraction.handed_cpu_ns - sum(segment.child_cpu_ns for segment in segments)
             last.child_cpu_ns = min(last.off_ns, max(0, handed_ns))

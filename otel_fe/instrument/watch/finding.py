@@ -20,6 +20,7 @@ from otel_fe.semconv import (
     CAUSE_EVENT_LOOP,
     CAUSE_GC,
     CAUSE_GIL,
+    CAUSE_GPU,
     CAUSE_IMPORT,
     CAUSE_PAGE_FAULTS,
     CAUSE_UNEXPLAINED,
@@ -247,6 +248,9 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
     segment = segments[index]
     if is_importing(segment.stack):
         yield CAUSE_IMPORT, segment.end_ns - segment.start_ns
+        return
+    if segment.on_gpu:
+        yield CAUSE_GPU, segment.end_ns - segment.start_ns
         return
     overlapping = _overlapping(pauses, segment)
     mine = [pause for pause in overlapping if pause.ident == ident]

@@ -15,6 +15,7 @@ from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from types import FrameType
 
     from otel_fe.instrument.extraction import Extraction
@@ -45,6 +46,7 @@ class Glimpse:
         "leaf_done",
         "names",
         "off_ns",
+        "on_gpu",
         "running",
         "stack",
         "step",
@@ -73,13 +75,21 @@ class Glimpse:
         self.cpu_ns = 0
         self.off_ns = 0
         """Time since the look before in which it did not run."""
+        self.on_gpu = False
+        """Whether it is in a call that waits for a GPU."""
         self.clock_ns = -1
         """CPU clock of its thread."""
         self.step: Any = None
         self.tid = 0
 
 
-def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType], files: ThreadFiles) -> Glimpse | None:
+def glimpse(
+    extraction: Extraction,
+    now_ns: int,
+    frames: Mapping[int, FrameType],
+    files: ThreadFiles,
+    synchronising: AbstractSet[str] = _NO_NAMES,
+) -> Glimpse | None:
     """Copy what there is to see of an extraction; None where it has just ended, or its thread cannot be seen.
 
     Args:
@@ -87,6 +97,7 @@ def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
         now_ns: Monotonic time.
         frames: Of all threads. None of them is kept.
         files: To ask the system about threads.
+        synchronising: Names of calls that wait for a GPU.
     """
     seen = Glimpse(now_ns)
     task = extraction.task
@@ -99,6 +110,8 @@ def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
     seen.ident = extraction.thread_id
     if extraction.workers:
         seen.child = _worker(extraction, now_ns, frames, files)
+        if seen.child is not None:
+            _ask_gpu(seen.child, frames[seen.child.ident], synchronising)
     if not extraction.away and (task is None or _is_current(task)):
         seen.running = True
         seen.stack = stack_of(frame)
@@ -110,10 +123,18 @@ def glimpse(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
             seen.names = names_at(frame)
             seen.waiting = files.waiting(seen.tid)
             seen.idle_loop = _is_idle(frame)
+        _ask_gpu(seen, frame, synchronising)
         return seen
     seen.cpu_ns = _cpu_since(extraction, -1)
     _suspended(seen, extraction, task, frame)
     return seen
+
+
+def _ask_gpu(seen: Glimpse, frame: FrameType, synchronising: AbstractSet[str]) -> None:
+    """See whether a thread is in a call that waits for a GPU: it spins meanwhile, so its CPU clock does not tell."""
+    if synchronising:
+        seen.names = names_at(frame)
+        seen.on_gpu = not synchronising.isdisjoint(seen.names)
 
 
 def _worker(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType], files: ThreadFiles) -> Glimpse | None:
@@ -214,6 +235,7 @@ def segment_of(
     passed = max(0, seen.at_ns - watched.seen_ns)
     cpu_ns = min(passed, max(0, seen.cpu_ns - watched.cpu_ns))
     segment = Segment(watched.seen_ns, seen.at_ns, cpu_ns, NOT_WAITING, seen.stack)
+    segment.on_gpu = seen.on_gpu
     if not seen.running or counters is None or since is None:
         return segment
     if seen.tid:
@@ -242,6 +264,7 @@ def place_child(
         wait = _wait_of(child, counters, since, lock)
         if wait == CAUSE_LOCK:
             return seen  # as a thread that serves a queue in the background: it says no more than the extraction's own line
+    segment.on_gpu = child.on_gpu
     segment.child_ident = child.ident
     segment.child_cpu_ns = min(segment.off_ns, child.cpu_ns)
     segment.stack = shortened([*child.stack, *segment.stack])

@@ -11,7 +11,10 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LINUX: Final = sys.platform == "linux"
 _BYTES: Final = 256
@@ -68,11 +71,33 @@ def core_wait_ns(tid: int) -> int:
         return -1
 
 
+def unavailable(tid: int) -> dict[str, str]:
+    """Return what the system does not tell of the calling thread, and why: so it is for all threads of the process.
+
+    Causes that come from it are absent then: `cpu_wait` without `schedstat`; without `syscall`, waits are told by what a statement
+    calls; without `clock`, all time of a look is off the CPU unless the extraction measures its own.
+    """
+    if not LINUX:
+        return dict.fromkeys(("clock", "schedstat", "syscall"), f"{sys.platform} has no /proc/self/task")
+    found = {}
+    for name in ("schedstat", "syscall"):
+        try:
+            with open(f"/proc/self/task/{tid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 as above
+                file.read(_BYTES)
+        except OSError as error:
+            found[name] = str(error)
+    if cpu_clock_ns(tid) < 0:
+        found["clock"] = "clock_gettime refuses the thread's clock"
+    return found
+
+
 class ThreadFiles:
     """Open files of the threads that are looked at. Belongs to one thread."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, str], int] = {}
+        self.unavailable: Collection[str] = ()
+        """Files that need not be tried."""
         self._read = _reader()
 
     def waiting(self, tid: int) -> Waiting:
@@ -96,7 +121,7 @@ class ThreadFiles:
             os.close(self._files.popitem()[1])
 
     def _words(self, tid: int, name: str) -> list[bytes]:
-        if not LINUX or not tid:
+        if not LINUX or not tid or name in self.unavailable:
             return []
         descriptor = self._files.get((tid, name), -1)
         try:

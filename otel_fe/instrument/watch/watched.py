@@ -35,6 +35,7 @@ class Segment:
         "end_ns",
         "faults",
         "looks",
+        "on_gpu",
         "others_cpu_ns",
         "others_wait_ns",
         "stack",
@@ -63,6 +64,8 @@ class Segment:
     """Pages that the process has read from disk because they were touched."""
     looks: int
     """How many looks in a row have found it there, without having run in between."""
+    on_gpu: bool
+    """Whether the look found it in a call that waits for a GPU."""
     others_cpu_ns: int
     """CPU time of other threads of Python in this process."""
     others_wait_ns: int
@@ -78,7 +81,7 @@ class Segment:
         self.stack = stack
         self.blame = None
         self.collected_in = ()
-        self.contended = False
+        self.contended = self.on_gpu = False
         self.blocks = self.faults = self.child_cpu_ns = self.child_ident = 0
         self.looks = 1
         self.core_wait_ns = self.throttled_ns = self.others_cpu_ns = self.others_wait_ns = 0

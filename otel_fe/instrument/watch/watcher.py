@@ -12,12 +12,14 @@ from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
+from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.instrument.causes.accelerator import synchronising
 from otel_fe.instrument.causes.garbage import PAUSES, held_off
 from otel_fe.instrument.causes.waits import NOT_WAITING
 from otel_fe.instrument.watch import closing, look, registry
 from otel_fe.instrument.watch.counters import CounterHistory
 from otel_fe.instrument.watch.lines import own_line, stack_of
-from otel_fe.instrument.watch.threads import ThreadFiles, interpreter_lock, native_id
+from otel_fe.instrument.watch.threads import ThreadFiles, interpreter_lock, native_id, unavailable
 from otel_fe.instrument.watch.watched import MOST_SEGMENTS, Watched
 from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
 
@@ -162,6 +164,11 @@ class Watcher:
             self._lock = interpreter_lock()
             self._tid = self._history.watcher = threading.get_native_id()
             PAUSES.watcher = threading.get_ident()
+            self._files.unavailable = found = unavailable(self._tid)
+            if own_cgroup() == Cgroup():
+                found["cgroup"] = "the process is in no control group that can be read"
+            for name, reason in found.items():
+                faults.unavailable(f"watch.{name}", reason)
             idle_since = last = perf_counter_ns()
             used, waited, credit, planned, contended_ns = _own_cpu_ns(), 0, _SAVED_NS, 0, 0
             while not self._stopped:
@@ -241,10 +248,11 @@ class Watcher:
         due = [one for one in due if not self._unchanged(one, now_ns)]
         if not due:
             return
+        gpu_calls = synchronising()
         with held_off():
             frames = sys._current_frames()
             try:
-                glimpses = [(one, look.glimpse(one, now_ns, frames, self._files)) for one in due]
+                glimpses = [(one, look.glimpse(one, now_ns, frames, self._files, gpu_calls)) for one in due]
                 counters = None
                 if any(seen is not None and look.needs_counters(seen) for _, seen in glimpses):
                     counters = self._take(now_ns, frames, opened)
