@@ -1,11 +1,13 @@
 """Compiles `otel_fe/compiled/spans.pyx`: as hatchling's build hook, whenever the package is installed or a wheel of it is made.
 
 Without a C compiler, or where compiling fails, the package is installed all the same, and does everything in Python.
+`OTEL_FE_COMPILED=required` makes such a build fail, as a release should; `OTEL_FE_COMPILED=false` does not try.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import sysconfig
 import tempfile
@@ -15,6 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MODULE = "otel_fe.compiled.spans"
+SWITCH = "OTEL_FE_COMPILED"
 
 
 class CompileHook(BuildHookInterface):  # type: ignore[misc]
@@ -26,10 +29,18 @@ class CompileHook(BuildHookInterface):  # type: ignore[misc]
         """Compile beside the source; a wheel that has the result is one of this platform."""
         if self.target_name != "wheel":
             return
+        wanted = os.environ.get(SWITCH, "").strip().lower() or "true"
+        if wanted not in {"true", "false", "required"}:
+            raise ValueError(f"{SWITCH}={wanted}: use true, false or required")
+        if wanted == "false":
+            return
         try:
             compile_beside(Path(self.root))
-        except BaseException as error:  # setuptools ends the process where a compiler is missing
-            print(f"otel_fe: not compiled, and so slower as a collector: {error}", file=sys.stderr)
+        except (Exception, SystemExit) as error:  # setuptools ends the process where a compiler is missing
+            if wanted == "required":
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            print(f"otel_fe: not compiled, and so slower as a collector: {reason}", file=sys.stderr)
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -51,7 +62,9 @@ def compile_beside(root: Path) -> Path:
     os.chdir(root)  # both tools take paths relative to the folder that they run in
     try:
         with tempfile.TemporaryDirectory() as temporary:
-            extension = Extension(MODULE, [str(source.relative_to(root))])
+            digest = runpy.run_path(str(source.with_name("digest.py")))["source_digest"](source.parent)
+            macros = [("OTEL_FE_SOURCES", f'"{digest}"')]
+            extension = Extension(MODULE, [str(source.relative_to(root))], define_macros=macros)
             made = cythonize([extension], build_dir=temporary, quiet=True, language_level=3)
             distribution = Distribution({"name": "otel_fe", "ext_modules": made, "packages": [], "py_modules": []})
             command = build_ext(distribution)

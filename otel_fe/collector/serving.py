@@ -21,6 +21,7 @@ from otel_fe.collector.sidecar import SidecarProcess
 from otel_fe.collector.summing_up import start_line, stop_line
 from otel_fe.config.gaps import gaps_of
 from otel_fe.config.problems import InvalidConfigError
+from otel_fe.config.settings import check_compiled
 from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError, OtelFeError
 
@@ -113,13 +114,16 @@ def serve(options: Options, announcer: Announcer | None = None) -> int:
         OtelFeError, OSError: It cannot be started.
     """
     told = announcer or _OnStderr()
+    check_compiled()
     text = read_text_file(options.config)
     config = config_of(text, options.config, os.environ)
     log_to_stderr(config.telemetry.logs_level)
     _warn_of(config)
     if compiled.spans is None:
-        _log.info(
-            "running without the compiled module, which takes several times the CPU: see otel_fe/compiled/README.md"
+        _log.log(
+            logging.INFO if os.environ.get(compiled.SWITCH, "").strip().lower() == "false" else logging.WARNING,
+            "running without the compiled module, which takes several times the CPU: %s; see otel_fe/compiled/README.md",
+            compiled.missing,
         )
     # Waited for, rather than handled: no code is interrupted by them. All threads that are started from here on inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)

@@ -3,6 +3,8 @@ from typing import Any, Protocol, TypeVar
 
 from typing_extensions import Self
 
+SOURCES: str
+
 class Head:
     raw: bytes
     trace_id: int
@@ -145,7 +147,7 @@ def batch_of(
     payload: bytes,
     resources: _ByFrame,
     scopes: _ByFrame,
-    kind: type[Head],
+    kind: type[Any],
     trace_kind: Callable[[int], object],
 ) -> Batch | None: ...
 def counted(

@@ -39,6 +39,16 @@ from libc.string cimport memcmp, memcpy, memset
 import os
 import sys
 
+cdef extern from *:
+    """
+    #ifndef OTEL_FE_SOURCES
+    #define OTEL_FE_SOURCES ""
+    #endif
+    """
+    const char *OTEL_FE_SOURCES
+
+SOURCES = OTEL_FE_SOURCES.decode()  # the digest of what this was compiled from: see `digest.py`
+
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *held)
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL

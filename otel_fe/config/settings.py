@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import compiled
 from otel_fe.config.web_address import web_address
 from otel_fe.errors import ConfigurationError
 
@@ -20,6 +21,7 @@ _OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE"})
 """Variables that may be set in the same shell, but are no settings of the instrumentation."""
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
+COMPILED: Final = ("true", "false", "required")
 LIBRARIES: Final = (
     "redis",
     "sqlalchemy",
@@ -49,6 +51,13 @@ def _boolean(name: str, value: str) -> bool:
     if lowered not in ("true", "false"):
         raise ConfigurationError(name, value, "use true or false")
     return lowered == "true"
+
+
+def _compiled(name: str, value: str) -> str:
+    lowered = value.strip().lower()
+    if lowered not in COMPILED:
+        raise ConfigurationError(name, value, f"use {', '.join(COMPILED[:-1])} or {COMPILED[-1]}")
+    return lowered
 
 
 def _count(name: str, value: str) -> int:
@@ -160,8 +169,9 @@ class Settings:
     dashboard's, `/runbook`."""
     connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
     """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
-    compiled: bool = _variable(True, _boolean)  # noqa: FBT003
-    """Use what was compiled when this was installed, where there was a C compiler; `false` does all of it in Python."""
+    compiled: str = _variable("true", _compiled)
+    """Use what was compiled when this was installed, where there was a C compiler; `false` does all of it in Python, and with
+    `required` nothing starts without the compiled module."""
     gpu: bool = _variable(True, _boolean)  # noqa: FBT003
     """Sample GPUs through NVML in the background, where there are any."""
 
@@ -182,4 +192,16 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             near = difflib.get_close_matches(name, known, n=1)
             raise ConfigurationError(name, value, f"no such variable{f'; did you mean {near[0]}?' if near else ''}")
         values[known[name].name] = known[name].metadata["parse"](name, value)
+    check_compiled(environ)
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def check_compiled(environ: Mapping[str, str] = os.environ) -> None:
+    """Check `OTEL_FE_COMPILED`, which has taken effect when `otel_fe.compiled` was first imported.
+
+    Raises:
+        ConfigurationError: Its value is none that it can have, or the compiled module is required and not in use.
+    """
+    value = environ.get(compiled.SWITCH, "")
+    if value.strip() and _compiled(compiled.SWITCH, value) == "required" and compiled.spans is None:
+        raise ConfigurationError(compiled.SWITCH, value, f"there is no compiled module in use: {compiled.missing}")
