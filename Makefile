@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 ARGS   ?=
-export UV_NO_PROGRESS := 1
+# uv draws its progress on a terminal only; make hands its own on.
+export UV_NO_PROGRESS := $(shell [ -t 2 ] || echo 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit bench fuzz soak lint docs screenshots lock clean
@@ -26,12 +27,17 @@ setup: $(STAMP)
 # uv resolves in seconds what older pips search for minutes; it comes from the same registry.
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("otel_fe needs Python 3.10 or newer; found " + sys.version.split()[0]) if sys.version_info < (3, 10) else None'
+	@echo "setup 1/3: making $(VENV) with $$($(PYTHON) --version)" >&2
 	@$(PYTHON) -m venv $(VENV)
+	@echo "setup 2/3: installing uv" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): pyproject.toml $(wildcard otel_fe/compiled/*.p[yx]*) .hatch/compile.py | $(BIN)/uv
-	@echo "setup: installing otel_fe and what the demo needs into $(VENV)" >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[demo,gpu]'
+	@echo "setup 3/3: installing otel_fe and what the demo needs into $(VENV), about half a minute" >&2
+	@# One line for each of uv's steps, without its list of packages. A pipe would lose its exit status: a file keeps it.
+	@{ $(BIN)/uv pip install --python $(BIN)/python --editable '.[demo,gpu]' 2>&1; echo $$? > $(VENV)/.status; } \
+		| { grep --line-buffered -v '^ [-+~] ' || true; } | sed 's/^/  /' >&2; exit $$(cat $(VENV)/.status)
+	@echo "setup: done" >&2
 	@touch $@
 
 # Pinned, on the Python that the pins are for, so that a release of somebody else's does not break a test run;

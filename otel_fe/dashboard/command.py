@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,6 +51,7 @@ def add_dashboard(commands: Commands) -> None:
     dashboard.add_argument(
         "--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)"
     )
+    dashboard.add_argument("--open", action="store_true", help="open it in the browser of this desktop")
     dashboard.set_defaults(run=_dashboard)
 
 
@@ -180,10 +182,41 @@ def _token(arguments: argparse.Namespace, names: OptionNames) -> str:
     return str(arguments.dashboard_token or os.environ.get(DASHBOARD_TOKEN, ""))
 
 
+def _is_empty(store: Path) -> bool:
+    """Return whether nothing is stored yet.
+
+    Raises:
+        StoreError: It cannot be read: better now than on each page.
+    """
+    from otel_fe.store import StoreReader  # noqa: PLC0415 only this command needs it
+    from otel_fe.store.store_error import StoreMissingError  # noqa: PLC0415
+
+    try:
+        with StoreReader(store) as reader:
+            return reader.latest_extent(1) is None
+    except StoreMissingError:
+        return True
+
+
+def _has_desktop() -> bool:
+    """Return whether there is a desktop to open a browser on; in a terminal, a browser would take its place."""
+    return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def _dashboard(arguments: argparse.Namespace) -> int:
     server = opened(_settings(arguments, OWN), arguments.store, slos=arguments.slo, config=arguments.config)
-    print(f"otel-fe dashboard: {server.url}", file=sys.stderr, flush=True)
     try:
+        empty = _is_empty(arguments.store)
+        print(f"otel-fe dashboard: {server.url}", file=sys.stderr, flush=True)
+        if empty and not arguments.quiet:
+            note = (
+                f"nothing is stored in {arguments.store} yet; pages fill once `otel-fe up` or a collector writes there"
+            )
+            print(f"otel-fe dashboard: {note}", file=sys.stderr, flush=True)
+        if arguments.open and _has_desktop():
+            import webbrowser  # noqa: PLC0415 only who asks for it
+
+            threading.Thread(target=webbrowser.open, args=(server.url,), name="otel-fe-browser", daemon=True).start()
         server.run()
     finally:
         server.close()

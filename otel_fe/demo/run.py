@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from otel_fe import semconv
 from otel_fe.dashboard.command import asked_of_another, opened
 from otel_fe.demo.collecting import Collecting, Forwarded
+from otel_fe.demo.explained import explained
 from otel_fe.demo.load import CLIENTS, Load, Sent
+from otel_fe.demo.narrator import Narrator
 from otel_fe.demo.received import Received
 from otel_fe.demo.receiver import Receiver
 from otel_fe.demo.report import Report, report_of
-from otel_fe.demo.service import Service, ServiceError
+from otel_fe.demo.service import SERVICE_NAME, Service, ServiceError
 from otel_fe.demo.text import Text
 from otel_fe.demo.where_to_look import where_to_look
 from otel_fe.terminal import coloured
@@ -36,15 +38,16 @@ def run(arguments: Namespace) -> int:
     Raises:
         OtelFeError, OSError: It cannot be run.
     """
+    narrator = Narrator(quiet=arguments.quiet)
     settings = asked_of_another(arguments)
     server = None if settings is None else opened(settings, arguments.store)
     if server is None:
-        return _run(arguments, "")
+        return _run(arguments, "", narrator)
     server.start()
     try:
-        _say(f"the dashboard is on {server.url}; it fills while the load runs")
-        status = _run(arguments, server.url)
-        _say(f"the dashboard stays on {server.url} until Ctrl-C")
+        narrator.say(f"the dashboard is on {server.url}; it fills while the load runs")
+        status = _run(arguments, server.url, narrator)
+        narrator.say(f"the dashboard stays on {server.url} until Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
     finally:
@@ -52,7 +55,7 @@ def run(arguments: Namespace) -> int:
     return status
 
 
-def _run(arguments: Namespace, url: str) -> int:
+def _run(arguments: Namespace, url: str, narrator: Narrator) -> int:
     """Run the load and print the report; `url` is where a dashboard is served, if one is."""
     received = Received()
     receiver = Receiver(received.receive)
@@ -61,17 +64,19 @@ def _run(arguments: Namespace, url: str) -> int:
     try:
         collecting = Collecting(receiver.endpoint, arguments.port, arguments.store, os.environ)
         try:
-            driven = _drive(collecting.endpoint, received, arguments)
+            driven = _drive(collecting.endpoint, received, arguments, narrator)
         finally:
+            narrator.close()
             forwarded = collecting.close()
     finally:
         receiver.stop()
-    report, sent, seconds = report_of(received), driven.sent, driven.seconds
+    service = os.environ.get("OTEL_SERVICE_NAME", SERVICE_NAME)
+    report = explained(report_of(received), arguments.store, service, driven.window_ns)
+    sent, seconds = driven.sent, driven.seconds
     if arguments.json:
         print(json.dumps(_document(report, sent, seconds, forwarded), indent=2), flush=True)
     else:
-        print(Text(colour=coloured()).render(report))
-        print(_closing(report, sent, seconds, forwarded))
+        print(Text(colour=coloured()).render(report, _closing(report, sent, seconds, forwarded)))
         print(where_to_look(report, arguments.store, driven.window_ns, url), flush=True)
     if report.targeted != sent.requests:
         print(
@@ -90,42 +95,38 @@ class _Driven(NamedTuple):
     """Unix time, from and until."""
 
 
-def _drive(endpoint: str, received: Received, arguments: Namespace) -> _Driven:
-    _say("starting the example service under opentelemetry-instrument")
-    service = Service(endpoint)
+def _drive(endpoint: str, received: Received, arguments: Namespace, narrator: Narrator) -> _Driven:
+    narrator.say("1/3 starting the example service under opentelemetry-instrument")
+    began = time.monotonic()
+    service = Service(
+        endpoint, waiting=lambda: narrator.progress(f"{time.monotonic() - began:5.1f} s  it is fitting its models")
+    )
     try:
-        _say(f"{CLIENTS} clients for {arguments.seconds} s; no code of the service knows otel_fe")
+        narrator.say(f"2/3 {CLIENTS} clients for {arguments.seconds:g} s; no code of the service knows otel_fe")
         load = Load(service.port, arguments.seed)
         began, began_ns = time.monotonic(), time.time_ns()
         load.start()
         try:
-            _wait(began, arguments.seconds, received, service)
+            _wait(began, arguments.seconds, received, service, narrator)
         except KeyboardInterrupt:
-            _say("stopping; the report is on what there is")
+            narrator.say("stopping; the report is on what there is")
         sent = load.stop()
+        narrator.say("3/3 collecting its last exports")
         return _Driven(sent, time.monotonic() - began, (began_ns, time.time_ns()))
     finally:
-        _progress("")
         service.stop()
 
 
-def _wait(began: float, seconds: float, received: Received, service: Service) -> None:
+def _wait(began: float, seconds: float, received: Received, service: Service, narrator: Narrator) -> None:
     while (passed := time.monotonic() - began) < seconds:
         time.sleep(min(0.5, seconds - passed))
         if not service.alive:
             raise ServiceError(f"the example service died; its last lines:\n{service.last_lines}")
         count = int(received.total(semconv.DURATION))
-        _progress(f"{min(passed + 0.5, seconds):5.1f} s  {count:,} extractions, {len(received.spans):,} spans received")
-
-
-def _say(line: str) -> None:
-    print(f"otel-fe demo: {line}", file=sys.stderr, flush=True)
-
-
-def _progress(line: str) -> None:
-    """Rewrite the line of progress, where there is a terminal to do so."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        kept = len(received.spans)
+        narrator.progress(
+            f"{min(passed + 0.5, seconds):5.1f} of {seconds:g} s  {count:,} extractions, {kept:,} spans kept"
+        )
 
 
 def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> dict[str, Any]:

@@ -8,15 +8,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import otel_fe
 from otel_fe.config.settings import read_settings
 from otel_fe.errors import MissingExtraError, OtelFeError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 FEATURE_SETS: Final = ("user_profile", "transaction_history", "image_embedding", "digit_segment")
+SERVICE_NAME: Final = "feature_service"
+"""Unless OTEL_SERVICE_NAME has another."""
 _READY_S: Final = 60
+_LOOK_S: Final = 0.2
 _STOP_S: Final = 20
 _LAST_LINES: Final = 25
 
@@ -28,13 +35,18 @@ class ServiceError(OtelFeError):
 class Service:
     """Runs `examples/feature_service`, unchanged, exporting to `endpoint`.
 
+    Args:
+        endpoint: Where it exports to.
+        port: To serve on, on 127.0.0.1; 0 for a free one.
+        waiting: Called a few times a second until it answers.
+
     Raises:
         ServiceError: It cannot be found or does not come up; the message has its last lines.
         MissingExtraError: The launcher is not installed.
         ConfigurationError: An `OTEL_FE_*` variable cannot be used.
     """
 
-    def __init__(self, endpoint: str, port: int = 0) -> None:
+    def __init__(self, endpoint: str, port: int = 0, waiting: Callable[[], None] = lambda: None) -> None:
         # Here, where the reason is seen: the service would serve on without otel_fe, and the report be of nothing.
         read_settings(_environment(endpoint))
         launcher = Path(sys.executable).parent / "opentelemetry-instrument"
@@ -53,7 +65,12 @@ class Service:
         )
         self._reader = threading.Thread(target=self._read, name="otel-fe-demo-service", daemon=True)
         self._reader.start()
-        if not self._ready.wait(_READY_S) or not self.alive:
+        try:
+            ready = self._wait(waiting)
+        except BaseException:  # Ctrl-C, too
+            self.stop()
+            raise
+        if not ready or not self.alive:
             self.stop()
             raise ServiceError(f"the example service did not start; its last lines:\n{self.last_lines}")
 
@@ -76,6 +93,15 @@ class Service:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _wait(self, waiting: Callable[[], None]) -> bool:
+        """Wait until the service answers; return whether it does in time."""
+        deadline_s = time.monotonic() + _READY_S
+        while not self._ready.wait(_LOOK_S):
+            if time.monotonic() >= deadline_s:
+                return False
+            waiting()
+        return True
 
     def _read(self) -> None:
         stream = self._process.stdout
@@ -103,7 +129,7 @@ def _environment(endpoint: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_EXPORTER_OTLP")}
     targets = ",".join(f"feature_service.features:Features.{name}={name}" for name in FEATURE_SETS)
     return {
-        "OTEL_SERVICE_NAME": "feature_service",
+        "OTEL_SERVICE_NAME": SERVICE_NAME,
         "OTEL_FE_CONNECTION_METRICS": "true",
         **clean,
         "OTEL_FE_TARGETS": targets,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe import semconv
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import Explained, line_of, rank
+from otel_fe.pipeline.explanation import explain, spent_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,9 @@ class SlowFeatureSet:
     cause_ms: float
     """That time, in the mean slow one."""
     line: str
-    """`file:line function` where most of that cause's time went; empty where unknown."""
+    """`file:line function` where most of that time went; empty where unknown."""
+    sentence: str
+    """All of it in words."""
 
 
 def slow_feature_sets(extractions: Iterable[ReceivedSpan]) -> list[SlowFeatureSet]:
@@ -49,9 +52,12 @@ def slow_feature_sets(extractions: Iterable[ReceivedSpan]) -> list[SlowFeatureSe
 
 
 def _slow_feature_set(name: str, slow: list[Explained], hits: list[Explained]) -> SlowFeatureSet:
-    first = rank(slow, hits=hits).ranked[0]
+    ranked = rank(slow, hits=hits).ranked
+    first = ranked[0]
     total_ms = sum(one.duration_ns for one in slow) / 1e6
-    line = line_of(first.cause, slow)
+    # A miss has no line of its own; what it makes the extraction do has.
+    found = line_of(spent_in(ranked).cause, slow)
+    line = "" if found is None else found[0]
     return SlowFeatureSet(
         name,
         len(slow),
@@ -59,7 +65,8 @@ def _slow_feature_set(name: str, slow: list[Explained], hits: list[Explained]) -
         first.cause,
         first.cost_share,
         first.cost_share * total_ms / len(slow),
-        "" if line is None else line[0],
+        line,
+        str(explain(name, None, ranked, lines={spent_in(ranked).cause: line}, slow=len(slow))),
     )
 
 

@@ -26,13 +26,14 @@ class Text:
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
 
-    def render(self, report: Report) -> str:
-        """Return the whole report, with a newline at its end."""
+    def render(self, report: Report, closing: str = "") -> str:
+        """Return the whole report, with a newline at its end; `closing` comes before the causes, which are what is read last."""
         parts = (
             self._latencies(report),
             self._requirements(report),
             self._kept(report),
             self._slowest(report.slowest),
+            closing,
             self._why(report.slow_feature_sets),
         )
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -95,12 +96,10 @@ class Text:
             return "No extraction took as long as the threshold of slow ones (OTEL_FE_SLOW_THRESHOLD_S)."
         lines = [self._paint("bold", "Why they are slow")]
         for one in found:
-            lines.append(
-                f"  {one.feature_set or '(none)'}: {_counted(one.slow, 'slow extraction')}, {one.mean_ms:,.0f} ms in the mean; "
-                f"{one.cause} costs {one.cause_ms:,.0f} ms of that ({one.share:.0%})"
-            )
-            if one.line:
-                lines.append(f"    at {self._paint('yellow', one.line)}")
+            sentence = one.sentence.replace(one.line, self._paint("yellow", one.line)) if one.line else one.sentence
+            lines.append(f"  {sentence}")
+            mean = f"{_counted(one.slow, 'slow extraction')}, {one.mean_ms:,.0f} ms in the mean"
+            lines.append(self._paint("dim", f"    {mean}; {one.cause} costs {one.cause_ms:,.0f} ms of that"))
         return "\n".join(lines)
 
     def _slowest(self, slowest: Slowest | None) -> str:

@@ -32,7 +32,7 @@ def where_to_look(report: Report, store: Path, window_ns: tuple[int, int], url: 
     if url:
         lines = [f"Look closer, until Ctrl-C: {url}"]
     else:
-        lines = [f"Look closer: {_command()} dashboard --store {shlex.quote(str(store))}", f"  and then    {OWN_URL}"]
+        lines = [f"Look closer: {_command()} dashboard --store {shlex.quote(str(store))} --open"]
     base = (url or OWN_URL).rstrip("/")
     since, until = window_ns
     view = ViewAddress(since=str(since // _MS - _MARGIN_MS), until=str(until // _MS + _MARGIN_MS))

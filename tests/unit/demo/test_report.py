@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_fe.cli import main
+from otel_fe.demo.narrator import Narrator
 from otel_fe.demo.received import Point, Received, ReceivedSpan
 from otel_fe.demo.report import report_of, split_of
 from otel_fe.demo.text import Text
@@ -65,8 +66,33 @@ def test_each_slow_feature_set_has_its_cause_and_line():
     ]
     assert (found[1].mean_ms, round(found[1].cause_ms), round(found[1].share, 3)) == (120.0, 100, 0.833)
     text = Text(colour=False).render(report_of(received))
-    assert "image: 2 slow extractions, 120 ms in the mean; cpu costs 100 ms of that (83%)" in text
-    assert "    at shop/embedding.py:88 resize\n" in text
+    assert "  image: 83 % of slow time computing on the CPU (shop/embedding.py:88 resize)\n" in text
+    assert "    2 slow extractions, 120 ms in the mean; cpu costs 100 ms of that" in text
+
+
+def test_misses_have_the_line_of_what_they_make_an_extraction_do():
+    """The look-up takes a millisecond; the ranking puts the miss first, and the line is that of the work."""
+    received = Received()
+    received.spans += [
+        slow("a", "cpu", 150, "shop/embedding.py:88 resize", cpu=150, cache_miss=1, unexplained=1),
+        span("b", "", 0, 2, feature_set="image", **{"cache.hit": True}),
+    ]
+    received.spans[0].attributes["feature_extraction.cache.hit"] = False
+    (found,) = report_of(received).slow_feature_sets
+    assert (found.cause, found.line) == ("cache_miss", "shop/embedding.py:88 resize")
+    assert found.sentence.endswith("because of cache misses, 99 % computing on the CPU (shop/embedding.py:88 resize)")
+
+
+def test_narrator_says_steps_and_now_and_then_how_far_they_are(capsys):
+    """Without a terminal, each ten seconds; nothing where it is to be quiet."""
+    now = [0.0]
+    for quiet in (False, True):
+        narrator = Narrator(quiet=quiet, now_s=lambda: now[0])
+        now[0] = 0.0
+        narrator.say("a step")
+        for now[0] in (1.0, 9.0, 10.0, 11.0):
+            narrator.progress(f"{now[0]:g} s")
+    assert capsys.readouterr().err == "otel-fe demo: a step\notel-fe demo: 10 s\n"
 
 
 def test_a_report_on_nothing_can_be_read():
