@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
 UPTIME: Final = "otelcol_process_uptime_seconds"
-_ITEMS: Final = {"traces": "spans", "metrics": "metric_points", "logs": "log_records"}
+_ITEMS: Final = {"traces": "spans", "metrics": "metric_points", "logs": "log_records", "profiles": "profile_samples"}
 
 
 class Sample(NamedTuple):

@@ -32,7 +32,7 @@ _SPAN_METRICS: Final = ComponentType(SPAN_METRICS, ("traces",), ("metrics",))
 COMPONENTS: Final[dict[str, dict[str, ComponentType]]] = {
     "receivers": {"otlp": ComponentType(receivers.OTLP)},
     "processors": {
-        "batch": ComponentType(processors.BATCH),
+        "batch": ComponentType(processors.BATCH, ("traces", "metrics", "logs")),
         "memory_limiter": ComponentType(processors.MEMORY_LIMITER),
         "tail_sampling": ComponentType(TAIL_SAMPLING, ("traces",)),
     },

@@ -63,6 +63,7 @@ class OtlpHttp:
     """A whole URL, instead of `endpoint`."""
     metrics_endpoint: str = ""
     logs_endpoint: str = ""
+    profiles_endpoint: str = ""
     tls: ClientTls = field(default_factory=ClientTls)
     auth: ComponentId | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -171,7 +172,7 @@ OTLP_HTTP: Final[Section[OtlpHttp]] = Section(
         "traces_endpoint": Key(_url),
         "metrics_endpoint": Key(_url),
         "logs_endpoint": Key(_url),
-        "profiles_endpoint": Unsupported(),
+        "profiles_endpoint": Key(_url),
         "encoding": Key(kinds.choice("proto", unsupported=("json",)), field=None),
         "tls": Key(HTTP_CLIENT_TLS),
         "proxy_url": Key(_url),

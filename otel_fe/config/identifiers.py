@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.config import kinds
 from otel_fe.config.document import Scalar
-from otel_fe.config.reading import not_supported, suggest
+from otel_fe.config.reading import suggest
 
 if TYPE_CHECKING:
     from otel_fe.config.reading import Kind, Place
 
-SIGNALS: Final = ("traces", "metrics", "logs")
+SIGNALS: Final = ("traces", "metrics", "logs", "profiles")
 """The signals that a pipeline can carry."""
 _TYPE: Final = re.compile(r"[a-zA-Z][0-9a-zA-Z_]{0,62}")
 _LONGEST_NAME: Final = 1_024
@@ -37,7 +37,7 @@ class PipelineId:
     """Tells one pipeline from another."""
 
     signal: str
-    """`traces`, `metrics` or `logs`."""
+    """One of `SIGNALS`."""
     name: str = ""
     """Empty for none."""
 
@@ -69,10 +69,8 @@ def component_key(place: Place) -> ComponentId:
 def pipeline_key(place: Place) -> PipelineId:
     """Read the id of a pipeline from the key of `place`."""
     signal, name = _parts(place, place.name, value=False)
-    if signal == "profiles":
-        place.refuse(not_supported("use traces, metrics or logs"), value=False)
     if signal not in SIGNALS:
-        place.refuse(f"a pipeline carries traces, metrics or logs{suggest(signal, SIGNALS)}", value=False)
+        place.refuse(f"a pipeline carries traces, metrics, logs or profiles{suggest(signal, SIGNALS)}", value=False)
     return PipelineId(signal, name)
 
 

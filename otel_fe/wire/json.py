@@ -25,7 +25,7 @@ from otel_fe.wire.wire_error import WireError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_IDS: Final = ("trace_id", "span_id", "parent_span_id")
+_IDS: Final = ("trace_id", "span_id", "parent_span_id", "profile_id")
 _HEX: Final = re.compile("(?:[0-9a-fA-F]{2})*")
 _BASE64: Final = re.compile("[A-Za-z0-9+/_-]*={0,2}")
 _SHOWN: Final = 64

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
     Encode = Callable[[Any, Any], bytes]
 
-_LEVELS: Final = {
-    "traces": ("resource_spans", "scope_spans", "spans"),
-    "logs": ("resource_logs", "scope_logs", "log_records"),
-    "metrics": ("resource_metrics", "scope_metrics", "metrics"),
-}
-"""The fields that lead to what is read on its own; of metrics, a metric with its points."""
 _POINTS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "exponential_histogram", "summary")
 
 
@@ -30,7 +24,7 @@ class Salvaged(NamedTuple):
     payload: bytes
     """In protobuf."""
     items: int
-    """Of `_LEVELS`, that is: metrics rather than their points."""
+    """Of the innermost of `Signal.levels`: metrics rather than their points, profiles rather than their samples."""
     rejected: Mapping[str, int]
     """Spans, data points or log records, by reason."""
 
@@ -44,7 +38,7 @@ def salvage(signal: str, content: object, encode: Encode) -> Salvaged:
         encode: Returns a value as an encoded message, given its descriptor's class. It raises `WireError` where it is none, and
             `UnicodeEncodeError` where it holds half a surrogate pair.
     """
-    found = _Reading(_LEVELS[signal], encode)
+    found = _Reading(SIGNALS[signal].levels, encode)
     request = SIGNALS[signal].request
     payload = found.read(content, request, 0)
     return Salvaged(payload or b"", found.items, found.rejected)

@@ -182,6 +182,40 @@ MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
     },
     "ValueAtQuantile": {1: _I64, 2: _I64},
     "Exemplar": {2: _I64, 3: _I64, 4: _P, 5: _T, 6: _I64, 7: _ATTRIBUTES},
+    "ExportProfilesServiceRequest": {1: Field(CONTAINER, "ResourceProfiles"), 2: Field(MESSAGE, "ProfilesDictionary")},
+    "ResourceProfiles": {1: Field(MESSAGE, "Resource"), 2: Field(CONTAINER, "ScopeProfiles"), 3: _S},
+    "ScopeProfiles": _scope(Field(CONTAINER, "Profile")),
+    "Profile": {
+        1: Field(MESSAGE, "ValueType"),
+        2: Field(ITEM, "Sample"),
+        3: _I64,
+        4: _V,
+        5: Field(MESSAGE, "ValueType"),
+        6: _V,
+        7: _B,
+        8: _V,
+        9: _S,
+        10: _B,
+        11: Field(PACKED_VARINT),
+    },
+    "Sample": {1: _V, 2: Field(PACKED_VARINT), 3: _V, 4: Field(PACKED_VARINT), 5: Field(PACKED_I64)},
+    "ValueType": {1: _V, 2: _V, 3: _V},
+    "ProfilesDictionary": {
+        1: Field(MESSAGE, "Mapping"),
+        2: Field(MESSAGE, "Location"),
+        3: Field(MESSAGE, "Function"),
+        4: Field(MESSAGE, "ProfileLink"),
+        5: _S,
+        6: Field(MESSAGE, "KeyValueAndUnit"),
+        7: Field(MESSAGE, "Stack"),
+    },
+    "Mapping": {1: _V, 2: _V, 3: _V, 4: _V, 5: Field(PACKED_VARINT)},
+    "Location": {1: _V, 2: _V, 3: Field(MESSAGE, "Line"), 4: Field(PACKED_VARINT)},
+    "Line": {1: _V, 2: _V, 3: _V},
+    "Function": {1: _V, 2: _V, 3: _V, 4: _V},
+    "ProfileLink": {1: _T, 2: _P},
+    "KeyValueAndUnit": {1: _V, 2: Field(MESSAGE, "AnyValue"), 3: _V},
+    "Stack": {1: Field(PACKED_VARINT)},
 }
 
 NUMBERS: Final[Mapping[str, int]] = {name: place for place, name in enumerate(MESSAGES)}
@@ -190,6 +224,7 @@ REQUESTS: Final[Mapping[str, int]] = {
     "traces": NUMBERS["ExportTraceServiceRequest"],
     "metrics": NUMBERS["ExportMetricsServiceRequest"],
     "logs": NUMBERS["ExportLogsServiceRequest"],
+    "profiles": NUMBERS["ExportProfilesServiceRequest"],
 }
 """The place of each signal's request."""
 SPAN: Final = NUMBERS["Span"]

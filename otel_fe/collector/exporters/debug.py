@@ -7,8 +7,9 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.exporters.debug_text import SIGNALS, decode, detailed, names
+from otel_fe.collector.exporters.debug_text import decode, detailed, names
 from otel_fe.collector.exporters.outcome import Delivered, Failed
+from otel_fe.wire.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,14 +77,14 @@ class DebugTransport:
 
 
 def _counts(signal: str, request: Any) -> str:
-    layout = SIGNALS[signal]
-    resources = getattr(request, layout.resources)
-    items = [
-        item for one in resources for scope in getattr(one, layout.scopes) for item in getattr(scope, layout.items)
-    ]
-    counted = {layout.resources: len(resources), layout.items: len(items)}
+    of_resources, of_scopes, of_items = SIGNALS[signal].levels
+    resources = getattr(request, of_resources)
+    items = [item for one in resources for scope in getattr(one, of_scopes) for item in getattr(scope, of_items)]
+    counted = {of_resources: len(resources), of_items: len(items)}
     if signal == "metrics":
         counted["data_points"] = sum(
             len(getattr(item, item.WhichOneof("data") or "gauge").data_points) for item in items
         )
+    if signal == "profiles":
+        counted["samples"] = sum(len(item.samples) for item in items)
     return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items())

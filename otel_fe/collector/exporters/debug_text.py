@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe.wire.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INDENT: Final = "    "
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The names of the levels of a signal's request, from the outside to the inside."""
-
-    resources: str
-    scopes: str
-    items: str
-
-
-SIGNALS: Final = {
-    "traces": Layout("resource_spans", "scope_spans", "spans"),
-    "metrics": Layout("resource_metrics", "scope_metrics", "metrics"),
-    "logs": Layout("resource_logs", "scope_logs", "log_records"),
-}
-_REQUESTS: Final = {"traces": ("trace", "Trace"), "metrics": ("metrics", "Metrics"), "logs": ("logs", "Logs")}
 
 
 def decode(signal: str, data: bytes) -> Any:
@@ -35,29 +18,29 @@ def decode(signal: str, data: bytes) -> Any:
     Raises:
         ValueError: They hold none.
     """
-    module, name = _REQUESTS[signal]
-    messages: Any = import_module(f"opentelemetry.proto.collector.{module}.v1.{module}_service_pb2")
     try:
-        return getattr(messages, f"Export{name}ServiceRequest").FromString(data)
+        return SIGNALS[signal].request.FromString(data)
     except Exception as error:  # protobuf's error class depends on its implementation
         raise ValueError(f"this is no request of {signal}: {error}") from error
 
 
 def names(signal: str, request: Any) -> str:
     """Return a line for each resource, scope and item: its name, its ids, and the names of its attributes."""
-    layout = SIGNALS[signal]
+    resources, scopes, items = SIGNALS[signal].levels
     lines: list[str] = []
-    for number, resource in enumerate(getattr(request, layout.resources)):
-        lines.append(f"{layout.resources} #{number}{_keys(resource.resource)}")
-        for position, scope in enumerate(getattr(resource, layout.scopes)):
-            lines.append(f"{layout.scopes} #{position} {scope.scope.name}@{scope.scope.version}{_keys(scope.scope)}")
-            lines.extend(_item(item) for item in getattr(scope, layout.items))
+    for number, resource in enumerate(getattr(request, resources)):
+        lines.append(f"{resources} #{number}{_keys(resource.resource)}")
+        for position, scope in enumerate(getattr(resource, scopes)):
+            lines.append(f"{scopes} #{position} {scope.scope.name}@{scope.scope.version}{_keys(scope.scope)}")
+            lines.extend(_item(item) for item in getattr(scope, items))
     return "\n".join(lines)
 
 
 def _item(item: Any) -> str:
     # A log record has no name: its body is a value, and is not shown.
-    ids = [getattr(item, field).hex() for field in ("trace_id", "span_id") if getattr(item, field, b"")]
+    ids = [getattr(item, field).hex() for field in ("trace_id", "span_id", "profile_id") if getattr(item, field, b"")]
+    if hasattr(item, "samples"):
+        return " ".join(["profile", *ids, f"samples={len(item.samples)}"])
     name = getattr(item, "name", "") or getattr(item, "event_name", "") or "log record"
     return " ".join([name, *ids]) + _keys(item)
 
@@ -69,10 +52,10 @@ def _keys(message: Any) -> str:
 
 def detailed(signal: str, request: Any) -> str:
     """Return all that is in a request, with values: the fields of OTLP, by their names."""
-    layout = SIGNALS[signal]
+    resources = SIGNALS[signal].levels[0]
     lines: list[str] = []
-    for number, resource in enumerate(getattr(request, layout.resources)):
-        lines.append(f"{layout.resources} #{number}")
+    for number, resource in enumerate(getattr(request, resources)):
+        lines.append(f"{resources} #{number}")
         lines.extend(_fields(resource, ""))
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from otel_fe.collector.exporters.partial_success import read_protobuf, service
 from otel_fe.collector.exporters.proxies import proxy_of
 from otel_fe.collector.exporters.tls import pem
 from otel_fe.collector.exporters.user_agent import USER_AGENT
+from otel_fe.config.identifiers import SIGNALS
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from otel_fe.config.exporters import OtlpGrpc
 
 _NS_PER_MS: Final = 1_000_000
-_SIGNALS: Final = ("traces", "metrics", "logs")
 _COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 _MAY_PASS: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 """The codes after which OTLP allows another try; RESOURCE_EXHAUSTED is one only together with RetryInfo."""
@@ -68,7 +68,7 @@ class GrpcTransport:
             if credentials is None
             else grpc.secure_channel(target, credentials, options=options)
         )
-        self._calls = {signal: self._channel.unary_unary(f"/{service(signal)}/Export") for signal in _SIGNALS}
+        self._calls = {signal: self._channel.unary_unary(f"/{service(signal)}/Export") for signal in SIGNALS}
 
     def send(self, signal: str, data: bytes) -> Delivered | Failed:
         """Call the service once."""

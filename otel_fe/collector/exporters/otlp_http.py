@@ -16,6 +16,7 @@ from otel_fe.collector.exporters.proxies import proxy_of
 from otel_fe.collector.exporters.retry_after import asked_ns
 from otel_fe.collector.exporters.tls import http_context
 from otel_fe.collector.exporters.user_agent import USER_AGENT
+from otel_fe.wire.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +52,11 @@ class HttpTransport:
         self._bearer = bearer
         self._clock = clock
         self._name = name
-        own = (settings.traces_endpoint, settings.metrics_endpoint, settings.logs_endpoint)
         base = settings.endpoint.removesuffix("/")
         self._urls: Final[Mapping[str, str]] = {
-            signal: url or f"{base}/v1/{signal}"
-            for signal, url in zip(("traces", "metrics", "logs"), own, strict=True)
-            if url or base
+            signal: url or f"{base}{described.path}"
+            for signal, described in SIGNALS.items()
+            if (url := getattr(settings, f"{signal}_endpoint")) or base
         }
         self._compresses = settings.compression == "gzip"
         encoding = {"Content-Encoding": "gzip"} if self._compresses else {}

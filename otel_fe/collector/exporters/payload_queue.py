@@ -34,6 +34,7 @@ class PayloadQueue:
     """
 
     def __init__(self, settings: SendingQueue, storage: Storage | None, signal: str, clock: Clock) -> None:
+        self.signal = signal
         self._capacity = settings.queue_size
         self._sizer = SIZERS[settings.sizer]
         self._blocks = settings.block_on_overflow

@@ -60,7 +60,7 @@ class QueueConsumers:
         self._tallies = tallies
         self._requests: Requests = (
             Singles(backlog, self._load)
-            if settings.batch is None
+            if settings.batch is None or backlog.signal == "profiles"  # each has a dictionary of its own
             else Batches(backlog, self._load, settings.batch, clock)
         )
         self._name = name

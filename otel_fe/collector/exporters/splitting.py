@@ -40,11 +40,13 @@ class _Field:
 
 
 def split(payload: Payload, most: int, *, by_bytes: bool) -> tuple[Payload | None, Payload | None]:
-    """Return what of a payload is within `most` items, or bytes, and the rest; None for what is empty.
+    """Return what of a payload is within `most` items, or bytes, and the rest; None for what is empty. Profiles are not cut.
 
     Raises:
         ValueError: It is no such request.
     """
+    if payload.signal == "profiles":  # each half would need a dictionary of its own
+        return payload, None
     levels = _LEVELS[payload.signal]
     head, tail = _cut(payload.data, levels, most, by_bytes=by_bytes)
     if not tail:

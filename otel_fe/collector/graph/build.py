@@ -123,6 +123,8 @@ class PipelineBuilder:
         after = processors[samplers[0] + 1 :] if samplers else processors
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
         durable = exporters.keys() & set(self._surroundings.durable)
+        if identifier.signal == "profiles":
+            batch = None  # requests cannot be joined: each has a dictionary of its own
         if durable:
             batch = None  # what has been acknowledged is on disk, or at the backend, before the answer
         for settings in (processors[place][1] for place in samplers):

@@ -17,6 +17,7 @@ from otel_fe.collector.servers.taken_ports import check_free
 from otel_fe.collector.servers.tls import grpc_credentials
 from otel_fe.errors import MissingExtraError
 from otel_fe.wire.responses import response
+from otel_fe.wire.signals import SIGNALS
 from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
@@ -36,14 +37,7 @@ _READ_S: Final = 60.0
 """For the message of a call, from its begin: as over HTTP."""
 _MIB: Final = 1024 * 1024
 _DEFAULT_BYTES: Final = 4 * _MIB
-_SIGNALS: Final = {
-    f"/opentelemetry.proto.collector.{package}.v1.{service}Service/Export": signal
-    for signal, package, service in (
-        ("traces", "trace", "Trace"),
-        ("metrics", "metrics", "Metrics"),
-        ("logs", "logs", "Logs"),
-    )
-}
+_SIGNALS: Final = {f"/{described.service}/Export": signal for signal, described in SIGNALS.items()}
 _STATUS_KEY: Final = "grpc-status-details-bin"
 
 

@@ -20,6 +20,7 @@ from otel_fe.collector.servers.statuses import INTERNAL, UNAUTHENTICATED, Code, 
 from otel_fe.collector.servers.tls import ssl_context
 from otel_fe.wire.json import Converted, convert
 from otel_fe.wire.responses import response
+from otel_fe.wire.signals import SIGNALS
 from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class OtlpHttpServer:
             settings.traces_url_path: "traces",
             settings.metrics_url_path: "metrics",
             settings.logs_url_path: "logs",
+            SIGNALS["profiles"].path: "profiles",  # which the Collector does not let one change
         }
         self._pool = DaemonPool(_THREADS, "otel-fe-http")
         self._json_pool = DaemonPool(1, "otel-fe-http-json")

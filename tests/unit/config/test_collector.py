@@ -81,7 +81,9 @@ def test_a_file_with_everything_wrong():
         ),
         (
             ("traces:", "trace:"),
-            ["f:4:23: service::pipelines::trace: a pipeline carries traces, metrics or logs; did you mean traces?"],
+            [
+                "f:4:23: service::pipelines::trace: a pipeline carries traces, metrics, logs or profiles; did you mean traces?"
+            ],
         ),
         (
             ("traces:", "traces/:"),
@@ -343,3 +345,17 @@ def test_nothing_else_is_raised_for_any_text(data):
         read(text, TRACES="100")
     except InvalidConfigError as error:
         assert error.problems
+
+
+def test_pipelines_of_profiles_are_those_of_the_collector():
+    """Its `batch` processor knows no profiles, so neither does ours; exporters have an endpoint for them."""
+    text = """
+receivers: {otlp: {protocols: {grpc: }}}
+processors: {batch: , memory_limiter: {check_interval: 1s, limit_mib: 100}}
+exporters: {otlp_http: {profiles_endpoint: "http://localhost:1/v1development/profiles"}}
+service: {pipelines: {profiles: {receivers: [otlp], processors: [memory_limiter], exporters: [otlp_http]}}}
+"""
+    config = read_collector_config(text, "f", {})
+    assert [str(pipeline) for pipeline in config.pipelines] == ["profiles"]
+    with pytest.raises(ConfigurationError, match="batch takes traces and metrics and logs, not profiles"):
+        read_collector_config(text.replace("[memory_limiter]", "[batch]"), "f", {})

@@ -145,6 +145,12 @@ def test_a_bad_log_record_is_cut_out():
     assert (checked.payload, checked.items, checked.rejected) == (of(good), 1, {"invalid_id": 1})
 
 
+def _own_name(message) -> str:
+    """Return the name of a message in the table: of the two links, that of profiles has another."""
+    of_profiles = message.full_name == "opentelemetry.proto.profiles.v1development.Link"
+    return "ProfileLink" if of_profiles else message.name
+
+
 def test_the_table_declares_what_the_official_messages_do():
     """Every message and every field of the installed opentelemetry-proto, with the wire type that protobuf writes."""
     kinds = {1: "I64", 2: "I32", 3: "V", 4: "V", 5: "V", 6: "I64", 7: "I32", 8: "V", 9: "S", 12: "B", 13: "V"}
@@ -154,14 +160,15 @@ def test_the_table_declares_what_the_official_messages_do():
     waiting, seen = [signal.request.DESCRIPTOR for signal in SIGNALS.values()], set()
     while waiting:
         message = waiting.pop()
-        if message.name in seen:
+        name = _own_name(message)
+        if name in seen:
             continue
-        seen.add(message.name)
-        declared = schema.MESSAGES[message.name]
+        seen.add(name)
+        declared = schema.MESSAGES[name]
         for field in message.fields:
             found = declared[field.number]
             if field.message_type is not None:
-                assert found.message == field.message_type.name, field.full_name
+                assert found.message == _own_name(field.message_type), field.full_name
                 waiting.append(field.message_type)
             else:
                 assert names[found.kind] == kinds[field.type], field.full_name
