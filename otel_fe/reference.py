@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_fe import alert_event, semconv
+from otel_fe import alert_event, process_metrics, semconv
 from otel_fe.config import ottl, settings
 from otel_fe.instrument import libraries as hooked
 
@@ -35,7 +35,7 @@ def metrics() -> str:
     """Return the table of metrics."""
     rows = [
         (f"`{m.name}`", m.instrument, m.unit, m.meaning, ", ".join(f"`{d}`" for d in m.dimensions))
-        for m in semconv.METRICS
+        for m in (*semconv.METRICS, *process_metrics.METRICS)
     ]
     return _table(("metric", "instrument", "unit", "meaning", "dimensions"), rows)
 

@@ -218,6 +218,7 @@ ERROR_TYPE: Final = "error.type"
 CODE_FUNCTION_NAME: Final = "code.function.name"
 SERVICE_NAME: Final = "service.name"
 """Of the resource."""
+HOST_NAME: Final = "host.name"
 
 # --- dimensions of the derived metrics that are no span attributes ---------------------------------------------
 

@@ -88,8 +88,8 @@ class Resource:
 class Answer:
     """Of one group of extractions."""
 
-    feature_set: str
-    """Empty for all of the service."""
+    feature_set: str | None
+    """None for all of the service."""
     now: float
     """Extractions a second."""
     asked: float
@@ -110,7 +110,7 @@ class Answer:
     """The asked rate over the highest one that was seen."""
 
 
-def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, feature_set: str = ALL) -> Answer:
+def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, feature_set: str | None = ALL) -> Answer:
     """Return the answer for a group.
 
     Args:
@@ -173,7 +173,7 @@ def _kept(requirement: Requirement, then: Sequence[float], thens: Sequence[Seque
 
 
 def _knee(
-    model: Model, requirements: Sequence[Requirement], feature_set: str, off: float, most: float
+    model: Model, requirements: Sequence[Requirement], feature_set: str | None, off: float, most: float
 ) -> tuple[float, str]:
     """Return the service's highest rate at which all requirements hold, and the one that breaks first; `off` scales durations."""
     high = min([most, *(one.saturates_at for one in model.stations)])
@@ -194,7 +194,7 @@ def _knee(
 def _broken(
     model: Model,
     requirements: Sequence[Requirement],
-    feature_set: str,
+    feature_set: str | None,
     off: float,
     rate: float,
     stations: Sequence[Station] | None = None,
@@ -219,7 +219,7 @@ def _crowded(model: Model, stations: Sequence[Station], rate: float) -> Station 
     return None
 
 
-def _gives_out(model: Model, rate: float, feature_set: str) -> str:
+def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
     """Return the name of the resource to blame just beyond a rate: what lengthens extractions most, or is used up."""
     beyond = rate * (1 + 2 * _EXACT)
     full = _crowded(model, model.stations, beyond)
@@ -233,7 +233,7 @@ def _gives_out(model: Model, rate: float, feature_set: str) -> str:
 
 
 def _resources(
-    model: Model, requirements: Sequence[Requirement], feature_set: str, now: float, rate: float, part: float
+    model: Model, requirements: Sequence[Requirement], feature_set: str | None, now: float, rate: float, part: float
 ) -> tuple[Resource, ...]:
     grown = {one.name: one for one in _grown(model, requirements, feature_set, rate)}
     found = []
@@ -255,7 +255,9 @@ def _resources(
     return tuple(sorted(found, key=lambda one: one.full_at))
 
 
-def _grown(model: Model, requirements: Sequence[Requirement], feature_set: str, rate: float) -> Sequence[Station]:
+def _grown(
+    model: Model, requirements: Sequence[Requirement], feature_set: str | None, rate: float
+) -> Sequence[Station]:
     """Return stations that are large enough for a rate, each no larger than it has to be; the model's own where no size helps."""
     stations = list(model.stations)
     mix = model.mixes[feature_set]

@@ -13,8 +13,9 @@ from otel_fe.forecast.forecast_error import ForecastError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.capacity.measured import Measured, Row, Window
+    from otel_fe.capacity.measured import Measured, Window
     from otel_fe.capacity.model import Model
+    from otel_fe.forecast.prediction import Observed
 
 FEWEST_WINDOWS: Final = 12
 FEWEST_A_WINDOW: Final = 30
@@ -54,7 +55,7 @@ class Fitted:
 
     measured: Measured
     model: Model
-    checks: dict[str, Check]
+    checks: dict[str | None, Check]
     """By feature set, and of all."""
     draws: tuple[tuple[Model, float], ...]
     """Models of windows and extractions drawn again, each with a number of the standard normal distribution for its own error."""
@@ -111,7 +112,7 @@ def _split(windows: Sequence[Window]) -> tuple[list[Window], list[Window]]:
     return [one for one in windows if id(one) not in back], [one for one in windows if id(one) in back]
 
 
-def _check(model: Model, held: Sequence[Window], feature_set: str) -> Check:
+def _check(model: Model, held: Sequence[Window], feature_set: str | None) -> Check:
     logs = []
     for group in bins(held, feature_set, 8, 200):
         counted = merged(group, feature_set).quantile(P95)
@@ -135,5 +136,5 @@ def _bad(check: Check) -> str:
 
 def _drawn(measured: Measured, windows: Sequence[Window], rng: random.Random) -> Model:
     chosen = sorted((rng.randrange(len(windows)) for _ in windows), key=lambda place: windows[place].since_ns)
-    rows: list[Row] = rng.choices(measured.rows, k=len(measured.rows))
+    rows: list[Observed] = rng.choices(measured.rows, k=len(measured.rows))
     return fit(measured, [windows[place] for place in chosen], rows)

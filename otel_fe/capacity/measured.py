@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_fe.forecast.prediction import Observed
     from otel_fe.store.distribution import Distribution
 
 
@@ -32,6 +33,8 @@ class Window:
     """Of extractions in seconds, by feature set."""
     cpu_s: float
     """CPU time of extractions."""
+    cpu_count: int
+    """Those that know theirs."""
     process_cpu_s: float | None = None
     """CPU time of all processes; None where they do not tell."""
     processes: float | None = None
@@ -56,20 +59,6 @@ class Window:
     def total_s(self) -> float:
         """Durations of all extractions, together."""
         return sum(one.total for one in self.durations.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A kept extraction."""
-
-    start_ns: int
-    duration_ns: int
-    weight: float
-    """How many it stands for."""
-    wait_ns: int
-    """Of the duration, waiting for connections; above 0 if it asked for any."""
-    cpu_ns: int
-    feature_set: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +94,5 @@ class Measured:
 
     service: str
     windows: tuple[Window, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Observed, ...]
     setup: Setup

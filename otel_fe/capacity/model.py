@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.capacity.stations import stations_of, total
+from otel_fe.capacity.stations import mean_work_s, stations_of
 from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, quantile
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.station import SHARED
@@ -14,12 +14,13 @@ from otel_fe.forecast.station import SHARED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.capacity.measured import Measured, Row, Window
+    from otel_fe.capacity.measured import Measured, Window
+    from otel_fe.forecast.prediction import Observed
     from otel_fe.forecast.station import Station
     from otel_fe.store.distribution import Distribution
 
 P95: Final = 0.95
-ALL: Final = ""
+ALL: Final = None
 """Stands for all feature sets of a service together."""
 FEWEST_ROWS: Final = 100
 _NS: Final = 1_000_000_000
@@ -33,12 +34,12 @@ class Model:
     """What would be at another rate."""
 
     stations: tuple[Station, ...]
-    mixes: dict[str, ExtractionMix]
+    mixes: dict[str | None, ExtractionMix]
     """By feature set, and of all of them."""
     work_s: float
     """Mean CPU time of an extraction."""
 
-    def durations(self, feature_set: str, rate: float, stations: Sequence[Station] | None = None) -> list[float]:
+    def durations(self, feature_set: str | None, rate: float, stations: Sequence[Station] | None = None) -> list[float]:
         """Return durations in seconds, in order, each as likely; none where something is overloaded.
 
         Args:
@@ -48,12 +49,12 @@ class Model:
         """
         return self.mixes[feature_set].durations(self.stations if stations is None else stations, rate, self.work_s)
 
-    def p95_s(self, feature_set: str, rate: float) -> float:
+    def p95_s(self, feature_set: str | None, rate: float) -> float:
         """Return their 95th percentile; infinite where something is overloaded."""
         return quantile(self.durations(feature_set, rate), P95)
 
 
-def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Row]) -> Model:
+def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed]) -> Model:
     """Return the model of a service by some of its windows.
 
     Args:
@@ -74,30 +75,31 @@ def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Row]) -> M
     weight = sum(row.weight for _, row in placed)
     asking = sum(row.weight for _, row in placed if row.wait_ns) / weight
     stations = tuple(stations_of(windows, measured.setup, asking))
-    work_s = total(windows, lambda one: one.cpu_s) / total(windows, lambda one: one.count)
+    work_s = mean_work_s(windows)
     rates = [one.rate for one in windows]
     quiet = _quiet(placed, rates)
-    mixes = {ALL: ExtractionMix(_alone(quiet, rates, stations))}
-    for name in {row.feature_set for _, row in placed}:
+    mixes: dict[str | None, ExtractionMix] = {ALL: ExtractionMix(_alone(quiet, rates, stations, work_s))}
+    names = {row.feature_set for _, row in placed}
+    for name in names if len(names) > 1 else ():
         of_set = [one for one in quiet if one[1].feature_set == name]
         if len(of_set) >= FEWEST_ROWS:
-            mixes[name] = ExtractionMix(_alone(of_set, rates, stations))
+            mixes[name] = ExtractionMix(_alone(of_set, rates, stations, work_s))
     return _scaled(Model(stations, mixes, work_s), windows)
 
 
-def merged(windows: Sequence[Window], feature_set: str) -> Distribution:
+def merged(windows: Sequence[Window], feature_set: str | None) -> Distribution:
     """Return the durations of extractions in windows; of all feature sets for `ALL`."""
     from otel_fe.store.distribution import Distribution  # noqa: PLC0415 the type is needed here alone
 
     found = Distribution()
     for window in windows:
         for name, spread in window.durations.items():
-            if feature_set in (ALL, name):
+            if feature_set is ALL or feature_set == name:
                 found.merge(spread)
     return found
 
 
-def bins(windows: Sequence[Window], feature_set: str, most: int, fewest: int) -> list[list[Window]]:
+def bins(windows: Sequence[Window], feature_set: str | None, most: int, fewest: int) -> list[list[Window]]:
     """Return windows in groups of about the same rate, the lowest first, each with enough extractions for a percentile."""
     counted = sorted(windows, key=lambda one: one.rate)
     whole = sum(_count(one, feature_set) for one in counted)
@@ -121,27 +123,29 @@ def rate_of(windows: Sequence[Window]) -> float:
     return sum(one.count for one in windows) / sum(one.seconds for one in windows)
 
 
-def _count(window: Window, feature_set: str) -> int:
-    if feature_set == ALL:
+def _count(window: Window, feature_set: str | None) -> int:
+    if feature_set is ALL:
         return window.count
     spread = window.durations.get(feature_set)
     return spread.count if spread is not None else 0
 
 
-def _place(starts: Sequence[int], windows: Sequence[Window], row: Row) -> int | None:
+def _place(starts: Sequence[int], windows: Sequence[Window], row: Observed) -> int | None:
     place = bisect_right(starts, row.start_ns) - 1
     if place < 0 or row.start_ns >= windows[place].since_ns + windows[place].seconds * _NS:
         return None
     return place
 
 
-def _quiet(placed: Sequence[tuple[int, Row]], rates: Sequence[float]) -> list[tuple[int, Row]]:
+def _quiet(placed: Sequence[tuple[int, Observed]], rates: Sequence[float]) -> list[tuple[int, Observed]]:
     """Return the extractions of the windows with the lowest rates, half of all at least: they have waited least."""
     ordered = sorted(placed, key=lambda one: rates[one[0]])
     return ordered[: max(_QUIET_ROWS, len(ordered) // 2)]
 
 
-def _alone(placed: Sequence[tuple[int, Row]], rates: Sequence[float], stations: Sequence[Station]) -> list[Alone]:
+def _alone(
+    placed: Sequence[tuple[int, Observed]], rates: Sequence[float], stations: Sequence[Station], mean_s: float
+) -> list[Alone]:
     """Return extractions without their waits, which were recorded, and without what sharing processors has cost in the mean."""
     shared = [one for one in stations if one.kind in SHARED]
     slow: dict[int, float] = {}
@@ -150,7 +154,8 @@ def _alone(placed: Sequence[tuple[int, Row]], rates: Sequence[float], stations: 
         if place not in slow:
             extra = sum(one.slowdown(rates[place]) - 1 for one in shared)
             slow[place] = min(1e3, extra)  # overloaded: nothing is left of it
-        work_s = row.cpu_ns / 1e9
+        # A block among the tasks of an event loop does not know its own.
+        work_s = row.cpu_ns / 1e9 if row.cpu_ns >= 0 else min(mean_s, row.duration_ns / 1e9)
         duration_s = max(work_s, (row.duration_ns - min(row.wait_ns, row.duration_ns)) / 1e9 - work_s * slow[place])
         found.append(Alone(duration_s, row.weight, work_s, row.wait_ns > 0))
     return found
@@ -171,7 +176,7 @@ def _scaled(model: Model, windows: Sequence[Window]) -> Model:
                 factors.append(counted / predicted)
         factor = sorted(factors)[len(factors) // 2] if factors else 1.0
         if not 1 / _MOST_SCALED <= factor <= _MOST_SCALED:
-            if name == ALL:
+            if name is ALL:
                 raise ForecastError(
                     f"By kept extractions and the waits that theory gives, p95 is {1 / factor:.2g} times what was counted over "
                     "all of them: they do not stand for all, or the model is not this service's."

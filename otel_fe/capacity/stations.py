@@ -21,6 +21,7 @@ _TIE: Final = 1.1
 _TINY_S: Final = 1e-4
 _TRUSTED: Final = (0.25, 4.0)
 _FLAT: Final = 3
+_MOST_KNOWN: Final = 0.9
 Extras = Callable[[float], float]
 """The mean that stations add to an extraction, in seconds, at a rate of extractions a second."""
 
@@ -43,9 +44,18 @@ def total(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
     return math.fsum(map(of, windows))
 
 
+def mean_work_s(windows: Sequence[Window]) -> float:
+    """Return the mean CPU time of an extraction; where few know theirs, what each adds to the processes' CPU time."""
+    count, known = total(windows, lambda one: one.count), total(windows, lambda one: one.cpu_count)
+    if known > _MOST_KNOWN * count:
+        return total(windows, lambda one: one.cpu_s) / known
+    return _cpu(windows)[1] if known or any(one.process_cpu_s is not None for one in windows) else 0.0
+
+
 def _cpu(windows: Sequence[Window]) -> tuple[float, float]:
     """Return the cores that are busy without extractions, and the CPU time that each extraction costs, frameworks included."""
-    own = total(windows, lambda one: one.cpu_s) / total(windows, lambda one: one.count)
+    counted = total(windows, lambda one: one.cpu_count)
+    own = total(windows, lambda one: one.cpu_s) / counted if counted else 0.0
     known = [(one.rate, one.process_cpu_s / one.seconds) for one in windows if one.process_cpu_s is not None]
     if len(known) < len(windows):
         return 0.0, own
@@ -114,7 +124,7 @@ def _processors(
 ) -> list[Station]:
     """Return cores, interpreter and what is not measured: of all explanations the simplest that fits the mean durations."""
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
-    work_s = total(windows, lambda one: one.cpu_s) / total(windows, lambda one: one.count)
+    work_s = mean_work_s(windows)
     most = max(rate for rate, _, _ in points)
     cores = _cores(setup, base, demand)
     best: tuple[float, list[Station]] | None = None

@@ -9,6 +9,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.cli.capacity import add_capacity
 from otel_fe.cli.changes import add_autopilot, add_changes
 from otel_fe.cli.check import add_check
 from otel_fe.cli.completion import add_completion
@@ -82,6 +83,7 @@ def parser() -> Parser:
         add_explain,
         add_demo,
         add_check,
+        add_capacity,
         add_replay,
         add_render,
         _add_collector,

@@ -13,7 +13,7 @@ from otel_fe.forecast.traffic import Traffic
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.pool_traffic import PoolTraffic
+    from otel_fe.capacity.pool_traffic import PoolTraffic
     from otel_fe.forecast.pool_size import Waits
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.store.observed import ObservedSample

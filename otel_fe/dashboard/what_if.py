@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.capacity.pool_traffic import pools_of
 from otel_fe.dashboard.figures import figures_of
 from otel_fe.dashboard.hit_rate_answer import at_hit_rate
 from otel_fe.dashboard.pool_size_answer import at_pool_size
-from otel_fe.dashboard.pool_traffic import pools_of
 from otel_fe.errors import ConfigurationError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.prediction import predict
@@ -18,9 +18,9 @@ from otel_fe.store import Selection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_fe.capacity.pool_traffic import PoolTraffic
     from otel_fe.dashboard.outcome import Outcome
     from otel_fe.dashboard.page_context import PageContext
-    from otel_fe.dashboard.pool_traffic import PoolTraffic
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.store.observed import ObservedSample
@@ -42,7 +42,7 @@ def what_if(stored: PageContext, address: ViewAddress, window: tuple[int, int]) 
     Raises:
         StoreError: The store cannot be read.
     """
-    pools = pools_of(stored, window, address.service or None)
+    pools = pools_of(stored.reader.series, window, address.service or None)
     questions: list[tuple[str, str, Callable[[], Outcome]]] = []
     if address.hit_rate:
         questions.append(("hit_rate", "Hit rate", lambda: _hit_rate(stored, address, window)))

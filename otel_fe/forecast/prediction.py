@@ -23,6 +23,11 @@ class Observed:
     """Whether every look-up hit; None without a look-up."""
     wait_ns: int
     """Of the duration, spent waiting for connections."""
+    start_ns: int = 0
+    """Unix time."""
+    cpu_ns: int = -1
+    """CPU time of its thread; -1 where it is not known."""
+    feature_set: str = ""
 
 
 @dataclass(frozen=True, slots=True)

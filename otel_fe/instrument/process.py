@@ -18,6 +18,7 @@ from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.gpu import GpuSampler
+from otel_fe.instrument.process_load import ProcessLoad
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
 from otel_fe.sdk import tracer as lean_tracer
@@ -77,11 +78,13 @@ class ProcessPipeline:
             if settings.alerts
             else None
         )
+        self._load = ProcessLoad()
         self._background = Background(
             (
                 ("sweep", self._sweep),
                 ("rss", sample_rss),
                 ("gpu", self._sample_gpu),
+                ("load", self._load.sample),
                 ("alerts", self._evaluate_alerts),
             )
         )
@@ -205,7 +208,9 @@ class ProcessPipeline:
     def collect(self) -> Collection:
         """Return the derived metrics as they are now."""
         self.engine.settle()
-        return Collection.take(self.engine, self._started_ns, CLOCK.time_ns(), faults.counts())
+        found = Collection.take(self.engine, self._started_ns, CLOCK.time_ns(), faults.counts())
+        self._load.add_to(found)
+        return found
 
     def record_also_in(self, recorder: ValueRecorder | None) -> None:
         """Have another recorder record every extraction as well."""
@@ -311,6 +316,7 @@ class ProcessPipeline:
         self.engine = self._engines.make(self._keep)
         self._processor.renew(self.engine)
         self._gpu = None
+        self._load.forget()
         self._closing = threading.RLock()
         faults.reset()
         if self._metrics is not None:

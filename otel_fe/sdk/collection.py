@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
+from otel_fe import process_metrics, semconv
 from otel_fe.model.decision import NONE
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
 
@@ -30,7 +30,11 @@ HISTOGRAMS: Final[dict[str, tuple[tuple[int, ...], int]]] = {
     semconv.MEMORY_GROWTH_METRIC: (MEMORY_EDGES, 1),
 }
 """Edges in the histogram's integer unit, and how many of it make one exported unit."""
-COUNTED_IN: Final = {semconv.CAUSE_TIME: _NS_PER_S}
+COUNTED_IN: Final = {
+    semconv.CAUSE_TIME: _NS_PER_S,
+    process_metrics.PROCESS_TIME: _NS_PER_S,
+    process_metrics.PROCESS_CPU_TIME: _NS_PER_S,
+}
 """Of counters that are not counted in the exported unit, how many of theirs make one."""
 _OVERFLOW: Final[Labels] = ((semconv.OVERFLOW, True),)
 
@@ -48,6 +52,7 @@ class Collected:
     """Of `feature_extraction.duration`."""
     counters: dict[str, dict[Labels, int]] = field(default_factory=lambda: defaultdict(dict))
     gauges: dict[str, int] = field(default_factory=dict)
+    labelled_gauges: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
     @classmethod
     def take(cls, engine: Engine, start_ns: int, time_ns: int, faults: Mapping[str, int]) -> Self:

@@ -49,6 +49,18 @@ class Collection(Collected):
             _metric(name, Gauge([NumberDataPoint({}, self.start_ns, self.time_ns, value)]))
             for name, value in self.gauges.items()
         ]
+        found += [
+            _metric(
+                name,
+                Gauge(
+                    [
+                        NumberDataPoint(dict(labels), self.start_ns, self.time_ns, value)
+                        for labels, value in points.items()
+                    ]
+                ),
+            )
+            for name, points in self.labelled_gauges.items()
+        ]
         return found
 
     def _histogram_metric(

@@ -86,9 +86,9 @@ class StoreReader:
         """Return the ids of kept traces that begin with some hexadecimal digits."""
         return trace_ids_from(self._reading, digits, limit)
 
-    def observed(self, selection: Selection, *, limit: int = 5_000) -> ObservedSample:
-        """Return the newest extractions of a selection as forecasts take them."""
-        return observed(self._reading, selection, limit=limit)
+    def observed(self, selection: Selection, *, limit: int = 5_000, spread: bool = False) -> ObservedSample:
+        """Return the newest extractions of a selection as forecasts take them; with `spread`, a sample of all times in it."""
+        return observed(self._reading, selection, limit=limit, spread=spread)
 
     def spread(self, selection: Selection, *, limit: int = 4_000) -> list[Sampled]:
         """Return the extractions of a selection to compare with others; of more than `limit`, about so many spread over it."""

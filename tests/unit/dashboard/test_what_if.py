@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_fe.dashboard.pool_traffic import pools_of, variability
+from otel_fe.capacity.pool_traffic import pools_of, variability
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.dashboard.what_if import what_if
 from otel_fe.store import Selection
@@ -161,7 +161,7 @@ def test_a_pool_is_judged_by_whole_minutes_of_use(own):
     bed.write("metrics", used([8, 9]))
     assert "used in less than three minutes" in refused(asked, pool_size="7")
     bed.write("metrics", used([3, 4, 5], requests=12_000))
-    (pool,) = pools_of(asked.site._stored, WINDOW, None)
+    (pool,) = pools_of(asked.site._stored.reader.series, WINDOW, None)
     assert pool.rate == pytest.approx((12_300 + 2 * 12_000) / 180)
     assert asked_of(asked, pool_size="7")["outcome"]
 
@@ -259,11 +259,11 @@ def test_processes_are_those_that_kept_traces_name(own, processes):
 
 
 def test_pools_are_read_as_they_were_told(stored):
-    (pool,) = pools_of(stored, WINDOW, None)
+    (pool,) = pools_of(stored.reader.series, WINDOW, None)
     assert (pool.label, pool.size) == ("primary of feature-service", 5)
     assert pool.rate == pytest.approx(205)
     assert pool.use_s == pytest.approx(0.02)
     assert pool.wait_s == pytest.approx(0.0135)
     assert pool.use_variability == pytest.approx(1.0, abs=0.2)
-    assert pools_of(stored, WINDOW, "ranking") == []
+    assert pools_of(stored.reader.series, WINDOW, "ranking") == []
     assert variability(Distribution()) == 1.0

@@ -10,8 +10,8 @@ from otel_fe import semconv
 from otel_fe.store.series_keys import Which
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.page_context import PageContext
     from otel_fe.store.distribution import Distribution
+    from otel_fe.store.series import StoredSeries
 
 _POINTS: Final = 200
 _NS: Final = 1_000_000_000
@@ -45,20 +45,19 @@ class PoolTraffic:
         return f"{self.name or '(no name)'} of {self.service or '(no name)'}"
 
 
-def pools_of(stored: PageContext, window: tuple[int, int], service: str | None) -> list[PoolTraffic]:
+def pools_of(series: StoredSeries, window: tuple[int, int], service: str | None) -> list[PoolTraffic]:
     """Return the pools that were used in a window, the one that was waited for longest first."""
     names = {
         (key.service, str(key.labels.get(semconv.POOL, "")))
-        for key in stored.reader.series.keys(semconv.CONNECTION_USE_TIME)
+        for key in series.keys(semconv.CONNECTION_USE_TIME)
         if service in (None, key.service)
     }
-    found = [_pool(stored, window, *one) for one in names]
+    found = [_pool(series, window, *one) for one in names]
     return sorted((one for one in found if one.requests), key=lambda one: (-one.wait_total_s, one.label))
 
 
-def _pool(stored: PageContext, window: tuple[int, int], service: str, name: str) -> PoolTraffic:
+def _pool(series: StoredSeries, window: tuple[int, int], service: str, name: str) -> PoolTraffic:
     labels = {semconv.POOL: name}
-    series = stored.reader.series
     waits, uses, creations = (
         series.histogram(Which(metric, service, labels), *window)
         for metric in (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_USE_TIME, semconv.CONNECTION_CREATE_TIME)

@@ -1,0 +1,146 @@
+"""The capacity of each service in a store, or why nothing is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from otel_fe import semconv
+from otel_fe.capacity.answer import Answer, Requirement, answer
+from otel_fe.capacity.fitted import fitted
+from otel_fe.capacity.model import ALL
+from otel_fe.capacity.outlook import outlook
+from otel_fe.capacity.reading import read_measured, services_of
+from otel_fe.forecast.forecast_error import ForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from otel_fe.capacity.fitted import Fitted
+    from otel_fe.capacity.outlook import Outlook
+    from otel_fe.model.slo import Slo
+    from otel_fe.store.reader import StoreReader
+
+MOST_SETS: Final = 8
+"""Feature sets with an answer of their own, those with most extractions."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCapacity:
+    """What is known of one service."""
+
+    service: str
+    factor: float
+    """The asked traffic over today's."""
+    answers: tuple[Answer, ...] = ()
+    """Of all its extractions first, then of each feature set; none where nothing can be said."""
+    refused: str = ""
+    """Why nothing is said; empty where something is."""
+    missing: tuple[str, ...] = ()
+    """What its processes do not tell, so that the model lacks it."""
+    silent: tuple[str, ...] = ()
+    """Feature sets of which nothing is said, each with the reason."""
+    outlook: Outlook | None = None
+    """The next days; None where nobody has asked."""
+
+    @property
+    def whole(self) -> Answer | None:
+        """The answer for all its extractions."""
+        return self.answers[0] if self.answers else None
+
+    @property
+    def tightest(self) -> Answer | None:
+        """The answer with the least room: its headroom over its traffic is the smallest."""
+        return min(self.answers, key=lambda one: one.headroom.value / one.now if one.now else 0.0, default=None)
+
+
+def capacity_of(
+    reader: StoreReader,
+    slos: Sequence[Slo],
+    window: tuple[int, int],
+    factor: float,
+    service: str | None = None,
+    *,
+    ahead: bool = False,
+) -> list[ServiceCapacity]:
+    """Return the capacity of one service, or of each.
+
+    Args:
+        reader: Of the store.
+        slos: Those with a latency limit are the requirements.
+        window: Unix time (ns) whose figures are used.
+        factor: The asked traffic over today's.
+        service: None for each service.
+        ahead: Look ahead as well, which needs the extra `anomalies`.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    names = services_of(reader) if service is None else [service]
+    found = [_capacity(reader, slos, window, factor, name) for name in names]
+    return [_with_outlook(reader, slos, window[1], one) for one in found] if ahead else found
+
+
+def _with_outlook(reader: StoreReader, slos: Sequence[Slo], until_ns: int, one: ServiceCapacity) -> ServiceCapacity:
+    room = one.whole.headroom.value if one.whole is not None else None
+    return replace(one, outlook=outlook(reader, one.service, slos, until_ns, room))
+
+
+def _capacity(
+    reader: StoreReader, slos: Sequence[Slo], window: tuple[int, int], factor: float, service: str
+) -> ServiceCapacity:
+    measured = read_measured(reader, service, window)
+    missing = measured.setup.missing
+    wanted = requirements(slos, service, ALL)
+    if not wanted:
+        nothing = "No objective has a latency limit, so that there is nothing that more traffic could break."
+        return ServiceCapacity(service, factor, refused=nothing, missing=missing)
+    try:
+        found = fitted(measured)
+        first = answer(found, wanted, factor)
+    except ForecastError as error:
+        return ServiceCapacity(service, factor, refused=str(error), missing=missing)
+    answers, silent = [first], []
+    for name in _sets(found):
+        try:
+            answers.append(_of_set(found, requirements(slos, service, name), factor, name))
+        except ForecastError as error:
+            silent.append(str(error))
+    return ServiceCapacity(service, factor, tuple(answers), "", missing, tuple(silent))
+
+
+def _of_set(found: Fitted, wanted: Sequence[Requirement], factor: float, name: str) -> Answer:
+    check = found.checks.get(name)
+    if check is None or name not in found.model.mixes:
+        raise ForecastError(f"{name}: too few of its extractions are kept")
+    if not check.good:
+        raise ForecastError(f"{name}: its p95 on held-back windows was {100 * check.median_error:.0f} % off")
+    if not wanted:
+        raise ForecastError(f"{name}: no objective with a latency limit is about it")
+    return answer(found, wanted, factor, name)
+
+
+def _sets(found: Fitted) -> Iterator[str]:
+    """Yield the feature sets of a service with several, those with most extractions first."""
+    counts: dict[str, int] = {}
+    for window in found.measured.windows:
+        for name, spread in window.durations.items():
+            counts[name] = counts.get(name, 0) + spread.count
+    if len(counts) > 1:
+        yield from [name for name in sorted(counts, key=lambda one: -counts[one]) if name][:MOST_SETS]
+
+
+def requirements(slos: Sequence[Slo], service: str, feature_set: str | None) -> list[Requirement]:
+    """Return the latency objectives for a group: those that select its extractions, or all of them."""
+    found = []
+    for one in slos:
+        limit = one.indicator.limit
+        if limit is None or limit.metric != semconv.DURATION:
+            continue
+        about = dict(limit.attributes)
+        if about.pop(semconv.SERVICE_NAME, service) != service:
+            continue
+        if about.pop(semconv.FEATURE_SET, feature_set) != feature_set or about:
+            continue
+        found.append(Requirement(one.name, float(limit.value), float(one.objective)))
+    return found

@@ -1,0 +1,107 @@
+"""How loaded this process is, beside its extractions: what a capacity model needs to know of it.
+
+Sampled once a second in the background, and read when metrics are collected: nothing is added to an extraction.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import process_metrics, semconv
+from otel_fe.cgroup import own_cgroup
+from otel_fe.instrument import resources
+from otel_fe.instrument.watch import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_fe.sdk.collection import Collected
+
+_PEAKS: Final = 60
+"""Seconds that a peak is shown for: an ordinary interval between two exports."""
+
+
+class ProcessLoad:
+    """Counts the process's time and samples its concurrency. `sample` belongs to the background thread.
+
+    Args:
+        clock_ns: Monotonic time.
+        cpu_ns: CPU time of the process.
+        running: Returns the thread of each extraction that runs now.
+    """
+
+    def __init__(
+        self,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        cpu_ns: Callable[[], int] = time.process_time_ns,
+        running: Callable[[], Sequence[int]] | None = None,
+    ) -> None:
+        self._clock_ns, self._cpu_ns = clock_ns, cpu_ns
+        self._running = running or _running
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, also in a forked child: its own time begins now."""
+        self._began_ns, self._began_cpu_ns = self._clock_ns(), self._cpu_ns()
+        self._peaks: list[tuple[int, int]] = []
+        self._labels = ((semconv.HOST_NAME, socket.gethostname()),)
+        self._cores: float | None = None
+        self._memory_limit: int | None = None
+
+    def sample(self) -> None:
+        """Take in how many extractions run at this moment, and on how many threads."""
+        threads = self._running()
+        self._peaks = [*self._peaks[1 - _PEAKS :], (len(threads), len(set(threads)))]
+        if self._cores is None:
+            self._cores, self._memory_limit = cores(), memory_limit_bytes()
+
+    def add_to(self, collected: Collected) -> None:
+        """Add its metrics to those of the pipeline."""
+        collected.counters[process_metrics.PROCESS_TIME][()] = self._clock_ns() - self._began_ns
+        collected.counters[process_metrics.PROCESS_CPU_TIME][()] = max(0, self._cpu_ns() - self._began_cpu_ns)
+        gauges = collected.labelled_gauges
+        resident = resources.rss_bytes(time.perf_counter_ns())
+        if resident:
+            gauges[process_metrics.PROCESS_MEMORY] = {(): resident}
+        gauges[process_metrics.PROCESS_GIL] = {(): float(has_gil())}
+        if self._cores is not None:
+            gauges[process_metrics.PROCESS_CORES] = {self._labels: self._cores}
+        if self._memory_limit is not None:
+            gauges[process_metrics.MEMORY_LIMIT] = {self._labels: self._memory_limit}
+        if self._peaks:
+            peak, threads = max(self._peaks)
+            gauges[process_metrics.CONCURRENCY] = {(): peak}
+            gauges[process_metrics.CONCURRENCY_THREADS] = {(): threads}
+
+
+def cores() -> float:
+    """Return how many CPU cores this process may use: those that it may run on, less by its container's quota."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    allowed = float(len(affinity(0)) if affinity is not None else os.cpu_count() or 1)
+    quota = own_cgroup().cpu_quota_cores
+    return allowed if quota is None else min(allowed, quota)
+
+
+def memory_limit_bytes() -> int:
+    """Return the memory that the processes of this container, or machine, may use together."""
+    import psutil  # noqa: PLC0415 7 ms of imports, in the background
+
+    machine = int(psutil.virtual_memory().total)
+    limit = own_cgroup().memory_limit_bytes
+    return machine if limit is None else min(machine, limit)
+
+
+def has_gil() -> bool:
+    """Whether one thread at a time runs Python code here; free-threaded builds may switch that off."""
+    enabled: Any = getattr(sys, "_is_gil_enabled", None)
+    return True if enabled is None else bool(enabled())
+
+
+def _running() -> list[int]:
+    opened = registry.opened
+    # A copy in one step: threads add and remove meanwhile.
+    return [] if opened is None else [one.thread_id for one in list(opened.values())]

@@ -1,0 +1,65 @@
+"""The names of metrics that say how large and how loaded a process is, for the capacity model; `semconv.py` holds most others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, Metric
+
+METRICS: Final[list[Metric]] = []
+
+
+def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: str) -> str:
+    METRICS.append(Metric(name, instrument, unit, meaning, dimensions))
+    METRIC_BY_NAME[name] = METRICS[-1]
+    return name
+
+
+PROCESS_TIME: Final = _metric(
+    "feature_extraction.process.time",
+    "counter",
+    "s",
+    "Time that processes with extractions have run: its increase a second is their number.",
+)
+PROCESS_CPU_TIME: Final = _metric(
+    "feature_extraction.process.cpu.time", "counter", "s", "CPU time of these processes, over all their threads."
+)
+PROCESS_CORES: Final = _metric(
+    "feature_extraction.process.cpu.cores",
+    "gauge",
+    "{core}",
+    "CPU cores that the processes of a machine or container may use: its affinity, and its quota where that is less.",
+    HOST_NAME,
+)
+PROCESS_GIL: Final = _metric(
+    "feature_extraction.process.gil",
+    "gauge",
+    "1",
+    "1 where one thread at a time runs Python code, 0 in a free-threaded process.",
+)
+PROCESS_MEMORY: Final = _metric(
+    "feature_extraction.process.memory.usage", "gauge", "By", "Resident memory of a process."
+)
+MEMORY_LIMIT: Final = _metric(
+    "feature_extraction.process.memory.limit",
+    "gauge",
+    "By",
+    "Memory that the processes of a machine or container may use together.",
+    HOST_NAME,
+)
+CONCURRENCY: Final = _metric(
+    "feature_extraction.concurrency",
+    "gauge",
+    "{extraction}",
+    "The most extractions that a process ran at once in the last minute, sampled once a second.",
+)
+CONCURRENCY_THREADS: Final = _metric(
+    "feature_extraction.concurrency.threads", "gauge", "{thread}", "The threads that those ran on."
+)
+HEADROOM: Final = _metric(
+    "feature_extraction.capacity.headroom",
+    "gauge",
+    "{extraction}/s",
+    "The highest rate at which every latency objective holds, by a fitted queueing model; absent where the model does not fit.",
+    FEATURE_SET,
+)

@@ -1,0 +1,79 @@
+"""What a process tells of its own load: its number, its CPU time, its size, and how many extractions run at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from otel_fe import process_metrics, semconv
+from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, memory_limit_bytes
+from otel_fe.sdk.metric_points import Collection
+
+NS = 1_000_000_000
+
+
+class Clock:
+    def __init__(self):
+        self.ns = 5 * NS
+
+    def __call__(self):
+        return self.ns
+
+
+def told(load):
+    found = Collection(0, 1)
+    load.add_to(found)
+    return found
+
+
+def test_time_counts_from_the_beginning_in_nanoseconds_and_leaves_in_seconds():
+    wall, cpu = Clock(), Clock()
+    load = ProcessLoad(wall, cpu, list)
+    wall.ns += 90 * NS
+    cpu.ns += 30 * NS
+    by_name = {one.name: one.data for one in told(load).metrics(None, delta_histograms=False, delta_counters=False)}
+    assert by_name[process_metrics.PROCESS_TIME].data_points[0].value == 90
+    assert by_name[process_metrics.PROCESS_CPU_TIME].data_points[0].value == 30
+    assert by_name[process_metrics.PROCESS_TIME].is_monotonic
+
+
+def test_a_forked_child_begins_anew():
+    wall, cpu = Clock(), Clock()
+    load = ProcessLoad(wall, cpu, lambda: [1, 1])
+    load.sample()
+    wall.ns += 90 * NS
+    cpu.ns = 0
+    load.forget()
+    found = told(load)
+    assert found.counters[process_metrics.PROCESS_TIME][()] == 0
+    assert found.counters[process_metrics.PROCESS_CPU_TIME][()] == 0
+    assert process_metrics.CONCURRENCY not in found.labelled_gauges
+
+
+def test_the_peak_is_that_of_the_last_minute():
+    """With the threads of that moment: three tasks on one thread are an event loop's."""
+    running = []
+    load = ProcessLoad(Clock(), Clock(), lambda: running)
+    running[:] = [7, 7, 7]
+    load.sample()
+    running[:] = [7]
+    load.sample()
+    gauges = told(load).labelled_gauges
+    assert gauges[process_metrics.CONCURRENCY] == {(): 3}
+    assert gauges[process_metrics.CONCURRENCY_THREADS] == {(): 1}
+    for _ in range(60):
+        load.sample()
+    assert told(load).labelled_gauges[process_metrics.CONCURRENCY] == {(): 1}
+
+
+def test_sizes_are_of_this_machine():
+    load = ProcessLoad(Clock(), Clock(), list)
+    load.sample()
+    gauges = told(load).labelled_gauges
+    ((labels, found),) = gauges[process_metrics.PROCESS_CORES].items()
+    assert labels[0][0] == semconv.HOST_NAME
+    assert 0 < found <= (os.cpu_count() or 1)
+    assert found == cores()
+    assert list(gauges[process_metrics.MEMORY_LIMIT].values()) == [memory_limit_bytes()]
+    assert gauges[process_metrics.PROCESS_GIL] == {(): float(has_gil())}
+    assert has_gil() or sys.version_info >= (3, 13)
