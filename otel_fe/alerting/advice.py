@@ -60,6 +60,7 @@ _GENERAL: Final = {
     AlertType.THROUGHPUT_DROP: "See whether callers still send: the proxy's and the queue's rates; then whether workers hang.",
     AlertType.POOL_EXHAUSTION: _BY_CAUSE[CAUSE_POOL_WAIT],
     AlertType.SLO_BURN: "Open one of the traces of bad extractions, and see which change of the last hour coincides.",
+    AlertType.CAPACITY: "Run `otel-fe capacity`: it names what gives out first, and the size that it needs.",
     AlertType.ANOMALY: "Compare with the same hour of the last days: a deployment, a backfill, another caller?",
 }
 

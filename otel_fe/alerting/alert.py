@@ -25,6 +25,8 @@ class AlertType(Enum):
     """Extractions wait for connections."""
     SLO_BURN = "slo_burn"
     """An error budget is spent too fast."""
+    CAPACITY = "capacity"
+    """Traffic is about to exceed what the service carries."""
     ANOMALY = "anomaly"
     """Unlike this hour of other days."""
 

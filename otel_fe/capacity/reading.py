@@ -45,6 +45,10 @@ def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) ->
     Raises:
         StoreError: The store cannot be read.
     """
+    counted = reader.sums.counted(*window, service)
+    if counted:
+        # A store of an hour has windows of a minute, also where a day is asked about.
+        window = (max(window[0], counted[0][0]), min(window[1], counted[-1][1] + 1))
     step = step_of(window)
     pools = [one for one in pools_of(reader.series, window, service) if one.size is not None]
     windows = _windows(reader, service, window, step, pools)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.alerting import Alert, Origin, Silence
     from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.clock import Clock
+    from otel_fe.collector.capacity_watch import CapacityWatch
     from otel_fe.model.slo import Slo
     from otel_fe.pipeline.slo_engine import GaugeValue, SloState
 
@@ -43,14 +44,22 @@ class SloWatch:
         clock: Both clocks.
         alertmanager: URL of an Alertmanager that receives alerts; empty for none.
         origin: Where the links of alerts lead.
+        capacity: Knows the headroom of services; None leaves it out. It is started and stopped with this.
     """
 
     def __init__(
-        self, directory: Path, slos: Sequence[Slo], clock: Clock, alertmanager: str = "", origin: Origin | None = None
+        self,
+        directory: Path,
+        slos: Sequence[Slo],
+        clock: Clock,
+        alertmanager: str = "",
+        origin: Origin | None = None,
+        capacity: CapacityWatch | None = None,
     ) -> None:
         self._reader = StoreReader(directory)
         self._engine = SloEngine(slos, CountedEvents(self._reader.sums), clock)
         self._clock = clock
+        self._capacity = capacity
         self._states: tuple[SloState, ...] = ()
         self._silences = SilenceFile(directory)
         self._seen = self._silences.signature()
@@ -61,6 +70,7 @@ class SloWatch:
             nothing_live,
             rules=(),
             slo_states=lambda: self._states,
+            more=None if capacity is None else capacity.evaluations,
             silences=self._in_force,
             origin=origin,
             log_events=False,
@@ -75,6 +85,8 @@ class SloWatch:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        if self._capacity is not None:
+            self._capacity.start()
 
     def evaluate(self) -> None:
         """Evaluate every SLO, and tell what is new."""
@@ -82,12 +94,15 @@ class SloWatch:
         self._alerts.evaluate()
 
     def samples(self) -> list[Sample]:
-        """Return burn rates, what is left of budgets and the alerts that fire, as figures of the collector."""
-        return [_sample(value) for value in (*gauges(self._states), *self._alerts.gauges())]
+        """Return burn rates, what is left of budgets, headroom and the alerts that fire, as figures of the collector."""
+        headroom = () if self._capacity is None else self._capacity.gauges()
+        return [_sample(value) for value in (*gauges(self._states), *headroom, *self._alerts.gauges())]
 
     def stop(self) -> None:
         """Send the remaining alerts, and end."""
         self._stopped.set()
+        if self._capacity is not None:
+            self._capacity.stop()
         if self._thread.is_alive():
             self._thread.join(EVERY_S)
         self._alerts.close()

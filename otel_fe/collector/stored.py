@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otel_fe.alerting import Origin
+from otel_fe.collector.capacity_watch import CapacityWatch
 from otel_fe.collector.slo_watch import SloWatch, read_slos
 from otel_fe.collector.store_sink import StoreSink
 from otel_fe.collector.workers.shared_store import SharedStore
@@ -44,4 +45,5 @@ def open_stored(directory: Path, options: Options, clock: Clock) -> Stored:
     """
     slos = read_slos(options.slos, os.environ)
     origin = Origin(page=options.page_url, runbook=options.runbook_url)
-    return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager, origin))
+    capacity = CapacityWatch(directory, options.slos)
+    return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager, origin, capacity))

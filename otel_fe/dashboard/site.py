@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from otel_fe.dashboard.access import COOKIE, Access, Admission
 from otel_fe.dashboard.alerts_view import alerts_view
 from otel_fe.dashboard.answer import Answer, json_answer
+from otel_fe.dashboard.capacity_view import capacity_view
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.exports import export
 from otel_fe.dashboard.find import find, trace_in
@@ -36,6 +37,7 @@ _VIEWS: Final[dict[str, tuple[str, str, Callable[[PageContext, ViewAddress], dic
     "/slo": ("Objectives", "slo.html", slo_view),
     "/alerts": ("Alerts", "alerts.html", alerts_view),
     "/resources": ("Resources", "resources.html", resource_view),
+    "/capacity": ("Capacity", "capacity.html", capacity_view),
     "/policies": ("Policies", "policies.html", policy_view),
     "/find": ("Search", "find.html", find),
 }

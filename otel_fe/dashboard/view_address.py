@@ -62,6 +62,8 @@ class ViewAddress:
     pool: str = ""
     pool_size: str = ""
     processes: str = ""
+    traffic: str = ""
+    """Of the page about capacity: how many times today's."""
     span: str = ""
     """Of a trace's page: the span that is asked for."""
     sort: str = ""

@@ -1,0 +1,179 @@
+"""Headroom of the services in a store, as a gauge and as alerts: worked out once an hour, in a process of its own.
+
+A model takes seconds of CPU, and its forecast libraries that the collector does not need: a child of low priority runs `otel-fe
+capacity --json`, so that receiving spans never waits for it. A child that fails, or takes too long, leaves what was known before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import process_metrics, semconv
+from otel_fe.alerting.alert import AlertType, Severity
+from otel_fe.alerting.evaluation import Evaluation
+from otel_fe.alerting.rule import Rule
+from otel_fe.live.view import Group
+from otel_fe.pipeline.slo_engine import GaugeValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Document = dict[str, Any]
+
+EVERY_S: Final = 3_600.0
+FIRST_S: Final = 600.0
+"""Until the first time: before, there is not enough to go by."""
+_LONGEST_S: Final = 300.0
+_CLEAR: Final = 0.9
+"""Of the headroom: traffic below it is surely no problem."""
+_LOWEST_PRIORITY: Final = 19
+_RULE: Final = Rule(
+    AlertType.CAPACITY,
+    "traffic ahead",
+    0.0,
+    0.0,
+    "per s",
+    Severity.TICKET,
+    window_s=3_600.0,
+    min_samples=0,
+    clear_for_s=3_600.0,
+    cooldown_s=6 * 3_600.0,
+)
+_log = logging.getLogger("otel_fe")
+
+
+class CapacityWatch:
+    """Knows the headroom of each service. Safe to share between threads.
+
+    Args:
+        directory: The store's.
+        slo: A file of OpenSLO documents; None for the four requirements.
+        ask: Returns the document of `otel-fe capacity --json`; a child process, unless told otherwise.
+    """
+
+    def __init__(self, directory: Path, slo: Path | None = None, ask: Callable[[], Document] | None = None) -> None:
+        self._arguments = ["capacity", "--store", str(directory), "--traffic", "1", "--json"]
+        if slo is not None:
+            self._arguments += ["--slo", str(slo)]
+        self._ask = ask or self._child
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[str] | None = None
+        self._gauges: tuple[GaugeValue, ...] = ()
+        self._evaluations: tuple[Evaluation, ...] = ()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="otel-fe-capacity", daemon=True)
+
+    def start(self) -> None:
+        """Begin: the first answer comes in ten minutes."""
+        self._thread.start()
+
+    def gauges(self) -> tuple[GaugeValue, ...]:
+        """Return `feature_extraction.capacity.headroom` of each service and feature set for which there is one."""
+        return self._gauges
+
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """Return what the alert on traffic ahead sees."""
+        return self._evaluations
+
+    def refresh(self) -> None:
+        """Work it out anew; where that fails, what was known stays, and the reason is logged."""
+        try:
+            services = self._ask()["services"]
+            self._gauges = tuple(gauge for one in services for gauge in _gauges(one))
+            self._evaluations = tuple(found for one in services if (found := _evaluation(one)) is not None)
+        except Exception as error:
+            if not self._stopped.is_set():
+                _log.warning("the capacity of services could not be worked out: %s", error)
+
+    def stop(self) -> None:
+        """End, and the child with it."""
+        self._stopped.set()
+        with self._lock:
+            if self._running is not None:
+                self._running.kill()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        wait_s = FIRST_S
+        while not self._stopped.wait(wait_s):
+            self.refresh()
+            wait_s = EVERY_S
+
+    def _child(self) -> Document:
+        command = [sys.executable, "-m", "otel_fe.cli", *self._arguments]
+        with self._lock:
+            if self._stopped.is_set():
+                return {"services": []}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+            self._running = child = subprocess.Popen(command, text=True, encoding="utf-8", **pipes)  # type: ignore[call-overload]  # noqa: S603 our own command
+        try:
+            _lower_priority(child.pid)
+            written, problem = child.communicate(timeout=_LONGEST_S)
+        finally:
+            child.kill()
+            child.wait()
+            with self._lock:
+                self._running = None
+        if child.returncode:
+            raise RuntimeError(
+                problem.strip().splitlines()[-1] if problem.strip() else f"exit status {child.returncode}"
+            )
+        found: Document = json.loads(written)
+        return found
+
+
+def _lower_priority(pid: int) -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, _LOWEST_PRIORITY)
+    except (AttributeError, OSError):
+        return  # it ends by itself all the same
+
+
+def _gauges(service: Document) -> list[GaugeValue]:
+    found = []
+    for group in service["groups"]:
+        headroom = group["headroom_per_s"]["value"]
+        labels = {} if group["feature_set"] is None else {semconv.FEATURE_SET: group["feature_set"]}
+        if headroom is not None:
+            found.append(GaugeValue(process_metrics.HEADROOM, service["service"], labels, float(headroom)))
+    return found
+
+
+def _evaluation(service: Document) -> Evaluation | None:
+    """Return what the next days' traffic is to the headroom; today's traffic where there is no forecast; None without a model."""
+    if not service["groups"]:
+        return None
+    whole = service["groups"][0]
+    headroom, outlook = whole["headroom_per_s"]["value"], service.get("outlook") or {}
+    ahead = outlook.get("traffic_per_s")
+    peak = max((hour["value"] for hour in ahead), default=0.0) if ahead else float(whole["rate_now_per_s"])
+    first = whole["gives_out_first"]
+    blame = f"{first} gives out first" if first else ""
+    return Evaluation(
+        _RULE,
+        peak,
+        holds=peak >= headroom,
+        over=peak < _CLEAR * headroom,
+        group=Group(service["service"], ""),
+        threshold=headroom,
+        words=blame,
+        outlook=_used_up(outlook.get("headroom_used_up") or {}),
+    )
+
+
+def _used_up(moment: Document) -> str:
+    """Return when headroom is used up, in words; empty where nobody knows."""
+    expected = moment.get("expected_unix_s")
+    if expected is None:
+        return ""
+    when = datetime.fromtimestamp(expected, timezone.utc).strftime("%a %Y-%m-%d %H:%M UTC")
+    return f"headroom is used up {when}"
