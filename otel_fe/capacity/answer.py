@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.capacity.model import ALL, P95, merged, rate_of
 from otel_fe.forecast.extraction_mix import quantile
+from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.station import CORES, MEMORY, POOL, UNMEASURED, WORKERS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _EXACT: Final = 0.005
 _STEPS: Final = 24
 _CERTAIN: Final = 0.9
 _RECENT: Final = 0.1
+_FEWEST_DRAWS: Final = 8
 _GROWN: Final = 400
 """At most so many servers are added before it is said that no size is enough."""
 _FAR: Final = 20.0
@@ -101,7 +103,7 @@ class Answer:
     headroom: Interval
     """The highest rate at which every requirement holds."""
     broken_by: str
-    """Name of the requirement that breaks first."""
+    """Name of the requirement that breaks first; empty where none does at any rate that is looked at."""
     first: str
     """Name of the resource that gives out first; empty where it is not a lack of any."""
     resources: tuple[Resource, ...]
@@ -118,6 +120,9 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
         requirements: At least one.
         factor: The asked traffic over today's, of all feature sets together.
         feature_set: One of `fitted.model.mixes`.
+
+    Raises:
+        ForecastError: Too few of the drawn models know the group.
     """
     recent = _recent(fitted.measured.windows)
     service_now = rate_of(recent)
@@ -127,6 +132,10 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     rate = service_now * factor
     spread = fitted.checks[feature_set].spread
     versions = [(model, math.exp(spread * off)) for model, off in fitted.draws if feature_set in model.mixes]
+    if len(versions) < _FEWEST_DRAWS:
+        raise ForecastError(f"{feature_set}: too few of its extractions are kept")
+    if feature_set is not ALL:
+        versions = versions[:_FEWEST_DRAWS]  # a page shows several sets: each draw takes a tenth of a second
     limit, first = _knee(fitted.model, requirements, feature_set, 1.0, service_now * _FAR)
     limits = [_knee(model, requirements, feature_set, off, service_now * _FAR)[0] for model, off in versions]
     headroom = _interval(limit * part, [one * part for one in limits])
@@ -188,7 +197,8 @@ def _knee(
             low = middle
         if high - low <= _EXACT * high:
             break
-    return low, broken or requirements[0].name
+    beyond = high >= most and not broken
+    return low, "" if beyond else broken or requirements[0].name
 
 
 def _broken(
@@ -226,8 +236,8 @@ def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
     if full is not None:
         return full.name
     mix = model.mixes[feature_set]
-    blamed = max(model.stations, key=lambda one: one.mean_extra_s(beyond, mix.asking, mix.work_s), default=None)
-    if blamed is None or blamed.mean_extra_s(beyond, mix.asking, mix.work_s) <= 0:
+    blamed = max(model.stations, key=lambda one: one.mean_extra_s(beyond, mix.work_s), default=None)
+    if blamed is None or blamed.mean_extra_s(beyond, mix.work_s) <= 0:
         return ""
     return blamed.name
 
@@ -266,7 +276,7 @@ def _grown(
             return stations
         worst = _crowded(model, stations, rate) or max(
             stations,
-            key=lambda one: (one.mean_extra_s(rate, mix.asking, mix.work_s), one.utilisation(rate)),
+            key=lambda one: (one.mean_extra_s(rate, mix.work_s), one.utilisation(rate)),
             default=None,
         )
         if worst is None or worst.kind in (UNMEASURED, MEMORY):

@@ -73,6 +73,11 @@ def fitted(measured: Measured) -> Fitted:
     _enough(windows)
     shown, held = _split(windows)
     model = fit(measured, shown, measured.rows)
+    if not model.stations:
+        raise ForecastError(
+            "Neither CPU time nor a pool of this service is known: nothing that could give out. Processes under this version of "
+            "otel_fe tell of their CPU; OTEL_FE_CONNECTION_METRICS=true measures pools."
+        )
     checks = {name: _check(model, held, name) for name in model.mixes}
     if not checks[ALL].good:
         raise ForecastError(_bad(checks[ALL]))

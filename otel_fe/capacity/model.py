@@ -74,7 +74,8 @@ def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed])
         )
     weight = sum(row.weight for _, row in placed)
     asking = sum(row.weight for _, row in placed if row.wait_ns) / weight
-    stations = tuple(stations_of(windows, measured.setup, asking))
+    missing = sum(row.weight for _, row in placed if row.wait_ns and row.hit is False) / weight
+    stations = tuple(stations_of(windows, measured.setup, asking, missing))
     work_s = mean_work_s(windows)
     rates = [one.rate for one in windows]
     quiet = _quiet(placed, rates)
@@ -157,7 +158,7 @@ def _alone(
         # A block among the tasks of an event loop does not know its own.
         work_s = row.cpu_ns / 1e9 if row.cpu_ns >= 0 else min(mean_s, row.duration_ns / 1e9)
         duration_s = max(work_s, (row.duration_ns - min(row.wait_ns, row.duration_ns)) / 1e9 - work_s * slow[place])
-        found.append(Alone(duration_s, row.weight, work_s, row.wait_ns > 0))
+        found.append(Alone(duration_s, row.weight, work_s, row.wait_ns > 0, row.hit is False))
     return found
 
 

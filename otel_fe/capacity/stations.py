@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, POOL, UNMEASURED, WORKERS, Station
 
 if TYPE_CHECKING:
-    from otel_fe.capacity.measured import PoolSize, Setup, Window
+    from otel_fe.capacity.measured import Setup, Window
 
 _LOCKED_SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 """How much of the CPU time may hold the interpreter: what is not measured is chosen by what explains the durations best."""
-_HIDDEN_LOADS: Final = (0.15, 0.3, 0.45, 0.6, 0.75, 0.85, 0.92)
+_HIDDEN_LOADS: Final = tuple(0.05 * place for place in range(2, 20))
 """How busy something unmeasured may be at the highest rate seen."""
 _BETTER: Final = 0.7
 """An explanation with one thing more must leave at most this share of the squared errors."""
@@ -22,21 +23,23 @@ _TINY_S: Final = 1e-4
 _TRUSTED: Final = (0.25, 4.0)
 _FLAT: Final = 3
 _MOST_KNOWN: Final = 0.9
+_NOT_ALL: Final = 0.9
 Extras = Callable[[float], float]
 """The mean that stations add to an extraction, in seconds, at a rate of extractions a second."""
 
 
-def stations_of(windows: Sequence[Window], setup: Setup, asking: float) -> list[Station]:
+def stations_of(windows: Sequence[Window], setup: Setup, asking: float, missing: float = 0.0) -> list[Station]:
     """Return a service's stations.
 
     Args:
         windows: Some of its windows, all with extractions.
         setup: How large it is.
         asking: The share of its extractions, 0..1, that use a pool.
+        missing: The share of those that do, and whose look-ups did not all hit.
     """
-    pools = _pools(windows, setup, asking)
+    pools = _pools(windows, setup, asking, missing)
     base, demand = _cpu(windows)
-    return [*pools, *_processors(windows, setup, pools, asking, base, demand), *_workers(windows, setup)]
+    return [*pools, *_processors(windows, setup, pools, base, demand), *_workers(windows, setup)]
 
 
 def total(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
@@ -68,59 +71,53 @@ def _cpu(windows: Sequence[Window]) -> tuple[float, float]:
     return max(0.0, mean_busy - slope * mean_rate), slope
 
 
-def _pools(windows: Sequence[Window], setup: Setup, asking: float) -> list[Station]:
+def _pools(windows: Sequence[Window], setup: Setup, asking: float, missing: float) -> list[Station]:
+    """Return the pools. One that fewer extractions use than use any is taken to be used after misses, if there are some."""
     found = []
     count = total(windows, lambda one: one.count)
     for name, size in sorted(setup.pools.items()):
-        uses = total(windows, lambda one, name=name: one.pools[name].uses if name in one.pools else 0)  # type: ignore[misc]
-        used_s = total(windows, lambda one, name=name: one.pools[name].use_s if name in one.pools else 0)  # type: ignore[misc]
-        if uses:
-            found.append(
-                _pool(windows, setup, name, size, used_s / uses, used_s / count, uses / count / (asking or 1.0))
-            )
+        used = [one.pools[name] for one in windows if name in one.pools]
+        uses, used_s = sum(one.uses for one in used), math.fsum(one.use_s for one in used)
+        if not uses:
+            continue
+        of_misses = 0 < missing < asking and uses / count < _NOT_ALL * asking
+        users = missing if of_misses else asking or 1.0
+        station = Station(
+            POOL,
+            name,
+            size.size,
+            setup.processes,
+            used_s / count,
+            use_s=used_s / uses,
+            use_variability=size.use_variability,
+            visits=uses / count / users,
+            asking=users,
+            of_misses=of_misses,
+        )
+        found.append(replace(station, agreement=_agreement(station, windows)))
     return found
 
 
-def _pool(
-    windows: Sequence[Window], setup: Setup, name: str, size: PoolSize, use_s: float, demand_s: float, visits: float
-) -> Station:
-    """Return a pool; its waits agree with theory as far as those that were seen did, all windows together."""
-    station = Station(
-        POOL,
-        name,
-        size.size,
-        setup.processes,
-        demand_s,
-        use_s=use_s,
-        use_variability=size.use_variability,
-        visits=visits,
-    )
+def _agreement(station: Station, windows: Sequence[Window]) -> float:
+    """Return the waits that were seen over those by theory, all windows together; 1 where both are next to nothing."""
     by_theory = seen = uses = 0.0
     for one in windows:
-        here = one.pools.get(name)
+        here = one.pools.get(station.name)
         if here is None or not here.uses:
             continue
         # Of this window's own uses: a window with fewer misses asks less.
-        share, each_s = station.waits(here.use_s / one.seconds / demand_s)
+        share, each_s = station.waits(here.use_s / one.seconds / station.demand_s)
         if math.isfinite(each_s):
-            by_theory += here.uses / visits * share * each_s
+            by_theory += here.uses / station.visits * share * each_s
             seen += here.wait_s
             uses += here.uses
-    if not uses or max(by_theory, seen) / uses < max(_TINY_S, 0.02 * use_s):
-        return station
-    agreement = min(max(seen / by_theory, _TRUSTED[0]), _TRUSTED[1]) if by_theory else _TRUSTED[1]
-    return _with_agreement(station, agreement)
-
-
-def _with_agreement(one: Station, agreement: float) -> Station:
-    return Station(
-        one.kind, one.name, one.servers, one.copies, one.demand_s, one.base_load, one.use_s, one.use_variability, one.visits,
-        agreement,
-    )  # fmt: skip
+    if not uses or max(by_theory, seen) / uses < max(_TINY_S, 0.02 * station.use_s):
+        return 1.0
+    return min(max(seen / by_theory, _TRUSTED[0]), _TRUSTED[1]) if by_theory else _TRUSTED[1]
 
 
 def _processors(
-    windows: Sequence[Window], setup: Setup, pools: Sequence[Station], asking: float, base: float, demand: float
+    windows: Sequence[Window], setup: Setup, pools: Sequence[Station], base: float, demand: float
 ) -> list[Station]:
     """Return cores, interpreter and what is not measured: of all explanations the simplest that fits the mean durations."""
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
@@ -130,7 +127,7 @@ def _processors(
     best: tuple[float, list[Station]] | None = None
     for locked in _LOCKED_SHARES if setup.has_gil and not setup.event_loop else (float(setup.has_gil),):
         lock = _lock(setup, base * locked, demand * locked) if locked else []
-        error = _error(points, [*pools, *cores, *lock], asking, work_s)
+        error = _error(points, [*pools, *cores, *lock], work_s)
         # A smaller share only where it explains clearly more: that all of it holds the interpreter is the usual case.
         if math.isfinite(error) and (best is None or error * _TIE < best[0]):
             best = error, [*cores, *lock]
@@ -141,7 +138,7 @@ def _processors(
     for load in _HIDDEN_LOADS:
         each_s = load / most
         hidden = Station(UNMEASURED, "something not measured", 1, 1, each_s, use_s=each_s)
-        with_it = _error(points, [*pools, *found, hidden], asking, work_s)
+        with_it = _error(points, [*pools, *found, hidden], work_s)
         if with_it < best[0] and with_it < error * _BETTER:
             best = with_it, [*found, hidden]
     return best[1]
@@ -161,11 +158,9 @@ def _lock(setup: Setup, base: float, demand: float) -> list[Station]:
     return [Station(kind, name, 1, setup.processes, demand, base)] if demand > 0 else []
 
 
-def _error(
-    points: Sequence[tuple[float, float, int]], stations: Sequence[Station], asking: float, work_s: float
-) -> float:
+def _error(points: Sequence[tuple[float, float, int]], stations: Sequence[Station], work_s: float) -> float:
     """Return the squared error of the mean durations, relative, by count; what an extraction takes alone is free to fit."""
-    extras = [math.fsum(one.mean_extra_s(rate, asking, work_s) for one in stations) for rate, _, _ in points]
+    extras = [math.fsum(one.mean_extra_s(rate, work_s) for one in stations) for rate, _, _ in points]
     if not all(map(math.isfinite, extras)):
         return math.inf
     weights = [count / mean**2 for _, mean, count in points]

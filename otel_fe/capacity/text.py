@@ -39,6 +39,10 @@ def sentence(one: Answer) -> str:
     room = one.headroom
     if room.high <= 0:
         return f"{one.broken_by} is broken at any rate: it is not traffic that breaks it"
+    if not one.broken_by:
+        return (
+            f"headroom beyond {room.value:.3g} extractions/s, now {one.now:.4g}: too far from what was seen to say more"
+        )
     blame = f"; {one.first} gives out first" if one.first else ""
     return f"headroom {_rate(room)} extractions/s, now {one.now:.4g}{blame}"
 

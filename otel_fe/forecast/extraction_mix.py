@@ -40,6 +40,8 @@ class Alone:
     """Of the duration, CPU time."""
     asks: bool
     """Whether it uses a pool."""
+    missed: bool = False
+    """Whether a look-up in a cache did not hit."""
 
 
 class ExtractionMix:
@@ -54,8 +56,6 @@ class ExtractionMix:
         """How many extractions they stand for."""
         self.mean_s = math.fsum(one.duration_s * one.weight for one in group) / self.weight
         self.work_s = math.fsum(one.work_s * one.weight for one in group) / self.weight
-        self.asking = math.fsum(one.weight for one in group if one.asks) / self.weight
-        """The share of them, 0..1, that use a pool."""
         self._group = tuple(group)
         self._rows = _alike(group)
         self._draws = _draws(len(self._rows))
@@ -74,17 +74,17 @@ class ExtractionMix:
         """
         # Who holds the interpreter still has to get a core: the two add up, within 10 % (tests/unit/forecast).
         slow = 1 + math.fsum(one.slowdown(rate) - 1 for one in stations if one.kind in SHARED)
-        waits = [(one.waits(rate), one.kind == POOL) for one in stations if one.kind in WAITED_FOR]
+        waits = [(one.waits(rate), _users(one)) for one in stations if one.kind in WAITED_FOR]
         if math.isinf(slow) or any(math.isinf(each) for (_, each), _ in waits):
             return []
         found = []
-        for (base_s, work_s, asks), draws in zip(self._rows, self._draws, strict=True):
+        for (base_s, work_s, users), draws in zip(self._rows, self._draws, strict=True):
             mean, share, each = _slowed(slow, work_s, work_mean_s)
             for uniform, exponential, normal, queues in draws:
                 extra = _drawn(mean, share, each, uniform, exponential, normal) if mean else 0.0
-                for place, ((waiting, wait_s), of_pool) in enumerate(waits):
+                for place, ((waiting, wait_s), wanted) in enumerate(waits):
                     chance, long = queues[place % _QUEUES]
-                    if chance < waiting and (asks or not of_pool):
+                    if chance < waiting and users >= wanted:
                         extra += wait_s * long
                 found.append(base_s + extra)
         found.sort()
@@ -123,15 +123,20 @@ def _drawn(mean: float, share: float, each: float, uniform: float, exponential: 
     return float(mean * max(0.0, 1 - ninth + normal * math.sqrt(ninth)) ** 3)
 
 
-def _alike(group: Sequence[Alone]) -> list[tuple[float, float, bool]]:
+def _users(station: Station) -> int:
+    """Return who waits for a station: 0 everybody, 1 who uses a pool, 2 who misses as well."""
+    return 0 if station.kind != POOL else 2 if station.of_misses else 1
+
+
+def _alike(group: Sequence[Alone]) -> list[tuple[float, float, int]]:
     """Return extractions that each stand for as many: the largest part of one's weight counts once for each such number."""
-    ordered = sorted(group, key=lambda one: (one.asks, one.duration_s))
+    ordered = sorted(group, key=lambda one: (one.asks, one.missed, one.duration_s))
     step = math.fsum(one.weight for one in ordered) / _ROWS
     found, reached, place = [], 0.0, 0
     for one in ordered:
         reached += one.weight
         while place < _ROWS and (place + 0.5) * step < reached:
-            found.append((one.duration_s, one.work_s, one.asks))
+            found.append((one.duration_s, one.work_s, one.asks + (one.asks and one.missed)))
             place += 1
     return found
 

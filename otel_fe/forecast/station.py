@@ -44,6 +44,10 @@ class Station:
     """Its squared coefficient of variation."""
     visits: float = 1.0
     """Uses by an extraction that has any."""
+    asking: float = 1.0
+    """The share of extractions, 0..1, with any use of it."""
+    of_misses: bool = False
+    """Whether those are the ones whose look-ups did not all hit."""
     agreement: float = 1.0
     """Of the wait, or the slowing, that was seen with that by theory."""
 
@@ -77,7 +81,10 @@ class Station:
         if share <= 0 or self.visits <= 0:
             return 0.0, 0.0
         each_s = wait_of_those_who_do(self.servers, load, self.use_s, 1.0, self.use_variability)
-        waiting = 1 - (1 - share) ** self.visits
+        # 1 - (1 - share) ^ visits, with the digits of a share that is next to nothing.
+        waiting = -math.expm1(self.visits * math.log1p(-share))
+        if waiting <= 0:
+            return 0.0, 0.0
         return waiting, self.agreement * each_s * share * self.visits / waiting
 
     def slowdown(self, rate: float) -> float:
@@ -85,12 +92,11 @@ class Station:
         slow = slowdown(self.servers, self.load(rate))
         return 1 + (slow - 1) * self.agreement if math.isfinite(slow) else slow
 
-    def mean_extra_s(self, rate: float, asking: float, work_s: float) -> float:
+    def mean_extra_s(self, rate: float, work_s: float) -> float:
         """Return by how much it lengthens the mean extraction, in seconds.
 
         Args:
             rate: Extractions a second.
-            asking: The share of them with any use of it.
             work_s: Their mean work on it.
         """
         if self.kind in SHARED:
@@ -98,4 +104,4 @@ class Station:
         if self.kind not in WAITED_FOR:
             return 0.0
         share, each_s = self.waits(rate)
-        return share * each_s * (asking if self.kind == POOL else 1.0)
+        return share * each_s * self.asking

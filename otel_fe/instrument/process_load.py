@@ -60,7 +60,9 @@ class ProcessLoad:
             self._cores, self._memory_limit = cores(), memory_limit_bytes()
 
     def add_to(self, collected: Collected) -> None:
-        """Add its metrics to those of the pipeline."""
+        """Add its metrics to those of the pipeline; nothing in a process that has run no extraction, as a server's parent."""
+        if not collected.histograms.get(semconv.DURATION):
+            return
         collected.counters[process_metrics.PROCESS_TIME][()] = self._clock_ns() - self._began_ns
         collected.counters[process_metrics.PROCESS_CPU_TIME][()] = max(0, self._cpu_ns() - self._began_cpu_ns)
         gauges = collected.labelled_gauges

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.bench import report
 from tests.bench.bed import Bed
+from tests.bench.capacity import run_capacity
 from tests.bench.collectors import run_collectors
 from tests.bench.dashboard import run_dashboard
 from tests.bench.engine import run_engine
@@ -29,7 +30,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard", "capacity")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -123,6 +124,10 @@ def main() -> None:
                 figures = run_fleet(arguments.cells, plan)
                 table, goal = report.fleet(figures)
                 everything[name] = figures
+            elif name == "capacity":
+                services = run_capacity(bed, quick=arguments.quick)
+                table, goal = report.capacity(services)
+                everything[name] = services
             elif name == "dashboard":
                 shown = run_dashboard(rounds, quick=arguments.quick)
                 table, goal = report.dashboard(shown)

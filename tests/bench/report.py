@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bench.rounds import Spread, added_cost, cost_ratio
 
 if TYPE_CHECKING:
+    from tests.bench.capacity import CapacityFigures
     from tests.bench.dashboard import DashboardFigures
     from tests.bench.rounds import Scenario
 
@@ -222,6 +223,27 @@ def dashboard(figures: DashboardFigures) -> tuple[str, list[Goal]]:
         )
     ]
     return _table(f"dashboard: 7 days of series, {figures.traces} kept traces, over HTTP", rows), found
+
+
+def capacity(services: list[CapacityFigures]) -> tuple[str, list[Goal]]:
+    """Return the table of predicted and measured capacity, and the goals: within 20 %, and the right resource."""
+    rows = [["service", "", "predicted", "90 % interval", "measured", "off"]]
+    reached = []
+    right = {"pool": "pool", "asyncio": "event loop", "cpu": "interpreter"}
+    for one in services:
+        figures = {f"p95 at {factor}, ms": found for factor, found in one.p95_ms.items()} | {
+            "knee, per s": one.knee_per_s
+        }
+        if one.refused:
+            rows.append([one.kind, "nothing is said", one.refused, "", "", ""])
+        for name, (value, low, high, measured) in figures.items() if not one.refused else ():
+            off = value / measured - 1
+            rows.append([one.kind, name, f"{value:.3g}", f"{low:.3g} to {high:.3g}", f"{measured:.3g}", f"{off:+.0%}"])
+            reached.append(Goal(f"{one.kind}: {name} within 20 %", f"{off:+.0%}", abs(off) <= 0.2))
+        reached.append(
+            Goal(f"{one.kind}: {right[one.kind]} gives out first", one.first, right[one.kind] in one.first.lower())
+        )
+    return _table("Capacity, predicted from half to today's load", rows), reached
 
 
 def goals(reached: list[Goal]) -> str:

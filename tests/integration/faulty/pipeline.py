@@ -81,6 +81,9 @@ QUICK = "otel_fe.instrument.background"
 @injected("background.rss", "instrument.background", "otel_fe.instrument.process:sample_rss", when="before")
 @injected("background.alerts", "instrument.background", "otel_fe.instrument.alerts:ProcessAlerts.tick", when="before")
 @injected("background.gpu", "instrument.background", "otel_fe.instrument.process:GpuSampler", when="before")
+@injected(
+    "background.load", "instrument.background", "otel_fe.instrument.process_load:ProcessLoad.sample", when="before"
+)
 def work_while_the_background_fails(app):
     found = [traced(app)]
     app.await_fault()

@@ -9,6 +9,7 @@ import pytest
 
 from otel_fe.capacity.answer import Requirement, answer
 from otel_fe.capacity.fitted import fitted
+from otel_fe.capacity.text import sentence
 from otel_fe.forecast.forecast_error import ForecastError
 from tests.unit.capacity.network_simulation import Service
 from tests.unit.capacity.simulated import measured, true_p95
@@ -107,3 +108,61 @@ def test_a_service_that_the_model_does_not_describe_is_no_answer():
     rows = [row for row in one.rows if not late(row)] + [row for row in other.rows if late(row)]
     with pytest.raises(ForecastError, match=r"does not describe|do not stand"):
         fitted(replace(one, windows=windows, rows=tuple(rows)))
+
+
+def test_feature_sets_are_answered_apart():
+    """Two sets share a pool: the slow one has the lower headroom, and its share of the traffic."""
+    fast = measured(Service(lambda _: 0.001, use=exponential(0.01), pool=4, cores=8), day(60), 12, seed=4)
+    slow = measured(Service(lambda _: 0.001, use=exponential(0.03), pool=4, cores=8), day(20), 12, seed=5)
+    windows = []
+    for one, other in zip(fast.windows, slow.windows, strict=True):
+        mine, theirs = one.pools["primary"], other.pools["primary"]
+        both = replace(
+            mine, uses=mine.uses + theirs.uses, use_s=mine.use_s + theirs.use_s, wait_s=mine.wait_s + theirs.wait_s
+        )
+        windows.append(
+            replace(
+                one,
+                durations=dict(one.durations) | {"slow": other.durations["profile"]},
+                cpu_s=one.cpu_s + other.cpu_s,
+                cpu_count=one.cpu_count + other.cpu_count,
+                process_cpu_s=one.cpu_s + other.cpu_s,
+                pools={"primary": both},
+            )
+        )
+    rows = (*fast.rows, *(replace(row, feature_set="slow") for row in slow.rows))
+    found = fitted(replace(fast, windows=tuple(windows), rows=rows))
+    wanted = [Requirement("latency", 0.12, 0.95)]
+    whole, quick, late = (answer(found, wanted, 2.0, name) for name in (None, "profile", "slow"))
+    assert late.now == pytest.approx(20, rel=0.15)
+    assert quick.now == pytest.approx(60, rel=0.15)
+    assert whole.now == pytest.approx(late.now + quick.now)
+    assert late.p95_then_s.value > whole.p95_then_s.value > quick.p95_then_s.value
+    assert late.headroom.value / late.now < quick.headroom.value / quick.now
+
+
+def test_what_is_not_measured_is_found_by_what_it_does():
+    """CPU time is not known, and durations grow with the rate all the same: something is shared. The knee is within 20 %."""
+    service, now, limit_s, _ = CASES["an interpreter"]
+    seen = measured(service, day(now), 1_000 / now)
+    windows = tuple(replace(one, cpu_s=0.0, cpu_count=0, process_cpu_s=None) for one in seen.windows)
+    rows = tuple(replace(row, cpu_ns=-1) for row in seen.rows)
+    said = answer(fitted(replace(seen, windows=windows, rows=rows)), [Requirement("latency", limit_s, 0.95)], 1.5)
+    assert said.first == "something not measured"
+    assert true_p95(service, said.headroom.value / 1.2, 8_000 / now) < limit_s
+    assert true_p95(service, said.headroom.value * 1.2, 8_000 / now) > limit_s
+
+
+def test_a_service_of_which_no_resource_is_known_is_no_answer():
+    seen = measured(Service(lambda _: 0.0001, other=exponential(0.005), cores=8), day(40), 12)
+    windows = tuple(replace(one, cpu_s=0.0, cpu_count=0, process_cpu_s=None) for one in seen.windows)
+    with pytest.raises(ForecastError, match="nothing that could give out"):
+        fitted(replace(seen, windows=windows))
+
+
+def test_a_knee_beyond_what_is_looked_at_is_no_headroom():
+    """Extractions that take next to nothing: twenty times today's traffic breaks nothing."""
+    service = Service(lambda _: 0.0001, other=exponential(0.005), cores=8)
+    said = answer(fitted(measured(service, day(40), 12)), [Requirement("latency", 0.1, 0.95)], 2.0)
+    assert said.broken_by == ""
+    assert sentence(said).startswith("headroom beyond ")

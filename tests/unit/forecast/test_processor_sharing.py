@@ -78,6 +78,13 @@ def test_a_mix_at_a_rate_lasts_as_long_as_simulated(name):
     assert sum(found) / len(found) == pytest.approx(sum(durations) / len(durations), rel=0.15)
 
 
+def test_a_pool_that_is_next_to_never_full_makes_next_to_nobody_wait():
+    """A hundred and fifty connections of which one is busy: Erlang C is below the smallest difference from 1."""
+    share, each_s = Station(POOL, "", 150, 1, 0.02, use_s=0.02, visits=0.5).waits(50)
+    assert 0 <= share < 1e-100
+    assert each_s < 1
+
+
 def test_an_overloaded_station_has_no_durations():
     mix = ExtractionMix([Alone(0.01, 1.0, 0.01, asks=False)])
     assert mix.durations([Station(GIL, "", 1, 1, 0.01)], 100, 0.01) == []

@@ -7,6 +7,8 @@ import sys
 
 from otel_fe import process_metrics, semconv
 from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, memory_limit_bytes
+from otel_fe.model.histogram import Histogram
+from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
 from otel_fe.sdk.metric_points import Collection
 
 NS = 1_000_000_000
@@ -22,6 +24,9 @@ class Clock:
 
 def told(load):
     found = Collection(0, 1)
+    histogram = Histogram(DURATION_EDGES_NS)
+    histogram.record(5)
+    found.histograms[semconv.DURATION][()] = histogram.state()
     load.add_to(found)
     return found
 
@@ -77,3 +82,13 @@ def test_sizes_are_of_this_machine():
     assert list(gauges[process_metrics.MEMORY_LIMIT].values()) == [memory_limit_bytes()]
     assert gauges[process_metrics.PROCESS_GIL] == {(): float(has_gil())}
     assert has_gil() or sys.version_info >= (3, 13)
+
+
+def test_a_process_without_extractions_tells_nothing():
+    """The parent of a server's workers is none of them."""
+    found = Collection(0, 1)
+    load = ProcessLoad(Clock(), Clock(), list)
+    load.sample()
+    load.add_to(found)
+    assert not found.counters
+    assert not found.labelled_gauges
