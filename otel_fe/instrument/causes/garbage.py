@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from otel_fe.instrument.watch.lines import stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from otel_fe.instrument.watch.lines import Stack
 
@@ -87,7 +87,7 @@ PAUSES: Final = Pauses()
 
 
 @contextlib.contextmanager
-def held_off() -> Iterator[None]:
+def held_off() -> Generator[None]:
     """Keep the collector from running, for the microseconds in which another thread's frames are walked.
 
     Until Python 3.12 a collection starts inside of an allocation, such as that of the object that `f_back` makes for a frame.
