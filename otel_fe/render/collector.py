@@ -43,7 +43,7 @@ def collector_files(fleet: Fleet, origin: Origin | None = None) -> dict[str, str
         "tempo.yaml": tempo_yaml(_head("Tempo, instead of Jaeger.")),
         "grafana/provisioning/datasources/otel_fe.yaml": datasources_yaml(_head("Grafana's data sources.")),
         "grafana/provisioning/dashboards/otel_fe.yaml": dashboards_yaml(_head("Grafana's dashboards.")),
-        **dashboards(fleet),
+        **dashboards(fleet, Origin() if origin is None else origin),
         "compose.yaml": compose_yaml(_head("The fleet on one machine: `docker compose up`.")),
         **kubernetes_files(by_name, sampler, _head("`kubectl apply -f kubernetes/`.")),
     }

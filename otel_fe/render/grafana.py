@@ -9,25 +9,46 @@ from otel_fe import semconv
 from otel_fe.model.slo import show_number
 from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.render import grafana_panels as panels
-from otel_fe.render.collector_sampler import kept_namespace
+from otel_fe.render.grafana_extractions import extraction_panels, page_link
 from otel_fe.render.grafana_panels import FILTER, Query
-from otel_fe.render.prometheus_names import escaped, label_name, metric_name
+from otel_fe.render.prometheus_names import label_name, metric_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_fe.alerting.origin import Origin
     from otel_fe.model.slo import Slo
     from otel_fe.render.fleet import Fleet
 
 FOLDER: Final = "grafana/dashboards"
 """Their folder."""
+EXTRACTIONS: Final = "otel-fe-extractions"
+"""The `uid` of the dashboard about extractions: pages link to it."""
+_OTHERS: Final = (
+    {
+        "title": "otel_fe",
+        "type": "dashboards",
+        "tags": ["otel_fe"],
+        "asDropdown": True,
+        "keepTime": True,
+        "includeVars": True,
+    },
+)
 _SET: Final = label_name(semconv.FEATURE_SET)
 _SCHEMA: Final = 39
-_QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
-def dashboards(fleet: Fleet) -> dict[str, str]:
-    """Return the text of every dashboard by its file's name."""
+def dashboards(fleet: Fleet, origin: Origin) -> dict[str, str]:
+    """Return the text of every dashboard by its file's name.
+
+    Args:
+        fleet: What it counts.
+        origin: Where links to otel_fe's own pages lead.
+    """
     found = {
-        f"{FOLDER}/extractions.json": _dashboard("otel-fe-extractions", "Feature extractions", _extractions(fleet))
+        f"{FOLDER}/extractions.json": _dashboard(
+            EXTRACTIONS, "Feature extractions", extraction_panels(fleet, origin), page_link(origin)
+        )
     }
     for slo in fleet.slos:
         name = f"SLO: {slo.title or slo.name}"
@@ -35,7 +56,7 @@ def dashboards(fleet: Fleet) -> dict[str, str]:
     return found
 
 
-def _dashboard(uid: str, title: str, rows: list[dict[str, Any]]) -> str:
+def _dashboard(uid: str, title: str, rows: list[dict[str, Any]], links: Sequence[dict[str, Any]] = ()) -> str:
     variables = [
         panels.variable("job", "Service", f"label_values({metric_name(semconv.SLO_EVENTS)}, job)"),
         panels.variable("set", "Feature set", f"label_values({metric_name(semconv.SLO_EVENTS)}, {_SET})"),
@@ -52,57 +73,10 @@ def _dashboard(uid: str, title: str, rows: list[dict[str, Any]]) -> str:
         "time": {"from": "now-6h", "to": "now"},
         "templating": {"list": variables},
         "annotations": {"list": []},
+        "links": [*links, *_OTHERS],
         "panels": panels.placed(rows),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _rate(name: str, more: str = "") -> str:
-    return f"rate({name}{{{FILTER}{more}}}[$__rate_interval])"
-
-
-def _extractions(fleet: Fleet) -> list[dict[str, Any]]:
-    duration = metric_name(semconv.DURATION)
-    quantiles = [
-        Query(f"histogram_quantile({q}, sum by (le) ({_rate(f'{duration}_bucket')}))", f"p{q * 100:g}")
-        for q in _QUANTILES
-    ]
-    lookups, errors = metric_name(semconv.CACHE_LOOKUPS_METRIC), f"{duration}_count"
-    hits, failed = _rate(lookups, f', {semconv.RESULT}="hit"'), _rate(errors, f', {label_name(semconv.ERROR_TYPE)}!=""')
-    hit_ratio = f"sum({hits}) / sum({_rate(lookups)})"
-    error_ratio = f"sum({failed}) / sum({_rate(errors)})"
-    rows = [
-        panels.time_series("Duration (every extraction)", "s", quantiles),
-        panels.time_series(
-            "Extractions a second", "ops", [Query(f"sum by ({_SET}) ({_rate(errors)})", f"{{{{{_SET}}}}}")]
-        ),
-        panels.time_series("Cache hits", "percentunit", [Query(hit_ratio, "hits")]),
-        panels.time_series("Errors", "percentunit", [Query(error_ratio, "errors")]),
-        panels.time_series(
-            "CPU time a second", "s", [Query(f"sum({_rate(f'{metric_name(semconv.CPU_TIME_METRIC)}_sum')})", "CPU")]
-        ),
-        panels.time_series(
-            "Waiting for pools, a second",
-            "s",
-            [Query(f"sum({_rate(f'{metric_name(semconv.POOL_WAIT_METRIC)}_sum')})", "wait")],
-        ),
-    ]
-    counting = fleet.counting
-    return [_kept(fleet), *rows] if counting.exemplars.enabled and counting.histogram is not None else rows
-
-
-def _kept(fleet: Fleet) -> dict[str, Any]:
-    """Return the panel whose dots open a trace each: its exemplars are of kept traces only."""
-    base = escaped(f"{kept_namespace(fleet.counting.namespace)}.duration")
-    unit = {"s": "seconds", "ms": "milliseconds"}[fleet.counting.unit]
-    bucket = f'rate({base}_{unit}_bucket{{job=~"$job"}}[$__rate_interval])'
-    query = Query(f"histogram_quantile(0.95, sum by (le) ({bucket}))", "p95 of kept spans", exemplar=True)
-    return panels.time_series(
-        "Kept traces: click a dot to open one",
-        fleet.counting.unit,
-        [query],
-        "A biased sample on purpose: use it to find traces.",
-    )
 
 
 def _slo(slo: Slo) -> list[dict[str, Any]]:

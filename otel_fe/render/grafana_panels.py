@@ -19,10 +19,15 @@ TEMPO: Final = "tempo"
 """The `uid` of the other one."""
 FILTER: Final = f'job=~"$job", {label_name(semconv.FEATURE_SET)}=~"$set"'
 """The label matchers of a dashboard's variables."""
+JOB_ONLY: Final = 'job=~"$job"'
+"""What they select of metrics that have no feature set."""
 _SOURCE: Final = {"type": "prometheus", "uid": PROMETHEUS}
 _HEIGHT: Final = 8
 _WIDTH: Final = 12
-_COLUMNS: Final = 2
+_COLUMNS: Final = 24
+_SMALL: Final = (4, 4)
+_SIZE: Final = "size"
+"""Of a panel before it is placed: its width and height, where they are not the usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,80 @@ def variable(name: str, label: str, query: str) -> dict[str, Any]:
     }
 
 
-def time_series(title: str, unit: str, queries: Sequence[Query], description: str = "") -> dict[str, Any]:
-    """Return a panel of lines over time."""
-    return _panel("timeseries", title, unit, queries, description)
+def time_series(
+    title: str, unit: str, queries: Sequence[Query], description: str = "", links: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return a panel of lines over time; `links` are what a click on a line offers."""
+    panel = _panel("timeseries", title, unit, queries, description)
+    if links:
+        panel["fieldConfig"]["defaults"]["links"] = list(links)
+    return panel
+
+
+def with_line(panel: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Return a panel of lines with the line of an objective across."""
+    defaults = {
+        **panel["fieldConfig"]["defaults"],
+        "thresholds": _thresholds(limit, "transparent"),
+        "custom": {"thresholdsStyle": {"mode": "line"}},
+    }
+    return {**panel, "fieldConfig": {**panel["fieldConfig"], "defaults": defaults}}
+
+
+def stacked(panel: dict[str, Any]) -> dict[str, Any]:
+    """Return a panel whose lines stand on each other, as areas."""
+    custom = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}
+    defaults = {**panel["fieldConfig"]["defaults"], "custom": custom}
+    return {**panel, "fieldConfig": {**panel["fieldConfig"], "defaults": defaults}}
+
+
+def figure(title: str, unit: str, query: Query, limit: float | None) -> dict[str, Any]:
+    """Return a small panel with one number over the dashboard's whole time, red from a limit on."""
+    panel = {**stat(title, unit, query), _SIZE: _SMALL}
+    panel["targets"] = [{**panel["targets"][0], "instant": True, "range": False}]
+    if limit is not None:
+        panel["fieldConfig"]["defaults"]["thresholds"] = _thresholds(limit, "green")
+    return panel
+
+
+def heatmap(title: str, unit: str, query: Query, description: str) -> dict[str, Any]:
+    """Return a panel of a histogram's buckets over time."""
+    panel = _panel("heatmap", title, unit, [query], description)
+    panel["targets"] = [{**panel["targets"][0], "format": "heatmap"}]
+    options = {
+        "calculate": False,
+        "cellGap": 1,
+        "color": {
+            "mode": "scheme",
+            "scheme": "Oranges",
+            "steps": 64,
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "reverse": False,
+        },
+        "yAxis": {"unit": unit, "reverse": False},
+        "rowsFrame": {"layout": "auto"},
+        "showValue": "never",
+        "tooltip": {"show": True, "yHistogram": False},
+        "legend": {"show": True},
+        "exemplars": {"color": "rgba(255,0,255,0.7)"},
+    }
+    return {**panel, "options": options}
+
+
+def table(title: str, unit: str, query: Query, links: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a panel of the newest values with their labels as columns."""
+    panel = _panel("table", title, unit, [query], "")
+    panel["targets"] = [{**panel["targets"][0], "instant": True, "range": False, "format": "table"}]
+    if links:
+        # Of a table, a row's labels are its cells.
+        url = links[0]["url"].replace("__field.labels.", "__data.fields.")
+        panel["fieldConfig"]["defaults"]["links"] = [{**links[0], "url": url}]
+    return {**panel, "options": {"showHeader": True, "cellHeight": "sm"}}
+
+
+def _thresholds(limit: float, below: str) -> dict[str, Any]:
+    return {"mode": "absolute", "steps": [{"color": below, "value": None}, {"color": "red", "value": limit}]}
 
 
 def stat(title: str, unit: str, query: Query) -> dict[str, Any]:
@@ -64,20 +140,17 @@ def stat(title: str, unit: str, query: Query) -> dict[str, Any]:
 
 
 def placed(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return panels with ids and places, two in a row."""
-    return [
-        {
-            "id": number + 1,
-            "gridPos": {
-                "x": number % _COLUMNS * _WIDTH,
-                "y": number // _COLUMNS * _HEIGHT,
-                "w": _WIDTH,
-                "h": _HEIGHT,
-            },
-            **panel,
-        }
-        for number, panel in enumerate(rows)
-    ]
+    """Return panels with ids and places, as many in a row as there is room for."""
+    found = []
+    x = y = tallest = 0
+    for number, panel in enumerate(rows):
+        width, height = panel.get(_SIZE, (_WIDTH, _HEIGHT))
+        if x + width > _COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        place = {"x": x, "y": y, "w": width, "h": height}
+        found.append({"id": number + 1, "gridPos": place, **{key: one for key, one in panel.items() if key != _SIZE}})
+        x, tallest = x + width, max(tallest, height)
+    return found
 
 
 def _panel(kind: str, title: str, unit: str, queries: Sequence[Query], description: str) -> dict[str, Any]:

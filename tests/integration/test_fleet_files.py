@@ -15,6 +15,7 @@ from tests.real.jaeger import built_jaeger
 from tests.real.kubernetes import api_server
 from tests.real.prometheus import program, promtool
 from tests.real.tier import FOLDER, MANIFEST
+from tests.unit.render.test_grafana import filled_in
 from tests.venvs import Environment
 
 GRAFANA_TYPES = Environment("grafana-types", (REQUIREMENT,))
@@ -123,7 +124,7 @@ def test_every_expression_of_a_dashboard_is_promql(tmp_path):
     rules = [
         {
             "record": f"r:{number}",
-            "expr": one.replace("$__rate_interval", "1m").replace("$job", "a").replace("$set", "b"),
+            "expr": filled_in(one),
         }
         for number, one in enumerate(expressions)
     ]
