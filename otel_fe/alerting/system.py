@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,6 +17,7 @@ from otel_fe.alerting.rule import DEFAULT_RULES, POOL_USE
 from otel_fe.alerting.silence import Silence
 from otel_fe.alerting.sources import measure_burning, measure_pools
 from otel_fe.alerting.why import Likely, exemplars_of, likely_cause
+from otel_fe.forks import renew_after_fork
 from otel_fe.live.source import LiveSource
 
 if TYPE_CHECKING:
@@ -87,9 +86,7 @@ class FeatureExtractionAlertingSystem:
         self._reset()
         if log_events:
             self._outbox.add(None, LogEvents())
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        renew_after_fork(self._after_fork)
 
     def _reset(self) -> None:
         self._lock = threading.RLock()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import faults
+from otel_fe.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,9 +21,7 @@ class Background:
         self._tasks = tuple(tasks)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := restart()) and method())
+        renew_after_fork(self._after_fork)
 
     def start(self) -> None:
         """Start the thread, unless it runs."""

@@ -12,6 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.forks import around_fork
 from otel_fe.instrument.unseen_handler import UnseenHandler
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ChildSigterm:
             self._sigterm.remove()
             return
         self._pipe = pipe
-        os.register_at_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
+        around_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
         threading.Thread(target=self._watch, args=(pipe[0],), name="otel-fe-sigterm", daemon=True).start()
 
     def _watch(self, pipe: int) -> None:

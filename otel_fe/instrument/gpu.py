@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
+from otel_fe.forks import after_fork
+
 _log = logging.getLogger("otel_fe")
 
 _HOST_PIDS: Final = "pid:[4026531836]"
@@ -155,5 +157,4 @@ def _after_fork() -> None:
     _asking = 0
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

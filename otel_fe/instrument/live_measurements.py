@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
+from otel_fe.forks import after_fork
 from otel_fe.instrument import resources
 from otel_fe.instrument.watch import registry
 from otel_fe.instrument.watch.finding import find
@@ -38,8 +38,7 @@ def _after_fork() -> None:
     _settling = RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 class LiveMeasurements(Measurements):

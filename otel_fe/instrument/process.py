@@ -5,15 +5,14 @@ What it puts in, it takes out again: tracers, processors and readers are afterwa
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 from opentelemetry.trace import SpanKind
 
 from otel_fe import faults, semconv
+from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
@@ -95,9 +94,7 @@ class ProcessPipeline:
         self.generation = 0
         """Raised in a forked child, so that it does not count what its parent had begun."""
         self.tracer: ApiTracer = traces.get_tracer(semconv.SCOPE_NAME, __version__)
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        renew_after_fork(self._after_fork)
 
     def __str__(self) -> str:
         return f"pipeline in the process ({self._engines})"

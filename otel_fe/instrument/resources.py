@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.forks import after_fork
+
 if TYPE_CHECKING:
     from otel_fe.instrument.gpu import GpuLoad
 
@@ -107,5 +109,4 @@ def _after_fork() -> None:
     _read_at_ns = -GRAIN_NS
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)

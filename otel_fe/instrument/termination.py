@@ -12,11 +12,11 @@ import atexit
 import logging
 import os
 import threading
-import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_fe import faults
+from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.child_sigterm import ChildSigterm
 from otel_fe.instrument.unseen_handler import UnseenHandler
 from otel_fe.sdk.standby import Standby
@@ -56,9 +56,7 @@ class Termination:
         self._unfinished: list[Event] = []
         self._lock = threading.RLock()
         self._own_exit: Callable[[int], NoReturn] | None = None
-        if hasattr(os, "register_at_fork"):
-            leave = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := leave()) and method())
+        renew_after_fork(self._after_fork)
 
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from _thread import RLock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_fe.forks import renew_after_fork
 from otel_fe.live.slow import SlowSample
 from otel_fe.live.timeline import Timeline, added_up, begin_ns
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
@@ -78,9 +77,7 @@ class LiveView:
         self._max_groups = max_groups
         self._monotonic_ns = clock.monotonic_ns
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            reset = weakref.WeakMethod(self._reset)
-            os.register_at_fork(after_in_child=lambda: (method := reset()) and method())
+        renew_after_fork(self._reset)
 
     def _reset(self) -> None:
         """Start over; in a forked child, which did not run what its parent has counted."""

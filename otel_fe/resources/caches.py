@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe.forecast.reuse import ReuseCurve
+from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.libraries import redis_use
 from otel_fe.instrument.libraries.connections import WATCHING
 from otel_fe.resources.cached_extractor import cache_within, read_object, refusal
@@ -70,9 +70,7 @@ class Caches:
         self._caches: dict[str, Cache] = {}
         self._samples: dict[str, KeySample] = {}
         self._stats: dict[str, CacheStats] = {}
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        renew_after_fork(self._after_fork)
 
     def add(self, extractor: object) -> CacheStats:
         """Read a cache for the first time; raises where it is none. See `CacheConnectionIntegration.sync_cache_metrics`."""

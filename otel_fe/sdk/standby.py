@@ -5,11 +5,11 @@ An interpreter that exits refuses new threads (Python 3.12), and a signal handle
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+from otel_fe.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,7 @@ class Standby:
         self._count = count
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._started = False
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := restart()) and method())
+        renew_after_fork(self._after_fork)
 
     def start(self) -> None:
         """Start the threads."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import random
 import sys
 from contextlib import ContextDecorator
@@ -32,6 +31,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from otel_fe.forks import after_fork
 from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.sdk.exceptions import error_type_of, message_of, record_exception
 from otel_fe.sdk.processor import PipelineProcessor
@@ -208,8 +208,7 @@ def _random_span_id() -> int:
     return _ids.getrandbits(64) or 1
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_ids.seed)
+after_fork(_ids.seed)
 
 
 def _record(span: Span, error: Exception) -> None:

@@ -335,7 +335,7 @@ STRICT = """
 import sys
 import redis
 import otel_fe
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.testing import capture
 with capture() as observed:
     # Of RESP3, redis-py itself compares text with bytes.

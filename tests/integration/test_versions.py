@@ -20,7 +20,7 @@ import sys, threading, time
 sys.path.insert(0, sys.argv[1])
 import otel_fe, sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool
-from otel_fe.instrument import faults
+from otel_fe import faults
 from tests.observed import instrumented
 
 assert sa.__version__.startswith("1.4"), sa.__version__

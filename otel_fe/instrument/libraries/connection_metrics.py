@@ -10,7 +10,6 @@ stay away.
 
 from __future__ import annotations
 
-import os
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from otel_fe import faults, semconv
 from otel_fe.clock import SystemClock
+from otel_fe.forks import after_fork
 from otel_fe.instrument.libraries.connection_points import Counted, metrics_of
 from otel_fe.instrument.libraries.pool_state import REDIS, PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS
@@ -156,8 +156,7 @@ def _after_fork() -> None:
         metrics.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 def _observations(name: str) -> list[Observation]:

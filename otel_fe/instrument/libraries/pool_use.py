@@ -6,13 +6,13 @@ when somebody asks.
 
 from __future__ import annotations
 
-import os
 import weakref
 from _thread import RLock
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe.forecast.moments import Moments
+from otel_fe.forks import after_fork
 from otel_fe.model.histogram import Histogram
 from otel_fe.pipeline.extraction_series import TIME_EDGES_NS
 
@@ -192,5 +192,4 @@ def use_of(pool: Any) -> PoolUse | None:
 
 
 POOLS: Final = Pools()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=POOLS.renew)
+after_fork(POOLS.renew)

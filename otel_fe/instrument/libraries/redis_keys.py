@@ -7,7 +7,6 @@ bytes is keyed anew in each process (SipHash, PEP 456), so that it tells nothing
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
 from collections import deque
 from time import perf_counter_ns
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
 from otel_fe.forecast.reuse import HASHES, ReuseCurve
+from otel_fe.forks import after_fork
 from otel_fe.instrument.libraries.redis_responses import count_of
 from otel_fe.instrument.patch import Patch
 
@@ -84,8 +84,7 @@ def _after_fork() -> None:
         sample.renew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+after_fork(_after_fork)
 
 
 def patches() -> list[Patch]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
-import weakref
 from _thread import allocate_lock
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
 from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.causes.accelerator import synchronising
 from otel_fe.instrument.causes.garbage import PAUSES, held_off
 from otel_fe.instrument.causes.waits import NOT_WAITING
@@ -91,9 +90,7 @@ class Watcher:
             return
         PAUSES.install()
         registry.open_with(self._wake, self.segments_of)
-        if hasattr(os, "register_at_fork"):
-            renew = weakref.WeakMethod(self._after_fork)
-            os.register_at_fork(after_in_child=lambda: (method := renew()) and method())
+        renew_after_fork(self._after_fork)
 
     def stop(self) -> None:
         """Take no more extractions in, and end the thread."""

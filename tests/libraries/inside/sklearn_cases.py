@@ -362,7 +362,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import joblib, cloudpickle, numpy as np
 from otel_fe.testing import capture
-from otel_fe.instrument import faults
+from otel_fe import faults
 with capture() as captured:
     from sklearn.base import BaseEstimator, TransformerMixin
     from sklearn.compose import ColumnTransformer

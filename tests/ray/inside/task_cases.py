@@ -285,7 +285,7 @@ def assert_in_another_driver(source):
 from contextlib import contextmanager
 import ray
 from opentelemetry import trace
-from otel_fe.instrument import faults
+from otel_fe import faults
 from otel_fe.ray.worker import join
 from tests.ray.inside.functions import here, of_a_module, start_tracing
 from tests.ray.starting import start

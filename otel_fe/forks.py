@@ -1,0 +1,38 @@
+"""What happens around `os.fork`: every hook of otel_fe's is registered here, and nowhere else.
+
+A forked child has the memory of its parent, but not its threads, and a lock that one of them held stays held. So whatever has a
+thread, a lock or counts of its own begins anew in the child. Hooks cannot be taken back; those of objects hold these weakly.
+On platforms without forks, nothing is registered.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def after_fork(function: Callable[[], object]) -> None:
+    """Call a function in each child, in the order of registration."""
+    around_fork(after_in_child=function)
+
+
+def renew_after_fork(method: Callable[[], object]) -> None:
+    """Call a bound method in each child, for as long as its object lives."""
+    held: weakref.WeakMethod[Any] = weakref.WeakMethod(method)
+
+    def renew() -> None:
+        alive = held()
+        if alive is not None:
+            alive()
+
+    around_fork(after_in_child=renew)
+
+
+def around_fork(**hooks: Callable[[], object]) -> None:
+    """Register `before`, `after_in_parent` and `after_in_child`, as `os.register_at_fork` takes them."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(**hooks)
