@@ -31,6 +31,7 @@ from otel_fe.live.view import Group
 from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import RequirementStatus
 from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.units import HOUR_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,6 @@ __all__ = [
 
 _REAL_TIME_S: Final = 60.0
 _SUMMARY_S: Final = 3600.0
-_HOUR_NS: Final = 3_600_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +152,8 @@ class EnhancedMetricsCollector:
         Raises:
             ValueError: `hours` is not above 0, or more than 24.
         """
-        if not 0 < hours * _HOUR_NS <= LONGEST_NS:
-            raise ValueError(f"hours is {hours!r}; use a number above 0, at most {LONGEST_NS // _HOUR_NS}")
+        if not 0 < hours * HOUR_NS <= LONGEST_NS:
+            raise ValueError(f"hours is {hours!r}; use a number above 0, at most {LONGEST_NS // HOUR_NS}")
         self.source.refresh()
         view, clock = self.source.view, self.source.clock
         groups = [group for group in view.groups() if feature_set is None or group.feature_set == feature_set]

@@ -19,8 +19,8 @@ from otel_fe.instrument.spec import Spec
 from otel_fe.model.mapping_dataclass import MappingDataclass
 from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.units import NS_PER_MS
 
-_NS_PER_MS: Final = 1_000_000
 _BYTES_PER_MB: Final = 1_000_000
 _OTHER: Final = "_OTHER"
 """OpenTelemetry's `error.type` where no class is known."""
@@ -185,7 +185,7 @@ class FeatureExtractionPerformanceMonitor:
         started = self._ending() or _Started(begin(self._spec))
         given = Measurements()
         given.duration_ns = (
-            perf_counter_ns() - started.start_ns if duration_ms is None else round(duration_ms * _NS_PER_MS)
+            perf_counter_ns() - started.start_ns if duration_ms is None else round(duration_ms * NS_PER_MS)
         )
         given.error_type = _OTHER if had_error else ""
         if used_cache is not None:
@@ -221,7 +221,7 @@ class FeatureExtractionPerformanceMonitor:
             history = list(self._history)
             total, errors = self._total, self._errors
             hits, lookups = self._good[1], self._counted[1]
-        durations = sorted(ended.duration_ns / _NS_PER_MS for ended in history)
+        durations = sorted(ended.duration_ns / NS_PER_MS for ended in history)
         cpu = [ended.cpu_percent for ended in history if ended.cpu_percent is not None]
         memory = [ended.memory_mb for ended in history if ended.memory_mb is not None]
         return PerformanceStats(

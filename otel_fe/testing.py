@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -44,6 +44,7 @@ from otel_fe import semconv
 from otel_fe.config.settings import Settings
 from otel_fe.errors import OtelFeError
 from otel_fe.instrument.instrumentor import FeatureExtractionInstrumentor
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = ["Captured", "FakeClock", "SequentialIds", "capture"]
-
-_NS_PER_S: Final = 1_000_000_000
 
 
 class FakeClock:
@@ -66,7 +65,7 @@ class FakeClock:
         monotonic_ns: What it shows first on the clock that never goes backwards.
     """
 
-    def __init__(self, time_ns: int = 1_700_000_000 * _NS_PER_S, monotonic_ns: int = _NS_PER_S) -> None:
+    def __init__(self, time_ns: int = 1_700_000_000 * NS_PER_S, monotonic_ns: int = NS_PER_S) -> None:
         self._time_ns = time_ns
         self._monotonic_ns = monotonic_ns
 
@@ -84,7 +83,7 @@ class FakeClock:
         Raises:
             ValueError: They add up to less than nothing.
         """
-        by = round(seconds * _NS_PER_S) + ns
+        by = round(seconds * NS_PER_S) + ns
         if by < 0:
             raise ValueError(f"advance by {by} ns: a monotonic clock cannot go backwards")
         self._time_ns += by
@@ -92,7 +91,7 @@ class FakeClock:
 
     def jump(self, seconds: float) -> None:
         """Move Unix time alone, forward or back, as a correction by NTP does."""
-        self._time_ns += round(seconds * _NS_PER_S)
+        self._time_ns += round(seconds * NS_PER_S)
 
 
 class SequentialIds(IdGenerator):

@@ -11,6 +11,7 @@ from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.rule import THROUGHPUT
 from otel_fe.alerting.why import Likely
 from otel_fe.alerting.wording import alert_of
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +25,6 @@ STALE_S: Final = 300.0
 
 
 """Without a reading for so long, a firing alert is resolved for want of data."""
-
-
-_NS: Final = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ class AlertState:
         if self.state is None:
             self.state, self.since_ns, entered = State.PENDING, now_ns, State.PENDING
         # While it cools down it stays pending: what comes back at once is the same incident, already told.
-        if now_ns - self.since_ns >= self.rule.for_s * _NS and not self._cooling(now_ns):
+        if now_ns - self.since_ns >= self.rule.for_s * NS_PER_S and not self._cooling(now_ns):
             self.state = entered = State.FIRING
             self.told, self.resolution, self._over_ns = False, "", None
         return entered
@@ -95,7 +93,7 @@ class AlertState:
     def _firing(self, reading: Evaluation | None, now_ns: int) -> State | None:
         if reading is None:
             self._over_ns = None
-            if self._unknown_ns is not None and now_ns - self._unknown_ns >= STALE_S * _NS:
+            if self._unknown_ns is not None and now_ns - self._unknown_ns >= STALE_S * NS_PER_S:
                 return self._resolve("no data")
             return None
         if not reading.over:
@@ -103,7 +101,7 @@ class AlertState:
             return None
         if self._over_ns is None:
             self._over_ns = now_ns
-        if now_ns - self._over_ns >= self.rule.clear_for_s * _NS:
+        if now_ns - self._over_ns >= self.rule.clear_for_s * NS_PER_S:
             return self._resolve("recovered")
         return None
 
@@ -112,7 +110,7 @@ class AlertState:
         return State.RESOLVED
 
     def _cooling(self, now_ns: int) -> bool:
-        return self.told_ns is not None and now_ns - self.told_ns < self.rule.cooldown_s * _NS
+        return self.told_ns is not None and now_ns - self.told_ns < self.rule.cooldown_s * NS_PER_S
 
 
 MAX_TRACKS: Final = 1_000

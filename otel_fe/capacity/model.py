@@ -10,6 +10,7 @@ from otel_fe.capacity.stations import mean_work_s, stations_of
 from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, quantile
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.station import SHARED
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ P95: Final = 0.95
 ALL: Final = None
 """Stands for all feature sets of a service together."""
 FEWEST_ROWS: Final = 100
-_NS: Final = 1_000_000_000
 _QUIET_ROWS: Final = 400
 _MOST_SCALED: Final = 1.6
 """By more than this, kept extractions do not stand for those that were counted."""
@@ -133,7 +133,7 @@ def _count(window: Window, feature_set: str | None) -> int:
 
 def _place(starts: Sequence[int], windows: Sequence[Window], row: Observed) -> int | None:
     place = bisect_right(starts, row.start_ns) - 1
-    if place < 0 or row.start_ns >= windows[place].since_ns + windows[place].seconds * _NS:
+    if place < 0 or row.start_ns >= windows[place].since_ns + windows[place].seconds * NS_PER_S:
         return None
     return place
 

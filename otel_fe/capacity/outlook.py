@@ -12,6 +12,7 @@ from otel_fe.capacity.reading import counted_seconds
 from otel_fe.errors import MissingExtraError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.store.series_keys import Which
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from otel_fe.store.reader import StoreReader
 
 HISTORY_HOURS: Final = 28 * 24
-_NS: Final = 1_000_000_000
-_HOUR_NS: Final = HOUR_S * _NS
+_HOUR_NS: Final = HOUR_S * NS_PER_S
 _FEWEST: Final = 20
 """Extractions in an hour; a percentile of fewer is left out."""
 _CALM: Final = 0.3
@@ -102,14 +102,14 @@ def _rates(reader: StoreReader, service: str, window: tuple[int, int]) -> list[t
     for at, spread in reader.series.histogram_by_step(Which(semconv.DURATION, service), *window, _HOUR_NS):
         seconds = counted_seconds(counted, at, at + _HOUR_NS)
         if seconds > HOUR_S / 2:
-            found.append((at / _NS, spread.count / seconds))
+            found.append((at / NS_PER_S, spread.count / seconds))
     return found
 
 
 def _percentiles(reader: StoreReader, service: str, window: tuple[int, int]) -> list[tuple[float, float]]:
     steps = reader.series.histogram_by_step(Which(semconv.DURATION, service), *window, _HOUR_NS)
     return [
-        (at / _NS, value * 1e3)
+        (at / NS_PER_S, value * 1e3)
         for at, spread in steps
         if spread.count >= _FEWEST and (value := spread.quantile(0.95)) is not None
     ]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.store.series_keys import Which
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.series import StoredSeries
 
 _POINTS: Final = 200
-_NS: Final = 1_000_000_000
-_MINUTE_NS: Final = 60 * _NS
+_MINUTE_NS: Final = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _rate(steps: list[tuple[int, int]]) -> float | None:
     if not inner:
         return None
     # Steps begin at multiples of their width, which is that of the store's rows.
-    width_s = math.gcd(*(time_ns // _NS for time_ns, _ in steps))
+    width_s = math.gcd(*(time_ns // NS_PER_S for time_ns, _ in steps))
     return sum(count for _, count in inner) / (len(inner) * width_s)
 
 

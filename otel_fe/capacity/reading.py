@@ -11,6 +11,7 @@ from otel_fe.capacity.pool_traffic import pools_of
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.selection import Selection
 from otel_fe.store.series_keys import Which
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from otel_fe.store.reader import StoreReader
     from otel_fe.store.series import Gauge
 
-_NS: Final = 1_000_000_000
 _WINDOWS: Final = 120
 _WIDTHS_S: Final = (60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400)
 _ROWS: Final = 3_000
@@ -59,13 +59,13 @@ def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) ->
 
 def step_of(window: tuple[int, int]) -> int:
     """Return the width of a step (ns): whole minutes, about 120 in a window."""
-    wanted = (window[1] - window[0]) / _WINDOWS / _NS
-    return next((one for one in _WIDTHS_S if one >= wanted), _WIDTHS_S[-1]) * _NS
+    wanted = (window[1] - window[0]) / _WINDOWS / NS_PER_S
+    return next((one for one in _WIDTHS_S if one >= wanted), _WIDTHS_S[-1]) * NS_PER_S
 
 
 def counted_seconds(counted: Sequence[Interval], since_ns: int, until_ns: int) -> float:
     """Return how many seconds of a time were counted; all of one that only has points further apart than intervals are joined."""
-    return seconds_of(counted, since_ns, until_ns) or (until_ns - since_ns) / _NS
+    return seconds_of(counted, since_ns, until_ns) or (until_ns - since_ns) / NS_PER_S
 
 
 def _windows(
@@ -92,7 +92,7 @@ def _windows(
     found = []
     for at, by_set in sorted(durations.items()):
         seconds = counted_seconds(counted, at, at + width)
-        if seconds < _MOST_COUNTED * width / _NS:
+        if seconds < _MOST_COUNTED * width / NS_PER_S:
             continue
         own = cpu.get(at)
         found.append(

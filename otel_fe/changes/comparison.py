@@ -15,6 +15,7 @@ from otel_fe.changes.weighted import CONFIDENCE, Difference, difference, holm, m
 from otel_fe.errors import OtelFeError
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import weighted_quantile
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from otel_fe.changes.weighted import Mean
     from otel_fe.pipeline.causes import Explained
 
-MINUTE_NS: Final = 60_000_000_000
 _BAND: Final = (0.90, 0.99)
 """Ranks of the extractions round p95."""
 _NEAR: Final = 0.02

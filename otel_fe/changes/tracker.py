@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.changes.mark import RESTART, VERSION, Mark
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_NS: Final = 1_000_000_000
-JOINED_NS: Final = 600 * _NS
+JOINED_NS: Final = 600 * NS_PER_S
 """Restarts no further apart than this are one: a rolling deployment, workers that are recycled."""
-_START_NS: Final = 300 * _NS
+_START_NS: Final = 300 * NS_PER_S
 """After a service is first seen, for so long its processes start together."""
-_FLAP_NS: Final = 120 * _NS
+_FLAP_NS: Final = 120 * NS_PER_S
 """A process that returns to a value that it had so short a time ago has two pools of one name, or tries a size out."""
 MOST_FACTS: Final = 20_000
 _LONGEST: Final = 200

@@ -13,12 +13,12 @@ from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
 from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.units import DAY_NS
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
 
 _MOST_TIMES: Final = 100.0
-_DAY_NS: Final = 86_400_000_000_000
 
 
 def add_capacity(commands: Commands) -> None:
@@ -47,7 +47,7 @@ def add_capacity(commands: Commands) -> None:
     )
     capacity.add_argument("--service", metavar="NAME", help="only this service")
     capacity.add_argument(
-        "--since", type=duration_ns, default=_DAY_NS, metavar="DURATION", help="by the data of so long (default: 24h)"
+        "--since", type=duration_ns, default=DAY_NS, metavar="DURATION", help="by the data of so long (default: 24h)"
     )
     capacity.add_argument("--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)")
     capacity.add_argument("--json", action="store_true", help="print one JSON document instead of text")

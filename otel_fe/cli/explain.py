@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
 from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.nearest import nearest
 from otel_fe.terminal import coloured, paint
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _nothing(arguments: argparse.Namespace, groups: Sequence[Group]) -> str:
     ):
         names = sorted({one[key] for one in groups if one[key]})
         if name is not None and name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            known = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
+            near = nearest(name, names)
+            known = f"did you mean {near}?" if near else f"there are {', '.join(names) or 'none'}"
             return f"{option} {name}: the store has none of that name; {known}"
     if not groups:
         return f"{arguments.store}: traces are stored, but no extractions are counted: services' metrics do not arrive"

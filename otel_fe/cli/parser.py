@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from otel_fe.nearest import did_you_mean
 from otel_fe.terminal import coloured, paint
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def examples(*lines: tuple[str, str]) -> str:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    return did_you_mean(name, known)
 
 
 def _either(choices: Sequence[str]) -> str:

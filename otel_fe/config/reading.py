@@ -6,7 +6,6 @@ of `Key`s into a frozen value, whose own defaults apply to keys that are absent 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 from otel_fe.config import document
 from otel_fe.config.document import Scalar, show
 from otel_fe.config.problems import Position, Problem
+from otel_fe.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -242,5 +242,4 @@ def not_supported(why: str) -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the nearest of the known names, or nothing."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return did_you_mean(name, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import compiled
 from otel_fe.config.web_address import web_address
 from otel_fe.errors import ConfigurationError
+from otel_fe.nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,8 +114,8 @@ def library_names(name: str, value: str) -> str:
     found = [part.strip().lower() for part in value.split(",") if part.strip()]
     for part in found:
         if part not in LIBRARIES:
-            near = difflib.get_close_matches(part, LIBRARIES, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(part, LIBRARIES)
+            hint = f"did you mean {near}? " if near else ""
             raise ConfigurationError(name, part, f"{hint}use some of {', '.join(LIBRARIES)}")
     return ",".join(found)
 
@@ -189,8 +189,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if not name.startswith(PREFIX) or name in _OF_OTHERS or not value.strip():
             continue
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise ConfigurationError(name, value, f"no such variable{f'; did you mean {near[0]}?' if near else ''}")
+            raise ConfigurationError(name, value, f"no such variable{did_you_mean(name, known)}")
         values[known[name].name] = known[name].metadata["parse"](name, value)
     check_compiled(environ)
     return Settings(**values)  # type: ignore[arg-type]

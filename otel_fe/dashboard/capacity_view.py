@@ -9,13 +9,13 @@ from otel_fe.capacity.reading import services_of
 from otel_fe.capacity.services import capacity_of
 from otel_fe.capacity.text import needed, outlook_lines, sentence
 from otel_fe.errors import ConfigurationError
+from otel_fe.units import DAY_NS
 
 if TYPE_CHECKING:
     from otel_fe.capacity.services import ServiceCapacity
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 
-_DAY_NS: Final = 86_400_000_000_000
 _FACTOR: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)x?")
 _USUAL: Final = 2.0
 _MOST: Final = 3
@@ -32,7 +32,7 @@ def capacity_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     factor = _factor(address.traffic)
     now = stored.now_ns()
     named = address.range or not address.relative
-    window = stored.remembered.window(address.window(now) if named else (now - _DAY_NS, now), relative=address.relative)
+    window = stored.remembered.window(address.window(now) if named else (now - DAY_NS, now), relative=address.relative)
     known = services_of(stored.reader)
     asked = [one for one in known if address.service in ("", one)][:_MOST]
     found = [_one(stored, window, factor, name) for name in asked]
@@ -57,7 +57,7 @@ def _one(stored: PageContext, window: tuple[int, int], factor: float, service: s
         return capacity_of(stored.reader, stored.slos, window, factor, service, ahead=True)[0]
 
     # Seconds of work, also where the window is short: for a minute the answer stays.
-    return stored.remembered.get(("capacity", service, factor, window), max(window[1] - window[0], _DAY_NS), ask)
+    return stored.remembered.get(("capacity", service, factor, window), max(window[1] - window[0], DAY_NS), ask)
 
 
 def _shown(one: ServiceCapacity) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.dashboard.what_if import what_if
 from otel_fe.store import Selection
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
     from otel_fe.changes import Compared, Mark
     from otel_fe.dashboard.page_context import PageContext
 
-_MINUTE_NS: Final = 60_000_000_000
-_REACH_NS: Final = 60 * _MINUTE_NS
+_REACH_NS: Final = 60 * MINUTE_NS
 """How far before and after a change extractions are compared, where no other change is nearer."""
-_TOGETHER_NS: Final = 2 * _MINUTE_NS
+_TOGETHER_NS: Final = 2 * MINUTE_NS
 """Changes of a service no further apart have one effect."""
-_SPREAD_NS: Final = 10 * _MINUTE_NS
+_SPREAD_NS: Final = 10 * MINUTE_NS
 """The longest that a change is waited for to have spread before its effect counts."""
 _SAMPLE: Final = 3_000
-_REMEMBERED_NS: Final = 1_000 * _MINUTE_NS
+_REMEMBERED_NS: Final = 1_000 * MINUTE_NS
 """An effect is remembered as what a window of this length says: for a minute."""
 _MOST: Final = 10
 """Changes whose effect is worked out for a page, the newest: each takes about a tenth of a second."""

@@ -8,6 +8,7 @@ from otel_fe.dashboard.series_over_time import OverTime, Step, trends_of
 from otel_fe.pipeline.causes import weighted_quantiles
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.store.kept_points import KeptPoint
 
-_NS: Final = 1_000_000_000
-_LONGEST_NS: Final = 10 * 60 * _NS
+_LONGEST_NS: Final = 10 * 60 * NS_PER_S
 """A longer window has enough minutes for a line."""
 _STEPS: Final = 30
 _WIDTHS_S: Final = (1, 2, 5, 10, 15, 30)
@@ -33,7 +33,7 @@ def finer_steps(
     length = window[1] - window[0]
     if length > _LONGEST_NS:
         return None
-    step = next((one for one in _WIDTHS_S if one * _STEPS * _NS >= length), _WIDTHS_S[-1]) * _NS
+    step = next((one for one in _WIDTHS_S if one * _STEPS * NS_PER_S >= length), _WIDTHS_S[-1]) * NS_PER_S
     places: dict[int, list[KeptPoint]] = {}
     for point in stored.reader.kept_points(Selection(*window, service, feature_set)):
         places.setdefault(point.start_ns // step * step, []).append(point)
@@ -44,7 +44,7 @@ def finer_steps(
 
 
 def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> Step:
-    seconds = length_ns / _NS
+    seconds = length_ns / NS_PER_S
     weight = sum(one.weight for one in points)
     looked_up = [one for one in points if one.cache_hit is not None]
     of_those = sum(one.weight for one in looked_up)

@@ -13,6 +13,7 @@ from otel_fe.dashboard import formatting
 from otel_fe.dashboard.charts import Tick, time_ticks
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store.latency import EDGES_NS
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,6 @@ _LOWEST_ROW: Final = 6
 _HEIGHT: Final = 340
 """Of all rows together, as far as they stay high enough to be hit."""
 _PER_DOUBLING: Final = 4
-_MIB: Final = 1_000_000
 _LONG_S: Final = 5_400
 
 
@@ -155,8 +155,8 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
         time_ticks(*window, x),
         tuple(Tick(place[mark], formatting.duration(mark)) for mark in marks),
         place[LATENCY_LIMIT_NS],
-        (window[0] / _MIB, window[1] / _MIB),
-        tuple(edge / _MIB for edge in edges),
+        (window[0] / NS_PER_MS, window[1] / NS_PER_MS),
+        tuple(edge / NS_PER_MS for edge in edges),
         _marked(address, window, edges, place, x),
         most[False],
         most[True],
@@ -173,24 +173,24 @@ def _edges(cells: list[HeatCell]) -> list[int]:
 
 
 def _column(time_ns: int, step_ns: int, across: tuple[float, float], address: ViewAddress, base: str) -> _Column:
-    start = f"{time_ns / _MIB:.0f}"
+    start = f"{time_ns / NS_PER_MS:.0f}"
     return _Column(
         round(across[0], 1),
         round(max(1.0, across[1] - across[0] - 1), 1),
         address.t0 == start,
-        f"{base}t0={start}&t1={(time_ns + step_ns) / _MIB:.0f}",
+        f"{base}t0={start}&t1={(time_ns + step_ns) / NS_PER_MS:.0f}",
         formatting.clock_time(time_ns),
     )
 
 
 def _row(low_ns: int, high_ns: int | None, y: float, address: ViewAddress) -> _Row:
-    low = f"{low_ns / _MIB:.6f}"
+    low = f"{low_ns / NS_PER_MS:.6f}"
     upto = formatting.milliseconds(high_ns) if high_ns is not None else "∞"
     return _Row(
         y,
         low_ns >= LATENCY_LIMIT_NS,
         address.low == low,
-        f"&low={low}" + ("" if high_ns is None else f"&high={high_ns / _MIB:.6f}"),
+        f"&low={low}" + ("" if high_ns is None else f"&high={high_ns / NS_PER_MS:.6f}"),
         f"{formatting.milliseconds(low_ns)} to {upto}",
     )
 
@@ -221,10 +221,10 @@ def _marked(
 ) -> tuple[float, float, float, float] | None:
     if not (address.t0 or address.low or address.high):
         return None
-    left = x(float(address.t0) * _MIB if address.t0 else window[0])
-    right = x(float(address.t1) * _MIB if address.t1 else window[1])
-    low = float(address.low) * _MIB if address.low else edges[0]
-    high = float(address.high) * _MIB if address.high else edges[-1]
+    left = x(float(address.t0) * NS_PER_MS if address.t0 else window[0])
+    right = x(float(address.t1) * NS_PER_MS if address.t1 else window[1])
+    low = float(address.low) * NS_PER_MS if address.low else edges[0]
+    high = float(address.high) * NS_PER_MS if address.high else edges[-1]
     bottom = place[min(edges, key=lambda edge: abs(edge - low))]
     top = place[min(edges, key=lambda edge: abs(edge - high))]
     return round(left, 1), top, round(max(2.0, right - left), 1), max(2.0, bottom - top)

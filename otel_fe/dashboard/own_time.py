@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.semconv import (
     CAUSE_CPU,
     CAUSE_DISK,
@@ -96,7 +96,7 @@ def own_time(
         split: Where its time went (ns by cause).
         between_calls: The attribute `feature_extraction.stacks.between_calls`.
     """
-    calls = [(below.start_ns, below.end_ns) for below in trace.below(node) if below.span.kind in (CLIENT, PRODUCER)]
+    calls = [(below.start_ns, below.end_ns) for below in trace.below(node) if below.span.kind in OUTGOING_KINDS]
     if not calls:
         return None
     spans = list(_between(calls, node.start_ns, node.end_ns))

@@ -18,6 +18,7 @@ from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.store import Selection
 from otel_fe.store.silence_file import SilenceFile
+from otel_fe.units import DAY_NS, HOUR_NS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.slo_engine import SloState
     from otel_fe.store import StoreReader
 
-_DAY_NS: Final = 86_400_000_000_000
-_HOUR_NS: Final = 3_600_000_000_000
 _FRESH_NS: Final = 120_000_000_000
 """Data that is younger is still coming in: exports are a minute apart."""
 _SHORTEST_NS: Final = 10_000_000_000
@@ -85,7 +84,7 @@ class PageContext:
     @property
     def empty(self) -> bool:
         """Whether nothing has ever been stored: then what is needed is a guide and not a page of dashes."""
-        anything = Selection(0, self.now_ns() + _DAY_NS, whole_traces=True)
+        anything = Selection(0, self.now_ns() + DAY_NS, whole_traces=True)
         return self.reader.sums.first_ns() is None and not self.reader.traces.find(anything, limit=1)
 
     def gap(self, signal: str) -> str:
@@ -102,15 +101,15 @@ class PageContext:
 
         It ends now while data comes in, and else where the data ends: a store of yesterday opens on yesterday.
         """
-        found = self.reader.latest_extent(_HOUR_NS)
+        found = self.reader.latest_extent(HOUR_NS)
         if found is None:
             return None
         since, until = found
         now = self.now_ns()
         until = now if until >= now - _FRESH_NS else until + 1
-        since = max(since, until - _HOUR_NS)
+        since = max(since, until - HOUR_NS)
         # A margin on the left, so that the first column does not hide behind the axis.
-        return max(until - _HOUR_NS, min(since - (until - since) // 50, until - _SHORTEST_NS)), until
+        return max(until - HOUR_NS, min(since - (until - since) // 50, until - _SHORTEST_NS)), until
 
     @property
     def events(self) -> CountedEvents:

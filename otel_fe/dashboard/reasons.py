@@ -10,12 +10,12 @@ from otel_fe.pipeline.explanation import Explanation, explain
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.advice import SlowSample
     from otel_fe.dashboard.page_context import PageContext
 
-_MINUTE_NS: Final = 60_000_000_000
 _CALLS: Final = 100
 """Slow extractions whose calls are read."""
 
@@ -34,7 +34,7 @@ class FeatureSetReason:
 
 def counted_from(since_ns: int) -> int:
     """Return the beginning of the minute that a time lies in: counts are exact to the minute, and belong to its beginning."""
-    return since_ns - since_ns % _MINUTE_NS
+    return since_ns - since_ns % MINUTE_NS
 
 
 def reason_of(

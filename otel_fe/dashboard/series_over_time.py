@@ -10,13 +10,13 @@ from otel_fe.live.trends import trend_of
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.series_keys import Which
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.live.results import Trend
 
 _STEPS: Final = 90
-_NS: Final = 1_000_000_000
 _WIDTHS_S: Final = (60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800)
 
 
@@ -54,8 +54,8 @@ class OverTime:
 
 def step_of(window: tuple[int, int]) -> int:
     """Return a step's width for a window: whole minutes, at most ninety steps."""
-    wanted = (window[1] - window[0]) / _STEPS / _NS
-    return next((one for one in _WIDTHS_S if one >= wanted), 86_400) * _NS
+    wanted = (window[1] - window[0]) / _STEPS / NS_PER_S
+    return next((one for one in _WIDTHS_S if one >= wanted), 86_400) * NS_PER_S
 
 
 def over_time(stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None) -> OverTime:

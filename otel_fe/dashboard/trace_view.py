@@ -18,6 +18,7 @@ from otel_fe.model.id_keys import span_key
 from otel_fe.pipeline.upstream import amount, share
 from otel_fe.store.decoded_trace import DecodedTrace
 from otel_fe.store.slow_extractions import slow_extraction
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.main_cause import MainCause
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}")
-_MS: Final = 1_000_000
 _AROUND_MS: Final = 1_800_000
 """Before and after a trace: what it is compared with."""
 _MOST_SLOW: Final = 200
@@ -88,7 +88,7 @@ def _inside(kept: KeptTrace, span: str, page: str) -> dict[str, Any]:
         "row_page": rows.page,
         "row_pages": rows.pages,
         "span": span if rows.found else "",
-        "around_ms": (max(0, kept.start_ns // _MS - _AROUND_MS), kept.end_ns // _MS + _AROUND_MS),
+        "around_ms": (max(0, kept.start_ns // NS_PER_MS - _AROUND_MS), kept.end_ns // NS_PER_MS + _AROUND_MS),
         "logs": _logs(kept.logs),
         "slowest": slowest,
         "main": None if failing else main,

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from otel_fe.errors import ConfigurationError
 from otel_fe.store import Selection
+from otel_fe.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +25,12 @@ RANGES: Final = {
     "30d": 2_592_000,
 }
 """Relative windows, in s."""
-_NS: Final = 1_000_000_000
-_MS: Final = 1_000_000
 _NUMBER: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,9})?")
 _TRUTH: Final = {"": None, "yes": True, "no": False}
 _LONGEST: Final = 300
 """Characters of a name."""
 _LONGEST_MS: Final = 400 * 86_400_000
-_COUNTED_NS: Final = 60 * _NS
+_COUNTED_NS: Final = 60 * NS_PER_S
 """Exact counts come by the minute: a window that begins within one would leave all of it out."""
 
 
@@ -145,9 +144,9 @@ class ViewAddress:
         if self.fitted is not None and self.relative and not self.range:
             return self.fitted[0] // _COUNTED_NS * _COUNTED_NS, self.fitted[1]
         if self.since and self.until:
-            since, until = round(float(self.since) * _MS), round(float(self.until) * _MS)
-            return (since, until) if since < until else (until, since + _MS)
-        return now_ns - RANGES[self.length] * _NS, now_ns
+            since, until = round(float(self.since) * NS_PER_MS), round(float(self.until) * NS_PER_MS)
+            return (since, until) if since < until else (until, since + NS_PER_MS)
+        return now_ns - RANGES[self.length] * NS_PER_S, now_ns
 
     @property
     def selects(self) -> bool:
@@ -164,10 +163,10 @@ class ViewAddress:
         since, until = window
         return replace(
             self.background(window),
-            since_ns=max(since, round(float(self.t0) * _MS)) if self.t0 else since,
-            until_ns=min(until, round(float(self.t1) * _MS)) if self.t1 else until,
-            min_duration_ns=round(float(self.low) * _MS) if self.low else None,
-            max_duration_ns=round(float(self.high) * _MS) if self.high else None,
+            since_ns=max(since, round(float(self.t0) * NS_PER_MS)) if self.t0 else since,
+            until_ns=min(until, round(float(self.t1) * NS_PER_MS)) if self.t1 else until,
+            min_duration_ns=round(float(self.low) * NS_PER_MS) if self.low else None,
+            max_duration_ns=round(float(self.high) * NS_PER_MS) if self.high else None,
             cause=self.cause or None,
             policy=self.policy or None,
             error=_TRUTH[self.error],

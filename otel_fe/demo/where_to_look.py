@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.dashboard.view_address import ViewAddress
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.demo.report import Report
 
 OWN_URL: Final = "http://localhost:8899/"
 """Where `otel-fe dashboard` is, unless it is told otherwise."""
-_MS: Final = 1_000_000
 _MARGIN_MS: Final = 30_000
 
 
@@ -35,7 +35,7 @@ def where_to_look(report: Report, store: Path, window_ns: tuple[int, int], url: 
         lines = [f"Look closer: {_command()} dashboard --store {shlex.quote(str(store))} --open"]
     base = (url or OWN_URL).rstrip("/")
     since, until = window_ns
-    view = ViewAddress(since=str(since // _MS - _MARGIN_MS), until=str(until // _MS + _MARGIN_MS))
+    view = ViewAddress(since=str(since // NS_PER_MS - _MARGIN_MS), until=str(until // NS_PER_MS + _MARGIN_MS))
     slowest = report.slowest_feature_set
     if slowest:
         lines.append(f"  {slowest}, the slowest by p95: {base}{view.url('/explore', feature_set=slowest)}")

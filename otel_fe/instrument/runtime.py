@@ -73,7 +73,7 @@ def explain_decision(trace_id: int | str) -> DecisionRecord | None:
 
 def set_runtime(runtime: Runtime | None) -> None:
     """Replace the runtime; None switches extractions off. A running extraction keeps the one it began with."""
-    global current  # noqa: PLW0603 the one piece of process-wide state, written by (un)instrument only
+    global current  # noqa: PLW0603 written by (un)instrument, and in Ray's workers
     current = runtime
 
 

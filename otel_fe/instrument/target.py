@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from otel_fe.errors import ConfigurationError
 from otel_fe.instrument import celery_tasks
 from otel_fe.instrument.descriptors import NotWrappedError, remade
 from otel_fe.instrument.transparent import is_stand_in, underneath
+from otel_fe.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,5 +151,5 @@ def _nearest(qualname: str, owner: Any, part: str | None = None) -> str:
     """Return a hint at the closest name that exists."""
     wanted = part or qualname.rpartition(".")[2]
     names = [name for name in dir(owner) if not name.startswith("__")]
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
-    return f"; the closest is {near[0]}" if near else ""
+    near = nearest(wanted, names, 0.5)
+    return f"; the closest is {near}" if near else ""

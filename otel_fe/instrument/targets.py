@@ -10,7 +10,6 @@ runs, under the name `__main__`: such a target is named in a warning; put the co
 from __future__ import annotations
 
 import atexit
-import difflib
 import functools
 import importlib.util
 import inspect
@@ -28,6 +27,7 @@ from otel_fe.instrument.script import runs_as_script
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.target import Replacement, Target, parse_targets, replace
 from otel_fe.instrument.wrapping import is_wrapped, wrap
+from otel_fe.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,16 +243,16 @@ def _not_importable(name: str) -> str:
     except (ImportError, ValueError):
         return ""
     if spec is None:
-        near = difflib.get_close_matches(top, [module.name for module in pkgutil.iter_modules()], n=1)
-        return f"no module {top}{f'; the closest is {near[0]}' if near else ''}"
+        near = nearest(top, [module.name for module in pkgutil.iter_modules()])
+        return f"no module {top}{f'; the closest is {near}' if near else ''}"
     path = spec.submodule_search_locations
     for part in rest.split(".") if rest else ():
         if path is None:
             return f"{top} is not a package"
         names = [module.name for module in pkgutil.iter_modules(list(path))]
         if part not in names:
-            near = difflib.get_close_matches(part, names, n=1)
-            return f"no module {name}{f'; the closest is {near[0]}' if near else ''}" if names else ""
+            near = nearest(part, names)
+            return f"no module {name}{f'; the closest is {near}' if near else ''}" if names else ""
         path = [f"{folder}/{part}" for folder in path]
     return ""
 

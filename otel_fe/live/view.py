@@ -11,6 +11,7 @@ from otel_fe.live.slow import SlowSample
 from otel_fe.live.timeline import Timeline, added_up, begin_ns
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.semconv import OVERFLOW
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.causes import Explained
 
 MAX_GROUPS: Final = 100
-_NS: Final = 1_000_000_000
 
 
 class Group(NamedTuple):
@@ -165,8 +165,8 @@ class LiveView:
         now = self.clock.monotonic_ns()
         with self._lock:
             held = self._groups.get(group)
-            found = [] if held is None else held.timeline.slices(now, int(length_s * _NS))
-        end = now - int(before_s * _NS)
+            found = [] if held is None else held.timeline.slices(now, int(length_s * NS_PER_S))
+        end = now - int(before_s * NS_PER_S)
         return [one for one in found if one.end_ns <= end] if before_s else found
 
     def window(self, group: Group, length_s: float) -> Window:
@@ -187,7 +187,7 @@ class LiveView:
 
     def slow(self, group: Group, length_s: float) -> tuple[list[Explained], list[Explained]]:
         """Return a sample of a group's slow extractions of the last so many seconds, and of those that hit."""
-        start = self.clock.monotonic_ns() - int(length_s * _NS)
+        start = self.clock.monotonic_ns() - int(length_s * NS_PER_S)
         with self._lock:
             held = self._groups.get(group)
             return ([], []) if held is None else held.sample.since(start)
@@ -197,4 +197,4 @@ class LiveView:
 
     def _seconds(self, length_s: float) -> float:
         now = self.clock.monotonic_ns()
-        return (now - max(begin_ns(now, int(length_s * _NS)), self.started_ns)) / _NS
+        return (now - max(begin_ns(now, int(length_s * NS_PER_S)), self.started_ns)) / NS_PER_S

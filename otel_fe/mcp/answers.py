@@ -25,13 +25,13 @@ from otel_fe.mcp.traces import trace_answer
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 from otel_fe.store.store_error import StoreMissingError
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.reasons import FeatureSetReason
 
 _NS_PER_MS: Final = 1e6
-_NS_PER_MINUTE: Final = 60_000_000_000
 _TRACES: Final = 3
 _EXPLAINED: Final = 8
 """Feature sets whose causes are worked out: those with most slow extractions."""
@@ -93,7 +93,7 @@ class Answers:
     def changed(self, hours: float, service: str | None, feature_set: str | None) -> dict[str, Any]:
         """Return deployments, restarts and resized pools and caches, each with its effect."""
         now = self.context.now_ns()
-        window = (now - round(hours * 60 * _NS_PER_MINUTE), now + 1)
+        window = (now - round(hours * 60 * MINUTE_NS), now + 1)
         found = [
             {
                 "at": _iso(one.mark.time_ns),
@@ -204,7 +204,7 @@ class Answers:
         if minutes is None:
             return fitted
         now = self.context.now_ns()
-        return now - round(minutes * _NS_PER_MINUTE), now
+        return now - round(minutes * MINUTE_NS), now
 
     def _reason_of(self, row: dict[str, Any], window: tuple[int, int]) -> FeatureSetReason:
         figures = row["figures"]

@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Final
 
 from otel_fe.model.slo import PAGE, TICKET, Alert, show_number
-from otel_fe.model.time_windows import DAY_NS, HOUR_NS, MINUTE_NS, show_span
+from otel_fe.model.time_windows import show_span
+from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 BURN: Final = "burn"
 OBJECTIVE: Final = "objective"

@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import Final
 
 from otel_fe import semconv
+from otel_fe.units import MIB
 
 _MS: Final = Fraction(1, 1_000)
-_MIB: Final = 1024 * 1024
 _GB: Final = 1_000_000_000
 
 
@@ -32,7 +32,7 @@ _TIME: Final = _seconds(
 _MEMORY: Final = tuple(
     Fraction(size)
     for size in (
-        *(0, 64 * 1024, 256 * 1024, _MIB, 4 * _MIB, 16 * _MIB, 64 * _MIB, 128 * _MIB, 256 * _MIB, 512 * _MIB),
+        *(0, 64 * 1024, 256 * 1024, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB, 256 * MIB, 512 * MIB),
         *(_GB, 2 * _GB, 4 * _GB),
     )
 )

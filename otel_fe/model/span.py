@@ -26,6 +26,8 @@ CLIENT: Final = 3
 PRODUCER: Final = 4
 CONSUMER: Final = 5
 """Kinds, as OTLP numbers them."""
+OUTGOING_KINDS: Final = frozenset({CLIENT, PRODUCER})
+"""Kinds of spans that call another service: a request to it, or a message for it."""
 
 FLAG_SAMPLED: Final = 1
 """The bit of `flags` that says that the span was sampled where it was made."""

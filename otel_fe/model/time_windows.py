@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-MINUTE_NS: Final = 60 * 1_000_000_000
-HOUR_NS: Final = 60 * MINUTE_NS
-DAY_NS: Final = 24 * HOUR_NS
 UNITS_NS: Final = {"m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
 """What OpenSLO's fixed units last."""
 MONTHS: Final = {"M": 1, "Q": 3, "Y": 12}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.slo import Counts
-from otel_fe.model.time_windows import HOUR_NS, Calendar
+from otel_fe.model.time_windows import Calendar
 from otel_fe.pipeline.confidence import interval
+from otel_fe.units import HOUR_NS
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_fe.model.histogram import Histogram
 from otel_fe.model.quantile import quantile
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+from otel_fe.units import MIB, NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     from otel_fe.model.measurements import Measurements
     from otel_fe.model.quantile import Estimate
 
-_MS: Final = 1_000_000
-_MIB: Final = 1024 * 1024
 
 DURATION_EDGES_NS: Final = tuple(
-    int(ms * _MS)
+    int(ms * NS_PER_MS)
     for ms in (
         *(0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50),
         *(55, 60, 65, 70, 75, 80, 85, 90, 95, 100, 105, 110, 120, 130, 140, 150, 175, 200, 225, 250),
@@ -32,12 +31,12 @@ DURATION_EDGES_NS: Final = tuple(
 _DURATION_EDGES_S: Final = tuple(edge / 1e9 for edge in DURATION_EDGES_NS)
 
 TIME_EDGES_NS: Final = tuple(
-    int(ms * _MS) for ms in (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000)
+    int(ms * NS_PER_MS) for ms in (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 1_000, 2_500, 5_000)
 )
 """For CPU time and waits for pools."""
 
 MEMORY_EDGES: Final = (
-    *(0, 64 * 1024, 256 * 1024, _MIB, 4 * _MIB, 16 * _MIB, 64 * _MIB, 128 * _MIB, 256 * _MIB, 512 * _MIB),
+    *(0, 64 * 1024, 256 * 1024, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB, 256 * MIB, 512 * MIB),
     *(MEMORY_LIMIT_BYTES, 2 * MEMORY_LIMIT_BYTES, 4 * MEMORY_LIMIT_BYTES),
 )
 """Bytes; 1 GB, the objective, is an edge."""

@@ -8,6 +8,7 @@ from otel_fe import compiled, semconv
 from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL, Measurements
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.span_tree import SpanTree
 
 _PREFIX: Final = f"{semconv.SPAN_NAME} "
-_NS: Final = 1_000_000_000
 _TEXTS: Final = (semconv.FEATURE_SET, semconv.LIBRARY, semconv.ERROR_TYPE)
 _NUMBERS: Final = (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.MEMORY_GROWTH)
 _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
@@ -151,5 +151,5 @@ def _whole(value: Any) -> int:
 def _ns(value: Any) -> int:
     """Return seconds as ns; 0 for what is no time."""
     if isinstance(value, (int, float)) and 0 <= value < 1e9:  # noqa: PLR2004 thirty years: also keeps out inf and nan
-        return round(value * _NS)
+        return round(value * NS_PER_S)
     return 0

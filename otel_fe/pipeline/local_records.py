@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.model import decision as reasons
 from otel_fe.model import probability
 from otel_fe.pipeline.records import DecisionRecord, PolicyVote
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.pipeline.trace import LocalTrace
 
 _LIMIT: Final = 1_000
-_NS_PER_MS: Final = 1_000_000
 _WHOLE: Final = "whole"
 _Entry = tuple[int, int, "Decision", int, int, bool, bool, int]
 
@@ -52,7 +52,7 @@ class LocalRecords:
         trace_id, time_ns, decision, spans, duration_ns, error, slo, randomness = entry
         slow_ns, threshold = self._slow_ns, self._threshold
         slow, chosen = duration_ns >= slow_ns, randomness >= threshold
-        ms, slow_ms = duration_ns / _NS_PER_MS, slow_ns / _NS_PER_MS
+        ms, slow_ms = duration_ns / NS_PER_MS, slow_ns / NS_PER_MS
         share = f"randomness {randomness / probability.NEVER:.6f}, sampled from {threshold / probability.NEVER:.6f}"
         votes = (
             _vote(reasons.ERROR, "a span has status ERROR" if error else "no span has status ERROR", sampled=error),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.model.slo import Counts
-from otel_fe.model.time_windows import MINUTE_NS, show_span
+from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.budget import remaining
 from otel_fe.pipeline.burn_alert_state import burn_alert_states
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

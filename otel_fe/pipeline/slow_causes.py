@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.pipeline.attribution import bottleneck
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.pipeline.trace import LocalTrace
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 _MOST_TRACES: Final = 1_000
 _MOST_EXTRACTIONS: Final = 8
 """Of one trace; the slowest are kept."""
-_NS_PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class SlowCause:
 
     def __str__(self) -> str:
         name = f"{self.feature_set}: " if self.feature_set else ""
-        spent = f"{self.cause} {self.cause_ns / _NS_PER_MS:.4g} ms of {self.duration_ns / _NS_PER_MS:.4g}"
-        where = f", {self.hotspot_ns / _NS_PER_MS:.4g} ms in {self.hotspot}" if self.hotspot else ""
+        spent = f"{self.cause} {self.cause_ns / NS_PER_MS:.4g} ms of {self.duration_ns / NS_PER_MS:.4g}"
+        where = f", {self.hotspot_ns / NS_PER_MS:.4g} ms in {self.hotspot}" if self.hotspot else ""
         return f"{name}{spent}{where}"
 
 

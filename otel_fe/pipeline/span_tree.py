@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.id_keys import span_key
-from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.model.span import OUTGOING_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,6 @@ class SpanTree:
                     return found
                 self._steps_left -= 1
                 waiting.append(span_key(child.span_id))
-                if child.kind in (CLIENT, PRODUCER):
+                if child.kind in OUTGOING_KINDS:
                     found.append(child)
         return found

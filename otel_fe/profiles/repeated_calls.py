@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.model.statement import statement_summary
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def call_of(span: Any, attributes: Mapping[str, Any]) -> Call | None:
         attributes: Its attributes, by name, as `AnyValue`.
     """
     database, statement = _text(attributes, _DATABASES), _text(attributes, _STATEMENTS)
-    if span.kind not in (CLIENT, PRODUCER) and not database and not statement:
+    if span.kind not in OUTGOING_KINDS and not database and not statement:
         return None
     name = _name(span, attributes, statement, database or _text(attributes, _SYSTEMS))[:_LONGEST_NAME]
     if database or statement:

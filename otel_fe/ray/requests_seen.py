@@ -11,10 +11,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.units import NS_PER_MS
+
 if TYPE_CHECKING:
     from otel_fe.ray.request import ServeRequest
 
-_MS: Final = 1_000_000
 EDGES_MS: Final = (
     *(1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 100, 105, 110, 120, 130, 150, 175, 200, 250, 300, 400),
     *(500, 750, 1000, 1500, 2000, 3000, 5000, 10000, 30000, 60000),
@@ -60,7 +61,7 @@ class RequestsSeen:
         """Count a request that has ended, `processing_ns` after its turn had come."""
         queue_ns = request.queue_ns or 0
         latency_ns = queue_ns + processing_ns
-        bucket = bisect_left(EDGES_MS, latency_ns / _MS)
+        bucket = bisect_left(EDGES_MS, latency_ns / NS_PER_MS)
         with self._lock:
             sums = self._sums.setdefault(Key(request.application, request.deployment, bucket), Sums())
             sums.requests += 1

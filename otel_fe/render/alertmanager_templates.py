@@ -10,9 +10,9 @@ from typing import Final
 
 from otel_fe.alerting.message import ANNOTATIONS
 from otel_fe.alerting.origin import AFTER_S, BEFORE_S
+from otel_fe.units import NS_PER_S
 
 FILE: Final = "alertmanager.tmpl"
-_NS: Final = 1_000_000_000
 _OF_GO: Final = '"2006-01-02 15:04:05 MST"'
 _LEAD: Final = (
     "{{- $alerts := .Alerts }}{{ if .Alerts.Firing }}{{ $alerts = .Alerts.Firing }}{{ end }}"
@@ -78,6 +78,6 @@ def _page() -> str:
     return (
         "{{ $page := or $lead.Annotations.page_url $knowing.Annotations.page_url }}{{ $page }}"
         '{{ if and $page (not (match "since=" $page)) }}'
-        f"&since={{{{ ($lead.StartsAt.Add {-round(BEFORE_S * _NS)}).UnixMilli }}}}"
-        f"&until={{{{ ($lead.StartsAt.Add {round(AFTER_S * _NS)}).UnixMilli }}}}{{{{ end }}}}"
+        f"&since={{{{ ($lead.StartsAt.Add {-round(BEFORE_S * NS_PER_S)}).UnixMilli }}}}"
+        f"&until={{{{ ($lead.StartsAt.Add {round(AFTER_S * NS_PER_S)}).UnixMilli }}}}{{{{ end }}}}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.text_file import read_text_file
@@ -12,14 +12,13 @@ from otel_fe.errors import ConfigurationError
 from otel_fe.replay.ledger import Share, Summary, summary
 from otel_fe.replay.recorded import requests
 from otel_fe.replay.run import Replay, tail_sampling_of
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
     from otel_fe.replay.recorded import RecordedRequest
-
-_NS_PER_MS: Final = 1_000_000
 
 
 def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
@@ -29,7 +28,7 @@ def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
         ConfigurationError: A configuration or a recording cannot be used.
         OSError: A file cannot be read.
     """
-    slow_ns = round(arguments.slow_ms * _NS_PER_MS)
+    slow_ns = round(arguments.slow_ms * NS_PER_MS)
     tried = _replayed(arguments.config, arguments, environ)
     summaries = {arguments.config: summary(tried.ledger, slow_ns, tried.late_spans)}
     changes: list[dict[str, Any]] = []

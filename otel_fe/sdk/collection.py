@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import process_metrics, semconv
 from otel_fe.model.decision import NONE
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, MEMORY_EDGES, SLO_NAMES, TIME_EDGES_NS
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,18 +23,17 @@ if TYPE_CHECKING:
 Labels = tuple[tuple[str, Any], ...]
 """The dimensions of a data point, as sorted pairs: hashable, so that deltas find their predecessor."""
 
-_NS_PER_S: Final = 1_000_000_000
 HISTOGRAMS: Final[dict[str, tuple[tuple[int, ...], int]]] = {
-    semconv.DURATION: (DURATION_EDGES_NS, _NS_PER_S),
-    semconv.CPU_TIME_METRIC: (TIME_EDGES_NS, _NS_PER_S),
-    semconv.POOL_WAIT_METRIC: (TIME_EDGES_NS, _NS_PER_S),
+    semconv.DURATION: (DURATION_EDGES_NS, NS_PER_S),
+    semconv.CPU_TIME_METRIC: (TIME_EDGES_NS, NS_PER_S),
+    semconv.POOL_WAIT_METRIC: (TIME_EDGES_NS, NS_PER_S),
     semconv.MEMORY_GROWTH_METRIC: (MEMORY_EDGES, 1),
 }
 """Edges in the histogram's integer unit, and how many of it make one exported unit."""
 COUNTED_IN: Final = {
-    semconv.CAUSE_TIME: _NS_PER_S,
-    process_metrics.PROCESS_TIME: _NS_PER_S,
-    process_metrics.PROCESS_CPU_TIME: _NS_PER_S,
+    semconv.CAUSE_TIME: NS_PER_S,
+    process_metrics.PROCESS_TIME: NS_PER_S,
+    process_metrics.PROCESS_CPU_TIME: NS_PER_S,
 }
 """Of counters that are not counted in the exported unit, how many of theirs make one."""
 _OVERFLOW: Final[Labels] = ((semconv.OVERFLOW, True),)

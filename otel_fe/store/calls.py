@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.span import CLIENT, PRODUCER
+from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.store.bodies import Bodies
 from otel_fe.store.decoded_trace import DecodedTrace
 from otel_fe.store.slots import SPREAD
@@ -56,7 +56,5 @@ def _calls_below(body: bytes, span_id: bytes) -> list[tuple[str, int]]:
     node = trace.by_id.get(span_id)
     below = () if node is None else trace.below(node)[:_MOST_SPANS]
     return [
-        (one.call.name, one.duration_ns)
-        for one in below
-        if one.call is not None and one.span.kind in (CLIENT, PRODUCER)
+        (one.call.name, one.duration_ns) for one in below if one.call is not None and one.span.kind in OUTGOING_KINDS
     ]

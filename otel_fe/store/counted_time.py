@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.schema import EXTREMES_SINCE
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-_NS: Final = 1_000_000_000
-_JOINED_NS: Final = 120 * _NS
+_JOINED_NS: Final = 120 * NS_PER_S
 """A shorter gap is an ordinary export interval, or a restart."""
 _OVERLAPPING: Final = "service = ? AND since_ns <= ? AND until_ns >= ?"
 
@@ -71,4 +71,4 @@ def united(intervals: Iterable[Interval]) -> list[Interval]:
 
 def seconds_of(intervals: Sequence[Interval], since_ns: int, until_ns: int) -> float:
     """Return how many seconds of a time lie in intervals that do not overlap."""
-    return sum(max(0, min(until, until_ns) - max(since, since_ns)) for since, until in intervals) / _NS
+    return sum(max(0, min(until, until_ns) - max(since, since_ns)) for since, until in intervals) / NS_PER_S

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_fe.store.counts import Counts, add_packed, pack_buckets
 from otel_fe.store.points import MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections import Counter
 
-_NS: Final = 1_000_000_000
 FORGET_S: Final = 86_400
 """A stream that was not heard of for so long is forgotten."""
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
@@ -82,7 +82,7 @@ class CumulativeToDelta:
         if seen is None:
             self._save(key, point, counts, now_ns)
             # What began longer ago may have been counted already, and forgotten since; what began when is not known, likewise.
-            if point.start_ns < now_ns - FORGET_S * _NS:
+            if point.start_ns < now_ns - FORGET_S * NS_PER_S:
                 self._tally["baseline"] += 1
                 return None
             return Increment(min(point.start_ns, point.time_ns), point.time_ns, counts, point.shape)
@@ -135,7 +135,7 @@ class CumulativeToDelta:
             _REPLACE,
             (
                 key,
-                now_ns // _NS,
+                now_ns // NS_PER_S,
                 point.start_ns,
                 point.time_ns,
                 scale,

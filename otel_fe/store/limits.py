@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_fe.errors import ConfigurationError
+from otel_fe.units import MIB
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
-_MIB: Final = 1024 * 1024
-LOG_BYTES: Final = 8 * _MIB
+LOG_BYTES: Final = 8 * MIB
 """Set aside, of `max_bytes`, for SQLite's write-ahead log."""
 _LEAST_BYTES: Final = 4 * LOG_BYTES
 
@@ -31,7 +31,7 @@ class Tier:
 class StoreLimits:
     """The store's settings."""
 
-    max_bytes: int = 1024 * _MIB
+    max_bytes: int = 1024 * MIB
     """Of all its files. Past it the oldest traces go, then the oldest decision records, then the finest series."""
     max_age_s: float = 7 * _DAY
     """Traces that have been stored for longer are removed, with their logs."""
@@ -47,7 +47,7 @@ class StoreLimits:
     """Of metrics; the rest is folded into one series each, with `otel.metric.overflow`."""
     max_queued_items: int = 10_000
     """Items that may wait for the next commit; further ones are dropped and counted."""
-    max_queued_bytes: int = 64 * _MIB
+    max_queued_bytes: int = 64 * MIB
     """Likewise, by estimated size."""
     linger_s: float = 0.2
     """Seconds that a commit waits for more items."""

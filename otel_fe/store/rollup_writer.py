@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.slots import BY_GROUP, BY_KIND, SLOT_NS, SPLIT_CAUSES
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
 SPANS: Final = BY_KIND // BY_GROUP
-_NS: Final = 1_000_000_000
 _LOOK_S: Final = 10
 """Seconds between searches for completed hours."""
 _PAUSE_S: Final = 60
@@ -78,7 +78,7 @@ class RollupWriter:
 
     def _due(self, now_s: int) -> list[int]:
         """Return the three hours that are to be added up. Those that have nothing in them are, too: the twelve hours need them."""
-        over = now_s * _NS // (SLOT_NS * BY_GROUP)
+        over = now_s * NS_PER_S // (SLOT_NS * BY_GROUP)
         blocks = [row[0] for row in self._connection.execute(_BLOCKS)]
         self._remove(blocks[0] * SPANS if blocks else over)
         wanted = {span for block in blocks for span in range(block * SPANS, (block + 1) * SPANS) if span < over}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from otel_fe.store.distribution import Distribution
 from otel_fe.store.points import COUNTER, GAUGE, HISTOGRAM
 from otel_fe.store.schema import EXTREMES_SINCE
 from otel_fe.store.series_keys import KnownSeries, SeriesKey, Which
 from otel_fe.store.tiers import Floors
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from otel_fe.store.read_connections import ReadConnections
 
-_NS: Final = 1_000_000_000
 _T = TypeVar("_T", bound="Hashable")
 
 
@@ -108,7 +108,7 @@ class StoredSeries:
                 query = f"SELECT time_s / {step}, sum(value) FROM counter WHERE {_in(numbers)} GROUP BY 1"  # noqa: S608
                 for place, value in connection.execute(query, at):
                     found[place] = found.get(place, 0) + (value if scale == 1 else value / scale)
-        return [(place * step * _NS, value) for place, value in sorted(found.items())]
+        return [(place * step * NS_PER_S, value) for place, value in sorted(found.items())]
 
     def histogram_by_step(
         self, which: Which, since_ns: int, until_ns: int, step_ns: int
@@ -122,7 +122,7 @@ class StoredSeries:
                 query = f"SELECT time_s / {step}, {_histogram(connection)} WHERE {_in(keys)}"  # noqa: S608
                 for row in connection.execute(query, at):
                     _add(found.setdefault(row[0], Distribution()), keys, row)
-        return [(place * step * _NS, distribution) for place, distribution in sorted(found.items())]
+        return [(place * step * NS_PER_S, distribution) for place, distribution in sorted(found.items())]
 
     def gauge_by_step(self, which: Which, since_ns: int, until_ns: int, step_ns: int) -> list[Gauge]:
         """Return what gauges have shown in each step; of several the one that spoke last, and the extremes of all."""
@@ -135,7 +135,7 @@ class StoredSeries:
             for place, last, least, most in connection.execute(query, at):
                 old = shown.get(place)
                 extremes = (least, most) if old is None else (min(old.least, least), max(old.most, most))
-                shown[place] = Gauge(place * step * _NS, last, *extremes)
+                shown[place] = Gauge(place * step * NS_PER_S, last, *extremes)
         return [shown[place] for place in sorted(shown)]
 
     def first_s(self, connection: sqlite3.Connection, which: Which) -> int | None:
@@ -185,8 +185,8 @@ def _step(
 ) -> tuple[int, tuple[int, int, int]]:
     """Return the width of a step, in s, and the rows to read: their width, and from when to when."""
     floors = Floors.of(connection)
-    since, until = since_ns // _NS, -(-until_ns // _NS)
+    since, until = since_ns // NS_PER_S, -(-until_ns // NS_PER_S)
     finest = floors.width_at(since)
-    step = max(1, -(-step_ns // (finest * _NS))) * finest
+    step = max(1, -(-step_ns // (finest * NS_PER_S))) * finest
     width = max((width for width in floors.by_width if step % width == 0 and width >= finest), default=finest)
     return step, (width, since // step * step, until)

@@ -13,6 +13,7 @@ from otel_fe.store.cumulative_to_delta import FORGET_S, CumulativeToDelta
 from otel_fe.store.gap_spreading import spread_over_gap
 from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.store.limits import StoreLimits
     from otel_fe.store.tiers import Floors
 
-_NS: Final = 1_000_000_000
-_SKEW_NS: Final = 60 * _NS
+_SKEW_NS: Final = 60 * NS_PER_S
 """The most that another clock may be ahead; points from further ahead are dated now."""
 _REFRESH_S: Final = 3_600
 _STREAMS: Final = 10
@@ -77,22 +77,22 @@ class SeriesRows:
             if point.name == semconv.SLO_EVENTS:
                 self._note_time(point, now_ns)
             if found is not None:
-                series = self._series(replace(point, shape=found.shape), now_ns // _NS)
+                series = self._series(replace(point, shape=found.shape), now_ns // NS_PER_S)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
                 for time_s, part in spread_over_gap(since, until, found.counts):
                     self._add(series, point.kind, time_s, part, (found.least, found.most))
         else:
             time_ns = _credible(point.time_ns, now_ns)
-            series = self._series(point, now_ns // _NS)
+            series = self._series(point, now_ns // NS_PER_S)
             self._connection.executemany(
-                _GAUGE, [(*at, time_ns, value, value, value) for at in self._places(series, time_ns // _NS)]
+                _GAUGE, [(*at, time_ns, value, value, value) for at in self._places(series, time_ns // NS_PER_S)]
             )
 
     def _note_time(self, point: MetricPoint, now_ns: int) -> None:
         """Note the time that a point is about: also one that adds nothing, since its service was there to count."""
         until = _credible(point.time_ns, now_ns)
         # What began longer ago than streams are remembered is not counted from its beginning: see `CumulativeToDelta`.
-        known = 0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * _NS
+        known = 0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * NS_PER_S
         self._counted.extend(point.service, point.start_ns if known else until, until)
 
     def _add(

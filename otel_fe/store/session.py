@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.store.database import open_for_writing
 from otel_fe.store.decision_ring import DecisionRows, is_record
@@ -20,6 +20,7 @@ from otel_fe.store.store_error import InvalidItemError
 from otel_fe.store.string_table import StringTable
 from otel_fe.store.tiers import Floors
 from otel_fe.store.trace_rows import TraceRows
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from otel_fe.store.kept import KeptBatch
     from otel_fe.store.limits import StoreLimits
-
-_NS: Final = 1_000_000_000
 
 
 class Session:
@@ -56,7 +55,7 @@ class Session:
             self._marks = MarkRows(connection)
             self._records = DecisionRows(connection, limits.max_records)
             floors = Floors.of(connection)
-            floors.begin(connection, limits, now_ns // _NS)
+            floors.begin(connection, limits, now_ns // NS_PER_S)
             self._series = SeriesRows(connection, limits, floors, tally)
             connection.execute("COMMIT")
             self.retention = Retention(connection, limits, floors, self._cells)
@@ -138,11 +137,11 @@ class Session:
         content = item.content
         if item.kind in ("trace", "traces"):
             traces = (content,) if item.kind == "trace" else content
-            self._traces.add(traces, now_ns // _NS)
+            self._traces.add(traces, now_ns // NS_PER_S)
             self._marks.look_at(traces)
         elif item.kind == "logs":
             trace_id, logs = content
-            self._traces.add_logs(trace_id, logs, now_ns // _NS)
+            self._traces.add_logs(trace_id, logs, now_ns // NS_PER_S)
         elif isinstance(content, bytes):
             for point in points_in(content):
                 self._add_point(point, now_ns)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.units import NS_PER_S
+
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
-_NS: Final = 1_000_000_000
 JUMP_S: Final = 3_600
 """Moving ahead of the monotonic clock by more than this is a jump."""
 SETTLES_S: Final = 3_600
@@ -31,7 +32,7 @@ class SettledTime:
     def __init__(self, clock: Clock, newest_s: int | None) -> None:
         self._clock = clock
         self._at_ns = clock.monotonic_ns()
-        self._settled_ns = clock.time_ns() if newest_s is None else newest_s * _NS
+        self._settled_ns = clock.time_ns() if newest_s is None else newest_s * NS_PER_S
         """Unix time at `_at_ns`."""
         self._jumped_ns: int | None = None
         """Monotonic time of the jump that has not settled; None without one."""
@@ -40,9 +41,9 @@ class SettledTime:
         """Return the time, in s."""
         shown_ns, now_ns = self._clock.time_ns(), self._clock.monotonic_ns()
         expected_ns = self._settled_ns + now_ns - self._at_ns
-        if shown_ns > expected_ns + JUMP_S * _NS:
+        if shown_ns > expected_ns + JUMP_S * NS_PER_S:
             self._jumped_ns = now_ns if self._jumped_ns is None else self._jumped_ns
-            if now_ns - self._jumped_ns < SETTLES_S * _NS:
-                return expected_ns // _NS
+            if now_ns - self._jumped_ns < SETTLES_S * NS_PER_S:
+                return expected_ns // NS_PER_S
         self._settled_ns, self._at_ns, self._jumped_ns = shown_ns, now_ns, None
-        return shown_ns // _NS
+        return shown_ns // NS_PER_S

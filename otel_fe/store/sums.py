@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from otel_fe import semconv
 from otel_fe.store.counted_time import counted_intervals
 from otel_fe.store.series_keys import Which
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from otel_fe.store.series import StoredSeries
     from otel_fe.store.series_keys import SeriesKey
 
-_NS: Final = 1_000_000_000
 _Label = str | bool | int | float
 
 
@@ -100,7 +100,7 @@ class StoredSums:
         """Return when counting began; None before any event."""
         with self._reading.transaction() as connection:
             first = self._series.first_s(connection, Which(semconv.SLO_EVENTS))
-        return None if first is None else first * _NS
+        return None if first is None else first * NS_PER_S
 
     def counted(self, since_ns: int, until_ns: int, service: str | None = None) -> list[Interval]:
         """Return the parts of a window in which a service counted, or any: what rates are over."""
@@ -109,7 +109,7 @@ class StoredSums:
             if found is not None:
                 return found
             first = self._series.first_s(connection, Which(semconv.SLO_EVENTS, service))
-        begin = until_ns if first is None else max(since_ns, first * _NS)
+        begin = until_ns if first is None else max(since_ns, first * NS_PER_S)
         return [(begin, until_ns)] if begin < until_ns else []
 
     def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:

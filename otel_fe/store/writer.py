@@ -12,6 +12,7 @@ from otel_fe.store.database import FILE_NAME, damaged, set_aside
 from otel_fe.store.retention import TRACES
 from otel_fe.store.session import Session
 from otel_fe.store.settled_time import SettledTime
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from otel_fe.store.limits import StoreLimits
 
 _log = logging.getLogger("otel_fe")
-_NS: Final = 1_000_000_000
 _BATCH: Final = 1_000
 _IDLE_S: Final = 1.0
 """Seconds between searches for expired data."""
@@ -108,7 +108,7 @@ class Writer:
             for done in range(max(steps, _IDLE_STEPS)):
                 if done >= steps and len(self._inbox):
                     return True
-                if session.retention.redate(self._clock.time_ns() // _NS):
+                if session.retention.redate(self._clock.time_ns() // NS_PER_S):
                     continue
                 if not session.retention.step(self._settled.now_s()):
                     return False
@@ -132,7 +132,7 @@ class Writer:
         if not self._refused:
             _log.warning("store: %s cannot be written (%s); what comes is counted as lost", self._directory, error)
         self._refused = reason
-        self._rest_until_ns = self._clock.monotonic_ns() + round(self._limits.retry_s * _NS)
+        self._rest_until_ns = self._clock.monotonic_ns() + round(self._limits.retry_s * NS_PER_S)
         return reason
 
     def _start_anew(self, error: Exception) -> None:

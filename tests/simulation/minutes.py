@@ -6,10 +6,11 @@ from itertools import accumulate, pairwise
 
 from otel_fe.model.burn_alerts import recommend
 from otel_fe.model.slo import Counts, Indicator, Selection, Slo
-from otel_fe.model.time_windows import DAY_NS, MINUTE_NS, Rolling
+from otel_fe.model.time_windows import Rolling
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.testing import FakeClock
+from otel_fe.units import DAY_NS, MINUTE_NS
 
 GROUP = Group("shop", "user_profile")
 START_NS = 1_700_000_000 * 1_000_000_000 // MINUTE_NS * MINUTE_NS

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 
-from otel_fe.model.time_windows import MINUTE_NS
+from otel_fe.units import MINUTE_NS
 from tests.simulation.minutes import Minutes, key, periods, slo, steady
 
 DAY = 1440

@@ -11,13 +11,13 @@ from otel_fe.config.openslo import default_slos
 from otel_fe.model.edges import EDGES
 from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
 from otel_fe.model.slo import Counts, Indicator, Selection
-from otel_fe.model.time_windows import MINUTE_NS
 from otel_fe.pipeline.counted_events import CountedEvents
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.percentile import percentiles
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.store import Store, StoreReader
 from otel_fe.testing import FakeClock
+from otel_fe.units import MINUTE_NS
 from tests.simulation.minutes import START_NS
 
 ERRORS = next(slo for slo in default_slos() if slo.name == "error_rate")

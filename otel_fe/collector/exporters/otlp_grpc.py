@@ -15,6 +15,7 @@ from otel_fe.collector.exporters.tls import pem
 from otel_fe.collector.exporters.user_agent import USER_AGENT
 from otel_fe.config.identifiers import SIGNALS
 from otel_fe.errors import ConfigurationError
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from otel_fe.collector.exporters.bearer import Bearer
     from otel_fe.config.exporters import OtlpGrpc
 
-_NS_PER_MS: Final = 1_000_000
 _COMPRESSION: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 _MAY_PASS: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
 """The codes after which OTLP allows another try; RESOURCE_EXHAUSTED is one only together with RetryInfo."""
@@ -142,9 +142,9 @@ class GrpcTransport:
             options["grpc.http2.max_pings_without_data"] = 0  # or it stops after two, which Go's does not
             if settings.keepalive.time_ns:
                 # Go's gRPC raises what is less to this as well; servers hang up on clients that ping more often.
-                options["grpc.keepalive_time_ms"] = max(settings.keepalive.time_ns // _NS_PER_MS, _LEAST_KEEPALIVE_MS)
+                options["grpc.keepalive_time_ms"] = max(settings.keepalive.time_ns // NS_PER_MS, _LEAST_KEEPALIVE_MS)
             if settings.keepalive.timeout_ns:
-                options["grpc.keepalive_timeout_ms"] = max(settings.keepalive.timeout_ns // _NS_PER_MS, 1)
+                options["grpc.keepalive_timeout_ms"] = max(settings.keepalive.timeout_ns // NS_PER_MS, 1)
             options["grpc.keepalive_permit_without_calls"] = int(settings.keepalive.permit_without_stream)
         return tuple(options.items())
 

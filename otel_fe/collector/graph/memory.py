@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import gc
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_fe.collector.process_memory import release_memory, resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.errors import ConfigurationError
+from otel_fe.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.clock import Clock
     from otel_fe.config.processors import MemoryLimiter
-
-_MIB: Final = 1024 * 1024
 
 
 class MemoryLimit:
@@ -39,9 +38,9 @@ class MemoryLimit:
         rss: Callable[[], int] | None = None,
         share: int = 1,
     ) -> None:
-        total = settings.limit_mib * _MIB or total_memory() * settings.limit_percentage // 100
+        total = settings.limit_mib * MIB or total_memory() * settings.limit_percentage // 100
         spike = (
-            settings.spike_limit_mib * _MIB
+            settings.spike_limit_mib * MIB
             if settings.limit_mib
             else total_memory() * settings.spike_limit_percentage // 100
         )
@@ -64,8 +63,8 @@ class MemoryLimit:
         if idle >= self.soft_bytes:
             raise ConfigurationError(
                 name,
-                f"{self.soft_bytes // _MIB} MiB",
-                f"use a higher limit, or a lower spike limit: the process takes {idle // _MIB} MiB already",
+                f"{self.soft_bytes // MIB} MiB",
+                f"use a higher limit, or a lower spike limit: the process takes {idle // MIB} MiB already",
             )
 
     def check(self) -> None:
@@ -88,7 +87,7 @@ class MemoryLimit:
             self.above = self._rss() >= self.soft_bytes
         if self.above:
             raise PressureError(
-                "memory", f"more than {self.soft_bytes // _MIB} MiB of memory in use", self._interval_ns / 1e9
+                "memory", f"more than {self.soft_bytes // MIB} MiB of memory in use", self._interval_ns / 1e9
             )
 
     def _is_above(self) -> bool:

@@ -16,6 +16,7 @@ from otel_fe.collector.servers.statuses import INTERNAL, INVALID, UNAUTHENTICATE
 from otel_fe.collector.servers.taken_ports import check_free
 from otel_fe.collector.servers.tls import grpc_credentials
 from otel_fe.errors import MissingExtraError
+from otel_fe.units import MIB
 from otel_fe.wire.responses import response
 from otel_fe.wire.signals import SIGNALS
 from otel_fe.wire.wire_error import WireError
@@ -35,8 +36,7 @@ _MOST_WAITING: Final = 256
 """Calls that wait for a thread; a sender has one or a few."""
 _READ_S: Final = 60.0
 """For the message of a call, from its begin: as over HTTP."""
-_MIB: Final = 1024 * 1024
-_DEFAULT_BYTES: Final = 4 * _MIB
+_DEFAULT_BYTES: Final = 4 * MIB
 _SIGNALS: Final = {f"/{described.service}/Export": signal for signal, described in SIGNALS.items()}
 _STATUS_KEY: Final = "grpc-status-details-bin"
 
@@ -73,7 +73,7 @@ class OtlpGrpcServer:
         self._grpc: Any = grpc
         self._codes = {code.value[0]: code for code in grpc.StatusCode}
         self._endpoint = endpoint
-        self._most_bytes = settings.max_recv_msg_size_mib * _MIB or _DEFAULT_BYTES
+        self._most_bytes = settings.max_recv_msg_size_mib * MIB or _DEFAULT_BYTES
         self._credentials = grpc_credentials(settings.tls, where) if settings.tls is not None else None
         self._settings = settings
         self._pool = DaemonPool(_THREADS, "otel-fe-grpc")

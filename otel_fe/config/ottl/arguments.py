@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.config.ottl.converters import CONVERTERS, ELSEWHERE, Converter, Kind, Parameter
 from otel_fe.config.ottl.numbers import parse_bool, parse_float, parse_int
-from otel_fe.config.ottl.refusal import RefusalError, nearest
+from otel_fe.config.ottl.refusal import RefusalError, suggestion
 from otel_fe.config.ottl.tree import Expression, ListOf, Literal, MapOf, is_literal
 from otel_fe.model.re2 import compile_re2
 
@@ -62,7 +62,7 @@ def lookup(name: str, offset: int, context: Context) -> Converter:
         raise RefusalError(
             offset, f"the converter {name} exists in OTTL but is not supported here; supported: {supported}"
         )
-    raise RefusalError(offset, f"there is no converter {name}{nearest(name, {*CONVERTERS, *ELSEWHERE})}")
+    raise RefusalError(offset, f"there is no converter {name}{suggestion(name, {*CONVERTERS, *ELSEWHERE})}")
 
 
 def arrange(name: str, converter: Converter, given: list[Argument], offset: int) -> tuple[Expression | None, ...]:
@@ -82,7 +82,7 @@ def arrange(name: str, converter: Converter, given: list[Argument], offset: int)
         place = places.get(_snake(argument.name)) if named else index
         if place is None:
             raise RefusalError(
-                argument.offset, f"{name} has no parameter {argument.name}{nearest(argument.name, places)}"
+                argument.offset, f"{name} has no parameter {argument.name}{suggestion(argument.name, places)}"
             )
         if place >= len(parameters) or values[place] is not None:
             raise RefusalError(argument.offset, f"{name} takes {_signature(parameters)}")
@@ -155,7 +155,7 @@ def _wrong_value(name: str, parameter: Parameter, value: Expression) -> str | No
     if parameter.name == "to_case" and content in {"snake", "camel"}:
         return f"the case {content!r} exists in OTTL but is not supported here; supported: 'lower', 'upper'"
     if parameter.name == "to_case" and content not in {"lower", "upper"}:
-        return f"there is no case {content!r}{nearest(content, ('lower', 'upper'))}"
+        return f"there is no case {content!r}{suggestion(content, ('lower', 'upper'))}"
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.config.ottl.refusal import RefusalError, nearest
+from otel_fe.config.ottl.refusal import RefusalError, suggestion
 
 if TYPE_CHECKING:
     from otel_fe.config.ottl.tree import Context
@@ -122,7 +122,7 @@ def _unknown(where: str, name: str, contexts: dict[str, str]) -> str:
     if elsewhere:
         return f"there is no path {where}.{name}; did you mean {elsewhere[0]}?"
     known = [f"{place}.{path}" for place in contexts for path in PATHS[contexts[place]]]
-    return f"there is no path {where}.{name}{nearest(f'{where}.{name}', known)}"
+    return f"there is no path {where}.{name}{suggestion(f'{where}.{name}', known)}"
 
 
 def enum(symbol: str, offset: int) -> int:
@@ -132,5 +132,5 @@ def enum(symbol: str, offset: int) -> int:
         RefusalError: There is no such symbol.
     """
     if symbol not in ENUMS:
-        raise RefusalError(offset, f"there is no enum {symbol}{nearest(symbol, ENUMS)}")
+        raise RefusalError(offset, f"there is no enum {symbol}{suggestion(symbol, ENUMS)}")
     return ENUMS[symbol]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from otel_fe.errors import ConfigurationError
+from otel_fe.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +43,8 @@ class MismatchError(RefusalError):
     """A token that does not fit; another reading of the text may fit it."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the known name that is most like `name`, or nothing."""
     by_case = {candidate.casefold(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.7)
-    return f"; did you mean {by_case[close[0]]}?" if close else ""
+    close = nearest(name.casefold(), by_case, 0.7)
+    return f"; did you mean {by_case[close]}?" if close else ""

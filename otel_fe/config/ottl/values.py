@@ -9,7 +9,7 @@ from otel_fe.config.ottl.converters import CONVERTERS
 from otel_fe.config.ottl.cursor import Cursor
 from otel_fe.config.ottl.names import Segment, enum, resolve
 from otel_fe.config.ottl.numbers import INT64_MAX, parse_float
-from otel_fe.config.ottl.refusal import RefusalError, nearest
+from otel_fe.config.ottl.refusal import RefusalError, suggestion
 from otel_fe.config.ottl.tree import (
     Arithmetic,
     Call,
@@ -142,7 +142,7 @@ class ValueParser(Cursor):
         """Read a converter with its arguments and indices."""
         start, name = self.token, self.name_before("(")
         if start.kind == "lower":
-            known = nearest(name.replace("_", ""), CONVERTERS)
+            known = suggestion(name.replace("_", ""), CONVERTERS)
             raise RefusalError(start.offset, f"found {name}(; a converter starts with an upper case letter{known}")
         converter = lookup(name, start.offset, self._context)
         self.skip_name()

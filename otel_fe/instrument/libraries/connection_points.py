@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import (
 
 from otel_fe import semconv
 from otel_fe.pipeline.extraction_series import TIME_EDGES_NS
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.libraries.pool_use import PoolUse
     from otel_fe.model.histogram import HistogramState
 
-_NS: Final = 1_000_000_000
-_BOUNDS: Final = [edge / _NS for edge in TIME_EDGES_NS]
+_BOUNDS: Final = [edge / NS_PER_S for edge in TIME_EDGES_NS]
 _HISTOGRAMS: Final = (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_USE_TIME, semconv.CONNECTION_CREATE_TIME)
 
 
@@ -98,12 +98,12 @@ def _point(pool: str, state: HistogramState, start_ns: int, time_ns: int) -> His
         start_time_unix_nano=start_ns,
         time_unix_nano=time_ns,
         count=state.count,
-        sum=state.total / _NS,
+        sum=state.total / NS_PER_S,
         bucket_counts=list(state.buckets),
         explicit_bounds=_BOUNDS,
         # A difference of two states has neither; both are optional in OTLP.
-        min=None if state.least is None else state.least / _NS,  # type: ignore[arg-type]
-        max=None if state.most is None else state.most / _NS,  # type: ignore[arg-type]
+        min=None if state.least is None else state.least / NS_PER_S,  # type: ignore[arg-type]
+        max=None if state.most is None else state.most / NS_PER_S,  # type: ignore[arg-type]
     )
 
 

@@ -6,20 +6,19 @@ traces of a round with the highest randomness have it, so that the weights are r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.sampling_probability import SamplingProbability, intersection
 from otel_fe.model.vote import FAILED, NO, NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 from otel_fe.pipeline.policies.limiting import cut
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-
-_NS_PER_S: Final = 1_000_000_000
 
 
 class Share:
@@ -61,7 +60,7 @@ class CompositeEvaluator(Evaluator):
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Ration each policy's share over the traces of this round that it is the first to sample."""
-        second = now_ns // _NS_PER_S
+        second = now_ns // NS_PER_S
         if second != self._second:
             self._second = second
             for share in self._shares:

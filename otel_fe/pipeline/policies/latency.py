@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
 from otel_fe.pipeline.policies.range_predicate import MOST, RangePredicate
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.config.policies import Latency
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-
-_NS_PER_MS: Final = 1_000_000
 
 
 class LatencyEvaluator(Evaluator):
@@ -29,9 +28,9 @@ class LatencyEvaluator(Evaluator):
         super().__init__(policy.name)
         self._policy = policy
         # In whole milliseconds: longer than 99 ms is 100 ms or more, up to 200 ms is less than 201 ms.
-        self._from_ns = (policy.threshold_ms + 1) * _NS_PER_MS
+        self._from_ns = (policy.threshold_ms + 1) * NS_PER_MS
         upper = policy.upper_threshold_ms
-        self._until_ns: float = (upper + 1) * _NS_PER_MS if upper else float("inf")
+        self._until_ns: float = (upper + 1) * NS_PER_MS if upper else float("inf")
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by its duration."""
@@ -55,8 +54,8 @@ class LatencyEvaluator(Evaluator):
 
     def describe(self, seen: Any) -> str:
         """Return the duration beside its bounds."""
-        ms = seen / _NS_PER_MS
-        lower, upper = self._from_ns // _NS_PER_MS, self._policy.upper_threshold_ms
+        ms = seen / NS_PER_MS
+        lower, upper = self._from_ns // NS_PER_MS, self._policy.upper_threshold_ms
         if seen < self._from_ns:
             return f"{ms:.6g} ms < {lower} ms"
         if seen >= self._until_ns:

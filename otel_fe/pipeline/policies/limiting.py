@@ -8,19 +8,18 @@ Source: Ting, "Adaptive Threshold Sampling" (arXiv 1708.04970), section 3.1; the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import NOT_SAMPLED, SAMPLED, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from otel_fe.config.policies import BytesLimiting, RateLimiting
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-
-_NS_PER_S: Final = 1_000_000_000
 
 
 class TokenBucket:
@@ -32,7 +31,7 @@ class TokenBucket:
         self.rate = rate
         """Tokens a second."""
         self.capacity = capacity
-        self._parts = capacity * _NS_PER_S
+        self._parts = capacity * NS_PER_S
         """Tokens, in parts of 10⁻⁹."""
         self._filled_ns: int | None = None
 
@@ -40,13 +39,13 @@ class TokenBucket:
         """Return the whole tokens that there are at a monotonic time."""
         if self._filled_ns is not None:
             grown = self._parts + max(0, now_ns - self._filled_ns) * self.rate
-            self._parts = min(self.capacity * _NS_PER_S, grown)
+            self._parts = min(self.capacity * NS_PER_S, grown)
         self._filled_ns = now_ns if self._filled_ns is None else max(now_ns, self._filled_ns)
-        return self._parts // _NS_PER_S
+        return self._parts // NS_PER_S
 
     def take(self, tokens: int) -> None:
         """Take tokens that are available."""
-        self._parts -= tokens * _NS_PER_S
+        self._parts -= tokens * NS_PER_S
 
 
 def cut(traces: Sequence[tuple[int, int]], budget: int) -> tuple[int, int]:

@@ -97,6 +97,34 @@ def an_asyncio_client_watched(app):
         return asyncio.run(main())
 
 
+@injected("resources.state", "resources.pools", "otel_fe.resources.pools:state_of", when="by itself")
+def pools_read(app):
+    import sqlalchemy as sa
+
+    with watched(app) as integration:
+        engine = sa.create_engine("sqlite://", poolclass=sa.pool.QueuePool)
+        with engine.connect() as connection:
+            found = connection.execute(sa.text("select 1")).fetchall()
+        if integration is not None:
+            integration.get_unified_resource_stats()
+        engine.dispose()
+    return found
+
+
+@injected(
+    "background.resources.read", "instrument.background", "otel_fe.resources.caches:Caches.read", when="by itself"
+)
+def caches_read_in_the_background(app):
+    with watched(app) as integration:
+        if integration is not None:
+            app.patch.setattr("otel_fe.instrument.background.PERIOD_S", 0.005)
+            app.patch.setattr(integration, "_interval_ns", 0)
+            integration.start()
+            app.await_fault()
+            integration.stop()
+    return "went on"
+
+
 @injected(
     "redis.keys",
     "instrument.libraries.redis_keys",

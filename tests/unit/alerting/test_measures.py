@@ -16,11 +16,12 @@ from otel_fe.live.source import LiveSource
 from otel_fe.live.view import Group
 from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import Counts, Indicator, Selection, Slo
-from otel_fe.model.time_windows import HOUR_NS, Rolling
+from otel_fe.model.time_windows import Rolling
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import rank
 from otel_fe.pipeline.explanation import CAUSE_PHRASES
 from otel_fe.testing import FakeClock
+from otel_fe.units import HOUR_NS
 
 HOUR = HOUR_NS
 

@@ -10,7 +10,8 @@ from otel_fe import semconv
 from otel_fe.config.openslo import default_text, read_openslo
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.model.slo import Alert, Indicator, Limit, Selection
-from otel_fe.model.time_windows import DAY_NS, HOUR_NS, MINUTE_NS, Calendar, Rolling
+from otel_fe.model.time_windows import Calendar, Rolling
+from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 SOURCE = "{metricSource: {type: otel_fe, spec: {metric: feature_extraction.duration}}}"
 LOOKUPS = "{metricSource: {type: otel_fe, spec: {metric: feature_extraction.cache.lookups, attributes: {result: hit}}}}"

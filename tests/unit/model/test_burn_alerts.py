@@ -6,7 +6,7 @@ import pytest
 
 from otel_fe.model.burn_alerts import MOST_BAD, WORKBOOK, out_of_reach, recommend
 from otel_fe.model.slo import PAGE, TICKET
-from otel_fe.model.time_windows import DAY_NS, HOUR_NS, MINUTE_NS
+from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 from tests.simulation.minutes import slo
 
 MONTH_NS = 30 * DAY_NS

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from otel_fe.model.time_windows import DAY_NS, HOUR_NS, MINUTE_NS, Calendar, Rolling, show_span
+from otel_fe.model.time_windows import Calendar, Rolling, show_span
+from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 
 UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 
 from otel_fe.model.slo import Counts
-from otel_fe.model.time_windows import MINUTE_NS, Calendar
+from otel_fe.model.time_windows import Calendar
 from otel_fe.pipeline.budget import Projection, project, remaining
+from otel_fe.units import MINUTE_NS
 from tests.simulation.minutes import GROUP, START_NS, Minutes, slo, steady
 
 DAY = 1440

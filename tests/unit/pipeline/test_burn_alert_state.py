@@ -3,8 +3,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from otel_fe.model.slo import Counts
-from otel_fe.model.time_windows import HOUR_NS, MINUTE_NS
 from otel_fe.pipeline.burn_alert_state import burn_alert_states
+from otel_fe.units import HOUR_NS, MINUTE_NS
 from tests.simulation.minutes import slo
 
 ERRORS = slo(Fraction("0.99"))

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 from otel_fe import semconv
 from otel_fe.model.slo import Counts
-from otel_fe.model.time_windows import MINUTE_NS
 from otel_fe.pipeline.event_sums import Group
 from otel_fe.pipeline.slo_engine import SloEngine, gauges
 from otel_fe.testing import FakeClock
+from otel_fe.units import MINUTE_NS
 from tests.simulation.minutes import GROUP, START_NS, Minutes, slo, steady
 
 ERRORS = slo(Fraction("0.99"))
