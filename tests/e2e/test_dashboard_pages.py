@@ -34,6 +34,8 @@ PAGES = (
     "/resources?hit_rate=85&pool_size=8",
     "/resources?hit_rate=x&pool_size=0",
     "/resources?hit_rate=85&pool_size=4",
+    "/capacity",
+    "/capacity?traffic=1.5x",
     "/policies",
     f"/trace/{1:032x}",
     f"/trace/{1:032x}?span={100:016x}",
