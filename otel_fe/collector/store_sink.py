@@ -10,6 +10,8 @@ stored, and at the end the last.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
 from collections import deque
 from dataclasses import replace
@@ -26,6 +28,7 @@ from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
+from otel_fe.store.told_alerts import ToldAlerts
 from otel_fe.wire.encode import encode
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.records import DecisionRecords
     from otel_fe.store import KeptTrace
 
+_log = logging.getLogger("otel_fe")
 MOST_BYTES: Final = 64 << 20
 """Of spans that wait for the store."""
 _PACE_NS: Final = 1_000_000_000
@@ -144,6 +148,8 @@ class StoreSink:
         self._store = store
         self._counted = counted
         self._clock: Clock = clock or SystemClock()
+        self._told = ToldAlerts(store.directory)
+        self._alerts_lost = 0
         # Below: guarded by the engine's lock.
         self._waiting: deque[_Kept] = deque()
         self._waiting_bytes = 0
@@ -186,6 +192,15 @@ class StoreSink:
         """Take metrics that some process has exported, or that were derived here; those of extractions and of pools only."""
         if any(name in payload for name in _OURS):
             self._store.add_otlp_metrics(payload)
+
+    def logged(self, payload: bytes) -> None:
+        """Take log records that some process has exported; those that tell of alerts only."""
+        try:
+            self._told.take(payload, self._clock.time_ns())
+        except (sqlite3.Error, OSError) as error:
+            if not self._alerts_lost:
+                _log.warning("alerts that processes tell of cannot be stored: %s", error)
+            self._alerts_lost += 1
 
     @property
     def due_ns(self) -> int:

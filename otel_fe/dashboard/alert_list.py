@@ -10,11 +10,13 @@ from otel_fe.dashboard import formatting
 from otel_fe.model.slo import PAGE
 from otel_fe.store.series_keys import Which
 from otel_fe.store.store_error import StoreError
+from otel_fe.store.told_alerts import ToldAlerts
 
 if TYPE_CHECKING:
     from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.pipeline.slo_engine import SloState
+    from otel_fe.store.told_alerts import ToldAlert
 
 _FRESH_NS: Final = 10 * 60 * 1_000_000_000
 """A gauge that was not heard of for longer says nothing of now."""
@@ -34,6 +36,8 @@ class ShownAlert:
     """Its SLO; empty for one that a process has told of."""
     silence: KeptSilence | None = None
     """What keeps it from being told to anybody, the last to end; None without one. A process silences its own alerts itself."""
+    told: ToldAlert | None = None
+    """What its process has said of it in a log event: why, with traces and what to do; None where nothing was stored."""
 
 
 def alerts_of(stored: PageContext, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:
@@ -88,14 +92,24 @@ def _told(stored: PageContext) -> list[ShownAlert]:
     """Return the alerts that processes tell of by their gauge."""
     now = stored.now_ns()
     found = []
+    events = ToldAlerts(stored.directory).firing()
     for key in stored.reader.series.keys(semconv.ALERT_ACTIVE):
         shown = stored.reader.series.gauge_by_step(
             Which(key.name, key.service, key.labels), now - _FRESH_NS, now + 1, _FRESH_NS
         )
         if shown and shown[-1].last > 0:
-            name = str(key.labels.get(semconv.ALERT, "alert")).replace("_", " ")
+            kind = str(key.labels.get(semconv.ALERT, "alert"))
+            name = kind.replace("_", " ")
             words = f"{formatting.count(shown[-1].last)} firing, told by the process itself"
             severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
             feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
-            found.append(ShownAlert(name, severity, key.service, feature_set, words, ""))
+            told = _event_of(events, key.service, feature_set, kind)
+            words = words if told is None or told.type != kind else f"{told.title}, told by the process itself"
+            found.append(ShownAlert(name, severity, key.service, feature_set, words, "", told=told))
     return found
+
+
+def _event_of(events: tuple[ToldAlert, ...], service: str, feature_set: str, kind: str) -> ToldAlert | None:
+    """Return the event that speaks of an alert: its own, or else that of its feature set's incident."""
+    of_group = [one for one in events if (one.service, one.feature_set) == (service, feature_set)]
+    return next((one for one in of_group if one.type == kind), of_group[0] if of_group else None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.incidents import Symptom, group
+from otel_fe.alerting.message import clock
+from otel_fe.dashboard.trace_view import TRACE_ID
 from otel_fe.model.slo import PAGE, TICKET
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from otel_fe.dashboard.alert_list import ShownAlert
     from otel_fe.dashboard.reasons import FeatureSetReason
+    from otel_fe.pipeline.explanation import Explanation
+    from otel_fe.store.told_alerts import ToldAlert
 
 _OF_SLOWNESS: Final = frozenset({"latency", "latency threshold", "pool exhaustion"})
 """SLOs and alerts of processes that the cause of slowness explains; errors and misses have reasons of their own."""
@@ -40,6 +44,10 @@ class ShownIncident:
     alerts: tuple[ShownAlert, ...]
     silenced: int
     """How many of them are."""
+    since: str = ""
+    """When it began, as its process has told; empty where that is unknown."""
+    traces: tuple[str, ...] = ()
+    """Ids of traces that show it, likewise."""
 
     @property
     def subject(self) -> str:
@@ -69,7 +77,11 @@ def incidents_of(
 def _symptom(key: str, alert: ShownAlert, reasons: Mapping[tuple[str, str], FeatureSetReason]) -> Symptom:
     told = _reason(alert, reasons)
     cause, line = ("", "") if told is None else (told.explanation.spent_in, told.explanation.line)
-    return Symptom(key, alert.service, alert.feature_set, alert.severity == PAGE, cause, line)
+    event = alert.told
+    if event is not None and not cause:
+        cause, line = event.cause, event.line
+    since = 0.0 if event is None else event.since_unix_s
+    return Symptom(key, alert.service, alert.feature_set, alert.severity == PAGE, cause, line, since)
 
 
 def _reason(alert: ShownAlert, reasons: Mapping[tuple[str, str], FeatureSetReason]) -> FeatureSetReason | None:
@@ -80,15 +92,26 @@ def _reason(alert: ShownAlert, reasons: Mapping[tuple[str, str], FeatureSetReaso
 def _shown(alerts: Sequence[ShownAlert], reasons: Mapping[tuple[str, str], FeatureSetReason]) -> ShownIncident:
     lead = alerts[0]  # they come with pages first and silenced ones last
     told = next((one for alert in alerts if (one := _reason(alert, reasons)) is not None), None)
+    event = next((one.told for one in alerts if one.told is not None), None)
     explanation = None if told is None or not told.explanation.cause else told.explanation
     return ShownIncident(
         PAGE if any(one.severity == PAGE and one.silence is None for one in alerts) else TICKET,
         lead.service,
         tuple(dict.fromkeys(one.feature_set for one in alerts if one.feature_set)),
         lead.title,
-        "" if explanation is None else explanation.reason().removesuffix(f" ({explanation.line})"),
-        "" if explanation is None else explanation.line,
-        told.advice[0]["action"] if told is not None and told.advice else "",
+        *_why(explanation, event),
+        told.advice[0]["action"] if told is not None and told.advice else "" if event is None else event.first_action,
         tuple(alerts),
         sum(one.silence is not None for one in alerts),
+        "" if event is None or not event.since_unix_s else clock(event.since_unix_s),
+        () if event is None else tuple(one for one in event.exemplars if TRACE_ID.fullmatch(one)),
     )
+
+
+def _why(explanation: Explanation | None, event: ToldAlert | None) -> tuple[str, str]:
+    """Return the cause in words and its line: as the store explains it, or else as the process has told."""
+    if explanation is not None:
+        return explanation.reason().removesuffix(f" ({explanation.line})"), explanation.line
+    if event is None:
+        return "", ""
+    return (event.cause_detail or event.cause).replace(f" ({event.line})", ""), event.line

@@ -60,6 +60,10 @@ class Observer(Protocol):
         """Take an encoded `ExportMetricsServiceRequest`."""
         ...
 
+    def logged(self, payload: bytes) -> None:
+        """Take an encoded `ExportLogsServiceRequest`."""
+        ...
+
 
 _SUCCESS = Outcome()
 _METRICS_INTERVAL_NS = 60_000_000_000
@@ -131,6 +135,8 @@ class PipelineGraph:
                 self._take_spans(route, batch if self._partition is None else self._partition.own(receiver, batch))
             if self._observer is not None and signal == "metrics":
                 self._observer.exported(checked.payload)
+            if self._observer is not None and signal == "logs":
+                self._observer.logged(checked.payload)
         return checked.items, _outcome(checked)
 
     def take_handed(self, receiver: str, payload: bytes) -> int:

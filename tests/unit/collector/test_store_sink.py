@@ -35,3 +35,40 @@ def test_metrics_of_extractions_and_of_pools_are_kept(tmp_path, name, kept):
     store.close()
     with StoreReader(tmp_path) as reader:
         assert bool(reader.series.keys(name)) == kept
+
+
+def test_alerts_that_a_process_logs_reach_the_store_through_the_pipelines(tmp_path):
+    """Whatever else happens to the logs; a file that cannot be written is logged once, and the request is taken all the same."""
+    import logging
+    import threading
+
+    from otel_fe.clock import SystemClock
+    from otel_fe.collector.graph.graph import PipelineGraph
+    from otel_fe.collector.graph.parts import Parts, Route
+    from otel_fe.store.told_alerts import FILE_NAME, ToldAlerts
+    from otel_fe.testing import FakeClock
+    from tests.unit.alerting.test_message import made
+    from tests.unit.store.test_told_alerts import NOW, exported
+
+    with Store(tmp_path / "store") as store:
+        sink = StoreSink(store, store.counters, FakeClock(NOW))
+        parts = Parts(
+            routes={"otlp": {"logs": Route()}}, sampled=[], plain=[], connectors={}, metrics_of={}, derived=None, own_metrics_to=[],
+            exporters={}, keeps_all=True,
+        )  # fmt: skip
+        graph = PipelineGraph(parts, SystemClock(), threading.Lock(), observer=sink)
+        accepted, _ = graph.take("otlp", "logs", exported(made()))
+        assert accepted == 1
+        (found,) = ToldAlerts(store.directory).firing()
+        assert found.cause == "downstream"
+        (store.directory / FILE_NAME).write_bytes(b"no database")
+        records = []
+        handler = logging.Handler()
+        handler.emit = records.append
+        logging.getLogger("otel_fe").addHandler(handler)
+        try:
+            for _ in range(2):
+                assert graph.take("otlp", "logs", exported(made()))[0] == 1
+        finally:
+            logging.getLogger("otel_fe").removeHandler(handler)
+        assert ["cannot be stored" in one.getMessage() for one in records] == [True]
