@@ -53,12 +53,24 @@ class WindowCauses:
 
 
 def causes_of(
-    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext,
+    window: tuple[int, int],
+    service: str | None,
+    feature_set: str | None,
+    sample_size: int = _SAMPLE,
 ) -> WindowCauses:
-    """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all."""
+    """Return where the time of slow extractions went; of all, where none is slow. The percentiles are of all.
+
+    Args:
+        stored: Where kept traces are.
+        window: Unix time in ns, from and until.
+        service: Of which; None for all.
+        feature_set: Likewise.
+        sample_size: Extractions that percentiles, and what misses made them compute, are estimated from.
+    """
     everything = Selection(*window, service, feature_set)
     slow = stored.reader.totals.totals(replace(everything, min_duration_ns=LATENCY_LIMIT_NS))
-    sample = stored.reader.totals.explained(everything, limit=_SAMPLE)
+    sample = stored.reader.totals.explained(everything, limit=sample_size)
     hits = [one for one in sample if one.hit]
     of_all = rank(sample, hits=hits)
     ranked = tuple(of_all.ranked)
@@ -161,16 +173,20 @@ class SlowSample:
 
 
 def slow_sample(
-    stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None
+    stored: PageContext,
+    window: tuple[int, int],
+    service: str | None,
+    feature_set: str | None,
+    most: int = _LINES,
 ) -> SlowSample:
-    """Return what the spans of a window's slow extractions say."""
+    """Return what the spans of about `most` of a window's slow extractions say."""
     selection = Selection(*window, service, feature_set)
 
     def read() -> SlowSample:
-        sampled = stored.reader.slow_extractions(selection, limit=_LINES).sampled
+        sampled = stored.reader.slow_extractions(selection, limit=most).sampled
         return SlowSample(line_by_cause(sampled), usual_n_plus_one((one.repeated, one.weight) for one in sampled))
 
-    return stored.remembered.get(("slow sample", selection), window[1] - window[0], read)
+    return stored.remembered.get(("slow sample", selection, most), window[1] - window[0], read)
 
 
 def lines_of_causes(

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.advice import SlowSample
     from otel_fe.dashboard.page_context import PageContext
 
-_CALLS: Final = 100
-"""Slow extractions whose calls are read."""
+_SAMPLE: Final = 500
+"""Kept extractions of one feature set; a page explains several."""
+_CALLS: Final = 40
+"""Slow extractions whose spans are read, for their lines and their calls: some tenths of a millisecond each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ def reason_of(
     Raises:
         StoreError: The store cannot be read.
     """
-    causes = causes_of(stored, window, *group)
+    causes = causes_of(stored, window, *group, sample_size=_SAMPLE)
     ranked = causes.ranked if causes.of_slow else ()
-    sample = slow_sample(stored, window, *group) if ranked else None
+    sample = slow_sample(stored, window, *group, most=_CALLS) if ranked else None
     called = any(one.cause == CAUSE_DOWNSTREAM for one in ranked)
     explanation = explain(
         group[1] or group[0],
