@@ -59,6 +59,11 @@ class ConfigurationError(OtelFeError, ValueError):
         self.wanted = wanted
 
 
+def os_error_reason(error: OSError) -> str:
+    """Return what the operating system says of an error, without its number and the file's name: `No such file or directory`."""
+    return error.strerror or str(error)
+
+
 class MissingExtraError(OtelFeError, ImportError):
     """A part of otel_fe was used whose libraries are not installed.
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.cli.capacity import add_capacity
@@ -45,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Those of the command line, without the program's name; None for the process's own.
     """
+    _prepare_streams()
     if not (sys.argv[1:] if arguments is None else arguments):
         parser().print_help(sys.stderr)
         return WRONG_USE
-    _replace_what_cannot_be_encoded()
     parsed = parser().parse_args(arguments)
     try:
         status = int(parsed.run(parsed))
@@ -137,9 +138,11 @@ def _silence_stdout() -> None:
         os.close(nowhere)
 
 
-def _replace_what_cannot_be_encoded() -> None:
-    """Print `?` for what the terminal's encoding lacks: a sentence with one wrong character is better than none."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")
+def _prepare_streams() -> None:
+    """Print `?` for what the terminal's encoding lacks (a sentence with one wrong character is better than none)."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed by the one who called: what is printed goes nowhere
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 as long as the process lives
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

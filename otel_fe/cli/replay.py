@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import number, whole_number
 from otel_fe.cli.parser import examples
+from otel_fe.terminal import Progress
 
 if TYPE_CHECKING:
     import argparse
@@ -49,5 +50,7 @@ def add_replay(commands: Commands) -> None:
 def _replay(arguments: argparse.Namespace) -> int:
     from otel_fe.replay.command import replay  # noqa: PLC0415 only this command needs it
 
-    print(replay(arguments, os.environ))
+    with Progress(quiet=arguments.quiet) as progress:
+        text = replay(arguments, os.environ, progress.show)
+    print(text)
     return 0

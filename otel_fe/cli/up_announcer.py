@@ -190,7 +190,9 @@ class _AboveLines(logging.Handler):
         log.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
+        """Write a record, unless it is about an alert: those are on the dashboard, and would bury the services' lines."""
+        if str(record.msg).startswith("alert "):
+            return
         try:
             self._lines.above(self.format(record))
         except Exception:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.collector.explaining import DECIDED, PENDING, REMEMBERED, UNKNOWN
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.collector.stored_decisions import stored_record
-from otel_fe.errors import OtelFeError
+from otel_fe.errors import OtelFeError, os_error_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,10 @@ def ask(trace_id: str, admin_endpoint: str, store: Path | None = None) -> dict[s
     record = stored_record(int(trace_id, 16), store) if store is not None else None
     try:
         answer = _asked(trace_id, admin_endpoint)
-    except UnreachableError:
+    except UnreachableError as error:
         if record is None:
-            raise
+            also = "" if store is None else f"; {store} does not have the trace's decision either"
+            raise UnreachableError(f"{error}{also}") from None
         answer = {}
     if record is not None and answer.get("state") not in {DECIDED, PENDING}:
         return {"state": DECIDED, "trace_id": trace_id, "record": record}
@@ -53,8 +54,9 @@ def _asked(trace_id: str, admin_endpoint: str) -> dict[str, Any]:
         connection.request("GET", f"/decisions/{trace_id}")
         answer: dict[str, Any] = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = os_error_reason(error) if isinstance(error, OSError) else str(error)
         raise UnreachableError(
-            f"no collector answers on {admin_endpoint} ({error}); is `otel-fe collector` running, and is this its --admin-endpoint?"
+            f"no collector answers on {admin_endpoint} ({reason}); does `otel-fe collector` run, and is this its --admin-endpoint?"
         ) from error
     finally:
         connection.close()

@@ -16,24 +16,31 @@ from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from otel_fe.replay.recorded import RecordedRequest
 
 
-def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+def replay(
+    arguments: argparse.Namespace, environ: Mapping[str, str], progress: Callable[[str], None] = lambda _: None
+) -> str:
     """Return what `otel-fe replay` prints.
+
+    Args:
+        arguments: Of the command.
+        environ: What `${env:NAME}` in configurations stands for.
+        progress: Called with how far it is, often.
 
     Raises:
         ConfigurationError: A configuration or a recording cannot be used.
         OSError: A file cannot be read.
     """
     slow_ns = round(arguments.slow_ms * NS_PER_MS)
-    tried = _replayed(arguments.config, arguments, environ)
+    tried = _replayed(arguments.config, arguments, environ, progress)
     summaries = {arguments.config: summary(tried.ledger, slow_ns, tried.late_spans)}
     changes: list[dict[str, Any]] = []
     if arguments.against is not None:
-        before = _replayed(arguments.against, arguments, environ)
+        before = _replayed(arguments.against, arguments, environ, progress)
         summaries = {arguments.against: summary(before.ledger, slow_ns, before.late_spans), **summaries}
         changes = list(_changes(before, tried))
     if arguments.json:
@@ -44,18 +51,25 @@ def replay(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
     return "\n\n".join(texts)
 
 
-def _replayed(file: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> Replay:
+def _replayed(
+    file: str, arguments: argparse.Namespace, environ: Mapping[str, str], progress: Callable[[str], None]
+) -> Replay:
     config = read_collector_config(read_text_file(file), file, environ)
     run = Replay(tail_sampling_of(config, file, arguments.processor), keep_early=not arguments.wait)
-    run.run(_requests(arguments.recorded))
+    run.run(_requests(arguments.recorded, f"replaying with {file}", progress))
     if not run.ledger.entries:
         raise ConfigurationError(", ".join(arguments.recorded), "no spans", "give recordings that hold spans")
     return run
 
 
-def _requests(files: list[str]) -> Iterator[RecordedRequest]:
-    for file in files:
-        yield from requests(file)
+def _requests(files: list[str], doing: str, progress: Callable[[str], None]) -> Iterator[RecordedRequest]:
+    spans = 0
+    for number, file in enumerate(files, 1):
+        where = f"{doing}, file {number} of {len(files)}"
+        for request in requests(file):
+            spans += sum(len(trace.spans) for trace in request.batch.traces)
+            progress(f"{where}: {spans:,} spans")
+            yield request
 
 
 def _changes(before: Replay, after: Replay) -> Iterator[dict[str, Any]]:

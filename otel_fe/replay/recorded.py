@@ -139,4 +139,5 @@ def _framed(content: bytes) -> list[bytes]:
 
 
 def _start_of(content: bytes) -> str:
-    return content[:40].decode("utf-8", "replace")
+    text = content[:40].decode("utf-8", "replace")
+    return text if text.isprintable() and "\ufffd" not in text else f"{len(content)} bytes"

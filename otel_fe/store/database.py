@@ -8,6 +8,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.errors import os_error_reason
 from otel_fe.store.limits import LOG_BYTES
 from otel_fe.store.schema import APPLICATION_ID, MIGRATIONS, migrate
 from otel_fe.store.store_error import StoreBusyError, StoreError
@@ -31,7 +32,7 @@ def make_directory(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(directory, str(error)) from error
+        raise StoreError(directory, os_error_reason(error)) from error
 
 
 def own(directory: Path) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.errors import os_error_reason
 from otel_fe.store.database import FILE_NAME
 from otel_fe.store.schema import APPLICATION_ID, MIGRATIONS, add_missing_columns
 from otel_fe.store.store_error import StoreError, StoreMissingError
@@ -122,6 +123,6 @@ class ReadConnections:
         except FileNotFoundError:
             raise StoreMissingError(self._path, "it is not there: nothing has been stored yet") from None
         except OSError as error:
-            raise StoreError(self._path, str(error)) from error
+            raise StoreError(self._path, os_error_reason(error)) from error
         self.file = (status.st_dev, status.st_ino)
         return self.file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 
@@ -10,6 +11,7 @@ import zstandard
 
 from otel_fe.cli import main
 from otel_fe.model.span import Resource, Scope, Span
+from otel_fe.replay.command import replay
 from otel_fe.wire.json import from_protobuf
 from tests.corpus.wire import encode
 
@@ -156,3 +158,18 @@ def test_a_configuration_without_a_sampler_is_refused(folder, capsys):
     )
     assert main(["replay", "--config", "none.yaml", *written(folder, "framed")]) == 1
     assert "name one processor of the file with --processor: none" in capsys.readouterr().err
+
+
+def test_progress_says_how_many_spans_were_replayed(folder):
+    """Of each configuration, over all files."""
+    recording = folder / "traces.jsonl"
+    recording.write_bytes(b"\n".join(from_protobuf("traces", request) for request in REQUESTS))
+    said = []
+    arguments = argparse.Namespace(
+        config="99.yaml", against="199.yaml", recorded=[str(recording)] * 2, processor="", slow_ms=100.0, wait=False, json=False,
+        changes=20,
+    )  # fmt: skip
+    replay(arguments, {}, said.append)
+    assert said[3] == "replaying with 99.yaml, file 1 of 2: 7 spans"
+    assert said[7] == "replaying with 99.yaml, file 2 of 2: 14 spans"
+    assert said[15] == "replaying with 199.yaml, file 2 of 2: 14 spans"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import socket
 
 import pytest
 
@@ -107,3 +108,27 @@ def test_verbose_prints_where_an_error_comes_from(tmp_path, capsys):
         printed = capsys.readouterr().err
         assert "Traceback" in printed
         assert printed.endswith(": Is a directory\n")
+
+
+@pytest.mark.parametrize("command", [["explain"], ["profile"], ["changes"], ["dashboard", "--listen", "localhost:0"]])
+def test_store_that_cannot_be_read_is_said_at_the_start(command, tmp_path, capsys):
+    """Not in the browser, and without the number of an error: a file in place of the folder, and a file that is no database."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "store.sqlite3").write_bytes(b"rubbish " * 1_000)
+    assert main([*command, "--store", str(tmp_path / "file")]) == 1
+    assert main([*command, "--store", str(tmp_path / "broken")]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith("store.sqlite3: Not a directory")
+    assert second.endswith("cannot be read (file is not a database)")
+
+
+def test_why_says_that_neither_collector_nor_store_knows(tmp_path, capsys):
+    """Both places were asked."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["why", "a" * 32, "--admin-endpoint", f"localhost:{port}", "--store", str(tmp_path)]
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "(Connection refused)" in line
+    assert line.endswith(f"{tmp_path} does not have the trace's decision either")
