@@ -1,4 +1,4 @@
-"""What happens around `os.fork`: every hook of otel_fe's is registered here, and nowhere else.
+"""Hooks around `os.fork`. All of otel_fe's are registered here, and nowhere else.
 
 A forked child has the memory of its parent, but not its threads, and a lock that one of them held stays held. So whatever has a
 thread, a lock or counts of its own begins anew in the child. Hooks cannot be taken back; those of objects hold these weakly.
