@@ -169,6 +169,13 @@ class Settings:
     dashboard's, `/runbook`."""
     connection_metrics: bool = _variable(False, _boolean)  # noqa: FBT003
     """Emit `db.client.connection.*` of SQLAlchemy's and Redis' pools: a few microseconds for each checkout and each command."""
+    explain: bool = _variable(False, _boolean)  # noqa: FBT003
+    """Ask PostgreSQL and SQLite, through SQLAlchemy, for the plans of slow SELECT statements: in the background, on a connection of
+    its own, never with ANALYZE, and without the values of parameters."""
+    explain_threshold_s: float = _variable(0.05, _seconds)
+    """A statement that takes this long is slow."""
+    explain_per_minute: int = _variable(6, _count)
+    """The most plans that are asked for in a minute; of one statement, one in ten minutes."""
     compiled: str = _variable("true", _compiled)
     """Use what was compiled when this was installed, where there was a C compiler; `false` does all of it in Python, and with
     `required` nothing starts without the compiled module."""

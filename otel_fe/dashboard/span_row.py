@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
+from otel_fe import plan_event, semconv
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.main_cause import is_slow
 from otel_fe.dashboard.own_time import own_time
@@ -26,7 +26,8 @@ DEEPEST: Final = 24
 """Levels that rows are set in by; what is deeper stands at this one."""
 _NARROWEST: Final = 0.15
 _LONGEST_MESSAGE: Final = 300
-_SELF_TOLD: Final = (semconv.STACKS_EVENT,)
+_LONGEST_PLAN: Final = 10_000
+_SELF_TOLD: Final = (semconv.STACKS_EVENT, plan_event.EVENT)
 """Events that the page shows in a better form."""
 
 
@@ -80,11 +81,15 @@ class SpanRow:
     """How much of the trace's critical path it is, without what is below it; 0 where it is not on it."""
     own: OwnTime | None
     """Of an extraction: the time in which it made no call."""
+    plan: str
+    """Of a slow statement, where the database was asked for it; empty otherwise."""
     count: int = 1
     """Spans that this row stands for, as `FoldedRow.count`."""
 
 
-def span_row(node: SpanNode, trace: DecodedTrace, split: Mapping[str, int], critical_ns: int) -> SpanRow:
+def span_row(
+    node: SpanNode, trace: DecodedTrace, split: Mapping[str, int], critical_ns: int, plan: str = ""
+) -> SpanRow:
     """Return the row of a span.
 
     Args:
@@ -92,6 +97,7 @@ def span_row(node: SpanNode, trace: DecodedTrace, split: Mapping[str, int], crit
         trace: That it belongs to.
         split: Of an extraction, where its time went (ns by cause).
         critical_ns: How much of the critical path it is.
+        plan: Of its statement, where that came in a log record.
     """
     span, scale = node.span, Scale(trace)
     return SpanRow(
@@ -113,7 +119,15 @@ def span_row(node: SpanNode, trace: DecodedTrace, split: Mapping[str, int], crit
         tuple(SpanLink(link.trace_id.hex(), link.span_id.hex(), shown_attributes(link.attributes)) for link in span.links),
         critical_ns,
         _own_time(node, trace, split),
+        plan or _plan(span),
     )  # fmt: skip
+
+
+def _plan(span: Any) -> str:
+    """Return the plan in a span's event; empty without one."""
+    events = [event for event in span.events if event.name == plan_event.EVENT]
+    texts = (pair.value.string_value for event in events for pair in event.attributes if pair.key == plan_event.TEXT)
+    return next((str(text)[:_LONGEST_PLAN] for text in texts), "")
 
 
 def _own_time(node: SpanNode, trace: DecodedTrace, split: Mapping[str, int]) -> OwnTime | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
+from otel_fe import plan_event
 from otel_fe.dashboard.code_lines import code_lines
 from otel_fe.dashboard.critical_path import critical_path
 from otel_fe.dashboard.failure import failure_of
@@ -21,6 +22,8 @@ from otel_fe.store.slow_extractions import slow_extraction
 from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_fe.dashboard.main_cause import MainCause
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.store import KeptExtraction, KeptTrace
@@ -70,16 +73,19 @@ def _inside(kept: KeptTrace, span: str, page: str) -> dict[str, Any]:
     extractions = [one for one in kept.extractions if one.feature_set is not None]
     slow = [slow_extraction(kept.trace_id, one, kept.weight, trace) for one in extractions[:_MOST_SLOW] if one.cause]
     slowest = max(extractions, key=lambda one: one.duration_ns, default=None)
+    records = _log_records(kept.logs)
     main, failure = _main(kept, slowest, trace), failure_of(trace)
     apart = {bytes.fromhex(main.span_id)} if main is not None else set()
     apart |= {bytes.fromhex(step.span_id) for step in failure.steps} if failure is not None else set()
+    plans = _plans(records)
     rows = waterfall(
         trace,
         {span_key(one.span_id): one.split for one in kept.extractions if one.split},
         critical_path(trace),
         page=int(float(page)) if page and not span else None,
         span_id=bytes.fromhex(span),
-        apart=frozenset(apart),
+        apart=frozenset(apart | plans.keys()),
+        plans=plans,
     )
     failing = failure is not None and main is not None and not main.slow
     return {
@@ -89,7 +95,7 @@ def _inside(kept: KeptTrace, span: str, page: str) -> dict[str, Any]:
         "row_pages": rows.pages,
         "span": span if rows.found else "",
         "around_ms": (max(0, kept.start_ns // NS_PER_MS - _AROUND_MS), kept.end_ns // NS_PER_MS + _AROUND_MS),
-        "logs": _logs(kept.logs),
+        "logs": _logs(records),
         "slowest": slowest,
         "main": None if failing else main,
         "cause_name": "" if failing or main is None or not main.explained else main.name,
@@ -125,23 +131,36 @@ def in_short(record: dict[str, Any]) -> str:
     return f"kept by {first}, then by {kept}"
 
 
-def _logs(payload: bytes) -> list[dict[str, Any]]:
-    """Return log records, oldest first; none of what cannot be read."""
+def _log_records(payload: bytes) -> list[Any]:
+    """Return log records as OTLP has them, oldest first; none of what cannot be read."""
     try:
         request = LogsData.FromString(payload)
     except DecodeError:
         return []
-    records = [
+    records = [one for resource in request.resource_logs for scope in resource.scope_logs for one in scope.log_records]
+    return sorted(records, key=_logged_at)
+
+
+def _logged_at(record: Any) -> int:
+    at: int = record.time_unix_nano or record.observed_time_unix_nano
+    return at
+
+
+def _logs(records: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return log records as the page shows them; plans stand with their spans."""
+    return [
         {
-            "time_ns": one.time_unix_nano or one.observed_time_unix_nano,
+            "time_ns": _logged_at(one),
             "severity": one.severity_text or "",
             "body": shown(one.body),
             "event": one.event_name,
             "span_id": one.span_id.hex(),
         }
-        for resource in request.resource_logs
-        for scope in resource.scope_logs
-        for one in scope.log_records
-    ]
-    records.sort(key=lambda one: one["time_ns"])
-    return records[:_MOST_LOGS]
+        for one in records
+        if one.event_name != plan_event.EVENT
+    ][:_MOST_LOGS]
+
+
+def _plans(records: Sequence[Any]) -> dict[bytes, str]:
+    """Return the plans of slow statements that came in log records, by span id."""
+    return {one.span_id: one.body.string_value for one in records if one.event_name == plan_event.EVENT}

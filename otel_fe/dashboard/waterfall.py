@@ -111,6 +111,7 @@ def waterfall(
     page: int | None = None,
     span_id: bytes = b"",
     apart: frozenset[bytes] = frozenset(),
+    plans: Mapping[bytes, str] | None = None,
 ) -> Waterfall:
     """Return the rows of a trace, parents before their children, those of one parent by their start.
 
@@ -121,6 +122,7 @@ def waterfall(
         page: Which page of rows; None for the one with `span_id` on it.
         span_id: A span that has a row of its own, as those above it have.
         apart: More of those.
+        plans: Of slow statements, by span id, where they came in log records.
     """
     open_spans = _with_ancestors(trace, {span_id, *apart})
     places = list(_places(trace, open_spans))
@@ -131,7 +133,7 @@ def waterfall(
     rows = tuple(
         _folded_row(one.nodes, trace, subtree)
         if isinstance(one, _Group)
-        else span_row(one, trace, splits.get(one.span.span_id, {}), path.get(one.index, 0))
+        else span_row(one, trace, splits.get(_id(one), {}), path.get(one.index, 0), (plans or {}).get(_id(one), ""))
         for one in places[page * ROWS : (page + 1) * ROWS]
     )
     return Waterfall(rows, axis(trace.end_ns - trace.begin_ns), page, pages, number is not None)

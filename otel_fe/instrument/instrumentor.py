@@ -10,10 +10,13 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from otel_fe.config.settings import Settings, read_settings
 from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
+from otel_fe.instrument.engines import CLOCK
 from otel_fe.instrument.exported import ExportEverything
 from otel_fe.instrument.handed import HandedWork
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
+from otel_fe.instrument.plans import asking
+from otel_fe.instrument.plans.asking import Plans
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.instrument.reloading import Reloading
 from otel_fe.instrument.runtime import set_runtime
@@ -100,6 +103,9 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._undo.append(hooks.remove)
         if settings.connection_metrics and metrics is not None:
             self._watch_pools(metrics)
+        if settings.explain:
+            threshold_ns = round(settings.explain_threshold_s * 1e9)
+            self._undo.append(asking.begin(Plans(threshold_ns, settings.explain_per_minute, CLOCK)))
         _log.info("otel_fe: %s; targets %s; caches %s; libraries %s", pipeline, targets, caches, libraries)
 
     def _watch_pools(self, metrics: MeterProvider) -> None:

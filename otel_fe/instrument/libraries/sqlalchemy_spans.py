@@ -1,4 +1,4 @@
-"""One tracer of `opentelemetry-instrumentation-sqlalchemy` for an engine, not two.
+"""One tracer of `opentelemetry-instrumentation-sqlalchemy` for an engine, not two; and plans on the spans of slow statements.
 
 The instrumentation wraps `create_async_engine`, and `create_engine`, which that calls: each listens to the same engine. Each starts
 a span for a statement, the second in the place of the first, which so is never ended: its trace would wait for it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otel_fe.instrument.libraries.sqlalchemy_plans import noting
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def patches() -> list[Patch]:
     """Return what to replace in the instrumentation, now that it is imported."""
     from opentelemetry.instrumentation.sqlalchemy import engine  # noqa: PLC0415 only once the launcher has
 
-    return [Patch(engine.EngineTracer, "__init__", _once)]
+    return [Patch(engine.EngineTracer, "__init__", _once), Patch(engine, "_after_cur_exec", noting)]
 
 
 def _once(original: Callable[..., Any]) -> Callable[..., Any]:

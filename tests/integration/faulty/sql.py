@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import otel_fe
 from tests.integration.faulty.injection import injected, tried
@@ -39,3 +40,29 @@ def an_asyncio_engine(_app):
         return found
 
     return asyncio.run(main())
+
+
+EXPLAIN = {"explain": True, "explain_threshold_s": 1e-9}
+PLANS = "otel_fe.instrument.plans"
+
+
+@injected("sqlalchemy.plan", "instrument.libraries.sqlalchemy_plans", f"{PLANS}.asking:Plans.of", settings=EXPLAIN)
+@injected("plans.ask", "instrument.plans.asking", f"{PLANS}.databases:_sqlite", settings=EXPLAIN)
+def slow_statements(app):
+    import sqlalchemy as sa
+    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+
+    engine = sa.create_engine(f"sqlite:///{app.folder}/plans.db")
+    instrumentor = SQLAlchemyInstrumentor()
+    instrumentor.instrument(engine=engine, tracer_provider=app.captured.traces)
+    try:
+        with engine.connect() as connection:
+            found = [connection.execute(sa.text(f"select {n}")).fetchall() for n in range(3)]
+            found.append(tried(connection.execute, sa.text("select * from nothing"))[:2])
+        deadline = time.monotonic() + 10
+        while app.injection is not None and not app.injected and time.monotonic() < deadline:
+            time.sleep(0.005)
+    finally:
+        instrumentor.uninstrument()
+        engine.dispose()
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from otel_fe.dashboard.trace_view import in_short, trace_view
@@ -152,3 +153,22 @@ def test_the_spans_of_a_trace_are_read_once(own, monkeypatch):
     found = trace_view(asked.site._stored, f"{1:032x}")
     assert found["code"] is not None
     assert len(read) == 1
+
+
+def test_the_plan_of_a_slow_statement_stands_with_its_span(own):
+    """From an event of the span, or from a log record of it; it is no log line then."""
+    bed, asked = own
+    plan = "Seq Scan on item  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (id = $1)"
+    logged = LogsData()
+    record = logged.resource_logs.add().scope_logs.add().log_records.add(event_name="feature_extraction.plan", span_id=(2).to_bytes(8, "big"))  # fmt: skip
+    record.body.string_value = "SCAN other"
+    calls = [traces.sql(1, 60, plan=None), traces.sql(60, 99, "SELECT x FROM other", plan=plan)]
+    trace = traces.S("feature_extraction prices", 0, 100, calls)
+    bed.write("trace", traces.kept(trace, start_ns=NOW - 10**10, logs=logged.SerializeToString()))
+    found = trace_view(asked.site._stored, f"{1:032x}")
+    assert [row.plan for row in found["rows"]] == ["", "SCAN other", plan]
+    assert found["logs"] == []
+    assert all(not row.events for row in found["rows"])
+    words = re.sub("<[^>]*>", "", asked.text(f"/trace/{1:032x}"))
+    assert "plan: Seq Scan on item" in words
+    assert "Filter: (id = $1)" in words

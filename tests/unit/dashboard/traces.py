@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 
-from otel_fe import semconv
+from otel_fe import plan_event, semconv
 from otel_fe.store import KeptExtraction, KeptTrace
 from otel_fe.store.decoded_trace import DecodedTrace
 from otel_fe.store.slots import SPLIT_CAUSES
@@ -42,6 +42,7 @@ class S:
     exception: dict | None = None
     stacks: dict | None = None
     service: str = "feature-service"
+    plan: str | None = None
 
 
 def sql(start, end, statement="SELECT price FROM item WHERE id = 1", **more):
@@ -87,6 +88,8 @@ def encoded(*tops, trace_id=1, start_ns=T0):
             made.events.add(
                 name="exception", time_unix_nano=made.end_time_unix_nano - 1, attributes=pairs(one.exception)
             )
+        if one.plan is not None:
+            made.events.add(name=plan_event.EVENT, attributes=pairs({plan_event.TEXT: one.plan}))
         if one.stacks is not None:
             event = made.events.add(name=semconv.STACKS_EVENT, time_unix_nano=made.start_time_unix_nano)
             for key, lines in one.stacks.items():
