@@ -88,7 +88,7 @@ def forecast(points: Sequence[tuple[float, float]], kind: Kind, hours: int = _WE
     """
     if len(points) < FEWEST_HOURS:
         raise ForecastError(
-            f"{len(points)} hours of history are too few to know what is usual: {FEWEST_HOURS} are needed."
+            f"{len(points)} h of history are too few to know what is usual: {FEWEST_HOURS} h are needed."
         )
     run = _Run(kind)
     for unix_s, value in points:

@@ -99,7 +99,7 @@ def test_a_regular_course_goes_on():
 
 
 def test_a_short_history_is_no_forecast():
-    with pytest.raises(ForecastError, match="72 are needed"):
+    with pytest.raises(ForecastError, match="72 h are needed"):
         forecast(daily(71), THROUGHPUT)
 
 

@@ -96,4 +96,4 @@ def test_words_and_json_tell_when(ahead):
 def test_a_short_history_says_so(month):
     found = outlook(month.reader, "service", default_slos(), T0 + 48 * HOUR, None)
     assert found.traffic is None
-    assert "72 are needed" in found.silent[0]
+    assert "72 h are needed" in found.silent[0]
