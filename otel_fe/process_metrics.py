@@ -31,6 +31,13 @@ PROCESS_CORES: Final = _metric(
     "CPU cores that the processes of a machine or container may use: its affinity, and its quota where that is less.",
     HOST_NAME,
 )
+MACHINE_BUSY: Final = _metric(
+    "feature_extraction.machine.cpu.busy",
+    "gauge",
+    "{core}",
+    "CPU cores of the machine, or container with a quota, that were busy with any process in the last minute.",
+    HOST_NAME,
+)
 PROCESS_GIL: Final = _metric(
     "feature_extraction.process.gil",
     "gauge",

@@ -42,6 +42,8 @@ class Window:
     pools: Mapping[str, PoolUse] = field(default_factory=dict)
     peak: float | None = None
     """The most extractions that one process ran at once; None where it does not tell."""
+    others_cpu_s: float | None = None
+    """CPU time that other processes used on the same machines."""
     memory_bytes: float | None = None
     """The most resident memory of one process."""
 

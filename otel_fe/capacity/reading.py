@@ -85,6 +85,11 @@ def _windows(
     process_cpu = dict(series.count_by_step(Which(process_metrics.PROCESS_CPU_TIME, service), *window, step))
     process = dict(series.count_by_step(Which(process_metrics.PROCESS_TIME, service), *window, step))
     peaks = _most(series.gauge_by_step(Which(process_metrics.CONCURRENCY, service), *window, step))
+    busy = {
+        one.time_ns: one.last
+        for one in series.gauge_by_step(Which(process_metrics.MACHINE_BUSY, service), *window, step)
+    }
+    machines = len([key for key in series.keys(process_metrics.MACHINE_BUSY) if key.service == service])
     memory = _most(series.gauge_by_step(Which(process_metrics.PROCESS_MEMORY, service), *window, step))
     uses = {one.name: _pool_steps(reader, service, one.name, window, step) for one in pools}
     width = _width(sorted(durations), step)
@@ -106,6 +111,7 @@ def _windows(
                 process[at] / seconds if at in process else None,
                 {name: steps[at] for name, steps in uses.items() if at in steps},
                 peaks.get(at),
+                max(0.0, busy[at] * machines * seconds - process_cpu[at]) if at in busy and at in process_cpu else None,
                 memory.get(at),
             )
         )

@@ -123,7 +123,7 @@ def _processors(
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
     work_s = mean_work_s(windows)
     most = max(rate for rate, _, _ in points)
-    cores = _cores(setup, base, demand)
+    cores = _cores(setup, base + _others(windows), demand)
     best: tuple[float, list[Station]] | None = None
     for locked in _LOCKED_SHARES if setup.has_gil and not setup.event_loop else (float(setup.has_gil),):
         lock = _lock(setup, base * locked, demand * locked) if locked else []
@@ -142,6 +142,12 @@ def _processors(
         if with_it < best[0] and with_it < error * _BETTER:
             best = with_it, [*found, hidden]
     return best[1]
+
+
+def _others(windows: Sequence[Window]) -> float:
+    """Return how many cores other processes of the machines keep busy; 0 where nobody tells."""
+    told = [one for one in windows if one.others_cpu_s is not None]
+    return total(told, lambda one: one.others_cpu_s or 0.0) / total(told, lambda one: one.seconds) if told else 0.0
 
 
 def _cores(setup: Setup, base: float, demand: float) -> list[Station]:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import process_metrics, semconv
-from otel_fe.cgroup import own_cgroup
+from otel_fe.cgroup import Cgroup, own_cgroup
 from otel_fe.instrument import resources
 from otel_fe.instrument.watch import registry
 
@@ -32,6 +32,7 @@ class ProcessLoad:
         clock_ns: Monotonic time.
         cpu_ns: CPU time of the process.
         running: Returns the thread of each extraction that runs now.
+        machine_s: Returns the CPU time of all processes of the machine or container.
     """
 
     def __init__(
@@ -39,15 +40,19 @@ class ProcessLoad:
         clock_ns: Callable[[], int] = time.monotonic_ns,
         cpu_ns: Callable[[], int] = time.process_time_ns,
         running: Callable[[], Sequence[int]] | None = None,
+        machine_s: Callable[[], float] | None = None,
     ) -> None:
         self._clock_ns, self._cpu_ns = clock_ns, cpu_ns
         self._running = running or _running
+        self._machine_s = machine_s or (lambda: machine_cpu_s(self._group))
         self.forget()
 
     def forget(self) -> None:
         """Start anew, also in a forked child: its own time begins now."""
         self._began_ns, self._began_cpu_ns = self._clock_ns(), self._cpu_ns()
         self._peaks: list[tuple[int, int]] = []
+        self._machine: list[tuple[int, float]] = []
+        self._group = Cgroup()
         self._labels = ((semconv.HOST_NAME, socket.gethostname()),)
         self._cores: float | None = None
         self._memory_limit: int | None = None
@@ -55,9 +60,11 @@ class ProcessLoad:
     def sample(self) -> None:
         """Take in how many extractions run at this moment, and on how many threads."""
         threads = self._running()
-        self._peaks = [*self._peaks[1 - _PEAKS :], (len(threads), len(set(threads)))]
         if self._cores is None:
-            self._cores, self._memory_limit = cores(), memory_limit_bytes()
+            self._group = own_cgroup()
+            self._cores, self._memory_limit = cores(self._group), memory_limit_bytes(self._group)
+        self._peaks = [*self._peaks[1 - _PEAKS :], (len(threads), len(set(threads)))]
+        self._machine = [*self._machine[1 - _PEAKS :], (self._clock_ns(), self._machine_s())]
 
     def add_to(self, collected: Collected) -> None:
         """Add its metrics to those of the pipeline; nothing in a process that has run no extraction, as a server's parent."""
@@ -74,27 +81,44 @@ class ProcessLoad:
             gauges[process_metrics.PROCESS_CORES] = {self._labels: self._cores}
         if self._memory_limit is not None:
             gauges[process_metrics.MEMORY_LIMIT] = {self._labels: self._memory_limit}
+        if len(self._machine) > 1:
+            (since_ns, before), (until_ns, now) = self._machine[0], self._machine[-1]
+            if until_ns > since_ns:
+                gauges[process_metrics.MACHINE_BUSY] = {
+                    self._labels: max(0.0, (now - before) * 1e9 / (until_ns - since_ns))
+                }
         if self._peaks:
             peak, threads = max(self._peaks)
             gauges[process_metrics.CONCURRENCY] = {(): peak}
             gauges[process_metrics.CONCURRENCY_THREADS] = {(): threads}
 
 
-def cores() -> float:
+def cores(group: Cgroup) -> float:
     """Return how many CPU cores this process may use: those that it may run on, less by its container's quota."""
     affinity = getattr(os, "sched_getaffinity", None)
     allowed = float(len(affinity(0)) if affinity is not None else os.cpu_count() or 1)
-    quota = own_cgroup().cpu_quota_cores
+    quota = group.cpu_quota_cores
     return allowed if quota is None else min(allowed, quota)
 
 
-def memory_limit_bytes() -> int:
+def memory_limit_bytes(group: Cgroup) -> int:
     """Return the memory that the processes of this container, or machine, may use together."""
     import psutil  # noqa: PLC0415 7 ms of imports, in the background
 
     machine = int(psutil.virtual_memory().total)
-    limit = own_cgroup().memory_limit_bytes
+    limit = group.memory_limit_bytes
     return machine if limit is None else min(machine, limit)
+
+
+def machine_cpu_s(group: Cgroup) -> float:
+    """Return the CPU time that all processes of this container, where it has a quota, or else machine have used."""
+    import psutil  # noqa: PLC0415 7 ms of imports, in the background
+
+    used_ns = group.cpu_time_ns if group.cpu_quota_cores is not None else None
+    if used_ns is not None:
+        return used_ns / 1e9
+    times = psutil.cpu_times()
+    return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0))  # guests' time is in the users' already
 
 
 def has_gil() -> bool:

@@ -246,6 +246,7 @@ def _measure(kind: str, socket: str, database: str, seconds: float) -> CapacityF
     from otel_fe.capacity.answer import Requirement, answer
     from otel_fe.capacity.fitted import fitted
     from otel_fe.capacity.measured import Measured, PoolSize, Setup
+    from otel_fe.cgroup import own_cgroup
     from otel_fe.forecast.forecast_error import ForecastError
     from otel_fe.instrument.process_load import cores
     from otel_fe.testing import capture
@@ -266,7 +267,7 @@ def _measure(kind: str, socket: str, database: str, seconds: float) -> CapacityF
             for name, size in old["sizes"].items()
             if old["pools"].get(name, [0])[0] > 1
         }
-        setup = Setup(1, cores(), 1, pools, event_loop=kind == "asyncio")
+        setup = Setup(1, cores(own_cgroup()), 1, pools, event_loop=kind == "asyncio")
         try:
             model = fitted(Measured(kind, tuple(windows), tuple(_rows(captured)), setup))
         except ForecastError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from otel_fe.capacity.answer import Requirement, answer
 from otel_fe.capacity.fitted import fitted
+from otel_fe.capacity.stations import stations_of
 from otel_fe.capacity.text import sentence
 from otel_fe.forecast.forecast_error import ForecastError
 from tests.unit.capacity.network_simulation import Service
@@ -166,3 +167,14 @@ def test_a_knee_beyond_what_is_looked_at_is_no_headroom():
     said = answer(fitted(measured(service, day(40), 12)), [Requirement("latency", 0.1, 0.95)], 2.0)
     assert said.broken_by == ""
     assert sentence(said).startswith("headroom beyond ")
+
+
+def test_other_processes_take_cores_from_a_service():
+    """Of four cores others keep two busy: the service carries about half."""
+    service, now, *_ = CASES["cores"]
+    seen = measured(service, day(now), 500 / now)
+    windows = tuple(replace(one, others_cpu_s=2 * one.seconds) for one in seen.windows)
+    alone, shared = (
+        {one.name: one for one in stations_of(given, seen.setup, 0.0)}["CPU cores"] for given in (seen.windows, windows)
+    )
+    assert shared.saturates_at == pytest.approx(alone.saturates_at / 2, rel=0.01)

@@ -6,7 +6,8 @@ import os
 import sys
 
 from otel_fe import process_metrics, semconv
-from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, memory_limit_bytes
+from otel_fe.cgroup import own_cgroup
+from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, machine_cpu_s, memory_limit_bytes
 from otel_fe.model.histogram import Histogram
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
 from otel_fe.sdk.metric_points import Collection
@@ -78,8 +79,8 @@ def test_sizes_are_of_this_machine():
     ((labels, found),) = gauges[process_metrics.PROCESS_CORES].items()
     assert labels[0][0] == semconv.HOST_NAME
     assert 0 < found <= (os.cpu_count() or 1)
-    assert found == cores()
-    assert list(gauges[process_metrics.MEMORY_LIMIT].values()) == [memory_limit_bytes()]
+    assert found == cores(own_cgroup())
+    assert list(gauges[process_metrics.MEMORY_LIMIT].values()) == [memory_limit_bytes(own_cgroup())]
     assert gauges[process_metrics.PROCESS_GIL] == {(): float(has_gil())}
     assert has_gil() or sys.version_info >= (3, 13)
 
@@ -92,3 +93,15 @@ def test_a_process_without_extractions_tells_nothing():
     load.add_to(found)
     assert not found.counters
     assert not found.labelled_gauges
+
+
+def test_the_machine_s_busy_cores_are_those_of_the_last_minute():
+    """Three cores for ten seconds, by whichever processes."""
+    wall, used = Clock(), iter([100.0, 115.0, 130.0])
+    load = ProcessLoad(wall, Clock(), list, lambda: next(used))
+    for _ in range(3):
+        load.sample()
+        wall.ns += 5 * NS
+    ((_, busy),) = told(load).labelled_gauges[process_metrics.MACHINE_BUSY].items()
+    assert busy == 3.0
+    assert machine_cpu_s(own_cgroup()) > 0
