@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from otel_fe.config.web_address import web_address
+from otel_fe.pipeline.attribution import CAUSES
 
 BEFORE_S: Final = 600.0
 """Of the page that an alert links to: how long before its beginning the window begins, so that the change is seen."""
@@ -56,7 +57,7 @@ class Origin:
     def runbook_url(self, alert: str, cause: str, service: str, feature_set: str) -> str:
         """Return the address of the runbook for an alert; the dashboard's own where there is no other."""
         if not self.runbook:
-            return f"{self.page}/runbook#{quote(cause or alert)}" if self.page else ""
+            return f"{self.page}/runbook#{quote(cause if cause in CAUSES else alert)}" if self.page else ""
         values = {
             "alert": alert,
             "cause": cause or alert,

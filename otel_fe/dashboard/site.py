@@ -17,6 +17,7 @@ from otel_fe.dashboard.find import find, trace_in
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.policy_view import policy_view, replayed
 from otel_fe.dashboard.resource_view import resource_view
+from otel_fe.dashboard.runbook import runbook
 from otel_fe.dashboard.silencing import FIELDS, submit
 from otel_fe.dashboard.slo_view import slo_view
 from otel_fe.dashboard.templating import page, static_file
@@ -41,6 +42,10 @@ _VIEWS: Final[dict[str, tuple[str, str, Callable[[PageContext, ViewAddress], dic
     "/policies": ("Policies", "policies.html", policy_view),
     "/find": ("Search", "find.html", find),
 }
+_UNLISTED: Final[dict[str, tuple[str, str, Callable[[PageContext, ViewAddress], dict[str, Any]]]]] = {
+    "/runbook": ("Runbook", "runbook.html", lambda _, __: runbook()),
+}
+"""Pages that are linked to and not in the navigation."""
 _STATIC: Final = "/static/"
 _MOST_PARAMETERS: Final = 50
 _MOST_FIELDS: Final = 10
@@ -206,7 +211,7 @@ class Site:
             address = self._read(question)
             return export(self._stored, address, path.removeprefix("/export."))
         as_json = path.endswith(".json")
-        view = _VIEWS.get("/" if path == "/overview.json" else path.removesuffix(".json"))
+        view = (_VIEWS | _UNLISTED).get("/" if path == "/overview.json" else path.removesuffix(".json"))
         if view is None:
             return self._message(404, "There is no such page", "The pages are in the navigation above.")
         address = self._read(question)
