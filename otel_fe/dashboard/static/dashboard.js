@@ -74,7 +74,7 @@
     const all = links(), at = all.indexOf(document.activeElement), to = by === 0 ? 0 : at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + by));
     if (all[to]) all[to].focus();
   };
-  const pages = { o: "/", e: "/explore", b: "/slo", a: "/alerts", r: "/resources", p: "/policies" };
+  const pages = { o: "/", e: "/explore", b: "/slo", a: "/alerts", r: "/resources", c: "/capacity", p: "/policies" };
   const go = (path) => { const one = [...document.querySelectorAll("nav[aria-label=Pages] a")].find((two) => new URL(two.href).pathname === path); if (one) location.assign(one.href); };
   let led = 0;
   document.addEventListener("keydown", (event) => {
