@@ -5,7 +5,6 @@ The collector is `otel-fe collector`, with the configuration of `up.yaml`.
 
 from __future__ import annotations
 
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +24,6 @@ _HTTP: Final = 4318
 _DASHBOARD: Final = 8899
 _ADMIN: Final = 8888
 _FILE: Final = "otel-fe-up.yaml"
-_LOOPBACK: Final = "127.0.0.1"
 
 
 def add_up(commands: Commands) -> None:
@@ -77,7 +75,7 @@ def _up(arguments: argparse.Namespace) -> int:
         option: _free(getattr(arguments, option.strip("-").replace("-", "_")), option)
         for option in ("--grpc-port", "--http-port", "--dashboard-port")
     }
-    with UpAnnouncer(arguments.store, chosen["--grpc-port"], quiet=arguments.quiet) as announcer:
+    with UpAnnouncer(arguments.store, quiet=arguments.quiet) as announcer:
         return serve(
             Options(
                 config=_written(arguments.store, chosen["--grpc-port"], chosen["--http-port"]),
@@ -106,7 +104,7 @@ def _written(store: Path, grpc_port: int, http_port: int) -> Path:
 
 
 def _free(number: int, option: str) -> int:
-    """Return a port that is free: the one given, or one that the system chooses for 0.
+    """Return a port, having seen that it is free.
 
     Raises:
         OtelFeError: It is taken; the message says by whom, and what to do.
@@ -115,8 +113,7 @@ def _free(number: int, option: str) -> int:
     from otel_fe.collector.servers.taken_ports import check_free  # noqa: PLC0415
 
     if not number:
-        with socket.create_server((_LOOPBACK, 0)) as chosen:
-            return int(chosen.getsockname()[1])
+        return 0  # each server chooses its own: a port that was chosen here could be taken meanwhile
     try:
         check_free(Endpoint("localhost", number))
     except OSError as error:

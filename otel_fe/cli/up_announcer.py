@@ -35,13 +35,11 @@ class UpAnnouncer:
 
     Args:
         store: Folder of the store.
-        grpc_port: Where services send.
         quiet: Whether to print only where the dashboard is.
     """
 
-    def __init__(self, store: Path, grpc_port: int, *, quiet: bool = False) -> None:
+    def __init__(self, store: Path, *, quiet: bool = False) -> None:
         self._store = store
-        self._grpc_port = grpc_port
         self._quiet = quiet
         self._reader = StoreReader(store)
         self._since_ns = time.time_ns()
@@ -52,6 +50,7 @@ class UpAnnouncer:
 
     def started(self, line: str, addresses: Sequence[tuple[str, str, str]], pages: Sequence[str]) -> None:
         """Print what to do now, and begin to watch."""
+        grpc = next(address for _, protocol, address in addresses if protocol == "grpc")
         page = next((one.rpartition(" ")[2] for one in pages if one.startswith("dashboard ")), "")
         if self._quiet:
             print(page, flush=True)
@@ -59,7 +58,7 @@ class UpAnnouncer:
         where = " and ".join(
             f"{address} (OTLP/{'gRPC' if protocol == 'grpc' else 'HTTP'})" for _, protocol, address in addresses
         )
-        print(guide(where, self._grpc_port, page, self._store, colour=coloured(sys.stdout)), flush=True)
+        print(guide(where, grpc, page, self._store, colour=coloured(sys.stdout)), flush=True)
         logging.getLogger("otel_fe").debug("%s", line)
         self._log.replace()
         self._watching.start()
@@ -94,18 +93,18 @@ class UpAnnouncer:
                 return  # stdout has been closed
 
 
-def guide(where: str, grpc_port: int, page: str, store: Path, *, colour: bool) -> str:
+def guide(where: str, grpc: str, page: str, store: Path, *, colour: bool) -> str:
     """Return the first screen.
 
     Args:
         where: The receivers' addresses, in words.
-        grpc_port: Where services send.
+        grpc: Where services send over gRPC: `localhost:4317`.
         page: The dashboard's address.
         store: Folder of the store.
         colour: Whether to use terminal colours.
     """
     exports = (
-        f"export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:{grpc_port}",
+        f"export OTEL_EXPORTER_OTLP_ENDPOINT=http://{grpc}",
         "export OTEL_SERVICE_NAME=my_service",
         "export OTEL_FE_TARGETS=my_module:my_function    # what to measure; several with commas",
     )

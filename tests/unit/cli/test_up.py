@@ -56,7 +56,7 @@ def test_taken_port_is_one_sentence_with_what_to_do(option, tmp_path, capsys):
 
 
 def test_guide_has_three_lines_to_export_and_says_where_everything_is(tmp_path):
-    text = guide("localhost:1 (OTLP/gRPC)", 1, "http://localhost:2/", tmp_path, colour=False)
+    text = guide("localhost:1 (OTLP/gRPC)", "localhost:1", "http://localhost:2/", tmp_path, colour=False)
     assert [line.split("=")[0] for line in text.splitlines() if "export " in line] == [
         "    export OTEL_EXPORTER_OTLP_ENDPOINT",
         "    export OTEL_SERVICE_NAME",
