@@ -21,6 +21,9 @@ from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
 from tests.bench.startup import MINIMUM_ROUNDS, run_startup
 from tests.bench.variants import VARIANTS
+from tests.bench.watcher import goals as watcher_goals
+from tests.bench.watcher import run_watcher
+from tests.bench.watcher import table as watcher_table
 
 SCENARIOS = {
     scenario.name: scenario
@@ -30,7 +33,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard", "capacity")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard", "capacity", "watcher")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -132,6 +135,10 @@ def main() -> None:
                 shown = run_dashboard(rounds, quick=arguments.quick)
                 table, goal = report.dashboard(shown)
                 everything[name] = shown
+            elif name == "watcher":
+                costs = run_watcher(1 if arguments.quick else min(rounds, 3), 2.0 if arguments.quick else 6.0)
+                table, goal = watcher_table(costs), watcher_goals(costs)
+                everything[name] = costs
             else:
                 sizes = run_memory(bed, 1 if arguments.quick else 2)
                 table, goal = report.memory(sizes), []

@@ -37,8 +37,8 @@ INTERVAL_NS: Final = 4_000_000
 """Between two looks at a young extraction."""
 _RARER: Final = 64
 """An extraction that has run for n ms is looked at every n / 64 ms."""
-_CPU_SHARE: Final = 100
-"""Time to pass for each unit of CPU time that the watcher uses: it takes a hundredth of a core at most."""
+_CPU_SHARE: Final = 120
+"""Time to pass for each unit of CPU time that the watcher uses: with what it may save up, less than 1 % of a core."""
 _LEAST_NS: Final = 1_000_000
 _CONTENDED_NS: Final = 500_000
 """A round that begins later than this, though there was a core, has waited for the interpreter."""
@@ -48,8 +48,8 @@ _LATE: Final = 4
 """Time to pass for each unit in which the watcher waited for a core: until it has one, who gives it the interpreter waits, too."""
 _LATEST_NS: Final = 40_000_000
 """The longest such rest."""
-_SAVED_NS: Final = 10_000_000
-"""CPU time that it may save up, of a second in which it used none, and use at once."""
+_SAVED_NS: Final = 5_000_000
+"""CPU time that it may save up, of half a second in which it used none, and use at once."""
 _MOST_LOOKS: Final = 16
 """Extractions in one round: no other thread runs while they are looked at, each for some 20 µs."""
 _IDLE_NS: Final = 1_000_000_000
