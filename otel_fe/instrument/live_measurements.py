@@ -62,6 +62,8 @@ class LiveMeasurements(Measurements):
     """Where it is known of this one only; else the spec's."""
     features: int | None = None
     rss_bytes: int = 0
+    memory_peak_bytes: int = 0
+    """The most resident memory that a look has seen; 0 where there was none."""
     ended: bool = False
     _longest: tuple[Any, Describe, int, int, int | None] | None = None
     """The longest wait."""
@@ -164,6 +166,8 @@ class LiveMeasurements(Measurements):
         cpu_ns = self.own_cpu_ns if segments else self.cpu_ns  # a look sees the CPU time of other threads by itself
         self.found = find(start, end, [*(self.intervals or ()), *calls], cpu_ns, segments, self.thread_id)
         self.split = self.found.split
+        if self.watched is not None:
+            self.memory_peak_bytes = max(self.watched.peak_bytes, self.rss_bytes)
         self.watched = None
 
     def attributes(self) -> dict[str, Any]:
@@ -189,6 +193,8 @@ class LiveMeasurements(Measurements):
             attributes[semconv.CPU_UTILIZATION] = self.cpu_ns / (self.duration_ns or 1)
         attributes[semconv.MEMORY_USAGE] = self.rss_bytes
         attributes[semconv.MEMORY_GROWTH] = self.memory_growth_bytes
+        if self.memory_peak_bytes:
+            attributes[semconv.MEMORY_PEAK] = self.memory_peak_bytes
         if self.error_type:
             attributes[semconv.ERROR_TYPE] = self.error_type
         if self.cancelled:

@@ -100,6 +100,7 @@ class Watched:
             "_held",
             "_stacks",
             "child_clocks",
+            "peak_bytes",
             "clock_ns",
             "counters",
             "cpu_ns",
@@ -126,6 +127,8 @@ class Watched:
         self.step: Any = None
         """Tells one step of a coroutine from the next."""
         self.tid = 0
+        self.peak_bytes = 0
+        """The most resident memory of the process at a look."""
         self.counters: Counters | None = None
         """Of the last look."""
         self.child_clocks: dict[int, int] = {}

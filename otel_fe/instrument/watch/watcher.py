@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import faults
 from otel_fe.cgroup import Cgroup, own_cgroup
 from otel_fe.forks import renew_after_fork
+from otel_fe.instrument import resources
 from otel_fe.instrument.causes.accelerator import synchronising
 from otel_fe.instrument.causes.garbage import PAUSES, held_off
 from otel_fe.instrument.causes.waits import NOT_WAITING
@@ -319,6 +320,7 @@ class Watcher:
         watched.add(segment)
         if seen.child is not None:
             watched.child_clocks[seen.child.ident] = seen.child.clock_ns
+        watched.peak_bytes = max(watched.peak_bytes, resources.rss_bytes(seen.at_ns))
         watched.counters = counters or watched.counters or since
         watched.tid, watched.clock_ns = seen.tid, seen.clock_ns
         watched.waits = seen.running and seen.waiting.call >= 0 and segment.wait not in {NOT_WAITING, CAUSE_GIL}

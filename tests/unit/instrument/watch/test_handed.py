@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,7 @@ def test_what_a_worker_computes_is_cpu_of_the_extraction(watched, handing):
     found = causes(span)
     assert max({name: found[name] for name in found if name != "cpu_wait"}, key=found.get) == "cpu"
     assert found.get("lock", 0) < 0.3 * sum(found.values())
-    assert f"{HERE}:{busy.__code__.co_firstlineno + 2} busy" in lines(span, "cpu")
+    assert re.search(rf"{HERE}:\d+ busy ", lines(span, "cpu"))
     assert span.attributes[f"{PREFIX}cpu.time"] >= 0.15
 
 

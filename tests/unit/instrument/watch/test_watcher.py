@@ -386,3 +386,14 @@ def test_a_collector_that_never_lets_go_of_the_interpreter_is_named(watched, mon
     (event,) = [event for event in span.events if event.name == STACKS]
     (line,) = [line for line in event.attributes[f"{STACKS}.top"] if line.startswith("gc ")]
     assert line_of(extract, 4) in line
+
+
+def test_temporaries_are_seen_though_they_are_gone_at_the_end(watched):
+    """Resident memory is read at each look; it is that of the whole process."""
+    with otel_fe.extraction("x"):
+        temporary = bytearray(100_000_000)
+        temporary[::4096] = b"x" * len(range(0, len(temporary), 4096))
+        time.sleep(0.1)
+        del temporary
+    attributes = watched.extraction("x").attributes
+    assert attributes[f"{PREFIX}memory.peak"] - attributes[f"{PREFIX}memory.usage"] > 50_000_000
