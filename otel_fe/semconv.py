@@ -105,12 +105,7 @@ CPU_UTILIZATION: Final = _attribute("cpu.utilization", "double", "1", "CPU time 
 CANCELLED: Final = _attribute("cancelled", "bool", "", "Its caller ended it early: no error. Absent otherwise.")
 MEMORY_USAGE: Final = _attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")
 MEMORY_GROWTH: Final = _attribute("memory.growth", "int", "By", "Resident memory at the end less that at the start.")
-MEMORY_PEAK: Final = _attribute(
-    "memory.peak",
-    "int",
-    "By",
-    "On slow extractions that were sampled: the most resident memory of the process that a look has seen; temporaries count.",
-)
+MEMORY_PEAK: Final = _attribute("memory.peak", "int", "By", "On slow extractions: the most that a look has seen.")
 GPU_UTILIZATION: Final = _attribute(
     "gpu.utilization", "double", "1", "Busiest GPU over the last sampling period; absent without a GPU."
 )

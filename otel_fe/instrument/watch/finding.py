@@ -139,7 +139,7 @@ def find(
         ident: Of its thread.
     """
     pauses = PAUSES.between(start_ns, end_ns) if segments else ()
-    _carry_back(segments)
+    _settle_core_waits(segments)
     seen = list(_parts_of(segments, _union(measured) if segments else (), pauses, ident))
     intervals = [*measured, *((cause, first, last) for cause, first, last in seen if cause)]
     left = cpu_ns - sum(segment.cpu_ns for segment in segments) if segments else cpu_ns
@@ -151,19 +151,27 @@ def find(
     return Found(split, _places(ordered, segments), looks, segments[0].end_ns - start_ns, between)
 
 
-def _carry_back(segments: Sequence[Segment]) -> None:
-    """Put waits for a core into the segments that they lie in.
+def _settle_core_waits(segments: Sequence[Segment]) -> None:
+    """Put waits for a core that are counted in a segment too short for them into a neighbour that lacks them.
 
     The kernel counts a wait once it is over: of a thread that still waits when it is looked at, the next look has the whole of it.
+    And a watcher that has itself no core between its clock and its counters reads a wait that belongs to the next segment.
     """
-    for before, segment in zip(segments[-2::-1], segments[:0:-1], strict=True):
-        excess = segment.core_wait_ns - segment.off_ns
-        if excess > 0:
-            throttled = min(excess, max(0, segment.throttled_ns - segment.off_ns))
-            segment.core_wait_ns -= excess
-            before.core_wait_ns += excess
-            segment.throttled_ns -= throttled
-            before.throttled_ns += throttled
+    for at, segment in enumerate(segments):
+        for distance in range(1, _NEAR + 1):
+            for other in (at - distance, at + distance):
+                excess = segment.core_wait_ns - segment.off_ns
+                if excess <= 0 or not 0 <= other < len(segments):
+                    continue
+                near = segments[other]
+                if near.wait not in {CAUSE_GIL, NOT_WAITING}:
+                    continue
+                moved = max(0, min(excess, near.off_ns - near.core_wait_ns))
+                throttled = min(moved, max(0, segment.throttled_ns - segment.off_ns))
+                segment.core_wait_ns -= moved
+                near.core_wait_ns += moved
+                segment.throttled_ns -= throttled
+                near.throttled_ns += throttled
 
 
 def _places(ordered: Sequence[Interval], segments: Sequence[Segment]) -> dict[Place, int]:

@@ -117,6 +117,14 @@ def test_a_wait_for_a_core_that_a_look_found_unfinished_is_counted_by_the_next()
     assert milliseconds(found(60, segments)) == {"cpu": 20, "cpu_wait": 40}
 
 
+def test_a_wait_for_a_core_that_was_counted_too_early_is_put_into_the_next_look():
+    """The watcher had no core either, between its clock and its counters; a segment that slept is left alone."""
+    segments = [segment(0, 50, cpu=10, core_wait_ns=80 * MS), segment(50, 100, cpu=10)]
+    assert milliseconds(found(100, segments)) == {"cpu": 20, "cpu_wait": 80}
+    segments = [segment(0, 50, cpu=10, core_wait_ns=80 * MS), segment(50, 100, cpu=10, wait="sleep")]
+    assert milliseconds(found(100, segments)) == {"cpu": 20, "cpu_wait": 40, "sleep": 40}
+
+
 def test_who_holds_the_interpreter_without_a_core_explains_a_contended_thread_too():
     """It ran, or could have, while the holder waited for a core."""
     waiting = segment(0, 100, cpu=5, contended=True, others_cpu_ns=60 * MS, others_wait_ns=50 * MS, blame=HOG)
