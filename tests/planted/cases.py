@@ -170,6 +170,8 @@ class Case:
     around: Callable[[Path], contextlib.AbstractContextManager[Surroundings]] = nothing
     besides: tuple[str, ...] = ("cpu_wait",)
     """Causes that a busy machine adds: tests, which may run beside others, leave them out of the comparison."""
+    holds_interpreter: bool = False
+    """Whether it is one call in C that never lets go of it: the watcher cannot look at it, so the line is named now and then."""
     may_be_fast: bool = False
     """Whether this machine's disk may be so fast that nothing is slow."""
 
@@ -216,7 +218,7 @@ def cases() -> dict[str, Case]:
         Case("retry", ("sleep",)),
         Case("heavy_numpy", ("cpu", "native_threads")),
         Case("quadratic", ("cpu",)),
-        Case("large_pickle", ("cpu",)),
+        Case("large_pickle", ("cpu",), holds_interpreter=True),
         Case("lazy_import", ("import",)),
         Case("blocked_loop", ("event_loop",)),
         Case("converter", ("subprocess",)),
