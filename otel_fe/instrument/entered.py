@@ -59,20 +59,22 @@ class Entered(Generic[T]):
                 durations stay exact.
         """
         if at in self._open:
-            return self._take(at, last=True)
+            return self._take(at, -1)
         for found, blocks in list(self._open.items()):
-            if any(block is innermost for block in list(blocks)):
-                return self._take(found, last=True)
+            # Frames that have ended may share an address, and so a place: it need not be the last there.
+            for index, block in enumerate(list(blocks)):
+                if block is innermost:
+                    return self._take(found, index)
         return self._take(self._oldest())
 
     def _oldest(self) -> Place | None:
         return next(iter(list(self._open)), None)  # a copy: another thread may enter meanwhile
 
-    def _take(self, at: Place | None, *, last: bool = False) -> T | None:
+    def _take(self, at: Place | None, index: int = 0) -> T | None:
         blocks = None if at is None else self._open.get(at)
         if at is None or not blocks:
             return None
-        block = blocks.pop(-1 if last else 0)
+        block = blocks.pop(index)
         if not blocks:
             self._open.pop(at, None)
         return block

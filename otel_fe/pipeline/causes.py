@@ -139,6 +139,10 @@ def in_words(cause: Cause, count: int) -> str:
     return words
 
 
+_ROUNDING: Final = 1e-12
+"""Sums of weights are off by less than this share, and must not decide which value a rank that falls on a boundary has."""
+
+
 def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: float) -> int:
     """Return the smallest value that `share` (0..1) of the weight does not exceed; 0 without any weight."""
     return weighted_quantiles(values, weights, (share,))[0]
@@ -146,9 +150,9 @@ def weighted_quantile(values: Sequence[int], weights: Sequence[float], share: fl
 
 def weighted_quantiles(values: Sequence[int], weights: Sequence[float], shares: Iterable[float]) -> list[int]:
     """Return the same for several shares at once: values are sorted only once."""
-    whole = sum(weights)
     ordered = sorted((value, weight) for value, weight in zip(values, weights, strict=True) if weight > 0)
     reached = list(accumulate(weight for _, weight in ordered))
+    whole = reached[-1] * (1 - _ROUNDING) if reached else 0.0
     last = len(ordered) - 1
     places = (min(bisect_left(reached, whole * share), last) for share in shares)
     return [ordered[place][0] if ordered else 0 for place in places]

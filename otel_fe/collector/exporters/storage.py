@@ -144,7 +144,8 @@ class Storage:
         try:
             self._prepare()
             move(self._connection, self._path, fsync=self._fsync)
-            self._connection = self._open()
+            with contextlib.closing(self._connection):  # once there is another: until then it holds what waits
+                self._connection = self._open()
         except (StorageError, sqlite3.Error, OSError) as error:
             raise StorageFullError(f"its file was removed: {error}") from error
         _log.warning("file_storage: %s was removed; what waits is in a new file there", self._path)

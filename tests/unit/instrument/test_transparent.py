@@ -344,6 +344,9 @@ class Decorated:
     added = otel_fe.extraction(functools.partial(operator.add, 1))
 
 
+@pytest.mark.filterwarnings(
+    "ignore:functools.partial will be:FutureWarning"
+)  # Python 3.13 says so of every one in a class
 def test_the_decorator_works_above_every_descriptor(observed):
     """Each stays of its kind; a cached property is one extraction."""
     shop = Decorated()
