@@ -98,7 +98,7 @@ def test_an_alert_is_silenced_over_http_and_told_once_that_is_lifted(tmp_path):
         assert "alert firing" not in collector.log
         (silence,) = json.loads(read(f"{url}/alerts.json"))["silences"]
         assert silence["fires"] > 0
-        assert "None: whatever fires is told." in post(url, action="lift", id=silence["silence"]["id"])
+        assert "None: every firing alert is sent." in post(url, action="lift", id=silence["silence"]["id"])
         collector.until("are silenced no longer")
         (found, *_) = until(lambda: get(delivered))
         assert {"service": "shop", "feature_set": "user", "subject": "SLO latency"}.items() <= found["labels"].items()

@@ -62,7 +62,7 @@ def test_a_silenced_alert_is_shown_as_silenced_and_lifted_again(burning):
     lifted = post(burning, action="lift", id=told["silence"]["id"])
     assert lifted.status == 303
     assert set(alerts(burning).values()) == {None}
-    assert "None: whatever fires is told." in burning.text("/alerts")
+    assert "None: every firing alert is sent." in burning.text("/alerts")
 
 
 def test_silenced_ones_stand_last_and_the_longest_silence_is_told(burning):
@@ -180,7 +180,7 @@ def test_silences_that_cannot_be_read_are_said_to_be(burning):
     (burning.site._stored.directory / FILE_NAME).write_bytes(b"rubbish " * 100)
     assert "latency" in burning.text("/")
     page = burning.text("/alerts")
-    assert "Silences cannot be read, so that every alert is told" in page
+    assert "Silences cannot be read, so every alert is sent" in page
     answer = post(burning, **RIGHT)
     assert answer.status == 503
     assert b"where it is damaged, remove it" in answer.body
