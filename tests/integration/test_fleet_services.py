@@ -96,7 +96,10 @@ def test_samplers_count_exactly_what_the_sdk_counts(tmp_path):
         assert names == set(map(metric_name, COUNTED_BY_BOTH))
         assert total(by_sdk, count) == extractions
         board = (FOLDER / "grafana" / "dashboards" / "extractions.json").read_text()
-        asked_for = set(re.findall(r"\w+(?=\{job)", board))
+        # The board also asks for what only some services have: pools, alerts, causes of slow extractions.
+        asked_for = {
+            one for one in re.findall(r"\w+(?=\{job)", board) if re.sub("_(bucket|sum|count)$", "", one) in names
+        }
         until(lambda: asked_for <= set(get(f"http://127.0.0.1:{port}/api/v1/label/__name__/values")["data"]))
         assert len(asked_for) > 5
         until(lambda: len(arrived(*sinks)) > REQUESTS // 10)
