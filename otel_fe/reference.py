@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_fe import alert_event, process_metrics, semconv
+from otel_fe import alert_event, autopilot_event, process_metrics, semconv
 from otel_fe.config import ottl, settings
 from otel_fe.instrument import libraries as hooked
 
@@ -88,6 +88,12 @@ def alert_attributes() -> str:
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 
+def autopilot_attributes() -> str:
+    """Return the table of what the log event of a step of the autopilot says."""
+    rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in autopilot_event.ATTRIBUTES]
+    return _table(("attribute", "type", "unit", "meaning"), rows)
+
+
 def stacks_attributes() -> str:
     """Return the table of what the event with the stacks of a slow extraction says."""
     rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.STACKS_ATTRIBUTES]
@@ -102,6 +108,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "converters": converters,
     "libraries": libraries,
     "alerts": alert_attributes,
+    "autopilot": autopilot_attributes,
     "stacks": stacks_attributes,
 }
 """By the name between the marks, `<!-- generated: NAME -->`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
+from otel_fe.config import autopilot as autopilot_settings
 from otel_fe.config.web_address import web_address
 from otel_fe.errors import ConfigurationError
 from otel_fe.nearest import did_you_mean, nearest
@@ -179,8 +180,20 @@ class Settings:
     compiled: str = _variable("true", _compiled)
     """Use what was compiled when this was installed, where there was a C compiler; `false` does all of it in Python, and with
     `required` nothing starts without the compiled module."""
+    autopilot: str = _variable("", autopilot_settings.kinds)
+    """What the autopilot sizes, `pools` or `caches` or both by comma; empty switches it off."""
+    autopilot_limits: str = _variable("", autopilot_settings.limits)
+    """Bounds of the autopilot, `NAME=LOW..HIGH` by comma; `pools=2..20` is for all that are not named."""
+    autopilot_mode: str = _variable(autopilot_settings.DRY_RUN, autopilot_settings.mode)
+    """`dry-run`: only say what the autopilot would do. `act`: resize, keep what helps, and revert the rest."""
+    autopilot_window_s: float = _variable(60.0, _seconds)
+    """How long the autopilot measures before a step and after it."""
     gpu: bool = _variable(True, _boolean)  # noqa: FBT003
     """Sample GPUs through NVML in the background, where there are any."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        autopilot_settings.check_limits(self.autopilot, self.autopilot_limits)
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:

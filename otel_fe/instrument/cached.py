@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.instrument.extraction import Extraction
+    from otel_fe.instrument.sampled_caches import SampledCaches
 
 
 class CachedTargets(NamedTargets):
     """The functions of `OTEL_FE_CACHES`."""
 
-    def __init__(self, value: str) -> None:
-        super().__init__("OTEL_FE_CACHES", value, lambda function, _target: _counted(function))
+    def __init__(self, value: str, sampled: SampledCaches | None = None) -> None:
+        super().__init__("OTEL_FE_CACHES", value, lambda function, target: _counted(function, str(target), sampled))
 
 
-def _counted(function: Any) -> Any:
+def _counted(function: Any, name: str = "", sampled: SampledCaches | None = None) -> Any:
+    again = functools.partial(_counted, name=name, sampled=sampled)
     if is_wrapped(function):  # an extraction as well: that stays outside
-        return function._otel_fe_again(_counted(underneath(function)))
+        return function._otel_fe_again(again(underneath(function)))
     missed = threading.local()
-    cached = _rebuilt(function, _probe(getattr(function, "__wrapped__", None), missed))
+    outside = cached = _rebuilt(function, _probe(getattr(function, "__wrapped__", None), missed))
+    if sampled is not None:
+        cached = sampled.adopt(name, cached, missed)
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         running = current_extraction()
@@ -53,7 +57,7 @@ def _counted(function: Any) -> Any:
         finally:
             missed.at_ns = outer
 
-    return stand_in(cached, counted, _counted)
+    return stand_in(outside, counted, again)
 
 
 def _probe(function: Any, missed: threading.local) -> Callable[..., Any]:

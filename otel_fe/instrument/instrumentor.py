@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from otel_fe.config.autopilot import CACHES
 from otel_fe.config.settings import Settings, read_settings
 from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from opentelemetry.sdk.metrics import MeterProvider
+
+    from otel_fe.instrument.sampled_caches import SampledCaches
 
 _log = logging.getLogger("otel_fe")
 
@@ -68,7 +71,8 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _switch_on(self, settings: Settings, kwargs: dict[str, Any]) -> None:
         traces, metrics = tracer_provider(kwargs.get("tracer_provider")), meter_provider(kwargs.get("meter_provider"))
-        targets, caches = Targets(settings.targets), CachedTargets(settings.caches)
+        sampled = _sampled_caches(settings)
+        targets, caches = Targets(settings.targets), CachedTargets(settings.caches, sampled)
         hooks = ImportHooks()
         libraries = Libraries(settings.disabled_libraries)
         pipeline: ProcessPipeline | ExportEverything
@@ -106,6 +110,10 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         if settings.explain:
             threshold_ns = round(settings.explain_threshold_s * 1e9)
             self._undo.append(asking.begin(Plans(threshold_ns, settings.explain_per_minute, CLOCK)))
+        if settings.autopilot:
+            from otel_fe.instrument.autopilot import Autopilot  # noqa: PLC0415 few switch it on
+
+            self._undo.append(Autopilot.begin(settings, pipeline, sampled, metrics).end)
         _log.info("otel_fe: %s; targets %s; caches %s; libraries %s", pipeline, targets, caches, libraries)
 
     def _watch_pools(self, metrics: MeterProvider) -> None:
@@ -120,6 +128,15 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **_kwargs: Any) -> None:
         while self._undo:
             self._undo.pop()()
+
+
+def _sampled_caches(settings: Settings) -> SampledCaches | None:
+    """Return what samples the look-ups of named caches, where the autopilot is to size them."""
+    if CACHES not in settings.autopilot.split(","):
+        return None
+    from otel_fe.instrument.sampled_caches import SampledCaches  # noqa: PLC0415 likewise
+
+    return SampledCaches()
 
 
 __all__ = ["FeatureExtractionInstrumentor"]

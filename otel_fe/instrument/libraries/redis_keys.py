@@ -55,6 +55,14 @@ class KeySample:
         if len(self._waiting) >= _APART:
             self.settle()
 
+    def noted(self, hashed: int) -> None:
+        """Take in a look-up of a key whose hash (0..HASHES) is known."""
+        self._seen += 1
+        if hashed < self.curve.threshold:
+            self._waiting.append((hashed, 0))
+        if len(self._waiting) >= _APART:
+            self.settle()
+
     def settle(self) -> ReuseCurve:
         """Add what stands apart to the curve, and return it."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from tests.integration.faulty import (
     at_the_end,
+    autopilot,
     extractions,
     imports,
     pipeline,
@@ -17,6 +18,7 @@ __all__ = [
     "Application",
     "Injection",
     "at_the_end",
+    "autopilot",
     "extractions",
     "imports",
     "pipeline",

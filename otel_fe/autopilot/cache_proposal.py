@@ -1,0 +1,42 @@
+"""The size that a cache should have, by how soon its keys come again."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.autopilot.controller import Proposal
+from otel_fe.autopilot.verdict import hardly_fewer_hits, more_hits
+
+if TYPE_CHECKING:
+    from otel_fe.autopilot.resource import Resource
+    from otel_fe.forecast.reuse import ReuseCurve
+
+_FEWEST: Final = 500
+"""Look-ups that say something of a cache."""
+_WORTH: Final = 0.01
+"""Of the look-ups: a smaller gain is not worth twice the entries."""
+_FREE: Final = 0.002
+"""Of the look-ups: a smaller loss is worth half the entries."""
+
+
+def cache_proposal(resource: Resource, curve: ReuseCurve) -> Proposal | None:
+    """Return a better size for a cache, twice or half of what it has; None where it is right, or too little is known.
+
+    Args:
+        resource: The cache.
+        curve: Of its look-ups.
+    """
+    if curve.references < _FEWEST:
+        return None
+    size = resource.size()
+    now, twice, half = (curve.hit_ratio(entries) for entries in (size, 2 * size, size // 2))
+    if twice - now >= _WORTH:
+        reason = f"with {2 * size} entries {twice:.0%} of its look-ups would hit, now {now:.0%}"
+        judge = partial(more_hits, cache=resource.name)
+        return Proposal(resource, 2 * size, reason, (twice - now) * 100, judge, gain=(twice - now) * 100)
+    if now - half <= _FREE and size > 1:
+        reason = f"with {size // 2} entries {half:.0%} of its look-ups would hit, as now"
+        judge = partial(hardly_fewer_hits, cache=resource.name)
+        return Proposal(resource, size // 2, reason, (half - now) * 100, judge)
+    return None

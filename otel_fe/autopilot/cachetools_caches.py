@@ -1,0 +1,77 @@
+"""Resizes caches of cachetools (4 to 8) that functions of `OTEL_FE_CACHES` are cached in.
+
+A cache evicts before it inserts, until what comes fits into its maximum. So the maximum is all there is to change: surplus entries
+go with the next insertion, in the thread and under the lock that the application inserts with.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.config.autopilot import CACHES
+
+_MAXIMUM: Final = "_Cache__maxsize"
+_SERIES: Final = ("4.", "5.", "6.", "7.", "8.")
+
+
+class CachetoolsCache:
+    """A cache as a resource.
+
+    Args:
+        name: Of the function, as in `OTEL_FE_CACHES`.
+        function: Under `cachetools.cached`, or `functools.lru_cache`, which is refused.
+    """
+
+    kind: Final = CACHES
+
+    def __init__(self, name: str, function: Any) -> None:
+        self.name: Final = name
+        self._function = function
+        self._host: int | None = None
+
+    def size(self) -> int:
+        """Return its `maxsize`."""
+        return int(self._cache().maxsize)
+
+    def resize(self, size: int) -> None:
+        """Hold up to `size` entries from now on."""
+        cache = self._cache()
+        if size < 1:
+            raise CannotResizeError(f"{self.name}: a cache of {size} entries would hold nothing")
+        if self._host is None:
+            self._host = int(cache.maxsize)
+        setattr(cache, _MAXIMUM, size)
+
+    def settle(self) -> None:
+        """Do nothing: the next insertion evicts what is too much."""
+
+    def restore(self) -> None:
+        """Give it the application's size."""
+        if self._host is not None:
+            setattr(self._cache(), _MAXIMUM, self._host)
+            self._host = None
+
+    def most(self) -> int | None:
+        """Return None: nothing but the bounds limits it."""
+        return None
+
+    def _cache(self) -> Any:
+        if hasattr(self._function, "cache_parameters"):
+            raise CannotResizeError(
+                f"{self.name} is under functools.lru_cache, whose size is fixed in C when it is made. Put it under "
+                "cachetools.cached(LRUCache(…)) to have it sized."
+            )
+        cache = getattr(self._function, "cache", None)
+        cachetools: Any = sys.modules.get("cachetools")
+        version = str(getattr(cachetools, "__version__", ""))
+        if cachetools is None or not isinstance(cache, cachetools.Cache):
+            raise CannotResizeError(f"{self.name} is not in a cache of cachetools.")
+        if not version.startswith(_SERIES) or vars(cache).get(_MAXIMUM) != cache.maxsize:
+            raise CannotResizeError(
+                f"{self.name}: {type(cache).__name__} of cachetools {version} is not built as those tested."
+            )
+        if not isinstance(cache.maxsize, (int, float)) or cache.maxsize == float("inf"):
+            raise CannotResizeError(f"{self.name}: its cache has no bound.")
+        return cache

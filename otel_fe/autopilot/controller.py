@@ -1,0 +1,264 @@
+"""Decides: which resource to give which size, and whether that was right. Pure; time, measurements and resources are handed in.
+
+One experiment at a time, since two at once could not be told apart. It has a window before, a step, and one window after it or two.
+The step is kept only if what it was to bring is there with 95 % confidence and nothing became worse; it is reverted otherwise, and
+at once where extractions break their requirements more often than before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.autopilot.step import KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, Step
+from otel_fe.autopilot.verdict import Evidence, Verdict, burns_faster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_fe.autopilot.resource import Resource
+    from otel_fe.config.autopilot import Bounds
+
+_WINDOWS: Final = 2
+"""The most that an experiment waits for a verdict."""
+_SETTLE: Final = 0.1
+"""Of a window, after a step: what began before it is not measured."""
+_REST: Final = 8
+"""Windows for which a step that was reverted is not tried again; twice as many each further time."""
+_MOST_REST: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A size that would be better."""
+
+    resource: Resource
+    size: int
+    reason: str
+    predicted: float | None
+    """Difference of p95 in ms, or of the hit rate in points."""
+    judge: Callable[[Evidence, Evidence], Verdict]
+    """Judges the windows before and after."""
+    gain: float = 0.0
+    """By which the best of several is chosen: ms of p95 that it is worth."""
+
+
+def unsized(resource: Resource) -> Proposal:
+    """Return the proposal to resize what cannot be: the controller reports once that it is refused, and why."""
+    return Proposal(resource, 0, "", None, lambda _before, _after: Verdict(False, ""))  # noqa: FBT003 it is never kept
+
+
+class Adviser(Protocol):
+    """Knows the resources, and what would be better."""
+
+    def begin(self) -> None:
+        """Begin a window of measurements."""
+        ...
+
+    def advise(self, before: Evidence) -> list[Proposal]:
+        """Return what would be better, by the window since `begin`."""
+        ...
+
+    def resources(self) -> Sequence[Resource]:
+        """Return all there are."""
+        ...
+
+
+@dataclass(slots=True)
+class _Trial:
+    proposal: Proposal
+    before: int
+    windows: int = 1
+    until_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Rest:
+    """A step that was reverted, and for how long it is not tried again."""
+
+    until_ns: int = 0
+    times: int = 0
+
+
+@dataclass(slots=True)
+class Controller:
+    """The autopilot of one process. Not thread-safe: one thread ticks, and another may only hand in measurements.
+
+    Args:
+        adviser: Knows resources.
+        measure: Takes what was measured since it was last called.
+        report: Takes every step.
+        limits: Bounds by name; a resource without bounds is left alone.
+        act: Whether to resize; otherwise steps are only proposed.
+        window_ns: Of a measurement.
+    """
+
+    adviser: Adviser
+    measure: Callable[[], Evidence]
+    report: Callable[[Step], None]
+    limits: dict[str, Bounds]
+    act: bool
+    window_ns: int
+    _window: Evidence = field(default_factory=Evidence)
+    _until_ns: int = 0
+    _before: Evidence | None = None
+    _trial: _Trial | None = None
+    _settling_ns: int = 0
+    _rests: dict[tuple[str, bool], _Rest] = field(default_factory=dict)
+    _said: set[tuple[str, int, str]] = field(default_factory=set)
+    _now_ns: int = 0
+
+    def tick(self, now_ns: int, unix_ns: int) -> None:
+        """Go on, if it is time.
+
+        Args:
+            now_ns: Monotonic.
+            unix_ns: The Unix time, for steps.
+        """
+        self._now_ns = unix_ns
+        found = self.measure()
+        if self.act:
+            for resource in self.adviser.resources():
+                resource.settle()
+        if not self._until_ns:
+            self._begin(now_ns)
+            return
+        if self._settling_ns:
+            if now_ns < self._settling_ns:
+                return
+            self._settling_ns = 0
+            self._window = Evidence()
+            return
+        self._window.add(found)
+        if self._trial is not None and self._before is not None and burns_faster(self._before, self._window):
+            self._revert(now_ns, self._trial, "requirements broke more often than before", None)
+        elif now_ns >= self._until_ns:
+            self._judge(now_ns) if self._trial is not None else self._propose(now_ns)
+
+    def close(self, unix_ns: int) -> None:
+        """Give every resource the application's size back."""
+        self._now_ns = unix_ns
+        for resource in self.adviser.resources():
+            try:
+                now = resource.size()
+                resource.restore()
+                then = resource.size()
+            except CannotResizeError:
+                continue
+            if now != then:
+                self._say(resource, now, then, RESTORED, "the autopilot ends", None)
+        self._trial = None
+
+    def _begin(self, now_ns: int, *, settle: bool = False) -> None:
+        self._window = Evidence()
+        self._settling_ns = now_ns + round(self.window_ns * _SETTLE) if settle else 0
+        self._until_ns = now_ns + self.window_ns + (round(self.window_ns * _SETTLE) if settle else 0)
+        self.adviser.begin()
+
+    def _propose(self, now_ns: int) -> None:
+        proposals = [one for one in self.adviser.advise(self._window) if self._allowed(one, now_ns)]
+        proposals.sort(key=lambda one: -one.gain)
+        for proposal in proposals:
+            if self._try(proposal, now_ns):
+                return
+        self._begin(now_ns)
+
+    def _allowed(self, proposal: Proposal, now_ns: int) -> bool:
+        try:
+            rises = proposal.size > proposal.resource.size()
+        except CannotResizeError:
+            return True  # so that it is said
+        rest = self._rests.get((proposal.resource.name, rises))
+        return rest is None or now_ns >= rest.until_ns
+
+    def _try(self, proposal: Proposal, now_ns: int) -> bool:
+        """Take a step, or say that it would be taken; return whether an experiment has begun."""
+        resource = proposal.resource
+        try:
+            before = resource.size()
+            size = self._within(proposal, before)
+            if size is None:
+                return False
+            if not self.act:
+                self._once(resource, before, size, PROPOSED, proposal.reason, proposal.predicted)
+                return False
+            resource.resize(size)
+        except CannotResizeError as error:
+            self._once(resource, 0, proposal.size, REFUSED, str(error), None)
+            return False
+        self._before = self._window
+        self._trial = _Trial(proposal, before)
+        self._say(resource, before, size, TRIED, proposal.reason, proposal.predicted)
+        self._begin(now_ns, settle=True)
+        return True
+
+    def _within(self, proposal: Proposal, before: int) -> int | None:
+        """Return the size within the bounds and the server's limit; None where nothing is left of the step."""
+        resource = proposal.resource
+        bounds = self.limits.get(resource.name) or self.limits.get(resource.kind)
+        if bounds is None:
+            raise CannotResizeError(f"{resource.name} has no bounds in OTEL_FE_AUTOPILOT_LIMITS.")
+        size = min(max(proposal.size, bounds.low), bounds.high)
+        if size > before:
+            most = resource.most()
+            size = size if most is None else min(size, most)
+        rises = proposal.size > before
+        return size if size != before and (size > before) is rises else None
+
+    def _judge(self, now_ns: int) -> None:
+        trial = self._trial
+        if trial is None or self._before is None:
+            return
+        verdict = trial.proposal.judge(self._before, self._window)
+        if verdict.keep:
+            self._trial = None
+            resource = self._now_named(trial.proposal.resource)
+            self._rests.pop((resource.name, resource.size() > trial.before), None)
+            self._say(resource, trial.before, resource.size(), KEPT, verdict.reason, trial.proposal.predicted, verdict)
+            self._begin(now_ns)
+        elif verdict.harmful or trial.windows >= _WINDOWS:
+            self._revert(now_ns, trial, verdict.reason, verdict)
+        else:
+            trial.windows += 1
+            self._until_ns = now_ns + self.window_ns
+
+    def _revert(self, now_ns: int, trial: _Trial, reason: str, verdict: Verdict | None) -> None:
+        resource = self._now_named(trial.proposal.resource)
+        tried = resource.size()
+        resource.resize(trial.before)
+        # Not before: where that fails, the next tick tries it again.
+        self._trial = None
+        rest = self._rests.setdefault((resource.name, tried > trial.before), _Rest())
+        rest.until_ns = now_ns + min(_MOST_REST, _REST << rest.times) * self.window_ns
+        rest.times = min(rest.times + 1, 10)
+        self._say(resource, trial.before, tried, REVERTED, reason, trial.proposal.predicted, verdict)
+        self._begin(now_ns, settle=True)
+
+    def _now_named(self, resource: Resource) -> Resource:
+        """Return what goes by the name of a resource now: `dispose()` puts another pool in the place of one."""
+        return next((one for one in self.adviser.resources() if one.name == resource.name), resource)
+
+    def _once(
+        self, resource: Resource, before: int, size: int, outcome: str, reason: str, predicted: float | None
+    ) -> None:
+        """Report a step that changes nothing, unless it was reported."""
+        key = (resource.name, size if outcome == PROPOSED else 0, outcome)
+        if key not in self._said and len(self._said) < 1_000:  # noqa: PLR2004 a bound
+            self._said.add(key)
+            self._say(resource, before, size, outcome, reason, predicted)
+
+    def _say(
+        self,
+        resource: Resource,
+        before: int,
+        size: int,
+        outcome: str,
+        reason: str,
+        predicted: float | None,
+        verdict: Verdict | None = None,
+    ) -> None:
+        measured = (None, None, None) if verdict is None else (verdict.measured, verdict.low, verdict.high)
+        self.report(
+            Step(self._now_ns, resource.name, resource.kind, before, size, outcome, reason, predicted, *measured)
+        )

@@ -1,0 +1,89 @@
+"""Something that has a size: what the autopilot turns."""
+
+from __future__ import annotations
+
+from typing import NoReturn, Protocol
+
+
+class CannotResizeError(Exception):
+    """A resource cannot be resized; the message is a sentence that says why. It never reaches the application."""
+
+
+class Resource(Protocol):
+    """A pool or a cache of the application's."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, as in attributes, metrics and `OTEL_FE_AUTOPILOT_LIMITS`."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """`pools` or `caches`."""
+        ...
+
+    def size(self) -> int:
+        """Return the most connections that it opens, or entries that it holds.
+
+        Raises:
+            CannotResizeError: It is none that can be resized.
+        """
+        ...
+
+    def resize(self, size: int) -> None:
+        """Give it another size. Safe while other threads use it.
+
+        Raises:
+            CannotResizeError: It cannot have that one.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Go on with what a resize could not do at once: closing connections that were in use."""
+        ...
+
+    def restore(self) -> None:
+        """Give it the size that the application chose."""
+        ...
+
+    def most(self) -> int | None:
+        """Return the largest size that its server has room for, shared with other processes; None where nothing limits it.
+
+        Raises:
+            CannotResizeError: That cannot be read.
+        """
+        ...
+
+
+class Refused:
+    """Something that cannot be resized as it is.
+
+    Args:
+        name: What it is called.
+        kind: `pools` or `caches`.
+        why: A sentence.
+    """
+
+    def __init__(self, name: str, kind: str, why: str) -> None:
+        self.name, self.kind, self._why = name, kind, why
+
+    def size(self) -> int:
+        """Raise `CannotResizeError`."""
+        self._refuse()
+
+    def resize(self, size: int) -> None:  # noqa: ARG002
+        """Raise `CannotResizeError`."""
+        self._refuse()
+
+    def settle(self) -> None:
+        """Do nothing."""
+
+    def restore(self) -> None:
+        """Do nothing."""
+
+    def most(self) -> int | None:
+        """Raise `CannotResizeError`."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise CannotResizeError(self._why)

@@ -1,0 +1,192 @@
+"""Resizes SQLAlchemy's `QueuePool` (1.4, 2.0, 2.1), also under its asyncio extension, while it is used.
+
+A pool keeps idle connections in a queue of `pool_size`, and counts in `_overflow` how many there are beyond that: idle and used
+ones together, minus `pool_size`. It opens another one while `_overflow` is below `_max_overflow`. So another `pool_size` is another
+maximum of the queue, and a count that is shifted by the difference, under the lock that the pool itself takes to count.
+
+These names are not public. They have been the same in every release of the three series, and a pool that lacks one of them, or is
+of a class of the application's own, is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Final
+
+from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.autopilot.server_limit import room_of_database
+from otel_fe.config.autopilot import POOLS
+
+_HOST: Final = "_otel_fe_host_sizes"
+"""Of a resized pool: `pool_size` and `max_overflow` as the application chose them."""
+_SERIES: Final = ("1.4.", "2.0.", "2.1.")
+_CLASSES: Final = ("QueuePool", "AsyncAdaptedQueuePool")
+_NEEDED: Final = ("_pool", "_overflow", "_max_overflow", "_overflow_lock", "_dec_overflow", "recreate")
+_TURN_S: Final = 0.05
+_PATIENCE_S: Final = 0.5
+
+_resized: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""All pools that do not have the application's sizes, also those that `dispose()` made of resized ones."""
+
+
+class SqlalchemyPool:
+    """A pool as a resource.
+
+    Args:
+        name: What it connects to.
+        pool: SQLAlchemy's.
+    """
+
+    kind: Final = POOLS
+
+    def __init__(self, name: str, pool: Any) -> None:
+        self.name: Final = name
+        self._pool = pool
+
+    def size(self) -> int:
+        """Return `pool_size + max_overflow`."""
+        refuse_others(self._pool)
+        return int(self._pool._pool.maxsize) + int(self._pool._max_overflow)
+
+    def resize(self, size: int) -> None:
+        """Open up to `size` connections from now on, and keep the additional ones open.
+
+        A smaller pool gives up its overflow first. Connections that are too many are closed when it is their turn, never in use.
+        """
+        refuse_others(self._pool)
+        if size < 1:
+            raise CannotResizeError(f"{self.name}: a pool of {size} connections would be one without a bound")
+        _remember(self._pool)
+        _apply(self._pool, *_split(size, *vars(self._pool)[_HOST]))
+        self.settle()
+
+    def settle(self) -> None:
+        """Close connections that are too many, waiting for each in turn like any caller, for half a second at most."""
+        pool = self._pool
+        if _is_async(pool):
+            return  # in its event loop alone: a connection that comes back to a full queue is closed there
+        until = time.monotonic() + _PATIENCE_S
+        while pool._overflow > pool._max_overflow and time.monotonic() < until:
+            try:
+                record = pool._pool.get(True, _TURN_S)  # noqa: FBT003 its signature
+            except Exception:  # noqa: BLE001, S112 empty: all are in use
+                continue
+            _close(pool, record)
+
+    def restore(self) -> None:
+        """Give it the application's sizes."""
+        restore(self._pool)
+
+    def most(self) -> int | None:
+        """Return the largest size that the database has room for."""
+        return room_of_database(self._pool, self.name)
+
+
+def restore_all() -> None:
+    """Give every pool its application's sizes, also those made of resized ones since."""
+    for pool in list(_resized):
+        restore(pool)
+
+
+def restore(pool: Any) -> None:
+    """Give a pool its application's sizes; nothing where it has them."""
+    host = vars(pool).pop(_HOST, None)
+    vars(pool).pop("recreate", None)
+    _resized.discard(pool)
+    if host is not None:
+        _apply(pool, *host)
+        SqlalchemyPool("", pool).settle()
+
+
+def refuse_others(pool: Any) -> None:
+    """Refuse what is not known to work.
+
+    Raises:
+        CannotResizeError: Another class, another version, or a pool without a bound.
+    """
+    sqlalchemy: Any = sys.modules.get("sqlalchemy")
+    version = str(getattr(sqlalchemy, "__version__", ""))
+    kind = type(pool)
+    if kind.__module__ != "sqlalchemy.pool.impl" or kind.__name__ not in _CLASSES:
+        raise CannotResizeError(
+            f"{kind.__name__} cannot be resized: only SQLAlchemy's own {' and '.join(_CLASSES)} can."
+        )
+    if not version.startswith(_SERIES):
+        raise CannotResizeError(f"Pools of SQLAlchemy {version} are not resized: tested are {', '.join(_SERIES)}x.")
+    if any(not hasattr(pool, name) for name in _NEEDED) or not isinstance(pool._overflow, int):
+        raise CannotResizeError(f"This {kind.__name__} of SQLAlchemy {version} is not built as those that were tested.")
+    if pool._max_overflow < 0 or pool._pool.maxsize < 1:
+        raise CannotResizeError("This pool has no bound (max_overflow=-1 or pool_size=0): there is nothing to size.")
+
+
+def _split(size: int, host_size: int, host_overflow: int) -> tuple[int, int]:
+    """Return `pool_size` and `max_overflow` for a size: the application's overflow as long as its `pool_size` is reached."""
+    overflow = host_overflow if size >= host_size + host_overflow else max(0, size - host_size)
+    return size - overflow, overflow
+
+
+def _remember(pool: Any) -> None:
+    held = vars(pool)
+    if _HOST not in held:
+        held[_HOST] = (int(pool._pool.maxsize), int(pool._max_overflow))
+        held["recreate"] = _recreating(weakref.ref(pool))
+        _resized.add(pool)
+
+
+def _recreating(pool: weakref.ref[Any]) -> Any:
+    def recreate() -> Any:
+        """Make the pool that takes this one's place after `dispose()`: it has this one's size, and knows the application's."""
+        old: Any = pool()
+        made = type(old).recreate(old)
+        with contextlib.suppress(Exception):
+            host = vars(old).get(_HOST)
+            if host is not None and type(made) is type(old):
+                vars(made)[_HOST] = host
+                vars(made)["recreate"] = _recreating(weakref.ref(made))
+                _resized.add(made)
+        return made
+
+    return recreate
+
+
+def _apply(pool: Any, size: int, overflow: int) -> None:
+    """Set both sizes at once for everybody who asks the pool."""
+    queue = pool._pool
+    surplus: list[Any] = []
+    with pool._overflow_lock, _mutex(queue):
+        change = size - int(queue.maxsize)
+        if not _is_async(pool):
+            # The queue is full when it holds exactly as many as it may: it must never hold more.
+            while queue._qsize() > size:
+                surplus.append(queue._get())
+        queue.maxsize = size
+        inner = vars(queue).get("_queue")
+        if inner is not None and hasattr(inner, "_maxsize"):
+            inner._maxsize = size
+        pool._overflow -= change + len(surplus)
+        pool._max_overflow = overflow
+    for record in surplus:
+        with contextlib.suppress(Exception):
+            record.close()
+
+
+def _mutex(queue: Any) -> Any:
+    found = getattr(queue, "mutex", None)
+    return threading.RLock() if found is None else found
+
+
+def _is_async(pool: Any) -> bool:
+    return type(pool).__name__ == "AsyncAdaptedQueuePool"
+
+
+def _close(pool: Any, record: Any) -> None:
+    try:
+        record.close()
+    except Exception:  # noqa: BLE001, S110 what cannot be closed is gone all the same
+        pass
+    finally:
+        pool._dec_overflow()

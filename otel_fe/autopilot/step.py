@@ -1,0 +1,51 @@
+"""A step of the autopilot: what log events, marks and the history say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+PROPOSED: Final = "proposed"
+"""In a dry run: it would try this."""
+TRIED: Final = "tried"
+KEPT: Final = "kept"
+REVERTED: Final = "reverted"
+REFUSED: Final = "refused"
+"""A resource cannot be resized."""
+RESTORED: Final = "restored"
+"""At the end the application has its own sizes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step."""
+
+    time_ns: int
+    """Unix time."""
+    resource: str
+    kind: str
+    """`pools` or `caches`."""
+    before: int
+    after: int
+    """The size that was tried or proposed."""
+    outcome: str
+    reason: str
+    predicted: float | None = None
+    """Difference of p95 in ms; of a cache, of its hit rate in points."""
+    measured: float | None = None
+    low: float | None = None
+    """Of the measured difference's 95 % interval."""
+    high: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """Of the differences: `ms` or `points`."""
+        return "points" if self.kind == "caches" else "ms"
+
+    def __str__(self) -> str:
+        told = f"autopilot: {self.resource} {self.before} → {self.after}, {self.outcome}: {self.reason}"
+        if self.measured is not None and self.predicted is not None:
+            told += f" (predicted {self.predicted:+.3g} {self.unit}, measured {self.measured:+.3g})"
+        elif self.predicted is not None:
+            told += f" (predicted {self.predicted:+.3g} {self.unit})"
+        return told
