@@ -131,7 +131,11 @@ def test_memory_that_is_not_told_by_process(sampling, on_the_host):
     assert sampler.sample() == GpuLoad(0.3, 905)
 
 
-@pytest.mark.parametrize("listed", [[], [(0, 70)], [(ME + 1, 70)], [(0, UNKNOWN)]], ids=str)
+@pytest.mark.parametrize(
+    "listed",
+    [[], [(0, 70)], [(ME + 1, 70)], [(0, UNKNOWN)]],
+    ids=["none", "of no process", "another", "unknown"],
+)
 def test_in_a_container_other_ids_are_listed(sampling, in_a_container, listed):
     """Then whether this process is one of them cannot be seen: one that computes on a GPU is said to hold what is in use."""
     sampler = sampling(Card(used=900, computing=listed))

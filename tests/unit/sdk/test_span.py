@@ -411,7 +411,9 @@ class Adding(Sampler):
 
 
 @pytest.mark.parametrize(
-    "sampler", [ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0.5), Adding()], ids=str
+    "sampler",
+    [ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0.5), Adding()],
+    ids=["always on", "always off", "default on", "parent based", "ratio", "adding"],
 )
 @pytest.mark.parametrize("parent", [None, 0, 1], ids=["root", "unsampled", "sampled"])
 @pytest.mark.parametrize("name", ["yes", "only", "no"])
