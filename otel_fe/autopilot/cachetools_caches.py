@@ -24,10 +24,9 @@ class CachetoolsCache:
         function: Under `cachetools.cached`, or `functools.lru_cache`, which is refused.
     """
 
-    kind: Final = CACHES
-
     def __init__(self, name: str, function: Any) -> None:
         self.name: Final = name
+        self.kind: Final = CACHES
         self._function = function
         self._host: int | None = None
 
@@ -63,7 +62,7 @@ class CachetoolsCache:
                 f"{self.name} is under functools.lru_cache, whose size is fixed in C when it is made. Put it under "
                 "cachetools.cached(LRUCache(…)) to have it sized."
             )
-        cache = getattr(self._function, "cache", None)
+        cache: Any = getattr(self._function, "cache", None)
         cachetools: Any = sys.modules.get("cachetools")
         version = str(getattr(cachetools, "__version__", ""))
         if cachetools is None or not isinstance(cache, cachetools.Cache):

@@ -37,10 +37,9 @@ class RedisPool:
         pool: redis-py's.
     """
 
-    kind: Final = POOLS
-
     def __init__(self, name: str, pool: Any) -> None:
         self.name: Final = name
+        self.kind: Final = POOLS
         self._pool = pool
 
     def size(self) -> int:

@@ -41,10 +41,9 @@ class SqlalchemyPool:
         pool: SQLAlchemy's.
     """
 
-    kind: Final = POOLS
-
     def __init__(self, name: str, pool: Any) -> None:
         self.name: Final = name
+        self.kind: Final = POOLS
         self._pool = pool
 
     def size(self) -> int:

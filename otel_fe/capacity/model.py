@@ -125,7 +125,7 @@ def rate_of(windows: Sequence[Window]) -> float:
 
 
 def _count(window: Window, feature_set: str | None) -> int:
-    if feature_set is ALL:
+    if feature_set is None:
         return window.count
     spread = window.durations.get(feature_set)
     return spread.count if spread is not None else 0

@@ -78,7 +78,7 @@ def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
     if arguments.dashboard is not None:
         return _settings(arguments, OF_OTHERS)
     # The token may be in an argument: it is not shown.
-    for name in (OF_OTHERS.token, OF_OTHERS.token_file, OF_OTHERS.host, OF_OTHERS.trace_url):
+    for name in (OF_OTHERS.token, OF_OTHERS.token_file, OF_OTHERS.host, OF_OTHERS.trace_url, OF_OTHERS.grafana_url):
         if getattr(arguments, _destination(name)):
             raise ConfigurationError(name, "without --dashboard", "add --dashboard, or leave it out")
     return None
@@ -156,6 +156,12 @@ def _add_readers(parser: Any, names: OptionNames) -> None:
         metavar="[NAME=]URL",
         help=f"where else traces are, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; several times for several",
     )
+    parser.add_argument(
+        names.grafana_url,
+        default="",
+        metavar="URL",
+        help="the Grafana that has the rendered dashboards: pages link to the same service and time there",
+    )
 
 
 def _destination(name: str) -> str:
@@ -168,6 +174,7 @@ def _settings(arguments: argparse.Namespace, names: OptionNames) -> DashboardSet
         _token(arguments, names),
         tuple(arguments.dashboard_host),
         tuple(arguments.trace_url),
+        arguments.grafana_url,
         names,
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_fe.clock import Clock
+    from otel_fe.dashboard.grafana_link import GrafanaLink
     from otel_fe.model.slo import Slo
     from otel_fe.pipeline.slo_engine import SloState
     from otel_fe.store import StoreReader
@@ -69,6 +70,8 @@ class PageContext:
     links: tuple[TraceLink, ...] = ()
     config: ConfigText | None = None
     """The collector's YAML, for the page about policies."""
+    grafana: GrafanaLink | None = None
+    """The Grafana that has the rendered dashboards."""
     remembered: QueryCache = field(init=False)
     silences: SilenceFile = field(init=False)
     """Those that were made on the page about alerts; the collector honours them."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.config.openslo import OpenSlo, read_openslo_file
 from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.grafana_link import GrafanaLink
 from otel_fe.dashboard.page_context import ConfigText, PageContext, TraceLink
 from otel_fe.dashboard.server import DashboardServer
 from otel_fe.dashboard.settings import OWN, DashboardSettings
@@ -46,6 +47,7 @@ def open_dashboard(
         slos=read.slos,
         links=tuple(trace_links(settings.trace_urls, settings.names.trace_url)),
         config=config,
+        grafana=grafana_link(settings.grafana_url, settings.names.grafana_url) if settings.grafana_url else None,
     )
     try:
         return DashboardServer(Site(stored, access), listen)
@@ -69,3 +71,17 @@ def trace_links(given: Iterable[str], option: str = OWN.trace_url) -> Iterable[T
             raise ConfigurationError(option, text, "use for example http://localhost:16686/trace/{trace_id}")
         guess = "Jaeger" if parts.port == 16686 else parts.hostname or "other"  # noqa: PLR2004 Jaeger's own port
         yield TraceLink(name or guess, template)
+
+
+def grafana_link(url: str, option: str = OWN.grafana_url) -> GrafanaLink:
+    """Return the Grafana that `--grafana-url` names.
+
+    Raises:
+        ConfigurationError: It is no URL of a web page, or holds a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(option, url, "use for example http://localhost:3000")
+    if "@" in parts.netloc:
+        raise ConfigurationError(option, "an address with a password", "leave the password out; Grafana asks for it")
+    return GrafanaLink(url.rstrip("/"))

@@ -14,6 +14,7 @@ class OptionNames(NamedTuple):
     token_file: str = "--token-file"  # noqa: S105
     host: str = "--host"
     trace_url: str = "--trace-url"
+    grafana_url: str = "--grafana-url"
 
 
 OWN: Final = OptionNames()
@@ -34,6 +35,8 @@ class DashboardSettings:
     """Names that it may be asked by, off loopback."""
     trace_urls: tuple[str, ...] = ()
     """`[NAME=]URL`, where else traces are."""
+    grafana_url: str = ""
+    """Where Grafana has the rendered dashboards; empty for no links."""
     names: OptionNames = OWN
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,4 +47,6 @@ class DashboardSettings:
     def from_dict(cls, told: dict[str, Any]) -> DashboardSettings:
         """Return the settings that `as_dict` was made of."""
         names = OptionNames(*told["names"])
-        return cls(told["listen"], told["token"], tuple(told["hosts"]), tuple(told["trace_urls"]), names)
+        return cls(
+            told["listen"], told["token"], tuple(told["hosts"]), tuple(told["trace_urls"]), told["grafana_url"], names
+        )

@@ -256,6 +256,7 @@ class Site:
             now_ns=now,
             groups_known=groups,
             navigation=NAVIGATION,
+            grafana=self._stored.grafana,
             form_token=self._access.form_token(),
             **content,
         )

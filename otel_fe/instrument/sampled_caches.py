@@ -60,7 +60,7 @@ class SampledCaches:
 
     def resources(self) -> list[Resource]:
         """Return the caches."""
-        return list(self._resources.values())
+        return [*self._resources.values()]
 
     def curve(self, name: str) -> ReuseCurve:
         """Return the sample of a cache's look-ups; an empty one where they are not sampled."""

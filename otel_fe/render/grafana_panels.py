@@ -80,13 +80,13 @@ def with_line(panel: dict[str, Any], limit: float) -> dict[str, Any]:
 def stacked(panel: dict[str, Any]) -> dict[str, Any]:
     """Return a panel whose lines stand on each other, as areas."""
     custom = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}
-    defaults = {**panel["fieldConfig"]["defaults"], "custom": custom}
-    return {**panel, "fieldConfig": {**panel["fieldConfig"], "defaults": defaults}}
+    config: dict[str, Any] = panel["fieldConfig"]
+    return {**panel, "fieldConfig": {**config, "defaults": {**config["defaults"], "custom": custom}}}
 
 
 def figure(title: str, unit: str, query: Query, limit: float | None) -> dict[str, Any]:
     """Return a small panel with one number over the dashboard's whole time, red from a limit on."""
-    panel = {**stat(title, unit, query), _SIZE: _SMALL}
+    panel: dict[str, Any] = {**stat(title, unit, query), _SIZE: _SMALL}
     panel["targets"] = [{**panel["targets"][0], "instant": True, "range": False}]
     if limit is not None:
         panel["fieldConfig"]["defaults"]["thresholds"] = _thresholds(limit, "green")

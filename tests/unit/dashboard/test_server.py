@@ -8,6 +8,7 @@ import http.client
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,8 @@ from otel_fe import cli
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.server import DashboardServer
-from otel_fe.dashboard.serving import trace_links
-from otel_fe.dashboard.site import Site
+from otel_fe.dashboard.serving import grafana_link, trace_links
+from otel_fe.dashboard.site import Question, Site
 from otel_fe.errors import ConfigurationError
 
 
@@ -125,6 +126,9 @@ def test_names_are_the_same_in_any_case(port):
         (["--listen", "nonsense"], "use host:port"),
         (["--trace-url", "javascript:alert(1)//{trace_id}"], "--trace-url"),
         (["--trace-url", "http://localhost:16686/trace/"], "--trace-url"),
+        (["--grafana-url", "localhost:3000"], "use for example http://localhost:3000"),
+        (["--grafana-url", "javascript:alert(1)"], "--grafana-url"),
+        (["--grafana-url", "https://ada:secret@grafana.example"], "leave the password out"),
         (["--token", "short"], "at least 16"),
     ],
 )
@@ -142,6 +146,24 @@ def test_links_have_names():
     assert found[1].url("a&b") == "https://grafana.example/explore?q=a%26b"
     with pytest.raises(ConfigurationError):
         list(trace_links(["ftp://x/{trace_id}"]))
+
+
+def test_pages_link_to_the_same_service_and_time_in_grafana(stored):
+    """The rendered dashboard, by its uid; escaped like everything that comes from a span."""
+    link = grafana_link("https://grafana.example/sub/")
+    assert link.url((5_000_000, 9_000_000)) == "https://grafana.example/sub/d/otel-fe-extractions?from=5&to=9"
+    site = Site(replace(stored, grafana=link), Access(Endpoint("localhost", 80)))
+    page = site.answer(
+        Question("GET", "/?since=1000&until=9000&feature_set=a%26b", {"host": "localhost"})
+    ).body.decode()
+    url = "https://grafana.example/sub/d/otel-fe-extractions?from=1000&amp;to=9000&amp;var-set=a%26b"
+    assert f'href="{url}"' in page
+    assert (
+        "Grafana"
+        not in Site(stored, Access(Endpoint("localhost", 80)))
+        .answer(Question("GET", "/", {"host": "localhost"}))
+        .body.decode()
+    )
 
 
 def test_without_its_extra_the_command_prints_how_to_get_it(tmp_path):
