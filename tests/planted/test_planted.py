@@ -7,9 +7,15 @@ left out of the comparison. `python -m tests.planted` measures without that, on 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.planted.cases import SERVICES, CannotRunError, cases
+
+if TYPE_CHECKING:
+    from tests.planted.cases import Case
+    from tests.planted.seen import Seen
 
 pytest.importorskip("opentelemetry.distro", reason="the launcher needs a distribution")
 
@@ -17,20 +23,39 @@ MOST_UNEXPLAINED = 0.2
 """Of a service's slow milliseconds, beside other tests; 5 % over all services on a machine that does nothing else."""
 
 
+RUNS = 3
+"""At most. The promise is nine runs in ten, so one may miss: two of three decide, and mostly the first two agree."""
+
+
+@pytest.mark.timeout(320)  # three runs, each with its own bound
 @pytest.mark.parametrize("service", cases())
 def test_the_cause_and_its_line_are_named(service):
     """As the first cause, and with the line that took most of it."""
     case = cases()[service]
+    wrong, right = [], 0
     try:
-        (seen,) = case.runs(1)
+        for seen in case.runs(RUNS):
+            if case.may_be_fast and not seen.extractions:
+                pytest.skip("this machine's disk is as fast as memory: nothing was slow")
+            if _named(case, seen):
+                right += 1
+            else:
+                wrong.append(seen)
+            if max(right, len(wrong)) > RUNS // 2:
+                break
     except CannotRunError as error:
         pytest.skip(str(error))
-    if case.may_be_fast and not seen.extractions:
-        pytest.skip("this machine's disk is as fast as memory: nothing was slow")
+    assert right > len(wrong), wrong
+
+
+def _named(case: Case, seen: Seen) -> bool:
+    """Return whether a run names the cause first, with its line, and explains nearly all of the time."""
     first = seen.first(*case.besides)
-    assert first in case.causes, seen
-    assert case.holds_interpreter or case.line() in seen.line(first), seen
-    assert seen.unexplained_ms < MOST_UNEXPLAINED * seen.slow_ms, seen
+    return (
+        first in case.causes
+        and (case.holds_interpreter or case.line() in seen.line(first))
+        and seen.unexplained_ms < MOST_UNEXPLAINED * seen.slow_ms
+    )
 
 
 def test_every_service_is_a_case():
