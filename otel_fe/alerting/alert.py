@@ -10,7 +10,7 @@ from otel_fe.model.mapping_dataclass import MappingDataclass
 
 
 class AlertType(Enum):
-    """What an alert is about."""
+    """The type of an alert."""
 
     LATENCY_THRESHOLD = "latency_threshold"
     """The 95th percentile is too high."""
@@ -32,16 +32,16 @@ class AlertType(Enum):
 
 
 class Severity(Enum):
-    """Who has to act, and when."""
+    """The urgency of an alert."""
 
     PAGE = slo.PAGE
-    """Somebody, now."""
+    """A person has to act now."""
     TICKET = slo.TICKET
-    """Somebody, in the next days."""
+    """A person has to act in the next days."""
 
 
 class State(Enum):
-    """Where an alert is in its life."""
+    """The state of an alert."""
 
     PENDING = "pending"
     """Its condition holds, not for long enough yet."""
@@ -54,7 +54,7 @@ class Alert(MappingDataclass):
     """One alert at one moment. Values of its fields only; no key, parameter or message of the application's."""
 
     key: str
-    """What it is deduplicated by: type, subject, service and feature set."""
+    """The key by which it is deduplicated: type, subject, service and feature set."""
     type: AlertType
     severity: Severity
     state: State
@@ -90,13 +90,13 @@ class Alert(MappingDataclass):
     first_action: str = ""
     """The first thing to do."""
     silenced: bool = False
-    """Whether a silence keeps it from being told to anybody."""
+    """Whether a silence keeps it from being sent."""
     resolution: str = ""
-    """Why it is resolved: `recovered` or `no data`."""
+    """The reason for its resolution: `recovered` or `no data`."""
     cause_line: str = ""
     """`file:line function` where most of the cause's time went; empty where it is not known."""
     impact: str = ""
-    """How bad it is, as a person says it: `about 1 in 3 extractions (38 of 120 …)`."""
+    """The impact in everyday words: `about 1 in 3 extractions (38 of 120 …)`."""
     service_name: str = ""
     """Of the service that it is about, this process's too; empty where it is not known."""
     incident: str = ""

@@ -1,4 +1,4 @@
-"""Where each alert is in its life (pending, firing, resolved), and the table of all of them. Pure: time is handed in, no I/O."""
+"""The state of each alert (pending, firing, resolved), and the table of all of them. Pure: time is handed in, no I/O."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STALE_S: Final = 300.0
 
 @dataclass(slots=True)
 class AlertState:
-    """What is known of one key. Times are monotonic, in ns."""
+    """The state of one key. Times are monotonic, in ns."""
 
     rule: Rule
     reading: Evaluation
@@ -38,10 +38,10 @@ class AlertState:
     state: State | None = None
     """None while nothing is wrong."""
     told: bool = False
-    """Whether the firing has been told."""
+    """Whether the firing has been sent."""
     resolution: str = ""
     told_ns: int | None = None
-    """When one was told last."""
+    """The time at which one was last sent."""
     _over_ns: int | None = None
     _unknown_ns: int | None = None
 
@@ -62,7 +62,7 @@ class AlertState:
         return self._quiet(reading if known else None, now_ns)
 
     def tell(self, now_ns: int) -> bool:
-        """Whether its firing is to be told now; it then counts as told.
+        """Return whether its firing is to be sent now; it then counts as sent.
 
         When a silence has ended, only if it still holds: what is on its way to being resolved is no news.
         """
@@ -74,7 +74,7 @@ class AlertState:
         return True
 
     def idle(self, now_ns: int) -> bool:
-        """Whether it can be forgotten."""
+        """Return whether it can be forgotten."""
         return self.state is None and not self._cooling(now_ns)
 
     def _quiet(self, reading: Evaluation | None, now_ns: int) -> State | None:
@@ -84,7 +84,7 @@ class AlertState:
         entered = None
         if self.state is None:
             self.state, self.since_ns, entered = State.PENDING, now_ns, State.PENDING
-        # While it cools down it stays pending: what comes back at once is the same incident, already told.
+        # In its cooldown it stays pending: one that comes back at once is the same incident, already sent.
         if now_ns - self.since_ns >= self.rule.for_s * NS_PER_S and not self._cooling(now_ns):
             self.state = entered = State.FIRING
             self.told, self.resolution, self._over_ns = False, "", None
@@ -158,7 +158,7 @@ class AlertStateTable:
         """Readings that held and could not be followed: too many keys."""
 
     def take(self, readings: Iterable[Evaluation], silent: Callable[[Evaluation], bool]) -> list[Alert]:
-        """Take all readings of a moment; return the alerts that are to be told now, firing and resolved.
+        """Take all readings of a moment; return the alerts to be sent now, firing and resolved.
 
         Args:
             readings: What is missing is not known.

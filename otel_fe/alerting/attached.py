@@ -44,7 +44,7 @@ class Attached:
             self.system.evaluate()
 
     def close(self) -> None:
-        """Tell what is still to be told, and stop."""
+        """Deliver the remaining alerts, and stop."""
         self.system.close()
         if self._source is not None:
             self._source.close()
@@ -58,7 +58,7 @@ def attach(
     clock: Clock | None = None,
     **system: Any,
 ) -> Attached:
-    """Make the alerts of a process; whoever has a background thread calls `tick` there once a second.
+    """Make the alerts of a process; its background thread calls `tick` once a second.
 
     Args:
         watched: What has an `engine` (the pipeline of this process; it may change, as in a forked child), or an

@@ -1,4 +1,4 @@
-"""What a rule sees at one moment, for one group."""
+"""The input of a rule at one moment, for one group."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Evaluation:
     samples: int = 0
     group: Group = field(default_factory=Group)
     detail: str = ""
-    """More that the alert is told apart by: the name of a pool, of an SLO and its windows."""
+    """Further parts of the alert's identity: the name of a pool, or of an SLO and its windows."""
     threshold: float | None = None
-    """Where it is another than the rule's: of throughput it depends on the hour before."""
+    """The threshold, if it differs from the rule's: that of throughput depends on the hour before."""
     words: str = ""
-    """What was counted."""
+    """What was counted, in words."""
     bad: int | None = None
-    """How many of `samples` were bad; None where they are not good or bad each."""
+    """The number of bad `samples`; None if samples are not good or bad."""
     outlook: str = ""
-    """What becomes of it if it goes on, in words."""
+    """The consequence if it goes on, in words."""
     known: bool = True
     """False where there was too little to say anything."""
 
     @property
     def key(self) -> str:
-        """What alerts are deduplicated by."""
+        """Return the key by which alerts are deduplicated."""
         parts = (self.rule.type.value, self.rule.subject, self.group.service, self.group.feature_set, self.detail)
         return "/".join(part.replace("/", "%2F") for part in parts)

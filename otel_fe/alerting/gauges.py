@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """What one value of the gauge is told from another by."""
+    """The attributes of a value of the gauge."""
 
     service: str
     alert: str

@@ -1,7 +1,7 @@
 """Open incidents of one receiver, and the messages that it is sent of them: alerts in, messages out. Pure.
 
-An incident is told when it begins, when it becomes a page, and when its last alert is resolved; alerts that join it in between are
-named in what is told or repeated next.
+An incident is announced when it begins, when it becomes a page, and when its last alert resolves; alerts that join in between are
+named in the next message.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _OF_CAUSE: Final = (
 
 @dataclass(slots=True)
 class _Open:
-    """An incident that was told of."""
+    """An announced incident."""
 
     incident: Incident
     lead: Alert
     """Speaks for it, as it was last."""
     paged: bool
-    """Whether it was told as a page that still fires."""
+    """Whether it was announced as a page that still fires."""
     others: dict[str, Alert] = field(default_factory=dict)
     """By key, its other alerts that fire."""
 
@@ -104,7 +104,7 @@ class IncidentLog:
             )  # fmt: skip
             return [replace(lead, incident=incident.id)]
         incident.symptoms = left
-        # A page that comes back while a ticket is still open wakes somebody again.
+        # A page that comes back while a ticket is still open is announced again.
         one.paged = one.paged and incident.page
         return []
 

@@ -2,7 +2,7 @@
 
 An incident is about a service. A feature set has one incident for alerts of the same or an unknown cause, and for those that began
 together whatever their causes: a slow database both raises the p95 and times out. A cause that comes later is an incident of its
-own, so that it is not lost in one that somebody already knows of. Feature sets share an incident where they share a cause that
+own, so that it is not lost in one that is already known. Feature sets share an incident where they share a cause that
 is the process's (`PROCESS_WIDE`) or the very line of code.
 """
 
@@ -49,7 +49,7 @@ class Symptom(NamedTuple):
     feature_set: str
     """Empty where it is about the whole service: its CPU, its memory."""
     page: bool
-    """Whether somebody has to act now."""
+    """Whether a person has to act now."""
     cause: str = ""
     """Empty where none is known."""
     line: str = ""
@@ -60,7 +60,7 @@ class Symptom(NamedTuple):
 
 @dataclass(slots=True)
 class Incident:
-    """Alerts that somebody should hear of once."""
+    """Alerts that are announced once, together."""
 
     id: str
     """`service/feature set/cause` of the first alert: the same incident has the same id after a restart."""
@@ -74,7 +74,7 @@ class Incident:
 
     @property
     def page(self) -> bool:
-        """Whether one of its alerts is a page."""
+        """Return whether one of its alerts is a page."""
         return any(one.page for one in self.symptoms)
 
     @property
@@ -98,7 +98,7 @@ class Incident:
         return min((one.since_unix_s for one in self.symptoms if one.since_unix_s), default=0.0)
 
     def takes(self, other: Symptom) -> bool:
-        """Whether an alert belongs to it."""
+        """Return whether an alert belongs to it."""
         return other.service == self.service and any(_same(one, other) for one in self.symptoms)
 
 
@@ -124,7 +124,7 @@ def join(incidents: list[Incident], symptom: Symptom) -> Incident:
 
 
 def _same(one: Symptom, other: Symptom) -> bool:
-    """Whether two alerts of a service show the same trouble."""
+    """Return whether two alerts of a service have the same cause."""
     alike = one.cause == other.cause
     if one.feature_set == other.feature_set:
         return alike or not one.cause or not other.cause or _together(one, other)

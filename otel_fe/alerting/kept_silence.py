@@ -24,7 +24,7 @@ _BREAKS: Final = frozenset("\x7f\x85\u2028\u2029")
 
 @dataclass(frozen=True, slots=True)
 class KeptSilence:
-    """Alerts on budgets that match all that is given are not told to anybody until `until_ns`.
+    """Alerts on budgets that match all fields are not sent until `until_ns`.
 
     Raises:
         ConfigurationError: One of them cannot be.
@@ -58,7 +58,7 @@ class KeptSilence:
             raise ConfigurationError("duration", f"{seconds} s", "use 1m to 30d, for example 4h")
 
     def matches(self, slo: str, service: str, feature_set: str) -> bool:
-        """Whether an alert on an SLO's budget, of a group, is meant. What is over is its owner's to leave out."""
+        """Return whether it covers an alert on an SLO's budget, of a group. Its owner leaves out expired silences."""
         return self.slo in (None, slo) and self.service in (None, service) and self.feature_set in (None, feature_set)
 
     def in_process(self, clock: Clock) -> Silence:

@@ -1,4 +1,4 @@
-"""What each rule measures in the live view. Shares are judged on exact counts, and only fire where chance does not explain them."""
+"""The measurement of each rule in the live view. Shares are judged on exact counts, and fire only beyond what chance explains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message that wakes somebody: one wording for log events, webhooks, Alertmanager and pages.
+"""The message of an alert: one wording for log events, webhooks, Alertmanager and pages.
 
 PAGE: p95 latency of transaction_history is 156 ms, service shop
 Since: 2026-11-28 03:12:05 UTC
@@ -77,7 +77,7 @@ def parts(alert: Alert) -> dict[str, str]:
 
 
 def in_service(alert: Alert) -> str:
-    """Return `, service shop`; empty where the service is unknown or stands in the title."""
+    """Return `, service shop`; empty if the service is unknown or in the title."""
     name = alert.service_name or alert.service
     return (
         f", service {name}"

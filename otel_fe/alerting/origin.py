@@ -1,4 +1,4 @@
-"""Who speaks in an alert, and where its links lead: the service's name, the dashboard and the runbook."""
+"""The origin of an alert: the service's name, and the dashboard and runbook that it links to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AFTER_S: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an alert comes from.
+    """The origin of an alert.
 
     Raises:
         ConfigurationError: An address is none that a browser opens, or holds a password.

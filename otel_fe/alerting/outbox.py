@@ -1,4 +1,4 @@
-"""Who is told of alerts, and what became of it."""
+"""The receivers of alerts, and the outcome of deliveries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Route:
     receive: Callable[[Alert], object]
     lane: Lane
     incidents: IncidentLog | None
-    """Of a receiver that is told of incidents; None for one that is told of every alert."""
+    """The incident log of a receiver of incidents; None for a receiver of every alert."""
     repeated_ns: int = field(default=0)
 
 
@@ -51,7 +51,7 @@ class Outbox:
     def add(self, alert_type: AlertType | None, receive: Callable[[Alert], object]) -> None:
         """Tell a receiver of alerts of one type, or of all. One that has `repeat_s` and `repeat` is reminded of what fires.
 
-        One that has `takes_incidents` is told once of each incident rather than of each alert.
+        One that has `takes_incidents` receives one message per incident rather than one per alert.
         """
         name = getattr(receive, "__qualname__", type(receive).__name__).rpartition(".")[2]
         taken = {route.lane.name for route in self._routes}
@@ -61,7 +61,7 @@ class Outbox:
         self._routes = (*self._routes, _Route(alert_type, receive, Lane(name, self._fault, self._timeout_s), log))
 
     def remove(self, receive: Callable[[Alert], object]) -> bool:
-        """Tell a receiver no more; return whether it was told at all."""
+        """Remove a receiver; return whether it was registered."""
         gone = [route for route in self._routes if route.receive == receive]
         self._routes = tuple(route for route in self._routes if route.receive != receive)
         for route in gone:
@@ -69,7 +69,7 @@ class Outbox:
         return bool(gone)
 
     def tell(self, alerts: Sequence[Alert]) -> None:
-        """Tell everybody of the alerts of a moment, soon; never waits. Some are told of incidents, one message each."""
+        """Queue the alerts of a moment for all receivers, without waiting. Receivers of incidents get one message each."""
         for route in self._routes:
             mine = [alert for alert in alerts if route.type in (None, alert.type)]
             for message in mine if route.incidents is None else route.incidents.take(mine):
@@ -91,18 +91,18 @@ class Outbox:
                 route.lane.put(partial(receive.repeat, mine))
 
     def wait(self, seconds: float) -> bool:
-        """Wait until everybody has been told; return whether everybody has."""
+        """Wait until all receivers have their alerts; return whether they do."""
         deadline = time.monotonic() + seconds
         return not sum(not route.lane.wait(deadline) for route in self._routes)  # every one of them: no short cut
 
     def close(self, seconds: float) -> None:
-        """Tell what is still to be told, for so long at most, and then nothing more."""
+        """Deliver the remaining alerts, for so long at most, and then no more."""
         deadline = time.monotonic() + seconds
         for route in self._routes:
             route.lane.close(deadline)
 
     def renew(self) -> None:
-        """Forget what is still to be told; in a forked child, whose parent tells it."""
+        """Forget undelivered alerts; in a forked child, whose parent delivers them."""
         for route in self._routes:
             route.lane.renew()
             if route.incidents is not None:

@@ -1,4 +1,4 @@
-"""Alert rules as values: what is measured, when it fires, when it clears, and how often it may be told."""
+"""Alert rules as values: the measured quantity, thresholds to fire and to clear, and the cooldown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Rule:
 
     type: AlertType
     subject: str
-    """What is measured; one of the names above."""
+    """The measured quantity; one of the names above."""
     threshold: float
     """It holds when this is reached."""
     clear: float
@@ -38,11 +38,11 @@ class Rule:
     min_samples: int = 10
     """With fewer, nothing is said: neither that it holds nor that it is over."""
     for_s: float = 0.0
-    """How long it must hold before it fires. 0 where the window alone says that it lasts."""
+    """Time that the condition must hold before it fires; 0 if the window covers that."""
     clear_for_s: float = 60.0
-    """How long it must be over before it is resolved."""
+    """Time that the condition must be over before it resolves."""
     cooldown_s: float = 600.0
-    """Told as firing at most once in this time."""
+    """The least time between two notifications that it fires."""
     higher_is_worse: bool = True
 
     def __post_init__(self) -> None:
@@ -57,11 +57,11 @@ class Rule:
             raise ValueError(f"{self.subject}: clear is {self.clear!r}; use {side} the threshold, {self.threshold!r}")
 
     def reached(self, value: float) -> bool:
-        """Whether a value is at the threshold or beyond."""
+        """Return whether a value is at the threshold or beyond."""
         return value >= self.threshold if self.higher_is_worse else value <= self.threshold
 
     def over(self, value: float) -> bool:
-        """Whether a value is on the healthy side of the clear threshold."""
+        """Return whether a value is on the healthy side of the clear threshold."""
         return value < self.clear if self.higher_is_worse else value > self.clear
 
 

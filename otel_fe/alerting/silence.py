@@ -1,4 +1,4 @@
-"""Silences: alerts that are not told to anybody for a while."""
+"""Silences: alerts that are not sent for a while."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What matches all that is given is silent until `until_ns`; an alert still firing then is told."""
+    """Alerts that match all fields are silent until `until_ns`; one that still fires then is sent."""
 
     until_ns: int
     """Monotonic."""
@@ -26,7 +26,7 @@ class Silence:
     """Why, and by whom."""
     id: str = field(default_factory=lambda: uuid4().hex)
     subject: str | None = None
-    """What was measured, as `Rule.subject`; None for everything."""
+    """The measured quantity, as `Rule.subject`; None for all."""
 
     @classmethod
     def lasting(
@@ -48,7 +48,7 @@ class Silence:
         return cls(clock.monotonic_ns() + round(duration_s * 1e9), alert_type, feature_set, service, comment)
 
     def matches(self, reading: Evaluation, now_ns: int) -> bool:
-        """Whether the alert of a reading is silent now."""
+        """Return whether the alert of a reading is silent now."""
         return (
             now_ns < self.until_ns
             and self.type in (None, reading.rule.type)

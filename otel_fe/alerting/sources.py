@@ -1,4 +1,4 @@
-"""What alerts are made of besides the live view: burning budgets and pools in use, as readings."""
+"""Further inputs of alerts besides the live view: burning budgets and pools in use, as readings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PoolUse:
 
 
 def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Evaluation]:
-    """Return the readings of the rule about pools in use. Full alone is no harm: where the pool says so, somebody must wait."""
+    """Return the readings of the rule about pools in use. A full pool whose callers do not wait is no problem."""
     found = []
     for pool in pools:
         if pool.size > 0:

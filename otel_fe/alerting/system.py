@@ -78,7 +78,7 @@ class FeatureExtractionAlertingSystem:
         self._rules = tuple(rules)
         self._slo_states, self._pools, self._more, self._others = slo_states, pools, more, silences
         self.origin = Origin() if origin is None else origin
-        """Who speaks in the alerts, and where their links lead; may be set anew."""
+        """The origin of the alerts, with their links; may be replaced."""
         self._on_fault = on_fault
         self._outbox = Outbox(receiver_timeout_s, on_fault)
         self._history_size = history_size
@@ -107,7 +107,7 @@ class FeatureExtractionAlertingSystem:
 
         Args:
             alert_type: Of which type; None for all.
-            handler: Called on a thread of its own, one alert after the other: it may raise or hang and harms nobody. A
+            handler: Called on a thread of its own, one alert after the other: one that raises or hangs affects no other. A
                 `Webhook` or an `Alertmanager` (`otel_fe.alerting.delivery`) is one.
 
         Raises:
@@ -191,12 +191,12 @@ class FeatureExtractionAlertingSystem:
             return self._board.alerts(State.FIRING)
 
     def get_pending_alerts(self) -> list[Alert]:
-        """Return what holds, and has not for long enough; or has been told so recently that it counts as the same."""
+        """Return alerts whose condition holds, but not for long enough, or that are in their cooldown."""
         with self._lock:
             return self._board.alerts(State.PENDING)
 
     def get_alert_history(self, limit: int = 100) -> list[Alert]:
-        """Return what was told, firing and resolved, the newest first."""
+        """Return the sent alerts, firing and resolved, the newest first."""
         with self._lock:
             return list(self._history)[::-1][:limit]
 
@@ -220,9 +220,9 @@ class FeatureExtractionAlertingSystem:
         service: str | None = None,
         comment: str = "",
     ) -> str:
-        """Tell nobody, for a while, of alerts that match all that is given; return the silence's id.
+        """Silence alerts that match all arguments for a while; return the silence's id.
 
-        What has been told before is still told as resolved. What still fires at the end of the silence is told then.
+        An alert that was sent before is still sent as resolved. One that still fires at the end of the silence is sent then.
 
         Raises:
             ValueError: `duration_s` is not above 0.
@@ -250,5 +250,5 @@ class FeatureExtractionAlertingSystem:
         return lambda reading: any(one.matches(reading, now) for one in silences)
 
     def close(self, wait_s: float = 2.0) -> None:
-        """Tell what is still to be told, for so long at most, and let go of the threads."""
+        """Deliver the remaining alerts, for so long at most, and stop the threads."""
         self._outbox.close(wait_s)

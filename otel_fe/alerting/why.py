@@ -1,4 +1,4 @@
-"""Why an alert fires, as far as recent extractions tell, and three of their traces."""
+"""The likely cause of an alert, from recent extractions, and three of their traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may read the pages: everybody on this machine; from elsewhere, whoever has the token; nobody by a borrowed name.
+"""Access to the pages: free on this machine, by token from elsewhere, and never under a foreign host name.
 
 A web page elsewhere whose name was pointed to this machine sends its own name as `Host`: on loopback only names of loopback are
 answered, off loopback only addresses and names that were given. The session's cookie is not the token, and dies with the process.
@@ -29,7 +29,7 @@ _FEWEST: Final = 16
 
 
 class Admission(NamedTuple):
-    """Whether a request may be answered."""
+    """The verdict on a request."""
 
     admitted: bool
     wait_s: int = 0
@@ -49,7 +49,7 @@ class Access:
     names: frozenset[str] = frozenset()
     """Host names that it may be asked by, off loopback."""
     options: OptionNames = OWN
-    """What its options are called, for messages."""
+    """The names of its options, for messages."""
     guesses: Guesses = field(default_factory=lambda: Guesses(SystemClock()), compare=False, repr=False)
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
@@ -110,7 +110,7 @@ class Access:
         return morsel is not None and hmac.compare_digest(morsel.value.encode(), self.session().encode())
 
     def session(self) -> str:
-        """Return what the cookie holds of somebody who has shown the token."""
+        """Return the value of the cookie after a login with the token."""
         return self._sign("session")
 
     def form_token(self) -> str:

@@ -1,4 +1,4 @@
-"""What to do about a window: what breaks a requirement first, then what makes extractions slow, by the one ranking of causes."""
+"""Advice on a window: broken requirements first, then the causes of slow extractions, by the one ranking of causes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LINES: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class WindowCauses:
-    """Where the time of a window's kept extractions went."""
+    """The time of a window's kept extractions by cause."""
 
     ranked: tuple[Cause, ...]
     """What costs slow extractions most first; of all, where none is slow."""
@@ -164,7 +164,7 @@ def _action(cause: str, repeated: RepeatedCalls | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SlowSample:
-    """What the spans of a window's slow extractions say, as far as they were read."""
+    """Findings in the spans of a window's slow extractions, as far as they were read."""
 
     lines: Mapping[str, str]
     """By cause, the line of code that took most of it; only causes that have one."""

@@ -1,4 +1,4 @@
-"""What is wrong at the moment: budgets that burn, by exact counts, and alerts that processes have told of."""
+"""The current alerts: burning budgets, by exact counts, and alerts reported by processes."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class ShownAlert:
     feature_set: str
     detail: str
     slo: str
-    """Its SLO; empty for one that a process has told of."""
+    """Its SLO; empty for one reported by a process."""
     silence: KeptSilence | None = None
-    """What keeps it from being told to anybody, the last to end; None without one. A process silences its own alerts itself."""
+    """The silence that ends last, if it is silenced; None without one. A process silences its own alerts itself."""
     told: ToldAlert | None = None
-    """What its process has said of it in a log event: why, with traces and what to do; None where nothing was stored."""
+    """Its process' log event with cause, traces and action; None if none is stored."""
 
 
 def alerts_of(stored: PageContext, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:

@@ -1,4 +1,4 @@
-"""Alerts: what fires, the silences that keep some of it from being told, and the form that makes one."""
+"""The page of alerts: firing incidents, silences, and the form that makes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server sends back."""
+"""A response of the server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answer:
     content_type: str = HTML
     headers: tuple[tuple[str, str], ...] = ()
     cacheable: bool = False
-    """Whether a browser may keep it: files of ours, never what the store says."""
+    """Whether a browser may cache it: static files, never data of the store."""
 
 
 def json_answer(content: Any, status: int = 200) -> Answer:

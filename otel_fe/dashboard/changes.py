@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
 
 _REACH_NS: Final = 60 * MINUTE_NS
-"""How far before and after a change extractions are compared, where no other change is nearer."""
+"""The time before and after a change in which extractions are compared, unless another change is nearer."""
 _TOGETHER_NS: Final = 2 * MINUTE_NS
 """Changes of a service no further apart have one effect."""
 _SPREAD_NS: Final = 10 * MINUTE_NS
@@ -48,7 +48,7 @@ class Change:
     predicted_ns: float | None
     """Difference of p95 that the pool-size model predicts of the window before; None where it does not apply or says nothing."""
     verified: str
-    """What was predicted against what was measured; empty where nothing was predicted."""
+    """The predicted and the measured effect; empty without a prediction."""
     before: tuple[int, int]
     """The windows that are compared, in Unix ns."""
     after: tuple[int, int]

@@ -1,4 +1,4 @@
-"""Where things stand in a drawing: scales, round ticks, paths.
+"""Geometry of drawings: scales, round ticks, paths.
 
 The server draws, as SVG, so that a page can be read without a script, and follows the reader's colours.
 """
@@ -49,7 +49,7 @@ class LineChart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     limit_y: float | None
-    """Where the objective lies."""
+    """The position of the objective."""
     window: tuple[int, int]
     """Of the axis of time, in Unix ns."""
 

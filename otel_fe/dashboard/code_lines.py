@@ -22,7 +22,7 @@ _MOST_LINES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class CodeLines:
-    """Where in the code slow extractions spend their time."""
+    """The lines of code in which slow extractions spend their time."""
 
     hotspots: tuple[Hotspot, ...]
     """The application's lines, in the mean slow extraction; the most first."""
@@ -31,9 +31,9 @@ class CodeLines:
     mean_ns: float
     """The duration of the mean slow extraction."""
     sampled: int
-    """How many extractions were read."""
+    """The number of extractions read."""
     extractions: int
-    """How many slow ones there are."""
+    """The number of slow extractions."""
     compared: bool
     """Whether the flame graph has the times of the rest beside."""
 

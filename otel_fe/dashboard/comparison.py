@@ -65,9 +65,9 @@ class Compared:
     causes: tuple[CauseCompared, ...]
     """The one that explains most of the difference first."""
     longer_ns: float
-    """What the causes add that take more of the selection, all together."""
+    """The sum of the causes that take more time in the selection."""
     shorter_ns: float
-    """What those take less that take less of it: `longer_ns - shorter_ns` is the difference of the means."""
+    """The sum of those that take less: `longer_ns - shorter_ns` is the difference of the means."""
 
     @property
     def main(self) -> CauseCompared | None:

@@ -1,4 +1,4 @@
-"""How a trace failed: which span first, with what exception, and how far up that went."""
+"""The failure of a trace: its first failed span, the exception, and how far it propagated."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Failure:
     line: str
     """`file:line function` of the application's innermost frame in the stack; empty without one."""
     steps: tuple[Step, ...]
-    """Where it began first, then outwards."""
+    """The spans it passed, from the first one outwards."""
     others: int
     """Spans in which something else failed, and went no further."""
     besides: tuple[Step, ...]

@@ -1,4 +1,4 @@
-"""What each figure on the pages is, and where it comes from: counted over all extractions, or estimated from kept traces."""
+"""Notes on each figure of the pages: its meaning and source, counted over all extractions or estimated from kept traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a group of extractions did in a window, in figures: exact counts and percentiles."""
+"""Figures of a group of extractions in a window: exact counts and percentiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a group did in a window: exact counts, also of what took 100 ms or more; percentiles right to a bucket's width."""
+    """The figures of a group in a window: exact counts, also of those of 100 ms or more; percentiles to a bucket's width."""
 
     extractions: int
     per_s: float
@@ -28,9 +28,9 @@ class Figures:
     p99_ns: float | None
     mean_ns: float | None
     max_ns: float | None
-    """What no extraction exceeded; None where that is not known."""
+    """The largest duration; None if unknown."""
     slow: int
-    """That took 100 ms or more."""
+    """Extractions of 100 ms or more."""
     slow_ratio: float | None
     error_ratio: float | None
     hit_ratio: float | None

@@ -1,4 +1,4 @@
-"""What somebody looks for: a trace by its id, a feature set or service by its name, traces by an attribute or a text."""
+"""Search: a trace by its id, a feature set or service by its name, traces by an attribute or a text."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def size(value_bytes: float | None) -> str:
 
 
 def weight(value: float | None) -> str:
-    """Write how many traces one stands for."""
+    """Format the weight of a trace."""
     return "unknown" if value is None else f"×{value:.4g}"  # noqa: RUF001 a multiplication sign
 
 

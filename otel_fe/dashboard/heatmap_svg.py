@@ -63,7 +63,7 @@ class DrawnCell:
 
 
 class _Column(NamedTuple):
-    """What the cells of one column share."""
+    """The common properties of a column's cells."""
 
     x: float
     width: float
@@ -73,7 +73,7 @@ class _Column(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """What the cells of one row share."""
+    """The common properties of a row's cells."""
 
     y: float
     slow: bool

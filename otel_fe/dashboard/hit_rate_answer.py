@@ -1,4 +1,4 @@
-"""What if the hit rate were another."""
+"""The prediction for another hit rate."""
 
 from __future__ import annotations
 

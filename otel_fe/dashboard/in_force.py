@@ -1,4 +1,4 @@
-"""A file's text as somebody else reads it: the collector's configuration in force, and not what stands in the file meanwhile."""
+"""The collector's configuration in force, rather than the present text of its file."""
 
 from __future__ import annotations
 

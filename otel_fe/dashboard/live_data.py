@@ -1,4 +1,4 @@
-"""What `FeatureExtractionDashboard` answers: values that also read as dictionaries."""
+"""The results of `FeatureExtractionDashboard`: values that also read as dictionaries."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class AlertOverview(MappingDataclass):
 
 @dataclass(frozen=True, eq=False)
 class ResourceOverview(MappingDataclass):
-    """What the machine, caches and pools have left."""
+    """The headroom of the machine, caches and pools."""
 
     system: SystemResources
     connections: UnifiedResourceStats | None
     """None where no CacheConnectionIntegration was given."""
     recommendations: tuple[str, ...]
-    """What to do, in words; empty where nothing needs to be done."""
+    """Advice in words; empty if there is none."""
 
 
 @dataclass(frozen=True, eq=False)

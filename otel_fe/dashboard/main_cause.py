@@ -1,4 +1,4 @@
-"""Why the slowest extraction of a trace took as long as it did: the split by cause, and the main one with its line."""
+"""The main cause of a trace's slowest extraction: its time split by cause, and the main one with its line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MainCause:
-    """Where the time of one extraction went."""
+    """The time of one extraction by cause."""
 
     span_id: str
     feature_set: str
@@ -34,9 +34,9 @@ class MainCause:
     """`file:line` where most of that time went; empty where it is not known."""
     function: str
     line_ns: int
-    """How much went there."""
+    """The time of the cause."""
     unexplained_ns: int
-    """How much no cause is known of."""
+    """The time without a known cause."""
     split: tuple[tuple[str, int], ...]
     """Cause and time, the most first. Adds up to the duration."""
     repeated: tuple[RepeatedCalls, ...]

@@ -33,7 +33,7 @@ class Outcome:
     then: Prediction
     arithmetic: tuple[str, ...]
     assumptions: tuple[str, ...]
-    """What would make it wrong."""
+    """The conditions under which it would be wrong."""
     confidence: str
     """`high`, `medium` or `low`."""
     because: tuple[str, ...]
@@ -51,7 +51,7 @@ def graded(value: float, medium: float, high: float) -> str:
 
 
 def of_the_sample(sample: ObservedSample, now: Prediction, counted_p95_ns: float | None) -> tuple[str, tuple[str, ...]]:
-    """Return how well kept extractions stand for all, and why.
+    """Return how well kept extractions represent all, and why.
 
     Args:
         sample: The kept ones.

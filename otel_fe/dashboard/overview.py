@@ -35,7 +35,7 @@ COLUMNS: Final[dict[str, Callable[[Mapping[str, Any]], Any]]] = {
     "hits": lambda row: row["figures"].hit_ratio,
     "errors": lambda row: row["figures"].error_ratio,
 }
-"""What the table by feature set can be sorted by."""
+"""The columns by which the table of feature sets can be sorted."""
 
 
 def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:

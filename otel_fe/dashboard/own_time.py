@@ -76,7 +76,7 @@ class OwnTime:
     gaps: tuple[Gap, ...]
     """Those that are worth a mark, in order."""
     parts: tuple[Part, ...]
-    """What was measured in all gaps together, where it is not known in which; the most first."""
+    """The causes measured in all gaps together, if it is unknown in which; the largest first."""
 
     @property
     def told(self) -> tuple[Gap, ...]:

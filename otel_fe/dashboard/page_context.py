@@ -1,4 +1,4 @@
-"""What the pages are made of: the store, SLOs, where else traces can be looked at, and the time."""
+"""The data behind the pages: the store, SLOs, links to other trace views, and the time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SHORTEST_NS: Final = 10_000_000_000
 
 
 class ConfigText(Protocol):
-    """A file of a configuration, or what stands for it. As text it is its name."""
+    """A configuration file, or its replacement. Its text form is its name."""
 
     def read_text(self, encoding: str) -> str:
         """Return what it holds now.

@@ -1,4 +1,4 @@
-"""What if a pool had another size."""
+"""The prediction for another size of a pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers about long windows, for a moment: whoever clicks through a week does not have it added up anew each time."""
+"""A short-lived cache of answers about long windows, so that clicking through a week does not sum it anew each time."""
 
 from __future__ import annotations
 

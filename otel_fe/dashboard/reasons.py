@@ -1,4 +1,4 @@
-"""Why each feature set of a window is slow: what the first page, `otel-fe explain` and the demo say of it."""
+"""Explains why each feature set of a window is slow, for the first page, `otel-fe explain` and the demo."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CALLS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class FeatureSetReason:
-    """Why one feature set of one service is slow, and what to do."""
+    """The reason for which a feature set of a service is slow, and the advice."""
 
     service: str
     feature_set: str
     explanation: Explanation
     causes: WindowCauses
     advice: tuple[dict[str, Any], ...]
-    """What to do about the causes that cost most, as `advice.slow_advice` has it; none where nothing is slow."""
+    """Advice on the causes that cost most, from `advice.slow_advice`; none if nothing is slow."""
 
 
 def counted_from(since_ns: int) -> int:

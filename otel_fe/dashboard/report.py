@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is exported."""
+    """The content of an export."""
 
     data: Any
     """Of the JSON file."""

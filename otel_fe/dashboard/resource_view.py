@@ -76,7 +76,7 @@ def _lookups(
 
 
 def _pools(stored: PageContext, window: tuple[int, int], service: str | None) -> list[dict[str, Any]]:
-    """Return what pools have told of themselves, the last and the most in the window."""
+    """Return the figures that pools reported, the last and the largest in the window."""
     found: list[dict[str, Any]] = []
     for metric, meaning in _CONNECTIONS:
         for key in stored.reader.series.keys(metric):

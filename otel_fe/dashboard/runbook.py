@@ -16,7 +16,7 @@ _AFTER: Final = "; absent where none."
 
 
 class Entry(NamedTuple):
-    """What to do about one thing."""
+    """The entry of one alert type or cause."""
 
     anchor: str
     """Behind the `#` of the address."""

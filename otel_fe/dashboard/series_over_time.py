@@ -34,7 +34,7 @@ class Step:
     p95_ns: float
     p99_ns: float
     max_ns: float | None
-    """What no extraction exceeded; None where that is not known."""
+    """The largest duration; None if unknown."""
     slow_ratio: float
     error_ratio: float | None
     hit_ratio: float | None

@@ -25,7 +25,7 @@ _LIMITS: Final = Limits(read_s=30.0, idle_s=60.0, most_connections=256)
 _AT_ONCE: Final = 8
 """Pages that are made at a time: each holds a thread while the store is read."""
 _MOST_WAITING: Final = 64
-"""Requests that wait for one of these; more are told to come again."""
+"""Requests that wait for one of these; further ones get 503."""
 _WORTH_BYTES: Final = 1_000
 _LOGIN_BYTES: Final = 4 * 1024
 _FORM_BYTES: Final = 3 * MOST_BYTES

@@ -1,4 +1,4 @@
-"""Where the dashboard is served, and to whom: what `otel-fe dashboard` is told, and commands that serve it too."""
+"""Settings of the dashboard's server, for `otel-fe dashboard` and the other commands that serve it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 
 class OptionNames(NamedTuple):
-    """What the options are called, for messages."""
+    """The names of the options, for messages."""
 
     listen: str = "--listen"
     token: str = "--token"  # noqa: S105 its name
@@ -25,7 +25,7 @@ OF_OTHERS: Final = OptionNames("--dashboard", "--dashboard-token", "--dashboard-
 
 @dataclass(frozen=True, slots=True)
 class DashboardSettings:
-    """What the server is made of; all of it as it was given, and not checked."""
+    """The settings of the server, as given and unchecked."""
 
     listen: str
     """`host:port`."""
@@ -36,7 +36,7 @@ class DashboardSettings:
     trace_urls: tuple[str, ...] = ()
     """`[NAME=]URL`, where else traces are."""
     grafana_url: str = ""
-    """Where Grafana has the rendered dashboards; empty for no links."""
+    """Address of the Grafana with the rendered dashboards; empty for no links."""
     names: OptionNames = OWN
 
     def as_dict(self) -> dict[str, Any]:

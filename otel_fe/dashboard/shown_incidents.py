@@ -40,18 +40,18 @@ class ShownIncident:
     line: str
     """`file:line function` of the cause; empty where unknown."""
     action: str
-    """What to do first; empty where unknown."""
+    """The first action; empty if unknown."""
     alerts: tuple[ShownAlert, ...]
     silenced: int
-    """How many of them are."""
+    """The number of silenced ones."""
     since: str = ""
-    """When it began, as its process has told; empty where that is unknown."""
+    """Its beginning, as its process reported; empty if unknown."""
     traces: tuple[str, ...] = ()
     """Ids of traces that show it, likewise."""
 
     @property
     def subject(self) -> str:
-        """What it is about, in a heading's length."""
+        """Return its subject, as a heading."""
         shown = self.feature_sets[:_MOST_SHOWN]
         more = len(self.feature_sets) - len(shown)
         return (", ".join(shown) + (f" and {more} more" if more else "")) or self.service or "(no name)"

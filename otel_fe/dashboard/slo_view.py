@@ -33,7 +33,7 @@ _SPENT_BY: Final = {
     "error_rate": {"error": "yes"},
     "cache_hit_rate": {"cache_hit": "no"},
 }
-"""How the kept traces that spent a budget are found, by SLO: as a page's address has it."""
+"""The selection of the kept traces that spent a budget, by SLO, as parameters of a page's address."""
 _BAD: Final[dict[str, dict[str, Any]]] = {
     "latency": {"min_duration_ns": LATENCY_LIMIT_NS},
     "error_rate": {"error": True},
@@ -50,7 +50,7 @@ COLUMNS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "left": lambda row: row["remaining"],
     "firing": lambda row: len(row["firing"]),
 }
-"""What the table can be sorted by; without, what is most urgent comes first."""
+"""The columns by which the table can be sorted; by default the most urgent comes first."""
 
 
 def slo_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:

@@ -71,20 +71,20 @@ class SpanRow:
     error: bool
     error_message: str
     notes: tuple[str, ...]
-    """What cache and pool did in an extraction."""
+    """The cache and pool figures of an extraction."""
     split: tuple[tuple[str, int], ...]
     """Of an extraction: cause and ns, in the order of the causes."""
     events: tuple[SpanEvent, ...]
     attributes: tuple[tuple[str, str], ...]
     links: tuple[SpanLink, ...]
     critical_ns: int
-    """How much of the trace's critical path it is, without what is below it; 0 where it is not on it."""
+    """Its share of the trace's critical path, without what is below it; 0 if it is not on it."""
     own: OwnTime | None
     """Of an extraction: the time in which it made no call."""
     plan: str
     """Of a slow statement, where the database was asked for it; empty otherwise."""
     count: int = 1
-    """Spans that this row stands for, as `FoldedRow.count`."""
+    """The number of spans in this row, as `FoldedRow.count`."""
 
 
 def span_row(

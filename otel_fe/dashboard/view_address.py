@@ -1,4 +1,4 @@
-"""What a page shows, as its URL says it: the window, the group, and the selection in the heat map. Frozen, and written back."""
+"""The state of a page in its URL: the window, the group, and the selection in the heat map."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ViewAddress:
     sort: str = ""
     """The column that a table is sorted by, as `sorting.sorted_rows` reads it."""
     q: str = ""
-    """What is searched for."""
+    """The search text."""
     fitted: tuple[int, int] | None = field(default=None, compare=False)
     """The window that fits the data, where the URL names none; no part of the URL, so that a page follows what comes."""
 
@@ -176,5 +176,5 @@ class ViewAddress:
 
 @lru_cache(maxsize=1)
 def _parameters() -> tuple[str, ...]:
-    """Return the names of what stands in a URL."""
+    """Return the names of the parameters in a URL."""
     return tuple(one.name for one in fields(ViewAddress) if one.name != "fitted")

@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One of the spans that a folded row stands for."""
+    """One of the spans in a folded row."""
 
     span_id: str
     start_ns: int
@@ -56,7 +56,7 @@ class FoldedRow:
     error: bool
     """Whether they have failed, or something below each has: those that have not are another row."""
     statement: str
-    """What they have in common, without values; empty where that is not known."""
+    """Their common statement without values; empty if unknown."""
     n_plus_one: bool
     sequential: bool
     """Whether each began when the one before had ended."""
@@ -73,7 +73,7 @@ class FoldedRow:
     members: tuple[Member, ...]
     """The longest ones, in order of their start."""
     critical_ns: int
-    """How much of the trace's critical path they and what is below them are."""
+    """Their share of the trace's critical path, with what is below them."""
 
 
 class AxisTick(NamedTuple):
@@ -247,7 +247,7 @@ def _folded_row(nodes: Sequence[SpanNode], trace: DecodedTrace, subtree: Sequenc
 
 
 def _bars(times: Sequence[tuple[int, int]], scale: Scale) -> tuple[Bar, ...]:
-    """Return a bar for each run of spans that cannot be told apart at this width."""
+    """Return a bar for each run of spans that are indistinguishable at this width."""
     column = 100 / _COLUMNS
     bars: list[Bar] = []
     for start, end in sorted(times):

@@ -1,4 +1,4 @@
-"""What if: the p95 there would be at another hit rate, and at another size of a pool, as the address asks."""
+"""The what-if page: the predicted p95 at another hit rate, or at another size of a pool."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _sample(
     """Return the kept extractions of the group, and what they take.
 
     Raises:
-        ForecastError: There are none, or nobody knows what they stand for.
+        ForecastError: There are none, or their weights are unknown.
     """
     sample = stored.reader.observed(Selection(*window, service, address.feature_set or None), limit=_SAMPLE)
     read = len(sample.group) + sample.unknown

@@ -20,7 +20,7 @@ MOST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Why one feature set is slow, in the parts that the page shows."""
+    """The reason for which a feature set is slow, in the parts that the page shows."""
 
     service: str
     feature_set: str
@@ -33,7 +33,7 @@ class Sentence:
     cause: str
     """The cause that most of the time was."""
     action: str
-    """What to do first; empty where nothing is known."""
+    """The first action; empty if unknown."""
     slowest: str
     """Trace id of the slowest kept extraction; empty where none is kept."""
     text: str
@@ -42,7 +42,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class WhySlow:
-    """What the first page says before any figure."""
+    """The sentences at the top of the first page."""
 
     sentences: tuple[Sentence, ...]
     """Of the slow ones, the one with most slow extractions first."""

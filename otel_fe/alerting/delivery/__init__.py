@@ -1,4 +1,4 @@
-"""How alerts leave the process: to functions, as log events, to webhooks and to Alertmanager."""
+"""Delivery of alerts: to functions, as log events, to webhooks and to Alertmanager."""
 
 from __future__ import annotations
 

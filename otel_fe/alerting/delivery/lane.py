@@ -1,4 +1,4 @@
-"""One receiver's own thread and bounded queue, so that one that raises or hangs harms nobody."""
+"""One receiver's own thread and bounded queue: one that raises or hangs does not affect the others."""
 
 from __future__ import annotations
 

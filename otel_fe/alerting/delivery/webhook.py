@@ -62,7 +62,7 @@ class Webhook:
 
 
 def verify(secret: str, header: str, body: bytes, now: float | None = None, tolerance_s: float = _TOLERANCE_S) -> bool:
-    """Whether a delivery is from who shares the secret, unchanged and recent.
+    """Return whether a delivery was signed with the shared secret, unchanged and recent.
 
     Args:
         secret: The shared one.
