@@ -87,7 +87,7 @@ class Verdict:
 
 
 def burns_faster(before: Evidence, after: Evidence) -> bool:
-    """Whether extractions surely break requirements more often than before.
+    """Return whether extractions surely break requirements more often than before.
 
     The share of the last quarter of the window before counts, since a queue that grows breaks them more and more often anyway. It
     counts as high as it may be (Wilson, 95 %), and has to be exceeded with 99 % confidence.

@@ -45,7 +45,7 @@ class Check:
 
     @property
     def good(self) -> bool:
-        """Whether the model may answer."""
+        """Return whether the model may answer."""
         return self.median_error <= LARGEST_ERROR and self.busiest_error <= 1.5 * LARGEST_ERROR
 
 

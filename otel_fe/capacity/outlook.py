@@ -158,7 +158,7 @@ class _Hours:
         return cls(bad, total, until_ns // _HOUR_NS - 1, slo) if total else None
 
     def calm(self) -> bool:
-        """Whether the last week has spent so little that no end is near."""
+        """Return whether the last week has spent so little that no end is near."""
         recent = range(self.last - _WEEK + 1, self.last + 1)
         total = sum(self.total.get(hour, 0.0) for hour in recent)
         return sum(self.bad.get(hour, 0.0) for hour in recent) <= _CALM * float(self.slo.budget) * total

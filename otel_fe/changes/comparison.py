@@ -73,7 +73,7 @@ class Compared:
 
     @property
     def significant(self) -> bool:
-        """Whether p95 or the mean changed, with 95 % confidence for the two together."""
+        """Return whether p95 or the mean changed, with 95 % confidence for the two together."""
         return min(holm([self.p95.p_value, self.mean.p_value])) <= 1 - CONFIDENCE
 
 

@@ -53,7 +53,7 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether it is there with 95 % confidence."""
+        """Return whether it is there with 95 % confidence."""
         return self.p_value <= 1 - CONFIDENCE
 
 

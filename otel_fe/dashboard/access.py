@@ -64,7 +64,7 @@ class Access:
             raise ConfigurationError(self.options.token, f"{len(self.token)} characters", f"use at least {_FEWEST}")
 
     def known_host(self, header: str) -> bool:
-        """Whether a request's `Host` is one of this server's."""
+        """Return whether a request's `Host` is one of this server's."""
         name = host_name(header)
         if self.listen.loopback:
             return Endpoint(name, 0).loopback
@@ -118,11 +118,11 @@ class Access:
         return self._sign("form")
 
     def is_form_token(self, given: str) -> bool:
-        """Whether a form came from one of our pages."""
+        """Return whether a form came from one of our pages."""
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.form_token().encode())
 
     def same_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether a form was sent by a page of this very server."""
+        """Return whether a form was sent by a page of this very server."""
         origin = headers.get("origin", "")
         return not origin or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 

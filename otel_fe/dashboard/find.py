@@ -45,7 +45,7 @@ class Wanted:
         return cls(query.strip()) if pair is None else cls(pair[2], pair[1])
 
     def accepts(self, body: bytes) -> bool:
-        """Whether the spans of a trace have it. What may be a secret is never searched: to be found would give it away."""
+        """Return whether the spans of a trace have it. What may be a secret is never searched: to be found would give it away."""
         # Texts stand in the encoded spans as they are: most traces need not be decoded.
         needle = self.attribute or self.text
         if not needle:

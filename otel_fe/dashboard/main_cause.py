@@ -44,7 +44,7 @@ class MainCause:
 
     @property
     def explained(self) -> bool:
-        """Whether the cause took more than what is not explained."""
+        """Return whether the cause took more than what is not explained."""
         return bool(self.cause) and self.time_ns >= self.unexplained_ns
 
 

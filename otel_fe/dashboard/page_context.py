@@ -86,7 +86,7 @@ class PageContext:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has ever been stored: then what is needed is a guide and not a page of dashes."""
+        """Return whether nothing has ever been stored: then what is needed is a guide and not a page of dashes."""
         anything = Selection(0, self.now_ns() + DAY_NS, whole_traces=True)
         return self.reader.sums.first_ns() is None and not self.reader.traces.find(anything, limit=1)
 

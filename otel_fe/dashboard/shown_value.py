@@ -27,7 +27,7 @@ _HIDDEN: Final = "(not shown)"
 
 
 def is_secret(name: str) -> bool:
-    """Whether an attribute's name speaks of secrets."""
+    """Return whether an attribute's name speaks of secrets."""
     return _SECRET.search(name) is not None
 
 

@@ -104,7 +104,7 @@ def _row(stored: PageContext, state: SloState) -> dict[str, Any]:
 
 
 def _short(stored: PageContext, state: SloState) -> bool:
-    """Whether counting began after the window did."""
+    """Return whether counting began after the window did."""
     first = stored.reader.sums.first_ns()
     return first is None or first > state.slo.window.begin_ns(state.time_ns)
 

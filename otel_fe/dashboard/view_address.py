@@ -117,12 +117,12 @@ class ViewAddress:
 
     @property
     def asks(self) -> bool:
-        """Whether it is asked what would be: then the answer stands still."""
+        """Return whether it is asked what would be: then the answer stands still."""
         return bool(self.hit_rate or self.pool_size)
 
     @property
     def relative(self) -> bool:
-        """Whether the window moves on with the time."""
+        """Return whether the window moves on with the time."""
         return not (self.since and self.until)
 
     @property
@@ -150,7 +150,7 @@ class ViewAddress:
 
     @property
     def selects(self) -> bool:
-        """Whether a part of the heat map, or a cause, is selected."""
+        """Return whether a part of the heat map, or a cause, is selected."""
         return any((self.t0, self.t1, self.low, self.high, self.cause, self.policy, self.error, self.cache_hit))
 
     def background(self, window: tuple[int, int]) -> Selection:

@@ -1,4 +1,4 @@
-"""The alerts of this process: evaluated in its background, told as log events and as a metric."""
+"""The alerts of this process: evaluated in its background, emitted as log events and as a metric."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ProcessAlerts:
         return sdk_metrics(self._attached.system.gauges(), CLOCK.time_ns())
 
     def close(self) -> None:
-        """Tell what is still to be told, and stop."""
+        """Deliver the remaining alerts, and stop."""
         attached, self._attached = self._attached, None
         if attached is not None:
             attached.close()

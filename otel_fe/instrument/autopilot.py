@@ -271,7 +271,7 @@ class Autopilot:
 
 
 class _AsAdviser:
-    """What the controller sees of the autopilot."""
+    """The controller's view of the autopilot."""
 
     def __init__(self, autopilot: Autopilot) -> None:
         self._autopilot = autopilot

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _HOLD_S: Final = 1.0
-"""How long the main thread waits for the export. Not for ever: it may hold a lock that the export needs."""
+"""Seconds that the main thread waits for the export, bounded since it may hold a lock that the export needs."""
 
 
 class ChildSigterm:

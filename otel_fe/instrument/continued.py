@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.extraction import Extraction
 
     Start = Callable[[], Extraction | None]
-    """What begins an extraction, or goes on with one, for the wrapper of a kind."""
+    """Begins or continues an extraction, for the wrapper of a kind."""
     Continue = Callable[[Any, Extraction], Any]
 
 MARK: Final = "__otel_fe_wrapped__"

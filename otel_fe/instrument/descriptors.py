@@ -1,4 +1,4 @@
-"""What a class or module holds under a name, made anew with its function wrapped.
+"""Rebuilds the object that a class or module holds under a name, with its function wrapped.
 
 A static or class method, a property, a `functools.cached_property` and a `functools.partialmethod` are not functions but hold one.
 """

@@ -57,13 +57,13 @@ class ExportEverything:
         self.providers.flush()
 
     def explain(self, trace_id: int) -> DecisionRecord | None:  # noqa: ARG002
-        """Return None: whoever receives the spans decides."""
+        """Return None: the receiver of the spans decides."""
         return None
 
     def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
         """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
 
-        Whoever receives its span counts it. Calls of other services are only known from their spans, which have left
+        The receiver of its span counts it. Calls of other services are only known from their spans, which have left
         already: they are unexplained.
         """
         self._ended += 1  # an addition that another thread's overwrites still changes it

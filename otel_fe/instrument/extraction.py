@@ -153,7 +153,7 @@ class Extraction(LiveMeasurements):
 
     @property
     def awaited(self) -> Any:
-        """What its coroutine has given to the event loop last, to be resumed after it."""
+        """The last awaitable that its coroutine gave to the event loop."""
         return None if self._awaited is None else self._awaited()
 
     @property
@@ -281,7 +281,7 @@ class Extraction(LiveMeasurements):
         self.finish()
 
     def abandon(self) -> None:
-        """End the span of an extraction that nobody will end; it is not counted. Never raises."""
+        """End the span of an abandoned extraction; it is not counted. Never raises."""
         self.ended = True
         opened = registry.opened
         if opened is not None:
@@ -326,7 +326,7 @@ class Extraction(LiveMeasurements):
         if self.found is not None and span is not None:
             self._tell_stacks(self.found, span)
         if type(span) is LeanSpan:
-            # What the attributes say is fixed from here on; if nobody keeps the span, they are never asked for.
+            # The attributes are fixed from here on; if the span is dropped, they are never computed.
             span.filled_in = self.attributes
             span.end(end_ns)
         elif span is not None and span.is_recording():

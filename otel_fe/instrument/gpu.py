@@ -14,7 +14,7 @@ _log = logging.getLogger("otel_fe")
 _HOST_PIDS: Final = "pid:[4026531836]"
 """Linux's first namespace of process ids, always of this number. NVML mostly lists processes by their ids in it."""
 _IN_USE: Final = ("/dev/nvidia-uvm", "/dev/dxg")
-"""What a process has open that computes on a GPU (the second inside WSL); NVML itself opens neither."""
+"""The devices that a process opens to compute on a GPU (the second inside WSL); NVML itself opens neither."""
 
 _asking = 0
 """Samplers that are inside of NVML now: the background thread of each."""
@@ -62,7 +62,7 @@ class GpuSampler:
 
     @property
     def present(self) -> bool:
-        """Whether there is a GPU to sample."""
+        """Return whether there is a GPU to sample."""
         return bool(self._handles)
 
     def sample(self) -> GpuLoad | None:
@@ -127,7 +127,7 @@ class _Asking:
 
 
 def _pids_are_the_host_s() -> bool:
-    """Whether process ids here are those that NVML lists processes by: those of a container are others."""
+    """Return whether process ids here are those that NVML lists processes by: those of a container are others."""
     try:
         return os.readlink("/proc/self/ns/pid") == _HOST_PIDS  # noqa: PTH115 the name alone
     except OSError:
@@ -135,7 +135,7 @@ def _pids_are_the_host_s() -> bool:
 
 
 def _computes_on_a_gpu() -> bool:
-    """Whether this process has a GPU open to compute on it; True where that cannot be seen."""
+    """Return whether this process has a GPU open to compute on it; True where that cannot be seen."""
     try:
         descriptors = os.listdir("/proc/self/fd")  # noqa: PTH208 names are all that is needed
     except OSError:
@@ -151,7 +151,7 @@ def _opened(descriptor: str) -> str:
 
 
 def _after_fork() -> None:
-    """Nobody in a child gives back a lock that NVML held at the fork: there it is not asked any more."""
+    """In a child, a lock that NVML held at the fork is never released: NVML is not called there any more."""
     global _asking, _forked_while_asking  # noqa: PLW0603 the child has one thread here
     _forked_while_asking = _forked_while_asking or _asking > 0
     _asking = 0

@@ -108,7 +108,7 @@ def _note(work: Any) -> None:
 
 
 def _outlives(work: Any) -> bool:
-    """Whether it is a thread that only happens to be started in an extraction: an executor's, or one of otel_fe's own."""
+    """Return whether it is a thread that only happens to be started in an extraction: an executor's, or one of otel_fe's own."""
     target = getattr(work, "_target", None)
     name = str(getattr(work, "_name", ""))
     return getattr(target, "__module__", "") == "concurrent.futures.thread" or name.startswith("otel-fe-")

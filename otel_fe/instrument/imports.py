@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ImportHooks:
-    """A meta path finder that only knows the modules it was told of, and leaves finding them to the others."""
+    """A meta path finder for registered modules only, which leaves finding them to the others."""
 
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callable[[ModuleType], None]]] = {}
@@ -96,7 +96,7 @@ class ImportHooks:
 
 
 class _WatchedLoader:
-    """Stands in for a loader until the module's code has run; then the real one is back in its place."""
+    """Replaces a loader until the module's code has run; then the real one is restored."""
 
     def __init__(self, loader: Any, hooks: ImportHooks) -> None:
         self._loader = loader

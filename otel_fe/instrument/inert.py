@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InertExtraction:
-    """What a block gets while otel_fe is off: it has all that an extraction offers, and nothing has an effect."""
+    """The extraction of a block while otel_fe is off: it has the whole interface, without any effect."""
 
     span: Final[Span] = INVALID_SPAN
 

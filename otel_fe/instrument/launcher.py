@@ -1,4 +1,4 @@
-"""What `opentelemetry-instrument` calls, and `configure()`, which does the same from code."""
+"""The hook of `opentelemetry-instrument`, and `configure()`, which does the same from code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pre_instrument() -> None:
     """
     try:
         if not _switched_off():
-            # Not above: the launcher loads this module even where it was told to leave us out.
+            # Not above: the launcher loads this module even if otel_fe is disabled.
             from otel_fe.sdk.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
 
             if not sdk_disabled() and not _set_up_by_a_file():
@@ -64,6 +64,6 @@ def _set_up_by_a_file() -> bool:
 
 
 def _switched_off(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the launcher was told to leave us out, which it only applies to instrumentors by itself."""
+    """Return whether the launcher was told to leave us out, which it only applies to instrumentors by itself."""
     names = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
     return bool(names & {_ENTRY_POINT, "*"})

@@ -1,4 +1,4 @@
-"""What an extraction measures of itself, collected while it runs and added up when somebody asks."""
+"""The measurements of an extraction, collected while it runs and summed on reading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.attribution import Interval
 
 _MAX_APART: Final = 64
-"""Look-ups, and waits, that stand apart before they are added up."""
+"""Look-ups, and waits, that are collected before they are summed."""
 _MAX_INTERVALS: Final = 4_096
 """Look-ups and waits of one extraction that attribution can place in time; later ones still count in the sums."""
 
@@ -48,7 +48,7 @@ class LiveMeasurements(Measurements):
     """
 
     spec: Spec
-    """What was known of it before."""
+    """Its declaration."""
     start_ns: int = 0
     """Unix time."""
     start_mono_ns: int = 0
@@ -76,9 +76,9 @@ class LiveMeasurements(Measurements):
     thread_id: int = 0
     """Of the thread that it runs on, or ran on last, as Python has it."""
     watched: Watched | None = None
-    """What was seen of it since it became slow."""
+    """The samples taken since it became slow."""
     found: Found | None = None
-    """What that says, until it is on the span."""
+    """Their result, until it is on the span."""
     hotspot: tuple[str, int] | None = None
     """The line in which most of its main cause's time went, and how much, in ns."""
 

@@ -1,4 +1,4 @@
-"""Replacing a method of somebody else's class, so that it can be taken back in any order with other instrumentations.
+"""Replaces a method of another library's class, so that it can be undone in any order with other instrumentations.
 
 Plain functions, for speed. Other instrumentations wrap the public methods (`execute_command`, `Engine.connect`) and put back
 what they remember, whoever wrapped in between; so the methods that are patched here are inner ones, which they leave alone.
@@ -50,7 +50,7 @@ class Patch:
         setattr(self._owner, self._name, self._after)
 
     def remove(self) -> None:
-        """Put the original back, unless somebody has wrapped ours meanwhile: theirs then calls on through it."""
+        """Put the original back, unless another library has wrapped ours meanwhile: theirs then calls on through it."""
         if self._after is None or vars(self._owner).get(self._name) is not self._after:
             return
         if self._before is _ABSENT:

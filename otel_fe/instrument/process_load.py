@@ -1,4 +1,4 @@
-"""How loaded this process is, beside its extractions: what a capacity model needs to know of it.
+"""The load of this process besides its extractions, for the capacity model.
 
 Sampled once a second in the background, and read when metrics are collected: nothing is added to an extraction.
 """
@@ -122,7 +122,7 @@ def machine_cpu_s(group: Cgroup) -> float:
 
 
 def has_gil() -> bool:
-    """Whether one thread at a time runs Python code here; free-threaded builds may switch that off."""
+    """Return whether one thread at a time runs Python code here; free-threaded builds may switch that off."""
     enabled: Any = getattr(sys, "_is_gil_enabled", None)
     return True if enabled is None else bool(enabled())
 

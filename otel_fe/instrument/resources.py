@@ -22,7 +22,7 @@ _STATM: Final = "/proc/self/statm"
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 GRAIN_NS: Final = 5_000_000
-"""How long a reading is good for, unless a fresh one is asked for."""
+"""The validity of a reading, unless a fresh one is requested."""
 
 _sampled_rss = 0
 _read_at_ns = -GRAIN_NS

@@ -1,4 +1,4 @@
-"""What extractions need while otel_fe is instrumented: a tracer, the engine, the thresholds. One at a time.
+"""The runtime of extractions while otel_fe is instrumented: a tracer, the engine, the thresholds. One at a time.
 
 `None` means that otel_fe is off: hooks return at once.
 """
@@ -34,7 +34,7 @@ class Runtime(Protocol):
 
 
 class Exporting(Protocol):
-    """What a process needs of its pipeline when it ends."""
+    """The interface of a pipeline at the end of a process."""
 
     @property
     def providers(self) -> Providers:

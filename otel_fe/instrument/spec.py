@@ -1,4 +1,4 @@
-"""What is known of an extraction before it is called."""
+"""The declaration of an extraction: everything known before it is called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from otel_fe.sdk.plain_values import valid_text, whole
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What is known of an extraction before it is called."""
+    """The declaration of an extraction: everything known before it is called."""
 
     feature_set: str = ""
     """Empty for an extraction without one."""

@@ -31,7 +31,7 @@ class Target:
     qualname: str
     """Name within the module; dotted for what is inside a class."""
     label: str = ""
-    """What stands after `=`: the feature set."""
+    """The part after `=`: the feature set."""
 
     def __str__(self) -> str:
         return f"{self.module}:{self.qualname}"
@@ -45,7 +45,7 @@ def parse_targets(variable: str, value: str) -> list[Target]:
         value: For example `shop.features:UserFeatures.extract=user_profile,shop.text:embed`.
 
     Raises:
-        ConfigurationError: An entry has another form, or stands there twice.
+        ConfigurationError: An entry has another form, or occurs twice.
     """
     found: dict[str, Target] = {}
     for entry in filter(None, (part.strip() for part in value.split(","))):
@@ -66,7 +66,7 @@ class Replacement:
     """A target that was replaced."""
 
     target: Target
-    """What was named."""
+    """The named target."""
     owner: Any
     """The module or class that held it."""
     name: str
@@ -74,14 +74,14 @@ class Replacement:
     before: object
     """What the owner itself held, as it stood in its `__dict__`; a mark where it only inherited the name."""
     after: object
-    """What it holds now."""
+    """Its present value."""
 
     def stands_in(self) -> bool:
         """Return whether a stand-in of ours is still there, which has no code of its own that a reload could have exchanged."""
         return is_stand_in(self.after) and vars(self.owner).get(self.name) is self.after
 
     def undo(self) -> None:
-        """Put back what was there, unless somebody else has replaced it since: theirs then still calls ours."""
+        """Restore the original, unless another library has replaced it since: theirs then still calls ours."""
         if isinstance(self.after, celery_tasks.TaskTarget):
             self.after.undo()
             return

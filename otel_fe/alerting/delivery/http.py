@@ -108,7 +108,7 @@ class _Hidden(logging.Filter):
         self.urls: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is written."""
+        """Return whether a record is written."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         return not any(isinstance(one, str) and one in self.urls for one in arguments)
 

@@ -1,7 +1,7 @@
 """Calls that wait for a GPU, by the names that a statement calls.
 
 Launching a kernel returns at once, and is CPU. A call that needs the result waits until the GPU has come so far, mostly spinning:
-its time is the GPU's though the thread's CPU clock moves. Such calls cannot be told from their system calls, so they are known by
+its time is the GPU's though the thread's CPU clock moves. Such calls cannot be recognised by their system calls, so they go by
 name, and only while the process uses a GPU: without one, `.item()` and `.cpu()` are ordinary calls.
 """
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MOST_BYTES: Final = 20_000
 _MOST_KNOWN: Final = 2_048
 WITH: Final = "with"
-"""Stands for the entry of a `with` block."""
+"""Represents the entry of a `with` block."""
 
 _SHIFTED: Final = {"LOAD_GLOBAL"} if sys.version_info < (3, 12) else {"LOAD_GLOBAL", "LOAD_ATTR"}
 """Instructions whose argument keeps a flag in its lowest bit, in this version."""

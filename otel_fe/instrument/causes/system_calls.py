@@ -50,4 +50,4 @@ _GENERIC: Final = {
 }
 _TABLES: Final = {"x86_64": _X86, "aarch64": _GENERIC, "riscv64": _GENERIC}
 KINDS: Final = {number: kind for kind, numbers in _TABLES.get(platform.machine(), {}).items() for number in numbers}
-"""What each number waits for; empty on architectures whose numbers are not known."""
+"""The kind of wait of each system call's number; empty on architectures with unknown numbers."""

@@ -1,4 +1,4 @@
-"""What a thread or a suspended coroutine waits for: by its system call, by the names that it calls, by its modules."""
+"""Classifies the wait of a thread or a suspended coroutine, by its system call, by called names, and by modules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.watch.lines import Line, Stack
 
 NOT_WAITING: Final = ""
-"""It runs, could run, or cannot be told."""
+"""It runs, could run, or is unknown."""
 
 _LOCKING: Final = frozenset(
     (WITH, "acquire", "acquire_lock", "wait", "join", "get", "put", "result", "wait_for", "_wait_for_tstate_lock")
@@ -131,7 +131,7 @@ def _futex(waiting: Waiting, stack: Stack, names: AbstractSet[str], lock: range,
 
 
 def _no_descriptors(kind: str, waiting: Waiting) -> bool:
-    """Whether nothing is waited for but time: `time.sleep` before Python 3.11 is a `select` of nothing."""
+    """Return whether nothing is waited for but time: `time.sleep` before Python 3.11 is a `select` of nothing."""
     return (kind == calls.SELECT and waiting.first == 0) or (kind == calls.POLL and waiting.second == 0)
 
 

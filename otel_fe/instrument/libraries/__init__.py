@@ -36,7 +36,7 @@ class Library:
     instrumentation: str = ""
     """The package of OpenTelemetry's that makes its child spans; empty where it needs none."""
     spans: str = ""
-    """What those spans are of, for the message when they are missing."""
+    """The subject of those spans, for the message when they are missing."""
 
 
 LIBRARIES: Final = (
@@ -63,7 +63,7 @@ LIBRARIES: Final = (
 
 
 class Libraries:
-    """What is hooked at the moment.
+    """The libraries that are hooked at the moment.
 
     Args:
         disabled: Names of libraries that are left alone, separated by commas.

@@ -37,7 +37,7 @@ _spec: Final = functools.lru_cache(maxsize=1_024)(Spec)
 
 
 class Call:
-    """A call that is running, or has ended. Whoever made it ends it, in the same context.
+    """A call that is running, or has ended. Its creator ends it, in the same context.
 
     Args:
         kind: What to tell of it.

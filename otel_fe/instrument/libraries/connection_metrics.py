@@ -3,7 +3,7 @@
 States are read when a reader collects. Histograms are added up by ourselves (an SDK histogram's `record` costs ten times as much)
 and put beside what the reader's storage returns: the SDK for Python has no `MetricProducer` yet.
 
-Nothing is told twice: `opentelemetry-instrumentation-sqlalchemy` 0.66b1 emits the older `db.client.connections.usage` and none of
+No duplicates: `opentelemetry-instrumentation-sqlalchemy` 0.66b1 emits the older `db.client.connections.usage` and none of
 these; `-redis` emits none. redis-py emits some of them itself once its own observability is switched on: ours of its pools then
 stay away.
 """
@@ -43,7 +43,7 @@ _STATES: Final[dict[str, Callable[[PoolState], dict[str, int | None]]]] = {
     semconv.CONNECTION_MAX: lambda pool: {"": pool.limit},
     semconv.CONNECTION_PENDING: lambda pool: {"": pool.waiting},
 }
-"""What is read off a pool, by state where it has one. Neither library keeps a least number of connections open."""
+"""The figures read off a pool, by state where it has one. Neither library keeps a least number of connections open."""
 _BY_REDIS: Final = (
     semconv.CONNECTION_COUNT,
     semconv.CONNECTION_CREATE_TIME,
@@ -86,7 +86,7 @@ class ConnectionMetrics:
         return found
 
     def end(self) -> None:
-        """Switch off, if nobody else has asked."""
+        """Switch off, unless it is still in use elsewhere."""
         self._asked -= 1
         if not self._asked:
             for storage in self._consumer._reader_storages.values():

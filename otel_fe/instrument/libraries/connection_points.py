@@ -1,4 +1,4 @@
-"""What has been counted of pools at one moment, and its form as data points of the SDK."""
+"""The counters of pools at one moment, and their form as data points of the SDK."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Counted:
         Args:
             uses: By the pools' names.
             time_ns: Unix time.
-            left_out: Metrics of a library's pools that somebody else emits: pairs of metric and library.
+            left_out: Metrics of a library's pools that are emitted elsewhere: pairs of metric and library.
         """
         skipped = set(left_out)
         found = cls(time_ns, {name: {} for name in _HISTOGRAMS})

@@ -1,4 +1,4 @@
-"""The pools of this process, watched: switched on by whoever wants to know, off when the last of them has gone."""
+"""Watches the pools of this process: switched on with the first user, off with the last."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Watching:
             self._imports.install()
 
     def end(self) -> None:
-        """Put everything back, if nobody else has asked."""
+        """Put everything back, unless it is still in use elsewhere."""
         with self._lock:
             self._asked -= 1
             if self._asked:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _TARGET: Final = 3
 _FEATURES_ONLY: Final = 21
-"""Where these arguments of `dfs` stand."""
+"""The positions of these arguments of `dfs`."""
 
 ABOUT: Final = About(
     library="featuretools",
@@ -42,7 +42,7 @@ def _target(args: Arguments, kwargs: Named) -> str:
 
 
 def _calculates(args: Arguments, kwargs: Named) -> bool:
-    """Whether features are calculated, and not only defined."""
+    """Return whether features are calculated, and not only defined."""
     return not (args[_FEATURES_ONLY] if len(args) > _FEATURES_ONLY else kwargs.get("features_only"))
 
 

@@ -20,7 +20,7 @@ _ABSENT: Final = object()
 
 
 class Hooked:
-    """What stands in a class's `__dict__` for one of its methods.
+    """The object in a class's `__dict__` that replaces one of its methods.
 
     Args:
         held: What stood there: a function, or a descriptor with one as its `fn`.
@@ -50,7 +50,7 @@ class Hooked:
         return self._replacement if self._plain else self.held.__get__(None, owner)
 
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
-        # A class that is pickled by value goes without us: whoever unpickles it may not have us.
+        # A class that is pickled by value goes without us: the process that unpickles it may not have otel_fe.
         return copy.copy, (self.held,)
 
 
@@ -71,7 +71,7 @@ def hook(owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[.
 
 
 def unhook(owner: type, name: str) -> None:
-    """Put the method back, unless somebody has wrapped ours meanwhile: theirs then calls on through it."""
+    """Put the method back, unless another library has wrapped ours meanwhile: theirs then calls on through it."""
     held = vars(owner).get(name)
     if isinstance(held, Hooked):
         setattr(owner, name, held.held)

@@ -1,4 +1,4 @@
-"""What is told of the calls of a library's method."""
+"""The description of the calls of a library's method."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _nothing(_args: Arguments, _kwargs: Named, _result: Any) -> Counts:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is told of the calls of one method. None of the functions may look at a feature's value, copy data or compute."""
+    """The description of the calls of one method. None of the functions may look at a feature's value, copy data or compute."""
 
     library: str
     """Name of its package."""

@@ -1,4 +1,4 @@
-"""What can be hooked, and what the README says of it."""
+"""A library that can be hooked, and its description in the documentation."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ class About:
     extraction: str
     """Which call is an extraction."""
     children: str
-    """What its child spans are; empty where there are none."""
+    """Its child spans; empty if there are none."""
     versions: tuple[str, str]
     """The oldest and the newest version that the tests run against."""

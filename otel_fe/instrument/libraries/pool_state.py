@@ -1,4 +1,4 @@
-"""What a pool says of itself, read without asking anything of its users: SQLAlchemy's and redis-py's, sync and asyncio.
+"""The state of a pool, read without affecting its users: SQLAlchemy's and redis-py's, sync and asyncio.
 
 None of it is counted on the way of a request: how many wait is the length of the list of waiters that the pool has anyway.
 """
@@ -19,7 +19,7 @@ class PoolState:
     """A pool at one moment; None is what a kind of pool does not have, or does not say."""
 
     name: str
-    """What it connects to, without user or password."""
+    """Its address, without user or password."""
     library: str
     """`sqlalchemy` or `redis`."""
     in_use: int | None
@@ -29,16 +29,16 @@ class PoolState:
     limit: int | None
     """The most it can open; None without a bound."""
     keeps: int | None
-    """The most that stay open when nobody uses them."""
+    """The most that stay open while unused."""
 
 
 def is_sqlalchemy_pool(pool: Any) -> bool:
-    """Whether it is a pool of SQLAlchemy's, by what it can do; nothing is imported."""
+    """Return whether it is a pool of SQLAlchemy's, by what it can do; nothing is imported."""
     return hasattr(pool, "_do_get") and hasattr(pool, "connect") and hasattr(pool, "recreate")
 
 
 def is_redis_pool(pool: Any) -> bool:
-    """Whether it is a pool of redis-py's, likewise."""
+    """Return whether it is a pool of redis-py's, likewise."""
     return hasattr(pool, "get_connection") and hasattr(pool, "release") and hasattr(pool, "connection_kwargs")
 
 

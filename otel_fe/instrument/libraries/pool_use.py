@@ -1,4 +1,4 @@
-"""How pools are used: requests, waits and uses of connections, counted where they happen and added up afterwards.
+"""The usage of pools: requests, waits and uses of connections, counted where they happen and summed afterwards.
 
 Flat on the way of a request: a reading of the clock and an append. What has come together is added up every few hundred, or
 when somebody asks.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _APART: Final = 256
-"""Requests that stand apart before they are added up."""
+"""Requests that are collected before they are summed."""
 _MAX_NAMES: Final = 256
 _OTHERS: Final = "others"
 """The name of all pools beyond the bound."""
@@ -47,7 +47,7 @@ class PoolUseTotals:
 
 
 class PoolUse:
-    """What is counted of the pools with one name. Appending needs no lock; the sums are under one.
+    """The counters of the pools with one name. Appending needs no lock; the sums are under one.
 
     Args:
         library: `sqlalchemy` or `redis`.
@@ -101,7 +101,7 @@ class PoolUse:
         self.timeouts += timeout
 
     def tally(self) -> PoolUseTotals:
-        """Add up what stands apart, and return the sums."""
+        """Sum the collected requests, and return the sums."""
         with self._lock:
             requests = sorted(_taken(self.requests))
             uses = _taken(self.uses)

@@ -1,8 +1,8 @@
 """Which keys are looked up again, and how soon: for the hit ratio that a Redis would have at another size.
 
-At the connections, where single commands, pipelines, transactions and clusters come together, and only while somebody asks. A key
+At the connections, where single commands, pipelines, transactions and clusters come together, and only while it is needed. A key
 is hashed at once; only its hash, and only if that is in the sample, is kept, for as long as the sample is. Python's hash of
-bytes is keyed anew in each process (SipHash, PEP 456), so that it tells nothing to anybody who sees it.
+bytes is keyed anew in each process (SipHash, PEP 456), so that it reveals nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _APART: Final = 512
-"""Sampled look-ups that stand apart before they are added to the curve."""
+"""Sampled look-ups that are collected before they are added to the curve."""
 _MANY: Final = {"MGET", "EXISTS"}
 _PATHS: Final = "JSON.MGET"
 """Its last argument is a path."""
@@ -64,7 +64,7 @@ class KeySample:
             self.settle()
 
     def settle(self) -> ReuseCurve:
-        """Add what stands apart to the curve, and return it."""
+        """Add the collected look-ups to the curve, and return it."""
         with self._lock:
             seen, self._seen = self._seen, 0
             self.curve.references += seen

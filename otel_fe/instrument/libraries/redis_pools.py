@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OPENING: Final = "_otel_fe_opening"
 """When the opening of a connection began; on the connection, or on the error that it ended in."""
 _UNBOUNDED: Final = 2**31
-"""What redis-py takes for "no bound"."""
+"""The size that redis-py treats as unbounded."""
 
 
 def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +62,7 @@ def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def exhausting(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the hook of a synchronous plain pool's `get_connection`: nobody waits for one, it opens or refuses."""
+    """Make the hook of a synchronous plain pool's `get_connection`, which never waits: it opens one or refuses."""
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         running = current_extraction()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SINCE: Final = "_otel_fe_since"
 _MADE: Final = "_otel_fe_made"
 _GAVE_UP: Final = ("Empty", "TimeoutError")
-"""What a queue, and asyncio, raise when the time is up."""
+"""The exceptions of a queue, and of asyncio, on a time-out."""
 
 _classes: Final[dict[type, type]] = {}
 """Of watched pools, by those of pools: a handful, which applications define."""
@@ -198,5 +198,5 @@ def _returned(connection: Any) -> None:
 
 
 def _timed_out(error: BaseException) -> bool:
-    """Whether a blocking pool gave up: its error is that of a refused connection, and only its context tells."""
+    """Return whether a blocking pool gave up: its error is that of a refused connection, and only its context tells."""
     return type(error).__name__ == "ConnectionError" and type(error.__context__).__name__ in _GAVE_UP

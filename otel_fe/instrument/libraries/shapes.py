@@ -1,11 +1,11 @@
-"""How much there is of something, from its shape alone: nothing is copied, computed or looked into."""
+"""Sizes of inputs from their shape alone: nothing is copied, computed or read."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 _SIZED: Final = (list, tuple)
-"""What has a length at no cost; that of another library's object may have to be computed first."""
+"""Types with a length at no cost; that of another library's object may have to be computed first."""
 _LONGEST: Final = 80
 """Characters of a name."""
 

@@ -1,4 +1,4 @@
-"""scikit-learn's transformers: those there are, and those that are still to be defined, by anybody.
+"""scikit-learn's transformers: the existing ones, and those that any library defines later.
 
 Every class under `BaseEstimator` or `TransformerMixin` that defines `transform` or `fit_transform` itself has it hooked; a
 class that inherits them needs nothing.
@@ -26,7 +26,7 @@ _NOT_FEATURES: Final = ("sklearn.preprocessing._label", "sklearn.ensemble._hist_
 """Transformers of targets, and a private one inside of models."""
 _GIVEN: Final = ("steps", "transformers", "transformer_list")
 _FITTED: Final = ("transformers_",)
-"""Where composed estimators keep their steps: what they were given, and what they have made of it."""
+"""The attributes in which composed estimators keep their steps, as given and as fitted."""
 
 ABOUT: Final = About(
     library=LIBRARY,

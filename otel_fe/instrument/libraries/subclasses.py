@@ -1,4 +1,4 @@
-"""Methods of all classes below some root: those there are, and those that are still to be defined, by anybody.
+"""Methods of all classes below some root: the existing ones, and those that any library defines later.
 
 Only what a class defines itself is hooked. Classes to come are met in `__init_subclass__`. Which classes are hooked is not
 remembered, so that none is kept alive: putting back looks at them all again, which takes less than a millisecond.
@@ -20,7 +20,7 @@ _MARK: Final = "__otel_fe_watched__"
 
 
 def watched(owner: type) -> bool:
-    """Whether the classes that are made below `owner` are met already."""
+    """Return whether the classes that are made below `owner` are met already."""
     return hasattr(getattr(vars(owner).get(_INIT), "__func__", None), _MARK)
 
 

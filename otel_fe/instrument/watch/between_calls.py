@@ -1,4 +1,4 @@
-"""What was seen of an extraction between its calls and look-ups, by the gaps that a waterfall shows there."""
+"""The causes seen between an extraction's calls and look-ups, by the gaps that a waterfall shows there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters of the process and its threads at one moment, so that of two moments the difference can be told."""
+"""Counters of the process and its threads at one moment; two of them give a difference."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _MOST_THREADS: Final = 64
 _KEPT: Final = 16
 _QUOTA_FOR_NS: Final = 10_000_000_000
-"""How long it is believed that there is a quota, or none."""
+"""The validity of the knowledge that there is a quota, or none."""
 
 
 class Counters:
-    """What has added up until one moment, in ns."""
+    """The sums until one moment, in ns."""
 
     __slots__ = ("at_ns", "blocks", "core_wait_ns", "cpu_ns", "faults", "process_cpu_ns", "throttled_ns")
 

@@ -1,4 +1,4 @@
-"""Where a slow extraction's time went, and in which lines, from what it measured itself and what was seen of it."""
+"""Attributes a slow extraction's time to causes and lines, from its own measurements and the watcher's samples."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Place = tuple[str, "Stack", "Line | None"]
 
 
 class Found:
-    """Where an extraction's time went, in ns; the sums over its stacks are those over its causes, as far as it was seen."""
+    """An extraction's time by cause and by stack, in ns; both have equal sums for the sampled part."""
 
     __slots__ = ("between_calls", "places", "samples", "seen_after_ns", "split")
 
@@ -286,7 +286,7 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
         collected = min(held, _overlap([pause for pause in overlapping if pause.ident != ident], segment))
         yield CAUSE_GC, collected
         yield CAUSE_GIL, held - collected
-        # Whoever held the interpreter, or was to get it, had no core.
+        # The thread that held the interpreter, or was to get it, had no core.
         without_core = min(left - held, segment.others_wait_ns)
         yield CAUSE_CPU_WAIT, without_core
         yield _paging(segment), left - held - without_core

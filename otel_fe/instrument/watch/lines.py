@@ -34,11 +34,11 @@ _SPECIAL: Final = frozenset(
 """Names of the functions whose frames are not the application's, to look closer at."""
 _new: Final = tuple.__new__
 IMPORTING: Final = "<frozen importlib"
-"""How the file names of Python's own import system begin."""
+"""The prefix of the file names of Python's own import system."""
 
 
 class Line(NamedTuple):
-    """Where a frame stands."""
+    """The position of a frame."""
 
     file: str
     """As the code object has it."""
@@ -53,7 +53,7 @@ _LEFT_OUT: Final = Line("<frozen ...>", 0, "...")
 
 
 def line_of(frame: FrameType) -> Line:
-    """Return where a frame stands."""
+    """Return the position of a frame."""
     code = frame.f_code
     return Line(code.co_filename, frame.f_lineno or code.co_firstlineno, _name_of(code))
 
@@ -155,7 +155,7 @@ _shown: dict[str, str] = {}
 
 
 def is_own(file: str) -> bool:
-    """Whether a file is the application's: not the standard library's, an installed package's or otel_fe's."""
+    """Return whether a file is the application's: not the standard library's, an installed package's or otel_fe's."""
     known = _own.get(file)
     if known is None:
         if len(_own) >= _MOST_KNOWN:
@@ -195,7 +195,7 @@ def without_detail(stack: Stack) -> Stack:
 
 
 def is_importing(stack: Stack) -> bool:
-    """Whether a stack is inside an import."""
+    """Return whether a stack is inside an import."""
     return any(line.file.startswith(IMPORTING) for line in stack)
 
 

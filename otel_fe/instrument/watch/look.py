@@ -1,4 +1,4 @@
-"""One look at one extraction: where it stands, what it waits in, and what it has used since the look before."""
+"""One look at one extraction: its stack, its wait, and its usage since the previous look."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SELECTORS: Final = "/selectors.py"
 
 
 class Glimpse:
-    """What has to be copied while no other thread can run."""
+    """The data that has to be copied while no other thread can run."""
 
     __slots__ = (
         "at_ns",
@@ -191,13 +191,13 @@ def _suspended(seen: Glimpse, extraction: Extraction, task: Any, frame: FrameTyp
 
 
 def _is_current(task: Any) -> bool:
-    """Whether a task is the one that its event loop runs now."""
+    """Return whether a task is the one that its event loop runs now."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio.current_task(task.get_loop()) is task
 
 
 def _is_idle(frame: FrameType) -> bool:
-    """Whether the thread of an event loop waits for events, rather than runs a callback."""
+    """Return whether the thread of an event loop waits for events, rather than runs a callback."""
     file = frame.f_code.co_filename
     if file.endswith(_SELECTORS) and frame.f_back is not None:
         file = frame.f_back.f_code.co_filename

@@ -18,7 +18,7 @@ asleep = False
 
 
 def _nothing() -> None:
-    """Do nothing: nobody watches."""
+    """Do nothing: there is no watcher."""
 
 
 wake: Callable[[], None] = _nothing
@@ -26,7 +26,7 @@ wake: Callable[[], None] = _nothing
 
 
 def _unseen(_extraction: Any, _end_ns: int) -> Sequence[Any]:
-    """Return nothing: nobody watches."""
+    """Return nothing: there is no watcher."""
     return ()
 
 

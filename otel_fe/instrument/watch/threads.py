@@ -1,4 +1,4 @@
-"""What the operating system says of one thread of this process: its CPU clock, its wait for a core, and what it waits in.
+"""The kernel's view of one thread of this process: its CPU clock, its wait for a core, and the system call it waits in.
 
 On Linux these are `clock_gettime` of the thread's clock, `/proc/self/task/TID/schedstat` and `/proc/self/task/TID/syscall`. Reading
 them costs a few microseconds and lets go of nothing: the read is made through `ctypes` with the interpreter held, so that the
@@ -28,7 +28,7 @@ UNKNOWN: Final = -3
 
 
 class Waiting(NamedTuple):
-    """What a thread waits in."""
+    """The system call that a thread waits in."""
 
     call: int
     """Number of the system call; or `RUNNING`, `FAULTING`, `UNKNOWN`."""
@@ -47,7 +47,7 @@ def native_id(ident: int) -> int:
 
 
 def cpu_clock_ns(tid: int) -> int:
-    """Return the CPU time of a thread; -1 where it cannot be told.
+    """Return the CPU time of a thread; -1 if unknown.
 
     The clock's id is made from the thread's id, as the kernel defines it: `pthread_getcpuclockid` of a thread that has just ended
     would read memory that is gone.
@@ -61,7 +61,7 @@ def cpu_clock_ns(tid: int) -> int:
 
 
 def core_wait_ns(tid: int) -> int:
-    """Return how long a thread has waited for a core since it began; -1 where it cannot be told."""
+    """Return how long a thread has waited for a core since it began; -1 if unknown."""
     if not LINUX or not tid:
         return -1
     try:
@@ -111,7 +111,7 @@ class ThreadFiles:
         return Waiting(int(words[0]), first, second)
 
     def core_wait_ns(self, tid: int) -> int:
-        """Return how long a thread has waited for a core since it began; -1 where it cannot be told."""
+        """Return how long a thread has waited for a core since it began; -1 if unknown."""
         words = self._words(tid, "schedstat")
         return int(words[1]) if len(words) > 1 else -1
 
@@ -160,7 +160,7 @@ def _reader() -> Any:
 
 
 def interpreter_lock() -> range:
-    """Return the addresses of the futexes of the interpreter's lock, and of no other lock; empty where they cannot be told.
+    """Return the addresses of the futexes of the interpreter's lock, and of no other lock; empty if unknown.
 
     The lock is a part of CPython's `_PyRuntime`; locks of applications are allocated one by one.
     """

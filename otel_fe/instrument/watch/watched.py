@@ -1,4 +1,4 @@
-"""What was seen of one extraction while it was slow: one segment of time for each look."""
+"""The samples of one slow extraction: one segment of time for each look."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class Segment:
     child_ident: int
     """That thread, as Python has it; 0 without one. The stack and all waits are then its own."""
     collected_in: Stack
-    """Where its longest pause of the garbage collector began, as far as that was seen."""
+    """The line in which its longest pause of the garbage collector began, if it was seen."""
     contended: bool
     """Whether the watcher had to wait for the interpreter before the look, as whoever wakes up then does."""
     faults: int
     """Pages that the process has read from disk because they were touched."""
     looks: int
-    """How many looks in a row have found it there, without having run in between."""
+    """The number of looks in a row that found it there, without CPU time in between."""
     on_gpu: bool
     """Whether the look found it in a call that waits for a GPU."""
     others_cpu_ns: int

@@ -44,7 +44,7 @@ _LEAST_NS: Final = 1_000_000
 _CONTENDED_NS: Final = 500_000
 """A round that begins later than this, though there was a core, has waited for the interpreter."""
 _CONTENDED_FOR_NS: Final = 50_000_000
-"""How long it is believed that others wait for it, too."""
+"""The validity of the knowledge that other threads wait for it, too."""
 _LATE: Final = 4
 """Time to pass for each unit in which the watcher waited for a core: until it has one, who gives it the interpreter waits, too."""
 _LATEST_NS: Final = 40_000_000
@@ -105,7 +105,7 @@ class Watcher:
 
     def _wake(self) -> None:
         """Called by an extraction that begins while the watcher sleeps. Never raises."""
-        # Not waiting for it: whoever holds it wakes the watcher, and it may be this very thread, in a finalizer.
+        # Without waiting for it: its holder wakes the watcher, and may be this very thread, in a finalizer.
         if not self._waking.acquire(blocking=False):
             return
         try:
@@ -334,7 +334,7 @@ def _own_cpu_ns() -> int:
 
 
 def _has_greenlets() -> bool:
-    """Whether gevent or eventlet has replaced threads: what runs on a thread then changes without our knowing."""
+    """Return whether gevent or eventlet has replaced threads: what runs on a thread then changes without our knowing."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("threading"):
         return True
