@@ -332,7 +332,7 @@ def test_a_percentile_is_one_number_in_every_place(seen):
     text = Text(colour=False).render(seen["report"])
     p95 = next(one for one in seen["report"].latencies if one.feature_set == "all").p95_ms
     assert f"{p95:,.1f}" in text
-    tile = re.search(r"p95 latency</h2><p class=\"big\">([\d.,\u202f]+) ms", seen["page"])[1]
+    tile = re.search(r"p95 latency.*?</h2><p class=\"big\">([\d.,\u202f]+) ms", seen["page"])[1]
     assert float(tile.replace("\u202f", "")) == pytest.approx(p95, rel=5e-3)
     assert f"{float(f'{p95:.4g}')}".rstrip("0").rstrip(".") in seen["html"]
 
@@ -364,7 +364,11 @@ def test_rates_are_over_the_time_of_counting(seen):
     figures = seen["json"]["figures"]
     assert figures["per_s"] == pytest.approx(figures["extractions"] / figures["counted_s"])
     assert 0 < figures["counted_s"] < 250
-    assert float(windows(seen)["(all)"]["rate (1/s)"]) == pytest.approx(figures["per_s"], rel=1e-6)
+    table = windows(seen)["(all)"]
+    counted_s = float(table["counted for (s)"])
+    # The table was asked for a moment later: the service may have exported once more, and counted nothing.
+    assert figures["counted_s"] <= counted_s < figures["counted_s"] + 10
+    assert float(table["rate (1/s)"]) == pytest.approx(int(table["extractions"]) / counted_s, rel=1e-6)
 
 
 def test_kept_traces_weigh_what_they_stand_for(chain):
