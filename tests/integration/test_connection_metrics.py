@@ -114,12 +114,14 @@ def test_views_apply_as_to_the_sdk_s_instruments(tmp_path, caplog):
     watched.integration.close()
     watched.provider.shutdown()
     (point,) = metrics["pool.wait"].data.data_points
-    assert (metrics["pool.wait"].description, dict(point.attributes), point.count) == ("waits", {}, 1)
-    assert POOL in metrics["pool.wait.again"].data.data_points[0].attributes
-    assert metrics["pool.timeouts"].data.data_points[0].value == 1
+    each = {one.attributes[POOL]: one.count for one in metrics["pool.wait.again"].data.data_points}
+    timeouts = {one.attributes[POOL]: one.value for one in metrics["pool.timeouts"].data.data_points}
+    name = f"sqlite:///{tmp_path}/x.db"  # pools of other tests may still be there
+    assert (metrics["pool.wait"].description, dict(point.attributes), point.count) == ("waits", {}, sum(each.values()))
+    assert (each[name], timeouts[name]) == (1, 1)
     assert not metrics.keys() & {semconv.CONNECTION_USE_TIME, semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_TIMEOUTS}
     assert semconv.CONNECTION_CREATE_TIME in metrics
-    assert not caplog.records
+    assert "is not applied" not in caplog.text
 
 
 def test_an_aggregation_that_cannot_be_applied_is_named_once(tmp_path, caplog):
@@ -133,8 +135,7 @@ def test_an_aggregation_that_cannot_be_applied_is_named_once(tmp_path, caplog):
     engine.dispose()
     watched.integration.close()
     watched.provider.shutdown()
-    assert [record.name for record in caplog.records].count("otel_fe") == 1
-    assert "a view of db.client.* asks for" in caplog.text
+    assert caplog.text.count("a view of db.client.* asks for") == 1
 
 
 def test_redis_pools(watched, redis_port):
