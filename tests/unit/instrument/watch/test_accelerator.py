@@ -39,8 +39,8 @@ class Tensor:
     """Its methods are functions in C, as PyTorch's are: one sleeps, as a blocking wait does, the other spins."""
 
     item = staticmethod(partial(time.sleep, 0.1))
-    cpu = staticmethod(partial(hashlib.pbkdf2_hmac, "sha256", b"x" * 64, b"y" * 64, 150_000))
-    matmul = staticmethod(partial(hashlib.pbkdf2_hmac, "sha256", b"x" * 64, b"y" * 64, 150_000))
+    cpu = staticmethod(partial(hashlib.pbkdf2_hmac, "sha256", b"x" * 64, b"y" * 64, 500_000))
+    matmul = staticmethod(partial(hashlib.pbkdf2_hmac, "sha256", b"x" * 64, b"y" * 64, 500_000))
 
 
 def reads_item():
