@@ -166,7 +166,9 @@ class Autopilot:
         vars(runtime)["derive"] = derive
 
     def end(self) -> None:
-        """Give everything back its size, and measure no more."""
+        """Give everything back its size, and measure no more. Again, it does nothing."""
+        if self._ended:
+            return
         self._ended = True
         self._background.stop()
         vars(self._runtime).pop("derive", None)
