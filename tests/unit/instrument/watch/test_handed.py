@@ -47,7 +47,7 @@ def lines(span, cause):
 
 
 def busy():
-    end = time.thread_time() + 0.15
+    end = time.thread_time() + 0.6
     while time.thread_time() < end:
         sum(range(500))
 

@@ -45,7 +45,7 @@ def slept():
     with instrumented(slow_threshold_s=0.04, watch_threshold_s=0.005) as observed:
         for _ in range(2):
             with otel_fe.extraction("x"):
-                time.sleep(0.06)
+                time.sleep(0.3)
         counts = faults.counts()
         return observed.extractions("x")[-1], counts
 

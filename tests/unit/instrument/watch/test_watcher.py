@@ -55,7 +55,7 @@ def test_the_line_that_used_the_cpu_is_named(watched):
 
     @otel_fe.extraction("x")
     def extract():
-        busy(0.1)
+        busy(0.6)
 
     extract()
     span = watched.extraction("x")
