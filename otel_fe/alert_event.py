@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from otel_fe.semconv import Attribute
+from otel_fe.semconv import Attribute, attribute
 
 EVENT: Final = "feature_extraction.alert"
 """Name of the log event. Its time is that of the transition, its body says what is wrong."""
 ATTRIBUTES: Final[list[Attribute]] = []
-
-
-def _attribute(name: str, kind: str, unit: str, meaning: str) -> str:
-    full = f"{EVENT}.{name}"
-    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
-    return full
-
+_attribute = partial(attribute, namespace=EVENT, among=ATTRIBUTES)
 
 KEY: Final = _attribute("key", "string", "", "What it is deduplicated by.")
 TYPE: Final = _attribute("type", "string", "", "What it is about, for example `latency_threshold`.")

@@ -5,20 +5,15 @@ The table in the documentation is generated from this file.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from otel_fe.semconv import Attribute
+from otel_fe.semconv import Attribute, attribute
 
 EVENT: Final = "feature_extraction.autopilot"
 """Name of the log event of a step. Its body says what was done and why."""
 ATTRIBUTES: Final[list[Attribute]] = []
-
-
-def _attribute(name: str, kind: str, unit: str, meaning: str) -> str:
-    full = f"{EVENT}.{name}"
-    ATTRIBUTES.append(Attribute(full, kind, unit, meaning))
-    return full
-
+_attribute = partial(attribute, namespace=EVENT, among=ATTRIBUTES)
 
 RESOURCE: Final = _attribute("resource", "string", "", "Name of the pool or the cache.")
 FROM: Final = _attribute("from", "int", "", "Its size before the step.")

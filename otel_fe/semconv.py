@@ -47,9 +47,10 @@ ATTRIBUTES: Final[list[Attribute]] = []
 METRICS: Final[list[Metric]] = []
 
 
-def _attribute(
+def attribute(
     name: str, kind: str, unit: str, meaning: str, *, namespace: str = NAMESPACE, among: list[Attribute] = ATTRIBUTES
 ) -> str:
+    """Enter an attribute in its table, and return its full name; events that have files of their own enter theirs in their own."""
     full = f"{namespace}.{name}"
     among.append(Attribute(full, kind, unit, meaning))
     return full
@@ -83,36 +84,36 @@ CAUSE_UNEXPLAINED: Final = "unexplained"
 
 # --- attributes on the span of an extraction ---------------------------------------------------------------
 
-FEATURE_SET: Final = _attribute("feature_set", "string", "", "Which features: the name given to the target.")
-LIBRARY: Final = _attribute("library", "string", "", "The library that computes them, where it is known.")
-BATCH_SIZE: Final = _attribute("batch.size", "int", "{item}", "Entities extracted in this call, where given.")
-FEATURES: Final = _attribute("features", "int", "{feature}", "Features per entity, where given.")
+FEATURE_SET: Final = attribute("feature_set", "string", "", "Which features: the name given to the target.")
+LIBRARY: Final = attribute("library", "string", "", "The library that computes them, where it is known.")
+BATCH_SIZE: Final = attribute("batch.size", "int", "{item}", "Entities extracted in this call, where given.")
+FEATURES: Final = attribute("features", "int", "{feature}", "Features per entity, where given.")
 
-CACHE_HIT: Final = _attribute("cache.hit", "bool", "", "Every look-up hit; absent without a look-up.")
-CACHE_LOOKUPS: Final = _attribute("cache.lookups", "int", "{lookup}", "Keys or fields looked up.")
-CACHE_HITS: Final = _attribute("cache.hits", "int", "{lookup}", "Of those, found.")
-CACHE_TIME: Final = _attribute("cache.time", "double", "s", "Time in look-ups, without waiting for a pool.")
+CACHE_HIT: Final = attribute("cache.hit", "bool", "", "Every look-up hit; absent without a look-up.")
+CACHE_LOOKUPS: Final = attribute("cache.lookups", "int", "{lookup}", "Keys or fields looked up.")
+CACHE_HITS: Final = attribute("cache.hits", "int", "{lookup}", "Of those, found.")
+CACHE_TIME: Final = attribute("cache.time", "double", "s", "Time in look-ups, without waiting for a pool.")
 
-POOL_WAIT_TIME: Final = _attribute(
+POOL_WAIT_TIME: Final = attribute(
     "pool.wait_time", "double", "s", "Time to obtain connections, over all pools, opening new ones included."
 )
-POOL_NAME: Final = _attribute("pool.name", "string", "", "The pool waited for longest.")
-POOL_IN_USE: Final = _attribute("pool.in_use", "int", "{connection}", "Its connections in use afterwards.")
-POOL_SIZE: Final = _attribute("pool.size", "int", "{connection}", "The most it can open, where bounded.")
+POOL_NAME: Final = attribute("pool.name", "string", "", "The pool waited for longest.")
+POOL_IN_USE: Final = attribute("pool.in_use", "int", "{connection}", "Its connections in use afterwards.")
+POOL_SIZE: Final = attribute("pool.size", "int", "{connection}", "The most it can open, where bounded.")
 
-CPU_TIME: Final = _attribute("cpu.time", "double", "s", "CPU time of its thread, and of what it handed to others.")
-CPU_UTILIZATION: Final = _attribute("cpu.utilization", "double", "1", "CPU time over duration; 1 is one busy core.")
-CANCELLED: Final = _attribute("cancelled", "bool", "", "Its caller ended it early: no error. Absent otherwise.")
-MEMORY_USAGE: Final = _attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")
-MEMORY_GROWTH: Final = _attribute("memory.growth", "int", "By", "Resident memory at the end less that at the start.")
-MEMORY_PEAK: Final = _attribute("memory.peak", "int", "By", "On slow extractions: the most that a look has seen.")
-GPU_UTILIZATION: Final = _attribute(
+CPU_TIME: Final = attribute("cpu.time", "double", "s", "CPU time of its thread, and of what it handed to others.")
+CPU_UTILIZATION: Final = attribute("cpu.utilization", "double", "1", "CPU time over duration; 1 is one busy core.")
+CANCELLED: Final = attribute("cancelled", "bool", "", "Its caller ended it early: no error. Absent otherwise.")
+MEMORY_USAGE: Final = attribute("memory.usage", "int", "By", "Resident memory of the process at the end.")
+MEMORY_GROWTH: Final = attribute("memory.growth", "int", "By", "Resident memory at the end less that at the start.")
+MEMORY_PEAK: Final = attribute("memory.peak", "int", "By", "On slow extractions: the most that a look has seen.")
+GPU_UTILIZATION: Final = attribute(
     "gpu.utilization", "double", "1", "Busiest GPU over the last sampling period; absent without a GPU."
 )
-GPU_MEMORY_USAGE: Final = _attribute(
+GPU_MEMORY_USAGE: Final = attribute(
     "gpu.memory.usage", "int", "By", "Memory this process holds on GPUs; absent without a GPU."
 )
-GPU_MEMORY_PEAK: Final = _attribute(
+GPU_MEMORY_PEAK: Final = attribute(
     "gpu.memory.peak",
     "int",
     "By",
@@ -120,26 +121,26 @@ GPU_MEMORY_PEAK: Final = _attribute(
     "never reset.",
 )
 
-SLO_BREACHED: Final = _attribute(
+SLO_BREACHED: Final = attribute(
     "slo.breached", "string[]", "", "SLOs for which this extraction is a bad event by itself."
 )
-BOTTLENECK: Final = _attribute(
+BOTTLENECK: Final = attribute(
     "bottleneck",
     "string",
     "",
     "On slow extractions, where most time went: one of the causes below `feature_extraction.time.`.",
 )
-BOTTLENECK_TIME: Final = _attribute("bottleneck.time", "double", "s", "How much of the duration that was.")
-HOTSPOT: Final = _attribute(
+BOTTLENECK_TIME: Final = attribute("bottleneck.time", "double", "s", "How much of the duration that was.")
+HOTSPOT: Final = attribute(
     "hotspot",
     "string",
     "",
     "On slow extractions that were sampled: `file:line function` where most of the bottleneck's time went, in the application's "
     "own code. Of `gil` and `event_loop`, the line that held the interpreter or the loop.",
 )
-HOTSPOT_TIME: Final = _attribute("hotspot.time", "double", "s", "How much of the bottleneck's time went there.")
+HOTSPOT_TIME: Final = attribute("hotspot.time", "double", "s", "How much of the bottleneck's time went there.")
 TIME: Final = {
-    cause: _attribute(f"time.{cause}", "double", "s", f"On slow extractions: {meaning}; absent where none.")
+    cause: attribute(f"time.{cause}", "double", "s", f"On slow extractions: {meaning}; absent where none.")
     for cause, meaning in (
         (CAUSE_CACHE_MISS, "time in look-ups that missed"),
         (CAUSE_POOL_WAIT, "time waiting for connections"),
@@ -169,7 +170,7 @@ TIME: Final = {
 }
 """The time of a slow extraction by cause. The parts add up to the duration, to the nanosecond."""
 
-SAMPLING_POLICY: Final = _attribute(
+SAMPLING_POLICY: Final = attribute(
     "sampling.policy",
     "string",
     "",
@@ -181,7 +182,7 @@ SAMPLING_POLICY: Final = _attribute(
 STACKS_EVENT: Final = "feature_extraction.stacks"
 """Name of the event on the span of a slow extraction that was sampled; its time is that of the first sample."""
 STACKS_ATTRIBUTES: Final[list[Attribute]] = []
-_stacks_attribute = partial(_attribute, namespace=STACKS_EVENT, among=STACKS_ATTRIBUTES)
+_stacks_attribute = partial(attribute, namespace=STACKS_EVENT, among=STACKS_ATTRIBUTES)
 STACKS_FOLDED: Final = _stacks_attribute(
     "folded",
     "string[]",
@@ -201,7 +202,7 @@ STACKS_BETWEEN_CALLS: Final = _stacks_attribute(
 )
 STACKS_SAMPLES: Final = _stacks_attribute("samples", "int", "{sample}", "How often the stack was looked at.")
 
-_ray_attribute = partial(_attribute, namespace="ray.serve")
+_ray_attribute = partial(attribute, namespace="ray.serve")
 RAY_APPLICATION: Final = _ray_attribute(
     "application", "string", "", "In a Ray Serve replica, and in Ray tasks that work for its request: the application."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.model.intervals import uncovered
 from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.semconv import (
     CAUSE_CPU,
@@ -99,7 +100,7 @@ def own_time(
     calls = [(below.start_ns, below.end_ns) for below in trace.below(node) if below.span.kind in OUTGOING_KINDS]
     if not calls:
         return None
-    spans = list(_between(calls, node.start_ns, node.end_ns))
+    spans = list(uncovered(calls, node.start_ns, node.end_ns))
     total = sum(end - start for start, end in spans)
     if total < _WORTH * node.duration_ns or not total:
         return None
@@ -118,18 +119,6 @@ def own_time(
         for number, (start, end) in enumerate(worth)
     )
     return OwnTime(total, gaps, () if placed else _of_all(split, total))
-
-
-def _between(calls: Iterable[tuple[int, int]], start_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
-    at = start_ns
-    for begin, end in sorted(calls):
-        if begin >= end_ns:
-            break
-        if begin > at:
-            yield at, begin
-        at = max(at, end)
-    if at < end_ns:
-        yield at, end_ns
 
 
 def _told(lines: Iterable[str], start_ns: int) -> Iterator[tuple[int, int, Part]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.instrument.watch.lines import own_line, shown
+from otel_fe.model.intervals import uncovered
 from otel_fe.model.measurements import CAUSE_POOL
 from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
 
@@ -55,15 +56,7 @@ def between_calls(
 
 def gaps_between(measured: Iterable[Interval], start_ns: int, end_ns: int) -> Iterator[Gap]:
     """Yield where nothing measured was under way; waits for pools leave a gap, since no span shows them."""
-    at = start_ns
-    for _, begin, end in sorted((one for one in measured if one[0] != CAUSE_POOL), key=lambda one: one[1]):
-        if begin >= end_ns:
-            break
-        if begin > at:
-            yield at, begin
-        at = max(at, end)
-    if at < end_ns:
-        yield at, end_ns
+    return uncovered(((begin, end) for cause, begin, end in measured if cause != CAUSE_POOL), start_ns, end_ns)
 
 
 def _seen(pieces: Sequence[Interval], segments: Sequence[Segment]) -> Iterator[tuple[str, str, int, int]]:

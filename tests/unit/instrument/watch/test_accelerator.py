@@ -11,21 +11,10 @@ from functools import partial
 import pytest
 
 import otel_fe
-from otel_fe import faults
 from otel_fe.instrument.causes.accelerator import synchronising
-from tests.observed import instrumented
+from tests.unit.instrument.watch.spans import PREFIX
 
-PREFIX = "feature_extraction."
 TOP = f"{PREFIX}stacks.top"
-
-
-@pytest.fixture
-def watched():
-    """Instrument with a short threshold: everything is slow that takes 40 ms."""
-    faults.reset()
-    with instrumented(slow_threshold_s=0.04, watch_threshold_s=0.005) as observed:
-        yield observed
-    assert not faults.counts()
 
 
 def use_gpu(monkeypatch, *, initialised):

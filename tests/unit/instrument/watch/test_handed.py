@@ -12,28 +12,11 @@ from pathlib import Path
 import pytest
 
 import otel_fe
-from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from tests.observed import instrumented
+from tests.unit.instrument.watch.spans import PREFIX, causes
 
-PREFIX = "feature_extraction."
 HERE = Path(__file__).name
-
-
-@pytest.fixture
-def watched():
-    """Instrument with a short threshold: everything is slow that takes 40 ms."""
-    faults.reset()
-    with instrumented(slow_threshold_s=0.04, watch_threshold_s=0.005) as observed:
-        yield observed
-    assert not faults.counts()
-
-
-def causes(span):
-    """Return the parts of an extraction's time, and check that they are its duration."""
-    found = {name: value for name, value in span.attributes.items() if name.startswith(f"{PREFIX}time.")}
-    assert sum(found.values()) == pytest.approx((span.end_time - span.start_time) / 1e9, abs=1e-6)
-    return {name.removeprefix(f"{PREFIX}time."): value for name, value in found.items()}
 
 
 def lines(span, cause):
