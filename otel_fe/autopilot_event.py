@@ -38,7 +38,7 @@ DETAIL: Final = {
     "high": HIGH,
     "unit": UNIT,
 }
-"""What a mark in the store says of a step, and the attribute that it is read from."""
+"""The details of a step's mark in the store, by the attribute that each is read from."""
 
 STEP: Final = "feature_extraction.autopilot.step"
 """Name of a gauge: the size that the last steps led to, with these attributes. The store marks each step by it."""

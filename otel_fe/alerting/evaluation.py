@@ -28,7 +28,7 @@ class Evaluation:
     threshold: float | None = None
     """The threshold, if it differs from the rule's: that of throughput depends on the hour before."""
     words: str = ""
-    """What was counted, in words."""
+    """The counts behind the value, in words."""
     bad: int | None = None
     """The number of bad `samples`; None if samples are not good or bad."""
     outlook: str = ""

@@ -35,7 +35,7 @@ _MOST_ERRORS: Final = 336
 """The last two weeks': older ones are of another service."""
 _LEVEL: Final = 0.25
 _KEEPS: Final = 0.97
-"""How much of a deviation of the level is left an hour later."""
+"""The share of a deviation of the level that is left an hour later."""
 _CUT: Final = 3.0
 _INSIDE: Final = 0.8
 """The share of hours that an interval is to hold."""
@@ -98,7 +98,7 @@ def forecast(points: Sequence[tuple[float, float]], kind: Kind, hours: int = _WE
 
 @dataclass(slots=True)
 class _Asked:
-    """What was said of an hour, some hours before."""
+    """The forecast of an hour, made some hours before."""
 
     ahead: int
     expected: float
@@ -109,7 +109,7 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Horizon:
-    """How forecasts so many hours ahead have done."""
+    """The record of forecasts so many hours ahead."""
 
     ahead: int
     errors: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))

@@ -1,6 +1,6 @@
 """Decides: which resource to give which size, and whether that was right. Pure; time, measurements and resources are handed in.
 
-One experiment at a time, since two at once could not be told apart. It has a window before, a step, and one window after it or two.
+One experiment at a time: two effects could not be separated. It has a window before, a step, and one window after it or two.
 The step is kept only if what it was to bring is there with 95 % confidence and nothing became worse; it is reverted otherwise, and
 at once where extractions break their requirements more often than before.
 """

@@ -14,7 +14,7 @@ class Resource(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called, as in attributes, metrics and `OTEL_FE_AUTOPILOT_LIMITS`."""
+        """Its name, as in attributes, metrics and `OTEL_FE_AUTOPILOT_LIMITS`."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""How many connections a server has room for: its limit, less what others use, shared with sibling processes on this machine.
+"""The connections that a server has room for: its limit, less those in use, shared with sibling processes on this machine.
 
 Asked over a connection of its own, which is closed at once, with a time limit: the application's are left alone.
 """
@@ -46,8 +46,8 @@ def siblings(proc: Path = Path("/proc")) -> int:
         for entry in proc.iterdir():
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError, ValueError, IndexError):
-                    told = (entry / "stat").read_text().rpartition(")")[2].split()
-                    found += int(told[1]) == parent and (entry / "cmdline").read_bytes() == own
+                    stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                    found += int(stat[1]) == parent and (entry / "cmdline").read_bytes() == own
     except OSError:
         return 1
     return max(1, found)
@@ -134,12 +134,12 @@ def _ask_redis(pool: Any) -> tuple[int, int]:
     try:
         connection.connect()
         connection.send_command("INFO", "clients")
-        told = connection.read_response()
-        maximum = _limit_in(told)
+        reply = connection.read_response()
+        maximum = _limit_in(reply)
         if maximum is None:  # before Redis 7
             connection.send_command("CONFIG", "GET", "maxclients")
             maximum = _configured(connection.read_response())
-        return maximum, _number_in(told, "connected_clients") - 1
+        return maximum, _number_in(reply, "connected_clients") - 1
     finally:
         connection.disconnect()
 
@@ -149,22 +149,22 @@ async def _ask_redis_later(pool: Any) -> tuple[int, int]:
     try:
         await connection.connect()
         await connection.send_command("INFO", "clients")
-        told = await connection.read_response()
-        maximum = _limit_in(told)
+        reply = await connection.read_response()
+        maximum = _limit_in(reply)
         if maximum is None:
             await connection.send_command("CONFIG", "GET", "maxclients")
             maximum = _configured(await connection.read_response())
-        return maximum, _number_in(told, "connected_clients") - 1
+        return maximum, _number_in(reply, "connected_clients") - 1
     finally:
         await connection.disconnect()
 
 
-def _limit_in(told: Any) -> int | None:
-    return _number_in(told, "maxclients") if "maxclients:" in _text(told) else None
+def _limit_in(reply: Any) -> int | None:
+    return _number_in(reply, "maxclients") if "maxclients:" in _text(reply) else None
 
 
-def _number_in(told: Any, name: str) -> int:
-    lines = dict(line.split(":", 1) for line in _text(told).splitlines() if ":" in line)
+def _number_in(reply: Any, name: str) -> int:
+    lines = dict(line.split(":", 1) for line in _text(reply).splitlines() if ":" in line)
     return int(lines[name])
 
 

@@ -153,7 +153,7 @@ def _recreating(pool: weakref.ref[Any]) -> Any:
 
 
 def _apply(pool: Any, size: int, overflow: int) -> None:
-    """Set both sizes at once for everybody who asks the pool."""
+    """Set both sizes at once, under the pool's own locks."""
     queue = pool._pool
     surplus: list[Any] = []
     with pool._overflow_lock, _mutex(queue):

@@ -43,9 +43,9 @@ class Step:
         return "points" if self.kind == "caches" else "ms"
 
     def __str__(self) -> str:
-        told = f"autopilot: {self.resource} {self.before} → {self.after}, {self.outcome}: {self.reason}"
+        text = f"autopilot: {self.resource} {self.before} → {self.after}, {self.outcome}: {self.reason}"
         if self.measured is not None and self.predicted is not None:
-            told += f" (predicted {self.predicted:+.3g} {self.unit}, measured {self.measured:+.3g})"
+            text += f" (predicted {self.predicted:+.3g} {self.unit}, measured {self.measured:+.3g})"
         elif self.predicted is not None:
-            told += f" (predicted {self.predicted:+.3g} {self.unit})"
-        return told
+            text += f" (predicted {self.predicted:+.3g} {self.unit})"
+        return text

@@ -1,4 +1,4 @@
-"""What was measured before and after a step, and what follows from it."""
+"""Measurements before and after a step, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Evidence:
-    """What was measured in a window: a sample of its extractions, how many there were, and look-ups of caches."""
+    """The measurements of a window: a sample of its extractions, their number, and look-ups of caches."""
 
     seen: list[Seen] = field(default_factory=list)
     total: int = 0
@@ -74,7 +74,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a step."""
+    """Whether a step is kept, and why."""
 
     keep: bool
     reason: str

@@ -51,7 +51,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What becomes of a requirement at a rate."""
+    """The outcome of a requirement at a rate."""
 
     requirement: Requirement
     good: Interval
@@ -218,7 +218,7 @@ def _broken(
 
 
 def _crowded(model: Model, stations: Sequence[Station], rate: float) -> Station | None:
-    """Return what nobody's duration shows the lack of: threads that are all busy, and memory."""
+    """Return the resources whose shortage no duration shows: worker threads that are all busy, and memory."""
     for one in stations:
         if one.kind == MEMORY and one.utilisation(rate) >= 1:
             return one

@@ -32,10 +32,10 @@ _OVERLOADED: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How far predictions for held-back windows were off."""
+    """The errors of predictions for held-back windows."""
 
     windows: int
-    """That were held back."""
+    """The number of held-back windows."""
     median_error: float
     """Of p95, relative."""
     busiest_error: float

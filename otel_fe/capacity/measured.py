@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """What a pool did in a window, over all processes."""
+    """The activity of a pool in a window, over all processes."""
 
     uses: int
     use_s: float
@@ -38,7 +38,7 @@ class Window:
     process_cpu_s: float | None = None
     """CPU time of all processes; None where they do not tell."""
     processes: float | None = None
-    """How many there were, in the mean."""
+    """Their mean number."""
     pools: Mapping[str, PoolUse] = field(default_factory=dict)
     peak: float | None = None
     """The most extractions that one process ran at once; None where it does not tell."""
@@ -74,11 +74,11 @@ class PoolSize:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How large a service is."""
+    """The size of a service."""
 
     processes: float
     cores: float | None
-    """That one machine, or container, lets it use; None where nobody tells."""
+    """That one machine, or container, lets it use; None if unknown."""
     machines: int = 1
     pools: Mapping[str, PoolSize] = field(default_factory=dict)
     event_loop: bool = False
@@ -87,7 +87,7 @@ class Setup:
     memory_limit_bytes: float | None = None
     """Of one process."""
     missing: tuple[str, ...] = ()
-    """What is not known of it, in words."""
+    """Its unknown figures, in words."""
 
 
 @dataclass(frozen=True, slots=True)

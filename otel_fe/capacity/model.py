@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 P95: Final = 0.95
 ALL: Final = None
-"""Stands for all feature sets of a service together."""
+"""The key of all feature sets of a service together."""
 FEWEST_ROWS: Final = 100
 _QUIET_ROWS: Final = 400
 _MOST_SCALED: Final = 1.6
@@ -31,7 +31,7 @@ _MOST_SCALED: Final = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What would be at another rate."""
+    """The prediction at another rate."""
 
     stations: tuple[Station, ...]
     mixes: dict[str | None, ExtractionMix]

@@ -63,7 +63,7 @@ class Outlook:
     budgets: tuple[BudgetEnd, ...]
     """Those that end in this time, maybe."""
     silent: tuple[str, ...]
-    """What is not forecast, each with the reason."""
+    """The series without a forecast, each with the reason."""
 
 
 def outlook(

@@ -1,4 +1,4 @@
-"""Pools as their services have told of them: how often they are asked, how long connections are held, how long callers wait."""
+"""The traffic of pools, as services report it: requests, hold times of connections, waits of callers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PoolTraffic:
 
     @property
     def label(self) -> str:
-        """What it is chosen by."""
+        """Return the label by which a reader chooses it."""
         return f"{self.name or '(no name)'} of {self.service or '(no name)'}"
 
 

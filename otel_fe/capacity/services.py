@@ -27,7 +27,7 @@ MOST_SETS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class ServiceCapacity:
-    """What is known of one service."""
+    """The capacity of one service, as far as it is known."""
 
     service: str
     factor: float
@@ -35,13 +35,13 @@ class ServiceCapacity:
     answers: tuple[Answer, ...] = ()
     """Of all its extractions first, then of each feature set; none where nothing can be said."""
     refused: str = ""
-    """Why nothing is said; empty where something is."""
+    """The reason for having no answer; empty if there is one."""
     missing: tuple[str, ...] = ()
-    """What its processes do not tell, so that the model lacks it."""
+    """Figures that its processes do not report, so that the model lacks them."""
     silent: tuple[str, ...] = ()
     """Feature sets of which nothing is said, each with the reason."""
     outlook: Outlook | None = None
-    """The next days; None where nobody has asked."""
+    """The forecast of the next days; None if not requested."""
 
     @property
     def whole(self) -> Answer | None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from otel_fe.capacity.measured import Setup, Window
 
 _LOCKED_SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
-"""How much of the CPU time may hold the interpreter: what is not measured is chosen by what explains the durations best."""
+"""Candidate shares of CPU time that hold the interpreter: the one that explains the durations best is used."""
 _HIDDEN_LOADS: Final = tuple(0.05 * place for place in range(2, 20))
-"""How busy something unmeasured may be at the highest rate seen."""
+"""Candidate utilisations of an unmeasured resource at the highest rate seen."""
 _BETTER: Final = 0.7
 """An explanation with one thing more must leave at most this share of the squared errors."""
 _TIE: Final = 1.1
@@ -145,7 +145,7 @@ def _processors(
 
 
 def _others(windows: Sequence[Window]) -> float:
-    """Return how many cores other processes of the machines keep busy; 0 where nobody tells."""
+    """Return how many cores other processes of the machines keep busy; 0 if unknown."""
     told = [one for one in windows if one.others_cpu_s is not None]
     return total(told, lambda one: one.others_cpu_s or 0.0) / total(told, lambda one: one.seconds) if told else 0.0
 

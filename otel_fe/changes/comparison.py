@@ -31,7 +31,7 @@ _FEWEST: Final = 40
 """Extractions on each side."""
 _FEWEST_CLUSTERS: Final = 3
 _FEWEST_IN_BAND: Final = 30
-"""Extractions round p95, as many as those that there are are worth by their weights: with fewer, no cause is told from chance."""
+"""The least effective number (by weights) of extractions round p95: with fewer, no cause exceeds chance."""
 
 
 class TooLittleError(OtelFeError):
@@ -49,7 +49,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class CauseChange:
-    """What became of one cause in the extractions round p95."""
+    """The change of one cause in the extractions round p95."""
 
     cause: str
     change: Difference
@@ -69,7 +69,7 @@ class Compared:
     extractions: tuple[int, int]
     """Kept ones before and after."""
     weight: tuple[float, float]
-    """How many those stand for."""
+    """Their weight."""
 
     @property
     def significant(self) -> bool:

@@ -48,6 +48,6 @@ class Mark:
         if self.kind == RESTART:
             return "restart" if self.count == 1 else f"restart of {self.count} processes"
         of = {POOL_SIZE: "pool", CACHE_SIZE: "cache", AUTOPILOT: "autopilot:"}[self.kind]
-        told = f"{of} {self.subject} {self.before} → {self.after}"
+        text = f"{of} {self.subject} {self.before} → {self.after}"
         outcome = self.detail.get("outcome")
-        return f"{told} ({outcome})" if outcome else told
+        return f"{text} ({outcome})" if outcome else text

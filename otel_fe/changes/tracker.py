@@ -30,7 +30,7 @@ _LONGEST: Final = 200
 
 @dataclass(slots=True)
 class Fact:
-    """What one process last said on one subject."""
+    """The last report of one process on one subject."""
 
     service: str
     instance: str
@@ -44,13 +44,13 @@ class Fact:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells it from other facts."""
+        """Return its identity among facts."""
         return self.service, self.instance, self.kind, self.subject
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a process says of itself at a moment."""
+    """The report of a process at a moment."""
 
     service: str
     instance: str
@@ -81,7 +81,7 @@ class Tracker:
         for mark in latest:
             self._latest[(mark.service, mark.kind, mark.subject)] = mark
         self.changed: list[Fact] = []
-        """Facts that are new, or have changed, since whoever keeps them took them."""
+        """Facts that are new, or have changed, since they were last taken."""
         self.forgotten: list[Fact] = []
 
     def observe(self, seen: Seen) -> Iterator[Mark]:
@@ -95,8 +95,10 @@ class Tracker:
         known = (service, instance, VERSION, "") in self._facts
         versioned = False
         for kind, subject, value in seen.values:
-            told = Fact(service, instance, kind, subject[:_LONGEST], value[:_LONGEST], "", seen.time_ns, seen.time_ns)
-            mark = self._noted(told)
+            reported = Fact(
+                service, instance, kind, subject[:_LONGEST], value[:_LONGEST], "", seen.time_ns, seen.time_ns
+            )
+            mark = self._noted(reported)
             if mark is not None:
                 versioned = versioned or kind == VERSION
                 yield from self._made(mark)
@@ -104,28 +106,36 @@ class Tracker:
         if whole and instance and not known and known_service and not versioned:
             yield from self._restarted(service, seen.time_ns)
 
-    def _noted(self, told: Fact) -> Mark | None:
+    def _noted(self, reported: Fact) -> Mark | None:
         """Remember a fact; return the change that it is, or None."""
-        of = (told.service, told.kind, told.subject)
+        of = (reported.service, reported.kind, reported.subject)
         current, since_ns = self._current.get(of, (None, 0))
-        own = self._facts.get(told.key)
-        if own is not None and own.value == told.value:
-            own.seen_ns = max(own.seen_ns, told.seen_ns)
-            self._facts.move_to_end(told.key)
+        own = self._facts.get(reported.key)
+        if own is not None and own.value == reported.value:
+            own.seen_ns = max(own.seen_ns, reported.seen_ns)
+            self._facts.move_to_end(reported.key)
             return None
-        if own is not None and (told.changed_ns < own.changed_ns or self._flaps(own, told)):
+        if own is not None and (reported.changed_ns < own.changed_ns or self._flaps(own, reported)):
             return None
-        before = current if own is None or not told.instance else own.value
-        told.earlier = own.value if own is not None else ""
-        self._remember(told)
-        self.changed.append(told)
-        late = told.changed_ns < since_ns
-        if late or current is None or before is None or told.value in (before, current):
+        before = current if own is None or not reported.instance else own.value
+        reported.earlier = own.value if own is not None else ""
+        self._remember(reported)
+        self.changed.append(reported)
+        late = reported.changed_ns < since_ns
+        if late or current is None or before is None or reported.value in (before, current):
             return None
-        return Mark(told.changed_ns, told.service, told.kind, told.subject, before, told.value, told.changed_ns)
+        return Mark(
+            reported.changed_ns,
+            reported.service,
+            reported.kind,
+            reported.subject,
+            before,
+            reported.value,
+            reported.changed_ns,
+        )
 
-    def _flaps(self, own: Fact, told: Fact) -> bool:
-        return own.earlier == told.value and told.changed_ns - own.changed_ns < _FLAP_NS
+    def _flaps(self, own: Fact, reported: Fact) -> bool:
+        return own.earlier == reported.value and reported.changed_ns - own.changed_ns < _FLAP_NS
 
     def _made(self, mark: Mark) -> Iterator[Mark]:
         """Yield a mark, unless the same change was marked a short time ago: attributes and metrics both tell of it."""

@@ -1,6 +1,6 @@
 """Means of weighted samples that come in clusters, and the test of two of them.
 
-Extractions are kept with unequal chances, so that each stands for `weight` of them, and those of one minute have more in common
+Extractions are kept with unequal chances, so that each represents `weight` of them, and those of one minute have more in common
 than those of two: one burst is one event, not five hundred. The variance is therefore that of the clusters' sums, linearised (the
 "sandwich" of survey sampling: C. Skinner, D. Holt, T. Smith, "Analysis of Complex Surveys", 1989, chapter 2). Means are compared by
 Welch's test (B. Welch, "The Generalization of Student's Problem when Several Different Population Variances are Involved",
@@ -36,7 +36,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What came after, minus what was before."""
+    """The value after, minus the value before."""
 
     before: float
     after: float
@@ -62,7 +62,7 @@ def mean_of(values: Sequence[float], weights: Sequence[float], clusters: Sequenc
 
     Args:
         values: One for each member.
-        weights: How many each stands for; their sum is above 0.
+        weights: The weight of each; their sum is above 0.
         clusters: Which members belong together; at least two different ones.
     """
     total = math.fsum(weights)

@@ -22,14 +22,14 @@ def said(compared: Compared, names: Mapping[str, str], lines: Mapping[str, str] 
         lines: Where each cause's time goes after the change, as far as that is known.
     """
     if compared.p95.significant:
-        told = f"p95 {signed_ms(compared.p95.value)}"
+        text = f"p95 {signed_ms(compared.p95.value)}"
         parts = [one for one in compared.causes if one.change.significant][:_MOST_CAUSES]
         if parts:
-            told += ", of it " + ", ".join(
+            text += ", of it " + ", ".join(
                 f"{names.get(one.cause, one.cause)} {signed_ms(one.change.value)}{_where(one.cause, lines)}"
                 for one in parts
             )
-        return told
+        return text
     if compared.mean.significant:
         return f"mean {signed_ms(compared.mean.value)}; p95 did not change beyond chance"
     return f"no difference beyond chance: p95 {signed_ms(compared.p95.value)} ({interval_ms(compared.p95)})"

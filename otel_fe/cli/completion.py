@@ -40,7 +40,7 @@ class Command:
     options: tuple[Option, ...]
     commands: tuple[Command, ...] = ()
     choices: tuple[str, ...] = ()
-    """What its arguments can be, where that is a list; else they are files."""
+    """The choices of its arguments; empty if they are files."""
 
     def walk(self) -> Iterator[Command]:
         """Yield this one and all commands below it."""

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", _Help)
         super().__init__(**settings)
         output = self.add_argument_group("output")
-        # Suppressed, so that a subparser's default does not undo what stands before the command.
+        # Suppressed, so that a subparser's default does not override an option before the command.
         for names, help_ in (
             (("-q", "--quiet"), "print results and errors only: no progress, no notes"),
             (("-v", "--verbose"), "on an error, print where it comes from, too"),

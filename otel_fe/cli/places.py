@@ -1,4 +1,4 @@
-"""Where commands keep what nobody has given them a place for."""
+"""Default folders of commands."""
 
 from __future__ import annotations
 

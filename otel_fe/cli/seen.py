@@ -17,7 +17,7 @@ _NEWEST: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class SeenService:
-    """What has been seen of a service."""
+    """The figures of a service since the start."""
 
     service: str
     feature_sets: int
@@ -29,7 +29,7 @@ class SeenService:
 
     @property
     def stage(self) -> tuple[str, int, bool]:
-        """What a person wants to hear of at once when it changes, as opposed to the figures."""
+        """Return the parts whose changes are printed at once, as opposed to the figures."""
         return self.service, self.feature_sets, self.per_s is None
 
     def __str__(self) -> str:

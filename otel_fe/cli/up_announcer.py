@@ -1,4 +1,4 @@
-"""What `otel-fe up` prints: what to export, where the page is, and a line for each service that sends."""
+"""The output of `otel-fe up`: variables to export, the address of the page, and a line for each service that sends."""
 
 from __future__ import annotations
 

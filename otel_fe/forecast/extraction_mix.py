@@ -1,6 +1,6 @@
 """The durations of a service's extractions at another rate: what each takes by itself, and what it waits for then.
 
-A sample of extractions stands for all, each as long as it would be alone. What stations add is drawn from the distributions that
+A sample of extractions represents all, each as long as it would be alone. What stations add is drawn from the distributions that
 queueing theory gives: the same numbers at every rate, so that durations rise with it smoothly and two rates can be compared.
 """
 
@@ -35,7 +35,7 @@ class Alone:
 
     duration_s: float
     weight: float
-    """How many it stands for."""
+    """Its weight."""
     work_s: float
     """Of the duration, CPU time."""
     asks: bool
@@ -53,7 +53,7 @@ class ExtractionMix:
 
     def __init__(self, group: Sequence[Alone]) -> None:
         self.weight = math.fsum(one.weight for one in group)
-        """How many extractions they stand for."""
+        """Return their weight."""
         self.mean_s = math.fsum(one.duration_s * one.weight for one in group) / self.weight
         self.work_s = math.fsum(one.work_s * one.weight for one in group) / self.weight
         self._group = tuple(group)
@@ -124,7 +124,7 @@ def _drawn(mean: float, share: float, each: float, uniform: float, exponential: 
 
 
 def _users(station: Station) -> int:
-    """Return who waits for a station: 0 everybody, 1 who uses a pool, 2 who misses as well."""
+    """Return which extractions wait for a station: 0 all, 1 those that use a pool, 2 those that also miss."""
     return 0 if station.kind != POOL else 2 if station.of_misses else 1
 
 

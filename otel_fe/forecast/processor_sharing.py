@@ -1,6 +1,6 @@
-"""How much longer work on a shared processor takes than alone: threads on cores, threads under the GIL, tasks of an event loop.
+"""The slowdown of work on a shared processor: threads on cores, threads under the GIL, tasks of an event loop.
 
-Everybody who has work gets an equal share at once, so that nobody waits in a queue and all become slower.
+All active jobs get an equal share at once, so that none waits in a queue and all become slower.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def variance_s2(slow: float, work_s: float, mean_s: float) -> float:
     Args:
         slow: See `slowdown`; at least 1.
         work_s: How long it takes alone.
-        mean_s: Mean work of everybody.
+        mean_s: Mean work of all jobs.
     """
     busy = 1 - 1 / slow
     idle = 1 - busy

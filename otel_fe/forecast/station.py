@@ -20,7 +20,7 @@ WORKERS: Final = "workers"
 """Threads that take requests. Who waits for one has not begun yet: the wait is not in any duration."""
 MEMORY: Final = "memory"
 SHARED: Final = frozenset({CORES, GIL, EVENT_LOOP})
-"""Nobody waits for these: everybody becomes slower."""
+"""Resources without a queue: all who share one become slower."""
 WAITED_FOR: Final = frozenset({POOL, UNMEASURED})
 
 
@@ -33,7 +33,7 @@ class Station:
     servers: int
     """Of each copy: connections of a pool, cores of a machine."""
     copies: float
-    """How many alike there are: processes, machines. Work is spread over them evenly."""
+    """The number of equal ones (processes, machines). Work is spread over them evenly."""
     demand_s: float
     """Server-seconds that an extraction takes in the mean, over all that the service does."""
     base_load: float = 0.0

@@ -1,6 +1,6 @@
-"""What the tools answer, made of a store: exact figures, the cause with its line, and links to the pages that show it.
+"""The answers of the tools, from a store: exact figures, the cause with its line, and links to the pages that show it.
 
-Names of feature sets, functions and spans, durations, counts, and statements without their values are told. Attributes, messages of
+Names of feature sets, functions and spans, durations, counts, and statements without values are included. Attributes, messages of
 exceptions, logs and feature values are not.
 """
 

@@ -1,4 +1,4 @@
-"""The server over streamable HTTP: on loopback for everybody on this machine, beyond it for whoever shows the token."""
+"""The server over streamable HTTP: free on loopback, by token beyond it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOO_MANY: Final = 429
 
 
 class Guarded:
-    """An ASGI application before which everybody shows by what name, and with which token, they ask.
+    """An ASGI application that checks the host name and the token of each request.
 
     Args:
         application: What is guarded.

@@ -43,7 +43,7 @@ _DIGITS: Final = re.compile(r"\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 class Call(NamedTuple):
-    """What equal calls have in common."""
+    """The common properties of equal calls."""
 
     kind: str
     """`database`, `cache` or `client`."""
@@ -131,7 +131,7 @@ def n_plus_ones(calls: Iterable[tuple[Any, Call, int, int]], duration_ns: int) -
     """Return the N+1s among the calls of an extraction, those that take most of its time first.
 
     Args:
-        calls: What stands for the parent, what is called, start and end (ns), for each call.
+        calls: The parent's key, the call, start and end (ns), for each call.
         duration_ns: The extraction's.
     """
     found: dict[tuple[Any, Call], list[tuple[int, int]]] = defaultdict(list)

@@ -49,7 +49,7 @@ class SpanNode:
 
     @property
     def call(self) -> Call | None:
-        """What it has in common with equal calls; None for a span that is no call."""
+        """Return what it has in common with equal calls; None for a span that is no call."""
         if self._attributes is None:
             _ = self.attributes
         return self._call

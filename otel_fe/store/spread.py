@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def spread(reading: ReadConnections, selection: Selection, *, limit: int) -> list[Sampled]:
     """Return extractions of a selection; of more than `limit`, about so many, each as likely as any other.
 
-    Those whose weight is not known are left out: nobody can say what they stand for.
+    Those with an unknown weight are left out.
     """
     with reading.transaction() as connection:
         where, values = selection.where(connection)

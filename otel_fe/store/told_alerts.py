@@ -1,4 +1,4 @@
-"""Alerts that processes have told of by log events, beside the store: why each fires, with its traces and what to do first.
+"""Alerts that processes reported by log events, beside the store: cause, traces and first action of each.
 
 A file of its own, since any worker of a collector may write it. It can be removed at any time.
 """
@@ -34,7 +34,7 @@ _NAME: Final = alert_event.EVENT.encode()
 
 @dataclass(frozen=True, slots=True)
 class ToldAlert:
-    """An alert as its process has told of it."""
+    """An alert as its process reported it."""
 
     service: str
     feature_set: str
@@ -51,7 +51,7 @@ class ToldAlert:
 
 
 class ToldAlerts:
-    """The told alerts of a store. Safe to share between threads and processes.
+    """The reported alerts of a store. Safe to share between threads and processes.
 
     Args:
         directory: The store's.
@@ -81,7 +81,7 @@ class ToldAlerts:
         return len(events)
 
     def firing(self) -> tuple[ToldAlert, ...]:
-        """Return the alerts that were told as firing and not as resolved, the newest first; none where they cannot be read."""
+        """Return the alerts reported as firing and not as resolved, the newest first; none if they cannot be read."""
         if not self._path.exists():
             return ()
         try:
