@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import faults
+from otel_fe.daemons import start_daemon
 from otel_fe.forks import renew_after_fork
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ class Background:
         renew_after_fork(self._after_fork)
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
+        """Start the thread, unless it runs, or this interpreter may have none."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="otel-fe-background", daemon=True)
-            self._thread.start()
+            self._thread = start_daemon("background", "otel-fe-background", self._run)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None
 
     def stop(self) -> None:
         """Stop the thread and wait for the task in progress, a second at most."""

@@ -12,6 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.daemons import start_daemon
 from otel_fe.forks import around_fork
 from otel_fe.instrument.unseen_handler import UnseenHandler
 
@@ -51,8 +52,13 @@ class ChildSigterm:
             self._sigterm.remove()
             return
         self._pipe = pipe
+        if start_daemon("termination", "otel-fe-sigterm", self._watch, pipe[0]) is None:
+            self._pipe = None
+            self._sigterm.remove()
+            signal.set_wakeup_fd(-1)
+            _close(pipe)
+            return
         around_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
-        threading.Thread(target=self._watch, args=(pipe[0],), name="otel-fe-sigterm", daemon=True).start()
 
     def _watch(self, pipe: int) -> None:
         while told := os.read(pipe, 64):

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.trace import LocalTrace
 
 _CALLS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
+_SWEEP_EVERY_NS: Final = 1_000_000_000
 
 
 class ProcessPipeline:
@@ -116,6 +117,8 @@ class ProcessPipeline:
         if self._metrics is not None:
             self._metrics.install()
         self._background.start()
+        if not self._background.running:
+            self._sweep_at_ends()
 
     def remove(self) -> None:
         """Decide what is pending and put everything back."""
@@ -284,6 +287,21 @@ class ProcessPipeline:
     def _sweep(self) -> None:
         self.engine.settle()
         self.engine.assembler.sweep()
+
+    def _sweep_at_ends(self) -> None:
+        """Have extractions that end sweep, once a second, without a background. Its other tasks would delay them."""
+        derive: Any = self.derive
+        due_ns = 0
+
+        def derive_and_sweep(extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:
+            nonlocal due_ns
+            derive(extraction, span, end_ns)
+            now = CLOCK.monotonic_ns()
+            if now >= due_ns:
+                due_ns = now + _SWEEP_EVERY_NS
+                self._sweep()
+
+        self.derive = derive_and_sweep  # type: ignore[method-assign]
 
     def _sample_gpu(self) -> None:
         if not self._settings.gpu:

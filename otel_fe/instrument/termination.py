@@ -61,13 +61,13 @@ class Termination:
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""
         self._installed = True
-        self._standby.start()
+        threads = self._standby.start()
         self._exported = self._pipeline.progress()
         atexit.register(self._exiting)
         self._own_exit = os._exit
         os._exit = self._exit
         hooks.on_import("multiprocessing.util", self._register_children)
-        if self._on_sigterm:
+        if self._on_sigterm and threads:  # without them a handler could wait for what it has interrupted
             self._sigterm.install()
 
     def remove(self) -> None:

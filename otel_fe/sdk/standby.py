@@ -9,6 +9,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from otel_fe.daemons import start_daemon
 from otel_fe.forks import renew_after_fork
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Standby:
-    """Daemon threads that run what they are given; started anew in a forked child.
+    """Daemon threads that run what they are given; started anew in a forked child. Without threads, the caller runs it.
 
     Args:
         count: Jobs that can run at once.
@@ -28,24 +29,31 @@ class Standby:
         self._count = count
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._started = False
+        self._threads = 0
         renew_after_fork(self._after_fork)
 
-    def start(self) -> None:
-        """Start the threads."""
+    def start(self) -> bool:
+        """Start the threads; return whether there are any."""
         self._started = True
-        for _ in range(self._count):
-            threading.Thread(target=_serve, args=(self._jobs,), name="otel-fe-standby", daemon=True).start()
+        started = [start_daemon("standby", "otel-fe-standby", _serve, self._jobs) for _ in range(self._count)]
+        self._threads = sum(thread is not None for thread in started)
+        return self._threads > 0
 
     def stop(self) -> None:
         """Let the threads end, each after the job that it runs."""
         self._started = False
-        for _ in range(self._count):
+        for _ in range(self._threads):
             self._jobs.put(None)
+        self._threads = 0
 
     def run(self, job: Callable[[], None]) -> threading.Event:
         """Run a job on the next thread that is free; return an event that is set once it has ended. It must not raise."""
         done = threading.Event()
-        self._jobs.put((job, done))
+        if self._threads:
+            self._jobs.put((job, done))
+        else:
+            job()
+            done.set()
         return done
 
     def _after_fork(self) -> None:

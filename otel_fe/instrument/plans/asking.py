@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import faults
+from otel_fe.daemons import start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -110,7 +111,7 @@ class Plans:
 
 
 def _in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="otel-fe-plans", daemon=True).start()
+    start_daemon("plans", "otel-fe-plans", work)
 
 
 current: Plans | None = None

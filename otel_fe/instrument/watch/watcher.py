@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
 from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.daemons import start_daemon
 from otel_fe.forks import renew_after_fork
 from otel_fe.instrument import resources
 from otel_fe.instrument.causes.accelerator import synchronising
@@ -113,7 +114,7 @@ class Watcher:
                 registry.asleep = False
                 self._history.begin()
                 self._begin_thread()
-        except Exception as fault:  # no threads in this interpreter, or it is ending
+        except Exception as fault:
             faults.record("watch", fault)
             self._give_up()
         finally:
@@ -121,8 +122,9 @@ class Watcher:
 
     def _begin_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="otel-fe-watcher", daemon=True)
-            self._thread.start()
+            self._thread = start_daemon("watch", "otel-fe-watcher", self._run)
+            if self._thread is None:
+                self._give_up()
         else:
             self._ring()
 
