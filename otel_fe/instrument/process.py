@@ -16,7 +16,7 @@ from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.alerts import ProcessAlerts
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.engines import CLOCK, Engines
-from otel_fe.instrument.gpu import GpuSampler
+from otel_fe.instrument.gpu import GpuSampler, import_nvml_early
 from otel_fe.instrument.process_load import ProcessLoad
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
@@ -116,6 +116,8 @@ class ProcessPipeline:
         self._adopt_tracers()
         if self._metrics is not None:
             self._metrics.install()
+        if self._settings.gpu:
+            import_nvml_early()
         self._background.start()
         if not self._background.running:
             self._sweep_at_ends()

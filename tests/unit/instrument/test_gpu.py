@@ -7,6 +7,7 @@ Also run with the oldest `pynvml`, by tests/libraries/test_torch.py.
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import logging
 import os
 import subprocess
@@ -193,6 +194,31 @@ def test_no_gpu_and_no_driver(sampling, monkeypatch, caplog):
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
         assert not GpuSampler().present
     assert "no GPU attributes: NVML Shared Library Not Found" in caplog.text
+
+
+WITHOUT_DRIVER = """
+import sys, time
+from tests.observed import instrumented
+from otel_fe.instrument import background, gpu
+background.PERIOD_S = 0.01
+gpu._LIBRARY = sys.argv[1]
+with instrumented():
+    early = "pynvml" in sys.modules
+    time.sleep(0.2)
+    print(early, "pynvml" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a driver is looked for by pynvml alone")
+@pytest.mark.parametrize(("library", "imported"), [("libno-such-driver.so.1", "False False"), ("", "True True")])
+def test_pynvml_is_imported_only_where_there_is_a_driver_and_before_the_first_extraction(library, imported):
+    """Its import is 50 to 100 ms of Python, which a background thread would take from extractions."""
+    library = library or ctypes.util.find_library("c")
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_DRIVER, library]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == f"{imported}\n", done.stderr
 
 
 def test_it_can_be_closed_at_any_time(sampling, monkeypatch):
