@@ -15,6 +15,7 @@ from otel_fe.alerting.origin import Origin
 from otel_fe.model.burn_alerts import BURN, DIRECT_WINDOW_NS
 from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED
+from otel_fe.pipeline.slo_engine import WARM_UP_NS
 from otel_fe.render.prometheus_names import JOB, decimal, edge_matcher, label_name, matcher, metric_name, selector
 from otel_fe.render.rule_file import Group, PrometheusRule, literal, write
 
@@ -45,7 +46,8 @@ _HEAD: Final = (
     "Names are those that OTLP metrics have in Prometheus by the translation strategy UnderscoreEscapingWithSuffixes.",
     "Error budgets need their whole window: set --storage.tsdb.retention.time to more than it (Prometheus keeps 15d).",
     f"An alert needs its long window to exceed the share with {CONFIDENCE:.0%} confidence (Chernoff's bound), so that few",
-    "events do not fire it by chance.",
+    "events do not fire it by chance; and a service or feature set to have been counted for more than a minute: in its first,",
+    "caches are cold and models load.",
 )
 
 
@@ -125,7 +127,7 @@ def _alert(slo: Slo, alert: Alert, origin: Origin) -> PrometheusRule:
     """Return an alert's rule; its value is the share of bad events in the long window."""
     share = decimal(alert.share)
     conditions = [f"{_share(slo, window)} > {share}" for window in alert.windows]
-    conditions.append(_guard(slo, alert))
+    conditions += [_guard(slo, alert), _warm(slo)]
     words = f"{{{{ $labels.{_FEATURE_SET} }}}} ({{{{ $labels.{JOB} }}}})"
     summary = f"{literal(slo.title or slo.name)}: {{{{ $value | humanizePercentage }}}} bad in {show_span(alert.long_ns)}: {words}"
     labels = {
@@ -197,6 +199,12 @@ def _guard(slo: Slo, alert: Alert) -> str:
     return (
         f"(\n  {bad} * ln({bad} / ({share} * {total}))\n  + {good} * ln({good} / ({rest} * {total}))\n) >= {NEEDED:.9g}"
     )
+
+
+def _warm(slo: Slo) -> str:
+    """Return that the group had events before the warm-up, as `SloEngine` has it, within its longest window."""
+    longest = show_span(max(window for alert in slo.alerts for window in alert.windows))
+    return f"{selector(f'{_ALL}{longest}', [matcher(semconv.SLO, slo.name)])} offset {show_span(WARM_UP_NS)} > {_HALF}"
 
 
 def _indented(text: str) -> str:

@@ -53,6 +53,8 @@ SCENARIOS = {
     "three of four are slow": ("latency", (0.02, 300, 300), (0.75, 300, 200), (0.02, 300, 200)),
     "an empty cache": ("cache_hit_rate", (0.2, 300, 300), (1, 300, 120), (0.2, 300, 300)),
     "a cache that no longer helps": ("cache_hit_rate", (0.2, 300, 400), (0.6, 300, 900), (0.2, 300, 100)),
+    "broken from its first minute on": ("error_rate", (1, 600, 20), (0, 600, 400)),
+    "cold in its first minute": ("cache_hit_rate", (1, 6_000, 1), (0.2, 300, 100), (1, 300, 60)),
     "one that takes all memory": ("memory", (0, 300, 100), (1 / 300, 300, 1), (0, 300, 100)),
 }
 
