@@ -66,6 +66,11 @@ class CumulativeToDelta:
         """Forget what is known: the transaction that wrote it was rolled back."""
         self._room.recount()
 
+    def last_ns(self, point: MetricPoint) -> int | None:
+        """Return the time of the point before in a point's stream; None for the first since a start, or in a day."""
+        seen = self._seen(_key(point))
+        return seen.time_ns if seen is not None and seen.start_ns == point.start_ns else None
+
     def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         """Return what a point adds to what is known; None where it adds nothing."""
         found = self._increment(point, counts, now_ns)

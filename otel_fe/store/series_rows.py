@@ -73,9 +73,9 @@ class SeriesRows:
         """Count a point."""
         value = point.value
         if isinstance(value, Counts):
-            found = self._streams.increment(point, value, now_ns)
             if point.name == semconv.SLO_EVENTS:
                 self._note_time(point, now_ns)
+            found = self._streams.increment(point, value, now_ns)
             if found is not None:
                 series = self._series(replace(point, shape=found.shape), now_ns // NS_PER_S)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
@@ -91,9 +91,11 @@ class SeriesRows:
     def _note_time(self, point: MetricPoint, now_ns: int) -> None:
         """Note the time that a point is about: also one that adds nothing, since its service was there to count."""
         until = _credible(point.time_ns, now_ns)
-        # What began longer ago than streams are remembered is not counted from its beginning: see `CumulativeToDelta`.
-        known = 0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * NS_PER_S
-        self._counted.extend(point.service, point.start_ns if known else until, until)
+        since: int | None = point.start_ns
+        if not (0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * NS_PER_S):
+            # What began longer ago than streams are remembered is counted from its point before: see `CumulativeToDelta`.
+            since = self._streams.last_ns(point)
+        self._counted.extend(point.service, until if since is None else since, until)
 
     def _add(
         self, series: int, kind: str, time_s: int, part: Counts, extremes: tuple[float | None, float | None]

@@ -69,6 +69,23 @@ def test_what_began_before_it_was_known_counts_from_when_it_was_heard_of(tmp_pat
         assert seconds(store, T0 - 72 * HOUR, T0 + HOUR) == 60
 
 
+def test_a_process_that_is_older_than_a_day_counts_all_the_time_however_rarely_it_exports(tmp_path):
+    """Between two points of one start it was there; exported every five minutes, each point used to stand alone."""
+    with bed(tmp_path) as store:
+        for exported in range(13):
+            store.points(events(T0 - 48 * HOUR, T0 + exported * 5 * MINUTE, 100 + 60 * exported))
+            store.clock.advance(300.0)
+        assert seconds(store, T0 - HOUR, T0 + HOUR) == 3600
+
+
+def test_the_time_between_two_starts_is_not_counted(tmp_path):
+    """Each is older than a day, and was heard of once: nothing says for how long it was there."""
+    with bed(tmp_path) as store:
+        store.points(events(T0 - 48 * HOUR, T0 - 3 * HOUR, 100))
+        store.points(events(T0 - 47 * HOUR, T0, 5))
+        assert seconds(store, T0 - 72 * HOUR, T0 + HOUR) == 0
+
+
 def test_what_is_too_old_is_forgotten(tmp_path):
     """As old as the coarsest rows."""
     limits = StoreLimits()
