@@ -67,10 +67,11 @@ class Tally:
 
 
 def work(tally: Tally, extract: Callable[[int], None], load: str, until: float) -> None:
-    """Call the extraction until the time is up."""
+    """Call the extraction until the time is up, and the slow calls are the share of all that they are to be."""
     rest_s = LOADS[load][2]
+    whole = _SLOW_ONE_IN if load == "1 % slow" else 1
     calls, latencies = 0, []
-    while time.monotonic() < until:
+    while time.monotonic() < until or calls % whole:
         calls += 1
         began = time.perf_counter()
         extract(calls)
