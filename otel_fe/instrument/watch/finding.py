@@ -50,7 +50,7 @@ Place = tuple[str, "Stack", "Line | None"]
 class Found:
     """An extraction's time by cause and by stack, in ns; both have equal sums for the sampled part."""
 
-    __slots__ = ("between_calls", "places", "samples", "seen_after_ns", "split")
+    __slots__ = ("_lines", "between_calls", "places", "samples", "seen_after_ns", "split")
 
     def __init__(
         self,
@@ -67,10 +67,18 @@ class Found:
         """From the start to the first look."""
         self.between_calls = between
         """As `between_calls` returns them."""
+        self._lines: dict[str, dict[str, int]] = {}
+        """Time by line, as `file:line function`, of each cause."""
+        for (cause, stack, blame), ns in places.items():
+            line = (blame if cause in BLAMING else None) or own_line(stack)
+            if line is not None:
+                of_cause = self._lines.setdefault(cause, {})
+                text = shown(line)
+                of_cause[text] = of_cause.get(text, 0) + ns
 
     def hotspot(self) -> tuple[str, int] | None:
         """Return the line that took most of the main cause's time, as `file:line function`, and how much; None where none is."""
-        by_line = self._by_line(bottleneck(self.split)[0])
+        by_line = self._lines.get(bottleneck(self.split)[0])
         return max(by_line.items(), key=lambda item: item[1]) if by_line else None
 
     def attributes(self) -> dict[str, Any]:
@@ -86,7 +94,7 @@ class Found:
 
     def top(self) -> list[str]:
         """Return the lines that took most, as `cause file:line function microseconds`."""
-        found = [(ns, f"{cause} {line}") for cause in self.split for line, ns in self._by_line(cause).items()]
+        found = [(ns, f"{cause} {line}") for cause, of_cause in self._lines.items() for line, ns in of_cause.items()]
         found.sort(reverse=True)
         return [f"{text} {ns // _MICROSECOND}" for ns, text in found[:_MOST_TOP] if ns >= _MICROSECOND]
 
@@ -109,15 +117,6 @@ class Found:
             elif ns >= _MICROSECOND:
                 lines.append(f"{text} {ns // _MICROSECOND}")
         return [*lines, f"{_OTHERS} {rest // _MICROSECOND}"] if rest >= _MICROSECOND else lines
-
-    def _by_line(self, cause: str) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for (its, stack, blame), ns in self.places.items():
-            line = (blame if its in BLAMING else None) or own_line(stack)
-            if its == cause and line is not None:
-                text = shown(line)
-                found[text] = found.get(text, 0) + ns
-        return found
 
 
 def find(

@@ -9,6 +9,7 @@ import os
 import site
 import sys
 import sysconfig
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -172,6 +173,7 @@ def _belongs_to_application(file: str) -> bool:
     return not file.startswith(_FOREIGN) and not any(folder in file for folder in _SHARED)
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def own_line(stack: Stack) -> Line | None:
     """Return the innermost line of the application's own code, else the innermost of all; None for an empty stack.
 
@@ -194,11 +196,13 @@ def without_detail(stack: Stack) -> Stack:
     return () if own is None else (own,)
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def is_importing(stack: Stack) -> bool:
     """Return whether a stack is inside an import."""
     return any(line.file.startswith(IMPORTING) for line in stack)
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def shown(line: Line) -> str:
     """Return `file:line function`, with the file relative to where Python found it."""
     return f"{_relative(line.file)}:{line.number} {line.function.rpartition(_LOCAL)[2]}"
