@@ -16,6 +16,7 @@ from typing import Final
 
 _UNLIMITED_BYTES: Final = 1 << 62
 """Version 1 writes the largest multiple of a page where there is no memory limit."""
+_CPU_STAT: Final = "cpu.stat"
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 """`mountinfo` writes a blank in a path as `\\040`."""
 
@@ -43,9 +44,7 @@ class _Group:
 
     def entry(self, name: str, *keys: str) -> int | None:
         """Return a value of a file of `key value` lines, by the first of the keys that it has."""
-        found = dict(line.split(" ", 1) for line in self.text(name).splitlines() if " " in line)
-        text = next((found[key] for key in keys if key in found), "")
-        return int(text) if text.isdecimal() else None
+        return _entry(self.text(name), *keys)
 
     @property
     def quota_cores(self) -> float | None:
@@ -103,10 +102,15 @@ class Cgroup:
 
         The kernel adds it up over the cores: it can grow by more than the time that has passed.
         """
-        limited = [group for group in self.cpu if group.quota_cores is not None]
-        found = [self._throttled_ns(group) for group in limited]
+        found = [throttled_in(group.text(_CPU_STAT)) for group in self._limited_cpu()]
         known = [throttled for throttled in found if throttled is not None]
         return sum(known) if known else None
+
+    @property
+    def throttled_files(self) -> tuple[str, ...]:
+        """The files that `throttled_ns` is the sum of (see `throttled_in`), for who keeps them open; none without a quota."""
+        found = [(str(group.folder / _CPU_STAT), group.text(_CPU_STAT)) for group in self._limited_cpu()]
+        return tuple(path for path, text in found if throttled_in(text) is not None)
 
     @property
     def working_set_bytes(self) -> int | None:
@@ -130,6 +134,9 @@ class Cgroup:
             return None
         return group.entry("memory.oom_control" if group.version == 1 else "memory.events", "oom_kill")
 
+    def _limited_cpu(self) -> list[_Group]:
+        return [group for group in self.cpu if group.quota_cores is not None]
+
     def _tightest_cpu(self) -> _Group | None:
         quotas = [(cores, place) for place, group in enumerate(self.cpu) if (cores := group.quota_cores) is not None]
         return self.cpu[min(quotas)[1]] if quotas else None
@@ -140,12 +147,17 @@ class Cgroup:
         ]
         return self.memory[min(limits)[1]] if limits else None
 
-    @staticmethod
-    def _throttled_ns(group: _Group) -> int | None:
-        if group.version == 1:
-            return group.entry("cpu.stat", "throttled_time")
-        throttled_us = group.entry("cpu.stat", "throttled_usec")
-        return None if throttled_us is None else throttled_us * 1000
+
+def throttled_in(text: str) -> int | None:
+    """Return for how long the quota has stopped processes of a group, by the text of its `cpu.stat`; None where it does not say."""
+    throttled_us = _entry(text, "throttled_usec")
+    return _entry(text, "throttled_time") if throttled_us is None else throttled_us * 1000
+
+
+def _entry(text: str, *keys: str) -> int | None:
+    found = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    number = next((found[key] for key in keys if key in found), "").strip()
+    return int(number) if number.isdecimal() else None
 
 
 def own_cgroup(process: Path = Path("/proc/self"), root: Path = Path("/")) -> Cgroup:

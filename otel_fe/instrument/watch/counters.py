@@ -7,7 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.cgroup import own_cgroup, throttled_in
+from otel_fe.instrument.watch.held import File
 from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns, native_id
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _MOST_THREADS: Final = 64
 _KEPT: Final = 16
 _QUOTA_FOR_NS: Final = 10_000_000_000
 """The validity of the knowledge that there is a quota, or none."""
+_STAT_BYTES: Final = 4_096
+"""Of a group's `cpu.stat`."""
 
 
 class Counters:
@@ -93,8 +96,8 @@ class CounterHistory:
     def __init__(self, files: ThreadFiles) -> None:
         self._files = files
         self._kept: deque[Counters] = deque(maxlen=_KEPT)
-        self._group = Cgroup()
-        self._limited = False
+        self._throttled: dict[str, File] = {}
+        """Open files that say for how long the quota has stopped processes, by path; none without a quota."""
         self._asked_ns = -_QUOTA_FOR_NS
         self.watcher = 0
         """The system's id of the thread that this belongs to."""
@@ -107,7 +110,7 @@ class CounterHistory:
             idents: Of the threads of Python.
             extracting: Ids, as the system has them, of the threads that run extractions.
         """
-        taken = Counters(now_ns, time.process_time_ns(), self._throttled_ns(now_ns))
+        taken = Counters(now_ns, time.process_time_ns(), self.throttled_ns())
         before = self._kept[-1] if self._kept else taken
         wanted = set(extracting)
         for ident in list(idents)[:_MOST_THREADS]:
@@ -161,11 +164,34 @@ class CounterHistory:
 
     def throttled_ns(self) -> int:
         """Return for how long the quota has stopped processes of the control group; 0 without one."""
-        return (self._group.throttled_ns or 0) if self._limited else 0
+        return sum(map(_throttled, tuple(self._throttled.values()))) if self._throttled else 0
 
-    def _throttled_ns(self, now_ns: int) -> int:
-        if now_ns - self._asked_ns >= _QUOTA_FOR_NS:
-            self._asked_ns = now_ns
-            self._group = own_cgroup()
-            self._limited = self._group.throttled_ns is not None
-        return self.throttled_ns()
+    def look_for_quota(self, now_ns: int) -> None:
+        """Find the control group's quota, if it is time: it may have been set or lifted. Reads a dozen files: not between looks."""
+        if now_ns - self._asked_ns < _QUOTA_FOR_NS:
+            return
+        self._asked_ns = now_ns
+        paths, before = own_cgroup().throttled_files, self._throttled
+        if tuple(before) != paths:
+            self._throttled = {path: File(path) for path in paths}
+            for file in before.values():
+                file.close()
+
+    def renewed(self) -> CounterHistory:
+        """Return one for a forked child: what it knows of the control group holds there, too."""
+        child = CounterHistory(self._files)
+        child._throttled, child._asked_ns = self._throttled, self._asked_ns
+        return child
+
+    def close(self) -> None:
+        """Close its files."""
+        before, self._throttled = self._throttled, {}
+        for file in before.values():
+            file.close()
+
+
+def _throttled(file: File) -> int:
+    try:
+        return throttled_in(file.read(_STAT_BYTES).decode()) or 0
+    except (OSError, ValueError):  # the group is gone
+        return 0

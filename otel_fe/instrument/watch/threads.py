@@ -1,17 +1,18 @@
 """The kernel's view of one thread of this process: its CPU clock, its wait for a core, and the system call it waits in.
 
 On Linux these are `clock_gettime` of the thread's clock, `/proc/self/task/TID/schedstat` and `/proc/self/task/TID/syscall`. Reading
-them costs a few microseconds and lets go of nothing: the read is made through `ctypes` with the interpreter held, so that the
-thread that is looked at cannot move on between its stack and its state. Elsewhere, or without the permission, all of it is absent.
+them costs a few microseconds and lets go of nothing (see `held.py`), so that a thread that is looked at cannot move on between its
+stack and its state. Elsewhere, or without the permission, all of it is absent.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_fe.instrument.watch.held import File
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,8 +66,11 @@ def core_wait_ns(tid: int) -> int:
     if not LINUX or not tid:
         return -1
     try:
-        with open(f"/proc/self/task/{tid}/schedstat", "rb", buffering=0) as file:  # noqa: PTH123 a third of `Path`'s time
-            return int(file.read(_BYTES).split()[1])
+        file = File(f"/proc/self/task/{tid}/schedstat")
+        try:
+            return int(file.read().split()[1])
+        finally:
+            file.close()
     except (OSError, ValueError, IndexError):
         return -1
 
@@ -82,7 +86,7 @@ def unavailable(tid: int) -> dict[str, str]:
     found = {}
     for name in ("schedstat", "syscall"):
         try:
-            with open(f"/proc/self/task/{tid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 as above
+            with open(f"/proc/self/task/{tid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 a third of `Path`'s time
                 file.read(_BYTES)
         except OSError as error:
             found[name] = str(error)
@@ -95,10 +99,9 @@ class ThreadFiles:
     """Open files of the threads that are looked at. Belongs to one thread."""
 
     def __init__(self) -> None:
-        self._files: dict[tuple[int, str], int] = {}
+        self._files: dict[tuple[int, str], File] = {}
         self.unavailable: Collection[str] = ()
         """Files that need not be tried."""
-        self._read = _reader()
 
     def waiting(self, tid: int) -> Waiting:
         """Return what a thread waits in."""
@@ -107,56 +110,36 @@ class ThreadFiles:
             return _UNKNOWN
         if words[0] == b"running":
             return Waiting(RUNNING)
-        first, second = (int(word, 16) for word in (*words[1:3], b"0", b"0")[:2])
-        return Waiting(int(words[0]), first, second)
+        try:
+            first, second = (int(word, 16) for word in (*words[1:3], b"0", b"0")[:2])
+            return Waiting(int(words[0]), first, second)
+        except ValueError:  # the descriptor is that of another file: see `File`
+            return _UNKNOWN
 
     def core_wait_ns(self, tid: int) -> int:
         """Return how long a thread has waited for a core since it began; -1 if unknown."""
         words = self._words(tid, "schedstat")
-        return int(words[1]) if len(words) > 1 else -1
+        return int(words[1]) if len(words) > 1 and words[1].isdigit() else -1
 
     def close(self) -> None:
         """Close all of them."""
         while self._files:
-            os.close(self._files.popitem()[1])
+            self._files.popitem()[1].close()
 
     def _words(self, tid: int, name: str) -> list[bytes]:
         if not LINUX or not tid or name in self.unavailable:
             return []
-        descriptor = self._files.get((tid, name), -1)
+        file = self._files.get((tid, name))
         try:
-            if descriptor < 0:
+            if file is None:
                 if len(self._files) >= 2 * _MOST_THREADS:
                     self.close()
-                descriptor = os.open(f"/proc/self/task/{tid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-                self._files[tid, name] = descriptor
-            read: bytes = self._read(descriptor)
-            return read.split()
+                file = self._files[tid, name] = File(f"/proc/self/task/{tid}/{name}")
+            return file.read().split()
         except OSError:
-            if self._files.pop((tid, name), -1) >= 0:
-                os.close(descriptor)
+            if self._files.pop((tid, name), None) is not None and file is not None:
+                file.close()
             return []
-
-
-def _reader() -> Any:
-    """Return what reads a file from its start: with the interpreter held, where `ctypes` can be had."""
-    try:
-        import ctypes  # noqa: PLC0415 only needed once something is slow
-
-        pread = ctypes.PyDLL(None).pread
-        pread.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_longlong)
-        pread.restype = ctypes.c_ssize_t
-        buffer = ctypes.create_string_buffer(_BYTES)
-    except (ImportError, OSError, AttributeError, TypeError):
-        return lambda descriptor: os.pread(descriptor, _BYTES, 0)
-
-    def read(descriptor: int) -> bytes:
-        count = pread(descriptor, buffer, _BYTES, 0)
-        if count < 0:
-            raise OSError
-        return buffer.raw[:count]
-
-    return read
 
 
 def interpreter_lock() -> range:

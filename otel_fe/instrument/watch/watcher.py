@@ -79,6 +79,8 @@ class Watcher:
         self._files = ThreadFiles()
         self._history = CounterHistory(self._files)
         self._lock = range(0)
+        """Addresses of the interpreter's own lock."""
+        self._prepared = False
         self._tid = 0
         self._contended = False
         """Whether this round began late because another thread held the interpreter."""
@@ -86,13 +88,14 @@ class Watcher:
     # --- begin and end ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Take extractions in from now on. The thread starts with the first of them."""
+        """Take extractions in from now on. The thread starts at once, to open files before anything is slow."""
         if _has_greenlets():
             _log.debug(_GREENLETS)
             return
         PAUSES.install()
         registry.open_with(self._wake, self.segments_of)
         renew_after_fork(self._after_fork)
+        self._begin_thread()
 
     def stop(self) -> None:
         """Take no more extractions in, and end the thread."""
@@ -150,7 +153,7 @@ class Watcher:
         self._alarm.acquire()
         self._waking = allocate_lock()
         self._files.close()
-        self._history = CounterHistory(self._files)
+        self._history = self._history.renewed()
         registry.open_with(self._wake, self.segments_of)
 
     def segments_of(self, extraction: Any, end_ns: int) -> Sequence[Segment]:
@@ -161,14 +164,12 @@ class Watcher:
 
     def _run(self) -> None:
         try:
-            self._lock = interpreter_lock()
             self._tid = self._history.watcher = threading.get_native_id()
             PAUSES.watcher = threading.get_ident()
-            self._files.unavailable = found = unavailable(self._tid)
-            if own_cgroup() == Cgroup():
-                found["cgroup"] = "the process is in no control group that can be read"
-            for name, reason in found.items():
-                faults.unavailable(f"watch.{name}", reason)
+            if not self._prepared:
+                self._prepare()
+            while registry.asleep and not self._stopped:
+                self._alarm.acquire()
             idle_since = last = perf_counter_ns()
             used, waited, credit, planned, contended_ns = _own_cpu_ns(), 0, _SAVED_NS, 0, 0
             while not self._stopped:
@@ -195,6 +196,18 @@ class Watcher:
             self._give_up()
         finally:
             self._files.close()
+            self._history.close()
+
+    def _prepare(self) -> None:
+        """Find out what the system tells of threads. It is the same in a forked child."""
+        self._files.unavailable = found = unavailable(self._tid)
+        if own_cgroup() == Cgroup():
+            found["cgroup"] = "the process is in no control group that can be read"
+        for name, reason in found.items():
+            faults.unavailable(f"watch.{name}", reason)
+        self._history.look_for_quota(perf_counter_ns())
+        self._lock = interpreter_lock()
+        self._prepared = True
 
     def _sleep(self, rest_ns: int, *, forever: bool) -> None:
         if not forever:
@@ -210,6 +223,7 @@ class Watcher:
         """Look at what is due; return when the next look is, None while nothing is open."""
         opened = registry.opened
         if not opened:
+            self._history.look_for_quota(now_ns)
             return None
         if _has_greenlets():
             _log.debug(_GREENLETS)
@@ -233,6 +247,7 @@ class Watcher:
         if len(due) > _MOST_LOOKS:
             later.append(now_ns)
         if not later:
+            self._history.look_for_quota(now_ns)
             # Nothing is slow yet: what the process used up to here is what the first look is compared with.
             self._take(now_ns, list(threading._active), opened)  # type: ignore[attr-defined]
             return min(next_ns, now_ns + self._rest_ns) if next_ns else now_ns + self._rest_ns
@@ -259,10 +274,12 @@ class Watcher:
                 hogs = {} if counters is None else self._hogs(counters, glimpses, frames)
             finally:
                 del frames
+        rss_bytes = resources.rss_bytes(now_ns)  # once: it lets go of the interpreter
         for extraction, seen in glimpses:
             try:
                 if seen is not None:
-                    self._note(extraction, seen, counters, hogs)
+                    watched = self._note(extraction, seen, counters, hogs)
+                    watched.peak_bytes = max(watched.peak_bytes, rss_bytes)
             except Exception as fault:
                 faults.record("watch.look", fault)
 
@@ -303,7 +320,7 @@ class Watcher:
 
     def _note(
         self, extraction: Extraction, seen: look.Glimpse, counters: Counters | None, hogs: dict[int, Any]
-    ) -> None:
+    ) -> Watched:
         watched = extraction.watched or Watched(extraction.start_mono_ns)
         since = self._since(extraction) or counters
         segment = look.segment_of(seen, watched, counters, since, self._lock)
@@ -322,12 +339,12 @@ class Watcher:
         watched.add(segment)
         if seen.child is not None:
             watched.child_clocks[seen.child.ident] = seen.child.clock_ns
-        watched.peak_bytes = max(watched.peak_bytes, resources.rss_bytes(seen.at_ns))
         watched.counters = counters or watched.counters or since
         watched.tid, watched.clock_ns = seen.tid, seen.clock_ns
         watched.waits = seen.running and seen.waiting.call >= 0 and segment.wait not in {NOT_WAITING, CAUSE_GIL}
         self._plan(watched, seen.at_ns, extraction.start_mono_ns)
         extraction.watched = watched
+        return watched
 
 
 def _own_cpu_ns() -> int:
