@@ -39,8 +39,9 @@ INTERVAL_NS: Final = 4_000_000
 """Between two looks at a young extraction."""
 _RARER: Final = 64
 """An extraction that has run for n ms is looked at every n / 64 ms."""
-_CPU_SHARE: Final = 120
-"""Time to pass for each unit of CPU time that the watcher uses: with what it may save up, less than 1 % of a core."""
+_CPU_SHARE: Final = 180
+"""Time to pass for each unit of CPU time that the watcher uses. With what it may save up, that is less than 1 % of a core; and less
+than 2 % of an application's CPU time, if one extraction of a hundred is slow (`make bench ARGS=watcher`)."""
 _LEAST_NS: Final = 1_000_000
 _CONTENDED_NS: Final = 500_000
 """A round that begins later than this, though there was a core, has waited for the interpreter."""
@@ -69,7 +70,8 @@ class Watcher:
 
     def __init__(self, threshold_s: float) -> None:
         self._threshold_ns = int(threshold_s * 1e9)
-        self._rest_ns = max(1_000_000, self._threshold_ns // 2)
+        self._rest_ns = max(_LEAST_NS, self._threshold_ns)
+        """While nothing is open: whatever begins in it is slow no sooner than it is over."""
         self._stopped = False
         self._thread: threading.Thread | None = None
         self._alarm = allocate_lock()
@@ -250,7 +252,7 @@ class Watcher:
             self._history.look_for_quota(now_ns)
             # Nothing is slow yet: what the process used up to here is what the first look is compared with.
             self._take(now_ns, list(threading._active), opened)  # type: ignore[attr-defined]
-            return min(next_ns, now_ns + self._rest_ns) if next_ns else now_ns + self._rest_ns
+            return next_ns or now_ns + self._rest_ns
         return min((*later, next_ns) if next_ns else later)
 
     def _take(self, now_ns: int, idents: Iterable[int], opened: dict[int, Any]) -> Counters:
