@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.instrument.causes.waits import NOT_WAITING
 from otel_fe.instrument.watch.counters import paging
 from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns
 from otel_fe.instrument.watch.watched import Segment, Watched
-from otel_fe.semconv import CAUSE_EVENT_LOOP
+from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,8 @@ def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
     last.faults, last.blocks = faults - since.faults, blocks - since.blocks
     own = threading.get_native_id()
     last.core_wait_ns = _waited(own, since)
+    if last.wait not in {NOT_WAITING, CAUSE_GIL}:
+        return  # other threads do not matter to it, and asking for each takes 10 µs
     for tid in list(since.cpu_ns)[:_MOST_THREADS]:
         used = cpu_clock_ns(tid) - since.cpu_ns[tid]
         if tid != own and used > 0:
