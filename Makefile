@@ -44,8 +44,9 @@ $(STAMP): pyproject.toml $(wildcard otel_fe/compiled/*.p[yx]*) .hatch/compile.py
 # `make lock` renews them.
 PINS = $(shell $(BIN)/python -c 'import sys; print("--constraint tests/constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
 
+# What the first installation has compiled lies beside the sources and stays.
 $(VENV)/.stamp-test: $(STAMP) tests/constraints.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[demo,gpu,anomalies]' --group test --group lint
+	@OTEL_FE_COMPILED=false $(BIN)/uv pip install --quiet --python $(BIN)/python $(PINS) --editable '.[demo,gpu,anomalies]' --group test --group lint
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test
@@ -56,7 +57,7 @@ demo: setup
 	@$(BIN)/otel-fe demo $(ARGS)
 
 test: $(VENV)/.stamp-test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m tests $(ARGS)
 
 # Each worker imports the package once, and hands back what it has not begun to another that is done.
 unit: $(VENV)/.stamp-test
@@ -71,12 +72,21 @@ fuzz: $(VENV)/.stamp-test
 soak: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-lint: $(VENV)/.stamp-test
+# Each by itself, so that `make --jobs` runs them at the same time.
+LINTS := lint-ruff lint-mypy lint-pyright lint-imports lint-workflows
+.PHONY: $(LINTS)
+lint: $(LINTS)
+$(LINTS): $(VENV)/.stamp-test
+lint-ruff:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+lint-mypy:
 	$(BIN)/mypy
+lint-pyright:
 	$(BIN)/pyright
+lint-imports:
 	$(BIN)/lint-imports
+lint-workflows:
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.real.parts import prepare
+from tests.real.parts import FAILURES, leave_failures, prepare
 
 try:
     from hypothesis import settings
@@ -21,6 +21,37 @@ else:
     settings.load_profile("ci" if os.environ.get("CI") == "true" else "untimed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the steps of `python -m tests` need."""
+    parser.addoption(
+        "--make-parts", action="store_true", help="make the real parts of the selected tests, and run none"
+    )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests that share a fixture of their module in one worker, so that it is set up once; others go to any worker."""
+    found = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 pytest has no public name for it
+    if any(definition.scope in ("class", "module") for definitions in found.values() for definition in definitions):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, as far as their timeouts show them, so that no worker is left with one at the end."""
+    if getattr(config.option, "loadgroup", False):
+        items.sort(key=_timeout_s, reverse=True)
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return mark.args[0] if mark else float(item.config.getini("timeout"))
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run no test after `--make-parts`."""
+    return session.config.getoption("make_parts") or None
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Make the real parts of the tests that will run: before the first of them, and outside of their timeouts."""
     if (
@@ -29,6 +60,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     prepare(print if reporter is None else reporter.write_line)
+    if session.config.getoption("make_parts") and FAILURES in os.environ:
+        leave_failures()
 
 
 _EXPORTING = ("OtelBatch", "OtelPeriodic")

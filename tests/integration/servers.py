@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -16,14 +19,23 @@ from tests.integration.conftest import missing
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 
+_PORTS_OF_A_WORKER = 400
+_ports = itertools.cycle(random.SystemRandom().sample(range(_PORTS_OF_A_WORKER), _PORTS_OF_A_WORKER))
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on, low enough for a cluster's second one, 10 000 above it."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port < 55_000:
+    """Return a port of 127.0.0.1 that nothing listens on, and that no other worker of this test run is about to take.
+
+    Each worker has a range of its own, below those from which the kernel draws the ports of connections. It is low enough for a
+    cluster's second port, 10 000 above it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 25
+    for _ in range(_PORTS_OF_A_WORKER):
+        port = 10_000 + worker * _PORTS_OF_A_WORKER + next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("no port is free")
 
 
 def redis_binary() -> str:

@@ -35,6 +35,7 @@ from otel_fe.config.identifiers import ComponentId
 from otel_fe.config.sending import Retry, SendingQueue
 from otel_fe.config.transport import ClientTls
 from tests.integration.conftest import missing
+from tests.integration.servers import free_port
 from tests.unit.collector.exporters.fakes import Ledger, logs, metrics, span_names, traces
 
 NAME = ComponentId("otlp_grpc", "backend")
@@ -179,14 +180,6 @@ def eventually(check, timeout_s=20):
     while not check():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 SERVERS = pytest.mark.parametrize(

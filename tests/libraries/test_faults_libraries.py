@@ -25,7 +25,8 @@ from tests.observed import Observed, instrumented
 OURS = "otel_fe.instrument.libraries"
 X = np.arange(12.0).reshape(6, 2)
 MODEL = make_pipeline(StandardScaler(), MinMaxScaler(), LogisticRegression()).fit(X, [0, 1] * 3)
-UNION = FeatureUnion([("a", StandardScaler()), ("b", MinMaxScaler())], n_jobs=2).fit(X)
+with joblib.parallel_backend("threading"):  # processes would be started for it wherever this module is imported
+    UNION = FeatureUnion([("a", StandardScaler()), ("b", MinMaxScaler())], n_jobs=2).fit(X)
 
 
 def calls(_app):

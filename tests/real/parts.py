@@ -6,6 +6,7 @@ parts of the tests that will run, with progress, outside of any test's timeout. 
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _NEWS_S = 30
 """How long progress may be silent."""
+FAILURES = "TEST_PARTS_FAILED"
+"""The environment variable of a file in which one process leaves for others which parts cannot be had: none of them tries again."""
 
 
 class Unavailable(Exception):
@@ -95,6 +98,7 @@ def prepare(report: Callable[[str], None]) -> None:
     Args:
         report: Takes a line of progress.
     """
+    _failed.update({name: Unavailable(reason) for name, reason in _failures_of_others().items()})
     wanted = [part for part in _declared.values() if part.name not in _failed and not part.ready()]
     if not wanted:
         return
@@ -108,6 +112,16 @@ def prepare(report: Callable[[str], None]) -> None:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         progress.wait()
+
+
+def leave_failures() -> None:
+    """Write the file that `FAILURES` names."""
+    Path(os.environ[FAILURES]).write_text(json.dumps({name: str(fault) for name, fault in _failed.items()}))
+
+
+def _failures_of_others() -> dict[str, str]:
+    file = Path(os.environ.get(FAILURES) or os.devnull)
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def _make_all(parts: Iterable[Part], progress: _Progress) -> None:

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_fe.store import Selection, StoreReader
+from tests.integration.servers import free_port
 from tests.soak.backend import DEAD, DRIPPING, OK, REFUSING, Backend
-from tests.soak.processes import bytes_in, children_of, command_of, free_port, resident_bytes
+from tests.soak.processes import bytes_in, children_of, command_of, resident_bytes
 from tests.soak.report import Report
 from tests.soak.traffic import Honest, Hostile
 from tests.soak.wall_clock import MISSING, WallClock, clean_up, is_shown_to, preloads
