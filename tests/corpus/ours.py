@@ -17,6 +17,7 @@ from otel_fe.pipeline.compiled_sampler import CompiledTailSampler
 from otel_fe.pipeline.policies.composite import Share
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.testing import FakeClock
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.span import WireSpan
 from tests.corpus.case import LATER, Later
@@ -43,7 +44,7 @@ def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
     points those of all of them. `keep_early` keeps traces whose vote is final when they come, as we do unless told to wait;
     `in_c` sends requests as bytes to the compiled sampler.
     """
-    bench = Bench(case, keep_early, in_c)
+    bench = CaseBench(case, keep_early, in_c)
     now_ns = at(60_000)
     for batch in case.batches:
         if isinstance(batch, Later):
@@ -56,27 +57,12 @@ def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
     return outcome(bench.kept, bench.points)
 
 
-class HandClock:
-    """A clock that moves when told."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-
-    def time_ns(self) -> int:
-        """Return the time."""
-        return self.now_ns
-
-    def monotonic_ns(self) -> int:
-        """Return the time."""
-        return self.now_ns
-
-
-class Bench:
+class CaseBench:
     """The engine with the settings of a case, and what left it."""
 
     def __init__(self, case: Case, keep_early: bool, in_c: bool) -> None:
         config = read_collector_config(collector_yaml(case), f"{case.id}.yaml", {})
-        self.clock = HandClock()
+        self.clock = FakeClock(time_ns=0, monotonic_ns=0)
         self.kept: list[KeptSpan] = []
         self._flushes: list[list[dict[str, Any]]] = []
         self.sampler = next(
@@ -110,7 +96,7 @@ class Bench:
 
     def receive(self, batch: Sequence[Span], now_ns: int) -> None:
         """Take one request: its parts by trace, in each of its resources."""
-        self.clock.now_ns = now_ns
+        self.clock.advance(ns=now_ns - self.clock.monotonic_ns())
         if self.connector is not None:
             self.connector.record(batch)
         if isinstance(self.sampler, CompiledTailSampler):
@@ -141,7 +127,7 @@ class Bench:
             self.sampler.close()
 
     def _tick(self, now_ns: int) -> None:
-        self.clock.now_ns = now_ns
+        self.clock.advance(ns=now_ns - self.clock.monotonic_ns())
         if self.sampler is not None:
             self.sampler.tick()
         if self.connector is not None:

@@ -27,7 +27,7 @@ from otel_fe.wire.decode import Decoder
 from otel_fe.wire.fields import delimited
 from otel_fe.wire.sizes import add_sizes
 from tests.corpus.wire import encode
-from tests.unit.collector.parts import SAMPLED, Bench
+from tests.unit.collector.parts import SAMPLED, PipelineBench
 from tests.unit.store.parts import otlp
 
 MODULUS = 2**61 - 1
@@ -88,7 +88,7 @@ def test_a_trace_that_is_too_large_or_one_too_many_is_looked_up_no_other_way():
 
 
 def test_what_waits_is_explained_by_the_bytes_of_its_id():
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.engine.parts.sampled[0].sampler.receive(5, [span(5, 2, 1)], 10, 1)
     assert explained(bench.engine, Id(5), 1)["state"] == "pending"
     assert explained(bench.engine, Id(6), 1)["state"] == "unknown"

@@ -19,7 +19,7 @@ from otel_fe.wire.decode import Decoder
 from otel_fe.wire.resource_scope import WireResource
 from otel_fe.wire.span import WireSpan
 from tests.corpus.wire import encode
-from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, HandClock, tail_sampling
+from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, SamplerBench, clock, tail_sampling
 
 NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, unique=True)
 USUAL = st.builds(
@@ -66,34 +66,29 @@ MORE = st.sampled_from(
 needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
 
 
-class Bench:
+class WireBench(SamplerBench):
     """A sampler at the end of the wire."""
 
     def __init__(self, settings, *, in_c):
-        self.delivered = []
-        self.clock = HandClock()
         make = (lambda *arguments: CompiledTailSampler(WireSpan, *arguments)) if in_c else TailSampler
-        self.sampler = make(settings, self.clock, self._deliver)
+        super().__init__(settings, make)
         self.decode = Decoder().decode
 
-    def _deliver(self, trace_id, spans, decision):
+    def deliver(self, trace_id, spans, decision):
         """The store takes a trace's record when it is delivered: it must be the newest then, unless spans follow a decision."""
         if not any(trace_id == before for before, _, _ in self.delivered):
             (newest,) = self.sampler.records.last(1)
             assert newest.trace_id == trace_id
-        self.delivered.append((trace_id, [span.raw for span in spans], decision))
-        return ""
+        return super().deliver(trace_id, [span.raw for span in spans], decision)
 
     def step(self, step):
         """Take a request, or let seconds pass."""
-        if isinstance(step, bytes):
-            batch = self.decode(step, sized=True)
-            self.sampler.receive_all(batch.traces, self.clock.now_ns)
-            batch.release()
+        if not isinstance(step, bytes):
+            self.wait(step)
             return
-        for _ in range(step):
-            self.clock.now_ns += 10**9
-            self.sampler.tick()
+        batch = self.decode(step, sized=True)
+        self.sampler.receive_all(batch.traces, self.clock.monotonic_ns())
+        batch.release()
 
     def outcome(self):
         """Return all that can be told of what has been decided, and what is pending."""
@@ -123,7 +118,7 @@ class Bench:
 
 def both(settings):
     """Return the compiled sampler and the plain one."""
-    return Bench(settings, in_c=True), Bench(settings, in_c=False)
+    return WireBench(settings, in_c=True), WireBench(settings, in_c=False)
 
 
 def check(benches):
@@ -158,7 +153,7 @@ def test_what_is_pending_goes_on_under_other_policies(names, others, steps, more
     for old, new in zip(benches, after, strict=True):
         for step in steps:
             old.step(encode(step) if isinstance(step, list) else step)
-        new.clock.now_ns = old.clock.now_ns
+        new.clock.advance(ns=old.clock.monotonic_ns() - new.clock.monotonic_ns())
         old.sampler.hand_over(new.sampler)
         assert old.sampler.pending == (0, 0)
         new.step(3)
@@ -169,7 +164,7 @@ def test_what_is_pending_goes_on_under_other_policies(names, others, steps, more
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_every_policy_is_decided_in_c(name):
     """None leaves its traces to the plain sampler."""
-    sampler = tail_sampler(WireSpan, tail_sampling(*{"error", name}), HandClock(), lambda *_: "")
+    sampler = tail_sampler(WireSpan, tail_sampling(*{"error", name}), clock(), lambda *_: "")
     assert isinstance(sampler, CompiledTailSampler)
 
 
@@ -190,7 +185,7 @@ def test_what_spans_look_like_is_asked_once():
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
 def test_a_span_is_looked_at_once_in_however_many_requests_its_trace_comes(in_c):
     """Looking at all that came before with each request would be quadratic, and a sender chooses the requests."""
-    bench = Bench(tail_sampling("ottl"), in_c=in_c)
+    bench = WireBench(tail_sampling("ottl"), in_c=in_c)
     (leaf,) = bench.sampler.sampler.policies
     asked = []
     condition = leaf._spans[0]
@@ -205,7 +200,7 @@ def test_a_span_is_looked_at_once_in_however_many_requests_its_trace_comes(in_c)
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
 def test_a_trace_that_is_too_large_makes_room_for_the_next_in_its_request(in_c):
     """It is dropped at once, and not evicted for the next one, which would keep it."""
-    bench = Bench(tail_sampling("all", settings="    maximum_trace_size_bytes: 300\n    num_traces: 1"), in_c=in_c)
+    bench = WireBench(tail_sampling("all", settings="    maximum_trace_size_bytes: 300\n    num_traces: 1"), in_c=in_c)
     names = {1: "n" * 400, 2: "a", 3: "n" * 400, 4: "a"}
     bench.step(encode([Span(n, 1, name=name, resource=RESOURCES[0], scope=SCOPES[0]) for n, name in names.items()]))
     counters = bench.sampler.counters
@@ -260,7 +255,7 @@ def test_ids_that_a_sender_chooses_do_not_share_a_place(step):
 @needs_it
 def test_a_policy_that_raises_at_a_reload_leaves_the_trace_where_it_was():
     """It is pending in one sampler or the other."""
-    old, new = Bench(tail_sampling("ottl"), in_c=True), Bench(tail_sampling("ottl"), in_c=True)
+    old, new = WireBench(tail_sampling("ottl"), in_c=True), WireBench(tail_sampling("ottl"), in_c=True)
     fail_at(new, 66)
     old.step(encode([Span(n, n, name="a", resource=RESOURCES[0], scope=SCOPES[0]) for n in (1, 66, 2)]))
     with pytest.raises(ZeroDivisionError):
@@ -321,7 +316,7 @@ def test_pending_memory_is_counted_exactly():
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
 def test_any_number_of_traces_may_wait(in_c):
     """As many as the Collector accepts, which is how one says that nothing is to be evicted."""
-    bench = Bench(tail_sampling("all", settings=f"    num_traces: {2**63 - 1}"), in_c=in_c)
+    bench = WireBench(tail_sampling("all", settings=f"    num_traces: {2**63 - 1}"), in_c=in_c)
     bench.step(encode([Span(1, 1, name="a", resource=RESOURCES[0], scope=SCOPES[0])]))
     assert len(bench.delivered) == 1
 

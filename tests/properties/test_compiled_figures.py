@@ -22,7 +22,7 @@ from otel_fe.pipeline.extractions import MEASURED, figures_of
 from otel_fe.pipeline.received_metrics import ReceivedMetrics
 from otel_fe.wire.decode import Decoder
 from tests.properties.extractions import BATCHES, SPANS, encoded_span, request
-from tests.properties.traffic import HandClock
+from tests.properties.traffic import clock
 
 pytestmark = pytest.mark.skipif(
     compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
@@ -83,13 +83,13 @@ def test_extractions_are_counted_alike(batches, most_series, most_resources, by_
     """As they stand in their request, or as objects; and offered, in as many series of as many resources as there may be; the second time, most are known."""
     batches = [*batches, *batches]
     with patch.object(derived, "_SERIES", most_series), patch.object(derived, "_RESOURCES", most_resources):
-        found = Derived(HandClock(), random.Random(1).randrange)
+        found = Derived(clock(), random.Random(1).randrange)
         for batch in batches:
             spans = Decoder().decode(request(batch)).spans
             found.record(spans if by_batch else list(spans))
             found.offer(list(spans)[1::2])
         with plain():
-            expected = Derived(HandClock(), random.Random(1).randrange)
+            expected = Derived(clock(), random.Random(1).randrange)
             for batch in batches:
                 spans = list(Decoder().decode(request(batch)).spans)
                 expected.record(spans)
@@ -195,7 +195,7 @@ def test_a_known_series_is_that_of_the_figures(span):
 
 def test_spans_of_several_resources_are_counted_with_their_own():
     """Those that stand together, and those that come again after others'; and offered, a clock that was set back counting as 0."""
-    one = Derived(HandClock(), lambda _: 0)
+    one = Derived(clock(), lambda _: 0)
     for _ in range(2):
         services = [(1, encoded_span(start_ns=9, end_ns=7)), (2, encoded_span(end_ns=5)), (1, encoded_span(end_ns=3))]
         spans = list(Decoder().decode(request(services)).spans)
@@ -342,7 +342,7 @@ def test_what_is_remembered_is_bounded_and_given_back():
     gc.collect()  # what tests before have left, whose errors hold it
     before = compiled.spans.remembered_bytes()
     with patch.object(derived, "_RESOURCES", 1):
-        one, counter = Derived(HandClock(), lambda _: 0), compiled.spans.Counter(MEASURED, received_metrics._TOLD, 1, 1)
+        one, counter = Derived(clock(), lambda _: 0), compiled.spans.Counter(MEASURED, received_metrics._TOLD, 1, 1)
         span = encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value="E"))])
         one.record(Decoder().decode(request([(1, span)])).spans)
         assert compiled.spans.remembered_bytes() > before

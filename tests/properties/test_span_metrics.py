@@ -18,7 +18,7 @@ from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.span_metrics.dimensions import key_function, text_of
 from otel_fe.pipeline.span_metrics.reservoir import Reservoir
 from otel_fe.testing import FakeClock
-from tests.properties.traffic import ATTRIBUTES, KEYS, SPANS, VALUES, HandClock
+from tests.properties.traffic import ATTRIBUTES, KEYS, SPANS, VALUES, clock
 
 VALUES_SEEN = st.floats(min_value=1e-300, max_value=1e300) | st.integers(-60, 60).map(lambda e: 2.0**e)
 
@@ -53,7 +53,7 @@ def test_every_span_of_a_service_is_counted_once(histogram, spans, delta, limit)
         cardinality_limit=limit,
         sampling_method=True,
     )
-    connector = SpanMetricsConnector(settings, HandClock(), random.Random(1).randrange, "i")
+    connector = SpanMetricsConnector(settings, clock(), random.Random(1).randrange, "i")
     counted = Counter()
     for half in (spans[::2], spans[1::2]):
         connector.record(half)
@@ -178,7 +178,7 @@ def test_exemplars_are_drawn_fairly_within_each_bucket():
 
 def test_weights_add_up_to_less_than_one():
     """Spans that stand for 1 1/3 each: three of them count for four, in whichever series they are."""
-    connector = SpanMetricsConnector(SpanMetrics(), HandClock(), random.Random(1).randrange, "i")
+    connector = SpanMetricsConnector(SpanMetrics(), clock(), random.Random(1).randrange, "i")
     resource = Resource({"service.name": "a"})
     spans = [Span(1, n, trace_state="ot=th:4", resource=resource) for n in range(1, 301)]
     connector.record(spans)
@@ -189,16 +189,16 @@ def test_weights_add_up_to_less_than_one():
 
 def test_delta_intervals_follow_each_other_and_a_reset_starts_anew():
     """With delta, a series' next interval begins where its last one ended; an expired cumulative one begins with its next span."""
-    clock, resource = HandClock(), Resource({"service.name": "a"})
-    delta = SpanMetricsConnector(SpanMetrics(delta=True), clock, random.Random(1).randrange, "i")
-    expiring = SpanMetricsConnector(SpanMetrics(series_expiration_ns=10), clock, random.Random(1).randrange, "i")
+    now, resource = clock(), Resource({"service.name": "a"})
+    delta = SpanMetricsConnector(SpanMetrics(delta=True), now, random.Random(1).randrange, "i")
+    expiring = SpanMetricsConnector(SpanMetrics(series_expiration_ns=10), now, random.Random(1).randrange, "i")
     seen = []
     for step in range(3):
         for connector in (delta, expiring):
             connector.record([Span(1, 1, resource=resource)])
-        clock.now_ns += 5
+        now.advance(ns=5)
         if step == 2:
-            clock.now_ns += 100
+            now.advance(ns=100)
         points = [c.collect()[0].metrics[0].points[0] for c in (delta, expiring)]
         seen.append([(p.start_ns - 10**18, p.time_ns - 10**18, p.value) for p in points])
     assert [interval for interval, _ in seen] == [(0, 5, 1), (5, 10, 1), (10, 115, 1)]
@@ -213,7 +213,7 @@ def test_delta_intervals_follow_each_other_and_a_reset_starts_anew():
 
 def test_the_last_collection_loses_nothing():
     """A series that begins just before the end reports its count, since no later point would."""
-    connector = SpanMetricsConnector(SpanMetrics(), HandClock(), random.Random(1).randrange, "i")
+    connector = SpanMetricsConnector(SpanMetrics(), clock(), random.Random(1).randrange, "i")
     connector.record([Span(1, 1, resource=Resource({"service.name": "a"}))] * 3)
     calls, durations = connector.collect(last=True)[0].metrics
     assert [calls.points[0].value, durations.points[0].value.count] == [3, 3]

@@ -15,24 +15,16 @@ from otel_fe.model.probability import NEVER, adjusted_count
 from otel_fe.model.sampling_probability import any_of, intersection
 from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.decision_cache import DecisionCache, key_of
-from otel_fe.pipeline.tail_sampler import TailSampler
-from tests.properties.traffic import POLICIES, SPANS, HandClock, tail_sampling
+from tests.properties.traffic import POLICIES, SPANS, SamplerBench, tail_sampling
 
 NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, unique=True)
 
 
-class Bench:
-    """A sampler whose clock is moved by hand."""
+class SpanBench(SamplerBench):
+    """A sampler that receives spans, and waits until it decides unless it is to `keep_early`."""
 
     def __init__(self, settings, *, keep_early=False, lost=""):
-        self.clock = HandClock()
-        self.delivered: list[tuple[int, Span, Decision]] = []
-        self.lost = lost
-        self.sampler = TailSampler(settings, self.clock, self._deliver, keep_early=keep_early)
-
-    def _deliver(self, trace_id, spans, decision):
-        self.delivered += [(trace_id, span, decision) for span in spans]
-        return self.lost
+        super().__init__(settings, lost=lost, keep_early=keep_early)
 
     def receive(self, spans):
         """Take spans that come together."""
@@ -40,13 +32,7 @@ class Bench:
         for span in spans:
             by_trace.setdefault(span.trace_id, []).append(span)
         for trace_id, some in by_trace.items():
-            self.sampler.receive(trace_id, some, 100 * len(some), self.clock.now_ns)
-
-    def wait(self, seconds=6):
-        """Let time pass."""
-        for _ in range(seconds):
-            self.clock.now_ns += 10**9
-            self.sampler.tick()
+            self.sampler.receive(trace_id, some, 100 * len(some), self.clock.monotonic_ns())
 
     def decisions(self):
         """Return each trace's decision: who kept it, with what threshold."""
@@ -63,7 +49,7 @@ def _balance(sampler):
 @given(NAMES, st.lists(st.lists(SPANS, max_size=6), max_size=4), st.booleans(), st.sampled_from(["", "queue_full"]))
 def test_every_span_received_is_in_exactly_one_place(names, batches, keep_early, lost):
     """Received = sampled or on its way + not sampled + dropped by reason + pending, after every step; nothing raises."""
-    bench = Bench(
+    bench = SpanBench(
         tail_sampling(*names, settings="    num_traces: 3\n    maximum_trace_size_bytes: 700"),
         keep_early=keep_early,
         lost=lost,
@@ -87,7 +73,7 @@ def test_every_span_received_is_in_exactly_one_place(names, batches, keep_early,
 def test_neither_order_nor_batches_change_a_decision(names, spans, shuffled, first_match):
     """The same spans, shuffled and cut otherwise, give the same winner and the same threshold for every trace."""
     settings = tail_sampling(*names, settings=f"    sample_on_first_match: {str(first_match).lower()}")
-    together, apart = Bench(settings), Bench(settings)
+    together, apart = SpanBench(settings), SpanBench(settings)
     together.receive(spans)
     mixed = list(spans)
     shuffled.shuffle(mixed)
@@ -104,7 +90,7 @@ def test_neither_order_nor_batches_change_a_decision(names, spans, shuffled, fir
 def test_a_trace_that_came_whole_is_decided_keep_early_as_it_would_be_later(names, spans):
     """Not waiting changes when, not what."""
     settings = tail_sampling(*[name for name in names if name not in ("rate", "bytes", "composite")] or ["flags"])
-    early, late = Bench(settings, keep_early=True), Bench(settings)
+    early, late = SpanBench(settings, keep_early=True), SpanBench(settings)
     early.receive(spans)
     late.receive(spans)
     early.wait()
@@ -163,7 +149,7 @@ def test_kept_traces_count_all_traces_without_bias(names, head):
     errors = []
     for seed in range(60):
         rng = random.Random(seed)
-        bench = Bench(tail_sampling(*names))
+        bench = SpanBench(tail_sampling(*names))
         resource = Resource({"service.name": "a"})
         total = 400
         for _ in range(total):
@@ -185,7 +171,7 @@ def test_kept_traces_count_all_traces_without_bias(names, head):
             ]
             bench.receive(spans)
         bench.wait()
-        kept = {trace_id: (span, decision) for trace_id, span, decision in bench.delivered}
+        kept = {trace_id: (span, decision) for trace_id, spans, decision in bench.delivered for span in spans}
         weights = 0.0
         for span, decision in kept.values():
             threshold = trace_state.sampling(trace_state.stamped(span.trace_state, decision.threshold)).threshold

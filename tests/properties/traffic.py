@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from hypothesis import strategies as st
 
 from otel_fe.config.collector import read_collector_config
 from otel_fe.model.span import Event, Resource, Scope, Span
+from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.testing import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_fe.config.policies import TailSampling
+    from otel_fe.model.decision import Decision
 
 UINT64 = (1 << 64) - 1
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
@@ -109,16 +119,36 @@ service: {{pipelines: {{traces: {{receivers: [otlp], processors: [tail_sampling]
     return found
 
 
-class HandClock:
-    """A clock that moves when told."""
+def clock() -> FakeClock:
+    """Return a clock that moves on request, far from its beginning; both of its times begin alike."""
+    return FakeClock(time_ns=10**18, monotonic_ns=10**18)
 
-    def __init__(self) -> None:
-        self.now_ns = 10**18
 
-    def time_ns(self) -> int:
-        """Return the time."""
-        return self.now_ns
+class SamplerBench:
+    """A tail sampler, its clock, and what it delivered.
 
-    def monotonic_ns(self) -> int:
-        """Return the time."""
-        return self.now_ns
+    Args:
+        settings: Of the sampler.
+        make: Its class.
+        lost: Why its deliveries are dropped; "" where they are not.
+        more: Further arguments of `make`.
+    """
+
+    def __init__(
+        self, settings: TailSampling, make: Callable[..., TailSampler] = TailSampler, *, lost: str = "", **more: Any
+    ) -> None:
+        self.clock = clock()
+        self.delivered: list[tuple[int, list[Any], Decision]] = []
+        self.lost = lost
+        self.sampler = make(settings, self.clock, self.deliver, **more)
+
+    def deliver(self, trace_id: int, spans: Sequence[Any], decision: Decision) -> str:
+        """Take a trace, as the sampler's `deliver`."""
+        self.delivered.append((trace_id, list(spans), decision))
+        return self.lost
+
+    def wait(self, seconds: int = 6) -> None:
+        """Let time pass, with a tick each second."""
+        for _ in range(seconds):
+            self.clock.advance(1)
+            self.sampler.tick()

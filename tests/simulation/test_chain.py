@@ -28,7 +28,7 @@ from otel_fe.forecast.prediction import weighted_quantile
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.store import Selection, Store, StoreReader
 from otel_fe.testing import FakeClock
-from tests.unit.collector.parts import Bench
+from tests.unit.collector.parts import PipelineBench
 
 NS = 1_000_000_000
 T0 = 1_700_002_800 * NS
@@ -84,7 +84,7 @@ class Chain:
     truth: Counter
     durations_ms: list[int]
     reader: StoreReader
-    bench: Bench
+    bench: PipelineBench
 
 
 def head(ratio):
@@ -118,7 +118,7 @@ def chain(request, tmp_path):
     """Send extractions through the whole chain."""
     ratio, policies = request.param
     clock = FakeClock(T0 + NS)
-    bench = Bench(CONFIGURATION.format(policies=policies), clock)
+    bench = PipelineBench(CONFIGURATION.format(policies=policies), clock)
     store = Store(tmp_path)
     keeping = StoreSink(store, store.counters)
     keeping.observe(bench.engine.parts)

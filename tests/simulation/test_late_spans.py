@@ -10,7 +10,7 @@ from otel_fe.model.span import Span
 from otel_fe.wire.decode import decode
 from tests.corpus.wire import encode
 from tests.simulation.late_spans import SECOND, SHAPES, START, Story, background_task, requests
-from tests.unit.collector.parts import Bench
+from tests.unit.collector.parts import PipelineBench
 
 TRACES = 200
 CONFIG = """
@@ -26,7 +26,7 @@ ERRORS = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}
 SHARE = "{name: rest, type: probabilistic, probabilistic: {sampling_percentage: 10}}"
 
 
-class Fleet(Bench):
+class Fleet(PipelineBench):
     """A collector whose clock moves from request to request."""
 
     def __init__(self, *policies, more=""):

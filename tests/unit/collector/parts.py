@@ -47,7 +47,7 @@ class Noted:
         return [payload.data for payload in self.payloads]
 
 
-class Bench:
+class PipelineBench:
     """An engine with a clock of its own."""
 
     def __init__(self, text: str, clock: FakeClock | None = None, before=None, exporters=None, partition=None, **more):

@@ -19,7 +19,7 @@ from otel_fe.errors import ConfigurationError
 from otel_fe.testing import FakeClock
 from otel_fe.wire.validation import check
 from otel_fe.wire.wire_error import WireError
-from tests.unit.collector.parts import SAMPLED, WAITING, Bench
+from tests.unit.collector.parts import SAMPLED, WAITING, PipelineBench
 from tests.unit.collector.running import request
 
 MIB = 1 << 20
@@ -105,7 +105,7 @@ def test_a_limit_below_what_an_idle_process_takes_is_refused():
 
 def test_pending_traces_go_to_disk_and_back(tmp_path):
     """With the times of their arrival, in another process, whose monotonic clock is another."""
-    bench = Bench(WAITING)
+    bench = PipelineBench(WAITING)
     bench.take(request(1, slow=True, rooted=False).SerializeToString())
     bench.clock.advance(4.0)
     bench.take(request(2, rooted=False).SerializeToString())
@@ -113,7 +113,7 @@ def test_pending_traces_go_to_disk_and_back(tmp_path):
     path = tmp_path / "pending"
     assert pending.save(path, bench.engine, bench.clock) == 4
     later = FakeClock(bench.clock.time_ns() + 5_000_000_000, 77_000_000_000_000)
-    again = Bench(WAITING, later)
+    again = PipelineBench(WAITING, later)
     assert pending.restore(path, again.engine, later) == 4
     assert not path.exists()
     again.engine.tick()
@@ -126,7 +126,7 @@ def test_pending_traces_go_to_disk_and_back(tmp_path):
 @pytest.mark.parametrize("jump_s", [-3600, 3600])
 def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_path, jump_s):
     """Put back by an hour, they would otherwise wait for an hour; put forward, they are decided at once."""
-    bench = Bench(WAITING)
+    bench = PipelineBench(WAITING)
     bench.take(request(1, slow=True, rooted=False).SerializeToString())
     bench.take(request(2, slow=True).SerializeToString())
     bench.engine.close(decide=False)
@@ -134,7 +134,7 @@ def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_p
     saved = pending.save(path, bench.engine, bench.clock)
     later = FakeClock(bench.clock.time_ns(), 77_000_000_000_000)
     later.jump(jump_s)
-    again = Bench(WAITING, later)
+    again = PipelineBench(WAITING, later)
     assert pending.restore(path, again.engine, later) == saved
     later.advance(10.1)
     again.engine.tick()
@@ -144,7 +144,7 @@ def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_p
 
 def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
     """What stands before the damage; and a file of somebody else nothing."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     for trace in (1, 2, 3):
         bench.take(request(trace, rooted=False).SerializeToString())
     bench.engine.close(decide=False)
@@ -153,7 +153,7 @@ def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    again = Bench(SAMPLED, bench.clock)
+    again = PipelineBench(SAMPLED, bench.clock)
     assert pending.restore(path, again.engine, bench.clock) == 2
     assert "are lost" in caplog.text
     path.write_bytes(b"something else")
@@ -162,7 +162,7 @@ def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
 
 def test_nothing_pending_leaves_no_file(tmp_path):
     """Nor what was there before."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     path = tmp_path / "pending"
     path.write_bytes(b"old")
     bench.engine.close(decide=False)
@@ -172,7 +172,7 @@ def test_nothing_pending_leaves_no_file(tmp_path):
 
 def test_figures_of_an_engine():
     """What was received is in exactly one place."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.take(request(1, slow=True).SerializeToString())
     bench.take(request(2).SerializeToString())
     bench.clock.advance(10.0)

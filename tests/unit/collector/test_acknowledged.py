@@ -16,7 +16,7 @@ from otel_fe.collector.reload import transfer_state
 from otel_fe.collector.servers.statuses import code_of
 from otel_fe.config.sending import Retry, SendingQueue
 from tests.unit.collector.exporters.fakes import Ledger, Scripted, span_names, traces
-from tests.unit.collector.parts import PLAIN, SAMPLED, Bench
+from tests.unit.collector.parts import PLAIN, SAMPLED, PipelineBench
 from tests.unit.collector.running import request
 
 AGAIN = Failed("UNAVAILABLE", may_pass=True)
@@ -47,7 +47,7 @@ def payload(*numbers: int, **kinds) -> bytes:
 )
 def test_what_the_exporter_does_not_take_is_refused(reason, error, codes):
     """By a code after which senders try again, but where that would be of no use."""
-    bench = Bench(COUNTED)
+    bench = PipelineBench(COUNTED)
     bench.exporters["nop"].refuses = reason
     with pytest.raises(error) as caught:
         bench.take(payload(1))
@@ -57,7 +57,7 @@ def test_what_the_exporter_does_not_take_is_refused(reason, error, codes):
 
 def test_a_refused_request_is_counted_once_when_it_comes_again():
     """Neither the pipeline nor its connector has counted it before."""
-    bench = Bench(COUNTED)
+    bench = PipelineBench(COUNTED)
     bench.exporters["nop"].refuses = "storage_full"
     for _ in range(3):
         with pytest.raises(PressureError, match="the disk does not take the queue of nop; try again in 1 s"):
@@ -80,7 +80,7 @@ def test_a_refused_request_is_counted_once_when_it_comes_again():
 
 def test_the_request_is_refused_when_one_of_two_exporters_does_not_take_it():
     """As in the Collector: the other has it twice when it comes again."""
-    bench = Bench(PLAIN)
+    bench = PipelineBench(PLAIN)
     bench.exporters["nop/second"].refuses = "storage_full"
     with pytest.raises(PressureError):
         bench.take(payload(1))
@@ -93,7 +93,7 @@ def test_the_request_is_refused_when_one_of_two_exporters_does_not_take_it():
 
 def test_metrics_of_our_own_have_no_sender_to_tell():
     """They are lost, and counted, without an error."""
-    bench = Bench(COUNTED)
+    bench = PipelineBench(COUNTED)
     bench.exporters["nop/metrics"].refuses = "queue_full"
     bench.take(payload(1))
     bench.clock.advance(15)
@@ -104,7 +104,7 @@ def test_metrics_of_our_own_have_no_sender_to_tell():
 
 def test_kept_spans_that_a_durable_queue_cannot_take_are_held():
     """Their senders have their answer already. Meanwhile nothing new is taken, so that no more than that is held."""
-    bench = Bench(SAMPLED, durable=["nop"])
+    bench = PipelineBench(SAMPLED, durable=["nop"])
     disk = bench.exporters["nop"]
     disk.refuses = "storage_full"
     bench.take(payload(1, slow=True))
@@ -121,7 +121,7 @@ def test_kept_spans_that_a_durable_queue_cannot_take_are_held():
 
 
 def test_a_full_durable_queue_behind_a_sampler_refuses():
-    bench = Bench(SAMPLED, durable=["nop"])
+    bench = PipelineBench(SAMPLED, durable=["nop"])
     bench.exporters["nop"].full = True
     with pytest.raises(PressureError, match="the queue of nop is full"):
         bench.take(payload(1))
@@ -129,14 +129,14 @@ def test_a_full_durable_queue_behind_a_sampler_refuses():
 
 def test_a_queue_in_memory_behind_a_sampler_loses_by_name_and_metrics_go_on():
     """As in the Collector, whose sampler has no way to refuse: a dead trace backend stops no metrics and no alert."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.exporters["nop"].refuses = "queue_full"
     assert bench.take(payload(1, slow=True))[0] == 2
     assert dict(bench.counters.dropped) == {"queue_full": 2}
 
 
 def test_the_end_offers_what_is_held_once_more():
-    bench = Bench(SAMPLED, durable=["nop"])
+    bench = PipelineBench(SAMPLED, durable=["nop"])
     bench.exporters["nop"].refuses = "storage_full"
     bench.take(payload(1, slow=True))
     bench.engine.close(decide=True)
@@ -145,10 +145,10 @@ def test_the_end_offers_what_is_held_once_more():
 
 
 def test_a_reload_takes_over_what_is_held():
-    before = Bench(SAMPLED, durable=["nop"])
+    before = PipelineBench(SAMPLED, durable=["nop"])
     before.exporters["nop"].refuses = "storage_full"
     before.take(payload(1, slow=True))
-    after = Bench(SAMPLED, before.clock, before.engine.parts, before.exporters, durable=["nop"])
+    after = PipelineBench(SAMPLED, before.clock, before.engine.parts, before.exporters, durable=["nop"])
     before.engine.closed = True
     transfer_state(after.engine.parts, before.engine)
     before.engine.finish()
@@ -232,7 +232,7 @@ def test_after_the_shutdown_nothing_is_accepted(direct):
 
 def test_another_worker_waits_while_kept_spans_are_held():
     """What it hands over then comes after them: it reads no more from its senders than it has room for."""
-    bench = Bench(SAMPLED, durable=["nop"])
+    bench = PipelineBench(SAMPLED, durable=["nop"])
     disk = bench.exporters["nop"]
     disk.refuses = "storage_full"
     bench.take(payload(1, slow=True))

@@ -12,7 +12,7 @@ from otel_fe.collector.reload import transfer_state
 from otel_fe.errors import ConfigurationError
 from otel_fe.wire.batch import Batch
 from otel_fe.wire.wire_error import WireError
-from tests.unit.collector.parts import PLAIN, SAMPLED, WAITING, Bench, Noted
+from tests.unit.collector.parts import PLAIN, SAMPLED, WAITING, Noted, PipelineBench
 from tests.unit.collector.running import request
 
 
@@ -40,7 +40,7 @@ def logs(records: int) -> bytes:
 
 def test_traces_with_a_final_vote_are_sent_within_the_request():
     """What is kept has been offered to the exporter before its sender is told that it was taken; all others wait."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     accepted, outcome = bench.take(payload(1, slow=True))
     assert (accepted, outcome.rejected) == (2, 0)
     assert len(spans_of(*bench.exporters["nop"].data)) == 2
@@ -53,7 +53,7 @@ def test_traces_with_a_final_vote_are_sent_within_the_request():
 
 def test_what_is_pending_is_decided_by_ticks():
     """After the decision wait, and not before."""
-    bench = Bench(WAITING)
+    bench = PipelineBench(WAITING)
     bench.take(payload(1, slow=True, rooted=False))
     bench.clock.advance(9.9)
     bench.engine.tick()
@@ -79,7 +79,7 @@ def test_what_is_pending_is_decided_by_ticks():
 )
 def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
     """What is waited for soonest; and a request that brings something sooner wakes whoever ticks."""
-    bench = Bench(text)
+    bench = PipelineBench(text)
     before_s = bench.due_s()
     for data in sent:
         bench.take(data, "logs" if text is PLAIN else "traces")
@@ -92,7 +92,7 @@ def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
 
 def test_what_was_decided_before_its_time_is_not_waited_for():
     """Its place in the order of arrival stays, and says nothing."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.take(payload(1, rooted=False))
     bench.engine.parts.sampled[0].close()
     assert bench.due_s() == pytest.approx(15)
@@ -100,7 +100,7 @@ def test_what_was_decided_before_its_time_is_not_waited_for():
 
 def test_batch_behind_the_sampler():
     """It waits for enough spans, or for its time."""
-    bench = Bench(SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"))
+    bench = PipelineBench(SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"))
     bench.take(payload(1, slow=True))
     bench.take(payload(2, slow=True))
     assert not bench.exporters["nop"].payloads
@@ -118,7 +118,7 @@ def test_batch_behind_the_sampler():
 
 def test_what_is_kept_soon_after_a_send_waits_for_the_next():
     """For 150 ms: under load, a request to the backend for every one that came would be a good part of the work."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.take(payload(1, slow=True))
     bench.take(payload(2, slow=True))
     bench.take(payload(3, slow=True))
@@ -134,7 +134,7 @@ def test_what_is_kept_soon_after_a_send_waits_for_the_next():
 @pytest.mark.parametrize("processors", ["[tail_sampling]", "[tail_sampling, batch]"])
 def test_nothing_is_held_that_goes_to_a_queue_on_disk(processors):
     """It would be acknowledged, and in memory only."""
-    bench = Bench(SAMPLED.replace("[tail_sampling]", processors), durable=["nop"])
+    bench = PipelineBench(SAMPLED.replace("[tail_sampling]", processors), durable=["nop"])
     for trace in range(1, 4):
         bench.take(payload(trace, slow=True))
         assert len(bench.exporters["nop"].payloads) == trace
@@ -145,7 +145,7 @@ def test_counted_before_and_behind_the_sampler():
     text = SAMPLED.replace("exporters: [nop]}", "exporters: [nop, span_metrics/kept]}", 1).replace(
         "connectors:", "connectors:\n  span_metrics/kept: {namespace: kept, metrics_flush_interval: 15s}"
     )
-    bench = Bench(text.replace("receivers: [span_metrics]", "receivers: [span_metrics, span_metrics/kept]"))
+    bench = PipelineBench(text.replace("receivers: [span_metrics]", "receivers: [span_metrics, span_metrics/kept]"))
     for trace in range(1, 10):
         bench.take(payload(trace, slow=trace == 9, spans=1, name="one"))
     bench.clock.advance(15.0)
@@ -168,7 +168,7 @@ def test_counted_before_and_behind_the_sampler():
 
 def test_a_plain_pipeline_forwards_the_bytes():
     """To each of its exporters; what is rubbish, it does not."""
-    bench = Bench(PLAIN)
+    bench = PipelineBench(PLAIN)
     sent = payload(1) + b"\xc2\x3e\x03abc"
     bench.take(sent)
     assert bench.exporters["nop"].data == bench.exporters["nop/second"].data == [sent]
@@ -180,7 +180,7 @@ def test_a_plain_pipeline_forwards_the_bytes():
 
 def test_a_full_queue_is_told_before_anything_is_done():
     """So that what is sent again is not there twice."""
-    bench = Bench(PLAIN)
+    bench = PipelineBench(PLAIN)
     bench.exporters["nop/second"].full = True
     with pytest.raises(PressureError, match="the queue of nop/second is full"):
         bench.take(payload(1))
@@ -190,7 +190,7 @@ def test_a_full_queue_is_told_before_anything_is_done():
 
 def test_batches_of_a_plain_pipeline_are_joined_and_cut():
     """Enough is sent at once, in requests that are no larger than they may be; all of it is counted once."""
-    bench = Bench(PLAIN)
+    bench = PipelineBench(PLAIN)
     bench.take(logs(2), "logs")
     bench.take(logs(3), "logs")
     assert not bench.exporters["nop"].payloads
@@ -206,7 +206,7 @@ def test_batches_of_a_plain_pipeline_are_joined_and_cut():
 def test_a_span_is_sent_where_one_exporter_has_sent_it():
     """It is lost where none has, for the reason of the one that came farthest; until then it is queued."""
     exporters = {"nop": Noted(at_once=False), "nop/second": Noted(at_once=False)}
-    bench = Bench(PLAIN, exporters=exporters)
+    bench = PipelineBench(PLAIN, exporters=exporters)
     counters = bench.engine.parts.plain[0].counters
     bench.take(payload(1))
     bench.take(payload(2))
@@ -223,7 +223,7 @@ def test_a_span_is_sent_where_one_exporter_has_sent_it():
 def test_payloads_that_are_settled_in_parts():
     """Each part once, whatever its fate."""
     exporters = {"nop": Noted(at_once=False), "nop/second": Noted()}
-    bench = Bench(PLAIN.replace("exporters: [nop, nop/second]", "exporters: [nop]"), exporters=exporters)
+    bench = PipelineBench(PLAIN.replace("exporters: [nop, nop/second]", "exporters: [nop]"), exporters=exporters)
     counters = bench.engine.parts.plain[0].counters
     bench.take(payload(1, spans=5))
     (whole,) = exporters["nop"].payloads
@@ -235,7 +235,7 @@ def test_payloads_that_are_settled_in_parts():
 
 def test_a_closed_engine_takes_nothing():
     """Whoever asks is told to try again: another is in its place, or the process ends."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.engine.close(decide=True)
     with pytest.raises(StoppingError):
         bench.take(payload(1))
@@ -244,7 +244,9 @@ def test_a_closed_engine_takes_nothing():
 def test_close_decides_as_it_stands_or_not():
     """What is pending is decided, or left where it can be saved; with `drop_pending_traces_on_shutdown` neither."""
     for decide, drop, expected in ((True, "false", 2), (False, "false", 0), (False, "true", 0)):
-        bench = Bench(WAITING.replace("decision_wait", f"drop_pending_traces_on_shutdown: {drop}, decision_wait"))
+        bench = PipelineBench(
+            WAITING.replace("decision_wait", f"drop_pending_traces_on_shutdown: {drop}, decision_wait")
+        )
         bench.take(payload(1, slow=True, rooted=False))
         bench.engine.close(decide=decide)
         assert len(spans_of(*bench.exporters["nop"].data)) == expected
@@ -253,7 +255,7 @@ def test_close_decides_as_it_stands_or_not():
 
 def test_places_that_are_all_taken():
     """With `block_on_overflow`, senders wait rather than old traces be decided early."""
-    bench = Bench(SAMPLED.replace("decision_wait", "num_traces: 2, block_on_overflow: true, decision_wait"))
+    bench = PipelineBench(SAMPLED.replace("decision_wait", "num_traces: 2, block_on_overflow: true, decision_wait"))
     bench.take(payload(1, 2, rooted=False))
     with pytest.raises(PressureError, match="2 traces are waiting"):
         bench.take(payload(3))
@@ -265,12 +267,12 @@ def test_two_samplers_in_one_pipeline_are_refused():
         "  batch:", "  tail_sampling/2: {policies: [{name: a, type: always_sample}]}\n  batch:"
     ).replace("[tail_sampling]", "[tail_sampling, tail_sampling/2]")
     with pytest.raises(ConfigurationError, match="one tail_sampling"):
-        Bench(text)
+        PipelineBench(text)
 
 
 def test_extractions_are_counted_once():
     """Those that no process has decided; their exemplars are of kept traces."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     bench.take(payload(1, spans=1, slow=True, name="feature_extraction shop"))
     bench.take(payload(2, spans=1, name="feature_extraction shop"))
     decided = request(3, spans=1, name="feature_extraction shop")
@@ -296,7 +298,7 @@ def test_extractions_are_counted_once():
 
 def test_workers_mark_derived_metrics():
     """Two workers report for the same resource: their series must not be one."""
-    bench = Bench(SAMPLED, workers=2)
+    bench = PipelineBench(SAMPLED, workers=2)
     bench.take(payload(1, spans=1, name="feature_extraction"))
     bench.clock.advance(60.0)
     bench.engine.tick()
@@ -318,7 +320,7 @@ def test_what_others_decide_is_handed_over():
             return Batch([trace for trace in batch.traces if trace.trace_id != 2], batch.rejected)
 
     partition = Partition()
-    bench = Bench(SAMPLED, partition=partition)
+    bench = PipelineBench(SAMPLED, partition=partition)
     accepted, _ = bench.take(payload(1, 2, 3))
     assert accepted == 6
     assert bench.engine.parts.sampled[0].sampler.pending == (2, 4)
@@ -327,8 +329,8 @@ def test_what_others_decide_is_handed_over():
     assert bench.engine.parts.sampled[0].sampler.pending == (3, 6)
 
 
-def reloaded(bench: Bench, text: str) -> Bench:
-    new = Bench(text, bench.clock, bench.engine.parts, bench.exporters)
+def reloaded(bench: PipelineBench, text: str) -> PipelineBench:
+    new = PipelineBench(text, bench.clock, bench.engine.parts, bench.exporters)
     with bench.engine.lock:
         bench.engine.closed = True
         transfer_state(new.engine.parts, bench.engine)
@@ -339,7 +341,7 @@ def reloaded(bench: Bench, text: str) -> Bench:
 @pytest.mark.parametrize("threshold", [100, 50])
 def test_a_reload_goes_on_with_what_is_pending(threshold):
     """With the same sampler or another; counts, memory and explanations stay."""
-    bench = Bench(WAITING)
+    bench = PipelineBench(WAITING)
     bench.take(payload(1, slow=True, rooted=False))
     bench.take(payload(2))
     bench.clock.advance(6.0)
@@ -359,7 +361,7 @@ def test_a_reload_goes_on_with_what_is_pending(threshold):
 def test_a_reload_hands_over_what_is_held():
     """Spans and logs that wait for a batch leave by the new pipelines; span metrics go on counting."""
     text = SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]")
-    bench = Bench(text)
+    bench = PipelineBench(text)
     bench.take(payload(1, slow=True))
     new = reloaded(bench, text.replace("timeout: 1s", "timeout: 2s"))
     assert not bench.exporters["nop"].payloads
@@ -373,7 +375,7 @@ def test_a_reload_hands_over_what_is_held():
 @pytest.mark.parametrize("jump_s", [3600, -3600])
 def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
     """Neither for a decision nor for the next interval of metrics: both go by the monotonic clock."""
-    bench = Bench(WAITING)
+    bench = PipelineBench(WAITING)
     bench.take(request(1, slow=True).SerializeToString())
     due_s = bench.due_s()
     bench.clock.jump(jump_s)

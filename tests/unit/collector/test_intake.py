@@ -10,7 +10,7 @@ import pytest
 from otel_fe.collector.refusals import StoppingError
 from otel_fe.collector.servers.intake import Intake, Received
 from otel_fe.collector.workers.peer_receiver import into_engine
-from tests.unit.collector.parts import SAMPLED, Bench
+from tests.unit.collector.parts import SAMPLED, PipelineBench
 from tests.unit.collector.running import request
 
 
@@ -18,7 +18,7 @@ class Replacing:
     """A collector in the middle of a reload: the old engine is closed, the new one not there yet, the lock held."""
 
     def __init__(self):
-        self.old, self.new = Bench(SAMPLED).engine, Bench(SAMPLED).engine
+        self.old, self.new = PipelineBench(SAMPLED).engine, PipelineBench(SAMPLED).engine
         self.new.lock = self.old.lock  # it outlives a reload
         self.now = self.old
 
@@ -53,7 +53,7 @@ def test_what_comes_in_the_middle_of_a_reload_is_taken_by_the_next(way):
 
 def test_an_engine_that_ends_without_another_refuses():
     """That is the end of the collector, and not a reload."""
-    engine = Bench(SAMPLED).engine
+    engine = PipelineBench(SAMPLED).engine
     engine.closed = True
     intake = Intake(Received("otlp", "grpc"), lambda: engine)
     with pytest.raises(StoppingError):

@@ -21,7 +21,7 @@ from otel_fe.config.sending import QueueBatch, SendingQueue
 from otel_fe.wire import validation
 from otel_fe.wire.fields import delimited
 from tests.unit.collector.exporters.fakes import Ledger, Scripted, span_names
-from tests.unit.collector.parts import PLAIN, SAMPLED, Bench
+from tests.unit.collector.parts import PLAIN, SAMPLED, PipelineBench
 from tests.unit.collector.running import request
 from tests.unit.wire.test_validation import BAD_SPANS
 
@@ -54,7 +54,7 @@ def scanned_by(request, monkeypatch):
 def test_a_malformed_span_is_rejected_and_everybody_else_arrives(text: str, name: str):
     """What the exporters are offered is read by protobuf's C core."""
     bad, reason = BAD_SPANS[name]
-    bench = Bench(text)
+    bench = PipelineBench(text)
     accepted, outcome = bench.take(mixed(bad))
     assert (accepted, outcome.rejected, outcome.reasons) == (4, 1, {reason: 1})
     bench.engine.close(decide=True)
@@ -66,7 +66,7 @@ def test_a_malformed_span_is_rejected_and_everybody_else_arrives(text: str, name
 
 
 def test_rejected_items_are_counted_by_reason():
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     received = Received("otlp", "grpc")
     intake = Intake(received, lambda: bench.engine)
     intake.take("traces", mixed(BAD_SPANS["half a surrogate pair"][0]))
@@ -82,7 +82,7 @@ def test_rejected_items_are_counted_by_reason():
 
 def test_pending_traces_of_an_earlier_version_are_validated(tmp_path):
     """Its file may hold what it took without a look."""
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     file = tmp_path / "pending"
     now_ns = bench.clock.time_ns()
     head = json.dumps({"pipeline": "traces", "arrived_ns": now_ns, "rooted_ns": 0}).encode()

@@ -14,7 +14,7 @@ from otel_fe.collector.workers.frames import frame, frames
 from otel_fe.collector.workers.peer_receiver import PeerReceiver, into_engine
 from otel_fe.collector.workers.span_router import SpanRouter
 from otel_fe.wire.decode import decode
-from tests.unit.collector.parts import SAMPLED, Bench
+from tests.unit.collector.parts import SAMPLED, PipelineBench
 from tests.unit.collector.running import request, until
 
 
@@ -30,7 +30,7 @@ def test_frames_are_read_as_they_were_written():
 def test_each_trace_goes_to_its_worker_whole(tmp_path):
     """Wherever its spans come in; the sums of both workers are those of one."""
     sockets = [tmp_path / "0", tmp_path / "1"]
-    benches = [Bench(SAMPLED), Bench(SAMPLED)]
+    benches = [PipelineBench(SAMPLED), PipelineBench(SAMPLED)]
     taking = [
         PeerReceiver(path, into_engine(lambda bench=bench: bench.engine))
         for path, bench in zip(sockets, benches, strict=True)
@@ -64,7 +64,7 @@ def test_a_worker_that_is_started_again_gets_what_waits(tmp_path):
     link = SpanRouter(0, sockets)
     traces = decode(request(*range(1, 11)).SerializeToString())
     rest = link.own("otlp", traces)
-    bench = Bench(SAMPLED)
+    bench = PipelineBench(SAMPLED)
     threading.Event().wait(0.2)
     taking = PeerReceiver(sockets[1], into_engine(lambda: bench.engine))
     assert link.flush(10)

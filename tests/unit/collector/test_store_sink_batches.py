@@ -11,7 +11,7 @@ from otel_fe.collector.store_sink import StoreSink
 from otel_fe.store import Selection, Store, StoreLimits, StoreReader
 from otel_fe.store.series_keys import Which
 from otel_fe.testing import FakeClock
-from tests.unit.collector.parts import Bench
+from tests.unit.collector.parts import PipelineBench
 from tests.unit.store.parts import NS, T0, otlp
 
 EVERYTHING = Selection(0, 1 << 62)
@@ -35,7 +35,7 @@ class Chain:
     def __init__(self, directory, limits=None, text=KEEPS_ALL):
         self.directory = directory
         self.clock = FakeClock(T0 + NS)
-        self.bench = Bench(text, self.clock)
+        self.bench = PipelineBench(text, self.clock)
         self.store = Store(directory, limits, self.clock)
         self.keeping = StoreSink(self.store, self.store.counters, self.clock)
         self.keeping.observe(self.bench.engine.parts)

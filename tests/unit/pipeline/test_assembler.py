@@ -8,30 +8,14 @@ import pytest
 
 from otel_fe.config.settings import Settings
 from otel_fe.pipeline.engine import Engine
+from otel_fe.testing import FakeClock
 
 
-class HandClock:
-    """A clock that moves when told."""
-
-    def __init__(self) -> None:
-        self.now = 1_000
-        self.ahead = 0
-        """Of the monotonic clock, the one on the wall."""
-
-    def time_ns(self) -> int:
-        """Return the time."""
-        return self.now + self.ahead
-
-    def monotonic_ns(self) -> int:
-        """Return the time."""
-        return self.now
-
-
-class Bench:
+class EngineBench:
     """An engine, a clock, and the traces that it exported."""
 
     def __init__(self, lost: str = "", **settings) -> None:
-        self.clock = HandClock()
+        self.clock = FakeClock()
         self.exported = []
         self.lost = lost
         self.engine = Engine(Settings(**settings), self.clock, random.Random(1).randrange, self._export)
@@ -78,7 +62,7 @@ KEPT, DROPPED = 0xFF_FFFF_FFFF_FFFF, 1
 )
 def test_the_first_rule_that_matches_names_the_reason(trace_id, duration_ns, error, reason):
     """Errors, then slow ones (inclusive), then the share by id; the rest is not sampled."""
-    bench = Bench()
+    bench = EngineBench()
     bench.end(bench.start(trace_id), "span", duration_ns, error)
     bench.engine.settle()
     assert [decision.reason for _, _, decision in bench.exported] == ([reason] if reason else [])
@@ -87,7 +71,7 @@ def test_the_first_rule_that_matches_names_the_reason(trace_id, duration_ns, err
 
 def test_remarkable_traces_are_decided_at_once_and_healthy_ones_in_company():
     """An error does not wait; a healthy trace waits for the next round."""
-    bench = Bench()
+    bench = EngineBench()
     bench.end(bench.start(KEPT), "healthy")
     assert bench.exported == []
     bench.end(bench.start(KEPT - 1), "failed", error=True)
@@ -98,7 +82,7 @@ def test_remarkable_traces_are_decided_at_once_and_healthy_ones_in_company():
 
 def test_latency_is_of_the_whole_trace_in_any_order():
     """Earliest start to latest end."""
-    bench = Bench()
+    bench = EngineBench()
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
     bench.assembler.ended(child, "late", start_ns=60_000_000, end_ns=120_000_000, error=False, size=1, root=False)
@@ -109,13 +93,13 @@ def test_latency_is_of_the_whole_trace_in_any_order():
 
 def test_a_trace_waits_for_open_children_but_not_for_ever():
     """After the root has ended, `decision_wait` bounds the wait; the child is late then and follows."""
-    bench = Bench(decision_wait_s=1.0)
+    bench = EngineBench(decision_wait_s=1.0)
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
     bench.end(trace, "root", error=True)
     bench.assembler.sweep()
     assert bench.exported == []
-    bench.clock.now += 1_000_000_000
+    bench.clock.advance(ns=1_000_000_000)
     bench.assembler.sweep()
     assert bench.exported[0][1] == ["root"]
     bench.end(child, "child", root=False)
@@ -127,15 +111,15 @@ def test_a_trace_waits_for_open_children_but_not_for_ever():
 @pytest.mark.parametrize("jump_s", [3600, -3600])
 def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
     """The decision wait is as long as ever."""
-    bench = Bench(decision_wait_s=1.0)
+    bench = EngineBench(decision_wait_s=1.0)
     trace = bench.start(KEPT)
     bench.start(KEPT, trace, root=False)
     bench.end(trace, "root", error=True)
-    bench.clock.ahead = jump_s * 10**9
-    bench.clock.now += 999_999_999
+    bench.clock.jump(jump_s)
+    bench.clock.advance(ns=999_999_999)
     bench.assembler.sweep()
     assert bench.exported == []
-    bench.clock.now += 1
+    bench.clock.advance(ns=1)
     bench.assembler.sweep()
     assert bench.exported[0][1] == ["root"]
 
@@ -145,11 +129,11 @@ def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
 )
 def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(duration_ns, error, reason):
     """Its error is what somebody will look for; that its trace's other spans are gone does not make it worth less."""
-    bench = Bench(decision_wait_s=0.001)
+    bench = EngineBench(decision_wait_s=0.001)
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
     bench.end(trace, "root")
-    bench.clock.now += 10_000_000
+    bench.clock.advance(ns=10_000_000)
     bench.assembler.sweep()
     bench.end(child, "child", duration_ns, error, root=False)
     assert [(spans, decision.reason) for _, spans, decision in bench.exported] == (
@@ -160,7 +144,7 @@ def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(dur
 
 def test_background_task_that_starts_after_a_dropped_trace_is_decided_by_itself():
     """As FastAPI's `BackgroundTasks` and `asyncio.create_task` make it: a child of a span that has ended."""
-    bench = Bench()
+    bench = EngineBench()
     request = bench.start(DROPPED)
     bench.end(request, "request")
     bench.engine.settle()
@@ -176,20 +160,20 @@ def test_background_task_that_starts_after_a_dropped_trace_is_decided_by_itself(
 
 
 def test_background_task_waits_for_its_own_children_but_not_for_ever():
-    bench = Bench(decision_wait_s=1.0)
+    bench = EngineBench(decision_wait_s=1.0)
     request = bench.start(DROPPED)
     bench.end(request, "request")
     bench.engine.settle()
     task = bench.start(DROPPED, request, root=False)
     bench.start(DROPPED, task, root=False)
     bench.end(task, "task", error=True)
-    bench.clock.now += 1_000_000_000
+    bench.clock.advance(ns=1_000_000_000)
     bench.assembler.sweep()
     assert [spans for _, spans, _ in bench.exported] == [["task"]]
 
 
 def test_background_task_of_a_kept_trace_follows_it():
-    bench = Bench()
+    bench = EngineBench()
     request = bench.start(DROPPED)
     bench.end(request, "request", error=True)
     task = bench.start(DROPPED, request, root=False)
@@ -203,11 +187,11 @@ def test_background_task_of_a_kept_trace_follows_it():
 
 def test_late_span_leaves_what_came_after_it_alone():
     """A span that outlasts the wait ends while a task that began after the decision is open: each is decided by itself."""
-    bench = Bench(decision_wait_s=0.001)
+    bench = EngineBench(decision_wait_s=0.001)
     request = bench.start(DROPPED)
     streaming = bench.start(DROPPED, request, root=False)
     bench.end(request, "request")
-    bench.clock.now += 10_000_000
+    bench.clock.advance(ns=10_000_000)
     bench.assembler.sweep()
     task = bench.start(DROPPED, request, root=False)
     bench.end(streaming, "streaming", root=False)
@@ -220,7 +204,7 @@ def test_late_span_leaves_what_came_after_it_alone():
 
 def test_a_later_root_of_a_dropped_trace_gets_its_own_chance():
     """The next request of the same caller's trace may fail, and must not be lost."""
-    bench = Bench()
+    bench = EngineBench()
     bench.end(bench.start(DROPPED), "first")
     bench.engine.settle()
     bench.end(bench.start(DROPPED), "second", error=True)
@@ -229,7 +213,7 @@ def test_a_later_root_of_a_dropped_trace_gets_its_own_chance():
 
 def test_a_later_root_of_a_kept_trace_follows_it():
     """Once part of a trace is kept, the rest that this process adds is too."""
-    bench = Bench()
+    bench = EngineBench()
     bench.end(bench.start(DROPPED), "first", error=True)
     bench.end(bench.start(DROPPED), "second")
     bench.engine.settle()
@@ -238,7 +222,7 @@ def test_a_later_root_of_a_kept_trace_follows_it():
 
 def test_concurrent_roots_of_one_trace_are_decided_together():
     """While one is open, another joins it."""
-    bench = Bench()
+    bench = EngineBench()
     first, second = bench.start(DROPPED), bench.start(DROPPED)
     assert first is second
     bench.end(first, "first")
@@ -256,7 +240,7 @@ def test_concurrent_roots_of_one_trace_are_decided_together():
 )
 def test_every_bound_holds_and_is_counted(settings, reason):
     """Past a bound, traces are decided as they stand, and it is said which bound that was."""
-    bench = Bench(**settings)
+    bench = EngineBench(**settings)
     for number in range(1, 11):
         trace = bench.start(number)
         for child in range(6):
@@ -272,7 +256,7 @@ def test_every_bound_holds_and_is_counted(settings, reason):
 
 def test_remembered_decisions_are_bounded():
     """The oldest are forgotten."""
-    bench = Bench(max_remembered_decisions=10)
+    bench = EngineBench(max_remembered_decisions=10)
     for number in range(1, 101):
         bench.end(bench.start(number), "x", error=True)
     assert len(bench.assembler._kept) == 10
@@ -280,14 +264,14 @@ def test_remembered_decisions_are_bounded():
 
 def test_a_trace_that_cannot_be_exported_is_dropped_by_name():
     """What the exporter refuses is counted under its reason, and offers no exemplar."""
-    bench = Bench(lost="queue_full")
+    bench = EngineBench(lost="queue_full")
     bench.end(bench.start(DROPPED), "x", error=True)
     assert bench.balance().dropped["queue_full"] == 1
 
 
 def test_an_abandoned_trace_is_neither_counted_nor_exported():
     """In a forked child, what the parent began ends in silence."""
-    bench = Bench()
+    bench = EngineBench()
     trace = bench.start(DROPPED)
     bench.assembler.abandon()
     bench.end(trace, "x", error=True)

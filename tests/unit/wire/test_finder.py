@@ -16,7 +16,7 @@ from otel_fe.model.span import Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.wire.decode import Decoder
 from tests.corpus.wire import encode
-from tests.properties.traffic import ATTRIBUTES, RESOURCES, SCOPES, HandClock
+from tests.properties.traffic import ATTRIBUTES, RESOURCES, SCOPES, clock
 
 # Few names, kinds and orders, so that most spans are like one before them.
 FEW = st.one_of(
@@ -47,7 +47,7 @@ ALIKE = [Span(1, n, name="a", attributes={"shop": "x", "n": 3}, resource=RESOURC
 
 def connector(histogram=HISTOGRAMS[0]):
     settings = SpanMetrics(histogram, dimensions=DIMENSIONS, cardinality_limit=6, exemplars=Exemplars(True, 99))
-    return SpanMetricsConnector(settings, HandClock(), random.Random(1).randrange, "i")
+    return SpanMetricsConnector(settings, clock(), random.Random(1).randrange, "i")
 
 
 def collected(one):
