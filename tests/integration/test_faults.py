@@ -15,6 +15,7 @@ import otel_fe
 from otel_fe import faults
 from otel_fe.instrument import background
 from tests.integration.faulty import INJECTIONS, Application
+from tests.integration.faulty.call_sites import files_of, never_reached, reached
 from tests.observed import Observed, instrumented
 
 
@@ -28,11 +29,25 @@ def lived(work, application):
     return contextvars.copy_context().run(live)
 
 
+IN_OTHER_PROCESSES = ("flush.provider", "termination.flush", "termination.child")
+"""Hooks of a process's end, whose injections count in the process that ends."""
+
+
+@pytest.fixture(scope="module")
+def injections_run():
+    """Return a list of the injections that have run; where all of them have, each call of `faults.record` was reached."""
+    run = []
+    with reached() as found:
+        yield run
+    if len(run) == len(INJECTIONS):
+        assert never_reached(files_of(one.module for one in INJECTIONS), found, IN_OTHER_PROCESSES) == []
+
+
 @pytest.mark.parametrize(
     "injection",
     [pytest.param(one, id=str(one)) for one in INJECTIONS],
 )
-def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, monkeypatch, caplog):
+def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, monkeypatch, caplog, injections_run):
     """Results and exceptions are those of the application without us; the first fault of a hook is logged, all are counted."""
     parts = {name: request.getfixturevalue(name) for name in injection.needs}
     for folder in ("without", "with"):
@@ -58,6 +73,7 @@ def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, m
     assert counts.get(injection.hook, 0) > 0
     assert set(injection.breaks) <= set(application.injected)
     assert sum(f"otel_fe: {injection.hook} failed" in record.getMessage() for record in caplog.records) == 1
+    injections_run.append(injection)
 
 
 def test_a_trace_that_cannot_be_exported_is_lost_by_name_and_alone(monkeypatch):

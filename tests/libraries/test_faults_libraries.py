@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import otel_fe
 from otel_fe import faults
+from tests.integration.faulty.call_sites import files_of, never_reached, reached
 from tests.integration.faulty.injection import Application, Injection, tried
 from tests.integration.test_faults import lived
 from tests.observed import Observed, instrumented
@@ -88,8 +89,18 @@ INJECTIONS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def injections_run():
+    """Return a list of the injections that have run; where all of them have, each call of `faults.record` was reached."""
+    run = []
+    with reached() as found:
+        yield run
+    if len(run) == len(INJECTIONS):
+        assert never_reached(files_of(one.module for one in INJECTIONS), found) == []
+
+
 @pytest.mark.parametrize("injection", INJECTIONS, ids=str)
-def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, monkeypatch, caplog):
+def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, monkeypatch, caplog, injections_run):
     """Results and exceptions are those of the application without us; the first fault of a hook is logged, all are counted."""
     for fixture in injection.needs:
         request.getfixturevalue(fixture)
@@ -108,3 +119,4 @@ def test_a_fault_disturbs_nothing_and_is_counted(injection, request, tmp_path, m
     assert counts.get(injection.hook, 0) > 0
     assert set(injection.breaks) <= set(application.injected)
     assert sum(f"otel_fe: {injection.hook} failed" in record.getMessage() for record in caplog.records) == 1
+    injections_run.append(injection)

@@ -18,6 +18,7 @@ from otel_fe.ray import client, serving, task_span, tasks, worker
 from otel_fe.ray.request import ServeRequest, current
 from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import Outbox, WorkerRuntime
+from tests.integration.faulty.call_sites import never_reached, reached
 from tests.observed import instrumented
 
 FOLDER = Path(otel_fe.__file__).parent / "ray"
@@ -34,6 +35,14 @@ def a_submission(monkeypatch):
     submit = tasks._submitting(lambda remote, args, kwargs, **options: (remote, args, kwargs, options))
     remote = SimpleNamespace(_is_cross_language=False)
     assert submit(remote, args=[1], kwargs={"x": 1}, num_returns=2) == (remote, [1], {"x": 1}, {"num_returns": 2})
+
+
+def a_ray_without_the_function(monkeypatch):
+    """Where nothing can be replaced, no task gets a context: that is said once."""
+    monkeypatch.setattr(tasks, "ray_module", lambda _name: SimpleNamespace(RemoteFunction=object))
+    (patch,) = tasks.patches()
+    patch.apply()
+    assert faults.counts().get("ray.submit") == 1
 
 
 def a_submission_to_java(monkeypatch):
@@ -58,6 +67,25 @@ def a_running_task(monkeypatch):
     monkeypatch.setattr(task_span.propagate, "extract", broken)
     assert task_span.run(lambda x: x + 1, {"traceparent": ""}, (1,), {}) == 2
     with pytest.raises(KeyError):
+        task_span.run(_failing, {"traceparent": ""}, (), {})
+
+
+def a_failing_task(monkeypatch):
+    """A task whose error cannot be recorded."""
+
+    class Entered:
+        def __enter__(self):
+            return SimpleNamespace()
+
+        def __exit__(self, *_error):
+            """End the span."""
+
+    monkeypatch.setattr(task_span, "_described", lambda _function: {})
+    monkeypatch.setattr(
+        task_span.trace, "get_tracer", lambda *_: SimpleNamespace(start_as_current_span=lambda *_a, **_k: Entered())
+    )
+    monkeypatch.setattr(task_span, "record_exception", broken)
+    with pytest.raises(KeyError, match="mine"):
         task_span.run(_failing, {"traceparent": ""}, (), {})
 
 
@@ -179,32 +207,45 @@ def _in_the_background(monkeypatch, name, task):
     running.stop()
 
 
-INJECTIONS = {
-    "ray.submit": a_submission,
-    "ray.submit.other_language": a_submission_to_java,
-    "ray.client.submit": a_submission_of_a_client,
-    "ray.task": a_running_task,
-    "ray.task.end": the_end_of_a_task,
-    "ray.derive": an_extraction,
-    "ray.serve.accepted": metadata_of_a_request,
-    "ray.serve.begin": the_beginning_of_a_request,
-    "ray.serve.end": the_end_of_a_request,
-    "ray.serve.flush": the_end_of_a_replica,
-    "ray.setup_worker": the_setup_of_a_worker,
-    "ray.runtime_env": the_runtime_environment,
-    "background.ray.publish": publishing,
-    "background.ray.read": reading,
-}
+INJECTIONS = [
+    ("ray.submit", a_submission),
+    ("ray.submit", a_ray_without_the_function),
+    ("ray.submit.other_language", a_submission_to_java),
+    ("ray.client.submit", a_submission_of_a_client),
+    ("ray.task", a_running_task),
+    ("ray.task", a_failing_task),
+    ("ray.task.end", the_end_of_a_task),
+    ("ray.derive", an_extraction),
+    ("ray.serve.accepted", metadata_of_a_request),
+    ("ray.serve.begin", the_beginning_of_a_request),
+    ("ray.serve.end", the_end_of_a_request),
+    ("ray.serve.flush", the_end_of_a_replica),
+    ("ray.setup_worker", the_setup_of_a_worker),
+    ("ray.runtime_env", the_runtime_environment),
+    ("background.ray.publish", publishing),
+    ("background.ray.read", reading),
+]
 
 
-@pytest.mark.parametrize("hook", INJECTIONS)
-def test_a_fault_disturbs_nothing_and_is_counted(hook, monkeypatch):
+@pytest.mark.parametrize(("hook", "inject"), INJECTIONS)
+def test_a_fault_disturbs_nothing_and_is_counted(hook, inject, monkeypatch):
     """Each hook's own work is broken in turn; what the application does comes out as ever."""
     faults.reset()
-    INJECTIONS[hook](monkeypatch)
+    inject(monkeypatch)
     counts = faults.counts()
     faults.reset()
     assert set(counts) == {hook}
+
+
+def test_every_call_that_counts_a_fault_is_reached():
+    """A hook may count in several places: one injection each."""
+    with reached() as found:
+        for _, inject in INJECTIONS:
+            faults.reset()
+            with pytest.MonkeyPatch.context() as patch:
+                inject(patch)
+    faults.reset()
+    assert never_reached([*FOLDER.glob("*.py"), FOLDER.with_name("ray_integration.py")], found) == []
 
 
 def test_every_hook_has_a_fault_injected():
@@ -219,17 +260,7 @@ def test_every_hook_has_a_fault_injected():
                 found.add(node.args[0].value)
             elif name == "Background":
                 found |= {f"background.{task.elts[0].value}" for task in node.args[0].elts}
-    assert found == set(INJECTIONS)
-
-
-def test_a_ray_that_has_no_such_function_any_more_is_counted(monkeypatch):
-    """Where nothing can be replaced, no task gets a context: that is said once."""
-    monkeypatch.setattr(tasks, "ray_module", lambda _name: SimpleNamespace(RemoteFunction=object))
-    faults.reset()
-    (patch,) = tasks.patches()
-    patch.apply()
-    assert faults.counts() == {"ray.submit": 1}
-    faults.reset()
+    assert found == {hook for hook, _ in INJECTIONS}
 
 
 def test_what_is_replaced_is_put_back():
