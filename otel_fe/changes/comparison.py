@@ -120,9 +120,10 @@ def _quantiles(one: _Side, other: _Side) -> Difference:
     The interval combines those of both sides (G. Zou, A. Donner, "Construction of confidence limits about effect measures", 2008).
     """
     # Each side stands for half, however many there are of it: the level lies between both, and not at that of the larger.
+    totals = [(side, math.fsum(side.weights)) for side in (one, other)]
     level = weighted_quantile(
         [*one.durations, *other.durations],
-        [weight / math.fsum(side.weights) for side in (one, other) for weight in side.weights],
+        [weight / total for side, total in totals for weight in side.weights],
         0.95,
     )
     shares = [
