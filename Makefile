@@ -7,6 +7,9 @@ ARGS   ?=
 # uv draws its progress on a terminal only; make hands its own on.
 export UV_NO_PROGRESS := $(shell [ -t 2 ] || echo 1)
 
+# Without bytecode each of the many processes of a test run compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit bench fuzz soak lint docs screenshots lock clean
 
@@ -61,7 +64,7 @@ test: $(VENV)/.stamp-test
 
 # Each worker imports the package once, and hands back what it has not begun to another that is done.
 unit: $(VENV)/.stamp-test
-	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal -q tests/unit tests/properties tests/contract $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal --hypothesis-profile=between_edits -q tests/unit tests/properties tests/contract $(ARGS)
 
 bench: $(VENV)/.stamp-bench
 	@$(BIN)/python -m tests.bench $(ARGS)

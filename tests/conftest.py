@@ -18,6 +18,8 @@ else:
     # In CI the same examples are tried each time, so that it answers for the change it is given; new ones are found on our machines.
     settings.register_profile("untimed", deadline=None)
     settings.register_profile("ci", deadline=None, derandomize=True)
+    # `make unit` tries a quarter of the examples of `make test`, in each of the same properties.
+    settings.register_profile("between_edits", deadline=None, max_examples=25)
     settings.load_profile("ci" if os.environ.get("CI") == "true" else "untimed")
 
 

@@ -238,6 +238,7 @@ def test_everything_works_without_it(tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inside'}"),
+            "--hypothesis-profile=between_edits",  # the properties are tried with all examples in the process around
             *("tests/unit/wire", "tests/unit/pipeline/test_corpus.py", "tests/unit/collector/test_graph.py"),
         ],
         cwd=REPOSITORY,

@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from otel_fe import semconv
+from tests.effort import examples
 from tests.properties.stock_metrics import Pair, figures
 
 NS = st.sampled_from([0, 1, 100_000_000]) | st.integers(0, 400_000_000_000)
@@ -59,7 +60,7 @@ COUNTER_VIEWS = st.builds(
 PREFERRED = st.sampled_from([DefaultAggregation(), ExponentialBucketHistogramAggregation(), DropAggregation()])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     views=st.lists(HISTOGRAM_VIEWS | COUNTER_VIEWS, max_size=3, unique_by=lambda view: view._name),
     delta=st.booleans(),

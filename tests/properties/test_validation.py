@@ -15,6 +15,7 @@ from otel_fe.wire import schema
 from otel_fe.wire.signals import SIGNALS
 from otel_fe.wire.validation import check, scan
 from otel_fe.wire.wire_error import WireError
+from tests.effort import examples
 
 
 def nested(depth: int) -> AnyValue:
@@ -130,7 +131,7 @@ def test_what_protobuf_writes_is_valid(signal: str):
     assert (checked.items, checked.rejected) == ({"traces": 4, "logs": 4, "metrics": 10}[signal], {})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.sampled_from(sorted(MADE)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=6), st.integers(0, 12)), max_size=4),
@@ -144,14 +145,14 @@ def test_any_damage(signal: str, damage: list[tuple[float, bytes, int]], identif
     judge(signal, payload, identified=identified)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.sampled_from(sorted(MADE)), st.binary(max_size=300))
 def test_any_bytes(signal: str, payload: bytes):
     assume(payload)
     judge(signal, payload, identified=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=12))
 def test_text_is_utf8_as_python_has_it(text: bytes):
     """Python's decoder and RFC 3629 agree."""

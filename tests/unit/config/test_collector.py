@@ -14,6 +14,7 @@ from otel_fe.config.pipelines import Pipeline
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.span_metrics import SpanMetrics
 from otel_fe.errors import ConfigurationError
+from tests.effort import examples
 
 CASES = Path(__file__).parent / "cases"
 MINIMAL = """
@@ -304,7 +305,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -329,7 +330,7 @@ def test_nothing_else_is_raised_for_any_document(document, value):
         assert error.problems
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_nothing_else_is_raised_for_any_text(data):
     """Even for a right file with a few characters changed."""

@@ -38,6 +38,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from otel_fe.config.settings import Settings
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.sdk.span import LeanSpan
+from tests.effort import examples
 
 CONTEXT = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
 VALUES = st.one_of(
@@ -93,7 +94,7 @@ def lean(limits=None, sampler=None, **more):
     return provider, pipeline
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     calls=st.lists(CALLS, max_size=14),
     limits=st.sampled_from(

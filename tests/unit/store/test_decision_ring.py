@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_fe.store import StoreLimits
+from tests.effort import examples
 from tests.unit.store.parts import bed
 
 
@@ -14,7 +15,7 @@ def record(trace_id, number):
     return {"trace_id": f"{trace_id:032x}", "outcome": "not sampled", "number": number}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.lists(st.integers(0, 20), max_size=8), max_size=12), st.integers(1, 30))
 def test_the_last_records_are_there(tmp_path_factory, batches, limit):
     """At least as many as are to be kept, at most a batch more; of a trace that was decided twice, the last."""

@@ -21,6 +21,7 @@ from otel_fe.store.slots import BY_GROUP, SLOT_NS
 from otel_fe.store.store_error import StoreError
 from otel_fe.store.string_table import StringTable
 from otel_fe.testing import FakeClock
+from tests.effort import examples
 from tests.unit.store.parts import HOUR, MINUTE, NS, T0, bed, extraction, otlp, trace
 from tests.unit.store.plain_scan import PlainScan
 
@@ -133,7 +134,7 @@ def agrees(store, selection, step_ns):
     return found
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(actions, selections, st.sampled_from((SLOT_NS, SPAN, 4 * SPAN, 5 * SLOT_NS, 7 * MINUTE)), st.booleans())
 def test_added_up_or_not_the_answers_are_those_of_the_rows(tmp_path_factory, done, selection, step, tidied):
     """Late traces, removed ones, batches that fail, whole or in part, restarts; whenever hours are added up in between."""

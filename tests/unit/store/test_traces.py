@@ -17,6 +17,7 @@ from otel_fe.store import Selection, kept_trace
 from otel_fe.store.latency import EDGES_NS, bounds_of, bucket_of
 from otel_fe.store.slots import SPLIT_CAUSES
 from otel_fe.wire.decode import decode
+from tests.effort import examples
 from tests.unit.store.parts import HOUR, MINUTE, T0, bed, extraction, otlp, trace
 
 ALL = Selection(0, 1 << 62)
@@ -152,7 +153,7 @@ def selected(selection, made):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.tuples(extractions, st.sampled_from((None, 1.0, 20.0, 2.5))), max_size=30), selections, st.data())
 def test_queries_agree_with_a_plain_reference(tmp_path_factory, made, selection, data):
     """Finding, counting by cell, and adding up: the same extractions, with the same weights."""

@@ -16,6 +16,7 @@ from otel_fe.store.limits import StoreLimits, Tier
 from otel_fe.store.points import COUNTER, MetricPoint
 from otel_fe.store.series_keys import Which
 from otel_fe.testing import FakeClock
+from tests.effort import examples
 from tests.unit.store.parts import HOUR, MINUTE, NS, T0, bed, counter, histogram
 
 SMALL = StoreLimits(tiers=(Tier(60, 2 * 3600), Tier(600, 5 * 3600), Tier(3600, 90 * 86400)))
@@ -64,7 +65,7 @@ class Process:
         return counter(self.value, now_ns, self.start_ns, process=self.name)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(steps, st.data())
 def test_windows_hold_what_was_counted_in_them(tmp_path_factory, made, data):
     """Whatever restarts, resets, is silent for hours or rolled up; adjacent windows add up to both together."""
@@ -104,7 +105,7 @@ def snapped(time_ns, now_s):
     return -(-time_s // width) * width
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @example([[0, 0, 0, 0]] * 7 + [[0, 0, 0, 2], [38, 0, 0, 10], [0, 9, 2, 6], [0, 20, 0, 25]], 256)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), min_size=1, max_size=40), st.integers(1, 300))
 def test_rolled_up_histograms_are_exact(tmp_path_factory, made, apart):
@@ -125,7 +126,7 @@ def test_rolled_up_histograms_are_exact(tmp_path_factory, made, apart):
             store.tidy()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40), st.integers(1, 300))
 def test_rolled_up_fractions_are_exact(tmp_path_factory, made, apart):
     """A counter of seconds is kept in nanoseconds, and its sum is that of all of them, in however many rows."""
