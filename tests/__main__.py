@@ -11,6 +11,7 @@ are cores; those marked `alone`, whose answer depends on what else the machine d
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,7 @@ class Step:
         print(f"\n== {self.name} ==", flush=True)
         began_s = time.monotonic()
         command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *self.arguments, *options]
-        self.status = subprocess.run(command, env=environ, check=False).returncode
+        self.status = _ended(subprocess.Popen(command, env=environ))
         self.took_s = time.monotonic() - began_s
         if report.exists():
             self._count(ET.parse(report))  # noqa: S314 written by the pytest that we started
@@ -66,13 +67,28 @@ class Step:
                 self.failed.append(f"{case.get('classname')}::{case.get('name')}")
 
 
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of a pytest; on Ctrl-C, which it gets as well, once it has stopped the servers of its tests."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+
+
 class PartsBeside:
     """Makes the real parts of some tests in a process of its own, and keeps its lines until they are asked for."""
 
     def __init__(self, paths: list[str], environ: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", "--make-parts", *paths]
+        # The tests go first: the compilers take what they leave, and nothing that waits for a moment comes late for them.
+        command = ["nice", sys.executable, "-m", "pytest", "-qq", "-p", "no:cacheprovider", "--make-parts", *paths]
         self._process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self._lock = threading.Lock()
         self._kept: list[str] | None = []
@@ -97,8 +113,9 @@ class PartsBeside:
         self._process.wait()
 
     def end(self) -> None:
-        """End it, if it is still at work."""
-        self._process.terminate()
+        """End it and the compilers that it has started, if it is still at work."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
         self._reader.join()
 
 
@@ -116,13 +133,12 @@ def other_folders() -> list[str]:
 
 def steps(cores: int) -> list[Step]:
     """Return the three steps on a machine of so many cores."""
+    quick, others, apart = [f"tests/{name}" for name in QUICK], other_folders(), ["-m", "not alone"]
+    in_groups = ["--dist=loadgroup", "--no-loadscope-reorder"]
     return [
-        Step("without real parts", ["-n", str(cores), "--dist=worksteal", *(f"tests/{name}" for name in QUICK)]),
-        Step(
-            "beside each other",
-            ["-n", str(cores + 1), "--dist=loadgroup", "--no-loadscope-reorder", "-m", "not alone", *other_folders()],
-        ),
-        Step("alone", ["-m", "alone", *other_folders()]),
+        Step("without real parts", ["-n", str(cores), "--dist=worksteal", *apart, *quick]),
+        Step("beside each other", ["-n", str(cores + 1), *in_groups, *apart, *others]),
+        Step("alone", ["-m", "alone", *quick, *others]),
     ]
 
 
@@ -139,7 +155,7 @@ def summary(run: list[Step]) -> str:
 def main(arguments: list[str]) -> int:
     """Run everything, or the selection; return the exit status: 0 when all of it passed."""
     if is_selection(arguments):
-        return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+        return _ended(subprocess.Popen([sys.executable, "-m", "pytest", *arguments]))
     first_failure_ends = any(one == "-x" or one.startswith(("--exitfirst", "--maxfail")) for one in arguments)
     with tempfile.TemporaryDirectory(prefix="otel_fe_tests_") as folder:
         environ = {**os.environ, FAILURES: f"{folder}/parts.json"}
@@ -158,7 +174,7 @@ def main(arguments: list[str]) -> int:
         finally:
             parts.end()
             print(summary(run), flush=True)
-    if not any(step.counts for step in run):
+    if all(step.status == NOTHING_COLLECTED for step in run):
         return NOTHING_COLLECTED
     return 0 if all(step.passed for step in run) else 1
 

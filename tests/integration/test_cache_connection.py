@@ -81,6 +81,7 @@ def loaded_once(url, size, jobs, integration):
     return pool, stats.recommendations
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_the_advised_pool_size_saves_what_was_predicted(integration, postgres_url):
     """The size is advised from what was seen at five connections; with it, the wait falls as predicted, within 25 %."""

@@ -101,6 +101,7 @@ def test_unknown_and_pending_traces_are_told_apart(at_work):
     assert (status, "unknown" in text) == (1, True)
 
 
+@pytest.mark.alone
 def test_slow_traces_are_kept_at_once(at_work):
     """The 99th of a hundred decisions takes less than 250 ms, from the export's start to the record."""
     _, collector = at_work
