@@ -1,4 +1,4 @@
-"""Compiles `otel_fe/compiled/spans.pyx`: as hatchling's build hook, whenever the package is installed or a wheel of it is made.
+"""Compiles the modules of `otel_fe/compiled`: hatchling's build hook, for every installation and every wheel.
 
 Without a C compiler, or where compiling fails, the package is installed all the same, and does everything in Python.
 `OTEL_FE_COMPILED=required` makes such a build fail, as a release should; `OTEL_FE_COMPILED=false` does not try.
@@ -16,8 +16,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULE = "otel_fe.compiled.spans"
+PACKAGE = "otel_fe.compiled"
 SWITCH = "OTEL_FE_COMPILED"
+DIRECTIVES = {"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False}
 
 
 class CompileHook(BuildHookInterface):  # type: ignore[misc]
@@ -47,33 +48,39 @@ class CompileHook(BuildHookInterface):  # type: ignore[misc]
         build_data["artifacts"].append(f"otel_fe/compiled/*{_suffix()}")
 
 
-def compile_beside(root: Path) -> Path:
-    """Compile the module into its package below `root`; return the file.
+def compile_beside(root: Path) -> list[Path]:
+    """Compile each module into its package below `root`, several at a time; return the files.
 
     Raises:
-        Exception, SystemExit: It cannot be compiled.
+        Exception, SystemExit: One cannot be compiled.
     """
     from Cython.Build import cythonize  # noqa: PLC0415 where they are missing, that is an error like any other here
     from setuptools import Distribution, Extension  # noqa: PLC0415
     from setuptools.command.build_ext import build_ext  # noqa: PLC0415
 
-    source = root / "otel_fe" / "compiled" / "spans.pyx"
+    folder = root / "otel_fe" / "compiled"
+    sources = sorted(folder.glob("*.pyx"))
+    digest = runpy.run_path(str(folder / "digest.py"))["source_digest"](folder)
+    macros = [("OTEL_FE_SOURCES", f'"{digest}"')]
     before = Path.cwd()
     os.chdir(root)  # both tools take paths relative to the folder that they run in
     try:
         with tempfile.TemporaryDirectory() as temporary:
-            digest = runpy.run_path(str(source.with_name("digest.py")))["source_digest"](source.parent)
-            macros = [("OTEL_FE_SOURCES", f'"{digest}"')]
-            extension = Extension(MODULE, [str(source.relative_to(root))], define_macros=macros)
-            made = cythonize([extension], build_dir=temporary, quiet=True, language_level=3)
+            extensions = [
+                Extension(f"{PACKAGE}.{source.stem}", [str(source.relative_to(root))], define_macros=macros)
+                for source in sources
+            ]
+            made = cythonize(
+                extensions, build_dir=temporary, quiet=True, language_level=3, compiler_directives=DIRECTIVES
+            )
             distribution = Distribution({"name": "otel_fe", "ext_modules": made, "packages": [], "py_modules": []})
             command = build_ext(distribution)
-            command.inplace, command.build_temp = True, temporary
+            command.inplace, command.build_temp, command.parallel = True, temporary, True
             command.ensure_finalized()
             command.run()
     finally:
         os.chdir(before)
-    return source.with_name(f"spans{_suffix()}")
+    return [source.with_name(f"{source.stem}{_suffix()}") for source in sources]
 
 
 def _suffix() -> str:
@@ -81,4 +88,4 @@ def _suffix() -> str:
 
 
 if __name__ == "__main__":
-    print(compile_beside(Path(__file__).parents[1]))
+    print(*compile_beside(Path(__file__).parents[1]), sep="\n")

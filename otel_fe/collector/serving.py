@@ -119,7 +119,7 @@ def serve(options: Options, announcer: Announcer | None = None) -> int:
     config = config_of(text, options.config, os.environ)
     log_to_stderr(config.telemetry.logs_level)
     _warn_of(config)
-    if compiled.spans is None:
+    if compiled.backend is None:
         _log.log(
             logging.INFO if os.environ.get(compiled.SWITCH, "").strip().lower() == "false" else logging.WARNING,
             "running without the compiled module, which takes several times the CPU: %s; see otel_fe/compiled/README.md",

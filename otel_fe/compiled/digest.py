@@ -1,4 +1,4 @@
-"""The digest that ties a compiled module to its sources; the build hook runs this file, too."""
+"""The digest that ties compiled modules to their sources; the build hook runs this file, too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SOURCES: Final = (".pyx", ".pxi", ".pxd")
+_SOURCES: Final = (".pyx", ".pxd")
 
 
 def source_digest(folder: Path) -> str:

@@ -222,5 +222,5 @@ def check_compiled(environ: Mapping[str, str] = os.environ) -> None:
         ConfigurationError: Its value is none that it can have, or the compiled module is required and not in use.
     """
     value = environ.get(compiled.SWITCH, "")
-    if value.strip() and _compiled(compiled.SWITCH, value) == "required" and compiled.spans is None:
+    if value.strip() and _compiled(compiled.SWITCH, value) == "required" and compiled.backend is None:
         raise ConfigurationError(compiled.SWITCH, value, f"there is no compiled module in use: {compiled.missing}")

@@ -39,7 +39,7 @@ def plain_hash_of(salted: int, trace_id: int) -> int:
     return ((((found ^ m) * _PRIME ^ n) * _PRIME ^ o) * _PRIME ^ p) * _PRIME & _MASK
 
 
-hash_of: Final[Callable[[int, int], int]] = plain_hash_of if compiled.spans is None else compiled.spans.hash_of
+hash_of: Final[Callable[[int, int], int]] = plain_hash_of if compiled.backend is None else compiled.backend.hash_of
 """The same, in C where that is there."""
 
 

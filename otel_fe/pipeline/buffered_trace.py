@@ -85,7 +85,7 @@ class BufferedTrace:
         """
         self.spans.extend(spans)
         self.count += len(spans)
-        if compiled.spans is None or not compiled.spans.add(self, spans, now_ns):
+        if compiled.backend is None or not compiled.backend.add(self, spans, now_ns):
             self._add_up(spans, now_ns)
         self.size_bytes += size_bytes
         self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7

@@ -1,10 +1,10 @@
 """Tail sampling in C: what `TailSampler` says, for any policies and any number of pending traces.
 
-A pending trace is a row of `compiled.spans.Waiting`, and its spans rest there as bytes. For each *leaf*, a policy without policies
-in it, the row knows whether it would sample the trace: by the sums of all spans, or by the first span that matches. What comes of
-the leaves together is asked of `Sampler` once for each combination of them, and remembered: `and`, `not` and `drop` cost nothing. A
-policy that C does not know is asked span by span, and only about spans that do not look like one before. Only limiters
-have every trace of a round as an object: without its spans.
+A pending trace is a row of `compiled.backend.Waiting`, and its spans rest there as bytes. A *leaf* is a policy without policies in
+it; for each, the row has a bit: whether the leaf samples the trace, by the sums of all spans or by the first span that matches.
+`Sampler` decides once for each combination of bits, and the decision is remembered: `and`, `not` and `drop` cost nothing. A policy
+that C does not know is evaluated span by span, and only for spans that differ from those before. Only limiters have every trace of
+a round as an object: without its spans.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class CompiledTailSampler(TailSampler):
     """A `TailSampler` whose pending traces are in C.
 
     Args:
-        kind: What a span becomes when it is kept: a class below `compiled.spans.Head`.
+        kind: What a span becomes when it is kept: a class below `compiled.backend.Head`.
         arguments: Those of `TailSampler`; but for `records`, which are its own.
         settings: As well.
     """
@@ -67,7 +67,7 @@ class CompiledTailSampler(TailSampler):
         self._leaves = leaves = Leaves(self.sampler.policies)
         self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q").unpack
         self._put = self.records.packed(self._unpacked)
-        self._waiting: Any = compiled.spans.Waiting(  # type: ignore[union-attr]
+        self._waiting: Any = compiled.backend.Waiting(  # type: ignore[union-attr]
             leaves.packed,
             leaves.names,
             kind,
@@ -92,7 +92,7 @@ class CompiledTailSampler(TailSampler):
 
     def receive_all(self, traces: Iterable[Arrived], now_ns: int) -> None:
         """Take the spans of a request."""
-        if not isinstance(traces, compiled.spans.Traces):  # type: ignore[union-attr]
+        if not isinstance(traces, compiled.backend.Traces):  # type: ignore[union-attr]
             super().receive_all(traces, now_ns)
             return
         settings = self._settings
@@ -379,6 +379,6 @@ def tail_sampler(kind: type, *arguments: Any, **settings: Any) -> TailSampler:
     plain = TailSampler(*arguments, **settings)
     leaves = [leaf for policy in plain.sampler.policies for leaf in policy.leaves]
     # Some leaves take two bits.
-    if compiled.spans is None or 2 * len(leaves) > MOST_LEAVES:
+    if compiled.backend is None or 2 * len(leaves) > MOST_LEAVES:
         return plain
     return CompiledTailSampler(kind, *arguments, **settings)

@@ -115,10 +115,10 @@ class PlainDecisionCache:
         return 8 * len(self._now.words) + (0 if self._before is None else 8 * len(self._before.words))
 
 
-if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
     DecisionCache = PlainDecisionCache
 else:
-    DecisionCache = compiled.spans.DecisionCache
+    DecisionCache = compiled.backend.DecisionCache
 
 
 def plain_key_of(trace_id: int) -> int:
@@ -126,5 +126,5 @@ def plain_key_of(trace_id: int) -> int:
     return ((trace_id ^ (trace_id >> 64) * _MIX) * _MIX & _KEY) or 1 << _NUMBER_BITS
 
 
-key_of: Final[Callable[[int], int]] = plain_key_of if compiled.spans is None else compiled.spans.key_of
+key_of: Final[Callable[[int], int]] = plain_key_of if compiled.backend is None else compiled.backend.key_of
 """The same, in C where that is there."""

@@ -23,7 +23,7 @@ _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
 _TIME_PREFIX: Final = f"{semconv.NAMESPACE}.time.".encode()
 MEASURED: Final = (*_TEXTS, *_NUMBERS, *_TIMES)
 """The attributes that figures are read from."""
-_pick: Final = None if compiled.spans is None else compiled.spans.Picker(MEASURED, "tttwwwsss")
+_pick: Final = None if compiled.backend is None else compiled.backend.Picker(MEASURED, "tttwwwsss")
 
 
 def is_extraction(span: SpanView) -> bool:
@@ -35,7 +35,7 @@ def _plain_extractions(spans: Iterable[SpanView], _name: str) -> list[SpanView]:
     return [span for span in spans if is_extraction(span)]
 
 
-_extractions: Final = _plain_extractions if compiled.spans is None else compiled.spans.named
+_extractions: Final = _plain_extractions if compiled.backend is None else compiled.backend.named
 
 
 def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:

@@ -36,8 +36,8 @@ class ReceivedMetrics(DerivedMetrics):
         super().__init__(max_series, draw)
         self._counter = (
             None
-            if compiled.spans is None
-            else compiled.spans.Counter(MEASURED, _TOLD, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
+            if compiled.backend is None
+            else compiled.backend.Counter(MEASURED, _TOLD, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
         )
 
     @property
@@ -68,10 +68,10 @@ class ReceivedMetrics(DerivedMetrics):
 
 def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:
     """Count the extractions among spans that no earlier stage has counted."""
-    if compiled.spans is None:
+    if compiled.backend is None:
         left = uncounted(spans, metrics_of)
     else:
-        left = compiled.spans.counted(spans, semconv.SPAN_NAME, metrics_of, _is_counted)
+        left = compiled.backend.counted(spans, semconv.SPAN_NAME, metrics_of, _is_counted)
     for metrics, extractions in left:
         metrics.record_spans(extractions)
 

@@ -1,6 +1,6 @@
 """The spans of a request, by trace.
 
-`decode` returns one of two: for usual requests `compiled.spans.Batch`, whose spans become objects on demand; or
+`decode` returns one of two: for usual requests `compiled.backend.Batch`, whose spans become objects on demand; or
 the one below. Both have the same interface.
 """
 

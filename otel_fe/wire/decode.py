@@ -57,10 +57,10 @@ class Decoder:
 
     def _decode_usual(self, payload: bytes, *, sized: bool) -> Batch | None:
         """Do what `_decode` does in C, where that is there and nothing is unusual; None where it is not."""
-        if compiled.spans is None:
+        if compiled.backend is None:
             return None
         try:
-            found: Any = compiled.spans.batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
+            found: Any = compiled.backend.batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
         except (UnicodeDecodeError, WireError):
             return None
         if found is not None and sized:

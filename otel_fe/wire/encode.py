@@ -126,10 +126,10 @@ def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, 
     def single(span: WireSpan) -> bytes:
         return _framed(stamped(span, decision, record_policy=record_policy))
 
-    if compiled.spans is None:
+    if compiled.backend is None:
         return [(span.resource, span.scope, single(span), 1) for span in spans]
     stamp = None if record_policy else _stamp("", decision.threshold) or b""
-    found: list[Run] = compiled.spans.runs(spans, stamp, single, maximum_bytes)
+    found: list[Run] = compiled.backend.runs(spans, stamp, single, maximum_bytes)
     return found
 
 

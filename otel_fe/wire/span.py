@@ -74,10 +74,10 @@ class _Plain:
         return copy
 
 
-if TYPE_CHECKING or compiled.spans is None:  # noqa: SIM108 type checkers understand it this way
+if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
     _Head = _Plain
 else:
-    _Head = compiled.spans.Head
+    _Head = compiled.backend.Head
 
 
 class WireSpan(_Head):

@@ -10,7 +10,7 @@ cannot be split into its resources is refused as a whole. The strictest of the u
     too_deep       messages nested more than 100 deep (C++, Python, Java, Rust)
     invalid_id     a trace or span id of a wrong length (Collector); where spans are decoded, none, or zeros
 
-`compiled/validation.pxi` is the compiled twin of `scan`; `tests/properties/test_validation.py` holds both equal.
+`compiled/validation.pyx` has the compiled twin of `scan`; `tests/properties/test_validation.py` holds both equal.
 """
 
 from __future__ import annotations
@@ -360,7 +360,7 @@ def _built(payload: bytes, between: tuple[int, int], cuts: Sequence[Cut], level:
 
 
 def _compiled_scan(payload: bytes, root: int, identified: bool) -> Any:  # noqa: FBT001
-    return compiled.spans.scan(payload, schema.TABLE, root, schema.SPAN, identified)  # type: ignore[union-attr]
+    return compiled.backend.scan(payload, schema.TABLE, root, schema.SPAN, identified)  # type: ignore[union-attr]
 
 
-_scan: Final = scan if compiled.spans is None else _compiled_scan
+_scan: Final = scan if compiled.backend is None else _compiled_scan

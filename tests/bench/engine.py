@@ -152,7 +152,7 @@ def _wire() -> dict[str, float]:
     begun = _cpu_s()
     bench.sampler.close()
     spent += _cpu_s() - begun
-    return {"cpu_us": spent / counted * 1e6, "compiled": float(compiled.spans is not None)}
+    return {"cpu_us": spent / counted * 1e6, "compiled": float(compiled.backend is not None)}
 
 
 def _pending() -> dict[str, float]:

@@ -23,7 +23,7 @@ def payload_of(*spans):
 def read(payload, kind=WireSpan, trace_kind=Trace, resources=None):
     """Return what C makes of a request."""
     decoder = Decoder()
-    return compiled.spans.batch_of(payload, resources or decoder.resources, decoder.scopes, kind, trace_kind)
+    return compiled.backend.batch_of(payload, resources or decoder.resources, decoder.scopes, kind, trace_kind)
 
 
 def parsed(*spans):

@@ -34,13 +34,13 @@ from tests.unit.wire.otlp import REQUESTS
 IDS = st.integers(1, 2**128 - 1)
 REPOSITORY = Path(__file__).parents[2]
 
-needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+needs_it = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
 
 @contextmanager
 def plain():
     """Leave the compiled parts out."""
-    with patch.object(compiled, "spans", None):
+    with patch.object(compiled, "backend", None):
         yield
 
 
@@ -49,7 +49,7 @@ def test_it_is_compiled_where_there_is_a_compiler():
     if os.environ.get(compiled.SWITCH) == "false":
         pytest.skip("switched off")
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    assert compiled.spans is not None or shutil.which(compiler) is None
+    assert compiled.backend is not None or shutil.which(compiler) is None
 
 
 def test_the_switch_is_a_setting():
@@ -63,7 +63,7 @@ def test_it_is_left_out_where_there_is_no_global_interpreter_lock(monkeypatch):
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     assert compiled.load({})[0] is None
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True)
-    assert compiled.load({compiled.SWITCH: os.environ.get(compiled.SWITCH, "")})[0] is compiled.spans
+    assert compiled.load({compiled.SWITCH: os.environ.get(compiled.SWITCH, "")})[0] is compiled.backend
 
 
 def described(span):
@@ -124,7 +124,7 @@ def test_a_request_is_decoded_alike(payload):
 def test_a_usual_request_is_read_in_c():
     """The test above would pass if none were; and what is unusual in one span makes its request so."""
     usual, odd = traffic(1).requests[0], Span(1, 0, name="without an id")
-    assert isinstance(Decoder().decode(usual), compiled.spans.Batch)
+    assert isinstance(Decoder().decode(usual), compiled.backend.Batch)
     assert isinstance(Decoder().decode(usual + encode([odd])), Batch)
 
 
@@ -165,13 +165,13 @@ def test_kept_spans_leave_alike(request, threshold, released, record_policy):
 def test_spans_that_stand_together_leave_in_one_run():
     """As many as have room in it; each alone where something is added that not all have."""
     spans = list(Decoder().decode(encode([Span(1, n + 1, name="x" * 200) for n in range(10)])).spans)
-    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 1 << 20)] == [10]
+    assert [run[3] for run in compiled.backend.runs(spans, b"", bytes, 1 << 20)] == [10]
     size = len(spans[0].raw) + 3
-    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 4 * size)] == [4, 4, 2]
-    assert [run[3] for run in compiled.spans.runs(spans, b"", bytes, 5)] == [1] * 10
+    assert [run[3] for run in compiled.backend.runs(spans, b"", bytes, 4 * size)] == [4, 4, 2]
+    assert [run[3] for run in compiled.backend.runs(spans, b"", bytes, 5)] == [1] * 10
     spans[3].trace_state = "a=b"
-    assert [run[2] for run in compiled.spans.runs(spans, b"", lambda span: span, 1 << 20)][1:2] == [spans[3]]
-    assert [run[3] for run in compiled.spans.runs(spans, None, lambda _: b"", 1 << 20)] == [1] * 10
+    assert [run[2] for run in compiled.backend.runs(spans, b"", lambda span: span, 1 << 20)][1:2] == [spans[3]]
+    assert [run[3] for run in compiled.backend.runs(spans, None, lambda _: b"", 1 << 20)] == [1] * 10
 
 
 @given(IDS, st.text(max_size=10))

@@ -15,7 +15,7 @@ from otel_fe.wire.fields import delimited
 from otel_fe.wire.wire_error import WireError
 from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series, source
 
-pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+pytestmark = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
 MIX = 0x9E3779B97F4A7C15
 
@@ -54,8 +54,8 @@ def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
 def test_too_many_resources_and_scopes_are_as_many_as_the_plain_way_says(payload):
     """One more or less, and a request would be taken by one machine and refused by another."""
     found = []
-    for spans in (compiled.spans, None):
-        with patch.object(compiled, "spans", spans):
+    for spans in (compiled.backend, None):
+        with patch.object(compiled, "backend", spans):
             try:
                 found.append(Decoder().decode(payload, sized=False).accepted)
             except WireError as error:
@@ -73,7 +73,7 @@ def test_a_trace_is_found_again_by_all_of_its_id(ids):
 
 
 def test_a_class_that_makes_something_else_makes_no_spans():
-    class Odd(compiled.spans.Head):
+    class Odd(compiled.backend.Head):
         def __new__(cls):
             return 5
 
@@ -94,12 +94,12 @@ def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
     assert [trace.trace_id for trace in batch.traces] == left
     assert len(batch.traces) == len(left)
     assert sorted({span.trace_id for span in batch.spans}) == left
-    one, finder = series(), compiled.spans.Finder([])
+    one, finder = series(), compiled.backend.Finder([])
     (learnt,) = parsed(encoded(9))
     finder.learn(learnt, one)
     (resource,) = {span.resource for trace in (*found, *batch.traces) for span in trace.spans}
     sources = {resource: source(finder)}
-    assert compiled.spans.record(batch.spans, sources, 1) == []
+    assert compiled.backend.record(batch.spans, sources, 1) == []
     assert one.aggregate.count == batch.accepted
 
 
@@ -112,8 +112,8 @@ def test_a_batch_that_was_released_holds_nothing():
     assert batch.accepted == 2, "it has been that"
     batch.measure()
     assert (list(spans), list(traces), batch.take(0, 1)) == ([], [], [])
-    assert compiled.spans.record(spans, {}, 1) == []
-    assert compiled.spans.counted(spans, "a", print, print) == []
+    assert compiled.backend.record(spans, {}, 1) == []
+    assert compiled.backend.counted(spans, "a", print, print) == []
 
 
 def test_a_batch_that_was_released_does_not_hold_its_request():

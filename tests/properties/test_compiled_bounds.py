@@ -12,7 +12,7 @@ from otel_fe.wire.fields import delimited
 from otel_fe.wire.span import WireSpan
 from tests.properties.encoded_spans import SPAN_IDS, parsed, read, series, source
 
-pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+pytestmark = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
 MIX = 0x9E3779B97F4A7C15
 
@@ -31,7 +31,7 @@ def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
 @pytest.mark.parametrize("key", [0, 1, 0xFFFF, (5 << 16) + 3])
 def test_a_key_has_room_for_the_number_of_its_decision(key):
     """It would be the number of another decision, or of none."""
-    remembered = compiled.spans.DecisionCache(10)
+    remembered = compiled.backend.DecisionCache(10)
     with pytest.raises(ValueError, match="no key of a trace"):
         remembered[key] = "a decision"
     assert len(remembered) == 0
@@ -39,7 +39,7 @@ def test_a_key_has_room_for_the_number_of_its_decision(key):
 
 def test_a_key_may_have_all_its_bits():
     """Where C is told that a key is a number, Python takes it for an index, which has one bit less."""
-    remembered = compiled.spans.DecisionCache(10)
+    remembered = compiled.backend.DecisionCache(10)
     remembered[0xFFFFFFFFFFFF0000] = "a decision"
     assert remembered[0xFFFFFFFFFFFF0000] == "a decision"
 
@@ -47,7 +47,7 @@ def test_a_key_may_have_all_its_bits():
 def test_more_than_fits_into_memory_is_not_remembered():
     """The size of the table was looked for without an end."""
     with pytest.raises(ValueError, match="cannot be remembered"):
-        compiled.spans.DecisionCache(1 << 62)
+        compiled.backend.DecisionCache(1 << 62)
 
 
 def test_a_name_does_not_run_into_what_follows():
@@ -61,7 +61,7 @@ def test_a_name_does_not_run_into_what_follows():
         SPAN_IDS + delimited(5, b"x") + delimited(9, delimited(1, b"a") + delimited(2, text)),
         SPAN_IDS + delimited(5, name) + delimited(9, delimited(1, b"a") + delimited(2, b"\x10\x01")),
     )
-    finder = compiled.spans.Finder(["a"])
+    finder = compiled.backend.Finder(["a"])
     finder.learn(first, series())
     assert finder.find(first) is not None
     assert finder.find(second) is None
@@ -69,12 +69,12 @@ def test_a_name_does_not_run_into_what_follows():
 
 def test_what_is_remembered_of_series_counts_their_edges():
     """A thousand edges took sixty times what was told."""
-    finder = compiled.spans.Finder([])
-    before = compiled.spans.remembered_bytes()
+    finder = compiled.backend.Finder([])
+    before = compiled.backend.remembered_bytes()
     finder.learn(*parsed(SPAN_IDS), series(tuple(range(1_000))))
-    assert compiled.spans.remembered_bytes() - before > 2 * 8 * 1_000
+    assert compiled.backend.remembered_bytes() - before > 2 * 8 * 1_000
     finder.clear()
-    assert compiled.spans.remembered_bytes() == before
+    assert compiled.backend.remembered_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
 )
 def test_nothing_is_there_that_was_not_made(kind, arguments):
     """Without its fields, the first call would end the process."""
-    made = getattr(compiled.spans, kind)
+    made = getattr(compiled.backend, kind)
     made(*arguments)
     with pytest.raises(TypeError):
         made.__new__(made)
@@ -98,7 +98,7 @@ def test_nothing_is_there_that_was_not_made(kind, arguments):
 def test_bytes_that_were_exchanged_have_not_been_read():
     """The new ones may be shorter than where its attributes were."""
     (span,) = parsed(SPAN_IDS + delimited(9, delimited(1, b"a") + delimited(2, delimited(1, b"text"))))
-    pick = compiled.spans.Picker(["a"], "t")
+    pick = compiled.backend.Picker(["a"], "t")
     assert pick(span) == ["text"]
     span.raw = b""
     assert pick(span) is None
@@ -109,7 +109,7 @@ def test_a_span_without_a_text_is_read_the_plain_way(field):
     """And so is one that was never given its bytes."""
     (span,) = parsed(SPAN_IDS)
     setattr(span, field, None)
-    finder = compiled.spans.Finder([])
+    finder = compiled.backend.Finder([])
     for one in (span, WireSpan()):
         finder.learn(one, series())
         assert finder.find(one) is None
@@ -118,7 +118,7 @@ def test_a_span_without_a_text_is_read_the_plain_way(field):
 def test_a_name_that_was_exchanged_is_the_one_that_counts():
     """Whatever the bytes say: a copy may be changed."""
     (span,) = parsed(SPAN_IDS + delimited(5, b"before"))
-    finder = compiled.spans.Finder([])
+    finder = compiled.backend.Finder([])
     finder.learn(span, series())
     span.name = "after"
     assert finder.find(span) is None
@@ -126,7 +126,7 @@ def test_a_name_that_was_exchanged_is_the_one_that_counts():
 
 def test_a_span_that_is_exchanged_while_it_is_asked_about_is_read_as_it_is_then():
     """Its bytes and its name were written down before, and may have gone."""
-    finder, short = compiled.spans.Finder([]), SPAN_IDS + delimited(5, b"a")
+    finder, short = compiled.backend.Finder([]), SPAN_IDS + delimited(5, b"a")
     finder.learn(*parsed(short), series())
 
     class Exchanging:
@@ -138,7 +138,7 @@ def test_a_span_that_is_exchanged_while_it_is_asked_about_is_read_as_it_is_then(
     spans = []
     resource = Exchanging()
     sources = {resource: source(finder)}
-    for count in (compiled.spans.record, compiled.spans.drawn):
+    for count in (compiled.backend.record, compiled.backend.drawn):
         spans = parsed(short)
         spans[0].resource = resource
         found = count(spans, sources, 1)
@@ -149,7 +149,7 @@ def test_a_series_without_room_for_its_edges_does_not_lose_the_others():
     """All that have waited are settled, or go on waiting; none is forgotten."""
     spans = parsed(SPAN_IDS + delimited(5, b"broken"), SPAN_IDS + delimited(5, b"sound"))
     broken, sound = series(), series()
-    finder = compiled.spans.Finder([])
+    finder = compiled.backend.Finder([])
     for span, its in zip(spans, (broken, sound), strict=True):
         finder.learn(span, its)
     buckets, broken.aggregate.buckets = broken.aggregate.buckets, []
@@ -157,30 +157,30 @@ def test_a_series_without_room_for_its_edges_does_not_lose_the_others():
     for span in spans:
         span.resource = "resource"
     with pytest.raises(ValueError, match="0 buckets, and 1 edges"):
-        compiled.spans.record(spans, sources, 1)
+        compiled.backend.record(spans, sources, 1)
     broken.aggregate.buckets = buckets
-    assert compiled.spans.record(spans, sources, 2) == []
+    assert compiled.backend.record(spans, sources, 2) == []
     assert (broken.aggregate.count, sound.aggregate.count) == (2, 2)
 
 
 @pytest.mark.parametrize("by_batch", [True, False])
 def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
     """It would be added to nothing until the series' next span came."""
-    finder, one = compiled.spans.Finder([]), series()
+    finder, one = compiled.backend.Finder([]), series()
     finder.learn(*parsed(SPAN_IDS), one)
     resources = {delimited(3, b"a"): "a", delimited(3, b"b"): "b"}
     payload = b"".join(delimited(1, frame + delimited(2, delimited(2, SPAN_IDS))) for frame in resources)
     spans = read(payload, resources=resources).spans
     sources = {"a": source(finder), "b": SimpleNamespace()}
     with pytest.raises(AttributeError):
-        compiled.spans.record(spans if by_batch else list(spans), sources, 7)
+        compiled.backend.record(spans if by_batch else list(spans), sources, 7)
     assert (one.aggregate.count, one.seen_ns) == (1, 7)
 
 
 def test_a_counted_histogram_has_a_bucket_for_every_edge():
     histogram = SimpleNamespace(edges=(1, 2), buckets=[0, 0], total=0, least=0, most=0)
     odd = SimpleNamespace(duration=histogram, memory_growth=histogram, cpu_time=histogram, pool_wait=histogram)
-    counter = compiled.spans.Counter([f"a{n}" for n in range(9)], {"cpu": "time.cpu"}, 1, 1)
+    counter = compiled.backend.Counter([f"a{n}" for n in range(9)], {"cpu": "time.cpu"}, 1, 1)
     with pytest.raises(ValueError, match="2 buckets, and 2 edges"):
         counter.learn(*parsed(SPAN_IDS), _Hashable(odd))
 

@@ -63,7 +63,7 @@ MORE = st.sampled_from(
     ]
 )
 
-needs_it = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+needs_it = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
 
 class WireBench(SamplerBench):
@@ -338,7 +338,7 @@ def test_unusual_spans_are_in_the_sum_too():
 def test_decisions_are_remembered_alike(steps, limit):
     """Whatever is put in and asked for, in whatever order."""
     decisions = [Decision(sampled=True, reason=str(number), threshold=number) for number in range(4)]
-    in_c, plain = compiled.spans.DecisionCache(limit), PlainDecisionCache(limit)
+    in_c, plain = compiled.backend.DecisionCache(limit), PlainDecisionCache(limit)
     for number, decision in steps:
         key = number << 16
         if decision is None:
@@ -351,7 +351,7 @@ def test_decisions_are_remembered_alike(steps, limit):
 @needs_it
 def test_more_decisions_than_a_word_has_numbers_for_begin_a_new_table():
     """The last is known all the same."""
-    in_c, plain = compiled.spans.DecisionCache(100_000), PlainDecisionCache(100_000)
+    in_c, plain = compiled.backend.DecisionCache(100_000), PlainDecisionCache(100_000)
     for number in range(2**16 + 2):
         in_c[number + 1 << 16] = plain[number + 1 << 16] = Decision(sampled=True, reason="a", threshold=number)
     assert in_c[2**16 + 2 << 16] is plain[2**16 + 2 << 16]

@@ -25,7 +25,7 @@ from tests.properties.extractions import BATCHES, SPANS, encoded_span, request
 from tests.properties.traffic import clock
 
 pytestmark = pytest.mark.skipif(
-    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
 )
 ENDS = {"start_ns": 10**18, "end_ns": 10**18 + 7_000_000}
 
@@ -34,7 +34,7 @@ ENDS = {"start_ns": 10**18, "end_ns": 10**18 + 7_000_000}
 def plain():
     """Leave the compiled parts out, from the bytes to the series."""
     with (
-        patch.object(compiled, "spans", None),
+        patch.object(compiled, "backend", None),
         patch.object(extractions, "_pick", None),
         patch.object(extractions, "_extractions", extractions._plain_extractions),
     ):
@@ -104,7 +104,7 @@ def record(metrics, spans):
 
 def left(metrics, spans):
     """Count spans, and return those that C has left."""
-    found = compiled.spans.counted(spans, semconv.SPAN_NAME, lambda _: metrics, received_metrics._is_counted)
+    found = compiled.backend.counted(spans, semconv.SPAN_NAME, lambda _: metrics, received_metrics._is_counted)
     return [span for _, of_resource in found for span in of_resource]
 
 
@@ -313,14 +313,14 @@ def test_what_no_longer_fits_is_folded_into_one_and_not_remembered():
     """Values that may never come twice would fill the memory; what was known before goes on."""
     metrics = ReceivedMetrics(3, lambda _: 0)
     spans = decoded(*(encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value=f"{n}"))]) for n in range(9)))
-    before = compiled.spans.remembered_bytes()
+    before = compiled.backend.remembered_bytes()
     record(metrics, spans[:2])
-    held = compiled.spans.remembered_bytes()
+    held = compiled.backend.remembered_bytes()
     for _ in range(2):
         record(metrics, spans)
     assert [series.duration.count for series in metrics.all_series()] == [3, 3, 14]
     assert left(metrics, spans) == spans[2:]
-    assert before < held == compiled.spans.remembered_bytes()
+    assert before < held == compiled.backend.remembered_bytes()
 
 
 def test_an_observer_sees_every_extraction():
@@ -340,19 +340,19 @@ def test_an_observer_sees_every_extraction():
 def test_what_is_remembered_is_bounded_and_given_back():
     """By all resources together, and with a resource that is forgotten; what is not remembered is counted all the same."""
     gc.collect()  # what tests before have left, whose errors hold it
-    before = compiled.spans.remembered_bytes()
+    before = compiled.backend.remembered_bytes()
     with patch.object(derived, "_RESOURCES", 1):
-        one, counter = Derived(clock(), lambda _: 0), compiled.spans.Counter(MEASURED, received_metrics._TOLD, 1, 1)
+        one, counter = Derived(clock(), lambda _: 0), compiled.backend.Counter(MEASURED, received_metrics._TOLD, 1, 1)
         span = encoded_span(attributes=[(semconv.ERROR_TYPE, value(string_value="E"))])
         one.record(Decoder().decode(request([(1, span)])).spans)
-        assert compiled.spans.remembered_bytes() > before
+        assert compiled.backend.remembered_bytes() > before
         (source,) = one._sources.values()
         (series,) = source.metrics.all_series()
         for batch in range(60):
             names = (f"{batch}-{n}-{'x' * 1_900}" for n in range(300))
             for each in decoded(*(encoded_span(attributes=[(semconv.LIBRARY, value(string_value=x))]) for x in names)):
                 counter.learn(each, series)
-        assert 30 << 20 < compiled.spans.remembered_bytes() <= 32 << 20
+        assert 30 << 20 < compiled.backend.remembered_bytes() <= 32 << 20
         new, known = decoded(encoded_span("feature_extraction b"), span)
         one.record([known, new, new])
         assert source.metrics is not next(iter(one._sources.values())).metrics, "the resource is another"
@@ -361,15 +361,15 @@ def test_what_is_remembered_is_bounded_and_given_back():
         assert [series.duration.count for series in source.metrics.all_series()] == [3, 3]
         del counter, source
         one.record(Decoder().decode(request([(2, span)])).spans)
-    assert compiled.spans.remembered_bytes() - before < 1_000
+    assert compiled.backend.remembered_bytes() - before < 1_000
     one._sources.clear()
-    assert compiled.spans.remembered_bytes() == before
+    assert compiled.backend.remembered_bytes() == before
 
 
 def test_names_that_are_too_few_are_refused():
     """They would be read beyond."""
     with pytest.raises(ValueError, match="8 names, not 9"):
-        compiled.spans.Counter(MEASURED[1:], received_metrics._TOLD, 1, 1)
+        compiled.backend.Counter(MEASURED[1:], received_metrics._TOLD, 1, 1)
 
 
 def test_other_spans_are_counted_the_plain_way():

@@ -13,7 +13,7 @@ from otel_fe.wire.fields import delimited
 from otel_fe.wire.span import WireSpan
 from tests.properties.encoded_spans import SPAN_IDS, encoded, parsed, payload_of, read, series
 
-pytestmark = pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+pytestmark = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
 
 class _Releasing:
@@ -71,13 +71,13 @@ def test_a_batch_may_be_released_by_whoever_is_asked_about_extractions(by):
         payload_of(encoded(1) + delimited(3, b"a=b") + delimited(5, b"a"), encoded(2) + delimited(5, b"a"))
     )
     with pytest.raises(RuntimeError, match="was released"):
-        compiled.spans.counted(releasing.batch.spans, "a", asked["metrics_of"], asked["told"])
+        compiled.backend.counted(releasing.batch.spans, "a", asked["metrics_of"], asked["told"])
     assert [one.duration.count for one in metrics.all_series()] == [2]
 
 
 def test_a_batch_may_be_released_by_whoever_counts_its_spans():
     """The one that it was about is counted, and the next one is no more."""
-    finder, one, releasing = compiled.spans.Finder([]), series(), _Releasing()
+    finder, one, releasing = compiled.backend.Finder([]), series(), _Releasing()
     finder.learn(*parsed(SPAN_IDS + delimited(5, b"a")), one)
 
     class Measured:
@@ -86,5 +86,5 @@ def test_a_batch_may_be_released_by_whoever_counts_its_spans():
     releasing.batch = batch = read(_brought(), resources={b"": "resource"})
     sources = {"resource": SimpleNamespace(finders=(finder,), measured=Measured())}
     with pytest.raises(RuntimeError, match="was released"):
-        compiled.spans.record(batch.spans, sources, 1)
+        compiled.backend.record(batch.spans, sources, 1)
     assert one.aggregate.count == 1

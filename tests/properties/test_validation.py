@@ -100,8 +100,8 @@ def judge(signal: str, payload: bytes, *, identified: bool) -> None:
     """Check that both scans say the same of a request, and that what is left of it can be read by others."""
     root = schema.REQUESTS[signal]
     found = scan(payload, root, identified)
-    if compiled.spans is not None:
-        twin = compiled.spans.scan(payload, schema.TABLE, root, schema.SPAN, identified)
+    if compiled.backend is not None:
+        twin = compiled.backend.scan(payload, schema.TABLE, root, schema.SPAN, identified)
         assert twin == found, payload.hex()
     try:
         checked = check(signal, payload, identified=identified)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import runpy
 import sys
 from pathlib import Path
@@ -20,11 +21,34 @@ from otel_fe.errors import ConfigurationError
 FOLDER = Path(compiled.__file__).parent
 
 
-def test_module_compiled_from_other_sources_is_refused(monkeypatch):
-    """It may be called otherwise than it was: a stale one answered gRPC with INTERNAL."""
-    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(SOURCES="of yesterday"))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: True)
+MODULES = "otel_fe.compiled.modules"
+
+
+def _compiled_as(monkeypatch, modules):
+    """Let the compiled modules be these."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    monkeypatch.setitem(sys.modules, MODULES, modules)
+    monkeypatch.setattr(compiled, "modules", modules, raising=False)
+
+
+def _failing_to_import(monkeypatch, error):
+    """Let importing the compiled modules raise."""
+
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == MODULES:
+                raise error
+
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, MODULES, raising=False)
+    monkeypatch.delattr(compiled, "modules", raising=False)
+
+
+@pytest.mark.parametrize("one", [set(), {source_digest(FOLDER)}], ids=["all", "one"])
+def test_module_compiled_from_other_sources_is_refused(monkeypatch, one):
+    """It may be called otherwise than it was: a stale one answered gRPC with INTERNAL."""
+    _compiled_as(monkeypatch, SimpleNamespace(SOURCES={"of yesterday", *one}))
 
     assert compiled.load({}) == (
         None,
@@ -32,20 +56,21 @@ def test_module_compiled_from_other_sources_is_refused(monkeypatch):
     )
 
 
-def test_module_that_cannot_be_loaded_says_why(monkeypatch):
-    def broken(_name):
-        raise ImportError("undefined symbol: nonsense")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ImportError("undefined symbol: nonsense"), "ImportError: undefined symbol: nonsense"),
+        (ValueError("Head size changed"), "ValueError: Head size changed"),  # what Cython raises where two do not fit
+    ],
+)
+def test_module_that_cannot_be_loaded_says_why(monkeypatch, error, reason):
+    _failing_to_import(monkeypatch, error)
 
-    monkeypatch.setattr(importlib, "import_module", broken)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: True)
-    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
-
-    assert compiled.load({}) == (None, "it cannot be loaded (undefined symbol: nonsense)")
+    assert compiled.load({}) == (None, f"it cannot be loaded ({reason})")
 
 
 def test_module_that_was_not_compiled_says_so(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    _failing_to_import(monkeypatch, ModuleNotFoundError("No module named 'otel_fe.compiled.spans'"))
 
     assert compiled.load({}) == (None, "it was not compiled when otel_fe was installed")
     assert compiled.load({compiled.SWITCH: " False "}) == (None, "OTEL_FE_COMPILED=false")
@@ -54,39 +79,52 @@ def test_module_that_was_not_compiled_says_so(monkeypatch):
 def test_digest_changes_with_each_source(tmp_path):
     assert source_digest(tmp_path) == ""  # a distribution without sources: nothing to compare
 
-    digests = [(tmp_path / name).write_text("x") and source_digest(tmp_path) for name in ("a.pyx", "b.pxi", "c.pyi")]
-    (tmp_path / "b.pxi").write_text("y")
+    digests = [(tmp_path / name).write_text("x") and source_digest(tmp_path) for name in ("a.pyx", "b.pxd", "c.pyi")]
+    (tmp_path / "b.pxd").write_text("y")
     digests.append(source_digest(tmp_path))
 
     assert digests[1] == digests[2]  # a .pyi is not compiled
     assert len(set(digests)) == 3
 
 
-@pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
-def test_module_in_use_is_compiled_from_the_sources_beside_it():
-    assert source_digest(FOLDER) == compiled.spans.SOURCES
+needs_it = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
+
+
+@needs_it
+def test_modules_in_use_are_compiled_from_the_sources_beside_them():
+    assert {source_digest(FOLDER)} == compiled.backend.SOURCES
     assert compiled.missing == ""
 
 
-def _signatures(body):
-    return {
-        node.name: [argument.arg for argument in node.args.args if argument.arg != "self"]
-        for node in body
-        if isinstance(node, ast.FunctionDef) and not node.decorator_list
-    }
+@needs_it
+def test_every_source_is_a_module_of_the_backend():
+    """One that is left out could be stale."""
+    listed = ast.parse((FOLDER / "modules.py").read_text())
+    (digests,) = (node.value for node in listed.body if isinstance(node, ast.AnnAssign))
+    names = {name.id.strip("_").lower() for name in ast.walk(digests) if isinstance(name, ast.Name)}
+    assert names >= {path.stem for path in FOLDER.glob("*.pyx")}
 
 
-def test_protocol_declares_what_the_module_has():
-    stub = ast.parse((FOLDER / "spans.pyi").read_text()).body
-    (protocol,) = (
-        node for node in ast.parse((FOLDER / "backend.py").read_text()).body if isinstance(node, ast.ClassDef)
-    )
-    classes = {node.name for node in stub if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
+def _stubbed():
+    """Yield each function and method of the stubs: its module's name, its own and its class's, and its arguments."""
+    for path in sorted(FOLDER.glob("*.pyi")):
+        for node in ast.parse(path.read_text()).body:
+            inside = node.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else [node]
+            for each in inside:
+                if isinstance(each, ast.FunctionDef):
+                    yield path.stem, *((node.name,) if each is not node else ()), each
 
-    assert _signatures(protocol.body) == _signatures(stub)
-    assert classes == {node.name for node in protocol.body if isinstance(node, ast.FunctionDef) and node.decorator_list}
-    if compiled.spans is not None:
-        assert {name for name in [*classes, *_signatures(stub)] if not hasattr(compiled.spans, name)} == set()
+
+@needs_it
+@pytest.mark.parametrize("stubbed", list(_stubbed()), ids=lambda found: ".".join([*found[:-1], found[-1].name]))
+def test_stub_says_what_the_compiled_module_has(stubbed):
+    """Type checkers hold the protocols to the stubs; the stubs are right."""
+    module, *inside, function = stubbed
+    found = importlib.import_module(f"otel_fe.compiled.{module}")
+    for name in [*inside, function.name]:
+        found = getattr(found, name)
+    if not function.name.startswith("__") and not function.decorator_list:
+        assert list(inspect.signature(found).parameters) == [argument.arg for argument in function.args.args]
 
 
 @pytest.mark.parametrize("value", ["0", "no", "yes", "1"])
@@ -97,7 +135,7 @@ def test_switch_takes_true_false_and_required_only(value):
 
 
 def test_required_module_that_is_missing_is_an_error(monkeypatch):
-    monkeypatch.setattr(compiled, "spans", None)
+    monkeypatch.setattr(compiled, "backend", None)
     monkeypatch.setattr(compiled, "missing", "it was not compiled when otel_fe was installed")
 
     with pytest.raises(ConfigurationError, match="no compiled module in use: it was not compiled"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Evaluator
 
     Packed = tuple[Any, ...]
-    """A leaf as `compiled.spans.Waiting` takes it."""
+    """A leaf as `compiled.backend.Waiting` takes it."""
 
 NOTHING: Final = ...
 """The vote of a leaf on a span that it does not apply to."""

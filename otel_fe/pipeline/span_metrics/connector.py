@@ -64,8 +64,8 @@ class SpanMetricsConnector:
         """Count ended spans."""
         now_ns, seen_ns = self._clock.time_ns(), self._clock.monotonic_ns()
         sources = self._sources
-        if compiled.spans is not None:
-            spans = compiled.spans.record(spans, sources, seen_ns)
+        if compiled.backend is not None:
+            spans = compiled.backend.record(spans, sources, seen_ns)
         for span in spans:  # flat: this is done for every span there is
             try:
                 source = sources[span.resource]
@@ -110,8 +110,8 @@ class SpanMetricsConnector:
         if not self._settings.exemplars.enabled:
             return
         now_ns = self._clock.time_ns()
-        if compiled.spans is not None:
-            spans, drawn = compiled.spans.drawn(spans, self._sources, self._draw)
+        if compiled.backend is not None:
+            spans, drawn = compiled.backend.drawn(spans, self._sources, self._draw)
             for series, bucket, duration_ns, span in drawn:
                 self._keep(series, bucket, duration_ns, span, now_ns)
         for span in spans:

@@ -100,7 +100,7 @@ class Counted:
     def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
         self.dimensions = dimensions
         usual = not dimensions.unusual and not any(REPLACED in name for name in dimensions.names)
-        self.finder = compiled.spans.Finder(dimensions.names) if usual and compiled.spans is not None else None
+        self.finder = compiled.backend.Finder(dimensions.names) if usual and compiled.backend is not None else None
         """Finds series in C; None where that is not there, or where a key needs more than what attributes say."""
         self.series = measure.series
         self.by_key = measure.series.by_key

@@ -34,7 +34,7 @@ def test_ours_is_the_original_s_answer(case):
         assert found == expected, recorded.difference(found, expected)
 
 
-@pytest.mark.skipif(compiled.spans is None, reason="not compiled, or switched off")
+@pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 @pytest.mark.parametrize(
     "case",
     # The receiver rejects spans without ids.

@@ -109,19 +109,19 @@ def test_as_many_exemplars_are_offered(histogram, batches):
 
 
 @pytest.mark.skipif(
-    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
 )
 def test_exemplars_are_drawn_by_their_bytes():
     """The test above would pass if none were."""
     one, decoded = connector(HISTOGRAMS[1]), list(Decoder().decode(encode(ALIKE)).spans)
     one.record(decoded)
-    left, drawn = compiled.spans.drawn(decoded, one._sources, lambda below: below % 4)
+    left, drawn = compiled.backend.drawn(decoded, one._sources, lambda below: below % 4)
     assert left == []
     assert [(bucket, span.span_id) for _, bucket, _, span in drawn] == [(0, 1), (0, 4), (0, 8)]
 
 
 @pytest.mark.skipif(
-    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
 )
 def test_spans_are_found_by_their_bytes():
     """The test above would pass if every span were decoded."""
@@ -130,25 +130,25 @@ def test_spans_are_found_by_their_bytes():
     (counted,) = one._sources[decoded[0].resource].counted
     (series,) = counted.by_key.values()
     assert all(counted.finder.find(span) is series for span in decoded)
-    assert compiled.spans.record(decoded, one._sources, 1) == []
+    assert compiled.backend.record(decoded, one._sources, 1) == []
     assert series.aggregate.count == 9
     counted.forget()
     assert counted.finder.find(decoded[0]) is None
 
 
 @pytest.mark.skipif(
-    compiled.spans is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
 )
 def test_what_finders_remember_is_bounded_and_given_back():
     """Values that never come twice, from many resources, are counted right, and do not fill the memory."""
-    before = compiled.spans.remembered_bytes()
-    finder, series = compiled.spans.Finder(["shop"]), SimpleNamespace(aggregate=None)
+    before = compiled.backend.remembered_bytes()
+    finder, series = compiled.backend.Finder(["shop"]), SimpleNamespace(aggregate=None)
     decoder = Decoder()
     for batch in range(100):
         attributes = [{"shop": f"{batch}-{n}-{'x' * 900}"} for n in range(500)]
         spans = [Span(1, n + 1, name="a", attributes=held, resource=RESOURCES[0]) for n, held in enumerate(attributes)]
         for span in decoder.decode(encode(spans)).spans:
             finder.learn(span, series)
-    assert 30 << 20 < compiled.spans.remembered_bytes() <= 32 << 20
+    assert 30 << 20 < compiled.backend.remembered_bytes() <= 32 << 20
     finder.clear()
-    assert compiled.spans.remembered_bytes() == before
+    assert compiled.backend.remembered_bytes() == before

@@ -1,13 +1,30 @@
-# Which series a span belongs to, and counting it there.
+"""Series of span metrics: finding those of a span, counting it there, and drawing exemplars."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memcpy
+
+from otel_fe.compiled.attributes cimport MOST_PAIRS, Keys, Pair, pairs_of
+from otel_fe.compiled.batches cimport Batch, Group, Row, Spans
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+from otel_fe.compiled.spans cimport Head, Span
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
+cdef enum:
+    LAST_SERIES = 8
+
+cdef int64_t MOST_NS = 2**62  # durations that are summed before they are added to an integer of Python
 
 
 @cython.final
 @cython.no_gc
-cdef class _Edges:
-    """What tells the buckets of a histogram apart."""
-
-    cdef int64_t *at
-    cdef int count
+cdef class Edges:
+    """The edges between a histogram's buckets."""
 
     def __cinit__(self, tuple edges not None):
         self.count = len(edges)
@@ -20,28 +37,17 @@ cdef class _Edges:
     def __dealloc__(self):
         free(self.at)
 
-    cdef inline int bucket(self, int64_t value) noexcept:
-        """Return which one a value is in; an edge belongs to the bucket below it."""
-        cdef int low = 0, high = self.count, middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.at[middle] < value:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
 
 cdef class _Known:
-    """A series, and the durations of a request that are not yet counted in it."""
+    """A series, and the durations of a request that have not been added to it yet."""
 
-    cdef bytes key  # what it is known by
+    cdef bytes key
     cdef object series
-    cdef object aggregate  # with explicit edges; None for others
-    cdef _Edges edges
+    cdef object aggregate  # a histogram with explicit edges; None for any other
+    cdef Edges edges
     cdef int64_t *counts  # by bucket
     cdef int64_t total_ns
-    cdef bint waiting  # whether anything is to be counted
+    cdef bint waiting  # whether there are any
 
     def __cinit__(self, bytes key, series):
         edges = getattr(series.aggregate, "edges", None)
@@ -53,7 +59,7 @@ cdef class _Known:
         self.waiting = False
         if edges is not None:
             self.aggregate = series.aggregate
-            self.edges = _Edges(edges)
+            self.edges = Edges(edges)
             self.counts = <int64_t *>calloc(self.edges.count + 1, sizeof(int64_t))
             if self.counts == NULL:
                 raise MemoryError
@@ -62,11 +68,11 @@ cdef class _Known:
         free(self.counts)
 
     cdef Py_ssize_t counts_bytes(self) noexcept:
-        """Return what the counts and their edges take."""
+        """Return the size of the counts and their edges."""
         return 0 if self.aggregate is None else 2 * sizeof(int64_t) * (self.edges.count + 1)
 
     cdef int add(self, int64_t duration_ns) except -1:
-        """Count a span, now or when `settle` is called."""
+        """Count a span; its series has it after `settle`."""
         if self.aggregate is None:
             self.series.record(duration_ns, 1)
             return 0
@@ -96,44 +102,58 @@ cdef class _Known:
 cdef Py_ssize_t _remembered = 0
 
 
+cdef bint reserve(Py_ssize_t size) noexcept:
+    """Count bytes that a finder or a counter is about to hold; return False, and count nothing, if all hold too much then."""
+    global _remembered
+    if _remembered + size > MOST_BYTES:
+        return False
+    _remembered += size
+    return True
+
+
+cdef void give_back(Py_ssize_t size) noexcept:
+    """Count bytes that were reserved as free."""
+    global _remembered
+    _remembered -= size
+
+
 def remembered_bytes():
-    """Return about how many bytes all finders hold."""
+    """Return about how many bytes all finders and counters hold."""
     return _remembered
 
 
 cdef class Finder:
-    """Knows series by what spans hold: name, kind, status and some attributes, all as they are encoded.
+    """Finds series by name, kind, status and some attributes of a span, all as they are encoded.
 
     Args:
-        names: Of the attributes.
+        names: The names of the attributes.
     """
 
-    cdef _Keys keys
+    cdef Keys keys
     cdef dict known
-    cdef list last  # some of them, of the last spans: those that stand together are mostly alike
+    cdef list last  # those of the last spans: consecutive spans are mostly alike
     cdef int oldest
     cdef Py_ssize_t held
 
     def __cinit__(self, names):
-        self.keys = _Keys(names)
+        self.keys = Keys(names)
         self.known = {}
         self.last = []
         self.oldest = 0
         self.held = 0
 
     def __dealloc__(self):
-        global _remembered
-        _remembered -= self.held
+        give_back(self.held)
 
     cdef Py_ssize_t write_key(self, Span *span, unsigned char *key) noexcept:
-        """Write what a span's series is known by, which is less than `KEY_BYTES`; return its size, -1 where the span is unusual."""
+        """Write the key of a span's series, of at most `KEY_BYTES`; return its size, -1 if the span is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
         cdef Py_ssize_t size = span.name_size
-        cdef int count = _pairs_of(span, pairs), i
+        cdef int count = pairs_of(span, pairs), i
         if count < 0 or size > KEY_BYTES // 4:
             return -1
-        key[0] = <unsigned char>(size >> 8)  # its end is told by its size: there may be any byte in it
+        key[0] = <unsigned char>(size >> 8)  # with its size, since it may contain any byte
         key[1] = <unsigned char>(size & 0xFF)
         memcpy(key + 2, span.name, size)
         key[size + 2] = <unsigned char>span.kind
@@ -156,15 +176,14 @@ cdef class Finder:
         return size
 
     def learn(self, span, series):
-        """Remember the series of a span, of whatever kind that is."""
-        global _remembered
+        """Remember the series of a span."""
         cdef unsigned char written[KEY_BYTES]
-        cdef Span told
+        cdef Span fields
         cdef Py_ssize_t size
         cdef _Known known
-        if not isinstance(span, Head) or not (<Head>span).tell(&told):
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields):
             return
-        size = self.write_key(&told, written)
+        size = self.write_key(&fields, written)
         if size < 0:
             return
         key = PyBytes_FromStringAndSize(<const char *>written, size)
@@ -172,13 +191,12 @@ cdef class Finder:
             return
         known = _Known(key, series)
         size += ABOUT_BYTES + known.counts_bytes()
-        if _remembered + size <= MOST_BYTES:
-            self.known[key] = known
+        if reserve(size):
             self.held += size
-            _remembered += size
+            self.known[key] = known
 
     cdef _Known look(self, Span *span):
-        """Return what is known of a span's series; None where that is nothing."""
+        """Return what is known of a span's series; None if it is not known."""
         cdef unsigned char key[KEY_BYTES]
         cdef Py_ssize_t size = self.write_key(span, key)
         cdef PyObject *known
@@ -200,20 +218,19 @@ cdef class Finder:
         return found
 
     def find(self, span):
-        """Return the series of a span; None where it is not known."""
-        cdef Span told
-        if not isinstance(span, Head) or not (<Head>span).tell(&told):
+        """Return the series of a span; None if it is not known."""
+        cdef Span fields
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields):
             return None
-        known = self.look(&told)
+        known = self.look(&fields)
         return None if known is None else (<_Known>known).series
 
     def clear(self):
-        """Forget all; where series have gone."""
-        global _remembered
+        """Forget all series, some of which have expired."""
         self.known.clear()
         self.last.clear()
         self.oldest = 0
-        _remembered -= self.held
+        give_back(self.held)
         self.held = 0
 
 
@@ -223,7 +240,7 @@ cdef class _Round:
     """Counts the spans of one request.
 
     Args:
-        sources: By resource. Of a source's `finders`, each counts every span; where they are None, spans are unusual.
+        sources: Sources by resource. Each of a source's `finders` counts every span; None makes its spans unusual.
         now_ns: Monotonic time.
     """
 
@@ -248,9 +265,9 @@ cdef class _Round:
         return 0
 
     cdef bint look(self, Span *span) except -1:
-        """Look for the series of a span in all finders; False where one of them is not known, or the span is unusual.
+        """Find the series of a span in all finders; return False if one is not known, or the span is unusual.
 
-        Nobody is called here, so that what was written down of the span is still there.
+        There are no callbacks here, so that `span` stays valid.
         """
         cdef Finder finder
         if self.finders is None or span.state_size or span.start_ns >> 63 or span.end_ns >> 63:
@@ -264,7 +281,7 @@ cdef class _Round:
         return True
 
     cdef bint count(self, Span *span) except -1:
-        """Count a span; False where that must be done the plain way."""
+        """Count a span; return False if that is left to Python."""
         cdef _Known found
         if not self.look(span):
             return False
@@ -286,10 +303,10 @@ cdef class _Round:
 
 
 def record(spans, dict sources not None, now_ns):
-    """Count spans, and return those that must be counted the plain way.
+    """Count spans, and return those left to Python.
 
     Args:
-        spans: Those of a batch, or any others.
+        spans: The `Spans` of a batch, or any other spans.
         sources: As for `_Round`.
         now_ns: Monotonic time.
     """
@@ -323,11 +340,11 @@ cdef int _record_batch(Batch batch, _Round counting, list left) except -1:
 
 
 cdef int _record(spans, _Round counting, list left) except -1:
-    cdef Span told
+    cdef Span fields
     for span in spans:
         if isinstance(span, Head):
             counting.turn((<Head>span).resource)
-            if (<Head>span).tell(&told) and counting.count(&told):
+            if (<Head>span).fill(&fields) and counting.count(&fields):
                 continue
         left.append(span)
     return 0
@@ -341,29 +358,29 @@ def drawn(spans, dict sources not None, draw):
     """Offer spans as exemplars.
 
     Args:
-        spans: Of kept traces.
+        spans: Spans of kept traces.
         sources: As for `_Round`.
         draw: Returns a random integer from 0 to its argument less one.
 
     Returns:
-        Those that must be offered the plain way; and for each that is drawn its series, its bucket, its duration and itself.
+        Those left to Python; and for each that is drawn its series, its bucket, its duration and itself.
     """
     cdef list left = [], chosen = []
     cdef _Round looking = _Round(sources, None)
-    cdef Span told
+    cdef Span fields
     cdef _Known found
     cdef int bucket
     for span in spans:
         if isinstance(span, Head):
             looking.turn((<Head>span).resource)
-        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not looking.look(&told):
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields) or not looking.look(&fields):
             left.append(span)
             continue
         for found in looking.found:
             if found.aggregate is None:
-                bucket = found.series.aggregate.bucket(_lasted(&told))
+                bucket = found.series.aggregate.bucket(_lasted(&fields))
             else:
-                bucket = found.edges.bucket(_lasted(&told))
+                bucket = found.edges.bucket(_lasted(&fields))
             if found.series.reservoir.draws(bucket, draw):
-                chosen.append((found.series, bucket, _lasted(&told), span))
+                chosen.append((found.series, bucket, _lasted(&fields), span))
     return left, chosen

@@ -1,4 +1,16 @@
-# Every field of a request, checked as deeply as any backend will: the twin of `scan` in wire/validation.py.
+"""Validation of a request: every field of it, as deeply as any backend checks."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from otel_fe.compiled.reading cimport Bytes
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
 
 cdef enum:  # what is wrong with a message: places in `validation.REASONS`
     FINE

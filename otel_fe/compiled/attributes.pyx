@@ -1,8 +1,22 @@
-# Attributes, read where they stand in a span's bytes.
+"""Attributes, read in place from a span's bytes."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.math cimport llrint
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from otel_fe.compiled.reading cimport Bytes, read_size
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+from otel_fe.compiled.spans cimport Head, Span
+
+SOURCES = OTEL_FE_SOURCES.decode()
 
 
-cdef int _pairs_of(Span *span, Pair *pairs) noexcept:
-    """Take a span's attributes apart; return how many there are, -1 where they are unusual."""
+cdef int pairs_of(Span *span, Pair *pairs) noexcept:
+    """Split a span's attributes into keys and values; return how many there are, -1 if they are unusual."""
     cdef Bytes p, end, after
     cdef int64_t size, inner
     cdef int count = 0
@@ -12,12 +26,12 @@ cdef int _pairs_of(Span *span, Pair *pairs) noexcept:
     end = span.at + span.size
     while p < end and p[0] == 0x4A:
         p += 1
-        size = _size(&p, end)
+        size = read_size(&p, end)
         after = p + size
         if size < 4 or p[0] != 0x0A or count == MOST_PAIRS:
             return -1
         p += 1
-        inner = _size(&p, after)
+        inner = read_size(&p, after)
         if inner < 0:
             return -1
         pairs[count].key = p
@@ -26,7 +40,7 @@ cdef int _pairs_of(Span *span, Pair *pairs) noexcept:
         if p >= after or p[0] != 0x12:
             return -1
         p += 1
-        inner = _size(&p, after)
+        inner = read_size(&p, after)
         if inner < 0 or p + inner != after:
             return -1
         pairs[count].value = p
@@ -36,13 +50,9 @@ cdef int _pairs_of(Span *span, Pair *pairs) noexcept:
     return count
 
 
-cdef class _Keys:
+@cython.final
+cdef class Keys:
     """Names of attributes, encoded."""
-
-    cdef tuple encoded
-    cdef int count
-    cdef Bytes *at
-    cdef Py_ssize_t *sizes
 
     def __cinit__(self, names):
         self.encoded = tuple([name.encode() for name in names])
@@ -59,17 +69,9 @@ cdef class _Keys:
         free(<void *>self.at)
         free(self.sizes)
 
-    cdef inline Pair *find(self, int key, Pair *pairs, int count) noexcept:
-        """Return the first attribute with one of the names; NULL where there is none."""
-        cdef int i
-        for i in range(count):
-            if pairs[i].key_size == self.sizes[key] and not memcmp(pairs[i].key, self.at[key], self.sizes[key]):
-                return &pairs[i]
-        return NULL
 
-
-cdef int _simple(Bytes p, Py_ssize_t size, Simple *found) noexcept:
-    """Read a simple value; return its kind, `OTHER` where it is another, or unusual."""
+cdef int simple_value(Bytes p, Py_ssize_t size, Simple *found) noexcept:
+    """Read a simple value; return its type, `OTHER` if it is of another one, or unusual."""
     cdef Bytes end = p + size
     cdef uint64_t number = 0
     cdef int tag, shift = 0
@@ -78,7 +80,7 @@ cdef int _simple(Bytes p, Py_ssize_t size, Simple *found) noexcept:
     tag = p[0]
     p += 1
     if tag == 0x0A:
-        found.size = _size(&p, end)
+        found.size = read_size(&p, end)
         found.text = p
         return TEXT if found.size >= 0 and p + found.size == end else OTHER
     if tag == 0x21 and size == 9:
@@ -101,9 +103,9 @@ cdef int _simple(Bytes p, Py_ssize_t size, Simple *found) noexcept:
 
 
 cdef object _value(Bytes p, Py_ssize_t size):
-    """Return a simple value; `...` where it is another, or unusual."""
+    """Return a simple value; `...` if it is of another type, or unusual."""
     cdef Simple found
-    cdef int kind = _simple(p, size, &found)
+    cdef int kind = simple_value(p, size, &found)
     if kind == TEXT:
         return PyUnicode_DecodeUTF8(<const char *>found.text, found.size, "replace")
     if kind == WHOLE:
@@ -113,8 +115,8 @@ cdef object _value(Bytes p, Py_ssize_t size):
     return found.whole != 0 if kind == TRUTH else ...
 
 
-cdef int64_t _ns(int kind, Simple *value) noexcept:
-    """Return seconds as ns, 0 for what is no time; -1 where that is unusual."""
+cdef int64_t ns_of(int kind, Simple *value) noexcept:
+    """Return seconds as ns, 0 for a value that is no time; -1 if it is unusual."""
     if kind == REAL:
         # Thirty years; not inf, nor nan. Rounded as `round` does: a half to the even number.
         return llrint(value.real * 1e9) if 0 <= value.real < 1e9 else 0
@@ -124,9 +126,9 @@ cdef int64_t _ns(int kind, Simple *value) noexcept:
 
 
 cdef object _seconds(Bytes p, Py_ssize_t size):
-    """Return a time in ns, 0 for what is no time; `...` where it is unusual."""
+    """Return a time in ns, 0 for a value that is no time; `...` if it is unusual."""
     cdef Simple found
-    cdef int64_t time_ns = _ns(_simple(p, size, &found), &found)
+    cdef int64_t time_ns = ns_of(simple_value(p, size, &found), &found)
     return ... if time_ns < 0 else time_ns
 
 
@@ -135,30 +137,30 @@ cdef class Picker:
 
     Args:
         names: Of the attributes.
-        kinds: What each should be: `t` a text, "" where it is none; `w` a whole number, 0 where it is none; `s` seconds, as whole ns,
-            0 where they are none, and None where the attribute is absent.
+        kinds: The type of each: `t` a text, "" for any other; `w` a whole number, 0 for any other; `s` seconds, as whole ns,
+            0 for any other, and None if the attribute is absent.
     """
 
-    cdef _Keys keys
+    cdef Keys keys
     cdef bytes kinds
 
     def __cinit__(self, names, kinds):
-        self.keys = _Keys(names)
+        self.keys = Keys(names)
         self.kinds = kinds.encode()
         if len(self.kinds) != self.keys.count:
             raise ValueError(f"{kinds!r} for {self.keys.count} names")
 
     def __call__(self, span):
-        """Return their values; or None, where this span is unusual."""
+        """Return their values; None if the span is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
-        cdef Span told
+        cdef Span fields
         cdef int count, i
         cdef char kind
         cdef list found
-        if not isinstance(span, Head) or not (<Head>span).tell(&told):
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields):
             return None
-        count = _pairs_of(&told, pairs)
+        count = pairs_of(&fields, pairs)
         if count < 0:
             return None
         found = []
@@ -183,7 +185,7 @@ cdef class Picker:
 
 
 def named(spans, str word not None):
-    """Return the spans whose names are a word, or begin with it and a blank."""
+    """Return the spans whose name is a word, or begins with it and a space."""
     cdef list found = []
     cdef str name, before = None, prefix = word + " "
     cdef bint matches = False

@@ -1,68 +1,74 @@
-# What a request held, by trace: its spans stay where they came, and become objects one by one, when somebody wants one.
+"""The spans of a request by trace: they stay in its bytes, and become objects one by one, on demand."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from otel_fe.compiled.reading cimport Bytes, big_endian, framed, read_size
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+from otel_fe.compiled.spans cimport Head, Span, Texts, make_head, read_span
+from otel_fe.compiled.traces cimport place_of_id
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *held)
+
+cdef enum:
+    MOST_ORIGINS = 99_000  # resources and scopes in a request; with more it is unusual, and the plain decoder refuses too many
+    MOST_PARTS = 16  # fields of a resource or a scope in its request, beside what it encloses
 
 
-cdef struct Row:
-    Span span
-    int32_t origin  # which resource and scope are around it
-    int32_t next  # of the same trace; -1 for the last
-    int32_t made  # 1 + which of the objects it has become; 0 for none
+cdef bint next_field(Bytes *at, Bytes end, int holds, Bytes *begin, list parts) except -1:
+    """Move behind one field of a message; return False if it is unusual.
 
-
-cdef struct Group:  # a trace
-    Bytes id  # where it stands in the request
-    uint64_t high  # of it
-    uint64_t low
-    int64_t size_bytes
-    int32_t first
-    int32_t last
-    int32_t count  # of its spans; 0 once it was taken out
-
-
-cdef uint64_t _SECOND_SALT = int.from_bytes(os.urandom(8), "big") | 1
-
-
-cdef inline uint64_t _place(uint64_t high, uint64_t low, int shift) noexcept:
-    """Return where an id's place would be. Senders choose ids, and must not know which share one.
-
-    The halves are not just multiplied and added: of ids whose halves are both multiples of 2**54, 1024 would share each sum.
+    Args:
+        at: The beginning of the field, then its end.
+        end: The end of the message.
+        holds: The tag of the fields whose content is wanted.
+        begin: Set to the beginning of such a field's content, which ends with the field; NULL for any other field.
+        parts: Receives all other fields, encoded.
     """
-    high *= _SALT
-    return ((high ^ high >> 32) + low) * _SECOND_SALT >> shift
+    cdef Bytes field = at[0]
+    cdef Bytes p = field + 1
+    cdef int tag = field[0]
+    cdef int64_t size
+    if tag != holds and tag != 0x0A and tag != 0x1A:
+        return False
+    size = read_size(&p, end)
+    if size < 0:
+        return False
+    at[0] = p + size
+    begin[0] = NULL
+    if tag == holds:
+        begin[0] = p
+    elif parts is not None:
+        if PyList_GET_SIZE(parts) == MOST_PARTS:
+            return False
+        parts.append(PyBytes_FromStringAndSize(<const char *>field, at[0] - field))
+    return True
 
 
 @cython.final
 @cython.no_gc
 cdef class Batch:
-    """The spans of a request, by trace. In no cycle. All that it does may be done until `release`.
+    """The spans of a request by trace, in use until `release`.
 
-    Whoever is called back may release it, too: then whatever is at work ends with an error where it needs more of it. Rows and groups
-    stay where they are; whoever reads what they point at holds `payload` himself while he calls anybody.
+    A callback may release it, too: work in progress then raises an error when it needs more of it. Rows and groups stay allocated;
+    code that reads the bytes they point at holds a reference to `payload` while it calls back.
 
-    Objects for all spans would touch twice the memory, and after a pause, with all caches cold, touching memory is what takes time.
+    Objects for all spans would touch twice the memory; with cold caches after a pause, touching memory is what takes time.
     """
-
-    cdef bytes payload
-    cdef type kind
-    cdef object trace_kind
-    cdef _Texts names
-    cdef _Texts states
-    cdef list origins  # resource, scope, and the number of the `ResourceSpans`
-    cdef list heads
-    cdef Row *rows
-    cdef Py_ssize_t count
-    cdef Py_ssize_t room
-    cdef Py_ssize_t left  # without those of traces that were taken out
-    cdef Group *groups
-    cdef Py_ssize_t groups_count
-    cdef Py_ssize_t groups_room
-    cdef int32_t *places  # by hash of the trace's id: 1 + which group; open addressing, half full at the most
-    cdef int places_shift
 
     def __cinit__(self, bytes payload not None, type kind not None, trace_kind):
         if not issubclass(kind, Head):
             raise TypeError(f"{kind.__name__} is no Head")
         self.payload, self.kind, self.trace_kind = payload, kind, trace_kind
-        self.names, self.states = _Texts(), _Texts()
+        self.names, self.states = Texts(), Texts()
         self.origins, self.heads = [], []
         self.room = 16 + PyBytes_GET_SIZE(payload) // 256
         self.rows = <Row *>malloc(self.room * sizeof(Row))
@@ -78,13 +84,13 @@ cdef class Batch:
     # --- reading -------------------------------------------------------------------------------------------------------
 
     cdef bint read(self, resources, scopes) except -1:
-        """Read the request; False where it is unusual."""
+        """Read the request; return False if it is unusual."""
         cdef Bytes p = <Bytes>PyBytes_AS_STRING(self.payload)
         cdef Bytes end = p + PyBytes_GET_SIZE(self.payload)
         cdef Bytes begin = NULL
         cdef int number = 0
         while p < end:
-            if self.is_full(number) or p[0] != 0x0A or not _next(&p, end, 0x0A, &begin, None):
+            if self.is_full(number) or p[0] != 0x0A or not next_field(&p, end, 0x0A, &begin, None):
                 return False
             if not self.read_resource(begin, p, number, resources, scopes):
                 return False
@@ -96,12 +102,12 @@ cdef class Batch:
         cdef Bytes begin = NULL
         cdef list frame = []
         while p < end:
-            if not _next(&p, end, 0x12, &begin, frame):
+            if not next_field(&p, end, 0x12, &begin, frame):
                 return False
         resource = resources[b"".join(frame)]
         p = start
         while p < end:
-            _next(&p, end, 0x12, &begin, None)
+            next_field(&p, end, 0x12, &begin, None)
             if begin != NULL and not self.read_scope(begin, p, resource, number, scopes):
                 return False
         return True
@@ -113,20 +119,20 @@ cdef class Batch:
         if self.is_full(number):
             return False
         while p < end:
-            if not _next(&p, end, 0x12, &begin, frame):
+            if not next_field(&p, end, 0x12, &begin, frame):
                 return False
             if begin != NULL:
-                expected = self.read_span(begin, p, expected)
+                expected = self.read_one(begin, p, expected)
                 if expected < 0:
                     return False
         self.origins.append((resource, scopes[b"".join(frame)], number))
         return True
 
-    cdef inline bint is_full(self, int resources) noexcept:
+    cdef bint is_full(self, int resources) noexcept:
         return resources + PyList_GET_SIZE(self.origins) >= MOST_ORIGINS
 
-    cdef Py_ssize_t read_span(self, Bytes begin, Bytes end, Py_ssize_t expected) except -2:
-        """Add a span, whose trace is expected to be a certain one; return which the next one's will be, -1 where it is unusual."""
+    cdef Py_ssize_t read_one(self, Bytes begin, Bytes end, Py_ssize_t expected) except -2:
+        """Add a span, probably of the expected trace; return the trace that the next is expected of, -1 if the span is unusual."""
         cdef Bytes trace_id = NULL
         cdef Row *row
         cdef Group *group
@@ -134,7 +140,7 @@ cdef class Batch:
         if self.count == self.room:
             self.grow()
         row = &self.rows[self.count]
-        if not _read(&row.span, &trace_id, begin, end, self.names, self.states):
+        if not read_span(&row.span, &trace_id, begin, end, self.names, self.states):
             return -1
         row.origin, row.next, row.made = <int32_t>PyList_GET_SIZE(self.origins), -1, 0
         which = self.group_of(trace_id, expected)
@@ -150,11 +156,11 @@ cdef class Batch:
         return which + 1
 
     cdef Py_ssize_t group_of(self, Bytes trace_id, Py_ssize_t expected) except -1:
-        """Return which trace has an id, a new one where there is none.
+        """Return the number of a trace, a new one if the id is new.
 
-        Scopes mostly have the same traces, in the same order, and those of one stand together.
+        Scopes mostly have the same traces in the same order, and spans of a trace are mostly consecutive.
         """
-        cdef uint64_t high = _big(trace_id), low = _big(trace_id + 8), place, mask
+        cdef uint64_t high = big_endian(trace_id), low = big_endian(trace_id + 8), place, mask
         cdef Py_ssize_t which
         if expected and self.is_of(expected - 1, high, low):
             return expected - 1
@@ -163,7 +169,7 @@ cdef class Batch:
         if self.groups_count == self.groups_room:
             self.grow_groups(2 * self.groups_room)
         mask = ((<uint64_t>1) << 64 - self.places_shift) - 1
-        place = self.place_of(high, low)
+        place = place_of_id(high, low, self.places_shift)
         while self.places[place]:
             which = self.places[place] - 1
             if self.is_of(which, high, low):
@@ -175,12 +181,6 @@ cdef class Batch:
         self.groups[which].id, self.groups[which].high, self.groups[which].low = trace_id, high, low
         self.groups_count += 1
         return which
-
-    cdef inline bint is_of(self, Py_ssize_t which, uint64_t high, uint64_t low) noexcept:
-        return self.groups[which].low == low and self.groups[which].high == high
-
-    cdef inline uint64_t place_of(self, uint64_t high, uint64_t low) noexcept:
-        return _place(high, low, self.places_shift)
 
     cdef int grow(self) except -1:
         cdef Row *more = <Row *>realloc(self.rows, 2 * self.room * sizeof(Row))
@@ -207,7 +207,7 @@ cdef class Batch:
         if self.places == NULL:
             raise MemoryError
         for which in range(self.groups_count):
-            place = self.place_of(self.groups[which].high, self.groups[which].low)
+            place = place_of_id(self.groups[which].high, self.groups[which].low, self.places_shift)
             while self.places[place]:
                 place = place + 1 & mask
             self.places[place] = <int32_t>(which + 1)
@@ -215,34 +215,15 @@ cdef class Batch:
 
     # --- spans and traces as objects -----------------------------------------------------------------------------------
 
-    cdef inline tuple origin_of(self, Row *row):
-        """Return what stands around a span; an error where the batch was released meanwhile."""
-        if row.origin >= PyList_GET_SIZE(self.origins):
-            raise RuntimeError("the batch was released by somebody who was called while it was worked off")
-        return <tuple>PyList_GET_ITEM(self.origins, row.origin)
-
-    cdef inline object resource_of(self, Row *row):
-        return self.origin_of(row)[0]
-
-    cdef inline str state_of(self, Row *row):
-        return self.states.read(row.span.at + row.span.state_at, row.span.state_size)
-
-    cdef object id_of(self, Group *group):
-        return (<object>group.high) << 64 | group.low
-
-    cdef inline bytes key_of(self, Group *group):
-        """Return what dictionaries have a trace under: the bytes of its id."""
-        return PyBytes_FromStringAndSize(<const char *>group.id, 16)
-
     cdef Head head(self, Row *row, trace_id):
-        """Return a span as an object, always the same one."""
+        """Return the object of a span, always the same one."""
         cdef Head head
         cdef Span *span = &row.span
         cdef tuple origin = self.origin_of(row)
         cdef bytes payload = self.payload
         if row.made:
             return <Head>PyList_GET_ITEM(self.heads, row.made - 1)
-        head = _made(self.kind)
+        head = make_head(self.kind)
         head.hold(payload, span.at, span.size)
         head.name = self.names.read(span.name, span.name_size)
         head.trace_state = self.state_of(row)
@@ -256,7 +237,7 @@ cdef class Batch:
         return head
 
     cdef object trace(self, Group *group):
-        """Return a trace as an object, another one every time."""
+        """Return a new object for a trace, with its spans."""
         cdef Py_ssize_t i = group.first
         trace_id = self.id_of(group)
         trace = self.trace_kind(trace_id)
@@ -269,7 +250,7 @@ cdef class Batch:
 
     @property
     def traces(self):
-        """Its traces, in the order in which they came."""
+        """Its traces, in order of arrival."""
         return Traces(self)
 
     @property
@@ -279,21 +260,21 @@ cdef class Batch:
 
     @property
     def accepted(self):
-        """How many those are."""
+        """The number of spans in it."""
         return self.left
 
     @property
     def rejected(self):
-        """None: a request where some would be is unusual."""
+        """The number of rejected spans: 0, since a request with any is unusual."""
         return 0
 
     @property
     def message(self):
-        """Nothing is to be told about those."""
+        """The reason for rejections: empty."""
         return ""
 
     def take(self, uint64_t worker, uint64_t workers):
-        """Take the traces out that one of several workers decides."""
+        """Remove and return the traces that one of several workers decides."""
         cdef Py_ssize_t which
         cdef Group *group
         cdef list taken = []
@@ -308,13 +289,13 @@ cdef class Batch:
         return taken
 
     def measure(self):
-        """Count the bytes of each trace, with its part of what is around its spans."""
+        """Set the size of each trace: its spans, with their resources and scopes."""
         cdef Py_ssize_t which
         for which in range(self.groups_count):
             self.groups[which].size_bytes = self.size_of(&self.groups[which])
 
     cdef int64_t size_of(self, Group *group) except -1:
-        """Return how many those are. The spans of a scope stand together, and so do the scopes of a resource."""
+        """Return the size of a trace. The spans of a scope are consecutive, and so are the scopes of a resource."""
         cdef int64_t size = 0, of_scope = 0
         cdef int32_t number = -1, origin = -1
         cdef Py_ssize_t i = group.first
@@ -323,18 +304,18 @@ cdef class Batch:
             row = &self.rows[i]
             if row.origin != origin:
                 resource, scope, of_resource = self.origin_of(row)
-                size += _framed(of_scope) if origin >= 0 else 0
+                size += framed(of_scope) if origin >= 0 else 0
                 if <int32_t>of_resource != number:
                     size += <int64_t>resource.size_bytes
                 origin, number, of_scope = row.origin, of_resource, scope.size_bytes
-            of_scope += _framed(row.span.size + (0 if row.span.parent_id else 2) + (0 if row.span.has_status else 2))
+            of_scope += framed(row.span.size + (0 if row.span.parent_id else 2) + (0 if row.span.has_status else 2))
             i = row.next
-        return size + _framed(of_scope)
+        return size + framed(of_scope)
 
     def release(self):
-        """Let go of the request, and of what protobuf has parsed for whoever asked for attributes.
+        """Let go of the request, and of what protobuf has parsed for attributes that were read.
 
-        Spans that somebody else holds become their bytes alone; all others go.
+        Spans with other references to them keep a copy of their own bytes; all others are freed.
         """
         cdef PyObject *each
         cdef Head head
@@ -352,22 +333,10 @@ cdef class Batch:
         self.payload = b""
 
 
-cdef inline int64_t _framed(int64_t size) noexcept:
-    """Return the bytes of a field of so many, with its tag and its length."""
-    cdef int64_t rest = size >> 7
-    size += 2
-    while rest:
-        rest >>= 7
-        size += 1
-    return size
-
-
 @cython.final
 @cython.no_gc
 cdef class Spans:
-    """The spans of a batch, trace by trace; those who are handed them either ask for objects or know better."""
-
-    cdef Batch batch
+    """The spans of a batch, trace by trace: an iterable of objects; compiled code reads the rows behind it instead."""
 
     def __cinit__(self, Batch batch not None):
         self.batch = batch
@@ -380,8 +349,6 @@ cdef class Spans:
 @cython.no_gc
 cdef class Traces:
     """The traces of a batch."""
-
-    cdef Batch batch
 
     def __cinit__(self, Batch batch not None):
         self.batch = batch
@@ -403,18 +370,18 @@ cdef class Traces:
 
 
 def batch_of(bytes payload not None, resources, scopes, type kind not None, trace_kind):
-    """Return what an encoded `ExportTraceServiceRequest` holds; None where anything is unusual.
+    """Return the spans of an encoded `ExportTraceServiceRequest`; None if anything is unusual.
 
     Args:
         payload: The request.
-        resources: By what a `ResourceSpans` has beside its scopes, encoded.
-        scopes: By what a `ScopeSpans` has beside its spans, encoded.
-        kind: What to make of a span: a class below `Head`.
+        resources: Resources by the fields that a `ResourceSpans` has beside its scopes, encoded.
+        scopes: Scopes by the fields that a `ScopeSpans` has beside its spans, encoded.
+        kind: The class of a span's object, below `Head`.
         trace_kind: Makes a trace, given its id.
 
     Raises:
-        UnicodeDecodeError: That is unusual, too.
-        WireError: As `resources` and `scopes` do.
+        UnicodeDecodeError: A text is no UTF-8, which is unusual, too.
+        WireError: `resources` or `scopes` raised it.
     """
     batch = Batch(payload, kind, trace_kind)
     return batch if batch.read(resources, scopes) else None

@@ -1,33 +1,53 @@
-# Which series an extraction belongs to, by what its span says.
+"""Extractions of a request: finding the series of each by the attributes of its span, and counting it there."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from otel_fe.compiled.attributes cimport MOST_PAIRS, OTHER, TEXT, WHOLE, Keys, Pair, Simple, ns_of, pairs_of, simple_value
+from otel_fe.compiled.batches cimport Batch, Group, Row, Spans
+from otel_fe.compiled.extraction_series cimport MOST_CAUSES, MOST_VALUE, CountedSeries, Figures, Histogram
+from otel_fe.compiled.series cimport ABOUT_BYTES, KEY_BYTES, Edges, give_back, reserve
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+from otel_fe.compiled.spans cimport Head, Span
+
+import os
+
+from otel_fe.compiled.attributes import named
+
+SOURCES = OTEL_FE_SOURCES.decode()
 
 cdef enum:
-    FEATURE_SET  # the attributes, in the order in which `Counter` is told their names
+    FEATURE_SET  # the attributes, in the order of the names that `Counter` takes
     LIBRARY
     ERROR_TYPE
     LOOKUPS
     HITS
     GROWTH
-    LOOKING_UP  # which no metric is made of
+    LOOKING_UP  # of which there is no metric
     WAIT
     CPU
     ATTRIBUTES
-    SERIES_BYTES = 320  # about what remembering a series takes beside its keys
+    SERIES_BYTES = 320  # about, that remembering a series takes beside its keys
 
 
 cdef class Counter:
-    """Counts extractions in series that it knows by what their spans hold, all as it is encoded.
+    """Counts extractions in series, which it finds by attributes as they are encoded.
 
-    Not thread-safe, and does without the locks of series: whoever counts holds one of his own, also while he reads them.
+    Not thread-safe, and takes no locks of series: the caller holds one of its own, for reading them as well.
 
     Args:
-        names: Of the attributes, in the order of the enumeration above.
-        causes: By cause, the attribute that says how much time a slow extraction took for it; the last is what is left of it.
+        names: The names of the attributes, in the order of the enumeration above.
+        causes: By cause, the attribute with the time that a slow extraction spent on it; the last is the rest of its duration.
         latency_limit_ns: An extraction below it is good.
         memory_limit: In bytes; one that grows less is good.
     """
 
-    cdef _Keys keys
-    cdef _Keys time_keys
+    cdef Keys keys
+    cdef Keys time_keys
     cdef tuple causes
     cdef Py_ssize_t time_prefix  # in bytes: what the names of `time_keys` begin with
     cdef dict known
@@ -38,11 +58,11 @@ cdef class Counter:
     cdef int64_t memory_limit
 
     def __cinit__(self, names, dict causes not None, latency_limit_ns, memory_limit):
-        self.keys = _Keys(names)
+        self.keys = Keys(names)
         if self.keys.count != ATTRIBUTES:
             raise ValueError(f"{self.keys.count} names, not {ATTRIBUTES}")
         self.causes = tuple(causes)
-        self.time_keys = _Keys(causes.values())
+        self.time_keys = Keys(causes.values())
         if not 0 < self.time_keys.count <= MOST_CAUSES:
             raise ValueError(f"{self.time_keys.count} causes, not 1 to {MOST_CAUSES}")
         self.time_prefix = len(os.path.commonprefix(list(self.time_keys.encoded)))
@@ -54,21 +74,20 @@ cdef class Counter:
         self.memory_limit = memory_limit
 
     def __dealloc__(self):
-        global _remembered
-        _remembered -= self.held
+        give_back(self.held)
 
     cdef bint read(self, Span *span, Figures *figures) noexcept:
-        """Read what a span says; False where it is unusual."""
+        """Read the measurements on a span; return False if it is unusual."""
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
         cdef Simple value
         cdef int64_t time_ns
-        cdef int count = _pairs_of(span, pairs), i, kind
+        cdef int count = pairs_of(span, pairs), i, kind
         if count < 0:
             return False
         figures.duration_ns = 0
         if span.end_ns > span.start_ns:
-            if span.end_ns - span.start_ns >= <uint64_t>_MOST_VALUE:
+            if span.end_ns - span.start_ns >= <uint64_t>MOST_VALUE:
                 return False
             figures.duration_ns = <int64_t>(span.end_ns - span.start_ns)
         figures.lookups = figures.hits = figures.growth = 0
@@ -81,7 +100,7 @@ cdef class Counter:
             kind = OTHER
             pair = self.keys.find(i, pairs, count)
             if pair != NULL:
-                kind = _simple(pair.value, pair.value_size, &value)
+                kind = simple_value(pair.value, pair.value_size, &value)
                 if kind == OTHER:
                     return False
             if i <= ERROR_TYPE:
@@ -91,7 +110,7 @@ cdef class Counter:
             elif kind == OTHER:
                 continue
             elif i >= WAIT:
-                time_ns = _ns(kind, &value)
+                time_ns = ns_of(kind, &value)
                 if time_ns < 0:
                     return False
                 if i == WAIT:
@@ -99,7 +118,7 @@ cdef class Counter:
                 else:
                     figures.cpu_ns = time_ns
             elif kind == WHOLE:
-                if value.whole >= _MOST_VALUE or value.whole < 0 and i != GROWTH:
+                if value.whole >= MOST_VALUE or value.whole < 0 and i != GROWTH:
                     return False
                 if i == LOOKUPS:
                     figures.lookups = value.whole
@@ -113,7 +132,7 @@ cdef class Counter:
         return self.read_times(pairs, count, figures)
 
     cdef bint read_times(self, Pair *pairs, int count, Figures *figures) noexcept:
-        """Read where the time of a slow extraction went, adding up to its duration; False where what it says is unusual."""
+        """Read the time of a slow extraction by cause, adding up to its duration; return False if a value is unusual."""
         cdef Pair *pair
         cdef Simple value
         cdef int64_t time_ns, left = figures.duration_ns
@@ -129,7 +148,7 @@ cdef class Counter:
             pair = self.time_keys.find(i, pairs, count)
             time_ns = 0
             if pair != NULL:
-                time_ns = _ns(_simple(pair.value, pair.value_size, &value), &value)
+                time_ns = ns_of(simple_value(pair.value, pair.value_size, &value), &value)
                 if time_ns < 0:
                     return False
             any_time = any_time or time_ns > 0
@@ -140,22 +159,22 @@ cdef class Counter:
         figures.slow = any_time
         return True
 
-    cdef _Counted look(self, Figures *figures):
-        """Return what is known of an extraction's series; None where that is nothing."""
+    cdef CountedSeries look(self, Figures *figures):
+        """Return the series of an extraction; None if it is not known."""
         cdef PyObject *known
         key = PyBytes_FromStringAndSize(<const char *>figures.key, figures.size)
         known = PyDict_GetItem(self.known, key)
-        return None if known == NULL else <_Counted>known
+        return None if known == NULL else <CountedSeries>known
 
     cdef bint count(self, Span *span, list unsettled) except -1:
-        """Count an extraction; False where that must be done the plain way: it is unusual, or of no known series.
+        """Count an extraction; return False if that is left to Python: it is unusual, or its series is not known.
 
         Args:
-            span: The extraction's.
-            unsettled: Takes what is to be settled in the end.
+            span: The span of the extraction.
+            unsettled: Receives the series that must be settled in the end.
         """
         cdef Figures figures
-        cdef _Counted found
+        cdef CountedSeries found
         if not self.read(span, &figures):
             return False
         found = self.look(&figures)
@@ -167,38 +186,36 @@ cdef class Counter:
         return True
 
     def find(self, span):
-        """Return the series of an extraction; None where it is not known."""
-        cdef Span told
+        """Return the series of an extraction; None if it is not known."""
+        cdef Span fields
         cdef Figures figures
-        cdef _Counted found
-        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not self.read(&told, &figures):
+        cdef CountedSeries found
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields) or not self.read(&fields, &figures):
             return None
         found = self.look(&figures)
         return None if found is None else found.series
 
     def learn(self, span, series):
-        """Remember the series of an extraction, which stays its series from now on."""
-        global _remembered
-        cdef Span told
+        """Remember the series of an extraction, for good."""
+        cdef Span fields
         cdef Figures figures
         cdef Py_ssize_t size
-        cdef _Counted counted
-        if not isinstance(span, Head) or not (<Head>span).tell(&told) or not self.read(&told, &figures):
+        cdef CountedSeries counted
+        if not isinstance(span, Head) or not (<Head>span).fill(&fields) or not self.read(&fields, &figures):
             return
         if self.look(&figures) is not None:
             return
         counted = self.by_series.get(series)
         size = figures.size + ABOUT_BYTES + (SERIES_BYTES if counted is None else 0)
-        if _remembered + size > MOST_BYTES:
+        if not reserve(size):
             return
+        self.held += size
         if counted is None:
             counted = self.by_series[series] = self.counted(series)
         self.known[PyBytes_FromStringAndSize(<const char *>figures.key, figures.size)] = counted
-        self.held += size
-        _remembered += size
 
-    cdef _Counted counted(self, series):
-        cdef _Counted found = _Counted()
+    cdef CountedSeries counted(self, series):
+        cdef CountedSeries found = CountedSeries()
         found.series = series
         found.duration = self.histogram(series.duration)
         found.growth = self.histogram(series.memory_growth)
@@ -207,15 +224,15 @@ cdef class Counter:
         found.causes = self.causes
         return found
 
-    cdef _Histogram histogram(self, histogram):
+    cdef Histogram histogram(self, histogram):
         edges = histogram.edges
         if edges not in self.edges:
-            self.edges[edges] = _Edges(edges)
-        return _Histogram(histogram, self.edges[edges])
+            self.edges[edges] = Edges(edges)
+        return Histogram(histogram, self.edges[edges])
 
 
 cdef inline bint _add_text(Figures *figures, int kind, Simple *text) noexcept:
-    """Add a text to the key, an empty one for what is none; False where it has no room."""
+    """Add a text to the key, an empty one for any other value; return False if there is no room."""
     cdef Py_ssize_t size = text.size if kind == TEXT else 0
     if figures.size + 2 + size > KEY_BYTES:
         return False
@@ -233,21 +250,21 @@ cdef inline bint _add_text(Figures *figures, int kind, Simple *text) noexcept:
 cdef class _Counting:
     """Counts the extractions of one request."""
 
-    cdef object metrics_of, told
+    cdef object metrics_of, is_counted
     cdef object resource, metrics
     cdef Counter counter
-    cdef list left  # metrics, and the spans that they must count the plain way; for each row of spans of one resource
+    cdef list left  # metrics with the spans left to them, for each run of spans of one resource
     cdef list of_resource
     cdef list unsettled
 
-    def __cinit__(self, metrics_of, told):
-        self.metrics_of, self.told = metrics_of, told
+    def __cinit__(self, metrics_of, is_counted):
+        self.metrics_of, self.is_counted = metrics_of, is_counted
         self.resource = self.metrics = self.counter = None
         self.left, self.of_resource, self.unsettled = [], None, []
 
     cdef bint turn(self, resource, state) except -1:
-        """Turn to an extraction of a resource; False where somebody has counted it."""
-        if state and self.told(state):
+        """Turn to an extraction of a resource; return False if another service has counted it."""
+        if state and self.is_counted(state):
             return False
         if self.metrics is None or resource is not self.resource:
             self.resource = resource
@@ -257,7 +274,7 @@ cdef class _Counting:
         return True
 
     cdef bint count(self, Span *span) except -1:
-        """Count it; False where it must be left."""
+        """Count it; return False if it is left to Python."""
         return self.counter is not None and self.counter.count(span, self.unsettled)
 
     cdef int leave(self, span) except -1:
@@ -268,7 +285,7 @@ cdef class _Counting:
         return 0
 
     cdef int settle(self) except -1:
-        cdef _Counted found
+        cdef CountedSeries found
         for found in self.unsettled:
             found.unsettled = False  # should one fail, the others wait for the next request
         for found in self.unsettled:
@@ -276,19 +293,19 @@ cdef class _Counting:
         return 0
 
 
-def counted(spans, str word not None, metrics_of, told):
-    """Count the extractions among spans which nobody has counted.
+def counted(spans, str word not None, metrics_of, is_counted):
+    """Count the extractions among spans, but for those that another service has counted.
 
     Args:
-        spans: Those of a batch, or any others.
-        word: The name of an extraction's span, or what its name begins with, before a blank.
+        spans: The `Spans` of a batch, or any other spans.
+        word: The name of an extraction's span, or its first word.
         metrics_of: Returns the `ReceivedMetrics` of a resource.
-        told: Whether a `tracestate` says that somebody has counted the span.
+        is_counted: Returns whether a `tracestate` says that the span has been counted.
 
     Returns:
-        Metrics, and the spans that they must count the plain way.
+        Metrics with the spans that they must count in Python.
     """
-    cdef _Counting counting = _Counting(metrics_of, told)
+    cdef _Counting counting = _Counting(metrics_of, is_counted)
     try:
         if isinstance(spans, Spans):
             _count_batch((<Spans>spans).batch, word.encode(), counting)
@@ -320,7 +337,7 @@ cdef int _count(list spans, _Counting counting) except -1:
     cdef Span span
     for each in spans:
         if counting.turn(each.resource, each.trace_state):
-            if not isinstance(each, Head) or not (<Head>each).tell(&span) or not counting.count(&span):
+            if not isinstance(each, Head) or not (<Head>each).fill(&span) or not counting.count(&span):
                 counting.leave(each)
     return 0
 

@@ -1,4 +1,4 @@
-"""The functions and classes of the compiled module, typed. Each has a plain twin beside its user."""
+"""The functions and classes of the compiled modules, typed. Each has a plain twin beside its user."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _Metrics = TypeVar("_Metrics")
 
 
 class Backend(Protocol):
-    """The compiled module; a test holds this equal to `spans.pyi`, which has the classes."""
+    """The compiled modules together: `modules.py`, which type checkers hold to this."""
 
-    SOURCES: str
-    """Digest of the sources that it was compiled from."""
+    SOURCES: frozenset[str]
+    """The digests of the sources that they were compiled from."""
 
     @property
     def Head(self) -> type[Any]:  # noqa: N802 it is a class
@@ -74,7 +74,7 @@ class Backend(Protocol):
         ...
 
     def counted(
-        self, spans: Iterable[_Any], word: str, metrics_of: Callable[[Any], _Metrics], told: Callable[[str], bool]
+        self, spans: Iterable[_Any], word: str, metrics_of: Callable[[Any], _Metrics], is_counted: Callable[[str], bool]
     ) -> list[tuple[_Metrics, list[_Any]]]:
         """Count extractions in their series; return those that are left to Python. Twin of `pipeline/received_metrics.py`."""
         ...

@@ -1,39 +1,22 @@
-# What an extraction measured of itself, and counting it in its series.
+"""A series of extractions, counted in C until it is brought up to date."""
 
-cdef enum:
-    REQUIREMENTS = 4  # latency, cache hits, errors, memory
-    MOST_CAUSES = 32  # of slow extractions
+cimport cython
+from libc.stdint cimport INT64_MAX, int64_t
 
-cdef int64_t _MOST_VALUE = <int64_t>1 << 62  # this and more is unusual: two that are less can be added up
+from otel_fe.compiled.series cimport Edges
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 
+SOURCES = OTEL_FE_SOURCES.decode()
 
-cdef struct Figures:  # what an extraction measured of itself
-    int64_t duration_ns
-    int64_t lookups
-    int64_t hits
-    int64_t growth
-    int64_t wait_ns  # -1 where it did not wait
-    int64_t cpu_ns  # -1 where it cannot be told
-    bint failed
-    bint slow  # it says where its time went
-    int64_t causes[MOST_CAUSES]  # in ns; only where it says so
-    Py_ssize_t size
-    unsigned char key[KEY_BYTES]  # what its series is known by
+cdef int64_t MOST_VALUE = <int64_t>1 << 62
 
 
 @cython.final
 @cython.no_gc
-cdef class _Histogram:
-    """A histogram of a series. In no cycle."""
+cdef class Histogram:
+    """A histogram of a series."""
 
-    cdef object histogram
-    cdef list buckets
-    cdef _Edges edges
-    cdef int64_t total  # what has been counted since the last `settle`
-    cdef int64_t least  # of what has been counted here: the histogram's own may be less, and never becomes more
-    cdef int64_t most
-
-    def __cinit__(self, histogram, _Edges edges not None):
+    def __cinit__(self, histogram, Edges edges not None):
         self.histogram = histogram
         self.buckets = histogram.buckets
         self.edges = edges
@@ -48,7 +31,7 @@ cdef class _Histogram:
         cdef int bucket = self.edges.bucket(value)
         self.buckets[bucket] = self.buckets[bucket] + 1
         self.total += value
-        if self.total >= _MOST_VALUE:
+        if self.total >= MOST_VALUE:
             self.settle()
         if value < self.least:
             self.least = value
@@ -70,25 +53,11 @@ cdef class _Histogram:
 
 @cython.final
 @cython.no_gc
-cdef class _Counted:
-    """A series of extractions, and what is counted before it is brought up to date. In no cycle."""
-
-    cdef object series
-    cdef _Histogram duration
-    cdef _Histogram growth
-    cdef _Histogram cpu
-    cdef _Histogram wait
-    cdef bint unsettled
-    cdef int64_t hits
-    cdef int64_t misses
-    cdef tuple causes  # their names
-    cdef int64_t times[MOST_CAUSES]
-    cdef bint slow  # whether there are any times
-    cdef int good[REQUIREMENTS]
-    cdef int bad[REQUIREMENTS]
+cdef class CountedSeries:
+    """A series of extractions, and the counts that have not been added to it yet."""
 
     cdef int record(self, Figures *figures, int64_t latency_limit_ns, int64_t memory_limit) except -1:
-        """Count an extraction; `Series.record` says how."""
+        """Count an extraction, as the `record` of its plain series does."""
         cdef bint hit = figures.hits == figures.lookups
         self.unsettled = True
         self.duration.record(figures.duration_ns)
@@ -100,24 +69,24 @@ cdef class _Counted:
         if figures.lookups:
             self.hits += figures.hits
             self.misses += figures.lookups - figures.hits
-            _tell(self.good, self.bad, 1, hit)
-        _tell(self.good, self.bad, 0, figures.duration_ns < latency_limit_ns)
-        _tell(self.good, self.bad, 2, not figures.failed)
-        _tell(self.good, self.bad, 3, figures.growth < memory_limit)
+            _judge(self.good, self.bad, 1, hit)
+        _judge(self.good, self.bad, 0, figures.duration_ns < latency_limit_ns)
+        _judge(self.good, self.bad, 2, not figures.failed)
+        _judge(self.good, self.bad, 3, figures.growth < memory_limit)
         if figures.slow:
             self.add_times(figures)
-        if self.hits >= _MOST_VALUE or self.misses >= _MOST_VALUE:
+        if self.hits >= MOST_VALUE or self.misses >= MOST_VALUE:
             self.settle()
         return 0
 
     cdef int add_times(self, Figures *figures) except -1:
-        """Add where the time of a slow extraction went."""
+        """Add the time of a slow extraction by cause."""
         cdef Py_ssize_t i
         cdef bint much = False
         self.slow = True
         for i in range(len(self.causes)):
             self.times[i] += figures.causes[i]
-            much = much or self.times[i] >= _MOST_VALUE
+            much = much or self.times[i] >= MOST_VALUE
         if much:
             self.settle_times()
         return 0
@@ -152,17 +121,17 @@ cdef class _Counted:
         return 0
 
 
-cdef inline void _tell(int *good, int *bad, int requirement, bint met) noexcept:
+cdef inline void _judge(int *good, int *bad, int requirement, bint met) noexcept:
     if met:
         good[requirement] += 1
     else:
         bad[requirement] += 1
 
 
-cdef int _settle(int *counts, list told) except -1:
+cdef int _settle(int *counts, list totals) except -1:
     cdef int i
     for i in range(REQUIREMENTS):
         if counts[i]:
-            told[i] = told[i] + counts[i]
+            totals[i] = totals[i] + counts[i]
             counts[i] = 0
     return 0

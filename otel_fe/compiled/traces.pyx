@@ -1,18 +1,53 @@
-# The decisions of traces that have been decided.
+"""Traces by their ids: random numbers, places in tables, and the decisions of those that have been decided."""
+
+cimport cython
+from cpython.dict cimport PyDict_GetItem
+from cpython.long cimport PyLong_FromVoidPtr
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+
+import os
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
+cdef enum:
+    MOST_REMEMBERED = 1 << 28  # decisions: 4 GiB of memory
+    NUMBER_BITS = 16
+    NUMBER = (1 << NUMBER_BITS) - 1
+
+# Senders choose ids, and must not know which of them share a place in a table.
+cdef uint64_t _SALT = int.from_bytes(os.urandom(8), "big") | 1
+cdef uint64_t _SECOND_SALT = int.from_bytes(os.urandom(8), "big") | 1
 
 
-cdef uint64_t _SALT = int.from_bytes(os.urandom(8), "big") | 1  # senders choose ids, and must not know which share a place
+cdef uint64_t place_of_id(uint64_t high, uint64_t low, int shift) noexcept:
+    """Return the place of an id in a table of `2 ** (64 - shift)` places.
+
+    The halves are not just multiplied and added: of ids whose halves are both multiples of 2**54, 1024 would share each sum.
+    """
+    high *= _SALT
+    return ((high ^ high >> 32) + low) * _SECOND_SALT >> shift
 
 
-cdef class _Table:
-    """Words of 48 bits of key and 16 of number by open addressing, four fifths full at the most; 0 is an empty place."""
+def hash_of(uint64_t salted, trace_id):
+    """Return the 64 bits of FNV-1a that continue `salted` with the 16 bytes of a trace's id."""
+    return hash_of_id(salted, trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
 
-    cdef uint64_t *words
-    cdef uint64_t mask
-    cdef int shift
-    cdef Py_ssize_t count, limit
-    cdef list decisions
-    cdef dict numbers
+
+def key_of(trace_id):
+    """Return 48 bits of an id, never all zero, above 16 bits that are zero."""
+    return key_of_id(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+
+
+@cython.final
+cdef class DecisionTable:
+    """A hash table of decisions by open addressing, at most four fifths full.
+
+    A word has 48 bits of key and 16 of the decision's number; 0 is an empty place.
+    """
 
     def __cinit__(self, Py_ssize_t limit):
         cdef uint64_t size = 1
@@ -34,8 +69,8 @@ cdef class _Table:
     def __dealloc__(self):
         free(self.words)
 
-    cdef inline int64_t find(self, uint64_t key) noexcept:
-        """Return the number of a key's decision; -1 where none is remembered."""
+    cdef int64_t find(self, uint64_t key) noexcept:
+        """Return the number of a key's decision; -1 if none is remembered."""
         cdef uint64_t index = key * _SALT >> self.shift
         cdef uint64_t word = self.words[index]
         while word:
@@ -46,7 +81,7 @@ cdef class _Table:
         return -1
 
     cdef int put(self, uint64_t key, decision) except -1:
-        """Remember; 0 where there is no room."""
+        """Remember a decision; return 0 if there is no room."""
         cdef uint64_t index, word
         cdef uint64_t number
         cdef PyObject *known = PyDict_GetItem(self.numbers, <object>PyLong_FromVoidPtr(<void *>decision))
@@ -71,16 +106,13 @@ cdef class _Table:
         return 1
 
 
+@cython.final
 cdef class DecisionCache:
     """Decisions by key of trace id: at least the last `limit` of them."""
 
-    cdef Py_ssize_t limit
-    cdef _Table now
-    cdef _Table before
-
     def __cinit__(self, limit):
         self.limit = max(1, limit)
-        self.now = _Table(self.limit)
+        self.now = DecisionTable(self.limit)
         self.before = None
 
     def __len__(self):
@@ -102,12 +134,12 @@ cdef class DecisionCache:
     cdef int put(self, uint64_t key, decision) except -1:
         if not self.now.put(key, decision):
             self.before = self.now
-            self.now = _Table(self.limit)
+            self.now = DecisionTable(self.limit)
             self.now.put(key, decision)
         return 0
 
     def __getitem__(self, key):
-        """Return the decision of a trace, by `key_of` its id; None where none is remembered."""
+        """Return the decision of a trace, by `key_of` its id; None if none is remembered."""
         return self.get(key)
 
     def __setitem__(self, key, decision):
@@ -118,7 +150,7 @@ cdef class DecisionCache:
 
     @property
     def longest(self):
-        """The most words of the newer table that stand together, which is how many are looked at, at the worst."""
+        """The longest run of occupied places in the newer table: the words that one look-up reads at worst."""
         cdef uint64_t index
         cdef Py_ssize_t run = 0, most = 0
         for index in range(self.now.mask + 1):

@@ -1,0 +1,66 @@
+"""The compiled modules together: a `Backend`. Importing this raises an ImportError where they have not been compiled."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_fe.compiled.attributes import SOURCES as _ATTRIBUTES
+from otel_fe.compiled.attributes import Picker, named
+from otel_fe.compiled.batches import SOURCES as _BATCHES
+from otel_fe.compiled.batches import Batch, Spans, Traces, batch_of
+from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
+from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
+from otel_fe.compiled.extractions import Counter, counted
+from otel_fe.compiled.leaves import SOURCES as _LEAVES
+from otel_fe.compiled.rows import SOURCES as _ROWS
+from otel_fe.compiled.series import SOURCES as _SERIES
+from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
+from otel_fe.compiled.spans import SOURCES as _SPANS
+from otel_fe.compiled.spans import Head, add, runs
+from otel_fe.compiled.traces import SOURCES as _TRACES
+from otel_fe.compiled.traces import DecisionCache, hash_of, key_of
+from otel_fe.compiled.validation import SOURCES as _VALIDATION
+from otel_fe.compiled.validation import scan
+from otel_fe.compiled.waiting import SOURCES as _WAITING
+from otel_fe.compiled.waiting import Waiting
+
+__all__ = [
+    "SOURCES",
+    "Batch",
+    "Counter",
+    "DecisionCache",
+    "Finder",
+    "Head",
+    "Picker",
+    "Spans",
+    "Traces",
+    "Waiting",
+    "add",
+    "batch_of",
+    "counted",
+    "drawn",
+    "hash_of",
+    "key_of",
+    "named",
+    "record",
+    "remembered_bytes",
+    "runs",
+    "scan",
+]
+
+SOURCES: Final = frozenset(
+    (
+        _ATTRIBUTES,
+        _BATCHES,
+        _EXTRACTION_SERIES,
+        _EXTRACTIONS,
+        _LEAVES,
+        _ROWS,
+        _SERIES,
+        _SPANS,
+        _TRACES,
+        _VALIDATION,
+        _WAITING,
+    )
+)
+"""The digests of the sources that they were compiled from: one, unless some of them are stale."""

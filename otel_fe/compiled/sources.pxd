@@ -1,0 +1,9 @@
+"""The digest of the sources that a module was compiled from: `digest.py` says how it is made."""
+
+cdef extern from *:
+    """
+    #ifndef OTEL_FE_SOURCES
+    #define OTEL_FE_SOURCES ""
+    #endif
+    """
+    const char *OTEL_FE_SOURCES

@@ -1,0 +1,398 @@
+"""Tail sampling: pending traces, and their decisions. `pipeline/compiled_sampler.py` is built on it."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem, PyDict_Size
+from cpython.list cimport PyList_GET_SIZE
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from otel_fe.compiled.batches cimport Batch, Group, Row, Traces
+from otel_fe.compiled.leaves cimport Leaves
+from otel_fe.compiled.rows cimport Rows, Wait, chunk_of, empty_chunk, hold_objects, id_of, spans_of
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+from otel_fe.compiled.spans cimport Head, Span
+from otel_fe.compiled.traces cimport DecisionCache, key_of_id
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
+cdef enum:
+    MOST_DECISIONS = 4096  # that are remembered by the leaves that sample
+
+
+@cython.final
+cdef class Waiting:
+    """Traces that wait for their decision. Not thread-safe. No callback may call it, except `make_room`.
+
+    Args:
+        leaves: The kind and the numbers of each leaf, as `pipeline/policies/leaves.py` packs them.
+        names: The names of the attributes that leaves read, one leaf's after another's.
+        kind: The class of a span's object, below `Head`.
+        asked: Given the number of a leaf and a span, returns what the leaf saw as a number, ... if it does not match, or a tuple of
+            the number of the error if it failed.
+        told: Given a `tracestate`, returns the randomness that it states, or None; and whether it says how the span was sampled.
+        decided: Given a row, returns the decision.
+        final: Given a row, returns the decision if no later span can change it, or None.
+        final_bits: The bits of leaves that can make a vote final; 0 to keep nothing early.
+        rooted: Whether traces wait after their root.
+    """
+
+    cdef Leaves leaves
+    cdef Rows rows
+    cdef type kind
+    cdef object decided, final
+    cdef dict decisions, finals
+    cdef bint rooted
+
+    def __cinit__(self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted):
+        if not issubclass(kind, Head):
+            raise ValueError(f"{kind.__name__} is no Head")
+        self.leaves = Leaves(leaves, names, asked, told, final_bits)
+        self.rows = Rows(self.leaves.seen_count)
+        self.kind, self.decided, self.final, self.rooted = kind, decided, final, rooted
+        self.decisions, self.finals = {}, {}
+
+    # --- spans in ------------------------------------------------------------------------------------------------------
+
+    def receive(
+        self, traces, DecisionCache remembered not None, int64_t now_ns, uint64_t time_ns, int64_t limit, Py_ssize_t room, make_room, drop,
+        list followed not None, list kept not None,
+    ):
+        """Take the traces of a batch. If anything raises, the lists hold what was done until then.
+
+        Args:
+            traces: The `Traces` of the batch.
+            remembered: The decisions of traces that have been decided.
+            now_ns: Monotonic time.
+            time_ns: Unix time.
+            limit: The most bytes of a trace; 0 for any number.
+            room: The most traces that may wait.
+            make_room: Decides one of them.
+            drop: Given the row of a trace that is larger than `limit`, drops it. Its last spans are not in it.
+            followed: Receives, for each trace that was decided before: the decision, the id, the spans if they are kept, the number of
+                spans, and of errors among them.
+            kept: Receives, for each trace that is kept: the id, the spans, the decision, the record.
+        """
+        cdef Batch batch = (<Traces?>traces).batch
+        cdef bytes payload = batch.payload
+        cdef Group *group
+        cdef Wait *row
+        cdef Py_ssize_t which
+        cdef list known = [None] * PyList_GET_SIZE(batch.origins)
+        for which in range(batch.groups_count):
+            group = &batch.groups[which]
+            if not group.count:
+                continue
+            row = self.rows.find(group.high, group.low)
+            if row == NULL:
+                decision = remembered.get(key_of_id(group.high, group.low))
+                if decision is not None:
+                    followed.append(self.follow(batch, group, decision))
+                    continue
+                if self.rows.traces >= room:
+                    make_room()
+                row = self.rows.begin(group.high, group.low, now_ns)
+            try:
+                self.add(row, batch, group, known, now_ns)
+            except BaseException:
+                if not row.count:
+                    self.rows.forget(row)
+                raise
+            if limit and row.size_bytes > limit:
+                drop(self.rows.values_of(row))
+                continue
+            try:
+                decision = self.final_of(row) if self.leaves.final_bits else None
+            except BaseException:
+                self.append(row, chunk_of(batch, group))  # its sums have them already
+                raise
+            if decision is None:
+                self.append(row, chunk_of(batch, group))
+                continue
+            spans = spans_of(row, self.kind)
+            spans += batch.trace(group).spans
+            remembered.put(key_of_id(group.high, group.low), decision)
+            kept.append((batch.id_of(group), spans, decision, self.packed(row, time_ns, 0)))
+            self.rows.forget(row)
+
+    cdef tuple follow(self, Batch batch, Group *group, decision):
+        cdef Py_ssize_t i = group.first, errors = 0
+        while i >= 0:
+            errors += batch.rows[i].span.status == 2
+            i = batch.rows[i].next
+        trace = batch.trace(group) if decision.sampled else None
+        return decision, batch.id_of(group), None if trace is None else trace.spans, group.count, errors
+
+    cdef int add(self, Wait *row, Batch batch, Group *group, list known, int64_t now_ns) except -1:
+        """Add the spans of a trace to its sums."""
+        cdef Span *span
+        cdef Row *each
+        cdef Py_ssize_t i = group.first
+        cdef bint rooted = False
+        cdef int64_t size
+        cdef uint64_t open_leaves
+        while i >= 0:
+            each = &batch.rows[i]
+            span = &each.span
+            i = each.next
+            if span.start_ns and (not row.start_ns or span.start_ns < row.start_ns):
+                row.start_ns = span.start_ns
+            if span.end_ns > row.end_ns:
+                row.end_ns = span.end_ns
+            if 0 <= span.status <= 2:
+                row.statuses |= 1 << span.status
+            row.flags |= span.flags
+            if not span.parent_id:
+                rooted = True
+            if span.state_size:
+                self.leaves.note_state(row, batch.state_of(each))
+            open_leaves = self.leaves.of_spans & ~row.bits
+            if open_leaves:
+                self.leaves.look(row, batch, group, each, known, open_leaves)
+        row.count += group.count
+        self.rows.spans += group.count
+        size = group.size_bytes
+        row.size_bytes += size
+        row.wrapped_bytes += size + 1
+        while True:
+            row.wrapped_bytes += 1
+            size >>= 7
+            if not size:
+                break
+        if rooted and not row.root_received_ns:
+            row.root_received_ns = now_ns
+            if self.rooted:
+                self.rows.wait_after_root(row)
+        return 0
+
+    cdef void append(self, Wait *row, bytes chunk) noexcept:
+        Py_INCREF(chunk)
+        self.rows.append(row, <PyObject *>chunk)
+
+    def add_objects(self, sums, list spans not None, answers, arrived_ns, root_received_ns, Py_ssize_t room, make_room):
+        """Take spans of a trace that are objects already, or unusual.
+
+        Args:
+            sums: A `BufferedTrace` of these spans alone.
+            spans: These spans.
+            answers: By leaf: what `asked` returns of the first span that matches; ... if none does.
+            arrived_ns: The time of arrival, of a new trace.
+            root_received_ns: The time of arrival of a root, of a trace that had none; 0 if there is none.
+            room: As for `receive`.
+            make_room: As for `receive`.
+        """
+        cdef uint64_t high = sums.trace_id >> 64, low = sums.trace_id & 0xFFFFFFFFFFFFFFFF
+        cdef Wait *row = self.rows.find(high, low)
+        cdef bytes chunk = empty_chunk()
+        if row == NULL:
+            if self.rows.traces >= room:
+                make_room()
+            row = self.rows.begin(high, low, arrived_ns)
+        try:
+            self.add_up(row, sums, spans, answers)
+        except BaseException:
+            if not row.count:
+                self.rows.forget(row)
+            raise
+        row.count += PyList_GET_SIZE(spans)
+        self.rows.spans += PyList_GET_SIZE(spans)
+        hold_objects(chunk, spans)
+        self.append(row, chunk)
+        if root_received_ns and not row.root_received_ns:
+            row.root_received_ns = root_received_ns
+            if self.rooted:
+                self.rows.wait_after_root(row)
+
+    cdef int add_up(self, Wait *row, sums, list spans, answers) except -1:
+        """Add the sums of spans, and what leaves say of them, to those of a trace."""
+        cdef uint64_t start = sums.start_ns, end = sums.end_ns, flags = sums.flags
+        cdef int64_t size = sums.size_bytes, wrapped = sums.wrapped_bytes
+        cdef int statuses = sums.statuses
+        for span in spans:
+            if span.trace_state:
+                self.leaves.note_state(row, span.trace_state)
+        self.leaves.answer_objects(row, answers)
+        if start and (not row.start_ns or start < row.start_ns):
+            row.start_ns = start
+        if end > row.end_ns:
+            row.end_ns = end
+        row.statuses |= <unsigned char>statuses
+        row.flags |= <uint32_t>flags
+        row.size_bytes += size
+        row.wrapped_bytes += wrapped
+        return 0
+
+    def settle(self, trace_id, DecisionCache remembered not None, uint64_t time_ns):
+        """Remove a trace whose vote is final; return its spans, decision and record, or None for any other trace."""
+        cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+        if row == NULL or not self.leaves.final_bits:
+            return None
+        decision = self.final_of(row)
+        if decision is None:
+            return None
+        found = spans_of(row, self.kind), decision, self.packed(row, time_ns, 0)
+        remembered.put(key_of_id(row.high, row.low), decision)
+        self.rows.forget(row)
+        return found
+
+    # --- decisions -----------------------------------------------------------------------------------------------------
+
+    cdef object final_of(self, Wait *row):
+        """Return the decision on a trace if no later span can change it; None otherwise."""
+        cdef uint64_t bits
+        cdef PyObject *known
+        if not self.leaves.may_be_final(row):
+            return None
+        bits = self.leaves.bits_of(row)
+        known = PyDict_GetItem(self.finals, bits)
+        if known != NULL:
+            return <object>known
+        if PyDict_Size(self.finals) >= MOST_DECISIONS:
+            self.finals.clear()
+        found = self.finals[bits] = self.final(self.rows.values_of(row))
+        return found
+
+    cdef object decision_of(self, Wait *row):
+        cdef uint64_t bits = self.leaves.bits_of(row)
+        cdef PyObject *known = PyDict_GetItem(self.decisions, bits)
+        if known != NULL:
+            return <object>known
+        if PyDict_Size(self.decisions) >= MOST_DECISIONS:
+            self.decisions.clear()
+        found = self.decisions[bits] = self.decided(self.rows.values_of(row))
+        return found
+
+    cdef bytes packed(self, Wait *row, uint64_t time_ns, int trigger):
+        """Return a record: 16 numbers, and what the leaves that look at each span saw."""
+        cdef Py_ssize_t size = (16 + self.rows.seen_count) * sizeof(uint64_t)
+        cdef bytes record = PyBytes_FromStringAndSize(NULL, size)
+        cdef uint64_t *at = <uint64_t *>PyBytes_AS_STRING(record)
+        at[0], at[1], at[2], at[3] = row.high, row.low, row.start_ns, row.end_ns
+        at[4], at[5], at[6], at[7] = row.statuses, row.flags, row.count, row.size_bytes
+        at[8], at[9], at[10], at[11] = row.wrapped_bytes, time_ns, trigger, row.has_trace_state
+        at[12], at[13], at[14], at[15] = row.tells, row.explicit, row.randomness, row.bits
+        memcpy(at + 16, row.seen, self.rows.seen_count * sizeof(int64_t))
+        return record
+
+    cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept:
+        """Return a trace that is due; NULL if there is none."""
+        if self.rows.oldest != NULL and self.rows.oldest.arrived_ns <= arrived_until_ns:
+            trigger[0] = 1
+            return self.rows.oldest
+        if self.rows.rooted_oldest != NULL and self.rows.rooted_oldest.root_received_ns <= rooted_until_ns:
+            trigger[0] = 2
+            return self.rows.rooted_oldest
+        return NULL
+
+    def decide_due(
+        self, DecisionCache remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger,
+        list sampled not None, list others not None,
+    ):
+        """Decide traces that are due, if no limiter compares them. If anything raises, the lists hold what was done until then.
+
+        Args:
+            remembered: Receives the decisions.
+            record: Receives the records of those that are not sampled.
+            arrived_until_ns: Traces are due whose first span arrived by then; monotonic time.
+            rooted_until_ns: Traces are due whose root arrived by then.
+            time_ns: Unix time.
+            trigger: The number of the trigger to record; 0 for the wait that is over.
+            sampled: Receives, for each that is sampled: the id, the spans, the decision, the record.
+            others: Receives the number of spans of each of the others.
+        """
+        cdef int waited = 0
+        cdef Wait *row = self.next_due(arrived_until_ns, rooted_until_ns, &waited)
+        while row != NULL:
+            decision = self.decision_of(row)
+            packed = self.packed(row, time_ns, trigger or waited)
+            remembered.put(key_of_id(row.high, row.low), decision)
+            if decision.sampled:
+                sampled.append((id_of(row), spans_of(row, self.kind), decision, packed))
+            else:
+                record(packed)
+                others.append(row.count)
+            self.rows.forget(row)
+            row = self.next_due(arrived_until_ns, rooted_until_ns, &waited)
+
+    def due(self, int64_t arrived_until_ns, int64_t rooted_until_ns):
+        """Return the rows that are due, in order of arrival, and whether each waited after its root."""
+        cdef list found = []
+        cdef Wait *row = self.rows.oldest
+        while row != NULL and row.arrived_ns <= arrived_until_ns:
+            found.append((self.rows.values_of(row), False))
+            row = row.newer
+        row = self.rows.rooted_oldest
+        while row != NULL and row.root_received_ns <= rooted_until_ns:
+            if row.arrived_ns > arrived_until_ns:
+                found.append((self.rows.values_of(row), True))
+            row = row.rooted_newer
+        return found
+
+    def take(self, trace_id, bint keeps):
+        """Remove a trace; return its spans if it is kept, else none."""
+        cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+        if row == NULL:
+            raise KeyError(trace_id)
+        spans = spans_of(row, self.kind) if keeps else []
+        self.rows.forget(row)
+        return spans
+
+    # --- state ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self):
+        """The number of traces that wait, and of their spans."""
+        return self.rows.traces, self.rows.spans
+
+    @property
+    def size_bytes(self):
+        """Memory of the rows and of the spans in them."""
+        return self.rows.held_bytes + (<int64_t>sizeof(void *) << (64 - self.rows.shift))
+
+    @property
+    def oldest_ns(self):
+        """The time of arrival of the oldest trace; None if there is none."""
+        return None if self.rows.oldest == NULL else self.rows.oldest.arrived_ns
+
+    @property
+    def root_received_ns(self):
+        """The earliest time of arrival of a root; None if no trace waits after its root."""
+        return None if self.rows.rooted_oldest == NULL else self.rows.rooted_oldest.root_received_ns
+
+    @property
+    def longest(self):
+        """The most traces at one place of the table: the rows that one look-up reads at worst."""
+        cdef Py_ssize_t place, count, most = 0
+        cdef Wait *row
+        for place in range(<Py_ssize_t>1 << (64 - self.rows.shift)):
+            count, row = 0, self.rows.table[place]
+            while row != NULL:
+                count += 1
+                row = row.chained
+            most = max(most, count)
+        return most
+
+    def row(self, trace_id):
+        """Return the row of a trace; None if it does not wait."""
+        cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+        return None if row == NULL else self.rows.values_of(row)
+
+    def first(self):
+        """Return the row of the oldest trace; None if there is none."""
+        return self.rows.values_of(self.rows.oldest) if self.rows.oldest != NULL else None
+
+    def ids(self):
+        """Return the ids of all traces that wait, the oldest first."""
+        cdef list found = []
+        cdef Wait *row = self.rows.oldest
+        while row != NULL:
+            found.append(id_of(row))
+            row = row.newer
+        return found
+
+    def held(self, trace_id):
+        """Return the spans of a trace; none if it does not wait."""
+        cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
+        return [] if row == NULL else spans_of(row, self.kind)
