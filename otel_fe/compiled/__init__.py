@@ -4,7 +4,7 @@
 at installation, `OTEL_FE_COMPILED=false`, a module cannot be loaded, one was compiled from other sources than those beside it, or
 Python runs without its global interpreter lock. The modules rely on that lock, and importing them would enable it for the process.
 
-Users read `compiled.backend`; nothing else decides between the two implementations.
+Users read `compiled.backend`; nothing else decides between the two implementations. Both follow the same protocol.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The functions and classes of the compiled modules, typed. Each has a plain twin beside its user."""
+"""The hot path as protocols, each of which a plain and a compiled implementation follow.
+
+The plain implementation is beside its user, and defines what is right. A compiled one may leave
+unusual input to its caller, as its protocol says; a plain one that is no faster than its caller leaves everything.
+"""
 
 from __future__ import annotations
 
@@ -7,121 +11,298 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_Any = TypeVar("_Any")
 _Metrics = TypeVar("_Metrics")
+_Scanned = tuple[int, "Sequence[int]", "Sequence[Any]", bool]
+"""The number of valid items, that of invalid ones by reason, the parts to cut out, and whether there are too many messages."""
 
 
-class Backend(Protocol):
-    """The compiled modules together: `modules.py`, which type checkers hold to this."""
+class Scan(Protocol):
+    """Checks every field of a request."""
 
-    SOURCES: frozenset[str]
-    """The digests of the sources that they were compiled from."""
+    def __call__(self, payload: bytes, root: int, identified: bool, /) -> _Scanned | None:  # noqa: FBT001
+        """Return what was found in a request; None if its outermost fields cannot be read.
 
-    @property
-    def Head(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: wire/span.py."""
+        Args:
+            payload: The encoded request.
+            root: The place of the request among the messages of `schema`.
+            identified: Whether a span needs both ids.
+        """
         ...
 
-    @property
-    def Picker(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: pipeline/extractions.py."""
-        ...
 
-    @property
-    def Finder(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: pipeline/span_metrics/measure.py."""
-        ...
+class ScanByTable(Protocol):
+    """Checks every field of a request as a table says."""
 
-    @property
-    def Counter(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: pipeline/received_metrics.py."""
-        ...
-
-    @property
-    def Batch(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: wire/batch.py."""
-        ...
-
-    @property
-    def Spans(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: a list of spans."""
-        ...
-
-    @property
-    def Traces(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: a list of traces."""
-        ...
-
-    @property
-    def DecisionCache(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: pipeline/decision_cache.py."""
-        ...
-
-    @property
-    def Waiting(self) -> type[Any]:  # noqa: N802 it is a class
-        """Its twin: pipeline/tail_sampler.py."""
-        ...
-
-    def batch_of(
-        self,
-        payload: bytes,
-        resources: Any,
-        scopes: Any,
-        kind: type[Any],
-        trace_kind: Callable[[int], object],
-    ) -> Any:
-        """Return the spans of a request by trace; None for an unusual request. Twin of `wire/decode.py`."""
-        ...
-
-    def counted(
-        self, spans: Iterable[_Any], word: str, metrics_of: Callable[[Any], _Metrics], is_counted: Callable[[str], bool]
-    ) -> list[tuple[_Metrics, list[_Any]]]:
-        """Count extractions in their series; return those that are left to Python. Twin of `pipeline/received_metrics.py`."""
-        ...
-
-    def drawn(
-        self, spans: Iterable[_Any], sources: Mapping[Any, Any], draw: Callable[[int], int]
-    ) -> tuple[list[_Any], list[tuple[Any, int, int, _Any]]]:
-        """Draw exemplars; return the spans left to Python, and what was drawn. Twin of `pipeline/span_metrics/connector.py`."""
-        ...
-
-    def record(self, spans: Iterable[Any], sources: Mapping[Any, Any], now_ns: int) -> list[Any]:
-        """Count spans in their series; return those left to Python. Twin of `pipeline/span_metrics/connector.py`."""
-        ...
-
-    def runs(
-        self, spans: Sequence[_Any], stamp: bytes | None, single: Callable[[_Any], bytes], most_bytes: int
-    ) -> list[tuple[Any, Any, bytes, int]]:
-        """Return spans as they leave, in messages of at most `most_bytes`. Twin of `wire/encode.py`."""
-        ...
-
-    def add(self, trace: object, spans: Sequence[object], now_ns: int) -> bool:
-        """Add spans to the sums of a trace; return False where that is left to Python. Twin of `BufferedTrace.add`."""
-        ...
-
-    def hash_of(self, salted: int, trace_id: int) -> int:
-        """Return the second random number of a trace. Twin of `model.randomness.plain_hash_of`."""
-        ...
-
-    def key_of(self, trace_id: int) -> int:
-        """Return the key of a trace's decision. Twin of `pipeline.decision_cache.plain_key_of`."""
-        ...
-
-    def named(self, spans: Iterable[_Any], word: str) -> list[_Any]:
-        """Return the spans of a name. Twin of `pipeline/extractions.py`."""
-        ...
-
-    def remembered_bytes(self) -> int:
-        """Return how many bytes all finders and counters hold."""
-        ...
-
-    def scan(
+    def __call__(
         self,
         payload: bytes,
         table: bytes,
         root: int,
         span: int,
         identified: bool,  # noqa: FBT001 as in C
-    ) -> tuple[int, list[int], list[tuple[int, int, tuple[tuple[int, int, int, int], ...]]], bool] | None:
-        """Validate a request; return None for an unusual one. Twin of `wire.validation.scan`."""
+        /,
+    ) -> _Scanned | None:
+        """Return what `Scan` returns, given `schema.TABLE` and the place of a span in it."""
+        ...
+
+
+class BatchOf(Protocol):
+    """Reads the spans of a request, by trace."""
+
+    def __call__(
+        self, payload: bytes, resources: Any, scopes: Any, kind: type[Any], trace_kind: Callable[[int], object], /
+    ) -> Any:
+        """Return a batch with the interface of `wire.batch.Batch`; None if the request is left to the caller."""
+        ...
+
+
+class Runs(Protocol):
+    """Joins kept spans as they leave."""
+
+    def __call__(
+        self, spans: Sequence[Any], stamp: bytes | None, single: Callable[[Any], bytes], most_bytes: int, /
+    ) -> list[tuple[Any, Any, bytes, int]]:
+        """Return resource, scope, bytes and number of the spans of each run.
+
+        Args:
+            spans: Spans of a trace.
+            stamp: The encoded field to put behind a span without a `tracestate`; None if each is to be encoded by `single`.
+            single: Returns a span with its tag and length.
+            most_bytes: The most bytes of a run with more than one span.
+        """
+        ...
+
+
+class AddToTrace(Protocol):
+    """Adds spans to the sums of a trace."""
+
+    def __call__(self, trace: Any, spans: Sequence[Any], now_ns: int, /) -> bool:
+        """Add spans to a `BufferedTrace`; return False, and do nothing, if they are left to the caller."""
+        ...
+
+
+class HashOf(Protocol):
+    """Hashes the id of a trace."""
+
+    def __call__(self, salted: int, trace_id: int, /) -> int:
+        """Return the 64 bits of FNV-1a that continue `salted` with the 16 bytes of an id."""
+        ...
+
+
+class KeyOf(Protocol):
+    """Shortens the id of a trace."""
+
+    def __call__(self, trace_id: int, /) -> int:
+        """Return 48 bits of an id, never all zero, above 16 bits that are zero."""
+        ...
+
+
+class RememberedDecisions(Protocol):
+    """Decisions by key of trace id."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: int, /) -> Any:
+        """Return the decision on a trace, by `key_of` its id; None if none is remembered."""
+        ...
+
+    def __setitem__(self, key: int, decision: Any, /) -> None:
+        """Remember the decision on a trace, by `key_of` its id."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """The longest run of occupied places: the worst case of a look-up."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of the tables."""
+        ...
+
+
+class Named(Protocol):
+    """Finds spans by name."""
+
+    def __call__(self, spans: Iterable[Any], word: str, /) -> list[Any]:
+        """Return the spans whose name is a word, or begins with it and a space."""
+        ...
+
+
+class PickAttributes(Protocol):
+    """Reads some attributes of a span."""
+
+    def __call__(self, span: Any, /) -> list[Any] | None:
+        """Return their values; None if the span is left to the caller."""
+        ...
+
+
+class SeriesFinder(Protocol):
+    """Finds the series of spans, or of extractions, of one resource."""
+
+    def find(self, span: Any, /) -> Any:
+        """Return the series of a span; None if it is left to the caller."""
+        ...
+
+    def learn(self, span: Any, series: Any, /) -> None:
+        """Remember the series of a span."""
+        ...
+
+
+class ForgettingFinder(SeriesFinder, Protocol):
+    """One whose series expire."""
+
+    def clear(self) -> None:
+        """Forget all series."""
+        ...
+
+
+class RecordSpans(Protocol):
+    """Counts spans in their series of span metrics."""
+
+    def __call__(self, spans: Iterable[Any], sources: Mapping[Any, Any], now_ns: int, /) -> Iterable[Any]:
+        """Count spans; return those left to the caller.
+
+        Args:
+            spans: The spans of a request.
+            sources: The `Source` of each resource.
+            now_ns: Monotonic time.
+        """
+        ...
+
+
+class DrawExemplars(Protocol):
+    """Draws exemplars among kept spans."""
+
+    def __call__(
+        self, spans: Iterable[Any], sources: Mapping[Any, Any], draw: Callable[[int], int], /
+    ) -> tuple[Iterable[Any], Sequence[tuple[Any, int, int, Any]]]:
+        """Return the spans left to the caller; and series, bucket, duration and span of each exemplar.
+
+        Args:
+            spans: Spans of kept traces.
+            sources: The `Source` of each resource.
+            draw: Returns a random integer from 0 to its argument less one.
+        """
+        ...
+
+
+class CountExtractions(Protocol):
+    """Counts extractions in their series."""
+
+    def __call__(
+        self,
+        spans: Iterable[Any],
+        word: str,
+        metrics_of: Callable[[Any], _Metrics],
+        is_counted: Callable[[str], bool],
+        /,
+    ) -> list[tuple[_Metrics, list[Any]]]:
+        """Count extractions; return those left to the caller, with the metrics of their resources.
+
+        Args:
+            spans: The spans of a request.
+            word: The name of an extraction's span, or its first word.
+            metrics_of: Returns the `ReceivedMetrics` of a resource.
+            is_counted: Returns whether a `tracestate` says that the span has been counted.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """The compiled modules together: `modules.py`, which type checkers hold to this."""
+
+    @property
+    def SOURCES(self) -> frozenset[str]:  # noqa: N802 a constant
+        """The digests of the sources that they were compiled from."""
+        ...
+
+    @property
+    def scan(self) -> ScanByTable:
+        """Check a request by a table."""
+        ...
+
+    @property
+    def batch_of(self) -> BatchOf:
+        """Read a request."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Join kept spans."""
+        ...
+
+    @property
+    def add(self) -> AddToTrace:
+        """Add spans to a trace."""
+        ...
+
+    @property
+    def hash_of(self) -> HashOf:
+        """Hash an id."""
+        ...
+
+    @property
+    def key_of(self) -> KeyOf:
+        """Shorten an id."""
+        ...
+
+    @property
+    def named(self) -> Named:
+        """Find extractions by name."""
+        ...
+
+    @property
+    def record(self) -> RecordSpans:
+        """Count spans."""
+        ...
+
+    @property
+    def drawn(self) -> DrawExemplars:
+        """Draw exemplars."""
+        ...
+
+    @property
+    def counted(self) -> CountExtractions:
+        """Count extractions."""
+        ...
+
+    @property
+    def remembered_bytes(self) -> Callable[[], int]:
+        """Returns about how many bytes all finders and counters hold."""
+        ...
+
+    @property
+    def DecisionCache(self) -> Callable[[int], RememberedDecisions]:  # noqa: N802 a class, and so are those below
+        """Given how many decisions to remember at least."""
+        ...
+
+    @property
+    def Picker(self) -> Callable[[Iterable[str], str], PickAttributes]:  # noqa: N802
+        """Given the names of attributes, and the type of each as a letter: t, w or s."""
+        ...
+
+    @property
+    def Finder(self) -> Callable[[Iterable[str]], ForgettingFinder]:  # noqa: N802
+        """Given the names of the attributes that make a series."""
+        ...
+
+    @property
+    def Counter(self) -> Callable[[Iterable[str], Mapping[str, str], int, int], SeriesFinder]:  # noqa: N802
+        """Given the attributes of an extraction, those of its causes, and the limits of latency in ns and of memory in bytes."""
+        ...
+
+    @property
+    def Head(self) -> type[Any]:  # noqa: N802
+        """The class below those of spans: the fields of `wire.span`'s plain one."""
+        ...
+
+    @property
+    def Traces(self) -> type[Any]:  # noqa: N802
+        """The class of a batch's traces, which `Waiting.receive` takes."""
+        ...
+
+    @property
+    def Waiting(self) -> type[Any]:  # noqa: N802
+        """The pending traces of `CompiledTailSampler`, which follows `TailSampler`."""
         ...

@@ -15,6 +15,8 @@ from otel_fe import compiled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_fe.compiled.protocols import HashOf
+
 _OFFSET: Final = 0xCBF29CE484222325
 _PRIME: Final = 0x100000001B3
 _MASK: Final = (1 << 64) - 1
@@ -39,8 +41,7 @@ def plain_hash_of(salted: int, trace_id: int) -> int:
     return ((((found ^ m) * _PRIME ^ n) * _PRIME ^ o) * _PRIME ^ p) * _PRIME & _MASK
 
 
-hash_of: Final[Callable[[int, int], int]] = plain_hash_of if compiled.backend is None else compiled.backend.hash_of
-"""The same, in C where that is there."""
+hash_of: Final[HashOf] = plain_hash_of if compiled.backend is None else compiled.backend.hash_of
 
 
 def drawing(random: Callable[[], float]) -> Callable[[int], int]:

@@ -11,6 +11,7 @@ from otel_fe.model import span as spans_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.compiled.protocols import AddToTrace
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
 
@@ -85,27 +86,10 @@ class BufferedTrace:
         """
         self.spans.extend(spans)
         self.count += len(spans)
-        if compiled.backend is None or not compiled.backend.add(self, spans, now_ns):
-            self._add_up(spans, now_ns)
+        if not _add(self, spans, now_ns):
+            _plain_add(self, spans, now_ns)
         self.size_bytes += size_bytes
         self.wrapped_bytes += size_bytes + 1 + (max(1, size_bytes.bit_length()) + 6) // 7
-
-    def _add_up(self, spans: Sequence[SpanView], now_ns: int) -> None:
-        start, end, statuses, flags = self.start_ns, self.end_ns, self.statuses, self.flags
-        for span in spans:  # flat: this is done for every span there is
-            begun = span.start_ns
-            if begun and (not start or begun < start):
-                start = begun
-            if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
-                end = span.end_ns
-            statuses |= _BITS.get(span.status, 0)
-            flags |= span.flags
-            if not span.parent_id:
-                self.root_received_ns = self.root_received_ns or now_ns
-            if span.trace_state:
-                self.has_trace_state = True
-                self._told = None
-        self.start_ns, self.end_ns, self.statuses, self.flags = start, end, statuses, flags
 
     @property
     def duration_ns(self) -> int:
@@ -148,3 +132,25 @@ class BufferedTrace:
         explicit = [sampling.randomness for sampling in states if sampling.randomness is not None]
         # All spans of a trace should say the same; where they do not, the order of arrival must not matter.
         return min(explicit, default=own), bool(explicit) or any(sampling.threshold is not None for sampling in states)
+
+
+def _plain_add(trace: BufferedTrace, spans: Sequence[SpanView], now_ns: int) -> bool:
+    start, end, statuses, flags = trace.start_ns, trace.end_ns, trace.statuses, trace.flags
+    for span in spans:  # flat: this is done for every span there is
+        begun = span.start_ns
+        if begun and (not start or begun < start):
+            start = begun
+        if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
+            end = span.end_ns
+        statuses |= _BITS.get(span.status, 0)
+        flags |= span.flags
+        if not span.parent_id:
+            trace.root_received_ns = trace.root_received_ns or now_ns
+        if span.trace_state:
+            trace.has_trace_state = True
+            trace._told = None
+    trace.start_ns, trace.end_ns, trace.statuses, trace.flags = start, end, statuses, flags
+    return True
+
+
+_add: Final[AddToTrace] = _plain_add if compiled.backend is None else compiled.backend.add

@@ -19,6 +19,7 @@ from otel_fe import compiled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_fe.compiled.protocols import KeyOf, RememberedDecisions
     from otel_fe.model.decision import Decision
 
 _NUMBER_BITS: Final = 16
@@ -115,10 +116,9 @@ class PlainDecisionCache:
         return 8 * len(self._now.words) + (0 if self._before is None else 8 * len(self._before.words))
 
 
-if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
-    DecisionCache = PlainDecisionCache
-else:
-    DecisionCache = compiled.backend.DecisionCache
+DecisionCache: Final[Callable[[int], RememberedDecisions]] = (
+    PlainDecisionCache if compiled.backend is None else compiled.backend.DecisionCache
+)
 
 
 def plain_key_of(trace_id: int) -> int:
@@ -126,5 +126,4 @@ def plain_key_of(trace_id: int) -> int:
     return ((trace_id ^ (trace_id >> 64) * _MIX) * _MIX & _KEY) or 1 << _NUMBER_BITS
 
 
-key_of: Final[Callable[[int], int]] = plain_key_of if compiled.backend is None else compiled.backend.key_of
-"""The same, in C where that is there."""
+key_of: Final[KeyOf] = plain_key_of if compiled.backend is None else compiled.backend.key_of

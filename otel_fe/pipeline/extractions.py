@@ -13,6 +13,7 @@ from otel_fe.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from otel_fe.compiled.protocols import Named, PickAttributes
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.span_tree import SpanTree
 
@@ -23,7 +24,6 @@ _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
 _TIME_PREFIX: Final = f"{semconv.NAMESPACE}.time.".encode()
 MEASURED: Final = (*_TEXTS, *_NUMBERS, *_TIMES)
 """The attributes that figures are read from."""
-_pick: Final = None if compiled.backend is None else compiled.backend.Picker(MEASURED, "tttwwwsss")
 
 
 def is_extraction(span: SpanView) -> bool:
@@ -35,7 +35,7 @@ def _plain_extractions(spans: Iterable[SpanView], _name: str) -> list[SpanView]:
     return [span for span in spans if is_extraction(span)]
 
 
-_extractions: Final = _plain_extractions if compiled.backend is None else compiled.backend.named
+_extractions: Final[Named] = _plain_extractions if compiled.backend is None else compiled.backend.named
 
 
 def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:
@@ -45,7 +45,7 @@ def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:
 
 def figures_of(span: SpanView) -> Measurements:
     """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
-    values = None if _pick is None else _pick(span)
+    values = _pick(span)
     feature_set, library, error_type, lookups, hits, growth, look_up_ns, wait_ns, cpu_ns = (
         _picked(span) if values is None else values
     )
@@ -126,6 +126,9 @@ def _picked(span: SpanView) -> list[Any]:
     get = span.attributes.get
     texts, numbers = [_text(get(name)) for name in _TEXTS], [_whole(get(name)) for name in _NUMBERS]
     return texts + numbers + [None if (value := get(name)) is None else _ns(value) for name in _TIMES]
+
+
+_pick: Final[PickAttributes] = _picked if compiled.backend is None else compiled.backend.Picker(MEASURED, "tttwwwsss")
 
 
 def _adding_up(stated: dict[str, int], duration: int) -> dict[str, int]:

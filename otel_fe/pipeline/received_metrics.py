@@ -5,7 +5,7 @@ An extraction that says in its `tracestate` how it was sampled has been counted 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_fe import compiled, semconv
 from otel_fe.model import trace_state
@@ -17,14 +17,15 @@ from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from otel_fe.compiled.protocols import CountExtractions, SeriesFinder
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.extraction_series import ExtractionSeries
 
     MetricsOf = Callable[[Any], "ReceivedMetrics"]
     """Returns those of a resource."""
-    Uncounted = list[tuple["ReceivedMetrics", list[SpanView]]]
 
 
+_Metrics = TypeVar("_Metrics")
 _TOLD: Final = {cause: semconv.TIME[cause] for cause in CAUSES}
 """By cause, the attribute that says how much of a slow extraction's time went to it."""
 
@@ -34,20 +35,20 @@ class ReceivedMetrics(DerivedMetrics):
 
     def __init__(self, max_series: int, draw: Callable[[int], int]) -> None:
         super().__init__(max_series, draw)
-        self._counter = (
+        self._counter: SeriesFinder | None = (
             None
             if compiled.backend is None
             else compiled.backend.Counter(MEASURED, _TOLD, LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES)
         )
 
     @property
-    def counter(self) -> object:
+    def counter(self) -> SeriesFinder | None:
         """The counter of extractions in C; None if it is absent, or if a callback needs each extraction."""
         return self._counter if self._observed_by is None else None
 
     def record_spans(self, spans: Iterable[SpanView]) -> None:
         """Count extractions, and have `counter` know those that are like them."""
-        counter: Any = self.counter
+        counter = self.counter
         for span in spans:
             figures = figures_of(span)
             figures.split = told_split(span, figures.duration_ns)
@@ -68,17 +69,15 @@ class ReceivedMetrics(DerivedMetrics):
 
 def record(spans: Iterable[SpanView], metrics_of: MetricsOf) -> None:
     """Count the extractions among spans that no earlier stage has counted."""
-    if compiled.backend is None:
-        left = uncounted(spans, metrics_of)
-    else:
-        left = compiled.backend.counted(spans, semconv.SPAN_NAME, metrics_of, _is_counted)
-    for metrics, extractions in left:
+    for metrics, extractions in _counted(spans, semconv.SPAN_NAME, metrics_of, _is_counted):
         metrics.record_spans(extractions)
 
 
-def uncounted(spans: Iterable[SpanView], metrics_of: MetricsOf) -> Uncounted:
+def uncounted(
+    spans: Iterable[SpanView], metrics_of: Callable[[Any], _Metrics]
+) -> list[tuple[_Metrics, list[SpanView]]]:
     """Return the extractions among spans that no earlier stage has counted, adjacent ones with their resource's metrics."""
-    found: Uncounted = []
+    found: list[tuple[_Metrics, list[SpanView]]] = []
     resource: object = None
     together: list[SpanView] = []
     for span in extractions_in(spans):
@@ -94,3 +93,15 @@ def uncounted(spans: Iterable[SpanView], metrics_of: MetricsOf) -> Uncounted:
 
 def _is_counted(state: str) -> bool:
     return trace_state.sampling(state).threshold is not None
+
+
+def _left(
+    spans: Iterable[SpanView],
+    _word: str,
+    metrics_of: Callable[[Any], _Metrics],
+    _is_counted: Callable[[str], bool],
+) -> list[tuple[_Metrics, list[SpanView]]]:
+    return uncounted(spans, metrics_of)
+
+
+_counted: Final[CountExtractions] = _left if compiled.backend is None else compiled.backend.counted

@@ -233,7 +233,8 @@ class TailSampler:
 
     def remembered(self, trace_id: int) -> Decision | None:
         """Return what was decided of a trace; None where that is not, or no longer, known."""
-        return self._remembered[key_of(trace_id)]
+        found: Decision | None = self._remembered[key_of(trace_id)]
+        return found
 
     def hand_over(self, successor: TailSampler) -> None:
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""

@@ -19,6 +19,8 @@ from otel_fe.wire.span import WireSpan
 from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
+    from otel_fe.compiled.protocols import BatchOf
+
     Traces = dict[bytes, "Trace"]
 
 _RESOURCE_SPANS: Final = 1
@@ -56,11 +58,9 @@ class Decoder:
         return self._decode(payload, sized=sized) if usual is None else usual
 
     def _decode_usual(self, payload: bytes, *, sized: bool) -> Batch | None:
-        """Do what `_decode` does in C, where that is there and nothing is unusual; None where it is not."""
-        if compiled.backend is None:
-            return None
+        """Do what `_decode` does in C; None if there is none, or the request is unusual."""
         try:
-            found: Any = compiled.backend.batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
+            found = _batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
         except (UnicodeDecodeError, WireError):
             return None
         if found is not None and sized:
@@ -192,5 +192,16 @@ def _heads(data: bytes) -> Any:
         raise WireError(f"spans that are none: {error}") from None
 
 
+def _all_unusual(
+    payload: bytes,  # noqa: ARG001 as in C
+    resources: object,  # noqa: ARG001
+    scopes: object,  # noqa: ARG001
+    kind: type,  # noqa: ARG001
+    trace_kind: object,  # noqa: ARG001
+) -> None:
+    return None
+
+
+_batch_of: Final[BatchOf] = _all_unusual if compiled.backend is None else compiled.backend.batch_of
 decode: Final = Decoder().decode
 """The same with resources and scopes that are known in all of the process."""

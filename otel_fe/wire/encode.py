@@ -18,8 +18,9 @@ from otel_fe.model import trace_state
 from otel_fe.wire.fields import DELIMITED, delimited, delimited_head, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from otel_fe.compiled.protocols import Runs
     from otel_fe.model.decision import Decision
     from otel_fe.wire.resource_scope import WireResource, WireScope
     from otel_fe.wire.span import WireSpan
@@ -126,11 +127,20 @@ def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, 
     def single(span: WireSpan) -> bytes:
         return _framed(stamped(span, decision, record_policy=record_policy))
 
-    if compiled.backend is None:
-        return [(span.resource, span.scope, single(span), 1) for span in spans]
     stamp = None if record_policy else _stamp("", decision.threshold) or b""
-    found: list[Run] = compiled.backend.runs(spans, stamp, single, maximum_bytes)
-    return found
+    return _joined(spans, stamp, single, maximum_bytes)
+
+
+def _plain_runs(
+    spans: Sequence[WireSpan],
+    stamp: bytes | None,  # noqa: ARG001 as in C
+    single: Callable[[WireSpan], bytes],
+    most_bytes: int,  # noqa: ARG001
+) -> list[Run]:
+    return [(span.resource, span.scope, single(span), 1) for span in spans]
+
+
+_joined: Final[Runs] = _plain_runs if compiled.backend is None else compiled.backend.runs
 
 
 def run_of(span: WireSpan) -> Run:

@@ -74,10 +74,10 @@ class _Plain:
         return copy
 
 
-if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
+if TYPE_CHECKING:  # a class that is chosen cannot be the base of another
     _Head = _Plain
 else:
-    _Head = compiled.backend.Head
+    _Head = _Plain if compiled.backend is None else compiled.backend.Head
 
 
 class WireSpan(_Head):

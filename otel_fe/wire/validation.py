@@ -15,7 +15,7 @@ cannot be split into its resources is refused as a whole. The strictest of the u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe import compiled
 from otel_fe.wire import schema
@@ -24,6 +24,8 @@ from otel_fe.wire.wire_error import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from otel_fe.compiled.protocols import Backend, Scan
 
 MALFORMED: Final = "malformed"
 INVALID_UTF8: Final = "invalid_utf8"
@@ -359,8 +361,8 @@ def _built(payload: bytes, between: tuple[int, int], cuts: Sequence[Cut], level:
     return b"".join(parts)
 
 
-def _compiled_scan(payload: bytes, root: int, identified: bool) -> Any:  # noqa: FBT001
-    return compiled.backend.scan(payload, schema.TABLE, root, schema.SPAN, identified)  # type: ignore[union-attr]
+def _compiled_scan(backend: Backend) -> Scan:
+    return lambda payload, root, identified: backend.scan(payload, schema.TABLE, root, schema.SPAN, identified)
 
 
-_scan: Final = scan if compiled.backend is None else _compiled_scan
+_scan: Final[Scan] = scan if compiled.backend is None else _compiled_scan(compiled.backend)

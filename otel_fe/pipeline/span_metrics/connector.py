@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
 from otel_fe.config.span_metrics import SERVICE_NAME
@@ -19,9 +19,10 @@ from otel_fe.pipeline.span_metrics.measure import Measure, Measured, Measures, S
 from otel_fe.pipeline.span_metrics.series import FIXED_BITS, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from otel_fe.clock import Clock
+    from otel_fe.compiled.protocols import DrawExemplars, RecordSpans
     from otel_fe.config.span_metrics import SpanMetrics
     from otel_fe.model.span import ResourceView, SpanView
     from otel_fe.pipeline.span_metrics.dimensions import Key
@@ -64,9 +65,7 @@ class SpanMetricsConnector:
         """Count ended spans."""
         now_ns, seen_ns = self._clock.time_ns(), self._clock.monotonic_ns()
         sources = self._sources
-        if compiled.backend is not None:
-            spans = compiled.backend.record(spans, sources, seen_ns)
-        for span in spans:  # flat: this is done for every span there is
+        for span in _recorded(spans, sources, seen_ns):  # flat: this is done for every span there is
             try:
                 source = sources[span.resource]
             except KeyError:
@@ -110,11 +109,10 @@ class SpanMetricsConnector:
         if not self._settings.exemplars.enabled:
             return
         now_ns = self._clock.time_ns()
-        if compiled.backend is not None:
-            spans, drawn = compiled.backend.drawn(spans, self._sources, self._draw)
-            for series, bucket, duration_ns, span in drawn:
-                self._keep(series, bucket, duration_ns, span, now_ns)
-        for span in spans:
+        left, drawn = _drawn(spans, self._sources, self._draw)
+        for series, bucket, duration_ns, span in drawn:
+            self._keep(series, bucket, duration_ns, span, now_ns)
+        for span in left:
             source = self._sources.get(span.resource) or self._source(span.resource)
             if source is None or not span.trace_id:
                 continue
@@ -253,3 +251,17 @@ def _adjusted(text: str) -> int | None:
     """Return the weight of a span by its `tracestate`, in parts of 2**-64; None if it has none."""
     threshold = trace_state.sampling(text).threshold
     return None if threshold is None else _ONE * NEVER // (NEVER - threshold)
+
+
+def _all_left(spans: Iterable[SpanView], _sources: Mapping[Any, Any], _now_ns: int) -> Iterable[SpanView]:
+    return spans
+
+
+def _none_drawn(
+    spans: Iterable[SpanView], _sources: Mapping[Any, Any], _draw: Callable[[int], int]
+) -> tuple[Iterable[SpanView], Sequence[tuple[Any, int, int, SpanView]]]:
+    return spans, ()
+
+
+_recorded: Final[RecordSpans] = _all_left if compiled.backend is None else compiled.backend.record
+_drawn: Final[DrawExemplars] = _none_drawn if compiled.backend is None else compiled.backend.drawn

@@ -13,6 +13,7 @@ from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from otel_fe.compiled.protocols import ForgettingFinder
     from otel_fe.config.span_metrics import Dimension, SpanMetrics
     from otel_fe.model.span import Attributes, SpanView, Value
     from otel_fe.pipeline.span_metrics.aggregates import Aggregate
@@ -100,7 +101,9 @@ class Counted:
     def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
         self.dimensions = dimensions
         usual = not dimensions.unusual and not any(REPLACED in name for name in dimensions.names)
-        self.finder = compiled.backend.Finder(dimensions.names) if usual and compiled.backend is not None else None
+        self.finder: ForgettingFinder | None = (
+            None if compiled.backend is None else compiled.backend.Finder(dimensions.names) if usual else None
+        )
         """Finds series in C; None where that is not there, or where a key needs more than what attributes say."""
         self.series = measure.series
         self.by_key = measure.series.by_key
