@@ -12,6 +12,7 @@ from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
 from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
 from otel_fe.compiled.leaves import SOURCES as _LEAVES
+from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
 from otel_fe.compiled.series import SOURCES as _SERIES
 from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
@@ -55,6 +56,7 @@ SOURCES: Final = frozenset(
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
         _LEAVES,
+        _ROUNDS,
         _ROWS,
         _SERIES,
         _SPANS,

@@ -68,6 +68,7 @@ cdef class Rows:
     cdef void wait_after_root(self, Wait *row) noexcept
     cdef void forget(self, Wait *row) noexcept
     cdef void append(self, Wait *row, PyObject *chunk) noexcept
+    cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept
     cdef tuple values_of(self, Wait *row)
 
     cdef inline Wait *find(self, uint64_t high, uint64_t low) noexcept:
@@ -85,6 +86,12 @@ cdef inline Chunk *chunk_at(PyObject *chunk) noexcept:
     return <Chunk *>PyBytes_AS_STRING(<object>chunk)
 
 
+cdef inline uint64_t randomness_of(Wait *row) noexcept:
+    """Return the 56 bits that a trace is sampled by: those it states, or the end of its id."""
+    return row.randomness if row.explicit else row.low & ((<uint64_t>1 << 56) - 1)
+
+
+cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, const uint64_t *more, int more_count)
 cdef bytes chunk_of(Batch batch, Group *group)
 cdef bytes empty_chunk()
 cdef void hold_objects(bytes chunk, list spans) noexcept

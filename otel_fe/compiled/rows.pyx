@@ -134,6 +134,16 @@ cdef class Rows:
         row.last = chunk
         self.held_bytes += _chunk_bytes(chunk)
 
+    cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept:
+        """Return a trace that is due; NULL if there is none."""
+        if self.oldest != NULL and self.oldest.arrived_ns <= arrived_until_ns:
+            trigger[0] = 1
+            return self.oldest
+        if self.rooted_oldest != NULL and self.rooted_oldest.root_received_ns <= rooted_until_ns:
+            trigger[0] = 2
+            return self.rooted_oldest
+        return NULL
+
     cdef tuple values_of(self, Wait *row):
         """Return a row as a tuple; `compiled_sampler.py` makes a `BufferedTrace` of it."""
         cdef list seen = [row.seen[i] for i in range(self.seen_count)]
@@ -141,6 +151,20 @@ cdef class Rows:
             row.high, row.low, row.start_ns, row.end_ns, row.statuses, row.flags, row.count, row.size_bytes, row.wrapped_bytes,
             row.arrived_ns, row.root_received_ns, row.has_trace_state, row.tells, row.randomness if row.explicit else None, row.bits, seen,
         )
+
+
+cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, const uint64_t *more, int more_count):
+    """Return a record: 16 numbers, what the leaves that look at each span saw, and more numbers."""
+    cdef bytes record = PyBytes_FromStringAndSize(NULL, (16 + seen_count + more_count) * sizeof(uint64_t))
+    cdef uint64_t *at = <uint64_t *>PyBytes_AS_STRING(record)
+    at[0], at[1], at[2], at[3] = row.high, row.low, row.start_ns, row.end_ns
+    at[4], at[5], at[6], at[7] = row.statuses, row.flags, row.count, row.size_bytes
+    at[8], at[9], at[10], at[11] = row.wrapped_bytes, time_ns, trigger, row.has_trace_state
+    at[12], at[13], at[14], at[15] = row.tells, row.explicit, row.randomness, row.bits
+    memcpy(at + 16, row.seen, seen_count * sizeof(int64_t))
+    if more_count:
+        memcpy(at + 16 + seen_count, more, more_count * sizeof(uint64_t))
+    return record
 
 
 # --- their spans -------------------------------------------------------------------------------------------------------

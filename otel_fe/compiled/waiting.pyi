@@ -17,6 +17,8 @@ class Waiting:
         final: Callable[[tuple[Any, ...]], Any],
         final_bits: int,
         rooted: bool,
+        pools: Iterable[tuple[bool, int, Callable[[int], int], Callable[[int, int], None]]],
+        competing: Callable[[tuple[Any, ...]], int],
     ) -> None: ...
     def receive(
         self,
@@ -48,6 +50,7 @@ class Waiting:
         record: Callable[[bytes], None],
         arrived_until_ns: int,
         rooted_until_ns: int,
+        now_ns: int,
         time_ns: int,
         trigger: int,
         sampled: list[Any],

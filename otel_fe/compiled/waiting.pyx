@@ -1,17 +1,17 @@
 """Tail sampling: pending traces, and their decisions. `pipeline/compiled_sampler.py` is built on it."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from otel_fe.compiled.batches cimport Batch, Group, Row, Traces
 from otel_fe.compiled.leaves cimport Leaves
-from otel_fe.compiled.rows cimport Rows, Wait, chunk_of, empty_chunk, hold_objects, id_of, spans_of
+from otel_fe.compiled.rounds cimport MOST_POOLS, Due, Rounds
+from otel_fe.compiled.rows cimport Rows, Wait, chunk_of, empty_chunk, hold_objects, id_of, record_of, spans_of
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 from otel_fe.compiled.spans cimport Head, Span
 from otel_fe.compiled.traces cimport DecisionCache, key_of_id
@@ -37,20 +37,24 @@ cdef class Waiting:
         final: Given a row, returns the decision if no later span can change it, or None.
         final_bits: The bits of leaves that can make a vote final; 0 to keep nothing early.
         rooted: Whether traces wait after their root.
+        pools: The budgets of limiters, as for `Rounds`.
+        competing: As for `Rounds`.
     """
 
     cdef Leaves leaves
     cdef Rows rows
+    cdef Rounds rounds
     cdef type kind
     cdef object decided, final
     cdef dict decisions, finals
     cdef bint rooted
 
-    def __cinit__(self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted):
+    def __cinit__(self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing):
         if not issubclass(kind, Head):
             raise ValueError(f"{kind.__name__} is no Head")
         self.leaves = Leaves(leaves, names, asked, told, final_bits)
         self.rows = Rows(self.leaves.seen_count)
+        self.rounds = Rounds(pools, competing)
         self.kind, self.decided, self.final, self.rooted = kind, decided, final, rooted
         self.decisions, self.finals = {}, {}
 
@@ -114,7 +118,7 @@ cdef class Waiting:
             spans = spans_of(row, self.kind)
             spans += batch.trace(group).spans
             remembered.put(key_of_id(group.high, group.low), decision)
-            kept.append((batch.id_of(group), spans, decision, self.packed(row, time_ns, 0)))
+            kept.append((batch.id_of(group), spans, decision, record_of(row, self.rows.seen_count, time_ns, 0, NULL, 0)))
             self.rows.forget(row)
 
     cdef tuple follow(self, Batch batch, Group *group, decision):
@@ -232,7 +236,7 @@ cdef class Waiting:
         decision = self.final_of(row)
         if decision is None:
             return None
-        found = spans_of(row, self.kind), decision, self.packed(row, time_ns, 0)
+        found = spans_of(row, self.kind), decision, record_of(row, self.rows.seen_count, time_ns, 0, NULL, 0)
         remembered.put(key_of_id(row.high, row.low), decision)
         self.rows.forget(row)
         return found
@@ -264,57 +268,54 @@ cdef class Waiting:
         found = self.decisions[bits] = self.decided(self.rows.values_of(row))
         return found
 
-    cdef bytes packed(self, Wait *row, uint64_t time_ns, int trigger):
-        """Return a record: 16 numbers, and what the leaves that look at each span saw."""
-        cdef Py_ssize_t size = (16 + self.rows.seen_count) * sizeof(uint64_t)
-        cdef bytes record = PyBytes_FromStringAndSize(NULL, size)
-        cdef uint64_t *at = <uint64_t *>PyBytes_AS_STRING(record)
-        at[0], at[1], at[2], at[3] = row.high, row.low, row.start_ns, row.end_ns
-        at[4], at[5], at[6], at[7] = row.statuses, row.flags, row.count, row.size_bytes
-        at[8], at[9], at[10], at[11] = row.wrapped_bytes, time_ns, trigger, row.has_trace_state
-        at[12], at[13], at[14], at[15] = row.tells, row.explicit, row.randomness, row.bits
-        memcpy(at + 16, row.seen, self.rows.seen_count * sizeof(int64_t))
-        return record
-
-    cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept:
-        """Return a trace that is due; NULL if there is none."""
-        if self.rows.oldest != NULL and self.rows.oldest.arrived_ns <= arrived_until_ns:
-            trigger[0] = 1
-            return self.rows.oldest
-        if self.rows.rooted_oldest != NULL and self.rows.rooted_oldest.root_received_ns <= rooted_until_ns:
-            trigger[0] = 2
-            return self.rows.rooted_oldest
-        return NULL
-
     def decide_due(
-        self, DecisionCache remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, uint64_t time_ns, int trigger,
+        self, DecisionCache remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, now_ns, uint64_t time_ns, int trigger,
         list sampled not None, list others not None,
     ):
-        """Decide traces that are due, if no limiter compares them. If anything raises, the lists hold what was done until then.
+        """Decide traces that are due. If anything raises, the lists hold what was done until then.
 
         Args:
             remembered: Receives the decisions.
             record: Receives the records of those that are not sampled.
             arrived_until_ns: Traces are due whose first span arrived by then; monotonic time.
             rooted_until_ns: Traces are due whose root arrived by then.
+            now_ns: Monotonic time.
             time_ns: Unix time.
             trigger: The number of the trigger to record; 0 for the wait that is over.
             sampled: Receives, for each that is sampled: the id, the spans, the decision, the record.
             others: Receives the number of spans of each of the others.
         """
-        cdef int waited = 0
-        cdef Wait *row = self.next_due(arrived_until_ns, rooted_until_ns, &waited)
-        while row != NULL:
-            decision = self.decision_of(row)
-            packed = self.packed(row, time_ns, trigger or waited)
-            remembered.put(key_of_id(row.high, row.low), decision)
-            if decision.sampled:
-                sampled.append((id_of(row), spans_of(row, self.kind), decision, packed))
-            else:
-                record(packed)
-                others.append(row.count)
-            self.rows.forget(row)
-            row = self.next_due(arrived_until_ns, rooted_until_ns, &waited)
+        cdef int waited = 0, which
+        cdef Rounds rounds = self.rounds
+        cdef uint64_t thresholds[MOST_POOLS]
+        cdef Wait *row
+        cdef Py_ssize_t i
+        if not rounds.count:
+            row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
+            while row != NULL:
+                decision = self.decision_of(row)
+                packed = record_of(row, self.rows.seen_count, time_ns, trigger or waited, NULL, 0)
+                self.conclude(row, decision, packed, remembered, record, sampled, others)
+                row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
+            return
+        rounds.begin(self.rows, self.leaves, arrived_until_ns, rooted_until_ns, now_ns)
+        for which in range(rounds.count):
+            thresholds[which] = rounds.pools[which].threshold
+        for i in range(rounds.due_count):
+            row = rounds.due[i].row
+            decision = rounds.decision_of(self.rows, &rounds.due[i], self.decided)
+            packed = record_of(row, self.rows.seen_count, time_ns, trigger or rounds.due[i].trigger, thresholds, rounds.count)
+            self.conclude(row, decision, packed, remembered, record, sampled, others)
+
+    cdef int conclude(self, Wait *row, decision, bytes packed, DecisionCache remembered, record, list sampled, list others) except -1:
+        remembered.put(key_of_id(row.high, row.low), decision)
+        if decision.sampled:
+            sampled.append((id_of(row), spans_of(row, self.kind), decision, packed))
+        else:
+            record(packed)
+            others.append(row.count)
+        self.rows.forget(row)
+        return 0
 
     def due(self, int64_t arrived_until_ns, int64_t rooted_until_ns):
         """Return the rows that are due, in order of arrival, and whether each waited after its root."""

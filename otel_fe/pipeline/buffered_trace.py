@@ -9,12 +9,13 @@ from otel_fe.model import probability, trace_state
 from otel_fe.model import span as spans_
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from otel_fe.compiled.protocols import AddToTrace
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
 
+_NONE: Final[Mapping[object, int]] = {}
 _BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
 
 
@@ -40,6 +41,7 @@ class BufferedTrace:
         "spans",
         "start_ns",
         "statuses",
+        "thresholds",
         "trace_id",
         "wrapped_bytes",
     )
@@ -74,6 +76,8 @@ class BufferedTrace:
         """The same as one `TracesData` message."""
         self.looked: dict[object, tuple[int, Vote | None]] = {}
         """The number of its spans that a policy has evaluated, and the policy's vote so far."""
+        self.thresholds: Mapping[object, int] = _NONE
+        """By limiter, the threshold of the round that the trace was decided in; limiters know that of the last one."""
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:

@@ -3,8 +3,9 @@
 A pending trace is a row of `compiled.backend.Waiting`, and its spans rest there as bytes. A *leaf* is a policy without policies in
 it; for each, the row has a bit: whether the leaf samples the trace, by the sums of all spans or by the first span that matches.
 `Sampler` decides once for each combination of bits, and the decision is remembered: `and`, `not` and `drop` cost nothing. A policy
-that C does not know is evaluated span by span, and only for spans that differ from those before. Only limiters have every trace of
-a round as an object: without its spans.
+that C does not know is evaluated span by span, and only for spans that differ from those before. Traces compete for the budgets of
+limiters in C, too. Only where limiters are nested in each other, in `not` or in `drop` is each trace of a round an object: without
+its spans.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     """Its id, its spans, the decision, the record."""
 
 MOST_LEAVES: Final = 60
+MOST_POOLS: Final = 16
 _TRIGGERS: Final = (FINAL_VOTE, DECISION_WAIT, ROOT_WAIT, NUM_TRACES, SHUTDOWN)
 """By their number in a packed record."""
 _NUMBERS: Final = 16
@@ -65,7 +67,13 @@ class CompiledTailSampler(TailSampler):
     def __init__(self, kind: type, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._leaves = leaves = Leaves(self.sampler.policies)
-        self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q").unpack
+        pools = self.sampler.pools or []
+        self._pools = [pool for pool, _ in pools]
+        self._competing = [competes for _, competes in pools]
+        self._rounds_of_objects = self.sampler.batched and not 0 < len(pools) <= MOST_POOLS
+        if self._rounds_of_objects:
+            self._pools, self._competing = [], []
+        self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q{len(self._pools)}Q").unpack
         self._put = self.records.packed(self._unpacked)
         self._waiting: Any = compiled.backend.Waiting(  # type: ignore[union-attr]
             leaves.packed,
@@ -77,6 +85,8 @@ class CompiledTailSampler(TailSampler):
             self._final,
             self._final_bits() if self._keep_early else 0,
             self._settings.decision_wait_after_root_received_ns > 0,
+            [(pool.by_bytes, pool.most, pool.budget, pool.settle) for pool in self._pools],
+            self._competes,
         )
 
     def _final_bits(self) -> int:
@@ -228,7 +238,7 @@ class CompiledTailSampler(TailSampler):
             self._decide_until(_ALWAYS_NS, _ALWAYS_NS, SHUTDOWN)
 
     def _decide_until(self, arrived_ns: int, root_received_ns: int, trigger: str = "") -> None:
-        if self.sampler.batched:
+        if self._rounds_of_objects:
             if due := self._waiting.due(arrived_ns, root_received_ns):
                 self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
             return
@@ -241,6 +251,7 @@ class CompiledTailSampler(TailSampler):
                 self._put,
                 arrived_ns,
                 root_received_ns,
+                self._clock.monotonic_ns(),
                 self._clock.time_ns(),
                 number,
                 sampled,
@@ -290,6 +301,13 @@ class CompiledTailSampler(TailSampler):
         verdict = self.sampler.final(self._stand_in(row))
         return None if verdict is None else verdict[0]
 
+    def _competes(self, row: Row) -> int:
+        """Return the budgets that a trace competes for, as bits."""
+        trace = self._stand_in(row)
+        if self.sampler.drops(trace):
+            return 0
+        return sum([competes(trace) << place for place, competes in enumerate(self._competing)])
+
     def _stand_in(self, row: Row) -> BufferedTrace:
         """Return what policies ask of a trace, without its spans."""
         (
@@ -318,48 +336,16 @@ class CompiledTailSampler(TailSampler):
         return trace
 
     def _unpacked(self, packed: bytes) -> Entry:
-        (
-            high,
-            low,
-            start,
-            end,
-            statuses,
-            flags,
-            number,
-            size,
-            wrapped,
-            time_ns,
-            trigger,
-            has_trace_state,
-            tells,
-            explicit,
-            own,
-            bits,
-            *seen,
-        ) = self._unpack(packed)
-        stated = own if explicit else None
-        trace = self._stand_in(
-            (
-                high,
-                low,
-                start,
-                end,
-                statuses,
-                flags,
-                number,
-                size,
-                wrapped,
-                0,
-                0,
-                has_trace_state,
-                tells,
-                stated,
-                bits,
-                seen,
-            )
-        )
+        """Return the record of a decision, which is made once more for the votes."""
+        values = self._unpack(packed)
+        time_ns, trigger, has_trace_state, tells, explicit, own, bits = values[9:_NUMBERS]
+        looked_at = _NUMBERS + len(self._leaves.of_spans)
+        seen, randomness = values[_NUMBERS:looked_at], own if explicit else None
+        trace = self._stand_in((*values[:9], 0, 0, has_trace_state, tells, randomness, bits, seen))
+        trace.thresholds = dict(zip(self._pools, values[looked_at:], strict=True))
         decision, votes = self.sampler.decide(trace)
-        return trace.trace_id, time_ns, _TRIGGERS[trigger], decision, number, end - start, votes
+        duration_ns = trace.end_ns - trace.start_ns
+        return trace.trace_id, time_ns, _TRIGGERS[trigger], decision, trace.count, duration_ns, votes
 
 
 _ALWAYS_NS: Final = (1 << 63) - 1

@@ -17,11 +17,11 @@ from otel_fe.model.vote import DROPPED, SAMPLED, Vote
 from otel_fe.pipeline.policies.factory import evaluator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_fe.config.policies import Policy
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.evaluator import Evaluator
+    from otel_fe.pipeline.policies.evaluator import Evaluator, Pool
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
 """A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they were asked."""
@@ -53,12 +53,27 @@ class Sampler:
         self.first_match = first_match
         self._interned: dict[tuple[str, int | None, bool, bool], Decision] = {}
 
+    @property
+    def pools(self) -> list[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
+        """The budgets that traces of a round compete for, and whether a trace does; None as for `Evaluator.pools`."""
+        found: list[tuple[Pool, Callable[[BufferedTrace], bool]]] = []
+        for policy in self.policies:
+            pools = policy.pools
+            if pools is None:
+                return None
+            found += pools
+        return found
+
+    def drops(self, trace: BufferedTrace) -> bool:
+        """Return whether a `drop` policy drops a trace."""
+        return any(policy.evaluate(trace)[0] == DROPPED for policy in self._drops)
+
     def decide_round(self, traces: Sequence[BufferedTrace], now_ns: int) -> list[Verdict]:
         """Decide several traces; `now_ns` is monotonic."""
         if self.batched:
             for policy in self._drops:
                 policy.prepare(traces, now_ns)
-            staying = [t for t in traces if not any(policy.evaluate(t)[0] == DROPPED for policy in self._drops)]
+            staying = [trace for trace in traces if not self.drops(trace)]
             for policy in self._others:
                 policy.prepare(staying, now_ns)
         return [self.decide(trace) for trace in traces]

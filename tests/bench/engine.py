@@ -16,7 +16,15 @@ from typing import Any
 
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
-from otel_fe.config.policies import Latency, Probabilistic, StatusCode, TailSampling
+from otel_fe.config.policies import (
+    Allocation,
+    Composite,
+    Latency,
+    Probabilistic,
+    RateLimiting,
+    StatusCode,
+    TailSampling,
+)
 from otel_fe.config.span_metrics import Dimension, Exemplars, SpanMetrics
 from otel_fe.model.decision import NOT_SAMPLED
 from otel_fe.model.span import CLIENT, ERROR, Resource, Scope, Span
@@ -24,6 +32,7 @@ from otel_fe.pipeline.compiled_sampler import tail_sampler
 from otel_fe.pipeline.decision_cache import DecisionCache, key_of
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
+from otel_fe.testing import FakeClock
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.span import WireSpan
 from tests.bench.otlp_traffic import TRACES_PER_REQUEST, traffic
@@ -35,6 +44,12 @@ TRACES = 24_000
 PENDING = 200_000
 REMEMBERED = 2_000_000
 _POLICIES = (StatusCode("failed", frozenset([ERROR])), Latency("slow", 99), Probabilistic("share", 0.05))
+_LIMITERS = (
+    _POLICIES[0],
+    RateLimiting("rate", 2_000, 4_000),
+    Composite("shares", 1_500, (Allocation(_POLICIES[1], 750), Allocation(Probabilistic("half", 0.5), 750))),
+)
+_ROUNDS = 10
 _DIMENSIONS = ("feature_extraction.feature_set", "feature_extraction.cache.hit", "db.system", "error.type")
 _RESOURCES = [Resource({"service.name": f"service-{n}", "host.name": "host"}) for n in range(3)]
 _SCOPE = Scope("bench", "1")
@@ -196,6 +211,27 @@ def _waiting() -> dict[str, float]:
     }
 
 
+def _limited() -> dict[str, float]:
+    """CPU of deciding a trace in rounds, a second after it came, with limiters that compare it with 2 000 others."""
+    clock, decoder, spent, decided = FakeClock(), Decoder(), 0.0, 0
+    sampling = TailSampling(_LIMITERS, num_traces=PENDING, decision_wait_ns=10**9)
+    sampler = tail_sampler(WireSpan, sampling, clock, lambda *_: "")
+    requests = list(traffic(_ROUNDS * 2_000 // TRACES_PER_REQUEST).requests)
+    size = len(requests) // _ROUNDS
+    for begin in range(0, len(requests), size):
+        for request in requests[begin : begin + size]:
+            batch = decoder.decode(request, sized=True)
+            sampler.receive_all(batch.traces, clock.monotonic_ns())
+            batch.release()
+        clock.advance(3.0)
+        pending, begun = sampler.pending[0], _cpu_s()
+        sampler.tick()
+        if begin:  # the first warms up
+            spent += _cpu_s() - begun
+            decided += pending
+    return {"cpu_us_per_trace": spent / decided * 1e6}
+
+
 def _remembered() -> dict[str, float]:
     """CPU of remembering and looking up, empty and full, and bytes an id."""
     draw = random.Random(3)
@@ -218,7 +254,14 @@ def _remembered() -> dict[str, float]:
     return {**costs, "bytes_per_id": table.size_bytes / len(table), "remembered": len(table)}
 
 
-MEASURES = {"spans": _spans, "wire": _wire, "pending": _pending, "waiting": _waiting, "remembered": _remembered}
+MEASURES = {
+    "spans": _spans,
+    "wire": _wire,
+    "pending": _pending,
+    "waiting": _waiting,
+    "limited": _limited,
+    "remembered": _remembered,
+}
 
 
 def run_engine(rounds: int) -> dict[str, Spread]:

@@ -8,10 +8,14 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_fe.config.policies import (
+    Allocation,
     And,
+    BytesLimiting,
+    Composite,
     Latency,
     NumericAttribute,
     Probabilistic,
+    RateLimiting,
     SpanCount,
     StatusCode,
     StringAttribute,
@@ -49,6 +53,17 @@ _SETTINGS = TailSampling(
 )
 
 
+_LIMITED = TailSampling(
+    (
+        RateLimiting("rate", 20, 40),
+        And("and", (StatusCode("errors", frozenset({2})), BytesLimiting("bytes", 500, 900))),
+        Composite("shares", 8, (Allocation(Probabilistic("share", 0.5), 5), Allocation(SpanCount("count", 2, 9), 3))),
+    ),
+    decision_wait_ns=2_000_000_000,
+    num_traces=50,
+)
+
+
 def protobuf(payload: bytes) -> bool:
     """Decode, ask everything, encode, decode again; return whether it was accepted."""
     _check(payload)
@@ -75,9 +90,14 @@ def protobuf(payload: bytes) -> bool:
 
 def _decide_twice(payload: bytes) -> None:
     """Let both samplers have it, a second after the one before; they must keep the same and account for the same."""
-    outcomes = []
     _clock.advance(1.0)
-    for sampler, kept in _samplers:
+    for samplers in (_samplers, _limited):
+        _decide_with(samplers, payload)
+
+
+def _decide_with(samplers: Sequence[tuple[TailSampler, list[bytes]]], payload: bytes) -> None:
+    outcomes = []
+    for sampler, kept in samplers:
         sampler.receive_all(_decoder.decode(payload).traces, _clock.monotonic_ns())
         sampler.tick()
         counters = {name: value for name, value in vars(sampler.counters).items() if name != "lock"}
@@ -86,14 +106,14 @@ def _decide_twice(payload: bytes) -> None:
     assert all(outcome == outcomes[0] for outcome in outcomes), "the samplers differ"
 
 
-def _sampler(make: Callable[..., TailSampler]) -> tuple[TailSampler, list[bytes]]:
+def _sampler(make: Callable[..., TailSampler], settings: TailSampling) -> tuple[TailSampler, list[bytes]]:
     kept: list[bytes] = []
 
     def deliver(_trace_id: int, spans: Sequence[SpanView], _decision: Decision) -> str:
         kept.extend(span.raw for span in spans)  # type: ignore[attr-defined]
         return ""
 
-    return make(_SETTINGS, _clock, deliver), kept
+    return make(settings, _clock, deliver), kept
 
 
 def _check(payload: bytes) -> None:
@@ -107,7 +127,13 @@ def _check(payload: bytes) -> None:
     assert _decoder.decode(checked.payload).accepted == checked.items
 
 
-_samplers = [_sampler(TailSampler), _sampler(lambda *arguments: tail_sampler(WireSpan, *arguments))]
+def _both(settings: TailSampling) -> list[tuple[TailSampler, list[bytes]]]:
+    """Return the plain sampler, and the one that a collector uses."""
+    return [_sampler(TailSampler, settings), _sampler(lambda *arguments: tail_sampler(WireSpan, *arguments), settings)]
+
+
+_samplers = _both(_SETTINGS)
+_limited = _both(_LIMITED)
 
 
 def json(payload: bytes) -> bool:

@@ -84,7 +84,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
         ("Finder", (["a"],)),
         ("Counter", (["a"] * 9, {"b": "c"}, 1, 1)),
         ("DecisionCache", (1,)),
-        ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False)),
+        ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1)),
     ],
 )
 def test_nothing_is_there_that_was_not_made(kind, arguments):

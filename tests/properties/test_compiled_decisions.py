@@ -19,7 +19,7 @@ from otel_fe.wire.decode import Decoder
 from otel_fe.wire.resource_scope import WireResource
 from otel_fe.wire.span import WireSpan
 from tests.corpus.wire import encode
-from tests.properties.traffic import POLICIES, RESOURCES, SCOPES, SPANS, SamplerBench, clock, tail_sampling
+from tests.properties.traffic import LIMITERS, POLICIES, RESOURCES, SCOPES, SPANS, SamplerBench, clock, tail_sampling
 
 NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, unique=True)
 USUAL = st.builds(
@@ -142,6 +142,48 @@ def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
         bench.sampler.close()
     check(benches)
     assert benches[0].sampler.pending == (0, 0)
+
+
+@needs_it
+@given(
+    st.lists(st.sampled_from(LIMITERS), min_size=1, max_size=3, unique=True),
+    st.sampled_from(["drop", "error", "ottl", "share"]),
+    st.lists(st.lists(USUAL, min_size=4, max_size=30) | st.integers(1, 6), min_size=2, max_size=6),
+    MORE,
+)
+def test_traces_compete_for_budgets_as_in_the_plain_sampler(names, other, steps, more):
+    """Who is sampled, what is left of each budget for the next rounds, and what records say of rounds long gone."""
+    benches = both(tail_sampling(*names, other, settings=more))
+    for step in steps:
+        payload = encode(step) if isinstance(step, list) else step
+        for bench in benches:
+            bench.step(payload)
+        check(benches)
+    for bench in benches:
+        bench.sampler.close()
+    check(benches)
+
+
+@needs_it
+@pytest.mark.parametrize("name", LIMITERS)
+def test_only_limiters_in_odd_places_need_objects(name):
+    """In `not`, in `drop`, and in `composite`."""
+    bench, _ = both(tail_sampling("error", name))
+    assert bench.sampler._rounds_of_objects == (name in {"unlimited", "spared", "limited_share"})
+
+
+@needs_it
+def test_a_round_evaluates_policies_for_traces_that_differ():
+    """Thousands of traces that look alike compete without being made objects."""
+    bench, _ = both(tail_sampling("rate", "error"))
+    made = []
+    stand_in = bench.sampler._stand_in
+    bench.sampler._stand_in = lambda row: made.append(row) or stand_in(row)
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    bench.step(encode([Span(n, 1, name="a", start_ns=1, end_ns=2, **around) for n in range(1, 3_001)]))
+    bench.step(7)
+    assert (len(bench.delivered), bench.sampler.pending) == (6, (0, 0))  # the burst
+    assert len(made) < 10
 
 
 @needs_it

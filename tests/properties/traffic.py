@@ -97,8 +97,28 @@ POLICIES = {
         "{type: composite, composite: {max_total_spans_per_second: 4, policy_order: [a, b], composite_sub_policy: "
         "[{name: a, type: trace_flags}, {name: b, type: always_sample}]}}"
     ),
+    "limited": (
+        "{type: and, and: {and_sub_policy: [{name: a, type: string_attribute, string_attribute: "
+        "{key: shop, values: [yes, no], invert_match: true}}, {name: b, type: rate_limiting, rate_limiting: {spans_per_second: 2}}, "
+        "{name: c, type: bytes_limiting, bytes_limiting: {bytes_per_second: 300}}]}}"
+    ),
+    "unlimited": "{type: not, not: {not_sub_policy: {name: a, type: rate_limiting, rate_limiting: {spans_per_second: 4}}}}",
+    "spared": "{type: drop, drop: {drop_sub_policy: [{name: a, type: rate_limiting, rate_limiting: {spans_per_second: 1}}]}}",
+    "shares": (
+        "{type: composite, composite: {max_total_spans_per_second: 5, policy_order: [a, b, c], composite_sub_policy: "
+        "[{name: a, type: probabilistic, probabilistic: {sampling_percentage: 50}}, "
+        "{name: b, type: ottl_condition, ottl_condition: {error_mode: ignore, span: ['attributes[\"n\"] > 3']}}, "
+        "{name: c, type: status_code, status_code: {status_codes: [UNSET, OK]}}]}}"
+    ),
+    "limited_share": (
+        "{type: composite, composite: {max_total_spans_per_second: 4, policy_order: [a, b], composite_sub_policy: "
+        "[{name: a, type: rate_limiting, rate_limiting: {spans_per_second: 2}}, {name: b, type: always_sample}]}}"
+    ),
 }
-"""One of each kind, by name: the YAML of its settings."""
+"""At least one of each kind, by name: the YAML of its settings."""
+
+LIMITERS = ("rate", "bytes", "composite", "limited", "unlimited", "spared", "shares", "limited_share")
+"""Those that compare the traces of a round."""
 
 
 def tail_sampling(*names, settings=""):

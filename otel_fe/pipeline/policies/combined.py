@@ -10,9 +10,10 @@ from otel_fe.model.vote import DROPPED, FAILED, KINDS, NOT_SAMPLED, SAMPLED, Vot
 from otel_fe.pipeline.policies.evaluator import Evaluator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.evaluator import Pool
 
 
 class AndEvaluator(Evaluator):
@@ -58,10 +59,25 @@ class AndEvaluator(Evaluator):
         """Let its limiters see only the traces that all its other policies would sample."""
         if not self.batched:
             return
-        others = [policy for policy in self._policies if not policy.batched]
-        candidates = [t for t in traces if all(policy.evaluate(t)[0] not in (NOT_SAMPLED, FAILED) for policy in others)]
+        candidates = [trace for trace in traces if self._competes(trace)]
         for policy in self._policies:
             policy.prepare(candidates, now_ns)
+
+    @property
+    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
+        """The budgets of limiters in it, each with the traces that all its other policies would sample."""
+        found: list[tuple[Pool, Callable[[BufferedTrace], bool]]] = []
+        for policy in self._policies:
+            if policy.batched:
+                if self._as_kind != SAMPLED or policy.leaves or not policy.pools:
+                    return None  # a drop, or not a limiter itself
+                found += [(pool, self._competes) for pool, _ in policy.pools]
+        return found
+
+    def _competes(self, trace: BufferedTrace) -> bool:
+        return all(
+            policy.evaluate(trace)[0] not in (NOT_SAMPLED, FAILED) for policy in self._policies if not policy.batched
+        )
 
     def describe(self, seen: Any) -> str:
         """Return what each of its policies saw, as far as they were asked."""

@@ -6,6 +6,8 @@ traces of a round with the highest randomness have it, so that the weights are r
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.model.probability import ALWAYS, NEVER
@@ -16,27 +18,42 @@ from otel_fe.pipeline.policies.limiting import cut
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.evaluator import Pool
 
 
 class Share:
     """A sub-policy, and what of its share of the current second is left."""
 
-    __slots__ = ("policy", "spans_per_second", "spent", "threshold")
+    __slots__ = ("_second", "policy", "spans_per_second", "spent", "threshold")
+
+    by_bytes = False
+    most = sys.maxsize
 
     def __init__(self, policy: Evaluator, spans_per_second: int) -> None:
         self.policy = policy
         self.spans_per_second = spans_per_second
         self.spent = 0
+        self._second: int | None = None
         self.threshold = NEVER
         """Of this round."""
 
-    def ration(self, traces: Sequence[BufferedTrace]) -> None:
+    def ration(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Set the threshold of this round for the traces that the policy would sample, and pay for those."""
-        priced = [(trace.randomness, trace.count) for trace in traces]
-        self.threshold, spent = cut(priced, self.spans_per_second - self.spent)
+        self.settle(*cut([(trace.randomness, trace.count) for trace in traces], self.budget(now_ns)))
+
+    def budget(self, now_ns: int) -> int:
+        """Return what is left of the share of this second."""
+        second = now_ns // NS_PER_S
+        if second != self._second:
+            self._second, self.spent = second, 0
+        return self.spans_per_second - self.spent
+
+    def settle(self, threshold: int, spent: int) -> None:
+        """Set the threshold of this round, and pay for what it samples."""
+        self.threshold = threshold
         self.spent += spent
 
 
@@ -46,12 +63,11 @@ class CompositeEvaluator(Evaluator):
     The first policy that would sample decides: over its share, a trace does not fall through to the next.
     """
 
-    __slots__ = ("_second", "_shares")
+    __slots__ = ("_shares",)
 
     def __init__(self, name: str, shares: Sequence[Share]) -> None:
         super().__init__(name, batched=True)
         self._shares = tuple(shares)
-        self._second: int | None = None
 
     @property
     def leaves(self) -> Sequence[Evaluator]:
@@ -60,30 +76,40 @@ class CompositeEvaluator(Evaluator):
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Ration each policy's share over the traces of this round that it is the first to sample."""
-        second = now_ns // NS_PER_S
-        if second != self._second:
-            self._second = second
-            for share in self._shares:
-                share.spent = 0
         rest = list(traces)
         for share in self._shares:
             share.policy.prepare(rest, now_ns)
             kinds = [share.policy.evaluate(trace)[0] for trace in rest]
-            share.ration([trace for trace, kind in zip(rest, kinds, strict=True) if kind == SAMPLED])
+            share.ration([trace for trace, kind in zip(rest, kinds, strict=True) if kind == SAMPLED], now_ns)
             rest = [trace for trace, kind in zip(rest, kinds, strict=True) if kind == NOT_SAMPLED]
+
+    @property
+    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
+        """Its shares, each with the traces that its policy is the first to sample."""
+        if any(share.policy.batched for share in self._shares):
+            return None
+        return [(share, functools.partial(self._competes, share)) for share in self._shares]
+
+    def _competes(self, share: Share, trace: BufferedTrace) -> bool:
+        for each in self._shares:
+            kind = each.policy.evaluate(trace)[0]
+            if kind != NOT_SAMPLED:
+                return each is share and kind == SAMPLED
+        return False
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote as the first policy that samples it, within its share."""
         chance_before = False
         for share in self._shares:
             kind, inclusion, seen = share.policy.evaluate(trace)
+            threshold = trace.thresholds.get(share, share.threshold)
             if kind == FAILED:
-                return FAILED, NEVER, (share, seen, share.threshold)
+                return FAILED, NEVER, (share, seen, threshold)
             if kind == SAMPLED:
-                sampled = trace.randomness >= share.threshold
+                sampled = trace.randomness >= threshold
                 # Had the chance of an earlier policy fallen otherwise, that one's share would have decided.
-                included: SamplingProbability = None if chance_before else intersection(inclusion, share.threshold)
-                return (SAMPLED if sampled else NOT_SAMPLED), included, (share, seen, share.threshold)
+                included: SamplingProbability = None if chance_before else intersection(inclusion, threshold)
+                return (SAMPLED if sampled else NOT_SAMPLED), included, (share, seen, threshold)
             chance_before = chance_before or inclusion not in (ALWAYS, NEVER)
         return NO if not chance_before else (NOT_SAMPLED, None, None)
 

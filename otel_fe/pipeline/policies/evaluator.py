@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from otel_fe.model.vote import SAMPLED, YES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
     from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.pipeline.policies.range_predicate import RangePredicate
+
+
+class Pool(Protocol):
+    """A budget that traces of a round compete for: a limiter's, or that of a sub-policy of a `composite`."""
+
+    @property
+    def by_bytes(self) -> bool:
+        """Whether a trace costs its bytes; else its spans."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """The most that a trace may cost; one that costs more does not compete."""
+        ...
+
+    def budget(self, now_ns: int) -> int:
+        """Return how much there is to spend at a monotonic time."""
+        ...
+
+    def settle(self, threshold: int, spent: int) -> None:
+        """Sample this round's traces from a threshold on their randomness, and pay for them."""
+        ...
 
 
 class Evaluator(ABC):
@@ -55,6 +77,14 @@ class Evaluator(ABC):
             vote: What `evaluate` returned.
         """
         return False
+
+    @property
+    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
+        """Its budgets, each with what says whether a trace competes for it, by anything but the outcome of another budget.
+
+        None if there is more to `prepare` than to spend them.
+        """
+        return None if self.batched else ()
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Look at the traces of a round; `now_ns` is monotonic."""

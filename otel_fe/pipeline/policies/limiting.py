@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.policies import BytesLimiting, RateLimiting
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.evaluator import Pool
 
 
 class TokenBucket:
@@ -69,13 +70,14 @@ def cut(traces: Sequence[tuple[int, int]], budget: int) -> tuple[int, int]:
 class LimitingEvaluator(Evaluator):
     """Samples the traces of a round with the highest randomness, as far as the bucket goes."""
 
-    __slots__ = ("_bucket", "_cost", "_threshold", "_unit")
+    __slots__ = ("_bucket", "_cost", "_threshold", "_unit", "by_bytes")
 
     def __init__(self, name: str, bucket: TokenBucket, cost: Callable[[BufferedTrace], int], unit: str) -> None:
         super().__init__(name, batched=True)
         self._bucket = bucket
         self._cost = cost
         self._unit = unit
+        self.by_bytes = unit == "bytes"
         self._threshold = NEVER
 
     @property
@@ -85,10 +87,27 @@ class LimitingEvaluator(Evaluator):
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Set the threshold of this round, and pay for what it samples."""
-        capacity = self._bucket.capacity
         priced = [(trace.randomness, self._cost(trace)) for trace in traces]
-        fitting = [(randomness, cost) for randomness, cost in priced if cost <= capacity]
-        self._threshold, spent = cut(fitting, self._bucket.available(now_ns))
+        fitting = [(randomness, cost) for randomness, cost in priced if cost <= self.most]
+        self.settle(*cut(fitting, self.budget(now_ns)))
+
+    @property
+    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]]:
+        """Its bucket, which all traces compete for."""
+        return [(self, lambda _: True)]
+
+    @property
+    def most(self) -> int:
+        """The burst: a trace that costs more is never sampled."""
+        return self._bucket.capacity
+
+    def budget(self, now_ns: int) -> int:
+        """Return what is in the bucket."""
+        return self._bucket.available(now_ns)
+
+    def settle(self, threshold: int, spent: int) -> None:
+        """Set the threshold of this round, and take what was spent."""
+        self._threshold = threshold
         self._bucket.take(spent)
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
@@ -96,9 +115,9 @@ class LimitingEvaluator(Evaluator):
         cost = self._cost(trace)
         if cost > self._bucket.capacity:
             return NOT_SAMPLED, NEVER, (cost, None)
-        randomness = trace.randomness
-        sampled = randomness >= self._threshold
-        return (SAMPLED if sampled else NOT_SAMPLED), self._threshold, (cost, randomness, self._threshold)
+        randomness, threshold = trace.randomness, trace.thresholds.get(self, self._threshold)
+        sampled = randomness >= threshold
+        return (SAMPLED if sampled else NOT_SAMPLED), threshold, (cost, randomness, threshold)
 
     def describe(self, seen: Any) -> str:
         """Return the trace's cost, and its randomness beside what it had to reach."""
