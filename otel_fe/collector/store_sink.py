@@ -29,7 +29,7 @@ from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
 from otel_fe.store.told_alerts import ToldAlerts
-from otel_fe.wire.encode import encode
+from otel_fe.wire.encode import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +64,6 @@ _RECORD_BYTES: Final = 1_000
 _POINT_BYTES: Final = 1_000
 _PARSED: Final = 4
 """The growth of metrics when they are parsed."""
-_UNBOUNDED: Final = 1 << 30
 _PATIENCE_S: Final = 0.05
 _QUEUE_FULL: Final = "queue_full"
 _OURS: Final = (b"feature_extraction.", b"db.client.connection.")
@@ -237,7 +236,7 @@ class StoreSink:
         while waiting:
             kept = waiting.popleft()
             traces.append(_trace_of(kept))
-            size += len(traces[-1].spans) + _TRACE_BYTES
+            size += traces[-1].size_bytes + _TRACE_BYTES
             if size >= _BATCH_BYTES or len(traces) >= _BATCH_TRACES:
                 self._add_batch(replace(counted, traces=tuple(traces), size_bytes=size + counted.size_bytes))
                 traces, size, counted = [], 0, KeptBatch()
@@ -332,7 +331,20 @@ def _joined(waiting: Iterable[_Kept]) -> deque[_Kept]:
 def _trace_of(kept: _Kept) -> KeptTrace:
     received = BufferedTrace(kept.trace_id, 0)
     received.add(kept.spans, 0, 0)
-    data = b"".join(part for part, _ in encode([(kept.spans, kept.decision)], maximum_bytes=_UNBOUNDED))
-    late = kept.entry is None
-    record = None if late else kept.records.explain(kept.entry).as_dict()
-    return kept_trace(received, kept.decision, data, record=record, late=late, keeps_all=kept.keeps_all)
+    runs = tuple(
+        [(resource.frame, scope.frame, data) for resource, scope, data, _ in runs_of(kept.spans, kept.decision)]
+    )
+    late, record, record_json = kept.entry is None, None, b""
+    if received.has_trace_state and not late:
+        record = kept.records.explain(kept.entry).as_dict()
+    elif not late:
+        record_json = kept.records.explain_json(kept.entry)
+    return kept_trace(
+        received,
+        kept.decision,
+        runs=runs,
+        record=record,
+        record_json=record_json,
+        late=late,
+        keeps_all=kept.keeps_all,
+    )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from otel_fe.model.vote import Vote
 
 _NONE: Final[Mapping[object, int]] = {}
-_BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
+BITS: Final = {spans_.UNSET: 1, spans_.OK: 2, spans_.ERROR: 4}
+"""The bit of each status in `statuses`."""
 
 
 class BufferedTrace:
@@ -146,7 +147,7 @@ def _plain_add(trace: BufferedTrace, spans: Sequence[SpanView], now_ns: int) -> 
             start = begun
         if span.end_ns > end:  # noqa: PLR1730 a call of max() costs more than the rest of the loop
             end = span.end_ns
-        statuses |= _BITS.get(span.status, 0)
+        statuses |= BITS.get(span.status, 0)
         flags |= span.flags
         if not span.parent_id:
             trace.root_received_ns = trace.root_received_ns or now_ns

@@ -11,7 +11,7 @@ from otel_fe.semconv import CAUSE_CPU, CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from otel_fe.compiled.protocols import Named, PickAttributes
     from otel_fe.model.span import SpanView
@@ -22,6 +22,8 @@ _TEXTS: Final = (semconv.FEATURE_SET, semconv.LIBRARY, semconv.ERROR_TYPE)
 _NUMBERS: Final = (semconv.CACHE_LOOKUPS, semconv.CACHE_HITS, semconv.MEMORY_GROWTH)
 _TIMES: Final = (semconv.CACHE_TIME, semconv.POOL_WAIT_TIME, semconv.CPU_TIME)
 _TIME_PREFIX: Final = f"{semconv.NAMESPACE}.time.".encode()
+_BOTTLENECK: Final = semconv.BOTTLENECK.encode()
+_NO_TIME: Final[dict[str, int]] = dict.fromkeys(CAUSES, 0)
 MEASURED: Final = (*_TEXTS, *_NUMBERS, *_TIMES)
 """The attributes that figures are read from."""
 
@@ -85,16 +87,29 @@ def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = No
     misses = figures.cache_lookups - figures.cache_hits
     share = figures.cache_ns * misses // figures.cache_lookups if figures.cache_lookups else 0
     for cause, time_ns in ((CAUSE_POOL, figures.pool_wait_ns), (CAUSE_CACHE_MISS, share)):
+        left = time_ns
         for source in (CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED, CAUSE_CPU):
-            moved = min(split[source], time_ns - split[cause])
+            if not left:
+                break
+            moved = min(split[source], left)
             split[source] -= moved
-            split[cause] += moved
+            left -= moved
+        split[cause] = time_ns - left
     return split
+
+
+def bottleneck_of(span: SpanView, split: Mapping[str, int]) -> str:
+    """Return the cause that took most of an extraction's time: the one that it names, or else by its split."""
+    if _may_hold(span, _BOTTLENECK):
+        stated = span.attributes.get(semconv.BOTTLENECK)
+        if isinstance(stated, str) and stated in split:
+            return stated
+    return max(split, key=split.__getitem__)
 
 
 def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
     """Return where an extraction says its time went, in ns by cause; the parts add up to its duration. None where it does not."""
-    if not _may_tell_times(span):
+    if not _may_hold(span, _TIME_PREFIX):
         return None
     stated = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
     return _adding_up(stated, duration_ns) if any(stated.values()) else None
@@ -108,17 +123,17 @@ def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns
         if end > until:
             first, until = max(start, until), min(end, end_ns)
             covered += max(0, until - first)
-    split: dict[str, int] = dict.fromkeys(CAUSES, 0)
+    split = _NO_TIME.copy()
     split[CAUSE_DOWNSTREAM] = covered
-    split[CAUSE_CPU] = min(duration_ns - covered, max(0, cpu_ns))
-    split[CAUSE_UNEXPLAINED] = duration_ns - covered - split[CAUSE_CPU]
+    split[CAUSE_CPU] = own = min(duration_ns - covered, max(0, cpu_ns))
+    split[CAUSE_UNEXPLAINED] = duration_ns - covered - own
     return split
 
 
-def _may_tell_times(span: SpanView) -> bool:
-    """Return whether a span may state its causes: searching its bytes costs less than reading each attribute."""
+def _may_hold(span: SpanView, name: bytes) -> bool:
+    """Return whether a span may have an attribute whose name begins so: searching its bytes costs less than reading it."""
     raw = getattr(span, "raw", None)
-    return not isinstance(raw, bytes) or _TIME_PREFIX in raw
+    return not isinstance(raw, bytes) or name in raw
 
 
 def _picked(span: SpanView) -> list[Any]:
@@ -133,7 +148,7 @@ _pick: Final[PickAttributes] = _picked if compiled.backend is None else compiled
 
 def _adding_up(stated: dict[str, int], duration: int) -> dict[str, int]:
     """Return the parts, with what rounding or the sender's arithmetic leaves over in `unexplained`."""
-    split: dict[str, int] = dict.fromkeys(CAUSES, 0)
+    split = _NO_TIME.copy()
     left = duration
     for cause in CAUSES:
         if cause != CAUSE_UNEXPLAINED:

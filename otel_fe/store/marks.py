@@ -1,14 +1,13 @@
 """Changes of services in the store: found in what is stored anyway, and read again for the charts.
 
 A kept trace carries the resources of its processes, with their versions and instances, and metrics carry the sizes of pools and
-caches. A resource that was looked at in the last seconds is recognised by its bytes, so that most traces cost one look-up in a
-dictionary.
+caches. Of each resource one trace is looked at of every five seconds, by the traces' own time: they do not come in its order. Which
+ones were looked at is known by the bytes of their resources, so that most traces cost some look-ups in a dictionary.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from otel_fe import autopilot_event, semconv
 from otel_fe.changes.mark import AUTOPILOT, CACHE_SIZE, POOL_SIZE, VERSION, Mark
 from otel_fe.changes.tracker import Fact, Seen, Tracker
+from otel_fe.store.bodies import request_of
 from otel_fe.store.otlp_points import attributes_of
 from otel_fe.store.schema import MARKS_SINCE, version_of
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _AGAIN_NS: Final = 5_000_000_000
 """A process is looked at again after so long: its pools may have another size."""
-_RESOURCES: Final = 4_096
+_LOOKS: Final = 8_192
+"""Looks that are remembered."""
 _REMEMBERED: Final = 500
 """Marks from before that a change may belong to."""
 MOST: Final = 5_000
@@ -59,23 +60,21 @@ class MarkRows:
         query = f"SELECT {_COLUMNS} FROM mark ORDER BY time_ns DESC LIMIT {_REMEMBERED}"  # noqa: S608
         latest = [_mark(row) for row in self._connection.execute(query)]
         self._tracker = Tracker(facts, reversed(latest))
-        self._looked_at: OrderedDict[bytes, int] = OrderedDict()
+        self._looked_at: dict[tuple[bytes, int], None] = {}
+        """Resources, each with the time of a trace of it in units of `_AGAIN_NS`; the oldest looks first."""
 
     def look_at(self, traces: Sequence[KeptTrace]) -> None:
         """Find what has changed in the processes of some traces."""
+        looked_at = self._looked_at
         for trace in traces:
-            fresh = [one for one in resources_in(trace.spans) if self._is_due(one, trace.start_ns)]
-            for resource in fresh:
-                self._looked_at[resource] = trace.start_ns
-                self._looked_at.move_to_end(resource)
-                if len(self._looked_at) > _RESOURCES:
-                    self._looked_at.popitem(last=False)
+            time = trace.start_ns // _AGAIN_NS
+            resources = [run[0] for run in trace.runs] if trace.runs else resources_in(trace.spans)
+            fresh = [look for resource in resources if (look := (resource, time)) not in looked_at]
             if fresh:
-                self._observe(seen_in(trace))
-
-    def _is_due(self, resource: bytes, time_ns: int) -> bool:
-        before = self._looked_at.get(resource)
-        return before is None or abs(time_ns - before) >= _AGAIN_NS
+                looked_at.update(dict.fromkeys(fresh))
+                while len(looked_at) > _LOOKS:
+                    del looked_at[next(iter(looked_at))]
+                self._observe(seen_in(request_of(trace.runs) if trace.runs else trace.spans))
 
     def look_at_point(self, point: MetricPoint) -> bool:
         """Find what a metric says of a size, or of a step of the autopilot's; return whether that is all there is to it."""
@@ -187,19 +186,19 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return len(data), len(data)
 
 
-def seen_in(trace: KeptTrace) -> Iterator[Seen]:
-    """Yield what each process of a trace says of itself."""
+def seen_in(spans: bytes) -> Iterator[Seen]:
+    """Yield what each process of a trace says of itself, given its encoded spans."""
     try:
-        request = TracesData.FromString(trace.spans)
+        request = TracesData.FromString(spans)
     except DecodeError:
         return
     for group in request.resource_spans:
         resource = attributes_of(group.resource.attributes)
-        spans = [span for scope in group.scope_spans for span in scope.spans]
+        members = [span for scope in group.scope_spans for span in scope.spans]
         service = resource.get(semconv.SERVICE_NAME)
-        if spans and isinstance(service, str):
+        if members and isinstance(service, str):
             sizes = {}
-            for span in spans:
+            for span in members:
                 told = attributes_of(
                     one for one in span.attributes if one.key in (semconv.POOL_NAME, semconv.POOL_SIZE)
                 )
@@ -207,7 +206,7 @@ def seen_in(trace: KeptTrace) -> Iterator[Seen]:
                     sizes[str(told.get(semconv.POOL_NAME, ""))] = str(told[semconv.POOL_SIZE])
             values = [(VERSION, "", str(resource.get("service.version", "")))]
             values += [(POOL_SIZE, name, size) for name, size in sizes.items()]
-            begun = min(span.start_time_unix_nano for span in spans)
+            begun = min(span.start_time_unix_nano for span in members)
             yield Seen(service, _instance(resource), min(begun, (1 << 62)), tuple(values))
 
 

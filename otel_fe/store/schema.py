@@ -120,6 +120,9 @@ _MARKS: Final = (
 MARKS_SINCE: Final = 6
 """The version from which files have marks."""
 
+# Chunks have the resources and scopes of their spans apart: `bodies.py` reads both forms, earlier versions do not read this one.
+_FRAMES: Final[tuple[str, ...]] = ()
+
 Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
@@ -128,6 +131,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _MORE_CAUSES,
     _CHUNK,
     _MARKS,
+    _FRAMES,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
 

@@ -55,7 +55,7 @@ class Store:
 
     def add_trace(self, trace: KeptTrace) -> bool:
         """Store a kept trace, or what came late of one; return false where it is lost already."""
-        return self._put("trace", trace, len(trace.spans) + len(trace.logs) + _TRACE_BYTES)
+        return self._put("trace", trace, trace.size_bytes + _TRACE_BYTES)
 
     def add_batch(self, batch: KeptBatch) -> bool:
         """Store all of a batch, in one transaction; return false where there is no room for it now.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
 from otel_fe.model.span import ERROR
-from otel_fe.pipeline.extractions import extractions_in, figures_of, split_of
+from otel_fe.pipeline.buffered_trace import BITS
+from otel_fe.pipeline.extractions import bottleneck_of, extractions_in, figures_of, split_of
 from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.upstream import (
     IN_THE_PROCESS,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.store.kept import Run
 
 _SERVICE: Final = "service.name"
 
@@ -32,9 +33,11 @@ _SERVICE: Final = "service.name"
 def kept_trace(
     received: BufferedTrace,
     decision: Decision,
-    spans: bytes,
+    spans: bytes = b"",
     *,
+    runs: tuple[Run, ...] = (),
     record: Mapping[str, Any] | None = None,
+    record_json: bytes = b"",
     logs: bytes = b"",
     late: bool = False,
     keeps_all: bool = False,
@@ -45,7 +48,10 @@ def kept_trace(
         received: The trace, or the part of it that came late.
         decision: What became of it.
         spans: The same spans as they left, as an encoded `ExportTraceServiceRequest`.
-        record: Why, as `DecisionRecord.as_dict` has it.
+        runs: The same, instead, as runs.
+        record: Why, as `DecisionRecord.as_dict` has it. Of a trace with a `tracestate` it has to be given in this form: the
+            decisions of earlier samplers are added to it.
+        record_json: The same, instead, encoded.
         logs: Its logs, as an encoded `ExportLogsServiceRequest`.
         late: These spans came after the decision; the trace is already there.
         keeps_all: The policy that kept it keeps every trace, so that the reason is that of a sampler before.
@@ -53,12 +59,15 @@ def kept_trace(
     members = received.spans
     root = next((span for span in members if not span.parent_id), None)
     first = root or (members[0] if members else None)
-    family = SpanTree(members)
+    error = bool(received.statuses & BITS[ERROR])
     sampled = extractions_in(members)
-    found = [_extraction(span, family) for span in sampled]
-    if not found and not late and first is not None:
-        found.append(_whole(first, received))
-    upstream = upstream_of(members)
+    found: tuple[KeptExtraction, ...] = ()
+    if sampled:
+        family = SpanTree(members)
+        found = tuple([_extraction(span, family) for span in sampled])
+    elif not late and first is not None:
+        found = (_whole(first, received, error=error),)
+    upstream = upstream_of(members) if received.has_trace_state else None
     kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
     each = () if upstream is None else _each_kept_by(sampled, members, decision, keeps_all=keeps_all)
     return KeptTrace(
@@ -67,15 +76,17 @@ def kept_trace(
         received.end_ns,
         root.name if root else "",
         _service(first) if first else "",
-        any(span.status == ERROR for span in members),
+        error,
         *kept_by,
         len(members),
         spans,
-        tuple(found),
+        found,
         logs,
         record if record is None or upstream is None else with_upstream(record, upstream),
         late,
         each if any(one != kept_by for one in each) else (),
+        runs,
+        record_json,
     )
 
 
@@ -104,7 +115,6 @@ def _reason(policy: str, decision: Decision, *, keeps_all: bool) -> str:
 def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
     figures = figures_of(span)
     split = split_of(span, family, figures)
-    bottleneck = span.attributes.get(semconv.BOTTLENECK)
     return KeptExtraction(
         span.span_id,
         span.start_ns,
@@ -119,19 +129,19 @@ def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
         figures.cache_hits,
         figures.cpu_ns,
         figures.memory_growth_bytes,
-        bottleneck if isinstance(bottleneck, str) and bottleneck in split else max(split, key=split.__getitem__),
+        bottleneck_of(span, split),
         split,
     )
 
 
-def _whole(first: SpanView, received: BufferedTrace) -> KeptExtraction:
+def _whole(first: SpanView, received: BufferedTrace, *, error: bool) -> KeptExtraction:
     return KeptExtraction(
         first.span_id,
         received.start_ns,
         max(0, received.duration_ns),
         _service(first),
         None,
-        any(span.status == ERROR for span in received.spans),
+        error,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.store.bodies import chunks_of
+from otel_fe.store.bodies import chunks_of, run_of
 from otel_fe.store.latency import bucket_of
 from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from otel_fe.store.kept import KeptExtraction, KeptTrace
     from otel_fe.store.packing import Packing
@@ -20,11 +20,26 @@ if TYPE_CHECKING:
 
 _INT64_MAX: Final = (1 << 63) - 1
 _TRACE: Final = f"INSERT INTO trace VALUES (?{', ?' * 12})"  # noqa: S608
-_NO_SPLIT: Final[list[Any]] = [None] * len(SPLIT_CAUSES)
+_USUAL: Final = SPLIT_CAUSES[:6]
+"""The causes that an extraction may have time in that has not measured it: columns of the others are NULL where there is none."""
+_NO_SPLIT: Final[list[Any]] = [None] * len(_USUAL)
 _WHOLE: Final = """SELECT e.slot, e.latency, e.trace, e.ordinal FROM trace t JOIN extraction e ON e.trace = t.key
     WHERE t.trace_id = ? AND e.feature_set IS NULL"""
 _CHUNK: Final = "INSERT INTO chunk VALUES (?, ?, ?)"
-_EXTRACTION: Final = f"INSERT INTO extraction VALUES ({', '.join('?' * (20 + len(SPLIT_CAUSES)))})"  # noqa: S608
+_COLUMNS: Final = (
+    "slot, latency, trace, ordinal, weight, start_ns, duration_ns, service, feature_set, error, cache_hit, cause, policy, span_id, "
+    "library, error_type, lookups, hits, cpu_ns, memory_growth_bytes"
+)
+
+
+def _insert(causes: Sequence[str]) -> str:
+    names = f"{_COLUMNS}, {', '.join(f'in_{cause}' for cause in causes)}"
+    return f"INSERT INTO extraction ({names}) VALUES ({', '.join('?' * (names.count(',') + 1))})"  # noqa: S608
+
+
+_EXTRACTION: Final = _insert(SPLIT_CAUSES)
+_USUAL_EXTRACTION: Final = _insert(_USUAL)
+_USUAL_WIDTH: Final = _COLUMNS.count(",") + 1 + len(_USUAL)
 
 
 class TraceRows:
@@ -46,11 +61,15 @@ class TraceRows:
                 self._remove_whole(trace.trace_id)
         first = int(execute("SELECT coalesce(max(key), 0) FROM trace").fetchone()[0]) + 1
         rows = [self._trace(key, trace, now_s) for key, trace in enumerate(traces, first)]
-        bodies = [(_json(trace.record), trace.spans) for trace in traces]
+        bodies = [(trace.record_json or _json(trace.record), trace.runs or (run_of(trace.spans),)) for trace in traces]
         extractions = [row for key, trace in enumerate(traces, first) for row in self._rows(key, trace)]
         self._connection.executemany(_TRACE, rows)
         self._connection.executemany(_CHUNK, chunks_of(first, bodies, self._packing))
-        self._connection.executemany(_EXTRACTION, extractions)
+        usual = [row for row in extractions if len(row) == _USUAL_WIDTH]
+        self._connection.executemany(_USUAL_EXTRACTION, usual)
+        if len(usual) < len(extractions):
+            others = [row for row in extractions if len(row) != _USUAL_WIDTH]
+            self._connection.executemany(_EXTRACTION, others)
         self._cells.uncount({row[0] for row in extractions})
 
     def _remove_whole(self, trace_id: int) -> None:
@@ -96,7 +115,6 @@ class TraceRows:
     ) -> tuple[Any, ...]:
         number = self._names.number
         start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
-        split = [extraction.split.get(cause, 0) for cause in SPLIT_CAUSES] if extraction.split else _NO_SPLIT
         return (
             start_ns // SLOT_NS,
             bucket_of(duration_ns),
@@ -118,9 +136,20 @@ class TraceRows:
             _fits(extraction.hits),
             _fits(extraction.cpu_ns),
             _fits(extraction.memory_growth_bytes),
-            # Of a duration that fits, each part does.
-            *(split if duration_ns < _INT64_MAX or split is _NO_SPLIT else map(_fits, split)),
+            *_split(extraction.split, duration_ns),
         )
+
+
+def _split(split: Mapping[str, int], duration_ns: int) -> Iterable[int | None]:
+    """Return the values of the columns of all causes, or of the usual ones where the others have no time."""
+    if not split:
+        return _NO_SPLIT
+    usual = [split.get(cause, 0) for cause in _USUAL]
+    if sum(usual) == duration_ns:  # the parts add up to it
+        return usual
+    every = [split.get(cause, 0) for cause in SPLIT_CAUSES]
+    # Of a duration that fits, each part does.
+    return every if duration_ns < _INT64_MAX else map(_fits, every)
 
 
 def _json(record: Mapping[str, Any] | None) -> bytes:

@@ -121,6 +121,11 @@ def encode(
         yield request.encode(), request.spans
 
 
+def runs_of(spans: Sequence[WireSpan], decision: Decision) -> Iterable[Run]:
+    """Return kept spans as they leave: adjacent ones of one scope together."""
+    return _runs(spans, decision, _UNBOUNDED, record_policy=False)
+
+
 def _runs(spans: Sequence[WireSpan], decision: Decision, maximum_bytes: int, *, record_policy: bool) -> Iterable[Run]:
     """Return spans as they leave: adjacent ones of one scope in runs of at most so many bytes, or of one span."""
 

@@ -7,11 +7,12 @@ import sqlite3
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from otel_fe import autopilot_event, semconv
+from otel_fe.store import marks
 from otel_fe.store.database import FILE_NAME
 from otel_fe.store.marks import resources_in
 from otel_fe.store.schema import MARKS_SINCE, MIGRATIONS, migrate
 from otel_fe.testing import FakeClock
-from tests.unit.store.parts import HOUR, T0, bed, extraction, otlp, pairs, trace
+from tests.unit.store.parts import HOUR, NS, T0, bed, extraction, otlp, pairs, trace
 
 EVER = (0, 1 << 62)
 
@@ -105,3 +106,15 @@ def test_rubbish_for_spans_is_stored_and_marks_nothing(tmp_path):
             list(resources_in(spans))
         assert made.reader.marks.find(*EVER) == []
         assert made.reader.traces.by_id(5) is not None
+
+
+def test_each_process_is_looked_at_once_in_five_seconds(tmp_path, monkeypatch):
+    """By the time of its traces, which do not come in order: those that are kept early overtake those that wait."""
+    looks = []
+    monkeypatch.setattr(marks, "seen_in", lambda spans: looks.append(spans) or ())
+    with bed(tmp_path / "store", clock=FakeClock(T0 + HOUR)) as made:
+        for number in range(40):
+            made.write("trace", kept(number + 1, T0 + (number % 2) * 30 * NS + number))
+        assert len(looks) == 2
+        made.write("trace", kept(100, T0 + 31 * NS, instance="b"))
+        assert len(looks) == 3
