@@ -20,6 +20,7 @@ from tests.bench.fleet_cells import DEFAULT_CELLS, SMOKE_CELLS, chosen
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
 from tests.bench.startup import MINIMUM_ROUNDS, run_startup
+from tests.bench.store import run_store
 from tests.bench.variants import VARIANTS
 from tests.bench.watcher import goals as watcher_goals
 from tests.bench.watcher import run_watcher
@@ -33,7 +34,7 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "dashboard", "capacity", "watcher")
+NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "store", "dashboard", "capacity", "watcher")
 _QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
 
 
@@ -126,6 +127,10 @@ def main() -> None:
                 )
                 figures = run_fleet(arguments.cells, plan)
                 table, goal = report.fleet(figures)
+                everything[name] = figures
+            elif name == "store":
+                figures = run_store(rounds, quick=arguments.quick)
+                table, goal = report.store(figures)
                 everything[name] = figures
             elif name == "capacity":
                 services = run_capacity(bed, quick=arguments.quick)

@@ -86,7 +86,7 @@ def requests(spans: int, spans_per_request: int, skew_s: float, seed: int = 1) -
     parts: list[tuple[float, int, bytes, bool, list[bytes]]] = []
     for number in range(spans // SPANS_PER_TRACE):
         ended_s = number * SPANS_PER_TRACE / SPANS_PER_S
-        trace_id, remarkable, of_service = bodies.trace()
+        trace_id, remarkable, of_service = bodies.trace(ended_s)
         for service, encoded in enumerate(of_service):
             at_s = ended_s + (draw.random() * skew_s if skew_s else 0)
             parts.append((at_s, service, trace_id, remarkable == service, encoded))
@@ -142,14 +142,14 @@ class _Bodies:
         self.frames = [_resource(service) for service in SERVICES]
         self._pools = [[_rest(kind, draw) for _ in range(_POOL)] for kind in _KINDS]
 
-    def trace(self) -> tuple[bytes, int, list[list[bytes]]]:
+    def trace(self, ended_s: float) -> tuple[bytes, int, list[list[bytes]]]:
         """Return a trace's id, the service whose part makes it worth keeping (-1 for none), and its encoded spans by service."""
         draw = self._draw
         failed, slow = draw.random() < _FAILED_SHARE, draw.random() < _SLOW_SHARE
         trace_id = draw.getrandbits(128).to_bytes(16, "big")
         first = draw.getrandbits(56) << 8
-        began = _BEGAN_NS + draw.getrandbits(40)
         lasted = (draw.randrange(100, 900) if slow else draw.randrange(1, 90)) * _MS
+        began = _BEGAN_NS + round(ended_s * 1_000 * _MS) - lasted
         found: list[list[bytes]] = [[] for _ in SERVICES]
         for number, kind in enumerate(_KINDS):
             head = b"\x0a\x10" + trace_id + b"\x12\x08" + (first + number).to_bytes(8, "big")
