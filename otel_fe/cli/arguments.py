@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.config.durations import parse_duration
@@ -67,3 +68,11 @@ def duration_ns(text: str) -> int:
     if found <= 0:
         raise argparse.ArgumentTypeError(f"{text}: use more than 0, for example 1h or 30m")
     return found
+
+
+def trace_id(text: str) -> int:
+    """Return the trace id that 32 hexadecimal digits are."""
+    digits = text.strip()
+    if not re.fullmatch("[0-9a-fA-F]{32}", digits):
+        raise argparse.ArgumentTypeError(f"{text}: use 32 hexadecimal digits, as a trace id has")
+    return int(digits, 16)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.cli.capacity import add_capacity
 from otel_fe.cli.changes import add_autopilot, add_changes
 from otel_fe.cli.check import add_check
+from otel_fe.cli.collector import add_commands
 from otel_fe.cli.completion import add_completion
 from otel_fe.cli.demo import add_demo
 from otel_fe.cli.explain import add_explain
 from otel_fe.cli.mcp import add_mcp
 from otel_fe.cli.parser import WRONG_USE, Parser, examples
+from otel_fe.cli.profile import add_profile
 from otel_fe.cli.render import add_render
 from otel_fe.cli.replay import add_replay
 from otel_fe.cli.up import add_up
-from otel_fe.collector.command import add_commands
 from otel_fe.dashboard.command import add_dashboard, add_to_another, companion
 from otel_fe.errors import OtelFeError
-from otel_fe.profile_command import add_profile
 from otel_fe.terminal import coloured, paint
 from otel_fe.version import __version__
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.config.durations import parse_duration
+from otel_fe.cli.arguments import duration_ns, trace_id
 from otel_fe.errors import MissingExtraError, OtelFeError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from otel_fe.profiles.stacks import SlowExtraction
@@ -35,11 +35,11 @@ def add_profile(commands: Commands) -> None:
     )
     profile.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
     profile.add_argument(
-        "--since", type=_duration_ns, default="1h", metavar="DURATION", help="how far back (default 1h)"
+        "--since", type=duration_ns, default="1h", metavar="DURATION", help="how far back (default 1h)"
     )
     profile.add_argument("--service", metavar="NAME", help="only of this service")
     profile.add_argument("--feature-set", metavar="NAME", help="only of this feature set")
-    profile.add_argument("--trace", type=_trace_id, metavar="ID", help="only of this trace, however old")
+    profile.add_argument("--trace", type=trace_id, metavar="ID", help="only of this trace, however old")
     profile.add_argument(
         "--format", choices=_FORMATS, default=_FORMATS[0], help="how to write them (default %(default)s)"
     )
@@ -103,19 +103,3 @@ def _written(form: str, found: Sequence[SlowExtraction]) -> bytes:
         "otlp": lambda those: bytes(otlp_profiles(those).SerializeToString()),
     }
     return write[form](found)
-
-
-def _duration_ns(text: str) -> int:
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
-    if found <= 0:
-        raise argparse.ArgumentTypeError(f"{text}: use more than 0, for example 1h or 30m")
-    return found
-
-
-def _trace_id(text: str) -> int:
-    if len(text) != 32 or any(one not in "0123456789abcdefABCDEF" for one in text):  # noqa: PLR2004 of 128 bits
-        raise argparse.ArgumentTypeError(f"{text}: use 32 hexadecimal digits")
-    return int(text, 16)

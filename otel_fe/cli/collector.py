@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.cli.arguments import trace_id, whole_number
 from otel_fe.config.web_address import web_address
 from otel_fe.errors import MissingExtraError
 
@@ -35,7 +35,7 @@ def add_commands(commands: Commands) -> argparse.ArgumentParser:
         "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10                # of the running collector\n"
         "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10 --store store  # also older ones\n",
     )
-    why.add_argument("trace_id", type=_trace_id, help="32 hexadecimal digits")
+    why.add_argument("trace_id", type=trace_id, help="32 hexadecimal digits")
     why.add_argument(
         "--admin-endpoint",
         "--own-page",
@@ -73,7 +73,11 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     )
     _add_alerting(collector)
     collector.add_argument(
-        "--workers", type=_workers, default=1, metavar="N", help="processes that share the work (default 1)"
+        "--workers",
+        type=whole_number(1, _MOST_WORKERS),
+        default=1,
+        metavar="N",
+        help="processes that share the work (default 1)",
     )
     collector.add_argument(
         "--allow-unauthenticated",
@@ -106,19 +110,6 @@ def _add_alerting(collector: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the runbook that alerts link to; {cause} and {feature_set} are filled in",
     )
-
-
-def _workers(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= _MOST_WORKERS):
-        raise argparse.ArgumentTypeError(f"{text}: use 1 to {_MOST_WORKERS}")
-    return int(text)
-
-
-def _trace_id(text: str) -> str:
-    value = text.strip().lower()
-    if not re.fullmatch("[0-9a-f]{32}", value):
-        raise argparse.ArgumentTypeError(f"{text!r}: a trace id has 32 hexadecimal digits")
-    return value
 
 
 def _collector(arguments: argparse.Namespace) -> int:
@@ -160,6 +151,6 @@ def _page_url(companion: Sidecar | None) -> str:
 def _why(arguments: argparse.Namespace) -> int:
     from otel_fe.collector.why import ask, in_words  # noqa: PLC0415 only this command needs it
 
-    answer = ask(arguments.trace_id, arguments.admin_endpoint, arguments.store)
+    answer = ask(f"{arguments.trace_id:032x}", arguments.admin_endpoint, arguments.store)
     print(json.dumps(answer) if arguments.json else in_words(answer))
     return int(answer.get("state") not in {"decided", "pending", "remembered"})
