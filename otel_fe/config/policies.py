@@ -37,6 +37,24 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Duration:
+    """Votes to sample a trace by its duration, to the nanosecond. Only in code: a file has `latency`."""
+
+    type: ClassVar[str] = "duration"
+    name: str
+    threshold_ns: int
+    """Inclusive: a trace of exactly this duration is sampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SloBreach:
+    """Votes to sample a trace with an extraction that breaks an SLO by itself (`slo.breached`). Only in code."""
+
+    type: ClassVar[str] = "slo_breach"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NumericAttribute:
     """Votes to sample a trace with an integer attribute, on a resource or a span, within bounds."""
 
@@ -86,6 +104,20 @@ class Probabilistic:
     sampling_ratio: float
     """0..1; the file has a percentage."""
     hash_salt: str = DEFAULT_SALT
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistentShare:
+    """Votes to sample a share of all traces by their own randomness, as head samplers do. Only in code.
+
+    `Probabilistic` hashes the ids of traces that were not sampled before, as the Collector does; this never does, so that every
+    process of a trace chooses the same ones.
+    """
+
+    type: ClassVar[str] = "consistent_share"
+    name: str
+    sampling_ratio: float
+    """0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +249,9 @@ class Composite:
 Policy = (
     AlwaysSample
     | Latency
+    | Duration
+    | SloBreach
+    | ConsistentShare
     | NumericAttribute
     | StringAttribute
     | BooleanAttribute

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.config.collector import CollectorConfig
     from otel_fe.config.settings import Settings
     from otel_fe.model.decision import Decision
-    from otel_fe.pipeline.configured import ConfiguredMetrics
+    from otel_fe.pipeline.local_span_metrics import LocalSpanMetrics
     from otel_fe.pipeline.trace import LocalTrace
 
 CLOCK: Final = SystemClock()
@@ -36,7 +36,7 @@ class Engines:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._config = _read(settings.config) if settings.config else None
-        self.span_metrics: ConfiguredMetrics | None = None
+        self.span_metrics: LocalSpanMetrics | None = None
         """Of the engine made last."""
 
     def __str__(self) -> str:
@@ -51,15 +51,14 @@ class Engines:
         if self._config is None:
             return Engine(self._settings, CLOCK, draw, export)
         from otel_fe.config.policies import TailSampling  # noqa: PLC0415 most processes have no configuration
-        from otel_fe.pipeline.configured import ConfiguredMetrics, ConfiguredPolicy  # noqa: PLC0415
+        from otel_fe.pipeline.local_span_metrics import LocalSpanMetrics  # noqa: PLC0415
         from otel_fe.sdk.span_view import SpanViews  # noqa: PLC0415
 
         views = SpanViews()
         sampling = next((p for p in self._config.processors.values() if isinstance(p, TailSampling)), None)
-        policy = None if sampling is None else ConfiguredPolicy(sampling, CLOCK, views)
-        metrics = ConfiguredMetrics(self._config.connectors.values(), CLOCK, draw, str(uuid.uuid4()), views)
+        metrics = LocalSpanMetrics(self._config.connectors.values(), CLOCK, draw, str(uuid.uuid4()), views)
         self.span_metrics = metrics or None
-        return Engine(self._settings, CLOCK, draw, export, policy, self.span_metrics)
+        return Engine(self._settings, CLOCK, draw, export, sampling, views, self.span_metrics)
 
 
 def _read(file: str) -> CollectorConfig:

@@ -203,7 +203,7 @@ class ProcessPipeline:
     def explain(self, trace_id: int) -> DecisionRecord | None:
         """Return why a trace was kept or not; None where it is not, or no longer, known."""
         self.engine.settle()
-        return self.engine.policy.explain(trace_id)
+        return self.engine.sampler.explain(trace_id)
 
     # --- in the background, at the end, after a fork --------------------------------------------------------------------
 

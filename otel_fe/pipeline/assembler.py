@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.pipeline.counters import Counters
-    from otel_fe.pipeline.policy import Policy
+    from otel_fe.pipeline.local_sampler import LocalSampler
 
 BATCH: Final = 32
 """The number of healthy traces, or extractions, that are processed together."""
@@ -57,16 +57,16 @@ class Assembler:
     def __init__(
         self,
         limits: Limits,
-        policy: Policy,
+        sampler: LocalSampler,
         counters: Counters,
         clock: Clock,
         deliver: Callable[[LocalTrace, Decision], None],
         count: Callable[[Sequence[object]], None] | None = None,
     ) -> None:
         self._limits = limits
-        self._policy = policy
-        self._slow_ns = policy.slow_ns
-        self._decides_immediately = policy.decides_immediately
+        self._sampler = sampler
+        self._slow_ns = sampler.slow_ns
+        self._decides_immediately = sampler.decides_immediately
         self._counters = counters
         self._clock = clock
         self._deliver = deliver
@@ -261,7 +261,7 @@ class Assembler:
     def _decide(self, traces: Sequence[LocalTrace], why: str) -> None:
         """Decide traces whose `decided` this thread has just set; `why` they were not whole, if they were not."""
         try:
-            decisions = self._policy.decide(traces)
+            decisions = self._sampler.decide(traces)
         except BaseException:
             # Whatever failed, a decided trace must leave, or `started` would wait for that for ever.
             for trace in traces:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from otel_fe.config.process_sampling import process_sampling
 from otel_fe.pipeline.assembler import BATCH, Assembler, Limits
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.derive import DerivedMetrics
-from otel_fe.pipeline.policy import KeepPolicy
+from otel_fe.pipeline.local_sampler import LocalSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.clock import Clock
+    from otel_fe.config.policies import TailSampling
     from otel_fe.config.settings import Settings
     from otel_fe.model.decision import Decision
     from otel_fe.model.measurements import Measurements
-    from otel_fe.pipeline.configured import ConfiguredMetrics
-    from otel_fe.pipeline.policy import Policy
+    from otel_fe.model.span import SpanView
+    from otel_fe.pipeline.local_span_metrics import LocalSpanMetrics
     from otel_fe.pipeline.trace import LocalTrace
+
+
+def _as_it_is(span: Any) -> Any:
+    return span
 
 
 class Engine:
@@ -30,7 +36,8 @@ class Engine:
         clock: Both clocks.
         draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
         export: Takes the spans of a kept trace with its decision; returns the reason why it could not, or "".
-        policy: What decides, instead of the settings' own rules.
+        sampling: The policies that decide; by default those that keep errors, slow traces and a share, as in the settings.
+        view: From a span as the process holds it to what policies may ask of it.
         span_metrics: What counts every span besides.
     """
 
@@ -40,15 +47,16 @@ class Engine:
         clock: Clock,
         draw: Callable[[int], int],
         export: Callable[[LocalTrace, Decision], str],
-        policy: Policy | None = None,
-        span_metrics: ConfiguredMetrics | None = None,
+        sampling: TailSampling | None = None,
+        view: Callable[[Any], SpanView] = _as_it_is,
+        span_metrics: LocalSpanMetrics | None = None,
     ) -> None:
         self._export = export
         self._span_metrics = span_metrics
         self._waiting: deque[Measurements] = deque()
         self.counters = Counters()
         self.metrics = DerivedMetrics(settings.max_series, draw)
-        self.policy: Policy = policy or KeepPolicy(int(settings.slow_threshold_s * 1e9), settings.baseline_ratio, clock)
+        self.sampler = LocalSampler(sampling or process_sampling(settings), clock, view)
         self.assembler = Assembler(
             Limits(
                 settings.max_open_traces,
@@ -57,7 +65,7 @@ class Engine:
                 settings.max_remembered_decisions,
                 int(settings.decision_wait_s * 1e9),
             ),
-            self.policy,
+            self.sampler,
             self.counters,
             clock,
             self._deliver,

@@ -119,7 +119,8 @@ class DecisionRecords:
 
     def __init__(self, policies: Sequence[Evaluator], limit: int) -> None:
         self._policies = tuple(policies)
-        self._ring: deque[Entry | bytes] = deque(maxlen=limit)
+        self._ring: deque[Any] = deque(maxlen=limit)
+        """Of each an `Entry`, or what `_unpack` makes one of."""
         self._unpack: Callable[[Any], Entry] = tuple
         self._limit = limit
         self._later: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
@@ -153,12 +154,20 @@ class DecisionRecords:
 
         The bytes begin with the trace's id, its upper and its lower half, each as this machine writes a number.
         """
-        self._unpack = unpack
+        self._unpack = lambda entry: unpack(entry) if isinstance(entry, bytes) else entry
+        return self._ring.append
+
+    def summarized(self, entry_of: Callable[[Any], Entry]) -> Callable[[tuple[Any, ...]], None]:
+        """Return what records decisions as tuples that begin with the trace's id, given what makes an `Entry` of one.
+
+        Whoever records so calls `add` no more.
+        """
+        self._unpack = entry_of
         return self._ring.append
 
     def of(self, trace_id: int) -> DecisionRecord | None:
         """Return the last decision on a trace; None where it is not, or no longer, known."""
-        for entry in reversed(self._ring):
+        for entry in reversed(list(self._ring)):  # a copy: another thread may record meanwhile
             if _is_of(entry, trace_id):
                 return self.explain(entry)
         return None
@@ -198,7 +207,7 @@ class DecisionRecords:
         return newest if newest is not None and _is_of(newest, trace_id) else None
 
     def _unpacked(self, entry: Entry | bytes) -> Entry:
-        return self._unpack(entry) if isinstance(entry, bytes) else entry
+        return self._unpack(entry)
 
 
 def _is_of(entry: Entry | bytes, trace_id: int) -> bool:

@@ -9,8 +9,9 @@ from otel_fe.pipeline.policies import attributes, limiting
 from otel_fe.pipeline.policies.always import AlwaysSampleEvaluator
 from otel_fe.pipeline.policies.combined import AndEvaluator, DropEvaluator, NotEvaluator
 from otel_fe.pipeline.policies.composite import CompositeEvaluator, Share
-from otel_fe.pipeline.policies.latency import LatencyEvaluator
-from otel_fe.pipeline.policies.probabilistic import ProbabilisticEvaluator
+from otel_fe.pipeline.policies.latency import duration, latency
+from otel_fe.pipeline.policies.probabilistic import ConsistentShareEvaluator, ProbabilisticEvaluator
+from otel_fe.pipeline.policies.slo_breach import SloBreachEvaluator
 from otel_fe.pipeline.policies.span_count import SpanCountEvaluator
 from otel_fe.pipeline.policies.status_code import StatusCodeEvaluator
 from otel_fe.pipeline.policies.trace_flags import TraceFlagsEvaluator
@@ -32,7 +33,10 @@ def _ottl_condition(policy: policies.OttlCondition) -> Evaluator:
 
 _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
     policies.AlwaysSample: lambda policy: AlwaysSampleEvaluator(policy.name),
-    policies.Latency: LatencyEvaluator,
+    policies.Latency: latency,
+    policies.Duration: duration,
+    policies.SloBreach: lambda policy: SloBreachEvaluator(policy.name),
+    policies.ConsistentShare: ConsistentShareEvaluator,
     policies.NumericAttribute: attributes.numeric,
     policies.StringAttribute: attributes.string,
     policies.BooleanAttribute: attributes.boolean,

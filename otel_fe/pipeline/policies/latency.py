@@ -1,4 +1,4 @@
-"""`latency`: by the duration of the whole trace."""
+"""`latency`, and the process's own `duration`: by the duration of the whole trace."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from otel_fe.pipeline.policies.range_predicate import MOST, RangePredicate
 from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from otel_fe.config.policies import Latency
+    from otel_fe.config.policies import Duration, Latency
     from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
 class LatencyEvaluator(Evaluator):
-    """Samples a trace that lasted longer than a threshold, and no longer than an upper one.
+    """Samples a trace that lasted as long as a threshold or longer, and not as long as an upper one.
+
+    Args:
+        name: The policy's.
+        from_ns: The threshold, inclusive.
+        until_ns: The upper one, exclusive; None for no upper bound.
 
     The Collector with an upper threshold looks at the duration after each span, so that its answer depends on their order;
     here it is always that of the whole trace.
     """
 
-    __slots__ = ("_from_ns", "_policy", "_until_ns")
+    __slots__ = ("_from_ns", "_until_ns", "bounded")
 
-    def __init__(self, policy: Latency) -> None:
-        super().__init__(policy.name)
-        self._policy = policy
-        # In whole milliseconds: longer than 99 ms is 100 ms or more, up to 200 ms is less than 201 ms.
-        self._from_ns = (policy.threshold_ms + 1) * NS_PER_MS
-        upper = policy.upper_threshold_ms
-        self._until_ns: float = (upper + 1) * NS_PER_MS if upper else float("inf")
+    def __init__(self, name: str, from_ns: int, until_ns: int | None = None) -> None:
+        super().__init__(name)
+        self._from_ns = from_ns
+        self.bounded = until_ns is not None
+        """Whether there is an upper bound."""
+        self._until_ns: float = float("inf") if until_ns is None else until_ns
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by its duration."""
@@ -44,20 +48,35 @@ class LatencyEvaluator(Evaluator):
 
         Without any start it lasts since 1970, until a span with one comes.
         """
-        return vote[0] == SAMPLED and not self._policy.upper_threshold_ms and trace.start_ns > 0
+        return vote[0] == SAMPLED and not self.bounded and trace.start_ns > 0
 
     @property
     def rule(self) -> RangePredicate:
         """Its bounds."""
-        most = int(self._until_ns) - 1 if self._policy.upper_threshold_ms else MOST
+        most = int(self._until_ns) - 1 if self.bounded else MOST
         return RangePredicate("duration", self._from_ns, most)
 
     def describe(self, seen: Any) -> str:
         """Return the duration beside its bounds."""
-        ms = seen / NS_PER_MS
-        lower, upper = self._from_ns // NS_PER_MS, self._policy.upper_threshold_ms
+        ms, lower = seen / NS_PER_MS, f"{self._from_ns / NS_PER_MS:.12g} ms"
         if seen < self._from_ns:
-            return f"{ms:.6g} ms < {lower} ms"
+            return f"{ms:.6g} ms < {lower}"
         if seen >= self._until_ns:
-            return f"{ms:.6g} ms > {upper} ms"
-        return f"{ms:.6g} ms ≥ {lower} ms"
+            return f"{ms:.6g} ms > {self._until_ns // NS_PER_MS - 1:.0f} ms"
+        return f"{ms:.6g} ms ≥ {lower}"
+
+
+def latency(policy: Latency) -> Evaluator:
+    """Return the evaluator of a `latency` policy.
+
+    It counts whole milliseconds: longer than 99 ms is 100 ms or more, up to 200 ms is less than 201 ms.
+    """
+    upper = policy.upper_threshold_ms
+    return LatencyEvaluator(
+        policy.name, (policy.threshold_ms + 1) * NS_PER_MS, (upper + 1) * NS_PER_MS if upper else None
+    )
+
+
+def duration(policy: Duration) -> Evaluator:
+    """Return the evaluator of a `duration` policy."""
+    return LatencyEvaluator(policy.name, policy.threshold_ns)

@@ -1,4 +1,4 @@
-"""`probabilistic`: by chance."""
+"""`probabilistic`, and the process's own `consistent_share`: by chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otel_fe.pipeline.policies.evaluator import Evaluator
 from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 if TYPE_CHECKING:
-    from otel_fe.config.policies import Probabilistic
+    from otel_fe.config.policies import ConsistentShare, Probabilistic
     from otel_fe.model.sampling_probability import SamplingProbability
     from otel_fe.pipeline.buffered_trace import BufferedTrace
 
@@ -52,4 +52,33 @@ class ProbabilisticEvaluator(Evaluator):
 
     def describe(self, seen: Any) -> str:
         """Return its randomness beside what it must reach, both as shares of 1."""
-        return f"randomness {seen / NEVER:.6f}, sampled from {self._threshold / NEVER:.6f} ({self._ratio:.4g} of all)"
+        return _described(seen, self._threshold, self._ratio)
+
+
+class ConsistentShareEvaluator(Evaluator):
+    """Samples a share of all traces by their own randomness."""
+
+    __slots__ = ("_ratio", "threshold")
+
+    def __init__(self, policy: ConsistentShare) -> None:
+        super().__init__(policy.name)
+        self._ratio = policy.sampling_ratio
+        self.threshold = threshold_of(policy.sampling_ratio)
+        """From what randomness on, inclusive; to four digits, since every span carries it."""
+
+    def evaluate(self, trace: BufferedTrace) -> Vote:
+        """Vote by its randomness."""
+        value = trace.randomness
+        return (SAMPLED if value >= self.threshold else NOT_SAMPLED), self.threshold, value
+
+    def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:  # noqa: ARG002
+        """Return whether it samples every trace: a later span may say that the trace has another randomness."""
+        return vote[0] == SAMPLED and self.threshold == ALWAYS
+
+    def describe(self, seen: Any) -> str:
+        """Return its randomness beside what it must reach, both as shares of 1."""
+        return _described(seen, self.threshold, self._ratio)
+
+
+def _described(randomness: int, threshold: int, ratio: float) -> str:
+    return f"randomness {randomness / NEVER:.6f}, sampled from {threshold / NEVER:.6f} ({ratio:.4g} of all)"

@@ -41,7 +41,8 @@ class StatusCodeEvaluator(Evaluator):
 
     def describe(self, seen: Any) -> str:
         """Return the statuses that there are, and those that are wanted."""
-        return f"status {_text(seen)}, wanted {_text(self._wanted)}"
+        wanted = _text(self._wanted)
+        return f"status {_text(seen)}, wanted {wanted}" if seen else f"no span has status {wanted}"
 
 
 def _text(statuses: int) -> str:
