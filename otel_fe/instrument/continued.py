@@ -150,7 +150,7 @@ def coroutine_around(start: Start) -> Callable[..., Any]:
         if running is None:
             return await own.__otel_fe_wrapped__(*args, **kwargs)
         try:
-            result = await _stepwise(own.__otel_fe_wrapped__(*args, **kwargs), running)
+            result = await stepwise(own.__otel_fe_wrapped__(*args, **kwargs), running)
         except BaseException as error:
             running.finish(error)
             raise
@@ -164,7 +164,7 @@ def coroutine_around(start: Start) -> Callable[..., Any]:
 
 
 @types.coroutine
-def _stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
+def stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
     """Await a coroutine, with the extraction's CPU clock stopped while it gives way to its event loop."""
     running.follow(coroutine)
     try:
@@ -286,7 +286,7 @@ def asynchronous_generator_around(start: Start) -> Callable[..., Any]:
 
 
 async def _stepwise_any(awaitable: Any, running: Extraction) -> Any:
-    return await _stepwise(_as_coroutine(awaitable), running)
+    return await stepwise(_as_coroutine(awaitable), running)
 
 
 async def _as_coroutine(awaitable: Any) -> Any:

@@ -103,7 +103,7 @@ class Extraction(LiveMeasurements):
         # Last: if anything before it fails, no context has been entered that nobody would leave.
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.thread_id = get_ident()
-        self._cpu_start = thread_time_ns()
+        self.cpu_start_ns = thread_time_ns()
         opened = registry.opened
         if opened is not None:
             opened[id(self)] = self
@@ -217,7 +217,7 @@ class Extraction(LiveMeasurements):
     def _enter_thread(self) -> None:
         self.thread_id = get_ident()
         self.away = False
-        self._cpu_start = thread_time_ns()
+        self.cpu_start_ns = thread_time_ns()
 
     def forget_cpu(self) -> None:
         """Give up on CPU time: other tasks may run on this thread meanwhile."""
@@ -225,7 +225,7 @@ class Extraction(LiveMeasurements):
 
     def _stop_cpu(self) -> None:
         if self.cpu_ns >= 0:
-            self.cpu_ns += thread_time_ns() - self._cpu_start
+            self.cpu_ns += thread_time_ns() - self.cpu_start_ns
 
     def _detach(self) -> None:
         token, self._token = self._token, None
@@ -248,7 +248,7 @@ class Extraction(LiveMeasurements):
             token = self._token
             if token is not None:
                 if self.cpu_ns >= 0:
-                    self.cpu_ns += thread_time_ns() - self._cpu_start
+                    self.cpu_ns += thread_time_ns() - self.cpu_start_ns
                 self._token = None
                 try:
                     reset_context(token)

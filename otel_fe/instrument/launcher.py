@@ -21,7 +21,7 @@ def pre_instrument() -> None:
     Entry point `opentelemetry_pre_instrument`: called before any instrumentation is loaded.
     """
     try:
-        if not _switched_off():
+        if not switched_off():
             # Not above: the launcher loads this module even if otel_fe is disabled.
             from otel_fe.sdk.providers import ensure_providers, sdk_disabled  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def _set_up_by_a_file() -> bool:
     return bool(entry_points(group="opentelemetry_configurator"))
 
 
-def _switched_off(environ: Mapping[str, str] = os.environ) -> bool:
+def switched_off(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the launcher was told to leave us out, which it only applies to instrumentors by itself."""
     names = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
     return bool(names & {_ENTRY_POINT, "*"})

@@ -206,7 +206,7 @@ class CompiledTailSampler(TailSampler):
 
     def hand_over(self, successor: TailSampler) -> None:
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
-        successor._remembered = self._remembered
+        successor.remember(self._remembered)
         for trace in self.pending_traces():
             successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.root_received_ns)
             self._waiting.take(trace.trace_id, False)

@@ -236,9 +236,13 @@ class TailSampler:
         found: Decision | None = self._remembered[key_of(trace_id)]
         return found
 
+    def remember(self, decisions: DecisionCache) -> None:
+        """Go by the decisions that the sampler before this one has made, and add to them."""
+        self._remembered = decisions
+
     def hand_over(self, successor: TailSampler) -> None:
         """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
-        successor._remembered = self._remembered
+        successor.remember(self._remembered)
         pending, self._open, self._open_spans = self._open, {}, 0
         for trace in pending.values():
             successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.root_received_ns)

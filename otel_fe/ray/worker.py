@@ -12,8 +12,7 @@ from otel_fe import faults
 from otel_fe.instrument import runtime
 from otel_fe.instrument.background import Background
 from otel_fe.instrument.imports import ImportHooks
-from otel_fe.instrument.launcher import _switched_off as switched_off
-from otel_fe.instrument.launcher import configure
+from otel_fe.instrument.launcher import configure, switched_off
 from otel_fe.ray.client import Client
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published

@@ -35,7 +35,7 @@ def redis_target(client: Any) -> RedisTarget | None:
         return None
     options = _options(pool)
     server = server_of(options, pool.connection_class)
-    return RedisTarget(redis_pools._address(options), SINGLE, (server,), (redis_keys.address_of(options),), (pool,))
+    return RedisTarget(redis_pools.address(options), SINGLE, (server,), (redis_keys.address_of(options),), (pool,))
 
 
 def _options(pool: Any) -> dict[str, Any]:

@@ -54,6 +54,80 @@ def test_one_module_calls(call, home):
     assert callers - {"mcp/answers.py"} == {home}
 
 
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+FOREIGN = {
+    "autopilot/redis_pools.py": {"pool"},
+    "autopilot/server_limit.py": {"pool"},
+    "autopilot/sqlalchemy_pools.py": {"pool", "queue", "inner", "self._pool"},
+    "instrument/celery_tasks.py": {"app"},
+    "instrument/process.py": {"active", "provider", "self._provider"},
+    "instrument/watch/threads.py": {"threading"},
+    "instrument/watch/watcher.py": {"threading"},
+    "ray/carried.py": {"remote"},
+    "ray/client.py": {"called", "function"},
+    "sdk/export.py": {"readable", "span"},
+    "sdk/metric_views.py": {"view"},
+    "sdk/plain_values.py": {"event", "item", "readable"},
+    "sdk/processor.py": {"span"},
+    "sdk/recorded_histograms.py": {"stream"},
+    "sdk/tracer.py": {"part", "span"},
+}
+"""By module, the variables that hold objects of libraries and of the SDK, into whose private names we have to reach: for some of
+them, classes of ours have the same ones."""
+SAFE = {"os._exit"}
+
+
+def _defined(tree: ast.AST) -> set[str]:
+    """Return the private names that a module defines: functions, classes, variables, attributes of its own objects."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            found.add(node.attr)
+    return {name for name in found if _is_private(name)}
+
+
+def _reached_into(path: str, tree: ast.AST, elsewhere: set[str]) -> list[str]:
+    """Return the private names of other modules that a module uses: imported, or of an object that is not its own."""
+    own, foreign = _defined(tree), {"self", "cls", "super()"} | FOREIGN.get(path, set())
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("otel_fe")]
+    names = [alias for node in imports for alias in node.names]
+    modules = {alias.asname or alias.name for alias in names}
+    found = [f"{path}: import {alias.name}" for alias in names if _is_private(alias.name)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            holder = ast.unparse(node.value)
+            ours = holder in modules or (node.attr in elsewhere and node.attr not in own)
+            if ours and holder not in foreign and f"{holder}.{node.attr}" not in SAFE:
+                found.append(f"{path}:{node.lineno}: {holder}.{node.attr}")
+    return found
+
+
+def test_private_names_stay_in_their_module():
+    """Methods of `namedtuple`, which begin with an underscore so as not to be fields, are public."""
+    trees = {path.relative_to(ROOT / "otel_fe").as_posix(): ast.parse(path.read_text()) for path in FILES}
+    ours = set().union(*map(_defined, trees.values())) - {"_replace", "_make", "_instruments", "_asdict"}
+    assert [line for path, tree in trees.items() for line in _reached_into(path, tree, ours)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from otel_fe.pipeline.sampler import _MOST",
+        "from otel_fe.instrument import libraries\nlibraries._describe()",
+        "def f(successor): successor._remembered = 1",
+    ],
+)
+def test_use_of_a_private_name_of_another_module_is_found(code):
+    assert len(_reached_into("any.py", ast.parse(code), {"_remembered"})) == 1
+
+
 def test_functions_are_small():
     """95 % of functions have at most 30 lines, and none more than 60."""
     lengths = sorted(_lengths())

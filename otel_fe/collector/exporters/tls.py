@@ -55,7 +55,7 @@ def http_context(tls: ClientTls, where: str) -> ssl.SSLContext:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if certificate and key:
-            with _private_file(certificate + b"\n" + key) as path:
+            with private_file(certificate + b"\n" + key) as path:
                 # Without a password given, OpenSSL would ask for one on the terminal.
                 context.load_cert_chain(path, password=b"")
     except (ssl.SSLError, ValueError) as error:
@@ -64,7 +64,7 @@ def http_context(tls: ClientTls, where: str) -> ssl.SSLContext:
 
 
 @contextmanager
-def _private_file(content: bytes) -> Generator[str]:
+def private_file(content: bytes) -> Generator[str]:
     """Put a key where only this user can read it, since `ssl` takes none from memory; it is gone afterwards."""
     import tempfile  # noqa: PLC0415 it loads whatever packs files; few have a key
 

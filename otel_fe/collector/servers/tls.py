@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.exporters.tls import _private_file, pem
+from otel_fe.collector.exporters.tls import pem, private_file
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def ssl_context(tls: ServerTls, where: str, protocols: tuple[str, ...] = ("http/
     try:
         context.minimum_version = ssl.TLSVersion[_VERSIONS[tls.min_version]]
         context.set_alpn_protocols(list(protocols))
-        with _private_file(certificate + b"\n" + key) as path:
+        with private_file(certificate + b"\n" + key) as path:
             # Without a password given, OpenSSL would ask for one on the terminal.
             context.load_cert_chain(path, password=b"")
         if authority is not None:

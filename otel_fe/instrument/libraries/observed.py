@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe import faults
 from otel_fe.instrument import runtime
-from otel_fe.instrument.continued import _stepwise
+from otel_fe.instrument.continued import stepwise
 from otel_fe.instrument.libraries.calls import Call, innermost
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def observed(
             return await function(*args, **kwargs)
         try:
             awaited = function(*args, **kwargs)
-            result = await (awaited if call.extraction is None else _stepwise(awaited, call.extraction))
+            result = await (awaited if call.extraction is None else stepwise(awaited, call.extraction))
         except BaseException as error:
             call.end(error)
             raise

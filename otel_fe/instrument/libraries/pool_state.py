@@ -48,20 +48,20 @@ def state_of(pool: Any) -> PoolState:
 
 
 def _of_sqlalchemy(pool: Any) -> PoolState:
-    name, limit = sqlalchemy._describe(pool)
+    name, limit = sqlalchemy.describe(pool)
     return PoolState(
         name,
         SQLALCHEMY,
-        in_use=sqlalchemy._call(pool, "checkedout"),
-        idle=sqlalchemy._call(pool, "checkedin"),
+        in_use=sqlalchemy.call(pool, "checkedout"),
+        idle=sqlalchemy.call(pool, "checkedin"),
         waiting=_waiters(getattr(pool, "_pool", None)) if limit is not None else None,
         limit=limit,
-        keeps=sqlalchemy._call(pool, "size"),
+        keeps=sqlalchemy.call(pool, "size"),
     )
 
 
 def _of_redis(pool: Any) -> PoolState:
-    name, limit = redis_pools._describe(pool)
+    name, limit = redis_pools.describe(pool)
     queue = getattr(pool, "pool", None)
     condition = getattr(pool, "_condition", None)
     if queue is not None:  # the blocking pool: a queue, of connections and of None for those it has not opened

@@ -150,7 +150,7 @@ def _record(running: Extraction, pool: Any, start: int, outcome: Any) -> None:
     """Count a wait, also one that ended in an error: a pool that is exhausted is what it should show."""
     try:
         end = outcome.__dict__.pop(_OPENING, 0) or perf_counter_ns()
-        running.waited(pool, _describe, start, max(start, end), _in_use(pool))
+        running.waited(pool, describe, start, max(start, end), _in_use(pool))
     except Exception as fault:
         faults.record("redis.pool", fault)
 
@@ -161,7 +161,7 @@ def _record_exhausted(running: Extraction, pool: Any, error: BaseException) -> N
         limit = _bound(pool)
         if _OPENING not in error.__dict__ and limit is not None and (_in_use(pool) or 0) >= limit:
             now = perf_counter_ns()
-            running.waited(pool, _describe, now, now, _in_use(pool))
+            running.waited(pool, describe, now, now, _in_use(pool))
     except Exception as fault:
         faults.record("redis.pool", fault)
 
@@ -176,16 +176,17 @@ def _in_use(pool: Any) -> int | None:
     return None if in_use is None else 0
 
 
-def _describe(pool: Any) -> tuple[str, int | None]:
+def describe(pool: Any) -> tuple[str, int | None]:
     """Return the address of a pool's server, never a user or a password, and its bound. Never raises."""
     try:
-        return _address(pool.connection_kwargs), _bound(pool)
+        return address(pool.connection_kwargs), _bound(pool)
     except Exception as fault:
         faults.record("redis.describe", fault)
         return type(pool).__name__, None
 
 
-def _address(options: Any) -> str:
+def address(options: Any) -> str:
+    """Return the address of the server that a pool connects to, as a URL without secrets."""
     path = options.get("path")
     host = f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}"
     return f"{f'unix://{path}' if path else host}/{options.get('db') or 0}"

@@ -42,7 +42,7 @@ def watch(pool: Any) -> PoolUse:
     use = use_of(pool)
     if use is not None:
         return use
-    use = POOLS.adopt(pool, REDIS, redis_pools._describe)
+    use = POOLS.adopt(pool, REDIS, redis_pools.describe)
     pool.__class__ = _watched(type(pool))
     return use
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from otel_fe.instrument.extraction import Extraction
 
-_NAME: Final = "_otel_fe_name"
+NAME: Final = "_otel_fe_name"
 
 
 def patches() -> list[Patch]:
@@ -55,8 +55,8 @@ def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            if _NAME not in self.pool.__dict__:
-                setattr(self.pool, _NAME, _address(self.url))
+            if NAME not in self.pool.__dict__:
+                setattr(self.pool, NAME, address(self.url))
         except Exception as fault:
             faults.record("sqlalchemy.name", fault)
         return original(self, *args, **kwargs)
@@ -67,22 +67,23 @@ def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
 def _record(running: Extraction, pool: Any, start: int) -> None:
     """Count a wait, also one that ended in a timeout: an exhausted pool is what it should show."""
     try:
-        running.waited(pool, _describe, start, perf_counter_ns(), _call(pool, "checkedout"))
+        running.waited(pool, describe, start, perf_counter_ns(), call(pool, "checkedout"))
     except Exception as fault:
         faults.record("sqlalchemy.pool", fault)
 
 
-def _describe(pool: Any) -> tuple[str, int | None]:
+def describe(pool: Any) -> tuple[str, int | None]:
     """Return what a pool is called, and its bound. Never raises."""
     try:
-        name = getattr(pool, "logging_name", None) or getattr(pool, _NAME, None) or type(pool).__name__
+        name = getattr(pool, "logging_name", None) or getattr(pool, NAME, None) or type(pool).__name__
         return name, _bound(pool)
     except Exception as fault:
         faults.record("sqlalchemy.describe", fault)
         return type(pool).__name__, None
 
 
-def _call(pool: Any, method: str) -> int | None:
+def call(pool: Any, method: str) -> int | None:
+    """Return the number that a method of a pool returns; None where the pool has no such method."""
     found: Any = getattr(pool, method, None)
     value: Any = found() if callable(found) else None
     return None if value is None else int(value)
@@ -91,11 +92,11 @@ def _call(pool: Any, method: str) -> int | None:
 def _bound(pool: Any) -> int | None:
     """Return the most connections a pool can have open; None where it has no bound."""
     overflow = getattr(pool, "_max_overflow", None)
-    size = _call(pool, "size")
+    size = call(pool, "size")
     return None if size is None or overflow is None or overflow < 0 else size + overflow
 
 
-def _address(url: Any) -> str:
+def address(url: Any) -> str:
     """Return what an engine connects to, without user or password."""
     host = f"{url.host or ''}{f':{url.port}' if url.port else ''}"
     return f"{url.get_backend_name()}://{host}/{url.database or ''}"

@@ -42,8 +42,8 @@ def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def replacement(self: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
         try:
-            if sqlalchemy._NAME not in vars(engine.pool):
-                vars(engine.pool)[sqlalchemy._NAME] = sqlalchemy._address(engine.url)
+            if sqlalchemy.NAME not in vars(engine.pool):
+                vars(engine.pool)[sqlalchemy.NAME] = sqlalchemy.address(engine.url)
         except Exception as fault:
             faults.record("sqlalchemy.named", fault)
         original(self, engine, *args, **kwargs)
@@ -99,7 +99,7 @@ def _note_created(record: Any, took_ns: int) -> None:
 
 def _asked(pool: Any) -> PoolUse | None:
     try:
-        use = use_of(pool) or POOLS.adopt(pool, SQLALCHEMY, sqlalchemy._describe)
+        use = use_of(pool) or POOLS.adopt(pool, SQLALCHEMY, sqlalchemy.describe)
         use.came()
     except Exception as fault:
         faults.record("sqlalchemy.asked", fault)

@@ -30,7 +30,7 @@ _EVENTS: Final = "asyncio/events.py".replace("/", os.sep)
 _LOCAL: Final = "<locals>."
 _RUN: Final = "_run"
 _SPECIAL: Final = frozenset(
-    ("wrapper", "_stepwise", "_stepwise_any", "_steps", "_as_coroutine", "handed_work", "work", _RUN)
+    ("wrapper", "stepwise", "_stepwise_any", "_steps", "_as_coroutine", "handed_work", "work", _RUN)
 )
 """Names of the functions whose frames are not the application's, to look closer at."""
 _new: Final = tuple.__new__

@@ -101,7 +101,7 @@ def glimpse(
     """
     seen = Glimpse(now_ns)
     task = extraction.task
-    seen.step = extraction.cpu_ns, extraction._cpu_start
+    seen.step = extraction.cpu_ns, extraction.cpu_start_ns
     frame = frames.get(extraction.thread_id)
     if frame is None or extraction.ended:
         return None
@@ -170,8 +170,8 @@ def _cpu_since(extraction: Extraction, clock_ns: int) -> int:
     """
     watched = extraction.watched
     if extraction.cpu_ns >= 0:
-        return extraction.cpu_ns + (max(0, clock_ns - extraction._cpu_start) if clock_ns >= 0 else 0)
-    before_ns = extraction._cpu_start if watched is None else watched.clock_ns
+        return extraction.cpu_ns + (max(0, clock_ns - extraction.cpu_start_ns) if clock_ns >= 0 else 0)
+    before_ns = extraction.cpu_start_ns if watched is None else watched.clock_ns
     known_ns = 0 if watched is None else watched.cpu_ns
     return known_ns + (max(0, clock_ns - before_ns) if clock_ns >= 0 else 0)
 
