@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from otel_fe import requirements
 from otel_fe.alerting.alert import AlertType, Severity
 
 LATENCY_P95: Final = "p95 latency"
@@ -67,12 +68,14 @@ class Rule:
 
 _T: Final = AlertType
 _PAGE, _TICKET = Severity.PAGE, Severity.TICKET
+_MS, _MB = float(requirements.LATENCY_LIMIT_MS), requirements.MEMORY_LIMIT_BYTES / 1e6
+_HITS, _ERRORS = requirements.HIT_RATIO, requirements.ERROR_RATIO
 
 DEFAULT_RULES: Final = (
-    Rule(_T.LATENCY_THRESHOLD, LATENCY_P95, 100.0, 90.0, "ms", _PAGE),
-    Rule(_T.ERROR_RATE_SPIKE, ERROR_RATE, 0.01, 0.005, "ratio", _PAGE),
+    Rule(_T.LATENCY_THRESHOLD, LATENCY_P95, _MS, 0.9 * _MS, "ms", _PAGE),
+    Rule(_T.ERROR_RATE_SPIKE, ERROR_RATE, _ERRORS, _ERRORS / 2, "ratio", _PAGE),
     Rule(
-        _T.CACHE_DEGRADATION, CACHE_HIT_RATE, 0.70, 0.75, "ratio", _TICKET,
+        _T.CACHE_DEGRADATION, CACHE_HIT_RATE, _HITS, _HITS + 0.05, "ratio", _TICKET,
         window_s=300.0, min_samples=20, for_s=60.0, higher_is_worse=False,
     ),
     Rule(
@@ -84,7 +87,7 @@ DEFAULT_RULES: Final = (
     Rule(_T.RESOURCE_USAGE, CPU, 90.0, 80.0, "percent", _TICKET, for_s=120.0, min_samples=0),
     Rule(_T.RESOURCE_USAGE, MEMORY, 90.0, 85.0, "percent", _PAGE, for_s=60.0, min_samples=0),
     Rule(_T.RESOURCE_USAGE, GPU, 95.0, 85.0, "percent", _TICKET, for_s=300.0, min_samples=0),
-    Rule(_T.RESOURCE_USAGE, OPERATION_MEMORY, 1000.0, 900.0, "MB", _TICKET, min_samples=1),
+    Rule(_T.RESOURCE_USAGE, OPERATION_MEMORY, _MB, 0.9 * _MB, "MB", _TICKET, min_samples=1),
 )  # fmt: skip
 """The four requirements of the service, and what a user expects beside them. Latency, cache and errors fire where the requirement
 is broken with 99 % confidence, so that a few extractions do not page. Throughput is against the hour before."""

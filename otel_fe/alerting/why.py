@@ -8,7 +8,7 @@ from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.sources import subject_of
 from otel_fe.pipeline.causes import line_of, rank
 from otel_fe.pipeline.explanation import explain
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_UNEXPLAINED
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
 from otel_fe.errors import MissingExtraError, OtelFeError
 from otel_fe.nearest import nearest
+from otel_fe.requirements import LATENCY
 from otel_fe.terminal import coloured, paint
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: b
     figures, explanation = one["figures"], reason.explanation
     service = f" ({one['service']})" if several else ""
     lines = [f"{paint('bold', explanation.subject, colour=colour)}{service}: {explanation.after_subject()}"]
-    facts = [f"{figures.slow:,} of {figures.extractions:,} took 100 ms or more", f"{figures.per_s:.3g}/s"]
+    facts = [f"{figures.slow:,} of {figures.extractions:,} took {LATENCY} or more", f"{figures.per_s:.3g}/s"]
     facts += [f"{percent(figures.error_ratio)} errors"] if figures.error_ratio else []
     facts += [f"{percent(figures.hit_ratio)} cache hits"] if figures.hit_ratio is not None else []
     lines.append(paint("dim", f"  {', '.join(facts)}", colour=colour))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import number, whole_number
 from otel_fe.cli.parser import examples
+from otel_fe.requirements import LATENCY_LIMIT_MS
 from otel_fe.terminal import Progress
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def add_replay(commands: Commands) -> None:
     replay.add_argument("--against", help="the configuration to compare with, for example the one in force")
     replay.add_argument("--processor", default="", help="id of the processor, where a file has several")
     replay.add_argument(
-        "--slow-ms", type=number(0, 1e9, "100"), default=100.0, help="what counts as slow, inclusive (default 100)"
+        "--slow-ms",
+        type=number(0, 1e9, "100"),
+        default=float(LATENCY_LIMIT_MS),
+        help="what counts as slow, inclusive (default %(default)g)",
     )
     replay.add_argument(
         "--wait", action="store_true", help="wait as long as the Collector before keeping a trace whose vote is final"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import requirements
 from otel_fe.cli.arguments import port
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
@@ -32,7 +33,7 @@ def add_up(commands: Commands) -> None:
         "up",
         help="receive from your service and show why it is slow; no configuration needed",
         description="Receive OTLP on loopback, keep it in a store, and serve the dashboard, until Ctrl-C. Extractions are held to "
-        "four requirements: p95 below 100 ms, more than 70 % cache hits, less than 1 % errors, memory below 1 GB.",
+        f"four requirements: {requirements.IN_WORDS}.",
         epilog=examples(
             ("otel-fe up", "then export the three lines that it prints in your service's shell"),
             ("otel-fe up --grpc-port 14317 --http-port 14318", "beside another collector"),

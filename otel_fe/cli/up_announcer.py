@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import requirements
 from otel_fe.cli.seen import seen_services
 from otel_fe.dashboard.page_context import PageContext
 from otel_fe.errors import OtelFeError
@@ -120,7 +121,7 @@ def guide(where: str, grpc: str, page: str, store: Path, *, colour: bool) -> str
             "",
             f"Dashboard     {paint('bold', page, colour=colour)}",
             f"Store         {store}",
-            "Requirements  p95 below 100 ms, more than 70 % cache hits, less than 1 % errors, memory below 1 GB",
+            f"Requirements  {requirements.IN_WORDS}",
             "Stop          Ctrl-C",
             "",
             "Waiting for spans …",

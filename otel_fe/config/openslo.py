@@ -72,7 +72,7 @@ def read_openslo_file(file: str | Path | None, environ: Mapping[str, str]) -> Op
 
 
 def default_slos() -> tuple[Slo, ...]:
-    """Return the four requirements: p95 < 100 ms, cache hits > 70 %, errors < 1 %, memory growth < 1 GB per operation.
+    """Return the four requirements, as `requirements.yaml` has them.
 
     Raises:
         MissingExtraError: PyYAML is not installed.

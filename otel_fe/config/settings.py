@@ -11,6 +11,7 @@ from otel_fe.config import autopilot as autopilot_settings
 from otel_fe.config.web_address import web_address
 from otel_fe.errors import ConfigurationError
 from otel_fe.nearest import did_you_mean, nearest
+from otel_fe.requirements import LATENCY_LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,9 +138,9 @@ class Settings:
     """`process`: decide here, before encoding. `collector`: export every span and leave both to a collector."""
     baseline_ratio: float = _variable(0.05, _ratio)
     """Share of healthy traces that are kept, chosen consistently by trace id."""
-    slow_threshold_s: float = _variable(0.1, _seconds)
+    slow_threshold_s: float = _variable(LATENCY_LIMIT_S, _seconds)
     """A trace that lasts this long or longer is kept, and its extractions name their bottleneck."""
-    watch_threshold_s: float = _variable(0.025, _seconds_or_off)
+    watch_threshold_s: float = _variable(LATENCY_LIMIT_S / 4, _seconds_or_off)
     """An extraction that lasts this long is looked at every few milliseconds, to name the line that it spends its time in; `off`
     never looks. A quarter of the latency objective."""
     max_open_traces: int = _variable(10_000, _count)

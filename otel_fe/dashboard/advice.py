@@ -12,9 +12,9 @@ from otel_fe.dashboard import formatting
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
 from otel_fe.profiles.hotspots import line_by_cause
 from otel_fe.profiles.repeated_calls import usual_n_plus_one
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_CACHE_MISS, CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
 from otel_fe.store.series_keys import Which

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from otel_fe.requirements import LATENCY, SLOW
+
 COUNTED: Final = "Counted over all extractions, before any trace is sampled."
 ESTIMATED: Final = "Estimated from kept traces, each by the number that it stands for."
 OF_ONE: Final = "Measured in this very extraction."
@@ -30,10 +32,12 @@ NOTES: Final = {
     "p99": FigureNote("p99", "99 % of extractions took no longer.", f"{COUNTED} Right to a bucket's width."),
     "throughput": FigureNote("Throughput", "Extractions a second, over the time in which was counted.", COUNTED),
     "extractions": FigureNote("Extractions", "How many there were.", COUNTED),
-    "slow": FigureNote("≥ 100 ms", "The share of extractions that took 100 ms or more; at most 5 % may.", COUNTED),
+    "slow": FigureNote(
+        f"≥ {LATENCY}", f"The share of extractions that took {LATENCY} or more; at most {SLOW} may.", COUNTED
+    ),
     "hits": FigureNote("Cache hits", "Of the extractions that look up, those whose every look-up hit.", COUNTED),
     "errors": FigureNote("Errors", "The share of extractions that failed.", COUNTED),
-    "share": FigureNote("Share of slow time", "Of the time of extractions that took 100 ms or more.", ESTIMATED),
+    "share": FigureNote("Share of slow time", f"Of the time of extractions that took {LATENCY} or more.", ESTIMATED),
     "without": FigureNote("p95 would be", "p95 if it had not been for one cause.", ESTIMATED),
     "selection": FigureNote(
         "Selection, rest", "The mean of the selection, and of all that is not selected.", ESTIMATED

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.report import Table
+from otel_fe.requirements import LATENCY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ _COLUMNS: Final = {
     "p95_ms": "p95 (ms)",
     "p99_ms": "p99 (ms)",
     "max_ms": "max (ms)",
-    "slow_percent": "100 ms or more (%)",
+    "slow_percent": f"{LATENCY} or more (%)",
     "errors_percent": "errors (%)",
     "hits_percent": "cache hits (%)",
 }

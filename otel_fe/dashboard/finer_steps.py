@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.dashboard.series_over_time import OverTime, Step, trends_of
 from otel_fe.pipeline.causes import weighted_quantiles
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 from otel_fe.units import NS_PER_S
 

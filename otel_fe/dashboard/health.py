@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import requirements
 from otel_fe.pipeline.slo import REQUIREMENTS
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 WEIGHTS: Final = {"latency": 40, "error_rate": 30, "cache_hit_rate": 20, "memory": 10}
 """In per cent, by requirement."""
 TITLES: Final = {
-    "latency": "p95 latency below 100 ms",
-    "error_rate": "Errors below 1 %",
-    "cache_hit_rate": "Cache hits above 70 %",
-    "memory": "Memory below 1 GB per operation",
+    "latency": f"p95 latency below {requirements.LATENCY}",
+    "error_rate": f"Errors below {requirements.ERRORS}",
+    "cache_hit_rate": f"Cache hits above {requirements.HITS}",
+    "memory": f"Memory below {requirements.MEMORY} per operation",
 }
 _GOOD: Final = 90
 _FAIR: Final = 70

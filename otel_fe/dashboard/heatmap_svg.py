@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.charts import Tick, time_ticks
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store.latency import EDGES_NS
 from otel_fe.units import NS_PER_MS
 

@@ -8,7 +8,7 @@ from otel_fe.dashboard import formatting
 from otel_fe.dashboard.outcome import TIMES, Outcome, of_the_sample
 from otel_fe.forecast.hit_rate import at_hit_ratio, hit_ratio
 from otel_fe.forecast.prediction import predict
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
     from otel_fe.forecast.prediction import Prediction

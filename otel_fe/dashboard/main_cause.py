@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe import semconv
 from otel_fe.dashboard.comparison import NAMES
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_UNEXPLAINED
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from otel_fe.pipeline.upstream import IN_THE_PROCESS
 from otel_fe.replay.ledger import summary
 from otel_fe.replay.recorded import RecordedRequest
 from otel_fe.replay.run import Replay, tail_sampling_of
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 from otel_fe.wire.decode import Decoder
 
@@ -33,7 +34,6 @@ CHOICES: Final = (500, USUAL, 5_000, MOST_REPLAYED)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
 MOST_BYTES: Final = 256 * 1024
 """Of a policy that is tried."""
-_SLOW_NS: Final = 100_000_000
 _FILE: Final = "edited"
 
 
@@ -106,7 +106,7 @@ def replayed(stored: PageContext, address: ViewAddress, text: str, newest: str =
         tried = _run(stored, text, replay.trace_ids)
     except OtelFeError as error:
         return page | {"problem": str(error)}
-    found = summary(tried.ledger, _SLOW_NS, tried.late_spans)
+    found = summary(tried.ledger, LATENCY_LIMIT_NS, tried.late_spans)
     lost = [
         {
             "trace_id": f"{entry.trace_id:032x}",

@@ -10,7 +10,7 @@ from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.pool_size import at_size, waits_at
 from otel_fe.forecast.prediction import predict
 from otel_fe.forecast.traffic import Traffic
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
     from otel_fe.capacity.pool_traffic import PoolTraffic

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard.advice import WindowCauses, causes_of, slow_advice, slow_sample
 from otel_fe.pipeline.explanation import Explanation, explain
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.store import Selection
 from otel_fe.units import MINUTE_NS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.live.trends import trend_of
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.series_keys import Which
 from otel_fe.units import NS_PER_S

@@ -14,7 +14,7 @@ from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.budget import project, remaining
 from otel_fe.pipeline.causes import rank
 from otel_fe.pipeline.counted_events import CountedEvents
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import requirements
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.answer import Answer
 from otel_fe.dashboard.charts import LEFT, line_chart
@@ -48,6 +49,7 @@ def environment() -> Environment:
         ranges=list(RANGES),
         causes=NAMES,
         notes=NOTES,
+        required=requirements,
         version=__version__,
         static=static_url,
     )

@@ -12,7 +12,7 @@ from otel_fe.dashboard.pool_size_answer import at_pool_size
 from otel_fe.errors import ConfigurationError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.prediction import predict
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 
 if TYPE_CHECKING:

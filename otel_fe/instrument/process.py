@@ -19,7 +19,8 @@ from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.gpu import GpuSampler, import_nvml_early
 from otel_fe.instrument.process_load import ProcessLoad
 from otel_fe.instrument.resources import sample_rss, set_gpu
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, breached_by
+from otel_fe.pipeline.slo import breached_by
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.sdk import tracer as lean_tracer
 from otel_fe.sdk.export import KeptTraces, exports
 from otel_fe.sdk.flush import Providers

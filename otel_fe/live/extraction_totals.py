@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.histogram import BucketCounts
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, duration_quantile_s
-from otel_fe.pipeline.slo import MEMORY_LIMIT_BYTES
+from otel_fe.requirements import MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

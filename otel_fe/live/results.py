@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from otel_fe.model.mapping_dataclass import MappingDataclass
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
     from otel_fe.live.view import Window

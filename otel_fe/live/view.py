@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_fe.forks import renew_after_fork
 from otel_fe.live.slow import SlowSample
 from otel_fe.live.timeline import Timeline, added_up, begin_ns
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.semconv import OVERFLOW
 from otel_fe.units import NS_PER_S
 

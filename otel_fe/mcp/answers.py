@@ -22,7 +22,7 @@ from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.dashboard.what_if import what_if
 from otel_fe.errors import OtelFeError
 from otel_fe.mcp.traces import trace_answer
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 from otel_fe.store.store_error import StoreMissingError
 from otel_fe.units import MINUTE_NS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.model.histogram import Histogram
 from otel_fe.model.quantile import quantile
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.units import MIB, NS_PER_MS
 
 if TYPE_CHECKING:

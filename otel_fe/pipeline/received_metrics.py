@@ -12,7 +12,7 @@ from otel_fe.model import trace_state
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.pipeline.extractions import MEASURED, extractions_in, figures_of, told_split
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

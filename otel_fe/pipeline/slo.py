@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import requirements
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.model.measurements import Measurements
-
-LATENCY_LIMIT_NS: Final = 100_000_000
-MEMORY_LIMIT_BYTES: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +41,33 @@ class Slo:
 REQUIREMENTS: Final = (
     Slo(
         "latency",
-        "p95 < 100 ms: at least 95 % of extractions take less than 100 ms",
-        (95, 100),
+        f"p95 < {requirements.LATENCY}: at least {requirements.LATENCY_OBJECTIVE[0]} % of extractions take less than "
+        f"{requirements.LATENCY}",
+        requirements.LATENCY_OBJECTIVE,
         strict=False,
         good=lambda figures: figures.duration_ns < LATENCY_LIMIT_NS,
         breached_by_one=True,
     ),
     Slo(
         "cache_hit_rate",
-        "cache hit rate > 70 %: of the extractions that look up, those whose every look-up hits",
-        (70, 100),
+        f"cache hit rate > {requirements.HITS}: of the extractions that look up, those whose every look-up hits",
+        requirements.HIT_OBJECTIVE,
         strict=True,
         good=lambda figures: figures.all_hit,
         breached_by_one=False,
     ),
     Slo(
         "error_rate",
-        "error rate < 1 %",
-        (99, 100),
+        f"error rate < {requirements.ERRORS}",
+        requirements.SUCCESS_OBJECTIVE,
         strict=True,
         good=lambda figures: not figures.error_type,
         breached_by_one=True,
     ),
     Slo(
         "memory",
-        "memory < 1 GB per operation: every extraction grows the process by less than 1 GB",
-        (1, 1),
+        f"memory < {requirements.MEMORY} per operation: every extraction grows the process by less than {requirements.MEMORY}",
+        requirements.MEMORY_OBJECTIVE,
         strict=False,
         good=lambda figures: figures.memory_growth_bytes < MEMORY_LIMIT_BYTES,
         breached_by_one=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.model.edges import EDGES
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from fractions import Fraction

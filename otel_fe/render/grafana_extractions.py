@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS
+from otel_fe import requirements, semconv
 from otel_fe.render import grafana_panels as panels
 from otel_fe.render.collector_sampler import kept_namespace
 from otel_fe.render.grafana_panels import FILTER, JOB_ONLY, Query
@@ -20,7 +19,6 @@ _DURATION: Final = metric_name(semconv.DURATION)
 _EVENTS: Final = metric_name(semconv.SLO_EVENTS)
 _TIME: Final = metric_name(semconv.CAUSE_TIME)
 _POOL: Final = label_name(semconv.POOL)
-_LIMIT_S: Final = LATENCY_LIMIT_NS / 1e9
 _NAME: Final = f"{{{{{_SET}}}}} ({{{{{JOB}}}}})"
 
 
@@ -66,10 +64,10 @@ def _figures() -> list[dict[str, Any]]:
     firing = f"sum({metric_name(semconv.ALERT_ACTIVE)}{{{FILTER}}}) or vector(0)"
     found = [
         ("Extractions", "short", f"sum({_increase(f'{_DURATION}_count')})", None),
-        ("p95", "s", p95, _LIMIT_S),
-        ("Took 100 ms or more", "percentunit", _bad("latency"), 0.05),
-        ("Failed", "percentunit", _bad("error_rate"), 0.01),
-        ("Missed the cache", "percentunit", _bad("cache_hit_rate"), 0.3),
+        ("p95", "s", p95, requirements.LATENCY_LIMIT_S),
+        (f"Took {requirements.LATENCY} or more", "percentunit", _bad("latency"), requirements.SLOW_RATIO),
+        ("Failed", "percentunit", _bad("error_rate"), requirements.ERROR_RATIO),
+        ("Missed the cache", "percentunit", _bad("cache_hit_rate"), round(1 - requirements.HIT_RATIO, 9)),
         ("Alerts", "short", firing, 1.0),
     ]
     return [panels.figure(title, unit, Query(query, title), limit) for title, unit, query, limit in found]
@@ -91,11 +89,16 @@ def _latency(origin: Origin) -> list[dict[str, Any]]:
         ),
         panels.with_line(
             panels.time_series("p95 by feature set, and the objective", "s", [Query(by_set, _NAME)], links=links),
-            _LIMIT_S,
+            requirements.LATENCY_LIMIT_S,
         ),
         panels.time_series("Extractions a second", "ops", [Query(rate, _NAME)], links=links),
-        panels.with_line(panels.time_series("Errors", "percentunit", [Query(errors, _NAME)], links=links), 0.01),
-        panels.with_line(panels.time_series("Cache hits", "percentunit", [Query(hit_ratio, _NAME)], links=links), 0.7),
+        panels.with_line(
+            panels.time_series("Errors", "percentunit", [Query(errors, _NAME)], links=links), requirements.ERROR_RATIO
+        ),
+        panels.with_line(
+            panels.time_series("Cache hits", "percentunit", [Query(hit_ratio, _NAME)], links=links),
+            requirements.HIT_RATIO,
+        ),
     ]
 
 

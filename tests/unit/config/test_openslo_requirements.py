@@ -15,7 +15,8 @@ from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import Counts
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.extraction_series import SLO_NAMES as COUNTED_NAMES
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES, REQUIREMENTS
+from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.sdk.metric_points import Collection
 from otel_fe.testing import FakeClock
 

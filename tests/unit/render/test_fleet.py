@@ -11,11 +11,12 @@ import yaml
 from otel_fe.cli import main
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.problems import InvalidConfigError
-from otel_fe.pipeline.slo import LATENCY_LIMIT_NS, REQUIREMENTS
+from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.render.collector import collector_files
 from otel_fe.render.collector_sampler import GATES
 from otel_fe.render.fleet import read_fleet
 from otel_fe.render.yaml_file import Folded, write_yaml
+from otel_fe.requirements import LATENCY_LIMIT_NS
 
 FOLDER = Path(__file__).parents[3] / "collector_config"
 POLICY = (FOLDER / "policy.yaml").read_text()
