@@ -35,6 +35,12 @@ Only configuring raises. Nothing raises out of a hook into the application: see 
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 from otel_fe.redaction import redact_value
 
 
@@ -74,3 +80,21 @@ class MissingExtraError(OtelFeError, ImportError):
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra {extra!r}: pip install 'otel-fe[{extra}]'")
         self.extra = extra
+
+
+@contextlib.contextmanager
+def needs_extra(what: str, extra: str) -> Generator[None]:
+    """Raise `MissingExtraError` where the block imports a library that is not installed; a mistake of ours stays what it is.
+
+    Args:
+        what: The feature, as the message names it.
+        extra: What holds its libraries.
+    """
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "otel_fe":
+            raise
+        raise MissingExtraError(what, extra) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
-from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.errors import OtelFeError, needs_extra
 from otel_fe.units import DAY_NS
 
 if TYPE_CHECKING:
@@ -67,15 +67,13 @@ def _times(text: str) -> float:
 
 
 def _capacity(arguments: argparse.Namespace) -> int:
-    try:
+    with needs_extra("otel-fe capacity", "collector"):
         from otel_fe.capacity.reading import services_of  # noqa: PLC0415 only this command needs it
         from otel_fe.capacity.services import capacity_of  # noqa: PLC0415
         from otel_fe.capacity.text import document, in_words  # noqa: PLC0415
         from otel_fe.clock import SystemClock  # noqa: PLC0415
         from otel_fe.config.openslo import read_openslo_file  # noqa: PLC0415
         from otel_fe.store import StoreReader  # noqa: PLC0415
-    except ImportError:
-        raise MissingExtraError("otel-fe capacity", "collector") from None
     slos = read_openslo_file(arguments.slo, os.environ).slos
     with StoreReader(arguments.store) as reader:
         now_ns = SystemClock().time_ns()

@@ -11,7 +11,7 @@ from otel_fe.changes.mark import AUTOPILOT
 from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
-from otel_fe.errors import MissingExtraError
+from otel_fe.errors import needs_extra
 from otel_fe.terminal import coloured, paint
 
 if TYPE_CHECKING:
@@ -84,12 +84,10 @@ def _history(arguments: argparse.Namespace) -> int:
 
 
 def _found(arguments: argparse.Namespace) -> list[Change]:
-    try:
+    with needs_extra(f"otel-fe {arguments.command}", "dashboard"):
         from otel_fe.dashboard.changes import changes_of  # noqa: PLC0415 only these commands need it
         from otel_fe.dashboard.page_context import PageContext  # noqa: PLC0415
         from otel_fe.store import StoreReader  # noqa: PLC0415
-    except ImportError:
-        raise MissingExtraError(f"otel-fe {arguments.command}", "dashboard") from None
     with StoreReader(arguments.store) as reader:
         stored = PageContext(reader, arguments.store)
         now_ns = stored.now_ns()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.cli.arguments import trace_id, whole_number
 from otel_fe.config.web_address import web_address
-from otel_fe.errors import MissingExtraError
+from otel_fe.errors import needs_extra
 
 if TYPE_CHECKING:
     from otel_fe.collector.settings import Sidecar
@@ -118,7 +118,7 @@ def _collector(arguments: argparse.Namespace) -> int:
             None,
             "--config FILE is needed: the Collector's YAML. Without one, `otel-fe up` runs a built-in configuration",
         )
-    try:
+    with needs_extra("the collector", "collector"):  # also of what is imported once the configuration asks for it
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.settings import Options  # noqa: PLC0415
 
@@ -137,10 +137,6 @@ def _collector(arguments: argparse.Namespace) -> int:
                 companion=companion,
             )
         )
-    except ModuleNotFoundError as error:  # also of what is imported once the configuration asks for it
-        if (error.name or "").startswith("otel_fe"):
-            raise
-        raise MissingExtraError("the collector", "collector") from error
 
 
 def _page_url(companion: Sidecar | None) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
-from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.errors import OtelFeError, needs_extra
 from otel_fe.nearest import nearest
 from otel_fe.requirements import LATENCY
 from otel_fe.terminal import coloured, paint
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[Any]
     Group = dict[str, Any]
-
-_NS_PER_MS: Final = 1e6
 
 
 def add_explain(commands: Commands) -> None:
@@ -54,14 +53,12 @@ def add_explain(commands: Commands) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    try:
+    with needs_extra("otel-fe explain", "dashboard"):
         from otel_fe.dashboard.overview import groups_in  # noqa: PLC0415 only this command needs it
         from otel_fe.dashboard.page_context import PageContext  # noqa: PLC0415
         from otel_fe.dashboard.reasons import reason_of  # noqa: PLC0415
         from otel_fe.store import StoreReader  # noqa: PLC0415
         from otel_fe.store.store_error import StoreMissingError  # noqa: PLC0415
-    except ImportError:
-        raise MissingExtraError("otel-fe explain", "dashboard") from None
     with StoreReader(arguments.store) as reader:
         stored = PageContext(reader, arguments.store)
         try:
@@ -133,7 +130,7 @@ def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: b
     lines.append(paint("dim", f"  {', '.join(facts)}", colour=colour))
     for number, advice in enumerate(reason.advice, 1):
         without = advice["p95_without_ns"]
-        gain = f"; without it, p95 would be {without / _NS_PER_MS:.3g} ms" if without < advice["p95_ns"] else ""
+        gain = f"; without it, p95 would be {without / NS_PER_MS:.3g} ms" if without < advice["p95_ns"] else ""
         lines.append(f"  {number}. {advice['name']}: {percent(advice['share'])} {advice['words']}{gain}")
         if advice["line"]:
             lines.append(f"     {paint('yellow', advice['line'], colour=colour)}")
@@ -181,4 +178,4 @@ def document(store: Path, window: tuple[int, int], found: Sequence[tuple[Group, 
 
 
 def _milliseconds(value_ns: float | None) -> float | None:
-    return None if value_ns is None else value_ns / _NS_PER_MS
+    return None if value_ns is None else value_ns / NS_PER_MS

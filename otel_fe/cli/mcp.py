@@ -12,7 +12,7 @@ from otel_fe.cli.places import default_store
 from otel_fe.config.settings import DASHBOARD_TOKEN
 from otel_fe.config.text_file import read_text_file
 from otel_fe.config.web_address import web_address
-from otel_fe.errors import ConfigurationError, MissingExtraError
+from otel_fe.errors import ConfigurationError, needs_extra
 
 if TYPE_CHECKING:
     import argparse
@@ -68,14 +68,12 @@ def add_mcp(commands: Commands) -> None:
 
 
 def _mcp(arguments: argparse.Namespace) -> int:
-    try:
+    with needs_extra("otel-fe mcp", "mcp"):
         from otel_fe.collector.slo_watch import read_slos  # noqa: PLC0415 only this command needs it
         from otel_fe.dashboard.page_context import PageContext  # noqa: PLC0415
         from otel_fe.mcp.answers import Answers  # noqa: PLC0415
         from otel_fe.mcp.server import make_server  # noqa: PLC0415
         from otel_fe.store import StoreReader  # noqa: PLC0415
-    except ImportError:
-        raise MissingExtraError("otel-fe mcp", "mcp") from None
     access = None if arguments.http is None else _access(arguments)
     page = "" if arguments.page_url == "none" else web_address("--page-url", arguments.page_url)
     slos = read_slos(arguments.slo, os.environ)

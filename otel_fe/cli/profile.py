@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.cli.arguments import duration_ns, trace_id
-from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.errors import OtelFeError, needs_extra
 
 if TYPE_CHECKING:
     import argparse
@@ -54,10 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         MissingExtraError: Reading a store needs the extra `collector`.
         OtelFeError: The store cannot be read, there are no stacks in it, or binary output would go to a terminal.
     """
-    try:
+    with needs_extra("otel-fe profile", "collector"):
         from otel_fe.store import StoreReader  # noqa: PLC0415 only this command needs it
-    except ImportError:
-        raise MissingExtraError("otel-fe profile", "collector") from None
     if arguments.format != "collapsed" and arguments.out is None and sys.stdout.isatty():
         raise OtelFeError(f"--format {arguments.format} is binary: add --out FILE, or redirect the output")
     with StoreReader(arguments.store) as reader:

@@ -13,7 +13,7 @@ from otel_fe import requirements
 from otel_fe.cli.arguments import port
 from otel_fe.cli.parser import examples
 from otel_fe.cli.places import default_store
-from otel_fe.errors import MissingExtraError, OtelFeError
+from otel_fe.errors import OtelFeError, needs_extra
 
 if TYPE_CHECKING:
     import argparse
@@ -63,15 +63,11 @@ def _up(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(configuration(arguments.grpc_port, arguments.http_port), end="")
         return 0
-    try:
+    with needs_extra("otel-fe up", "dashboard"):
         from otel_fe.cli.up_announcer import UpAnnouncer  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.serving import serve  # noqa: PLC0415
         from otel_fe.collector.settings import Options  # noqa: PLC0415
         from otel_fe.dashboard.command import companion_on  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("otel_fe"):
-            raise
-        raise MissingExtraError("otel-fe up", "dashboard") from error
     chosen = {
         option: _free(getattr(arguments, option.strip("-").replace("-", "_")), option)
         for option in ("--grpc-port", "--http-port", "--dashboard-port")

@@ -16,7 +16,7 @@ from otel_fe.collector.settings import Sidecar
 from otel_fe.config.settings import DASHBOARD_TOKEN
 from otel_fe.config.text_file import read_text_file
 from otel_fe.dashboard.settings import OF_OTHERS, OWN, DashboardSettings, OptionNames
-from otel_fe.errors import ConfigurationError, MissingExtraError
+from otel_fe.errors import ConfigurationError, needs_extra
 
 if TYPE_CHECKING:
     import argparse
@@ -112,12 +112,8 @@ def opened(settings: DashboardSettings, store: Path, **more: Any) -> DashboardSe
         MissingExtraError: What it needs is not installed.
         OtelFeError, OSError: It cannot be served.
     """
-    try:
+    with needs_extra("the dashboard", "dashboard"):
         from otel_fe.dashboard.serving import open_dashboard  # noqa: PLC0415 only who serves it needs it
-    except MissingExtraError:
-        raise
-    except ImportError:
-        raise MissingExtraError("the dashboard", "dashboard") from None
 
     server = open_dashboard(settings, store, **more)
     # What is loaded by now stays: to look through all of it for garbage, every few pages, would keep a reader waiting for it.
