@@ -19,9 +19,8 @@ from otel_fe.instrument.spec import Spec
 from otel_fe.model.mapping_dataclass import MappingDataclass
 from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.slo import REQUIREMENTS
-from otel_fe.units import NS_PER_MS
+from otel_fe.units import MB, NS_PER_MS
 
-_BYTES_PER_MB: Final = 1_000_000
 _OTHER: Final = "_OTHER"
 """OpenTelemetry's `error.type` where no class is known."""
 _HISTORY: Final = 10_000
@@ -191,7 +190,7 @@ class FeatureExtractionPerformanceMonitor:
         if used_cache is not None:
             given.cache_lookups, given.cache_hits = 1, int(used_cache)
         given.cpu_ns = -1 if cpu_percent is None else round(given.duration_ns * cpu_percent / 100)
-        given.memory_growth_bytes = 0 if memory_mb is None else round(memory_mb * _BYTES_PER_MB)
+        given.memory_growth_bytes = 0 if memory_mb is None else round(memory_mb * MB)
         if started.running is not None:
             started.running.finish_as(given, memory_given=memory_mb is not None)
         self._remember(given, cpu_percent, memory_mb)

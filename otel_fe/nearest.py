@@ -19,7 +19,12 @@ def nearest(name: str, known: Iterable[str], similarity: float = _SIMILARITY) ->
         known: The names that there are.
         similarity: The least that counts, from 0 to 1: the ratio of Ratcliff and Obershelp.
     """
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=similarity)), "")
+    return next(iter(nearest_few(name, known, 1, similarity)), "")
+
+
+def nearest_few(name: str, known: Iterable[str], most: int, similarity: float = _SIMILARITY) -> list[str]:
+    """Return the known names that are most like `name`, `most` at most, the nearest first."""
+    return difflib.get_close_matches(name, list(known), n=most, cutoff=similarity)
 
 
 def did_you_mean(name: str, known: Iterable[str], similarity: float = _SIMILARITY) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
@@ -12,14 +12,13 @@ from otel_fe.alerting.rule import Rule
 from otel_fe.live.view import Group
 from otel_fe.model.slo import PAGE
 from otel_fe.model.time_windows import Calendar, show_span
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.pipeline.burn_alert_state import BurnAlertState
     from otel_fe.pipeline.slo_engine import SloState
-
-_NS: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,7 @@ def _outlook(state: SloState, rate: float) -> str:
     window = state.slo.window
     if isinstance(window, Calendar) or rate <= 1:
         return ""
-    return (
-        f"at this pace the error budget of {show_span(window.length_ns)} lasts {lasting(window.length_ns / _NS / rate)}"
-    )
+    return f"at this pace the error budget of {show_span(window.length_ns)} lasts {lasting(window.length_ns / NS_PER_S / rate)}"
 
 
 def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluation:
@@ -85,7 +82,7 @@ def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluat
         "x budget" if budget else "bad events",
         Severity.PAGE if one.alert.severity == PAGE else Severity.TICKET,
         min_samples=0,
-        for_s=one.alert.after_ns / _NS,
+        for_s=one.alert.after_ns / NS_PER_S,
         cooldown_s=cooldown_s,
     )
     # While it holds, what the long window says; once it does not, what the short one says, which has ended it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.pipeline.explanation import duration_text
+from otel_fe.units import duration_text
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext

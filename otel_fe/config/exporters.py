@@ -10,13 +10,12 @@ from otel_fe.config import kinds
 from otel_fe.config.reading import Fields, Key, Place, Section, Unsupported
 from otel_fe.config.sending import RETRY, SENDING_QUEUE, Retry, SendingQueue, check_durable
 from otel_fe.config.transport import AUTH, GRPC_CLIENT_TLS, HTTP_CLIENT_TLS, ClientTls, headers
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_fe.config.identifiers import ComponentId
-
-_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class OtlpGrpc:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     compression: str = "gzip"
     """`gzip` or `none`."""
-    timeout_ns: int = 5 * _S
+    timeout_ns: int = 5 * NS_PER_S
     """For each try; 0 for no limit."""
     keepalive: GrpcClientKeepalive | None = None
     wait_for_ready: bool = False
@@ -69,7 +68,7 @@ class OtlpHttp:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     compression: str = "gzip"
     """`gzip` or `none`."""
-    timeout_ns: int = 30 * _S
+    timeout_ns: int = 30 * NS_PER_S
     """For each try; 0 for no limit."""
     proxy_url: str = ""
     sending_queue: SendingQueue | None = field(default_factory=SendingQueue)

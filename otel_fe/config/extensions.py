@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from otel_fe.config import kinds
 from otel_fe.config.reading import Fields, Key, Place, Section, Unsupported
+from otel_fe.units import NS_PER_S
 
-_S: Final = 1_000_000_000
 _PERMISSIONS: Final = re.compile(r"0*[0-7]{1,3}")
 
 
@@ -18,7 +18,7 @@ class FileStorage:
     """Keeps what components give it in a directory, so that it outlives a restart."""
 
     directory: str = "/var/lib/otelcol/file_storage"
-    timeout_ns: int = _S
+    timeout_ns: int = NS_PER_S
     """For the lock on a file."""
     fsync: bool = False
     """Wait for the disk at each write."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from otel_fe.config.identifiers import ComponentId
 
-_S: Final = 1_000_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class GrpcKeepalive:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.config import kinds
 from otel_fe.config.identifiers import extension
 from otel_fe.config.reading import Fields, Key, Section, Unsupported
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.config.identifiers import ComponentId
-
-_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +46,13 @@ class SendingQueue:
 class Retry:
     """When to try again after a failure that may pass."""
 
-    initial_interval_ns: int = 5 * _S
+    initial_interval_ns: int = 5 * NS_PER_S
     randomization_factor: float = 0.5
     """0..1: an interval is drawn from this much around its nominal value."""
     multiplier: float = 1.5
     """From one interval to the next."""
-    max_interval_ns: int = 30 * _S
-    max_elapsed_time_ns: int = 300 * _S
+    max_interval_ns: int = 30 * NS_PER_S
+    max_elapsed_time_ns: int = 300 * NS_PER_S
     """After which the data is dropped; 0 for never."""
 
 
@@ -102,7 +101,7 @@ def check_durable(fields: Fields) -> None:
     if retry is None:
         after = "at its first failure, since retry_on_failure is switched off"
     elif retry.max_elapsed_time_ns:
-        after = f"after {retry.max_elapsed_time_ns / _S:g} s of failures"
+        after = f"after {retry.max_elapsed_time_ns / NS_PER_S:g} s of failures"
     else:
         return
     place = fields.find("retry_on_failure", "max_elapsed_time") or fields.find("sending_queue", "storage")

@@ -6,11 +6,12 @@ import math
 from datetime import datetime, timezone
 from typing import Final
 
+from otel_fe.units import NS_PER_S
+
 _NONE: Final = "–"  # noqa: RUF001 a dash is what is shown
 _BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 _LENGTHS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
-_SECOND_NS: Final = 1e9
 _THIN: Final = "\u202f"  # narrow no-break space
 
 
@@ -39,7 +40,7 @@ def milliseconds(value_ns: float | None) -> str:
     """Write nanoseconds in ms, so that a column can be compared at a glance; from a second on in s, as axes are."""
     if value_ns is None:
         return _NONE
-    return duration(value_ns) if abs(value_ns) >= _SECOND_NS else f"{_short(value_ns / 1e6)} ms"
+    return duration(value_ns) if abs(value_ns) >= NS_PER_S else f"{_short(value_ns / 1e6)} ms"
 
 
 def signed_milliseconds(value_ns: float) -> str:

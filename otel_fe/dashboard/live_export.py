@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, percent, spell
 from otel_fe.dashboard.report import Document, Table
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.alerting.alert import Alert
     from otel_fe.dashboard.live_data import DashboardData
     from otel_fe.live.results import TrendPoint, WindowMetrics
-
-_NS = 1e9
 
 
 def live_document(data: DashboardData) -> Document:
@@ -37,7 +36,7 @@ def _of_window(now_s: float, feature_set: str, one: WindowMetrics) -> Row:
     known = one.total_extractions > 0
     return {
         "span": "window",
-        **spell((now_s - one.window_s) * _NS, now_s * _NS),
+        **spell((now_s - one.window_s) * NS_PER_S, now_s * NS_PER_S),
         "service": service if feature_set != ALL else ALL,
         "feature_set": name,
         "extractions": one.total_extractions,
@@ -57,7 +56,7 @@ def _of_window(now_s: float, feature_set: str, one: WindowMetrics) -> Row:
 def _of_step(point: TrendPoint) -> Row:
     return {
         "span": "step",
-        **spell(point.time_unix_s * _NS, (point.time_unix_s + point.duration_s) * _NS),
+        **spell(point.time_unix_s * NS_PER_S, (point.time_unix_s + point.duration_s) * NS_PER_S),
         "service": ALL,
         "feature_set": ALL,
         "extractions": point.total_extractions,
@@ -78,7 +77,7 @@ def _alerts(active: tuple[Alert, ...]) -> Table:
             one.title,
             one.service,
             one.feature_set,
-            formatting.iso(one.since_unix_s * _NS),
+            formatting.iso(one.since_unix_s * NS_PER_S),
             one.message,
         )
         for one in active

@@ -10,6 +10,7 @@ from otel_fe.demo.service import FEATURE_SETS
 from otel_fe.demo.slow_feature_sets import SlowFeatureSet, recorded_split, slow_feature_sets
 from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.quantile import quantile
+from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.pipeline import attribution
 from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
@@ -17,7 +18,6 @@ from otel_fe.semconv import CAUSE_DOWNSTREAM
 if TYPE_CHECKING:
     from otel_fe.demo.received import Dimensions, Point, Received, ReceivedSpan
 
-_CLIENT: Final = 3
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
@@ -208,7 +208,7 @@ def split_of(span: ReceivedSpan, trace: list[ReceivedSpan]) -> dict[str, int]:
     for other in sorted(trace, key=lambda s: s.start_ns):
         if other.parent_id in below:
             below.add(other.span_id)
-            if other.kind == _CLIENT:
+            if other.kind in OUTGOING_KINDS:
                 calls.append((CAUSE_DOWNSTREAM, other.start_ns, other.end_ns))
     missed = attributes.get(semconv.CACHE_HIT) is False
     looked = int(attributes.get(semconv.CACHE_TIME, 0) * 1e9) if missed else 0

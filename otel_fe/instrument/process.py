@@ -19,6 +19,7 @@ from otel_fe.instrument.engines import CLOCK, Engines
 from otel_fe.instrument.gpu import GpuSampler, import_nvml_early
 from otel_fe.instrument.process_load import ProcessLoad
 from otel_fe.instrument.resources import sample_rss, set_gpu
+from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.pipeline.slo import breached_by
 from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.sdk import tracer as lean_tracer
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.records import DecisionRecord
     from otel_fe.pipeline.trace import LocalTrace
 
-_CALLS: Final = (SpanKind.CLIENT, SpanKind.PRODUCER)
+_CALLS: Final = tuple(kind for kind in SpanKind if kind.value + 1 in OUTGOING_KINDS)
+"""Calls of other services; OTLP's numbers begin with UNSPECIFIED, those of the API do not have it."""
 _SWEEP_EVERY_NS: Final = 1_000_000_000
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe.cgroup import Cgroup, own_cgroup
 from otel_fe.live.results import SystemResources
+from otel_fe.units import MB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _FRESH_NS: Final = 1_000_000_000
 """A reading is good for so long; a rate over less would be noise."""
-_MB: Final = 1e6
 
 
 class GpuReading(Protocol):
@@ -93,15 +93,15 @@ class ResourceSampler:
         return SystemResources(
             cpu_percent=cpu,
             memory_percent=memory.percent,
-            memory_available_mb=memory.available / _MB,
+            memory_available_mb=memory.available / MB,
             cpu_limit_cores=quota,
             cpu_throttled_percent=throttled,
-            memory_limit_mb=None if memory.limit is None else memory.limit / _MB,
+            memory_limit_mb=None if memory.limit is None else memory.limit / MB,
             oom_kills=self._cgroup.oom_kills,
             process_cpu_percent=own,
-            process_memory_mb=resident / _MB,
+            process_memory_mb=resident / MB,
             gpu_percent=None if gpu is None or gpu.utilization is None else gpu.utilization * 100,
-            gpu_memory_mb=None if gpu is None or gpu.memory_bytes is None else gpu.memory_bytes / _MB,
+            gpu_memory_mb=None if gpu is None or gpu.memory_bytes is None else gpu.memory_bytes / MB,
             time_unix_s=self._clock.time_ns() / 1e9,
         )
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.live.extraction_totals import ExtractionTotals
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_S: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,9 @@ class Tier:
         return self.width_ns * self.keep
 
 
-TIERS: Final = (Tier(10 * _S, 37), Tier(60 * _S, 61), Tier(900 * _S, 97))
+TIERS: Final = (Tier(10 * NS_PER_S, 37), Tier(60 * NS_PER_S, 61), Tier(900 * NS_PER_S, 97))
 """Ten seconds for six minutes, minutes for an hour, quarters of an hour for a day. Each width divides the next."""
-LONGEST_NS: Final = 24 * 3600 * _S
+LONGEST_NS: Final = 24 * 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ exceptions, logs and feature values are not.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -22,16 +21,16 @@ from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.dashboard.what_if import what_if
 from otel_fe.errors import OtelFeError
 from otel_fe.mcp.traces import trace_answer
+from otel_fe.nearest import nearest_few
 from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
 from otel_fe.store.store_error import StoreMissingError
-from otel_fe.units import MINUTE_NS
+from otel_fe.units import MINUTE_NS, NS_PER_MS
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.reasons import FeatureSetReason
 
-_NS_PER_MS: Final = 1e6
 _TRACES: Final = 3
 _EXPLAINED: Final = 8
 """Feature sets whose causes are worked out: those with most slow extractions."""
@@ -101,8 +100,8 @@ class Answers:
                 "kind": one.mark.kind,
                 "title": one.title,
                 "effect": one.effect,
-                "p95_before_ms": None if one.compared is None else one.compared.p95.before / _NS_PER_MS,
-                "p95_after_ms": None if one.compared is None else one.compared.p95.after / _NS_PER_MS,
+                "p95_before_ms": None if one.compared is None else one.compared.p95.before / NS_PER_MS,
+                "p95_after_ms": None if one.compared is None else one.compared.p95.after / NS_PER_MS,
                 "significant": None if one.compared is None else one.compared.p95.significant,
                 "predicted_p95_difference_ms": _ms(one.predicted_ns),
                 "verified": one.verified,
@@ -245,7 +244,7 @@ class Answers:
         for what, name, key in (("service", service, "service"), ("feature set", feature_set, "feature_set")):
             names = sorted({row[key] for row in rows})
             if name is not None and name not in names:
-                near = difflib.get_close_matches(name, names, n=3) or names[:10]
+                near = nearest_few(name, names, 3) or names[:10]
                 return f"no {what} {name[:80]!r} is stored; there are {', '.join(near)}"
         return "no extractions in this window; ask for more minutes"
 
@@ -266,7 +265,7 @@ class Answers:
 
 
 def _ms(value_ns: float | None) -> float | None:
-    return None if value_ns is None else value_ns / _NS_PER_MS
+    return None if value_ns is None else value_ns / NS_PER_MS
 
 
 def _iso(unix_ns: int) -> str:

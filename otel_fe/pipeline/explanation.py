@@ -30,6 +30,7 @@ from otel_fe.semconv import (
     CAUSE_SUBPROCESS,
     CAUSE_UNEXPLAINED,
 )
+from otel_fe.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,10 +62,6 @@ _WORTH: Final = 0.05
 """Of the time: what takes less is not worth a clause."""
 _MORE: Final = 0.01
 """Of the time: misses that cost less than this beyond their look-ups made the extraction compute nothing."""
-_NS_PER_MS: Final = 1e6
-_TWO_DIGITS_MS: Final = 9.95
-"""From here on, whole milliseconds have two digits."""
-_NS_PER_S: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +169,6 @@ def spent_in(ranked: Sequence[Cause]) -> Cause:
         computed = [one for one in ranked[1:] if one.cause in COMPUTED and one.share >= max(_WORTH, first.share)]
         return max(computed, key=lambda one: one.share, default=first)
     return first
-
-
-def duration_text(value_ns: float) -> str:
-    """Return a duration as sentences have it: two or three digits, `9.5 ms`, `231 ms`, `1.25 s`."""
-    if value_ns >= _NS_PER_S:
-        return f"{value_ns / _NS_PER_S:.3g} s"
-    value_ms = value_ns / _NS_PER_MS
-    return f"{value_ms:.0f} ms" if value_ms >= _TWO_DIGITS_MS else f"{value_ms:.2g} ms"
 
 
 def _percent(ratio: float) -> str:

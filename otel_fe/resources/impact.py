@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument import runtime
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, duration_quantile_s
 from otel_fe.resources.results import Impact
+from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from otel_fe.model.histogram import HistogramState
     from otel_fe.pipeline.extraction_series import ExtractionSeries
 
-_MS: Final = 1e6
 _NORMAL: Final = 1.96
 """Of a 95 % interval."""
 _SHARE: Final = 0.95
@@ -79,16 +79,16 @@ def impact_of(series: Iterable[ExtractionSeries]) -> Impact:
     total = sum(sums.count for sums in kinds.values())
     missed = sum(sums.count for (_, hit), sums in kinds.items() if hit is False)
     cost_ns, error_ns, counted = _miss_cost(kinds)
-    misses_ms = cost_ns * counted / _MS
+    misses_ms = cost_ns * counted / NS_PER_MS
     return Impact(
         extractions=total,
         missed=missed,
-        miss_ms=cost_ns / _MS,
-        miss_error_ms=error_ns / _MS,
+        miss_ms=cost_ns / NS_PER_MS,
+        miss_error_ms=error_ns / NS_PER_MS,
         misses_total_ms=misses_ms,
         misses_per_extraction_ms=misses_ms / total if total else 0.0,
-        wait_total_ms=wait_ns / _MS,
-        wait_per_extraction_ms=wait_ns / _MS / total if total else 0.0,
+        wait_total_ms=wait_ns / NS_PER_MS,
+        wait_per_extraction_ms=wait_ns / NS_PER_MS / total if total else 0.0,
         p95_ms=every.p95_ms(),
         p95_all_hits_ms=hits.p95_ms(),
     )

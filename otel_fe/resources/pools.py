@@ -15,7 +15,7 @@ from otel_fe.resources.results import PoolStats
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
-_MS: Final = 1e3
+_MS_PER_S: Final = 1e3
 _READINGS: Final = 64
 """Readings that the window is made of: it moves in steps of a 64th at least."""
 
@@ -112,10 +112,10 @@ def _stats(
         waiting=None if state is None else state.waiting,
         requests=queued.count,
         requests_per_s=rate,
-        wait_ms=queued.mean_s * _MS,
+        wait_ms=queued.mean_s * _MS_PER_S,
         wait_total_ms=queued.total_ns / 1e6,
-        use_ms=used.mean_s * _MS,
-        create_ms=created.mean_s * _MS,
+        use_ms=used.mean_s * _MS_PER_S,
+        create_ms=created.mean_s * _MS_PER_S,
         created=created.count,
         timeouts=now.timeouts - before.timeouts,
         utilisation=min(1.0, rate * used.mean_s / limit) if limit else 0.0,
@@ -132,8 +132,8 @@ def traffic_of(pool: PoolStats) -> Traffic | None:
     return Traffic(
         size=pool.size,
         rate=pool.requests_per_s,
-        use_s=pool.use_ms / _MS,
-        wait_s=pool.wait_ms / _MS,
+        use_s=pool.use_ms / _MS_PER_S,
+        wait_s=pool.wait_ms / _MS_PER_S,
         arrivals_variability=pool.arrivals_variability,
         use_variability=pool.use_variability,
         callers=pool.callers,

@@ -49,9 +49,37 @@ def test_sizes_are_those_of_every_module():
     ("call", "home"), [("register_at_fork(", "forks.py"), ("get_close_matches(", "nearest.py")], ids=["forks", "names"]
 )
 def test_one_module_calls(call, home):
-    """One implementation of an idea; `mcp` lists several near names, which is another question."""
+    """One implementation of an idea."""
     callers = {path.relative_to(ROOT / "otel_fe").as_posix() for path in FILES if call in path.read_text()}
-    assert callers - {"mcp/answers.py"} == {home}
+    assert callers == {home}
+
+
+UNITS = {
+    "_S",
+    "_MS",
+    "_NS",
+    "_MB",
+    "_MIB",
+    "_NS_PER_S",
+    "_NS_PER_MS",
+    "_MINUTE_NS",
+    "_HOUR_NS",
+    "_DAY_NS",
+    "_SECOND_NS",
+}
+
+
+def test_units_are_defined_once():
+    """In `units.py`."""
+    found = [
+        f"{path.name}: {target.id}"
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id in UNITS
+    ]
+    assert found == []
 
 
 def _is_private(name: str) -> bool:

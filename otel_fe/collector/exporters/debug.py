@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_fe.collector.exporters.debug_text import decode, detailed, names
 from otel_fe.collector.exporters.outcome import Delivered, Failed
+from otel_fe.units import NS_PER_S
 from otel_fe.wire.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from otel_fe.config.exporters import Debug
 
 _log = logging.getLogger("otel_fe.debug")
-_S: Final = 1_000_000_000
 
 
 class DebugTransport:
@@ -66,7 +66,7 @@ class DebugTransport:
     def _due(self, message: str) -> bool:
         """Return whether a message is one of those of this second that are written."""
         with self._lock:
-            second = self._clock.monotonic_ns() // _S
+            second = self._clock.monotonic_ns() // NS_PER_S
             if second != self._second:
                 self._second = second
                 self._seen.clear()

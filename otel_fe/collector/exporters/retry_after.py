@@ -5,7 +5,8 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-_S: Final = 1_000_000_000
+from otel_fe.units import NS_PER_S
+
 _LONGEST_DIGITS: Final = 9
 
 
@@ -18,8 +19,8 @@ def asked_ns(header: str | None, now_ns: int) -> int:
     """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        return int(text[:_LONGEST_DIGITS]) * _S
+        return int(text[:_LONGEST_DIGITS]) * NS_PER_S
     try:
-        return max(round(parsedate_to_datetime(text).timestamp() * _S) - now_ns, 0)
+        return max(round(parsedate_to_datetime(text).timestamp() * NS_PER_S) - now_ns, 0)
     except (ValueError, OverflowError):
         return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import faults
 from otel_fe.daemons import start_daemon
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _INTERVAL_NS: Final = 600_000_000_000
 """Until a statement's plan may be asked for again: statistics and indexes change."""
-_MINUTE_NS: Final = 60_000_000_000
 _MOST_KNOWN: Final = 256
 _MOST_WAITING: Final = 8
 
@@ -90,7 +90,7 @@ class Plans:
     def _may_ask(self, now: int) -> bool:
         if self._closed or len(self._waiting) >= _MOST_WAITING:
             return False
-        return len(self._asked) < self._per_minute or now - self._asked[0] >= _MINUTE_NS
+        return len(self._asked) < self._per_minute or now - self._asked[0] >= MINUTE_NS
 
     def _work(self) -> None:
         while True:
