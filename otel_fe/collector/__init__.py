@@ -1,14 +1,15 @@
 """OTLP in, decisions, OTLP out: `otel-fe collector`.
 
-command, serving    the command; signals, and what it says when it starts and stops
-collector           everything at work in one process; workers/: in several
-listening, servers/ receivers and pages
-pipelines/          what happens to what they take; inheriting: what a reload takes over
-exporting, exporters/  where it goes
-wire/               spans as the bytes that they came as
-alarm               when to look what is due
-pending             undecided traces, which outlive the process
-stored, keeping     the store, where there is one
-process_memory, put_off, garbage  what the process takes, and gives back
-accounts, own_metrics, explaining, stored_decisions, why   what it says of itself
+serving, logging_setup   signals, and the messages at start and stop; the command itself is in cli/collector.py
+collector, sidecar       everything at work in one process, and what runs beside it; workers/: in several
+config_file, reload      the configuration, and what a reload takes over
+listening, servers/      receivers; admin_server: the page of the collector itself
+graph/                   pipelines: what happens to what is received
+exporting, exporters/    where it goes
+wakeup_timer             when something is due
+pending                  undecided traces, which outlive the process
+store_sink, stored, summing_up   the store, where there is one
+slo_watch, capacity_watch   alerts from the store
+process_memory           the memory of the process
+accounts, own_metrics, explaining, stored_decisions, why   metrics and decision records of its own
 """

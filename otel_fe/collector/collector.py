@@ -14,7 +14,7 @@ from otel_fe.collector import own_metrics, pending
 from otel_fe.collector.accounts import samples_of
 from otel_fe.collector.explaining import explained
 from otel_fe.collector.exporting import Exporters
-from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
+from otel_fe.collector.graph.build import BuildContext, PipelineBuilder
 from otel_fe.collector.graph.connected import send_metrics
 from otel_fe.collector.graph.graph import PipelineGraph
 from otel_fe.collector.listening import Listeners
@@ -89,7 +89,7 @@ class Collector:
         self._role = role or Role()
         self._keeping = keeping
         self._watch = watch
-        self._surroundings = Surroundings(clock, self.instance_id, self._role.workers, stored=keeping is not None)
+        self._context = BuildContext(clock, self.instance_id, self._role.workers, stored=keeping is not None)
         self._exporters = Exporters(clock)
         shared = self._role.ports if self._role.workers > 1 else None
         self._listeners = Listeners(loop, lambda: self.engine, open_to_all=open_to_all, shared=shared)
@@ -201,8 +201,8 @@ class Collector:
             send_metrics(payload, engine.parts.own_metrics_to)
 
     def _built(self, config: CollectorConfig, before: Parts | None) -> PipelineGraph:
-        surroundings = replace(self._surroundings, durable=self._exporters.durable)
-        parts = PipelineBuilder(config, self._exporters.running, surroundings, before).build()
+        context = replace(self._context, durable=self._exporters.durable)
+        parts = PipelineBuilder(config, self._exporters.running, context, before).build()
         if self._keeping is not None:
             self._keeping.observe(parts)
         limits = {limit for routes in parts.routes.values() for route in routes.values() for limit in route.limits}

@@ -37,10 +37,10 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
+class LeastDuration:
     """Votes to sample a trace by its duration, to the nanosecond. Only in code: a file has `latency`."""
 
-    type: ClassVar[str] = "duration"
+    type: ClassVar[str] = "least_duration"
     name: str
     threshold_ns: int
     """Inclusive: a trace of exactly this duration is sampled."""
@@ -249,7 +249,7 @@ class Composite:
 Policy = (
     AlwaysSample
     | Latency
-    | Duration
+    | LeastDuration
     | SloBreach
     | ConsistentShare
     | NumericAttribute

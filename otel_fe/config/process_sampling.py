@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.config.policies import ConsistentShare, Duration, SloBreach, StatusCode, TailSampling
+from otel_fe.config.policies import ConsistentShare, LeastDuration, SloBreach, StatusCode, TailSampling
 from otel_fe.model import decision
 from otel_fe.model.span import ERROR
 from otel_fe.units import NS_PER_S
@@ -21,7 +21,7 @@ def process_sampling(settings: Settings) -> TailSampling:
     return TailSampling(
         (
             StatusCode(decision.ERROR, frozenset([ERROR])),
-            Duration(decision.SLOW, int(settings.slow_threshold_s * NS_PER_S)),
+            LeastDuration(decision.SLOW, int(settings.slow_threshold_s * NS_PER_S)),
             SloBreach(decision.SLO),
             ConsistentShare(decision.BASELINE, settings.baseline_ratio),
         )

@@ -47,7 +47,7 @@ _LAST_BITS: Final = probability.NEVER - 1
 _ERROR_BIT: Final = 1 << ERROR
 
 
-class Bounds(NamedTuple):
+class SumBounds(NamedTuple):
     """From what values on policies sample that ask for nothing but sums of a trace."""
 
     slow_ns: int
@@ -58,7 +58,7 @@ class Bounds(NamedTuple):
     keeps_breaches: bool
 
 
-def bounds_of(policies: Sequence[Evaluator]) -> Bounds | None:
+def bounds_of(policies: Sequence[Evaluator]) -> SumBounds | None:
     """Return the bounds of policies; None if any of them asks for more, or two for different bounds of the same sum."""
     slow: list[int] = []
     thresholds: list[int] = []
@@ -77,7 +77,7 @@ def bounds_of(policies: Sequence[Evaluator]) -> Bounds | None:
     if len(slow) > 1 or len(thresholds) > 1:
         return None
     slow_ns = slow[0] if slow else sys.maxsize
-    return Bounds(slow_ns, thresholds[0] if thresholds else probability.NEVER, errors, breaches)
+    return SumBounds(slow_ns, thresholds[0] if thresholds else probability.NEVER, errors, breaches)
 
 
 class LocalSampler:

@@ -32,7 +32,7 @@ class CannotRunError(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class BuildContext:
     """What a service is started with."""
 
     arguments: tuple[str, ...] = ()
@@ -41,23 +41,23 @@ class Surroundings:
 
 
 @contextlib.contextmanager
-def nothing(_folder: Path) -> Iterator[Surroundings]:
+def nothing(_folder: Path) -> Iterator[BuildContext]:
     """Start a service as it is."""
-    yield Surroundings()
+    yield BuildContext()
 
 
 @contextlib.contextmanager
-def data_path(_folder: Path) -> Iterator[Surroundings]:
+def data_path(_folder: Path) -> Iterator[BuildContext]:
     """Hand over a path for a database or a file, in the folder of each run."""
-    yield Surroundings(("data",))
+    yield BuildContext(("data",))
 
 
 @contextlib.contextmanager
-def redis_socket(folder: Path) -> Iterator[Surroundings]:
+def redis_socket(folder: Path) -> Iterator[BuildContext]:
     """Start a Redis."""
     socket_path = str(folder / "redis.sock")
     with redis_server(folder / "redis", "--unixsocket", socket_path):
-        yield Surroundings(("", socket_path))
+        yield BuildContext(("", socket_path))
 
 
 class _Slow(http.server.BaseHTTPRequestHandler):
@@ -73,11 +73,11 @@ class _Slow(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def slow_http_server(_folder: Path) -> Iterator[Surroundings]:
+def slow_http_server(_folder: Path) -> Iterator[BuildContext]:
     """Answer every request 150 ms late."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Surroundings(("", f"http://127.0.0.1:{server.server_port}/"))
+        yield BuildContext(("", f"http://127.0.0.1:{server.server_port}/"))
         server.shutdown()
 
 
@@ -92,7 +92,7 @@ def _answer_names(server: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def slow_name_server(folder: Path) -> Iterator[Surroundings]:
+def slow_name_server(folder: Path) -> Iterator[BuildContext]:
     """Answer every question 150 ms late that there is no such name; only the service's `resolv.conf` leads there."""
     path = folder / "resolv.conf"
     path.write_text("nameserver 127.0.0.77\noptions timeout:3 attempts:1\n")
@@ -107,14 +107,14 @@ def slow_name_server(folder: Path) -> Iterator[Surroundings]:
             raise CannotRunError(f"no name server can be run: {error}") from error
         thread = threading.Thread(target=_answer_names, args=(server,), daemon=True)
         thread.start()
-        yield Surroundings(prefix=prefix)
+        yield BuildContext(prefix=prefix)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stop:
             stop.sendto(b"", ("127.0.0.77", 53))
         thread.join()
 
 
 @contextlib.contextmanager
-def model_file(folder: Path) -> Iterator[Surroundings]:
+def model_file(folder: Path) -> Iterator[BuildContext]:
     """Hand over a large file."""
     if not hasattr(os, "posix_fadvise"):
         raise CannotRunError("pages cannot be dropped from the page cache: no posix_fadvise")
@@ -124,12 +124,12 @@ def model_file(folder: Path) -> Iterator[Surroundings]:
         for _ in range(MODEL_BYTES // 1_000_000):
             file.write(megabyte)
         os.fsync(file.fileno())
-    yield Surroundings((str(path),))
+    yield BuildContext((str(path),))
     path.unlink()
 
 
 @contextlib.contextmanager
-def fifth_of_a_core(_folder: Path) -> Iterator[Surroundings]:
+def fifth_of_a_core(_folder: Path) -> Iterator[BuildContext]:
     """Hand over a control group with a quota of a fifth of a core, of whichever version can be made here."""
     for parent, settings in (
         (Path("/sys/fs/cgroup/cpu"), {"cpu.cfs_period_us": "50000", "cpu.cfs_quota_us": "10000"}),
@@ -146,18 +146,18 @@ def fifth_of_a_core(_folder: Path) -> Iterator[Surroundings]:
         except OSError:
             group.rmdir()
             continue
-        yield Surroundings((str(group),))
+        yield BuildContext((str(group),))
         group.rmdir()
         return
     raise CannotRunError("no control group with a quota can be made")
 
 
 @contextlib.contextmanager
-def one_core(_folder: Path) -> Iterator[Surroundings]:
+def one_core(_folder: Path) -> Iterator[BuildContext]:
     """Check that a process can be bound to a core."""
     if not hasattr(os, "sched_setaffinity"):
         raise CannotRunError("processes cannot be bound to a core")
-    yield Surroundings()
+    yield BuildContext()
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class Case:
     service: str
     causes: tuple[str, ...]
     """Any of these is right."""
-    around: Callable[[Path], contextlib.AbstractContextManager[Surroundings]] = nothing
+    around: Callable[[Path], contextlib.AbstractContextManager[BuildContext]] = nothing
     besides: tuple[str, ...] = ("cpu_wait",)
     """Causes that a busy machine adds: tests, which may run beside others, leave them out of the comparison."""
     holds_interpreter: bool = False
@@ -181,7 +181,7 @@ class Case:
         (number,) = [n for n, line in enumerate(lines, 1) if "# planted" in line]
         return f"{self.service}.py:{number} "
 
-    def run(self, folder: Path, surroundings: Surroundings) -> Seen:
+    def run(self, folder: Path, surroundings: BuildContext) -> Seen:
         """Run the service once, under the launcher with everything as it is by default."""
         app = Path(shutil.copy(SERVICES / f"{self.service}.py", folder))
         done = subprocess.run(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BuildContext:
     """Inputs of pipelines that are not in the file."""
 
     clock: Clock
@@ -52,7 +52,7 @@ class PipelineBuilder:
     Args:
         config: The configuration.
         exporters: Built, by id.
-        surroundings: All else.
+        context: All else.
         before: The pipelines that these take the place of. What has not changed of connectors goes on in both.
 
     Raises:
@@ -63,13 +63,13 @@ class PipelineBuilder:
         self,
         config: CollectorConfig,
         exporters: Mapping[str, Exporter],
-        surroundings: Surroundings,
+        context: BuildContext,
         before: Parts | None = None,
     ) -> None:
         self._config = config
         self._exporters = exporters
-        self._surroundings = surroundings
-        self._clock = surroundings.clock
+        self._context = context
+        self._clock = context.clock
         self._plain: dict[PipelineId, PassthroughPipeline] = {}
         self._sampled: dict[PipelineId, SampledPipeline] = {}
         self._limits: dict[PipelineId, tuple[MemoryLimit, ...]] = {}
@@ -85,7 +85,7 @@ class PipelineBuilder:
         for identifier, pipeline in self._config.pipelines.items():
             self._add(identifier, pipeline)
         own = self._own_metrics_to()
-        derives = bool(own) or self._surroundings.stored
+        derives = bool(own) or self._context.stored
         parts = Parts(
             routes={str(receiver): self._routes(str(receiver), derives=derives) for receiver in self._config.receivers},
             sampled=list(self._sampled.values()),
@@ -106,10 +106,10 @@ class PipelineBuilder:
         same = self._before.connectors.get(name) if self._before is not None else None
         if same is not None and same.settings == settings:
             return same
-        return Connected(settings, self._clock, self._surroundings.instance_id)
+        return Connected(settings, self._clock, self._context.instance_id)
 
     def _derived(self) -> Derived:
-        marked = self._surroundings.instance_id if self._surroundings.workers > 1 else ""
+        marked = self._context.instance_id if self._context.workers > 1 else ""
         return Derived(self._clock, drawing(random.random), marked)
 
     def _add(self, identifier: PipelineId, pipeline: Pipeline) -> None:
@@ -122,7 +122,7 @@ class PipelineBuilder:
         exporters = {str(i): self._exporters[str(i)] for i in pipeline.exporters if str(i) in self._exporters}
         after = processors[samplers[0] + 1 :] if samplers else processors
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
-        durable = exporters.keys() & set(self._surroundings.durable)
+        durable = exporters.keys() & set(self._context.durable)
         if identifier.signal == "profiles":
             batch = None  # requests cannot be joined: each has a dictionary of its own
         if durable:
@@ -137,7 +137,7 @@ class PipelineBuilder:
 
     def _limit(self, identifier: ComponentId, settings: MemoryLimiter) -> MemoryLimit:
         name = f"processors::{identifier}"
-        limit = MemoryLimit(settings, self._clock, share=self._surroundings.workers)
+        limit = MemoryLimit(settings, self._clock, share=self._context.workers)
         if self._before is None:  # what is in use later is the work's
             limit.check_idle(name)
         return limit
@@ -194,5 +194,5 @@ class PipelineBuilder:
         for sampled in parts.sampled:
             for connected in before:
                 sampled.offered_to.append(connected.connector.offer)
-            if parts.own_metrics_to or self._surroundings.stored:
+            if parts.own_metrics_to or self._context.stored:
                 sampled.offered_to.append(parts.derived.offer)

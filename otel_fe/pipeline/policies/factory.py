@@ -9,7 +9,7 @@ from otel_fe.pipeline.policies import attributes, limiting
 from otel_fe.pipeline.policies.always import AlwaysSampleEvaluator
 from otel_fe.pipeline.policies.combined import AndEvaluator, DropEvaluator, NotEvaluator
 from otel_fe.pipeline.policies.composite import CompositeEvaluator, Share
-from otel_fe.pipeline.policies.latency import duration, latency
+from otel_fe.pipeline.policies.latency import latency, least_duration
 from otel_fe.pipeline.policies.probabilistic import ConsistentShareEvaluator, ProbabilisticEvaluator
 from otel_fe.pipeline.policies.slo_breach import SloBreachEvaluator
 from otel_fe.pipeline.policies.span_count import SpanCountEvaluator
@@ -34,7 +34,7 @@ def _ottl_condition(policy: policies.OttlCondition) -> Evaluator:
 _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
     policies.AlwaysSample: lambda policy: AlwaysSampleEvaluator(policy.name),
     policies.Latency: latency,
-    policies.Duration: duration,
+    policies.LeastDuration: least_duration,
     policies.SloBreach: lambda policy: SloBreachEvaluator(policy.name),
     policies.ConsistentShare: ConsistentShareEvaluator,
     policies.NumericAttribute: attributes.numeric,

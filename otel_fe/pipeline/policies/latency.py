@@ -1,4 +1,4 @@
-"""`latency`, and the process's own `duration`: by the duration of the whole trace."""
+"""`latency`, and the process's own `least_duration`: by the duration of the whole trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from otel_fe.pipeline.policies.range_predicate import MOST, RangePredicate
 from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from otel_fe.config.policies import Duration, Latency
+    from otel_fe.config.policies import Latency, LeastDuration
     from otel_fe.pipeline.buffered_trace import BufferedTrace
 
 
@@ -77,6 +77,6 @@ def latency(policy: Latency) -> Evaluator:
     )
 
 
-def duration(policy: Duration) -> Evaluator:
-    """Return the evaluator of a `duration` policy."""
+def least_duration(policy: LeastDuration) -> Evaluator:
+    """Return the evaluator of a `least_duration` policy."""
     return LatencyEvaluator(policy.name, policy.threshold_ns)

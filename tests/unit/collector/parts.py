@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from otel_fe.collector.exporters.exporter import ExporterCounts
-from otel_fe.collector.graph.build import PipelineBuilder, Surroundings
+from otel_fe.collector.graph.build import BuildContext, PipelineBuilder
 from otel_fe.collector.graph.graph import PipelineGraph
 from otel_fe.config.collector import read_collector_config
 from otel_fe.testing import FakeClock
@@ -56,7 +56,7 @@ class PipelineBench:
         self.exporters = exporters or {str(name): Noted() for name in self.config.exporters}
         for name, exporter in self.exporters.items():
             exporter.name = name
-        surroundings = Surroundings(self.clock, "instance", **more)
+        surroundings = BuildContext(self.clock, "instance", **more)
         parts = PipelineBuilder(self.config, self.exporters, surroundings, before).build()
         self.woken: list[int] = []
         self.engine = PipelineGraph(parts, self.clock, threading.Lock(), partition, wake=self.woken.append)

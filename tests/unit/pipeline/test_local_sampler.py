@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from otel_fe.config.policies import (
     AlwaysSample,
     ConsistentShare,
-    Duration,
     Latency,
+    LeastDuration,
     Not,
     SloBreach,
     StatusCode,
@@ -113,7 +113,7 @@ def test_traces_that_policies_always_keep_are_decided_at_once(policies, slow_ns,
     "policies",
     [
         (Latency("slow", 99, 200),),
-        (Latency("slow", 99), Duration("slower", 1)),
+        (Latency("slow", 99), LeastDuration("slower", 1)),
         (ConsistentShare("a", 0.1), ConsistentShare("b", 0.2)),
         (StatusCode("any", frozenset([OK, ERROR])),),
         (Not("no", SloBreach("slo")),),
@@ -124,6 +124,6 @@ def test_policies_that_ask_for_more_than_sums_have_no_shortcut(policies):
 
 
 def test_duration_policy_is_inclusive_to_the_nanosecond():
-    running = sampler(TailSampling((Duration("slow", 1_500_001),)))
+    running = sampler(TailSampling((LeastDuration("slow", 1_500_001),)))
     assert [one.sampled for one in running.decide([local(1, 1_500_000), local(2, 1_500_001)])] == [False, True]
     assert running.explain(1).votes[0].saw == "1.5 ms < 1.500001 ms"
