@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.config.policies import ConsistentShare, LeastDuration, SloBreach, StatusCode, TailSampling
+from otel_fe.config.process_policies import ConsistentShare, LeastDuration, SloBreach, StatusCode, TailSampling
 from otel_fe.model import decision
 from otel_fe.model.span import ERROR
 from otel_fe.units import NS_PER_S

@@ -21,7 +21,7 @@ from otel_fe.wire.decode import Decoder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from otel_fe.config.policies import Policy
+    from otel_fe.config.process_policies import Policy
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.config.policies import Drop
 from otel_fe.model.decision import NOT_SAMPLED, Decision
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.sampling_probability import SamplingProbability, any_of
@@ -19,7 +18,7 @@ from otel_fe.pipeline.policies.factory import evaluator_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from otel_fe.config.policies import Policy
+    from otel_fe.config.process_policies import Policy
     from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.pipeline.policies.evaluator import Evaluator, Pool
 
@@ -39,8 +38,8 @@ class Sampler:
     """
 
     def __init__(self, policies: Sequence[Policy], *, first_match: bool = False) -> None:
-        drops = [policy for policy in policies if isinstance(policy, Drop)]
-        others = [policy for policy in policies if not isinstance(policy, Drop)]
+        drops = [policy for policy in policies if policy.type == "drop"]
+        others = [policy for policy in policies if policy.type != "drop"]
         self.policies: tuple[Evaluator, ...] = tuple(evaluator_of(policy) for policy in (*drops, *others))
         """In the order in which they are asked."""
         self.batched = any(policy.batched for policy in self.policies)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
-    from otel_fe.config.policies import Policy, TailSampling
+    from otel_fe.config.policies import TailSampling
+    from otel_fe.config.process_policies import Policy
     from otel_fe.config.processors import Batch as BatchSettings
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView

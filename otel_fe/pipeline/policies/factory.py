@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.config import policies
-from otel_fe.pipeline.policies.latency import latency, least_duration
-from otel_fe.pipeline.policies.probabilistic import ConsistentShareEvaluator, ProbabilisticEvaluator
+from otel_fe.config import process_policies as policies
+from otel_fe.pipeline.policies.latency import least_duration
+from otel_fe.pipeline.policies.probabilistic import ConsistentShareEvaluator
 from otel_fe.pipeline.policies.slo_breach import SloBreachEvaluator
 from otel_fe.pipeline.policies.status_code import StatusCodeEvaluator
 
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Evaluator
 
 _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
-    policies.Latency: latency,
     policies.LeastDuration: least_duration,
     policies.SloBreach: lambda policy: SloBreachEvaluator(policy.name),
-    policies.Probabilistic: ProbabilisticEvaluator,
     policies.ConsistentShare: ConsistentShareEvaluator,
     policies.StatusCode: StatusCodeEvaluator,
 }
-"""Those of a process without a configuration, and what is in the same files."""
+"""Those of a process without a configuration."""
 
 
 def evaluator_of(policy: policies.Policy) -> Evaluator:

@@ -9,6 +9,8 @@ from otel_fe.pipeline.policies import attributes, limiting
 from otel_fe.pipeline.policies.always import AlwaysSampleEvaluator
 from otel_fe.pipeline.policies.combined import AndEvaluator, DropEvaluator, NotEvaluator
 from otel_fe.pipeline.policies.composite import CompositeEvaluator, Share
+from otel_fe.pipeline.policies.latency import latency
+from otel_fe.pipeline.policies.probabilistic import ProbabilisticEvaluator
 from otel_fe.pipeline.policies.span_count import SpanCountEvaluator
 from otel_fe.pipeline.policies.trace_flags import TraceFlagsEvaluator
 from otel_fe.pipeline.policies.trace_state import TraceStateEvaluator
@@ -31,6 +33,8 @@ def _ottl_condition(policy: policies.OttlCondition, _: EvaluatorOf) -> Evaluator
 
 MAKERS: Final[dict[type, Callable[[Any, EvaluatorOf], Evaluator]]] = {
     policies.AlwaysSample: lambda policy, _: AlwaysSampleEvaluator(policy.name),
+    policies.Latency: lambda policy, _: latency(policy),
+    policies.Probabilistic: lambda policy, _: ProbabilisticEvaluator(policy),
     policies.NumericAttribute: lambda policy, _: attributes.numeric(policy),
     policies.StringAttribute: lambda policy, _: attributes.string(policy),
     policies.BooleanAttribute: lambda policy, _: attributes.boolean(policy),
