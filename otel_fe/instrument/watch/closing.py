@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _WORTH_NS: Final = 1_000_000
 """A thread that was off the CPU for less, since the last look, is not asked why."""
 _MOST_THREADS: Final = 16
+_MOST_ASKED: Final = 4
+"""Threads that are asked how long they waited for a core, which takes 10 µs each: those that ran most."""
+_BUSY_NS: Final = 500_000
+"""A thread that ran for less is not asked."""
 
 
 def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequence[Segment]:
@@ -61,12 +65,10 @@ def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
     own = threading.get_native_id()
     last.core_wait_ns = _waited(own, since)
     if last.wait not in {NOT_WAITING, CAUSE_GIL}:
-        return  # other threads do not matter to it, and asking for each takes 10 µs
-    for tid in list(since.cpu_ns)[:_MOST_THREADS]:
-        used = cpu_clock_ns(tid) - since.cpu_ns[tid]
-        if tid != own and used > 0:
-            last.others_wait_ns += _waited(tid, since)
-            last.others_cpu_ns += 0 if tid == history.watcher else used
+        return  # other threads do not matter to it
+    used = [(cpu_clock_ns(tid) - since.cpu_ns[tid], tid) for tid in list(since.cpu_ns)[:_MOST_THREADS] if tid != own]
+    last.others_cpu_ns = sum(ns for ns, tid in used if ns > 0 and tid != history.watcher)
+    last.others_wait_ns = sum(_waited(tid, since) for ns, tid in sorted(used)[-_MOST_ASKED:] if ns > _BUSY_NS)
 
 
 def _waited(tid: int, since: Counters) -> int:

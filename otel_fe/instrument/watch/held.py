@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BYTES: Final = 256
+_STAT_BYTES: Final = 512
+"""More than any platform's `struct stat`."""
+_IDENTITY_BYTES: Final = 16
+"""Its beginning: the device and the number of the file, and on no platform what changes."""
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -23,6 +27,8 @@ class _Calls(NamedTuple):
     open: Callable[[bytes, int], int]
     pread: Callable[[int, Any, int, int], int]
     close: Callable[[int], int]
+    fstat: Callable[[int, Any], int] | None
+    """glibc has it as a function since 2.33."""
     buffer: Callable[[int], Any]
 
 
@@ -32,12 +38,16 @@ def _calls() -> _Calls | None:
         import ctypes  # noqa: PLC0415 only needed where something watches
 
         library: Any = ctypes.PyDLL(None)
-        calls = _Calls(library.open, library.pread, library.close, ctypes.create_string_buffer)
+        calls = _Calls(
+            library.open, library.pread, library.close, getattr(library, "fstat", None), ctypes.create_string_buffer
+        )
         types: Any = calls
         types.open.argtypes = (ctypes.c_char_p, ctypes.c_int)
         types.pread.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_longlong)
         types.pread.restype = ctypes.c_ssize_t
         types.close.argtypes = (ctypes.c_int,)
+        if calls.fstat is not None:
+            types.fstat.argtypes = (ctypes.c_int, ctypes.c_void_p)
     except (ImportError, OSError, AttributeError, TypeError):
         return None
     return calls
@@ -96,6 +106,36 @@ class File:
             calls.close(descriptor)
 
 
-def _identity_of(descriptor: int) -> tuple[int, int]:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
+def read_once(path: str) -> bytes:
+    """Return the beginning of a file that is not kept open.
+
+    Raises:
+        OSError: It cannot be opened or read.
+    """
+    calls = _calls()
+    if calls is None:
+        file = File(path)
+        try:
+            return file.read()
+        finally:
+            file.close()
+    descriptor = calls.open(os.fsencode(path), _FLAGS)
+    buffer = calls.buffer(_BYTES)
+    count = -1 if descriptor < 0 else calls.pread(descriptor, buffer, _BYTES, 0)
+    if descriptor >= 0:
+        calls.close(descriptor)
+    if count < 0:
+        raise OSError(f"cannot read {path}")
+    content: bytes = buffer.raw[:count]
+    return content
+
+
+def _identity_of(descriptor: int) -> object:
+    calls = _calls()
+    if calls is None or calls.fstat is None:
+        found = os.fstat(descriptor)
+        return found.st_dev, found.st_ino
+    buffer = calls.buffer(_STAT_BYTES)
+    if calls.fstat(descriptor, buffer):
+        raise OSError(f"descriptor {descriptor} is not open")
+    return buffer.raw[:_IDENTITY_BYTES]

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_fe.instrument.watch.held import File
+from otel_fe.instrument.watch.held import File, read_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,11 +66,7 @@ def core_wait_ns(tid: int) -> int:
     if not LINUX or not tid:
         return -1
     try:
-        file = File(f"/proc/self/task/{tid}/schedstat")
-        try:
-            return int(file.read().split()[1])
-        finally:
-            file.close()
+        return int(read_once(f"/proc/self/task/{tid}/schedstat").split()[1])
     except (OSError, ValueError, IndexError):
         return -1
 

@@ -22,6 +22,8 @@ def calls(request, monkeypatch):
     """Run a test twice: the second time as where `ctypes` cannot be had."""
     if request.param == "through os":
         monkeypatch.setattr(held, "_calls", lambda: None)
+    elif sys.platform == "linux":
+        assert held._calls() is not None
 
 
 def test_a_file_is_read_from_its_beginning_each_time(tmp_path, calls):
@@ -34,8 +36,20 @@ def test_a_file_is_read_from_its_beginning_each_time(tmp_path, calls):
     file.close()
     with pytest.raises(OSError):
         file.read()
-    with pytest.raises(OSError):
-        File(str(tmp_path / "missing"))
+    for missing in (File, held.read_once):
+        with pytest.raises(OSError):
+            missing(str(tmp_path / "missing"))
+
+
+def test_a_file_that_is_read_once_is_closed(tmp_path, calls):
+    path = tmp_path / "stat"
+    path.write_text("1 2 3")
+    free = os.open(path, os.O_RDONLY)
+    os.close(free)
+    assert held.read_once(str(path)) == b"1 2 3"
+    again = os.open(path, os.O_RDONLY)
+    assert again == free
+    os.close(again)
 
 
 def test_a_descriptor_that_the_application_has_closed_and_reused_stays_open(tmp_path, calls):
