@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.cgroup import own_cgroup, throttled_in
-from otel_fe.instrument.watch.held import File
+from otel_fe.instrument.watch.held import File, read_once
 from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns, native_id
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ _MOST_THREADS: Final = 64
 _KEPT: Final = 16
 _QUOTA_FOR_NS: Final = 10_000_000_000
 """The validity of the knowledge that there is a quota, or none."""
-_STAT_BYTES: Final = 4_096
-"""Of a group's `cpu.stat`."""
+_GROUPS_FOR_NS: Final = 250_000_000
+"""The validity of the knowledge of which group it is."""
+_FILE_BYTES: Final = 4_096
+"""Of `cgroup` and `cpu.stat`."""
 
 
 class Counters:
@@ -33,7 +35,7 @@ class Counters:
         self.at_ns = at_ns
         self.process_cpu_ns = process_cpu_ns
         self.throttled_ns = throttled_ns
-        """Of the control group, over all of its cores; 0 without a quota, negative where it was not read."""
+        """Of the control group, over all of its cores; negative without a quota, and where it was not read."""
         self.faults, self.blocks = paging()
         """Major faults of the process, and blocks that it has read or written."""
         self.cpu_ns: dict[int, int] = {}
@@ -99,6 +101,9 @@ class CounterHistory:
         self._throttled: dict[str, File] = {}
         """Open files that say for how long the quota has stopped processes, by path; none without a quota."""
         self._asked_ns = -_QUOTA_FOR_NS
+        self._groups = b""
+        """The groups that the process was in then."""
+        self._compared_ns = -_GROUPS_FOR_NS
         self.watcher = 0
         """The system's id of the thread that this belongs to."""
 
@@ -163,24 +168,33 @@ class CounterHistory:
         return later
 
     def throttled_ns(self) -> int:
-        """Return for how long the quota has stopped processes of the control group; 0 without one."""
-        return sum(map(_throttled, tuple(self._throttled.values()))) if self._throttled else 0
+        """Return for how long the quota has stopped processes of the control group; negative without one."""
+        return sum(map(_throttled, tuple(self._throttled.values()))) if self._throttled else -1
 
-    def look_for_quota(self, now_ns: int) -> None:
-        """Find the control group's quota, if it is time: it may have been set or lifted. Reads a dozen files: not between looks."""
-        if now_ns - self._asked_ns < _QUOTA_FOR_NS:
+    def look_for_quota(self, now_ns: int, *, slow: bool = False) -> None:
+        """Find the control group's quota, if it is time: it may have been set or lifted, or the process moved to another group.
+
+        Args:
+            now_ns: Monotonic time.
+            slow: Whether there is something to look at. Then it is put off unless the process has moved: it reads a dozen files.
+        """
+        if now_ns - self._compared_ns < _GROUPS_FOR_NS:
+            return
+        self._compared_ns = now_ns
+        before, self._groups = self._groups, _groups()
+        if self._groups == before and (slow or now_ns - self._asked_ns < _QUOTA_FOR_NS):
             return
         self._asked_ns = now_ns
-        paths, before = own_cgroup().throttled_files, self._throttled
-        if tuple(before) != paths:
+        paths, files = own_cgroup().throttled_files, self._throttled
+        if tuple(files) != paths:
             self._throttled = {path: File(path) for path in paths}
-            for file in before.values():
+            for file in files.values():
                 file.close()
 
     def renewed(self) -> CounterHistory:
         """Return one for a forked child: what it knows of the control group holds there, too."""
         child = CounterHistory(self._files)
-        child._throttled, child._asked_ns = self._throttled, self._asked_ns
+        child._throttled, child._asked_ns, child._groups = self._throttled, self._asked_ns, self._groups
         return child
 
     def close(self) -> None:
@@ -190,8 +204,15 @@ class CounterHistory:
             file.close()
 
 
+def _groups() -> bytes:
+    try:
+        return read_once("/proc/self/cgroup", _FILE_BYTES)
+    except OSError:
+        return b""
+
+
 def _throttled(file: File) -> int:
     try:
-        return throttled_in(file.read(_STAT_BYTES).decode()) or 0
+        return throttled_in(file.read(_FILE_BYTES).decode()) or 0
     except (OSError, ValueError):  # the group is gone
         return 0

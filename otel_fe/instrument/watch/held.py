@@ -106,7 +106,7 @@ class File:
             calls.close(descriptor)
 
 
-def read_once(path: str) -> bytes:
+def read_once(path: str, most: int = _BYTES) -> bytes:
     """Return the beginning of a file that is not kept open.
 
     Raises:
@@ -116,12 +116,12 @@ def read_once(path: str) -> bytes:
     if calls is None:
         file = File(path)
         try:
-            return file.read()
+            return file.read(most)
         finally:
             file.close()
     descriptor = calls.open(os.fsencode(path), _FLAGS)
-    buffer = calls.buffer(_BYTES)
-    count = -1 if descriptor < 0 else calls.pread(descriptor, buffer, _BYTES, 0)
+    buffer = calls.buffer(most)
+    count = -1 if descriptor < 0 else calls.pread(descriptor, buffer, most, 0)
     if descriptor >= 0:
         calls.close(descriptor)
     if count < 0:

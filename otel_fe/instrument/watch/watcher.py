@@ -242,6 +242,7 @@ class Watcher:
                 opened.pop(id(extraction), None)
             else:
                 slow.append(extraction)
+        self._history.look_for_quota(now_ns, slow=bool(slow))
         due = [one for one in slow if one.watched is None or one.watched.next_ns <= now_ns]
         if due:
             self._look(now_ns, due[:_MOST_LOOKS], opened)
@@ -249,7 +250,6 @@ class Watcher:
         if len(due) > _MOST_LOOKS:
             later.append(now_ns)
         if not later:
-            self._history.look_for_quota(now_ns)
             # Nothing is slow yet: what the process used up to here is what the first look is compared with.
             self._take(now_ns, list(threading._active), opened)  # type: ignore[attr-defined]
             return next_ns or now_ns + self._rest_ns

@@ -102,7 +102,29 @@ def test_the_time_that_a_quota_has_taken_follows_a_quota_that_is_set_and_lifted(
         group = _Group(*paths)
         history.look_for_quota(at_s * 1_000_000_000)
         seen.append(history.throttled_ns())
-    assert seen == [0, 0, 7_000, 7_000, 0]
+    assert seen == [-1, -1, 7_000, 7_000, -1]
+
+
+def test_a_process_that_is_moved_to_another_group_has_its_quota_at_once(tmp_path, monkeypatch):
+    """Also while something is slow; a quota that is set on the same group is found once nothing is."""
+    stat = tmp_path / "cpu.stat"
+    stat.write_text("throttled_usec 7\n")
+    group, groups = _Group(), b"0::/before"
+    monkeypatch.setattr(counters, "own_cgroup", lambda: group)
+    monkeypatch.setattr(counters, "_groups", lambda: groups)
+    history = CounterHistory(ThreadFiles())
+    history.look_for_quota(0)
+    group = _Group(stat)
+    history.look_for_quota(20_000_000_000, slow=True)
+    assert history.throttled_ns() < 0
+    groups = b"0::/after"
+    history.look_for_quota(20_100_000_000, slow=True)
+    assert history.throttled_ns() < 0
+    history.look_for_quota(21_000_000_000, slow=True)
+    assert history.throttled_ns() == 7_000
+    group = _Group()
+    history.look_for_quota(32_000_000_000)
+    assert history.throttled_ns() < 0
 
 
 def test_a_forked_child_goes_on_with_what_its_parent_knows_of_the_quota(tmp_path, monkeypatch):
@@ -117,7 +139,7 @@ def test_a_forked_child_goes_on_with_what_its_parent_knows_of_the_quota(tmp_path
     child.look_for_quota(21_000_000_000)
     assert child.throttled_ns() == 8
     child.close()
-    assert child.throttled_ns() == 0
+    assert child.throttled_ns() < 0
 
 
 _APPLICATION = """
