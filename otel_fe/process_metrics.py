@@ -35,7 +35,7 @@ MACHINE_BUSY: Final = _metric(
     "feature_extraction.machine.cpu.busy",
     "gauge",
     "{core}",
-    "CPU cores of the machine, or container with a quota, that were busy with any process in the last minute.",
+    "Of the CPU cores that the processes may use, or of a container with a quota, those busy with any process in the last minute.",
     HOST_NAME,
 )
 PROCESS_GIL: Final = _metric(
@@ -45,7 +45,10 @@ PROCESS_GIL: Final = _metric(
     "1 where one thread at a time runs Python code, 0 in a free-threaded process.",
 )
 PROCESS_MEMORY: Final = _metric(
-    "feature_extraction.process.memory.usage", "gauge", "By", "Resident memory of a process."
+    "feature_extraction.process.memory.usage",
+    "gauge",
+    "By",
+    "The most resident memory of a process in the last minute, sampled once a second.",
 )
 MEMORY_LIMIT: Final = _metric(
     "feature_extraction.process.memory.limit",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.capacity.model import ALL, P95, merged, rate_of
 from otel_fe.forecast.extraction_mix import quantile
 from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.forecast.shared_processors import mean_extras_s
 from otel_fe.forecast.station import CORES, MEMORY, POOL, UNMEASURED, WORKERS
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from otel_fe.capacity.fitted import Check, Fitted
     from otel_fe.capacity.measured import Window
+    from otel_fe.capacity.memory import Memory
     from otel_fe.capacity.model import Model
     from otel_fe.forecast.station import Station
 
@@ -209,24 +211,32 @@ def _broken(
     rate: float,
     stations: Sequence[Station] | None = None,
 ) -> str:
-    """Return the name of the first requirement that does not hold at a rate; empty where all do."""
+    """Return the name of the first requirement that does not hold at a rate, or of memory; empty where all do."""
     stations = model.stations if stations is None else stations
     durations = model.durations(feature_set, rate, stations)
     if _crowded(model, stations, rate) is not None:
         return requirements[0].name
-    return next((one.name for one in requirements if _good(durations, one.limit_s / off) < one.share), "")
+    late = next((one.name for one in requirements if _good(durations, one.limit_s / off) < one.share), "")
+    return late or (MEMORY if stations is model.stations and _memory_used(model, rate) >= 1 else "")
 
 
 def _crowded(model: Model, stations: Sequence[Station], rate: float) -> Station | None:
-    """Return the resources whose shortage no duration shows: worker threads that are all busy, and memory."""
+    """Return the worker threads if they are all busy, which no duration shows."""
     for one in stations:
-        if one.kind == MEMORY and one.utilisation(rate) >= 1:
-            return one
         if one.kind == WORKERS:
             durations = model.durations(ALL, rate, stations)
             if not durations or rate * math.fsum(durations) / len(durations) >= one.size:
                 return one
     return None
+
+
+def _memory_used(model: Model, rate: float) -> float:
+    """Return the most memory of a process at a rate over its limit; 0 where that does not depend on load, or there is no limit."""
+    if model.memory is None:
+        return 0.0
+    durations = model.durations(ALL, rate)
+    mean_s = math.fsum(durations) / len(durations) if durations else math.inf
+    return model.memory.used_bytes(rate, mean_s) / model.memory.limit_bytes
 
 
 def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
@@ -235,11 +245,13 @@ def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
     full = _crowded(model, model.stations, beyond)
     if full is not None:
         return full.name
+    if model.durations(ALL, rate) and _memory_used(model, rate * (1 - 2 * _EXACT)) < 1 <= _memory_used(model, beyond):
+        return MEMORY
     mix = model.mixes[feature_set]
-    blamed = max(model.stations, key=lambda one: one.mean_extra_s(beyond, mix.work_s), default=None)
-    if blamed is None or blamed.mean_extra_s(beyond, mix.work_s) <= 0:
+    extras = mean_extras_s(model.stations, beyond, mix.works_s)
+    if max(extras, default=0.0) <= 0:
         return ""
-    return blamed.name
+    return model.stations[extras.index(max(extras))].name
 
 
 def _resources(
@@ -262,7 +274,22 @@ def _resources(
                 math.ceil(then.copies) if then.copies != one.copies else None,
             )
         )
+    if model.memory is not None:
+        found.append(_memory(model, model.memory, now, rate, part))
     return tuple(sorted(found, key=lambda one: one.full_at))
+
+
+def _memory(model: Model, memory: Memory, now: float, rate: float, part: float) -> Resource:
+    low, high = 0.0, min([_FAR * now, *(one.saturates_at for one in model.stations)])
+    full_at = math.inf if _memory_used(model, high * (1 - _EXACT)) < 1 else high
+    while math.isfinite(full_at) and high - low > _EXACT * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _memory_used(model, middle) >= 1 else (middle, high)
+        full_at = high
+    busy_now, busy_then = _memory_used(model, now), _memory_used(model, rate)
+    limit = round(memory.limit_bytes)
+    needed = math.ceil(busy_then * limit) if 1 <= busy_then < math.inf else None
+    return Resource(MEMORY, MEMORY, limit, memory.processes, busy_now, busy_then, full_at * part, needed, None)
 
 
 def _grown(
@@ -274,16 +301,19 @@ def _grown(
     for _ in range(_GROWN):
         if not _broken(model, requirements, feature_set, 1.0, rate, stations):
             return stations
-        worst = _crowded(model, stations, rate) or max(
-            stations,
-            key=lambda one: (one.mean_extra_s(rate, mix.work_s), one.utilisation(rate)),
-            default=None,
-        )
-        if worst is None or worst.kind in (UNMEASURED, MEMORY):
+        worst = _crowded(model, stations, rate) or _slowest(stations, rate, mix.works_s)
+        if worst is None or worst.kind == UNMEASURED:
             break
         place = stations.index(worst)
         stations[place] = _larger(worst, rate)
     return model.stations
+
+
+def _slowest(stations: Sequence[Station], rate: float, works_s: Sequence[float]) -> Station | None:
+    """Return the station that lengthens extractions most; of overloaded ones the busiest."""
+    extras = mean_extras_s(stations, rate, works_s)
+    keys = [(extra, one.utilisation(rate)) for extra, one in zip(extras, stations, strict=True)]
+    return stations[keys.index(max(keys))] if keys else None
 
 
 def _larger(one: Station, rate: float) -> Station:

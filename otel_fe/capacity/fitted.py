@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.capacity.model import ALL, P95, bins, fit, merged, rate_of
+from otel_fe.capacity.stations import LEAST_UNSTARTED, MOST_UNSTARTED
 from otel_fe.forecast.forecast_error import ForecastError
 
 if TYPE_CHECKING:
@@ -142,4 +143,5 @@ def _bad(check: Check) -> str:
 def _drawn(measured: Measured, windows: Sequence[Window], rng: random.Random) -> Model:
     chosen = sorted((rng.randrange(len(windows)) for _ in windows), key=lambda place: windows[place].since_ns)
     rows: list[Observed] = rng.choices(measured.rows, k=len(measured.rows))
-    return fit(measured, [windows[place] for place in chosen], rows)
+    unstarted = rng.uniform(LEAST_UNSTARTED, MOST_UNSTARTED)
+    return fit(measured, [windows[place] for place in chosen], rows, unstarted)

@@ -6,16 +6,18 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.capacity.stations import mean_work_s, stations_of
-from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, quantile
+from otel_fe.capacity.memory import memory_of
+from otel_fe.capacity.stations import UNSTARTED, mean_work_s, stations_of
+from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, alike, quantile
 from otel_fe.forecast.forecast_error import ForecastError
-from otel_fe.forecast.station import SHARED
+from otel_fe.forecast.shared_processors import Sharing, sharing
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.capacity.measured import Measured, Window
+    from otel_fe.capacity.memory import Memory
     from otel_fe.forecast.prediction import Observed
     from otel_fe.forecast.station import Station
     from otel_fe.store.distribution import Distribution
@@ -38,6 +40,8 @@ class Model:
     """By feature set, and of all of them."""
     work_s: float
     """Mean CPU time of an extraction."""
+    memory: Memory | None = None
+    """None where the memory of processes does not depend on load, or has no limit."""
 
     def durations(self, feature_set: str | None, rate: float, stations: Sequence[Station] | None = None) -> list[float]:
         """Return durations in seconds, in order, each as likely; none where something is overloaded.
@@ -54,13 +58,14 @@ class Model:
         return quantile(self.durations(feature_set, rate), P95)
 
 
-def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed]) -> Model:
+def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed], unstarted: float = UNSTARTED) -> Model:
     """Return the model of a service by some of its windows.
 
     Args:
         measured: All that is known, for its setup.
         windows: In order of time, each with extractions.
         rows: Kept extractions of these windows.
+        unstarted: See `Station`, of the GIL.
 
     Raises:
         ForecastError: They do not say enough.
@@ -75,8 +80,9 @@ def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed])
     weight = sum(row.weight for _, row in placed)
     asking = sum(row.weight for _, row in placed if row.wait_ns) / weight
     missing = sum(row.weight for _, row in placed if row.wait_ns and row.hit is False) / weight
-    stations = tuple(stations_of(windows, measured.setup, asking, missing))
     work_s = mean_work_s(windows)
+    works_s = alike([(_work_s(row, work_s), row.weight) for _, row in placed])
+    stations = tuple(stations_of(windows, measured.setup, asking, missing, works_s, unstarted))
     rates = [one.rate for one in windows]
     quiet = _quiet(placed, rates)
     mixes: dict[str | None, ExtractionMix] = {ALL: ExtractionMix(_alone(quiet, rates, stations, work_s))}
@@ -85,7 +91,7 @@ def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed])
         of_set = [one for one in quiet if one[1].feature_set == name]
         if len(of_set) >= FEWEST_ROWS:
             mixes[name] = ExtractionMix(_alone(of_set, rates, stations, work_s))
-    return _scaled(Model(stations, mixes, work_s), windows)
+    return _scaled(Model(stations, mixes, work_s, memory_of(windows, measured.setup)), windows)
 
 
 def merged(windows: Sequence[Window], feature_set: str | None) -> Distribution:
@@ -148,18 +154,21 @@ def _alone(
     placed: Sequence[tuple[int, Observed]], rates: Sequence[float], stations: Sequence[Station], mean_s: float
 ) -> list[Alone]:
     """Return extractions without their waits, which were recorded, and without what sharing processors has cost in the mean."""
-    shared = [one for one in stations if one.kind in SHARED]
-    slow: dict[int, float] = {}
+    slow: dict[int, Sharing] = {}
     found = []
     for place, row in placed:
         if place not in slow:
-            extra = sum(one.slowdown(rates[place]) - 1 for one in shared)
-            slow[place] = min(1e3, extra)  # overloaded: nothing is left of it
-        # A block among the tasks of an event loop does not know its own.
-        work_s = row.cpu_ns / 1e9 if row.cpu_ns >= 0 else min(mean_s, row.duration_ns / 1e9)
-        duration_s = max(work_s, (row.duration_ns - min(row.wait_ns, row.duration_ns)) / 1e9 - work_s * slow[place])
+            slow[place] = sharing(stations, rates[place])
+        work_s = _work_s(row, mean_s)
+        extra_s = min(slow[place].extra_s(work_s), row.duration_ns / 1e9)  # overloaded: nothing is left of it
+        duration_s = max(work_s, (row.duration_ns - min(row.wait_ns, row.duration_ns)) / 1e9 - extra_s)
         found.append(Alone(duration_s, row.weight, work_s, row.wait_ns > 0, row.hit is False))
     return found
+
+
+def _work_s(row: Observed, mean_s: float) -> float:
+    """Return the CPU time of an extraction; a block among the tasks of an event loop does not know its own."""
+    return row.cpu_ns / NS_PER_S if row.cpu_ns >= 0 else min(mean_s, row.duration_ns / NS_PER_S)
 
 
 def _scaled(model: Model, windows: Sequence[Window]) -> Model:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.forecast.shared_processors import mean_extras_s, sharing
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, POOL, UNMEASURED, WORKERS, Station
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 _LOCKED_SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Candidate shares of CPU time that hold the interpreter: the one that explains the durations best is used."""
+GIL_HELD_S: Final = 0.0033
+"""Under CPython's switch interval of 5 ms, durations of computing threads grow with the CPU time beyond so much
+(tests/unit/capacity/recorded): the first wait for the interpreter is before the extraction, and the last turn not a whole one."""
+UNSTARTED: Final = 0.2
+LEAST_UNSTARTED: Final = 0.05
+MOST_UNSTARTED: Final = 0.4
+"""`Station.unstarted` of threads under the GIL, likewise, and between what it may lie: little load does not show it."""
+_RESUMED: Final = 0.5
+"""`resumed_s` in CPU times of an extraction, before anything was seen, of an event loop, and how far it may be off."""
 _HIDDEN_LOADS: Final = tuple(0.05 * place for place in range(2, 20))
 """Candidate utilisations of an unmeasured resource at the highest rate seen."""
 _BETTER: Final = 0.7
@@ -28,7 +38,14 @@ Extras = Callable[[float], float]
 """The mean that stations add to an extraction, in seconds, at a rate of extractions a second."""
 
 
-def stations_of(windows: Sequence[Window], setup: Setup, asking: float, missing: float = 0.0) -> list[Station]:
+def stations_of(
+    windows: Sequence[Window],
+    setup: Setup,
+    asking: float,
+    missing: float = 0.0,
+    works_s: Sequence[float] = (),
+    unstarted: float = UNSTARTED,
+) -> list[Station]:
     """Return a service's stations.
 
     Args:
@@ -36,10 +53,13 @@ def stations_of(windows: Sequence[Window], setup: Setup, asking: float, missing:
         setup: How large it is.
         asking: The share of its extractions, 0..1, that use a pool.
         missing: The share of those that do, and whose look-ups did not all hit.
+        works_s: CPU times of some extractions that represent all; all alike without any.
+        unstarted: See `Station`, of the GIL.
     """
     pools = _pools(windows, setup, asking, missing)
     base, demand = _cpu(windows)
-    return [*pools, *_processors(windows, setup, pools, base, demand), *_workers(windows, setup)]
+    works_s = works_s or (mean_work_s(windows),)
+    return [*pools, *_processors(windows, setup, pools, base, demand, works_s, unstarted), *_workers(windows, setup)]
 
 
 def total(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
@@ -57,18 +77,21 @@ def mean_work_s(windows: Sequence[Window]) -> float:
 
 def _cpu(windows: Sequence[Window]) -> tuple[float, float]:
     """Return the cores that are busy without extractions, and the CPU time that each extraction costs, frameworks included."""
-    counted = total(windows, lambda one: one.cpu_count)
+    counted, count = total(windows, lambda one: one.cpu_count), total(windows, lambda one: one.count)
     own = total(windows, lambda one: one.cpu_s) / counted if counted else 0.0
-    known = [(one.rate, one.process_cpu_s / one.seconds) for one in windows if one.process_cpu_s is not None]
-    if len(known) < len(windows):
+    if any(one.process_cpu_s is None for one in windows):
         return 0.0, own
-    mean_rate, mean_busy = (math.fsum(pair[place] for pair in known) / len(known) for place in (0, 1))
-    spread = math.fsum((rate - mean_rate) ** 2 for rate, _ in known)
-    together = math.fsum((rate - mean_rate) * (busy - mean_busy) for rate, busy in known)
-    slope = together / spread if spread else mean_busy / mean_rate
+    # Where extractions know their CPU time, only the rest is a line: how much they compute differs from window to window.
+    known = own if counted > _MOST_KNOWN * count else 0.0
+    rest = [(one.rate, ((one.process_cpu_s or 0.0) - (one.cpu_s if known else 0.0)) / one.seconds) for one in windows]
+    mean_rate, mean_rest = (math.fsum(pair[place] for pair in rest) / len(rest) for place in (0, 1))
+    spread = math.fsum((rate - mean_rate) ** 2 for rate, _ in rest)
+    together = math.fsum((rate - mean_rate) * (busy - mean_rest) for rate, busy in rest)
+    most = max(0.0, mean_rest / mean_rate)
+    slope = together / spread if spread else most
     # Not less than what extractions were seen to use themselves, and not more than there is.
-    slope = min(max(slope, own), mean_busy / mean_rate if mean_busy >= own * mean_rate else own)
-    return max(0.0, mean_busy - slope * mean_rate), slope
+    slope = min(max(slope, own - known), max(most, own - known))
+    return max(0.0, mean_rest - slope * mean_rate), known + slope
 
 
 def _pools(windows: Sequence[Window], setup: Setup, asking: float, missing: float) -> list[Station]:
@@ -117,28 +140,32 @@ def _agreement(station: Station, windows: Sequence[Window]) -> float:
 
 
 def _processors(
-    windows: Sequence[Window], setup: Setup, pools: Sequence[Station], base: float, demand: float
+    windows: Sequence[Window],
+    setup: Setup,
+    pools: Sequence[Station],
+    base: float,
+    demand: float,
+    works_s: Sequence[float],
+    unstarted: float,
 ) -> list[Station]:
     """Return cores, interpreter and what is not measured: of all explanations the simplest that fits the mean durations."""
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
-    work_s = mean_work_s(windows)
-    most = max(rate for rate, _, _ in points)
     cores = _cores(setup, base + _others(windows), demand)
     best: tuple[float, list[Station]] | None = None
-    for locked in _LOCKED_SHARES if setup.has_gil and not setup.event_loop else (float(setup.has_gil),):
-        lock = _lock(setup, base * locked, demand * locked) if locked else []
-        error = _error(points, [*pools, *cores, *lock], work_s)
-        # A smaller share only where it explains clearly more: that all of it holds the interpreter is the usual case.
+    for lock in _locks(setup, base, demand, unstarted):
+        error, resumed_s = _error(points, [*pools, *cores, *lock], works_s)
+        # Another than the usual case only where it explains clearly more.
         if math.isfinite(error) and (best is None or error * _TIE < best[0]):
-            best = error, [*cores, *lock]
+            best = error, [*cores, *(replace(one, resumed_s=resumed_s) for one in lock)]
     if best is None:
         # Nothing explains what was seen: the check on held-back windows will tell.
-        return [*cores, *_lock(setup, base, demand)]
+        return [*cores, *_locks(setup, base, demand, unstarted)[0]]
     error, found = best
+    most = max(rate for rate, _, _ in points)
     for load in _HIDDEN_LOADS:
         each_s = load / most
         hidden = Station(UNMEASURED, "something not measured", 1, 1, each_s, use_s=each_s)
-        with_it = _error(points, [*pools, *found, hidden], work_s)
+        with_it, _ = _error(points, [*pools, *found, hidden], works_s)
         if with_it < best[0] and with_it < error * _BETTER:
             best = with_it, [*found, hidden]
     return best[1]
@@ -153,32 +180,76 @@ def _others(windows: Sequence[Window]) -> float:
 def _cores(setup: Setup, base: float, demand: float) -> list[Station]:
     if setup.cores is None or demand <= 0:
         return []
-    servers = max(1, round(setup.cores))
-    # A quota of 1.5 cores is two that are slower.
-    slower = servers / setup.cores
-    return [Station(CORES, "CPU cores", servers, setup.machines, demand * slower, base * slower)]
+    servers = max(1, math.ceil(setup.cores))
+    return [Station(CORES, "CPU cores", servers, setup.machines, demand, base, speed=setup.cores / servers)]
 
 
-def _lock(setup: Setup, base: float, demand: float) -> list[Station]:
-    kind, name = (EVENT_LOOP, "event loop") if setup.event_loop else (GIL, "Python interpreter (GIL)")
-    return [Station(kind, name, 1, setup.processes, demand, base)] if demand > 0 else []
+def _locks(setup: Setup, base: float, demand: float, unstarted: float) -> list[list[Station]]:
+    """Return what may be known of the interpreter's lock, or the event loop, the usual case first; nothing without one."""
+    if demand <= 0 or not (setup.has_gil or setup.event_loop):
+        return [[]]
+    if setup.event_loop:
+        # A task gives way only where it awaits; how often it does is not known.
+        return [[Station(EVENT_LOOP, "event loop", 1, setup.processes, demand, base, held_s=math.inf)]]
+    name = "Python interpreter (GIL)"
+    return [
+        [Station(GIL, name, 1, setup.processes, demand * share, base * share, held_s=held_s, unstarted=unstarted)]
+        if share
+        else []
+        for share in _LOCKED_SHARES
+        for held_s in (GIL_HELD_S, 0.0)
+    ]
 
 
-def _error(points: Sequence[tuple[float, float, int]], stations: Sequence[Station], work_s: float) -> float:
-    """Return the squared error of the mean durations, relative, by count; what an extraction takes alone is free to fit."""
-    extras = [math.fsum(one.mean_extra_s(rate, work_s) for one in stations) for rate, _, _ in points]
+def _error(
+    points: Sequence[tuple[float, float, int]], stations: Sequence[Station], works_s: Sequence[float]
+) -> tuple[float, float]:
+    """Return the squared error of the mean durations, relative, by count, and the fitted `resumed_s` of their lock.
+
+    What an extraction takes alone is free to fit. `resumed_s` is a posterior mean: it is of the order of the CPU time, of which the
+    parts between an extraction's calls are what others wait for, and few windows of little load do not say more.
+    """
+    extras = [math.fsum(mean_extras_s(stations, rate, works_s)) for rate, _, _ in points]
     if not all(map(math.isfinite, extras)):
-        return math.inf
+        return math.inf, 0.0
+    rest = [mean - extra for (_, mean, _), extra in zip(points, extras, strict=True)]
     weights = [count / mean**2 for _, mean, count in points]
-    whole = math.fsum(weights)
-    alone = math.fsum(
-        weight * (mean - extra) for (_, mean, _), extra, weight in zip(points, extras, weights, strict=True)
+    resumed_s = 0.0
+    lock = next((one for one in stations if one.kind in (GIL, EVENT_LOOP)), None)
+    slopes = [sharing(stations, rate).lock for rate, _, _ in points]
+    if lock is not None and not lock.resumed_s:
+        prior_s = _RESUMED * math.fsum(works_s) / len(works_s)
+        resumed_s = _slope(slopes, rest, weights, prior_s if lock.kind == EVENT_LOOP else 0.0, prior_s)
+    rest = [one - resumed_s * slope for one, slope in zip(rest, slopes, strict=True)]
+    alone = max(0.0, _weighted(rest, weights))
+    return math.fsum(weight * (one - alone) ** 2 for one, weight in zip(rest, weights, strict=True)), resumed_s
+
+
+def _weighted(values: Sequence[float], weights: Sequence[float]) -> float:
+    return math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / math.fsum(weights)
+
+
+def _slope(
+    places: Sequence[float], values: Sequence[float], weights: Sequence[float], prior: float, deviation: float
+) -> float:
+    """Return the slope of a line through points, at least 0: a posterior mean, with a normal distribution before them.
+
+    A. Gelman et al., "Bayesian Data Analysis", 3rd ed. 2013, chapter 14: the prior is one more point.
+    """
+    place, value = _weighted(places, weights), _weighted(values, weights)
+    spread = math.fsum(w * (x - place) ** 2 for x, w in zip(places, weights, strict=True))
+    together = math.fsum(w * (x - place) * (y - value) for x, y, w in zip(places, values, weights, strict=True))
+    if not spread or deviation <= 0:
+        return max(0.0, prior)
+    slope = together / spread
+    left = math.fsum(
+        w * (y - value - slope * (x - place)) ** 2 for x, y, w in zip(places, values, weights, strict=True)
     )
-    alone = max(0.0, alone / whole)
-    return math.fsum(
-        weight * (mean - extra - alone) ** 2
-        for (_, mean, _), extra, weight in zip(points, extras, weights, strict=True)
-    )
+    precision = spread * max(1, len(places) - 2) / left if left else math.inf
+    if math.isinf(precision):
+        return max(0.0, slope)
+    own = 1 / deviation**2
+    return max(0.0, (slope * precision + prior * own) / (precision + own))
 
 
 def _workers(windows: Sequence[Window], setup: Setup) -> list[Station]:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, MEMORY, POOL, UNMEASURED, WORKERS
+from otel_fe.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def _kept(one: Kept) -> str:
 def _resource(one: Resource, factor: float) -> str:
     size = f"{one.size}" if one.copies == 1 else f"{one.size} in each of {one.copies:g}"
     if one.kind == MEMORY:
-        size = "its limit"
+        size = f"{_mib(one.size)} for each process"
     full = f"full at {one.full_at:.4g}/s" if math.isfinite(one.full_at) else "never full"
     said = f"{one.name} ({size}): {one.busy_now:.0%} busy, {one.busy_then:.0%} at {factor:g}x, {full}"
     return said + needed(one, factor)
@@ -97,6 +98,8 @@ def _resource(one: Resource, factor: float) -> str:
 
 def needed(one: Resource, factor: float) -> str:
     """Return what a resource would have to be, after a semicolon; empty where it is large enough."""
+    if one.needed is not None and one.kind == MEMORY:
+        return f"; {_mib(one.needed)} needed for {factor:g}x"
     if one.needed is not None:
         return f"; {one.needed} {_UNITS[one.kind]} needed for {factor:g}x"
     if one.needed_copies is not None:
@@ -145,6 +148,10 @@ def _duration(one: Interval) -> str:
         return "without bound: something is overloaded"
     high = "without bound" if math.isinf(one.high) else _ms(one.high)
     return f"{_ms(one.value)} ({_ms(one.low)} to {high})"
+
+
+def _mib(size: float) -> str:
+    return f"{size / MIB:.4g} MiB"
 
 
 def _ms(seconds: float) -> str:

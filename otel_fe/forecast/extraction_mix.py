@@ -14,7 +14,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.forecast.processor_sharing import variance_s2
-from otel_fe.forecast.station import POOL, SHARED, WAITED_FOR
+from otel_fe.forecast.shared_processors import sharing
+from otel_fe.forecast.station import POOL, WAITED_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROWS: Final = 400
 _DRAWS: Final = 5
+_WORKS: Final = 40
 _QUEUES: Final = 6
 """Stations with numbers of their own; further ones use theirs again."""
 _NORMAL: Final = NormalDist()
@@ -56,8 +58,10 @@ class ExtractionMix:
         """Return their weight."""
         self.mean_s = math.fsum(one.duration_s * one.weight for one in group) / self.weight
         self.work_s = math.fsum(one.work_s * one.weight for one in group) / self.weight
+        self.works_s = tuple(alike([(one.work_s, one.weight) for one in group]))
+        """CPU times of extractions that represent all, each as likely."""
         self._group = tuple(group)
-        self._rows = _alike(group)
+        self._rows = _rows_of(group)
         self._draws = _draws(len(self._rows))
 
     def scaled(self, factor: float) -> ExtractionMix:
@@ -72,14 +76,13 @@ class ExtractionMix:
             rate: The service's extractions a second.
             work_mean_s: Mean CPU time of the service's extractions.
         """
-        # Who holds the interpreter still has to get a core: the two add up, within 10 % (tests/unit/forecast).
-        slow = 1 + math.fsum(one.slowdown(rate) - 1 for one in stations if one.kind in SHARED)
+        shared = sharing(stations, rate)
         waits = [(one.waits(rate), _users(one)) for one in stations if one.kind in WAITED_FOR]
-        if math.isinf(slow) or any(math.isinf(each) for (_, each), _ in waits):
+        if shared.overloaded or any(math.isinf(each) for (_, each), _ in waits):
             return []
         found = []
         for (base_s, work_s, users), draws in zip(self._rows, self._draws, strict=True):
-            mean, share, each = _slowed(slow, work_s, work_mean_s)
+            mean, share, each = _slowed(shared.extra_s(work_s), work_s, work_mean_s)
             for uniform, exponential, normal, queues in draws:
                 extra = _drawn(mean, share, each, uniform, exponential, normal) if mean else 0.0
                 for place, ((waiting, wait_s), wanted) in enumerate(waits):
@@ -98,12 +101,12 @@ def quantile(durations: Sequence[float], share: float) -> float:
     return durations[min(len(durations) - 1, max(0, math.ceil(share * len(durations)) - 1))]
 
 
-def _slowed(slow: float, work_s: float, mean_s: float) -> tuple[float, float, float]:
+def _slowed(mean: float, work_s: float, mean_s: float) -> tuple[float, float, float]:
     """Return how much longer some work takes: in the mean, the share that is slowed, and the mean or, at share 1, the deviation."""
-    mean = work_s * (slow - 1)
     if mean <= 0:
         return 0.0, 0.0, 0.0
-    variance = variance_s2(slow, work_s, mean_s)
+    # What does not compute itself, and waits for others all the same, waits as for one that does.
+    variance = variance_s2(1 + mean / work_s, work_s, mean_s) if work_s > 0 else mean * mean
     if variance >= mean * mean:
         each = (variance + mean * mean) / (2 * mean)
         return mean, mean / each, each
@@ -128,7 +131,20 @@ def _users(station: Station) -> int:
     return 0 if station.kind != POOL else 2 if station.of_misses else 1
 
 
-def _alike(group: Sequence[Alone]) -> list[tuple[float, float, int]]:
+def alike(values: Sequence[tuple[float, float]], count: int = _WORKS) -> list[float]:
+    """Return so many of some values, given with weights, that each stands for as much weight."""
+    ordered = sorted(values)
+    step = math.fsum(weight for _, weight in ordered) / count
+    found: list[float] = []
+    reached = 0.0
+    for value, weight in ordered:
+        reached += weight
+        while len(found) < count and (len(found) + 0.5) * step < reached:
+            found.append(value)
+    return found
+
+
+def _rows_of(group: Sequence[Alone]) -> list[tuple[float, float, int]]:
     """Return extractions that each stand for as many: the largest part of one's weight counts once for each such number."""
     ordered = sorted(group, key=lambda one: (one.asks, one.missed, one.duration_s))
     step = math.fsum(one.weight for one in ordered) / _ROWS

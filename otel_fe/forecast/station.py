@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_fe.forecast.erlang import erlang_c, wait_of_those_who_do
-from otel_fe.forecast.processor_sharing import slowdown
 
 POOL: Final = "pool"
 """Connections: first come, first served."""
@@ -49,7 +48,19 @@ class Station:
     of_misses: bool = False
     """Whether those are the ones whose look-ups did not all hit."""
     agreement: float = 1.0
-    """Of the wait, or the slowing, that was seen with that by theory."""
+    """Of the wait that was seen with that by theory."""
+    speed: float = 1.0
+    """Of a server, in its demand a second: a quota of 1.5 cores is two servers of 0.75."""
+    held_s: float = 0.0
+    """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not give way to others."""
+    resumed_s: float = 0.0
+    """Likewise: what an extraction waits after calls that gave way, at a utilisation of a half."""
+    unstarted: float = 0.0
+    """Of the GIL: the wait for it within extractions is less by the factor 1 + this times utilisation / (1 - utilisation).
+
+    The busier an interpreter, the more of the waiting is before extractions begin: a worker thread that has ended one takes the
+    next from the server's queue without giving way to those that have begun.
+    """
 
     @property
     def size(self) -> float:
@@ -59,11 +70,11 @@ class Station:
     @property
     def saturates_at(self) -> float:
         """Extractions a second at which all servers are always busy."""
-        return max(0.0, self.size - self.base_load) / self.demand_s if self.demand_s > 0 else math.inf
+        return max(0.0, self.size * self.speed - self.base_load) / self.demand_s if self.demand_s > 0 else math.inf
 
     def load(self, rate: float) -> float:
         """Return how many servers of one copy are busy at a rate of extractions (a second)."""
-        return (self.base_load + rate * self.demand_s) / self.copies
+        return (self.base_load + rate * self.demand_s) / self.copies / self.speed
 
     def utilisation(self, rate: float) -> float:
         """Return the same as a share of its servers; above 1 where they are too few."""
@@ -87,20 +98,8 @@ class Station:
             return 0.0, 0.0
         return waiting, self.agreement * each_s * share * self.visits / waiting
 
-    def slowdown(self, rate: float) -> float:
-        """Return how many times longer work on it takes than alone."""
-        slow = slowdown(self.servers, self.load(rate))
-        return 1 + (slow - 1) * self.agreement if math.isfinite(slow) else slow
-
-    def mean_extra_s(self, rate: float, work_s: float) -> float:
-        """Return by how much it lengthens the mean extraction, in seconds.
-
-        Args:
-            rate: Extractions a second.
-            work_s: Their mean work on it.
-        """
-        if self.kind in SHARED:
-            return work_s * (self.slowdown(rate) - 1)
+    def mean_wait_s(self, rate: float) -> float:
+        """Return by how much waiting for it lengthens the mean extraction at a rate, in seconds; 0 for what is not waited for."""
         if self.kind not in WAITED_FOR:
             return 0.0
         share, each_s = self.waits(rate)

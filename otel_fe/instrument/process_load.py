@@ -5,6 +5,7 @@ Sampled once a second in the background, and read when metrics are collected: no
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -52,18 +53,20 @@ class ProcessLoad:
         self._began_ns, self._began_cpu_ns = self._clock_ns(), self._cpu_ns()
         self._peaks: list[tuple[int, int]] = []
         self._machine: list[tuple[int, float]] = []
+        self._resident: list[int] = []
         self._group = Cgroup()
         self._labels = ((semconv.HOST_NAME, socket.gethostname()),)
         self._cores: float | None = None
         self._memory_limit: int | None = None
 
     def sample(self) -> None:
-        """Take in how many extractions run at this moment, and on how many threads."""
+        """Take in how many extractions run at this moment, on how many threads, and the memory that the process has."""
         threads = self._running()
         if self._cores is None:
             self._group = own_cgroup()
             self._cores, self._memory_limit = cores(self._group), memory_limit_bytes(self._group)
         self._peaks = [*self._peaks[1 - _PEAKS :], (len(threads), len(set(threads)))]
+        self._resident = [*self._resident[1 - _PEAKS :], resources.rss_bytes(time.perf_counter_ns()) or 0]
         self._machine = [*self._machine[1 - _PEAKS :], (self._clock_ns(), self._machine_s())]
 
     def add_to(self, collected: Collected) -> None:
@@ -73,7 +76,7 @@ class ProcessLoad:
         collected.counters[process_metrics.PROCESS_TIME][()] = self._clock_ns() - self._began_ns
         collected.counters[process_metrics.PROCESS_CPU_TIME][()] = max(0, self._cpu_ns() - self._began_cpu_ns)
         gauges = collected.labelled_gauges
-        resident = resources.rss_bytes(time.perf_counter_ns())
+        resident = max(self._resident, default=0) or resources.rss_bytes(time.perf_counter_ns())
         if resident:
             gauges[process_metrics.PROCESS_MEMORY] = {(): resident}
         gauges[process_metrics.PROCESS_GIL] = {(): float(has_gil())}
@@ -111,14 +114,23 @@ def memory_limit_bytes(group: Cgroup) -> int:
 
 
 def machine_cpu_s(group: Cgroup) -> float:
-    """Return the CPU time that all processes of this container, where it has a quota, or else machine have used."""
+    """Return the CPU time that all processes used, of this container where it has a quota, else on the cores of this process."""
     import psutil  # noqa: PLC0415 7 ms of imports, in the background
 
     used_ns = group.cpu_time_ns if group.cpu_quota_cores is not None else None
     if used_ns is not None:
         return used_ns / 1e9
-    times = psutil.cpu_times()
-    return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0))  # guests' time is in the users' already
+    return math.fsum(
+        sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0)  # guests' time is in the users' already
+        for times in _allowed(psutil.cpu_times(percpu=True))
+    )
+
+
+def _allowed(by_core: list[Any]) -> list[Any]:
+    """Return what is known of the cores that this process may run on; of all, where their numbers are not consecutive."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    mine = set(range(len(by_core))) if affinity is None else affinity(0)
+    return [by_core[core] for core in mine] if max(mine) < len(by_core) else by_core
 
 
 def has_gil() -> bool:

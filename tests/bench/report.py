@@ -242,7 +242,7 @@ def capacity(services: list[CapacityFigures]) -> tuple[str, list[Goal]]:
     """Return the table of predicted and measured capacity, and the goals: within 20 %, and the right resource."""
     rows = [["service", "", "predicted", "90 % interval", "measured", "off"]]
     reached = []
-    right = {"pool": "sqlite", "asyncio": "event loop", "cpu": "interpreter"}
+    right = {"sqlite": "sqlite", "postgres": "postgresql", "asyncio": "event loop", "cpu": "interpreter"}
     for one in services:
         figures = {f"p95 at {factor}, ms": found for factor, found in one.p95_ms.items()} | {
             "knee, per s": one.knee_per_s

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from otel_fe.forecast.erlang import open_wait
 from otel_fe.forecast.extraction_mix import Alone, ExtractionMix, quantile
 from otel_fe.forecast.processor_sharing import slowdown, variance_s2
+from otel_fe.forecast.shared_processors import sharing
 from otel_fe.forecast.station import CORES, GIL, POOL, Station
 from tests.unit.capacity.network_simulation import Service, p95
 
@@ -58,6 +60,16 @@ CASES = {
         [Station(GIL, "", 1, 4, 0.02), Station(CORES, "", 2, 1, 0.02)],
         80,
     ),
+    "one process on one core": (
+        Service(exponential(0.01), cores=1),
+        [Station(GIL, "", 1, 1, 0.01), Station(CORES, "", 1, 1, 0.01)],
+        70,
+    ),
+    "three processes on two cores": (
+        Service(exponential(0.02), processes=3, cores=2),
+        [Station(GIL, "", 1, 3, 0.02), Station(CORES, "", 2, 1, 0.02)],
+        75,
+    ),
     "pool": (
         Service(lambda _: 1e-4, use=lambda _: 0.04, pool=4, cores=64),
         [Station(POOL, "", 4, 1, 0.04, use_s=0.04, use_variability=0.0)],
@@ -98,3 +110,25 @@ def test_durations_rise_with_the_rate():
     percentiles = [quantile(mix.durations(stations, rate, 0.005), 0.95) for rate in range(10, 190, 10)]
     assert percentiles == sorted(percentiles)
     assert percentiles[-1] > 1.1 * percentiles[0]
+
+
+def test_an_extraction_shorter_than_a_turn_does_not_wait_for_the_interpreter():
+    """It ends before CPython takes the interpreter from it; a longer one waits for the rest of its work, and after its calls."""
+    lock = Station(GIL, "", 1, 1, 0.01, held_s=0.005)
+    assert sharing([lock], 50).extra_s(0.004) == 0
+    assert sharing([lock], 50).extra_s(0.015) == pytest.approx(0.01)
+    assert sharing([replace(lock, resumed_s=0.002)], 50).extra_s(0.004) == pytest.approx(0.002)
+
+
+def test_a_busy_interpreter_keeps_extractions_from_beginning():
+    """Of the wait an ever smaller part is within them; none is finite where the interpreter is overloaded."""
+    lock = Station(GIL, "", 1, 1, 0.01, unstarted=0.2)
+    assert sharing([lock], 50).extra_s(0.01) == pytest.approx(0.01 / 1.2)
+    assert sharing([lock], 90).extra_s(0.01) == pytest.approx(0.09 / (1 + 0.2 * 9))
+    assert sharing([lock], 100).overloaded
+
+
+def test_a_quota_of_one_and_a_half_cores_is_full_at_one_and_a_half():
+    station = Station(CORES, "", 2, 1, 0.01, speed=0.75)
+    assert station.saturates_at == pytest.approx(150)
+    assert station.utilisation(75) == pytest.approx(0.5)

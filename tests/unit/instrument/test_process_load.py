@@ -6,7 +6,7 @@ import os
 import sys
 
 from otel_fe import process_metrics, semconv
-from otel_fe.cgroup import own_cgroup
+from otel_fe.cgroup import Cgroup, own_cgroup
 from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, machine_cpu_s, memory_limit_bytes
 from otel_fe.model.histogram import Histogram
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
@@ -105,3 +105,16 @@ def test_the_machine_s_busy_cores_are_those_of_the_last_minute():
     ((_, busy),) = told(load).labelled_gauges[process_metrics.MACHINE_BUSY].items()
     assert busy == 3.0
     assert machine_cpu_s(own_cgroup()) > 0
+
+
+def test_busy_cores_are_those_that_the_process_may_use():
+    """Pinned to one of several cores, it counts that one alone: others' work elsewhere takes nothing from it."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        one = machine_cpu_s(Cgroup())
+    finally:
+        os.sched_setaffinity(0, allowed)
+    every = machine_cpu_s(Cgroup())
+    assert 0 < one <= every
+    assert len(allowed) == 1 or one < every

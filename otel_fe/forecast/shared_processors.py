@@ -1,0 +1,132 @@
+"""The slowdown of work by the cores of its machine and the interpreter lock, or event loop, of its process together.
+
+Both are not to be added up: of the threads of a process, one at a time holds the interpreter and wants a core for that, so that a
+single process never waits for its own core.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from otel_fe.forecast.processor_sharing import slowdown
+from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from otel_fe.forecast.station import Station
+
+_STEPS: Final = 500
+_EXACT: Final = 1e-4
+_SLOWEST: Final = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How processors slow down work at a rate."""
+
+    stretch: float = 1.0
+    """So many times as long does CPU time take because runnable threads share the cores; infinite where those are overloaded."""
+    lock: float = 0.0
+    """The wait for the interpreter or the loop over the CPU time that gives way to others, in the mean; infinite likewise."""
+    held_s: float = 0.0
+    resumed_s: float = 0.0
+    """See `Station`."""
+
+    def extra_s(self, work_s: float) -> float:
+        """Return how much longer than alone an extraction with some CPU time takes, in the mean, in seconds."""
+        extra_s = work_s * (self.stretch - 1) if work_s > 0 else 0.0
+        given_way_s = max(0.0, work_s - self.held_s) + self.resumed_s
+        return extra_s + self.lock * given_way_s if given_way_s > 0 else extra_s
+
+    @property
+    def overloaded(self) -> bool:
+        """Return whether something is."""
+        return math.isinf(self.stretch) or math.isinf(self.lock)
+
+
+def sharing(stations: Sequence[Station], rate: float) -> Sharing:
+    """Return how the processors among some stations slow down work at a rate of extractions a second."""
+    cores = next((one for one in stations if one.kind == CORES), None)
+    lock = next((one for one in stations if one.kind in (GIL, EVENT_LOOP)), None)
+    if lock is None:
+        return Sharing() if cores is None else Sharing(slowdown(cores.servers, cores.load(rate)))
+    busy = lock.load(rate)
+    stretch = 1.0
+    if cores is not None:
+        processes = lock.copies / cores.copies
+        free = max(0.0, cores.load(rate) - processes * busy / cores.speed)
+        stretch = _stretch(cores.servers, processes, busy, free)
+    busy *= stretch
+    if busy >= 1:
+        return Sharing(stretch, math.inf, lock.held_s, lock.resumed_s)
+    # Of the work as much holds the lock as the lock's demand is of the cores'.
+    share = 1.0 if cores is None or not cores.demand_s else min(1.0, lock.demand_s / cores.demand_s)
+    # Cores that others use now and then make work uneven, which lengthens the queue for the lock: by simulation, the root of that.
+    wait = math.sqrt(stretch) * busy / (1 - busy)
+    return Sharing(stretch, share * stretch * wait / (1 + lock.unstarted * wait), lock.held_s, lock.resumed_s)
+
+
+def mean_extras_s(stations: Sequence[Station], rate: float, works_s: Sequence[float]) -> list[float]:
+    """Return by how much each station lengthens the mean extraction at a rate, in seconds.
+
+    Args:
+        stations: Of the service.
+        rate: Extractions a second.
+        works_s: The CPU times of some extractions that represent all.
+    """
+    together_s = _mean(map(sharing(stations, rate).extra_s, works_s))
+    # The lock would add as much on cores without end; the rest is for want of cores.
+    lock_s = _mean(map(sharing([one for one in stations if one.kind != CORES], rate).extra_s, works_s))
+    cores_s = 0.0 if math.isinf(lock_s) else together_s - lock_s
+    of_kind = {CORES: cores_s, GIL: lock_s, EVENT_LOOP: lock_s}
+    return [of_kind[one.kind] if one.kind in of_kind else one.mean_wait_s(rate) for one in stations]
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return math.fsum(found) / len(found) if found else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _stretch(cores: int, processes: float, busy: float, free: float) -> float:
+    """Return how much longer CPU time takes because others are runnable, too; infinite where there are too many.
+
+    An extraction that computes finds each other process computing with the chance that its interpreter is held, and threads without
+    the interpreter as many as Poisson's distribution has it; all get an equal share of the cores. The times are longer by the same
+    factor: the least solution is meant.
+    """
+    if processes * busy + free >= cores or busy >= 1:
+        return math.inf
+    found = 1.0
+    for _ in range(_STEPS):
+        held = min(1.0, busy * found)
+        others = max(0.0, processes - 1) * held + free * found
+        longer = (1 + others) / cores
+        if cores > 1:
+            chances = _few(cores - 1, max(0.0, processes - 1), held, free * found)
+            longer += math.fsum((1 - (1 + place) / cores) * chance for place, chance in enumerate(chances))
+        longer = max(1.0, longer)
+        if longer - found <= _EXACT * found:
+            return longer
+        found = longer
+        if found > _SLOWEST:
+            break
+    return math.inf
+
+
+def _few(most: int, processes: float, held: float, free: float) -> list[float]:
+    """Return the chances that 0, 1, … fewer than `most` others compute; a part of a process is one that is there so often."""
+    chances = [0.0] * most
+    chances[0] = math.exp(-free)
+    for place in range(1, most):
+        chances[place] = chances[place - 1] * free / place
+    whole = math.floor(processes)
+    for chance in [held] * whole + [held * (processes - whole)]:
+        chances = [
+            now * (1 - chance) + (chances[place - 1] * chance if place else 0.0) for place, now in enumerate(chances)
+        ]
+    return chances
