@@ -13,6 +13,7 @@ from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.engines import CLOCK
 from otel_fe.instrument.exported import ExportEverything
+from otel_fe.instrument.exported_load import ExportedLoad
 from otel_fe.instrument.handed import HandedWork
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
@@ -82,6 +83,8 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             pipeline = ExportEverything(settings, kwargs.get("tracer_provider"))
         pipeline.install()
         self._undo.append(pipeline.remove)
+        if isinstance(pipeline, ExportEverything) and metrics is not None:
+            self._undo.append(ExportedLoad.begin(metrics, pipeline.progress).end)
         termination = Termination(pipeline, settings.flush_timeout_s, on_sigterm=settings.flush_on_sigterm)
         termination.install(hooks)
         self._undo.append(termination.remove)

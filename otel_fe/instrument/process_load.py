@@ -16,12 +16,15 @@ from otel_fe import process_metrics, semconv
 from otel_fe.cgroup import Cgroup, own_cgroup
 from otel_fe.instrument import resources
 from otel_fe.instrument.watch import registry
+from otel_fe.semconv import METRIC_BY_NAME
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from otel_fe.sdk.collection import Collected
 
+Labels = tuple[tuple[str, str], ...]
 _PEAKS: Final = 60
 """Seconds that a peak is shown for: an ordinary interval between two exports."""
 
@@ -35,6 +38,18 @@ class ProcessLoad:
         running: Returns the thread of each extraction that runs now.
         machine_s: Returns the CPU time of all processes of the machine or container.
     """
+
+    METRICS: Final = (
+        process_metrics.PROCESS_TIME,
+        process_metrics.PROCESS_CPU_TIME,
+        process_metrics.PROCESS_MEMORY,
+        process_metrics.PROCESS_GIL,
+        process_metrics.PROCESS_CORES,
+        process_metrics.MEMORY_LIMIT,
+        process_metrics.MACHINE_BUSY,
+        process_metrics.CONCURRENCY,
+        process_metrics.CONCURRENCY_THREADS,
+    )
 
     def __init__(
         self,
@@ -55,7 +70,7 @@ class ProcessLoad:
         self._machine: list[tuple[int, float]] = []
         self._resident: list[int] = []
         self._group = Cgroup()
-        self._labels = ((semconv.HOST_NAME, socket.gethostname()),)
+        self._labels: Labels = ((semconv.HOST_NAME, socket.gethostname()),)
         self._cores: float | None = None
         self._memory_limit: int | None = None
 
@@ -73,27 +88,42 @@ class ProcessLoad:
         """Add its metrics to those of the pipeline; nothing in a process that has run no extraction, as a server's parent."""
         if not collected.histograms.get(semconv.DURATION):
             return
-        collected.counters[process_metrics.PROCESS_TIME][()] = self._clock_ns() - self._began_ns
-        collected.counters[process_metrics.PROCESS_CPU_TIME][()] = max(0, self._cpu_ns() - self._began_cpu_ns)
-        gauges = collected.labelled_gauges
-        resident = max(self._resident, default=0) or resources.rss_bytes(time.perf_counter_ns())
-        if resident:
-            gauges[process_metrics.PROCESS_MEMORY] = {(): resident}
-        gauges[process_metrics.PROCESS_GIL] = {(): float(has_gil())}
-        if self._cores is not None:
-            gauges[process_metrics.PROCESS_CORES] = {self._labels: self._cores}
-        if self._memory_limit is not None:
-            gauges[process_metrics.MEMORY_LIMIT] = {self._labels: self._memory_limit}
-        if len(self._machine) > 1:
-            (since_ns, before), (until_ns, now) = self._machine[0], self._machine[-1]
-            if until_ns > since_ns:
-                gauges[process_metrics.MACHINE_BUSY] = {
-                    self._labels: max(0.0, (now - before) * 1e9 / (until_ns - since_ns))
-                }
-        if self._peaks:
-            peak, threads = max(self._peaks)
-            gauges[process_metrics.CONCURRENCY] = {(): peak}
-            gauges[process_metrics.CONCURRENCY_THREADS] = {(): threads}
+        for name in self.METRICS:
+            for labels, value in self.readings(name):
+                if METRIC_BY_NAME[name].instrument == "counter":
+                    collected.counters[name][labels] = int(value)
+                else:
+                    collected.labelled_gauges[name] = {labels: value}
+
+    def readings(self, name: str) -> list[tuple[Labels, float]]:
+        """Return the values of a metric with their labels, counters in nanoseconds; none where it is not known."""
+        value: float | None = None
+        labels: Labels = ()
+        if name == process_metrics.PROCESS_TIME:
+            value = self._clock_ns() - self._began_ns
+        elif name == process_metrics.PROCESS_CPU_TIME:
+            value = max(0, self._cpu_ns() - self._began_cpu_ns)
+        elif name == process_metrics.PROCESS_MEMORY:
+            value = max(self._resident, default=0) or resources.rss_bytes(time.perf_counter_ns()) or None
+        elif name == process_metrics.PROCESS_GIL:
+            value = float(has_gil())
+        elif name in {process_metrics.CONCURRENCY, process_metrics.CONCURRENCY_THREADS}:
+            value = max(self._peaks)[name == process_metrics.CONCURRENCY_THREADS] if self._peaks else None
+        else:
+            labels = self._labels
+            value = self._of_machine(name)
+        return [] if value is None else [(labels, value)]
+
+    def _of_machine(self, name: str) -> float | None:
+        """Return a value that processes of one machine, or container, have in common; None where it is not known yet."""
+        if name == process_metrics.PROCESS_CORES:
+            return self._cores
+        if name == process_metrics.MEMORY_LIMIT:
+            return self._memory_limit
+        if not self._machine:
+            return None
+        (since_ns, before), (until_ns, now) = self._machine[0], self._machine[-1]
+        return max(0.0, (now - before) * NS_PER_S / (until_ns - since_ns)) if until_ns > since_ns else None
 
 
 def cores(group: Cgroup) -> float:

@@ -68,11 +68,13 @@ def test_an_error_is_kept_and_says_nothing_of_its_value(folder):
 
 
 def test_collector_pipeline_exports_every_span_and_derives_nothing(folder):
-    """OTEL_FE_PIPELINE=collector leaves both to a collector."""
+    """OTEL_FE_PIPELINE=collector leaves both to a collector; the size and load of the process, which no span has, it exports."""
     app = write(folder, "import shop\nfor i in range(20): shop.UserFeatures().extract(i)")
     got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_FE_BASELINE_RATIO="0", OTEL_FE_PIPELINE="collector")
     assert len(got.extractions()) == 20
     assert got.points.keys().isdisjoint({"feature_extraction.duration"})
+    assert got.total("feature_extraction.process.time") > 0
+    assert got.total("feature_extraction.process.cpu.time") > 0
 
 
 def test_a_head_sampler_leaves_the_metrics_exact(folder):

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import contextmanager
 
 from otel_fe.cache_connection_integration import CacheConnectionIntegration
+from otel_fe.instrument.exported_load import ExportedLoad
 from tests.integration.faulty.injection import injected, tried
 
 USE = "otel_fe.instrument.libraries.pool_use:PoolUse"
@@ -142,6 +143,17 @@ def keys_sampled(app):
         client.set("{of faults}", "1")
         pipe = client.pipeline().get("{of faults}").get("{of faults}missing")
         return client.get("{of faults}"), client.mget("{of faults}", "{of faults}missing"), pipe.execute()
+
+
+@injected("load.observe", "instrument.exported_load", "otel_fe.instrument.exported_load:Observation", when="by itself")
+def load_exported(app):
+    app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
+    load = None if app.injection is None else ExportedLoad.begin(app.captured.metrics, lambda: 1)
+    app.arm()
+    found = app.captured.total("mine")
+    if load is not None:
+        load.end()
+    return found
 
 
 @injected(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
 from otel_fe import process_metrics, semconv
 from otel_fe.cgroup import Cgroup, own_cgroup
+from otel_fe.instrument.exported_load import ExportedLoad
 from otel_fe.instrument.process_load import ProcessLoad, cores, has_gil, machine_cpu_s, memory_limit_bytes
 from otel_fe.model.histogram import Histogram
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
@@ -118,3 +122,26 @@ def test_busy_cores_are_those_that_the_process_may_use():
     every = machine_cpu_s(Cgroup())
     assert 0 < one <= every
     assert len(allowed) == 1 or one < every
+
+
+def test_a_process_whose_spans_a_collector_counts_exports_its_load():
+    """By the application's meter provider, from its first extraction on, until it is switched off."""
+    reader, ended = InMemoryMetricReader(), [0]
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    load = ExportedLoad.begin(provider, lambda: ended[0])
+
+    def told():
+        data = reader.get_metrics_data()
+        scopes = [s for r in data.resource_metrics for s in r.scope_metrics] if data is not None else []
+        return {m.name: m.data.data_points[0] for s in scopes for m in s.metrics if m.data.data_points}
+
+    assert told() == {}
+    ended[0] = 1
+    load._load.sample()
+    found = told()
+    assert 0 < found[process_metrics.PROCESS_TIME].value < 60
+    assert found[process_metrics.PROCESS_CORES].attributes.keys() == {semconv.HOST_NAME}
+    assert {*ProcessLoad.METRICS} - found.keys() <= {process_metrics.MACHINE_BUSY}  # which takes two samples
+    load.end()
+    assert told() == {}
+    provider.shutdown()
