@@ -126,10 +126,10 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     Raises:
         ForecastError: Too few of the drawn models know the group.
     """
-    recent = _recent(fitted.measured.windows)
-    service_now = rate_of(recent)
-    counted = merged(recent, feature_set)
-    now = counted.count / sum(one.seconds for one in recent)
+    latest = recent(fitted.measured.windows)
+    service_now = rate_of(latest)
+    counted = merged(latest, feature_set)
+    now = counted.count / sum(one.seconds for one in latest)
     part = now / service_now if service_now else 1.0
     rate = service_now * factor
     spread = fitted.checks[feature_set].spread
@@ -159,7 +159,7 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     )
 
 
-def _recent(windows: Sequence[Window]) -> list[Window]:
+def recent(windows: Sequence[Window]) -> list[Window]:
     """Return the windows that stand for now: the last tenth."""
     count = max(3, round(len(windows) * _RECENT))
     return [one for one in windows[-count:] if one.count] or [windows[-1]]

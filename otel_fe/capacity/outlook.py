@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import semconv
 from otel_fe.anomalies.ahead import HOUR_S, forecast
 from otel_fe.anomalies.kinds import CACHE_HIT_RATE, LATENCY_P95, THROUGHPUT
-from otel_fe.capacity.reading import counted_seconds
+from otel_fe.capacity.reading import counted_seconds, events_by_step
 from otel_fe.errors import MissingExtraError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.store.series_keys import Which
@@ -205,15 +205,5 @@ class _Hours:
 def _events(
     reader: StoreReader, service: str, feature_set: str, selection: Selection, window: tuple[int, int]
 ) -> dict[int, float]:
-    labels = dict(selection.attributes) | {semconv.FEATURE_SET: feature_set}
-    if labels.pop(semconv.SERVICE_NAME, service) != service:
-        return {}
-    which = Which(selection.metric, service, labels)
-    if selection.most is None and semconv.METRIC_BY_NAME[selection.metric].instrument == "counter":
-        steps = reader.series.count_by_step(which, *window, _HOUR_NS)
-        return {at // _HOUR_NS: float(value) for at, value in steps}
-    spreads = reader.series.histogram_by_step(which, *window, _HOUR_NS)
-    return {
-        at // _HOUR_NS: float(one.count if selection.most is None else one.at_most(float(selection.most)))
-        for at, one in spreads
-    }
+    steps = events_by_step(reader, service, feature_set, selection, window, _HOUR_NS)
+    return {at // _HOUR_NS: count for at, count in steps.items()}

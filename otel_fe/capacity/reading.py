@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import process_metrics, semconv
 from otel_fe.capacity.measured import Measured, PoolSize, PoolUse, Setup, Window
+from otel_fe.capacity.other_objectives import Events
 from otel_fe.capacity.pool_traffic import pools_of
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.selection import Selection
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from otel_fe.capacity.pool_traffic import PoolTraffic
+    from otel_fe.model.slo import Indicator
+    from otel_fe.model.slo import Selection as Selected
     from otel_fe.store.counted_time import Interval
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.reader import StoreReader
@@ -45,16 +48,74 @@ def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) ->
     Raises:
         StoreError: The store cannot be read.
     """
-    counted = reader.sums.counted(*window, service)
-    if counted:
-        # A store of an hour has windows of a minute, also where a day is asked about.
-        window = (max(window[0], counted[0][0]), min(window[1], counted[-1][1] + 1))
+    window = _counted(reader, service, window)
     step = step_of(window)
     pools = [one for one in pools_of(reader.series, window, service) if one.size is not None]
     windows = _windows(reader, service, window, step, pools)
     sample = reader.observed(Selection(*window, service), limit=_ROWS, spread=True)
     rows = tuple(one for one in sample.group if one.weight > 0)
     return Measured(service, windows, rows, _setup(reader, service, window, windows, pools))
+
+
+def _counted(reader: StoreReader, service: str, window: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of a time in which a service was counted: of an hour windows are minutes, also where a day is asked about."""
+    counted = reader.sums.counted(*window, service)
+    return (max(window[0], counted[0][0]), min(window[1], counted[-1][1] + 1)) if counted else window
+
+
+def read_events(
+    reader: StoreReader, service: str, indicator: Indicator, window: tuple[int, int], windows: Sequence[Window]
+) -> list[Events]:
+    """Return the events of an objective in the windows of a service, of all its feature sets.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    window = _counted(reader, service, window)
+    total, part = (
+        events_by_step(reader, service, None, one, window, step_of(window)) for one in (indicator.total, indicator.part)
+    )
+    found = []
+    for one in windows:
+        count, counted = total.get(one.since_ns, 0.0), part.get(one.since_ns, 0.0)
+        good = counted if indicator.part_is_good else count - counted
+        found.append(Events(one.rate, min(max(0.0, good), count), count))
+    return found
+
+
+def events_by_step(  # noqa: PLR0917 as they select
+    reader: StoreReader,
+    service: str,
+    feature_set: str | None,
+    selection: Selected,
+    window: tuple[int, int],
+    step_ns: int,
+) -> dict[int, float]:
+    """Return how many events an objective's selection counts, by the begin of each step (Unix ns).
+
+    Args:
+        reader: Of the store.
+        service: Whose events.
+        feature_set: None for all of them.
+        selection: Of the objective's indicator.
+        window: Unix time (ns).
+        step_ns: The width of a step.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    labels = dict(selection.attributes)
+    if feature_set is not None:
+        labels[semconv.FEATURE_SET] = feature_set
+    if labels.pop(semconv.SERVICE_NAME, service) != service:
+        return {}
+    which = Which(selection.metric, service, labels)
+    if selection.most is None and semconv.METRIC_BY_NAME[selection.metric].instrument == "counter":
+        return {at: float(value) for at, value in reader.series.count_by_step(which, *window, step_ns)}
+    spreads = reader.series.histogram_by_step(which, *window, step_ns)
+    return {
+        at: float(one.count if selection.most is None else one.at_most(float(selection.most))) for at, one in spreads
+    }
 
 
 def step_of(window: tuple[int, int]) -> int:

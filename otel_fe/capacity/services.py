@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.capacity.answer import Answer, Requirement, answer
+from otel_fe.capacity.answer import Answer, Interval, Requirement, answer, recent
 from otel_fe.capacity.fitted import fitted
-from otel_fe.capacity.model import ALL
+from otel_fe.capacity.model import ALL, rate_of
+from otel_fe.capacity.other_objectives import LoadEffect, load_effect
 from otel_fe.capacity.outlook import outlook
-from otel_fe.capacity.reading import read_measured, services_of
+from otel_fe.capacity.reading import read_events, read_measured, services_of
 from otel_fe.forecast.forecast_error import ForecastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from otel_fe.capacity.fitted import Fitted
+    from otel_fe.capacity.measured import Measured
     from otel_fe.capacity.outlook import Outlook
     from otel_fe.model.slo import Slo
     from otel_fe.store.reader import StoreReader
@@ -40,6 +42,8 @@ class ServiceCapacity:
     """Figures that its processes do not report, so that the model lacks them."""
     silent: tuple[str, ...] = ()
     """Feature sets of which nothing is said, each with the reason."""
+    effects: tuple[LoadEffect, ...] = ()
+    """Of load on objectives without a latency limit, where there is something to say."""
     outlook: Outlook | None = None
     """The forecast of the next days; None if not requested."""
 
@@ -90,14 +94,41 @@ def _capacity(
     reader: StoreReader, slos: Sequence[Slo], window: tuple[int, int], factor: float, service: str
 ) -> ServiceCapacity:
     measured = read_measured(reader, service, window)
-    missing = measured.setup.missing
+    effects = _effects(reader, slos, window, factor, measured)
+    return replace(_by_latency(slos, factor, measured, effects), effects=effects)
+
+
+def _effects(
+    reader: StoreReader, slos: Sequence[Slo], window: tuple[int, int], factor: float, measured: Measured
+) -> tuple[LoadEffect, ...]:
+    """Return what load does to objectives without a latency limit that are about all of a service's feature sets."""
+    windows = [one for one in measured.windows if one.count]
+    if not windows:
+        return ()
+    rate = factor * rate_of(recent(windows))
+    found = []
+    for slo in slos:
+        limit = slo.indicator.limit
+        if limit is not None and limit.metric == semconv.DURATION:
+            continue
+        if semconv.FEATURE_SET in dict(slo.indicator.total.attributes):
+            continue
+        events = read_events(reader, measured.service, slo.indicator, window, windows)
+        found.append(load_effect(slo.name, float(slo.objective), events, rate))
+    return tuple(one for one in found if one is not None)
+
+
+def _by_latency(
+    slos: Sequence[Slo], factor: float, measured: Measured, effects: Sequence[LoadEffect]
+) -> ServiceCapacity:
+    service, missing = measured.service, measured.setup.missing
     wanted = requirements(slos, service, ALL)
     if not wanted:
         nothing = "No objective has a latency limit, so that there is nothing that more traffic could break."
         return ServiceCapacity(service, factor, refused=nothing, missing=missing)
     try:
         found = fitted(measured)
-        first = answer(found, wanted, factor)
+        first = _limited(answer(found, wanted, factor), effects)
     except ForecastError as error:
         return ServiceCapacity(service, factor, refused=str(error), missing=missing)
     answers, silent = [first], []
@@ -107,6 +138,17 @@ def _capacity(
         except ForecastError as error:
             silent.append(str(error))
     return ServiceCapacity(service, factor, tuple(answers), "", missing, tuple(silent))
+
+
+def _limited(one: Answer, effects: Sequence[LoadEffect]) -> Answer:
+    """Return an answer whose headroom ends where an objective without a latency limit breaks, if that is earlier."""
+    breaking = [each for each in effects if each.broken_at is not None and each.broken_at < one.headroom.value]
+    if not breaking:
+        return one
+    effect = min(breaking, key=lambda each: each.broken_at or 0.0)
+    most = effect.broken_at or 0.0
+    room = Interval(most, min(most, one.headroom.low), min(one.headroom.high, max(most, one.headroom.low)))
+    return replace(one, headroom=room, broken_by=effect.name, first="")
 
 
 def _of_set(found: Fitted, wanted: Sequence[Requirement], factor: float, name: str) -> Answer:

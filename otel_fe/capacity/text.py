@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from otel_fe.anomalies.ahead import SeriesForecast
     from otel_fe.capacity.answer import Answer, Interval, Kept, Resource
+    from otel_fe.capacity.other_objectives import LoadEffect
     from otel_fe.capacity.outlook import Moment, Outlook
     from otel_fe.capacity.services import ServiceCapacity
 
@@ -60,6 +61,7 @@ def _service(one: ServiceCapacity) -> str:
             f"  Checked on {check.windows} stretches of time that the model had not been shown: p95 {check.median_error:.0%} off "
             f"in the median, {check.busiest_error:.0%} at the highest load. Intervals are 90 %."
         )
+    lines += [f"  {effect_line(effect, one.factor)}" for effect in one.effects]
     lines += [f"  Nothing is said of {silent}." for silent in one.silent]
     if one.outlook is not None:
         lines += [f"  {line}" for line in outlook_lines(one.outlook)]
@@ -105,6 +107,18 @@ def needed(one: Resource, factor: float) -> str:
     if one.needed_copies is not None:
         return f"; {one.needed_copies} {_UNITS[one.kind]} needed for {factor:g}x"
     return ""
+
+
+def effect_line(one: LoadEffect, factor: float) -> str:
+    """Return what load does to an objective without a latency limit, in one sentence."""
+    now = f"{one.name}: {one.now:.2%} good, {100 * one.wanted:.4g} % wanted"
+    if not one.falls:
+        return f"{now}; it does not fall as traffic grows, and does not limit it"
+    then = "that is too far from what was seen to say more"
+    if one.then is not None:
+        then = f"{one.then[0]:.2%} ({one.then[1]:.2%} to {one.then[2]:.2%}) at {factor:g}x"
+    broken = "" if one.broken_at is None else f"; broken from {one.broken_at:.4g}/s on"
+    return f"{now}; it falls as traffic grows: {then}{broken}"
 
 
 def outlook_lines(one: Outlook) -> list[str]:
@@ -168,10 +182,23 @@ def document(services: Sequence[ServiceCapacity]) -> list[dict[str, Any]]:
             "not_known": list(one.missing),
             "silent": list(one.silent),
             "outlook": None if one.outlook is None else _outlook(one.outlook),
+            "other_objectives": [_effect(effect) for effect in one.effects],
             "groups": [_as_values(found) for found in one.answers],
         }
         for one in services
     ]
+
+
+def _effect(one: LoadEffect) -> dict[str, Any]:
+    then = None if one.then is None else dict(zip(("value", "low", "high"), one.then, strict=True))
+    return {
+        "name": one.name,
+        "objective": one.wanted,
+        "good_ratio_now": one.now,
+        "falls_with_traffic": one.falls,
+        "good_ratio": then,
+        "broken_from_per_s": one.broken_at,
+    }
 
 
 def _as_values(one: Answer) -> dict[str, Any]:

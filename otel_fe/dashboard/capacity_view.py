@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.capacity.reading import services_of
 from otel_fe.capacity.services import capacity_of
-from otel_fe.capacity.text import needed, outlook_lines, sentence
+from otel_fe.capacity.text import effect_line, needed, outlook_lines, sentence
 from otel_fe.errors import ConfigurationError
 from otel_fe.units import DAY_NS
 
@@ -70,5 +70,6 @@ def _shown(one: ServiceCapacity) -> dict[str, Any]:
             {"answer": found, "sentence": sentence(found), "needed": [needed(r, one.factor) for r in found.resources]}
             for found in one.answers
         ],
+        "effects": [effect_line(effect, one.factor) for effect in one.effects],
         "ahead": [] if one.outlook is None else outlook_lines(one.outlook),
     }
