@@ -24,6 +24,8 @@ MOST_UNSTARTED: Final = 0.4
 """`Station.unstarted` of threads under the GIL, likewise, and between what it may lie: little load does not show it."""
 _RESUMED: Final = 0.5
 """`resumed_s` in CPU times of an extraction, before anything was seen, of an event loop, and how far it may be off."""
+_OTHERS: Final = (1.0, 0.5, 0.0)
+"""Candidate shares of other processes' CPU time that this service has to wait for: those of a lower priority give way to it."""
 _HIDDEN_LOADS: Final = tuple(0.05 * place for place in range(2, 20))
 """Candidate utilisations of an unmeasured resource at the highest rate seen."""
 _BETTER: Final = 0.7
@@ -150,16 +152,18 @@ def _processors(
 ) -> list[Station]:
     """Return cores, interpreter and what is not measured: of all explanations the simplest that fits the mean durations."""
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
-    cores = _cores(setup, base + _others(windows), demand)
+    others = _others(windows)
     best: tuple[float, list[Station]] | None = None
-    for lock in _locks(setup, base, demand, unstarted):
-        error, resumed_s = _error(points, [*pools, *cores, *lock], works_s)
-        # Another than the usual case only where it explains clearly more.
-        if math.isfinite(error) and (best is None or error * _TIE < best[0]):
-            best = error, [*cores, *(replace(one, resumed_s=resumed_s) for one in lock)]
+    for share in _OTHERS if others else (0.0,):
+        cores = _cores(setup, base + share * others, demand)
+        for lock in _locks(setup, base, demand, unstarted):
+            error, resumed_s = _error(points, [*pools, *cores, *lock], works_s)
+            # Another than the usual case only where it explains clearly more.
+            if math.isfinite(error) and (best is None or error * _TIE < best[0]):
+                best = error, [*cores, *(_resuming(one, resumed_s, works_s) for one in lock)]
     if best is None:
         # Nothing explains what was seen: the check on held-back windows will tell.
-        return [*cores, *_locks(setup, base, demand, unstarted)[0]]
+        return [*_cores(setup, base + others, demand), *_locks(setup, base, demand, unstarted)[0]]
     error, found = best
     most = max(rate for rate, _, _ in points)
     for load in _HIDDEN_LOADS:
@@ -192,13 +196,23 @@ def _locks(setup: Setup, base: float, demand: float, unstarted: float) -> list[l
         # A task gives way only where it awaits; how often it does is not known.
         return [[Station(EVENT_LOOP, "event loop", 1, setup.processes, demand, base, held_s=math.inf)]]
     name = "Python interpreter (GIL)"
+    # With short turns, as where an application has lowered the switch interval, all that run share the interpreter evenly.
+    turns = ((GIL_HELD_S, unstarted), (0.0, 0.0))
     return [
-        [Station(GIL, name, 1, setup.processes, demand * share, base * share, held_s=held_s, unstarted=unstarted)]
+        [Station(GIL, name, 1, setup.processes, demand * share, base * share, held_s=held_s, unstarted=outside)]
         if share
         else []
         for share in _LOCKED_SHARES
-        for held_s in (GIL_HELD_S, 0.0)
+        for held_s, outside in turns
     ]
+
+
+def _resuming(lock: Station, resumed_s: float, works_s: Sequence[float]) -> Station:
+    """Return a lock with its wait after calls: of threads it goes with their CPU time, as the number of their turns does."""
+    if lock.kind == EVENT_LOOP:
+        return replace(lock, resumed_s=resumed_s)
+    mean_s = math.fsum(works_s) / len(works_s)
+    return replace(lock, resumed_share=resumed_s / mean_s if mean_s else 0.0)
 
 
 def _error(
@@ -206,8 +220,8 @@ def _error(
 ) -> tuple[float, float]:
     """Return the squared error of the mean durations, relative, by count, and the fitted `resumed_s` of their lock.
 
-    What an extraction takes alone is free to fit. `resumed_s` is a posterior mean: it is of the order of the CPU time, of which the
-    parts between an extraction's calls are what others wait for, and few windows of little load do not say more.
+    The rest of an extraction, alone, is free to fit. `resumed_s` is a posterior mean: it is of the order of the CPU time, of which
+    the parts between an extraction's calls are what others wait for, and few windows of little load do not say more.
     """
     extras = [math.fsum(mean_extras_s(stations, rate, works_s)) for rate, _, _ in points]
     if not all(map(math.isfinite, extras)):
@@ -217,11 +231,12 @@ def _error(
     resumed_s = 0.0
     lock = next((one for one in stations if one.kind in (GIL, EVENT_LOOP)), None)
     slopes = [sharing(stations, rate).lock for rate, _, _ in points]
-    if lock is not None and not lock.resumed_s:
+    if lock is not None and not (lock.resumed_s or lock.resumed_share):
         prior_s = _RESUMED * math.fsum(works_s) / len(works_s)
         resumed_s = _slope(slopes, rest, weights, prior_s if lock.kind == EVENT_LOOP else 0.0, prior_s)
     rest = [one - resumed_s * slope for one, slope in zip(rest, slopes, strict=True)]
-    alone = max(0.0, _weighted(rest, weights))
+    # Alone, an extraction takes its CPU time at least.
+    alone = max(math.fsum(works_s) / len(works_s), _weighted(rest, weights))
     return math.fsum(weight * (one - alone) ** 2 for one, weight in zip(rest, weights, strict=True)), resumed_s
 
 

@@ -20,6 +20,7 @@ from otel_fe.forecast.station import POOL, WAITED_FOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_fe.forecast.shared_processors import Sharing
     from otel_fe.forecast.station import Station
 
 _ROWS: Final = 400
@@ -82,7 +83,7 @@ class ExtractionMix:
             return []
         found = []
         for (base_s, work_s, users), draws in zip(self._rows, self._draws, strict=True):
-            mean, share, each = _slowed(shared.extra_s(work_s), work_s, work_mean_s)
+            mean, share, each = _slowed(shared, work_s, work_mean_s)
             for uniform, exponential, normal, queues in draws:
                 extra = _drawn(mean, share, each, uniform, exponential, normal) if mean else 0.0
                 for place, ((waiting, wait_s), wanted) in enumerate(waits):
@@ -101,12 +102,23 @@ def quantile(durations: Sequence[float], share: float) -> float:
     return durations[min(len(durations) - 1, max(0, math.ceil(share * len(durations)) - 1))]
 
 
-def _slowed(mean: float, work_s: float, mean_s: float) -> tuple[float, float, float]:
-    """Return how much longer some work takes: in the mean, the share that is slowed, and the mean or, at share 1, the deviation."""
+def _slowed(shared: Sharing, work_s: float, mean_s: float) -> tuple[float, float, float]:
+    """Return how much longer some work takes: in the mean, the share that is slowed, and the mean or, at share 1, the deviation.
+
+    Args:
+        shared: The processors at a rate.
+        work_s: CPU time.
+        mean_s: The mean of all CPU times.
+    """
+    mean = shared.extra_s(work_s)
     if mean <= 0:
         return 0.0, 0.0, 0.0
-    # What does not compute itself, and waits for others all the same, waits as for one that does.
-    variance = variance_s2(1 + mean / work_s, work_s, mean_s) if work_s > 0 else mean * mean
+    # Threads share the interpreter after their calls, too; a task waits its turn.
+    waited_s = shared.resuming_s if math.isinf(shared.held_s) else 0.0
+    variance = shared.resuming_variance_s2 if waited_s else 0.0
+    if mean > waited_s:
+        # What hardly computes, and waits all the same, waits as something that computes.
+        variance += variance_s2(1 + (mean - waited_s) / work_s, work_s, mean_s) if work_s > 0 else mean * mean
     if variance >= mean * mean:
         each = (variance + mean * mean) / (2 * mean)
         return mean, mean / each, each

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from otel_fe.forecast.station import Station
 
+_FEW_WAITS: Final = 0.5
 _STEPS: Final = 500
 _EXACT: Final = 1e-4
 _SLOWEST: Final = 1e4
@@ -34,13 +35,30 @@ class Sharing:
     """The wait for the interpreter or the loop over the CPU time that gives way to others, in the mean; infinite likewise."""
     held_s: float = 0.0
     resumed_s: float = 0.0
+    resumed_share: float = 0.0
     """See `Station`."""
+    busy: float = 0.0
+    """Utilisation of the interpreter or the loop."""
 
     def extra_s(self, work_s: float) -> float:
         """Return how much longer than alone an extraction with some CPU time takes, in the mean, in seconds."""
         extra_s = work_s * (self.stretch - 1) if work_s > 0 else 0.0
-        given_way_s = max(0.0, work_s - self.held_s) + self.resumed_s
-        return extra_s + self.lock * given_way_s if given_way_s > 0 else extra_s
+        given_way_s = max(0.0, work_s - self.held_s) + self.resumed_share * work_s
+        return extra_s + (self.lock * given_way_s if given_way_s > 0 else 0.0) + self.resuming_s
+
+    @property
+    def resuming_s(self) -> float:
+        """The part of that which is waited after calls, whatever its CPU time."""
+        return self.lock * self.resumed_s if self.resumed_s > 0 else 0.0
+
+    @property
+    def resuming_variance_s2(self) -> float:
+        """The variance of that.
+
+        One wait of M/M/1 has (2 - busy) / busy times the square of its mean (L. Kleinrock, "Queueing Systems", volume I, 1975,
+        section 5.7), the sum of a few that find much the same queue about half as much.
+        """
+        return _FEW_WAITS * (2 - self.busy) / self.busy * self.resuming_s**2 if self.busy > 0 else 0.0
 
     @property
     def overloaded(self) -> bool:
@@ -62,12 +80,19 @@ def sharing(stations: Sequence[Station], rate: float) -> Sharing:
         stretch = _stretch(cores.servers, processes, busy, free)
     busy *= stretch
     if busy >= 1:
-        return Sharing(stretch, math.inf, lock.held_s, lock.resumed_s)
+        return Sharing(stretch, math.inf, lock.held_s, lock.resumed_s, lock.resumed_share, busy)
     # Of the work as much holds the lock as the lock's demand is of the cores'.
     share = 1.0 if cores is None or not cores.demand_s else min(1.0, lock.demand_s / cores.demand_s)
     # Cores that others use now and then make work uneven, which lengthens the queue for the lock: by simulation, the root of that.
     wait = math.sqrt(stretch) * busy / (1 - busy)
-    return Sharing(stretch, share * stretch * wait / (1 + lock.unstarted * wait), lock.held_s, lock.resumed_s)
+    return Sharing(
+        stretch,
+        share * stretch * wait / (1 + lock.unstarted * wait),
+        lock.held_s,
+        lock.resumed_s,
+        lock.resumed_share,
+        busy,
+    )
 
 
 def mean_extras_s(stations: Sequence[Station], rate: float, works_s: Sequence[float]) -> list[float]:

@@ -55,6 +55,8 @@ class Station:
     """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not give way to others."""
     resumed_s: float = 0.0
     """Likewise: what an extraction waits after calls that gave way, at a utilisation of a half."""
+    resumed_share: float = 0.0
+    """The same as a share of its CPU time, of what it waits in proportion to that."""
     unstarted: float = 0.0
     """Of the GIL: the wait for it within extractions is less by the factor 1 + this times utilisation / (1 - utilisation).
 
