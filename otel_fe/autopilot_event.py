@@ -19,7 +19,10 @@ RESOURCE: Final = _attribute("resource", "string", "", "Name of the pool or the 
 FROM: Final = _attribute("from", "int", "", "Its size before the step.")
 TO: Final = _attribute("to", "int", "", "The size that was tried.")
 OUTCOME: Final = _attribute(
-    "outcome", "string", "", "`proposed` in a dry run, `tried`, `kept`, `reverted` or `restored`."
+    "outcome",
+    "string",
+    "",
+    "`proposed` in a dry run, `tried`, `kept`, `reverted`, `abandoned`, `refused` or `restored`.",
 )
 REASON: Final = _attribute("reason", "string", "", "Why, in a sentence.")
 PREDICTED: Final = _attribute("predicted", "double", "ms", "Predicted difference; of a cache, in hits of 100 look-ups.")

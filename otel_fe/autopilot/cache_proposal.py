@@ -31,12 +31,16 @@ def cache_proposal(resource: Resource, curve: ReuseCurve) -> Proposal | None:
         return None
     size = resource.size()
     now, twice, half = (curve.hit_ratio(entries) for entries in (size, 2 * size, size // 2))
+
+    def predict(entries: int) -> float:
+        return (curve.hit_ratio(entries) - now) * 100
+
     if twice - now >= _WORTH:
         reason = f"with {2 * size} entries {twice:.0%} of its look-ups would hit, now {now:.0%}"
         judge = partial(more_hits, cache=resource.name)
-        return Proposal(resource, 2 * size, reason, (twice - now) * 100, judge, gain=(twice - now) * 100)
+        return Proposal(resource, 2 * size, reason, predict, judge, gain=(twice - now) * 100)
     if now - half <= _FREE and size > 1:
         reason = f"with {size // 2} entries {half:.0%} of its look-ups would hit, as now"
         judge = partial(hardly_fewer_hits, cache=resource.name)
-        return Proposal(resource, size // 2, reason, (half - now) * 100, judge)
+        return Proposal(resource, size // 2, reason, predict, judge)
     return None

@@ -28,7 +28,8 @@ class CachetoolsCache:
         self.name: Final = name
         self.kind: Final = CACHES
         self._function = function
-        self._host: int | None = None
+        self._sizes: tuple[int, int] | None = None
+        """The application's, and the one that it was given last."""
 
     def size(self) -> int:
         """Return its `maxsize`."""
@@ -39,18 +40,22 @@ class CachetoolsCache:
         cache = self._cache()
         if size < 1:
             raise CannotResizeError(f"{self.name}: a cache of {size} entries would hold nothing")
-        if self._host is None:
-            self._host = int(cache.maxsize)
+        host, ours = self._sizes or (None, None)
+        now = int(cache.maxsize)
+        self._sizes = (now if host is None or now != ours else host, size)
         setattr(cache, _MAXIMUM, size)
 
     def settle(self) -> None:
         """Do nothing: the next insertion evicts what is too much."""
 
     def restore(self) -> None:
-        """Give it the application's size."""
-        if self._host is not None:
-            setattr(self._cache(), _MAXIMUM, self._host)
-            self._host = None
+        """Give it the application's size. One that the application has set since stays."""
+        if self._sizes is not None:
+            host, ours = self._sizes
+            self._sizes = None
+            cache = self._cache()
+            if cache.maxsize == ours:
+                setattr(cache, _MAXIMUM, host)
 
     def most(self) -> int | None:
         """Return None: nothing but the bounds limits it."""

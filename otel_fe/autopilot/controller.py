@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.autopilot.resource import CannotResizeError
-from otel_fe.autopilot.step import KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, Step
+from otel_fe.autopilot.step import ABANDONED, KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, Step
 from otel_fe.autopilot.verdict import Evidence, Verdict, burns_faster
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Proposal:
     resource: Resource
     size: int
     reason: str
-    predicted: float | None
-    """Difference of p95 in ms, or of the hit rate in points."""
+    predict: Callable[[int], float | None]
+    """Predicts the difference that a size makes: of p95 in ms, or of the hit rate in points."""
     judge: Callable[[Evidence, Evidence], Verdict]
     """Judges the windows before and after."""
     gain: float = 0.0
@@ -46,7 +46,7 @@ class Proposal:
 
 def unsized(resource: Resource) -> Proposal:
     """Return the proposal to resize what cannot be: the controller reports once that it is refused, and why."""
-    return Proposal(resource, 0, "", None, lambda _before, _after: Verdict(False, ""))  # noqa: FBT003 it is never kept
+    return Proposal(resource, 0, "", lambda _size: None, lambda _before, _after: Verdict(False, ""))  # noqa: FBT003 it is never kept
 
 
 class Adviser(Protocol):
@@ -69,8 +69,9 @@ class Adviser(Protocol):
 class _Trial:
     proposal: Proposal
     before: int
+    after: int
+    predicted: float | None
     windows: int = 1
-    until_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -124,6 +125,9 @@ class Controller:
         if not self._until_ns:
             self._begin(now_ns)
             return
+        if self._trial is not None and self._resized_meanwhile(self._trial):
+            self._abandon(now_ns, self._trial)
+            return
         if self._settling_ns:
             if now_ns < self._settling_ns:
                 return
@@ -135,6 +139,12 @@ class Controller:
             self._revert(now_ns, self._trial, "requirements broke more often than before", None)
         elif now_ns >= self._until_ns:
             self._judge(now_ns) if self._trial is not None else self._propose(now_ns)
+
+    def undo(self) -> None:
+        """Take back a step that is not decided yet, without a report: in a forked child its experiment does not go on."""
+        trial, self._trial = self._trial, None
+        if trial is not None and not self._resized_meanwhile(trial):
+            self._now_named(trial.proposal.resource).resize(trial.before)
 
     def close(self, unix_ns: int) -> None:
         """Give every resource the application's size back."""
@@ -181,15 +191,16 @@ class Controller:
             if size is None:
                 return False
             if not self.act:
-                self._once(resource, before, size, PROPOSED, proposal.reason, proposal.predicted)
+                self._once(resource, before, size, PROPOSED, proposal.reason, proposal.predict(size))
                 return False
+            predicted = proposal.predict(size)
             resource.resize(size)
         except CannotResizeError as error:
             self._once(resource, 0, proposal.size, REFUSED, str(error), None)
             return False
         self._before = self._window
-        self._trial = _Trial(proposal, before)
-        self._say(resource, before, size, TRIED, proposal.reason, proposal.predicted)
+        self._trial = _Trial(proposal, before, size, predicted)
+        self._say(resource, before, size, TRIED, proposal.reason, predicted)
         self._begin(now_ns, settle=True)
         return True
 
@@ -199,11 +210,12 @@ class Controller:
         bounds = self.limits.get(resource.name) or self.limits.get(resource.kind)
         if bounds is None:
             raise CannotResizeError(f"{resource.name} has no bounds in OTEL_FE_AUTOPILOT_LIMITS.")
-        size = min(max(proposal.size, bounds.low), bounds.high)
+        size, rises = max(proposal.size, bounds.low), proposal.size > before
+        if rises:  # a smaller one goes step by step also from beyond the bounds
+            size = min(size, bounds.high)
         if size > before:
             most = resource.most()
             size = size if most is None else min(size, most)
-        rises = proposal.size > before
         return size if size != before and (size > before) is rises else None
 
     def _judge(self, now_ns: int) -> None:
@@ -214,8 +226,8 @@ class Controller:
         if verdict.keep:
             self._trial = None
             resource = self._now_named(trial.proposal.resource)
-            self._rests.pop((resource.name, resource.size() > trial.before), None)
-            self._say(resource, trial.before, resource.size(), KEPT, verdict.reason, trial.proposal.predicted, verdict)
+            self._rests.pop((resource.name, trial.after > trial.before), None)
+            self._say(resource, trial.before, trial.after, KEPT, verdict.reason, trial.predicted, verdict)
             self._begin(now_ns)
         elif verdict.harmful or trial.windows >= _WINDOWS:
             self._revert(now_ns, trial, verdict.reason, verdict)
@@ -225,14 +237,26 @@ class Controller:
 
     def _revert(self, now_ns: int, trial: _Trial, reason: str, verdict: Verdict | None) -> None:
         resource = self._now_named(trial.proposal.resource)
-        tried = resource.size()
         resource.resize(trial.before)
         # Not before: where that fails, the next tick tries it again.
         self._trial = None
-        rest = self._rests.setdefault((resource.name, tried > trial.before), _Rest())
+        rest = self._rests.setdefault((resource.name, trial.after > trial.before), _Rest())
         rest.until_ns = now_ns + min(_MOST_REST, _REST << rest.times) * self.window_ns
         rest.times = min(rest.times + 1, 10)
-        self._say(resource, trial.before, tried, REVERTED, reason, trial.proposal.predicted, verdict)
+        self._say(resource, trial.before, trial.after, REVERTED, reason, trial.predicted, verdict)
+        self._begin(now_ns, settle=True)
+
+    def _resized_meanwhile(self, trial: _Trial) -> bool:
+        """Return whether the application has given the resource another size than the one that is tried."""
+        try:
+            return self._now_named(trial.proposal.resource).size() != trial.after
+        except CannotResizeError:
+            return False
+
+    def _abandon(self, now_ns: int, trial: _Trial) -> None:
+        self._trial = None
+        reason = "the application resized it meanwhile; its size stays"
+        self._say(trial.proposal.resource, trial.before, trial.after, ABANDONED, reason, trial.predicted)
         self._begin(now_ns, settle=True)
 
     def _now_named(self, resource: Resource) -> Resource:

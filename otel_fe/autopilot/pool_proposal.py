@@ -43,23 +43,21 @@ def pool_proposal(
     target_s = max(_GOOD_ENOUGH_S, _SHARE * traffic.use_s)
     needed = traffic.size_for(target_s)
     wait = f"callers wait {traffic.wait_s * 1e3:.3g} ms in the mean, {traffic.load:.3g} of {size} connections are busy"
+    predict = partial(_predicted_ms, traffic, before)
     if traffic.wait_s > target_s and needed > size:
         then = min(needed, 2 * size)
-        predicted = _predicted_ms(traffic, then, before)
         reason = f"{wait}: {needed} are the fewest for at most {target_s * 1e3:.3g} ms"
         gain = (traffic.wait_s - traffic.wait_at(then)) * 1e3
-        return Proposal(resource, then, reason, predicted, partial(faster, window_ns=window_ns), gain)
+        return Proposal(resource, then, reason, predict, partial(faster, window_ns=window_ns), gain)
     needed = max(needed, traffic.callers, 1)
     if size >= _TOO_LARGE * needed and traffic.wait_s <= target_s:
         then = max(needed, size // 2)
         reason = f"{wait}, and {traffic.callers} callers were inside at most: {needed} are enough"
-        return Proposal(
-            resource, then, reason, _predicted_ms(traffic, then, before), partial(not_slower, window_ns=window_ns)
-        )
+        return Proposal(resource, then, reason, predict, partial(not_slower, window_ns=window_ns))
     return None
 
 
-def _predicted_ms(traffic: Traffic, size: int, before: Evidence) -> float | None:
+def _predicted_ms(traffic: Traffic, before: Evidence, size: int) -> float | None:
     """Return the difference of the extractions' p95 that the model predicts; None where it does not describe this pool."""
     group = [Observed(one.duration_ns, 1.0, None, one.wait_ns) for one in before.seen]
     if not group:

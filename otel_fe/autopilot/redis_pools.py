@@ -14,11 +14,12 @@ import time
 import weakref
 from typing import Any, Final
 
-from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.autopilot.resource import PATIENT_S, CannotResizeError
 from otel_fe.autopilot.server_limit import room_of_redis
 from otel_fe.config.autopilot import POOLS
 
-_HOST: Final = "_otel_fe_host_size"
+_SIZES: Final = "_otel_fe_sizes"
+"""Of a resized pool: the application's size, and the one that it was given last."""
 _SERIES: Final = ("5.", "6.", "7.", "8.")
 _NOW: Final = "redis.connection"
 _LATER: Final = "redis.asyncio.connection"
@@ -52,13 +53,18 @@ class RedisPool:
         refuse_others(self._pool)
         if size < 1:
             raise CannotResizeError(f"{self.name}: a pool needs at least one connection")
-        vars(self._pool).setdefault(_HOST, int(self._pool.max_connections))
+        held = vars(self._pool)
+        host = _host_size(self._pool)
+        if size < host:
+            _refuse_to_raise(self._pool, self.name)
+        held[_SIZES] = (host, size)
         _resized.add(self._pool)
         _apply(self._pool, size)
 
     def settle(self) -> None:
-        """Close idle connections that are too many."""
-        _settle(self._pool)
+        """Close idle connections that are too many in a resized pool."""
+        if _SIZES in vars(self._pool) and _host_size(self._pool) == vars(self._pool)[_SIZES][0]:
+            _settle(self._pool)
 
     def restore(self) -> None:
         """Give it the application's size."""
@@ -76,11 +82,39 @@ def restore_all() -> None:
 
 
 def restore(pool: Any) -> None:
-    """Give a pool its application's size; nothing where it has it."""
-    host = vars(pool).pop(_HOST, None)
+    """Give a pool its application's size; nothing where it has it. A size that the application has set since stays."""
+    host, ours = vars(pool).pop(_SIZES, (None, None))
     _resized.discard(pool)
     if host is not None:
+        chosen = pool.max_connections
         _apply(pool, host)
+        if chosen != ours:
+            pool.max_connections = chosen
+
+
+def _host_size(pool: Any) -> int:
+    """Return the application's size, also where it has set another one after a resize."""
+    host, ours = vars(pool).get(_SIZES, (None, None))
+    now = int(pool.max_connections)
+    return now if host is None or now != ours else int(host)
+
+
+def _refuse_to_raise(pool: Any, name: str) -> None:
+    """Refuse to make a pool smaller than the application made it where a full one raises instead of waiting.
+
+    Raises:
+        CannotResizeError: Of this pool that is so.
+    """
+    if type(pool).__name__ == "ConnectionPool":
+        raise CannotResizeError(
+            f"{name}: a ConnectionPool that is full raises instead of waiting, so it is not made smaller than the application "
+            "made it. A BlockingConnectionPool would be."
+        )
+    if pool.timeout is not None and pool.timeout < PATIENT_S:
+        raise CannotResizeError(
+            f"{name}: its callers wait {pool.timeout:g} s and then fail, so it is not made smaller than the application made it: "
+            f"use a timeout of at least {PATIENT_S:g} s."
+        )
 
 
 def refuse_others(pool: Any) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
+
+PATIENT_S: Final = 1.0
+"""A pool whose callers wait less than this until they fail is not made smaller than the application made it."""
 
 
 class CannotResizeError(Exception):

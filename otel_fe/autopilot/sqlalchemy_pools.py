@@ -15,19 +15,24 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.autopilot.resource import PATIENT_S, CannotResizeError
 from otel_fe.autopilot.server_limit import room_of_database
 from otel_fe.config.autopilot import POOLS
 
-_HOST: Final = "_otel_fe_host_sizes"
-"""Of a resized pool: `pool_size` and `max_overflow` as the application chose them."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIZES: Final = "_otel_fe_sizes"
+"""Of a resized pool: `pool_size` and `max_overflow` as the application chose them, and as they were set last."""
 _SERIES: Final = ("1.4.", "2.0.", "2.1.")
 _CLASSES: Final = ("QueuePool", "AsyncAdaptedQueuePool")
 _NEEDED: Final = ("_pool", "_overflow", "_max_overflow", "_overflow_lock", "_dec_overflow", "recreate")
 _TURN_S: Final = 0.05
 _PATIENCE_S: Final = 0.5
+_LOCKED_S: Final = 2.0
+"""For a lock of the pool's. In a forked child one that a thread of the parent's held is never released."""
 
 _resized: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """All pools that do not have the application's sizes, also those that `dispose()` made of resized ones."""
@@ -59,15 +64,22 @@ class SqlalchemyPool:
         refuse_others(self._pool)
         if size < 1:
             raise CannotResizeError(f"{self.name}: a pool of {size} connections would be one without a bound")
-        _remember(self._pool)
-        _apply(self._pool, *_split(size, *vars(self._pool)[_HOST]))
+        host = _host_sizes(self._pool)
+        if size < sum(host) and self._pool._timeout < PATIENT_S:
+            raise CannotResizeError(
+                f"{self.name}: its callers wait {self._pool._timeout:g} s and then fail, so it is not made smaller than the "
+                f"application made it: use a pool_timeout of at least {PATIENT_S:g} s."
+            )
+        sizes = _split(size, *host)
+        _apply(self._pool, *sizes)
+        _remember(self._pool, host, sizes)
         self.settle()
 
     def settle(self) -> None:
-        """Close connections that are too many, waiting for each in turn like any caller, for half a second at most."""
+        """Close connections that are too many in a resized pool, waiting for each in turn, for half a second at most."""
         pool = self._pool
-        if _is_async(pool):
-            return  # in its event loop alone: a connection that comes back to a full queue is closed there
+        if _SIZES not in vars(pool) or _is_async(pool):
+            return  # asyncio's close theirs in the event loop alone, when they come back to a full queue
         until = time.monotonic() + _PATIENCE_S
         while pool._overflow > pool._max_overflow and time.monotonic() < until:
             try:
@@ -92,13 +104,26 @@ def restore_all() -> None:
 
 
 def restore(pool: Any) -> None:
-    """Give a pool its application's sizes; nothing where it has them."""
-    host = vars(pool).pop(_HOST, None)
+    """Give a pool its application's sizes; nothing where it has them, also because it has set others since."""
+    resized, host = _SIZES in vars(pool), _host_sizes(pool)
+    if resized:
+        with contextlib.suppress(CannotResizeError):  # locked for ever: not even the application can use it
+            _apply(pool, *host)
+            SqlalchemyPool("", pool).settle()
+    vars(pool).pop(_SIZES, None)
     vars(pool).pop("recreate", None)
     _resized.discard(pool)
-    if host is not None:
-        _apply(pool, *host)
-        SqlalchemyPool("", pool).settle()
+
+
+def _sizes(pool: Any) -> tuple[int, int]:
+    return int(pool._pool.maxsize), int(pool._max_overflow)
+
+
+def _host_sizes(pool: Any) -> tuple[int, int]:
+    """Return the application's sizes; one that it has set after a resize is its own."""
+    now = _sizes(pool)
+    (size, overflow), ours = vars(pool).get(_SIZES, (now, now))
+    return size if now[0] == ours[0] else now[0], overflow if now[1] == ours[1] else now[1]
 
 
 def refuse_others(pool: Any) -> None:
@@ -128,10 +153,10 @@ def _split(size: int, host_size: int, host_overflow: int) -> tuple[int, int]:
     return size - overflow, overflow
 
 
-def _remember(pool: Any) -> None:
+def _remember(pool: Any, host: tuple[int, int], ours: tuple[int, int]) -> None:
     held = vars(pool)
-    if _HOST not in held:
-        held[_HOST] = (int(pool._pool.maxsize), int(pool._max_overflow))
+    held[_SIZES] = (host, ours)
+    if "recreate" not in held:
         held["recreate"] = _recreating(weakref.ref(pool))
         _resized.add(pool)
 
@@ -142,11 +167,8 @@ def _recreating(pool: weakref.ref[Any]) -> Any:
         old: Any = pool()
         made = type(old).recreate(old)
         with contextlib.suppress(Exception):
-            host = vars(old).get(_HOST)
-            if host is not None and type(made) is type(old):
-                vars(made)[_HOST] = host
-                vars(made)["recreate"] = _recreating(weakref.ref(made))
-                _resized.add(made)
+            if _SIZES in vars(old) and type(made) is type(old):
+                _remember(made, _host_sizes(old), _sizes(made))
         return made
 
     return recreate
@@ -156,7 +178,7 @@ def _apply(pool: Any, size: int, overflow: int) -> None:
     """Set both sizes at once, under the pool's own locks."""
     queue = pool._pool
     surplus: list[Any] = []
-    with pool._overflow_lock, _mutex(queue):
+    with _locked(pool._overflow_lock), _locked(_mutex(queue)):
         change = size - int(queue.maxsize)
         if not _is_async(pool):
             # The queue is full when it holds exactly as many as it may: it must never hold more.
@@ -171,6 +193,21 @@ def _apply(pool: Any, size: int, overflow: int) -> None:
     for record in surplus:
         with contextlib.suppress(Exception):
             record.close()
+
+
+@contextlib.contextmanager
+def _locked(lock: Any) -> Iterator[None]:
+    """Hold a lock of the pool's.
+
+    Raises:
+        CannotResizeError: It is not released.
+    """
+    if not lock.acquire(timeout=_LOCKED_S):
+        raise CannotResizeError("A lock of the pool is not released, as of a pool that a forked process goes on using.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _mutex(queue: Any) -> Any:

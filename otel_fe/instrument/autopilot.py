@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry._logs import SeverityNumber, get_logger_provider
@@ -185,8 +186,11 @@ class Autopilot:
         """Go on; called once a second."""
         if os.getpid() != self._process:  # a forked child: its extractions and its pools are its own
             self._process = os.getpid()
-            self._controller = self._made()
+            before, self._controller = self._controller, self._made()
             self._waiting.clear()
+            self._steps.clear()
+            with suppress(CannotResizeError):
+                before.undo()
         self._controller.tick(self._clock.monotonic_ns(), self._clock.time_ns())
 
     # --- what the controller asks ---------------------------------------------------------------------------------------
@@ -243,10 +247,13 @@ class Autopilot:
         )
 
     def observe_steps(self, _options: CallbackOptions) -> Iterable[Any]:
-        """Yield the last steps, for the gauge by which a store marks them."""
+        """Yield the last steps, for the gauge by which a store marks them; once more after the end, for the last of them."""
         from opentelemetry.metrics import Observation  # noqa: PLC0415 imported already
 
-        return [] if self._ended else [Observation(step.after, attributes_of(step)) for step in list(self._steps)]
+        found = [Observation(step.after, attributes_of(step)) for step in list(self._steps)]
+        if self._ended:
+            self._steps.clear()
+        return found
 
     def observe_caches(self, _options: CallbackOptions) -> Iterable[Any]:
         """Yield the sizes of the caches."""

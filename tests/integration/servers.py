@@ -76,8 +76,12 @@ def redis_server(folder: Path, *options: str):
 
 
 @contextmanager
-def postgres_server():
-    """Run PostgreSQL as its own user, as it insists on; yields its SQLAlchemy URL."""
+def postgres_server(*settings: str):
+    """Run PostgreSQL as its own user, as it insists on; yields its SQLAlchemy URL.
+
+    Args:
+        settings: `name=value`, as in its configuration.
+    """
     if not (_POSTGRES / "initdb").exists():
         missing("PostgreSQL 15 (Debian: apt-get install postgresql)")
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -87,7 +91,7 @@ def postgres_server():
         folder.chmod(0o777)
         initdb = [*as_user, _POSTGRES / "initdb", "-D", folder / "data", "-A", "trust", "-U", "shop"]
         subprocess.run(initdb, check=True, capture_output=True)
-        options = f"-p {port} -h 127.0.0.1 -k {folder}"
+        options = " ".join([f"-p {port} -h 127.0.0.1 -k {folder}", *(f"-c {one}" for one in settings)])
         control = [*as_user, _POSTGRES / "pg_ctl", "-D", folder / "data", "-w"]
         subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, capture_output=True)
         try:

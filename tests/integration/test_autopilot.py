@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import threading
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 import redis
 import redis.asyncio
@@ -22,7 +25,10 @@ from otel_fe.config.settings import Settings
 from otel_fe.instrument import runtime as in_force
 from otel_fe.instrument.autopilot import Autopilot
 from otel_fe.instrument.libraries.connections import WATCHING
+from tests.integration import launched
+from tests.integration.servers import postgres_server
 from tests.observed import instrumented
+from tests.unit.collector.running import until
 
 USE = sa.text("SELECT pg_sleep(0.01)")
 WINDOW_S = 2.0
@@ -35,14 +41,21 @@ class Callers:
     def __init__(self, engine, count=CALLERS):
         self.engine = engine
         self.took = []
+        self.dies = False
+        self.failed = 0
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
 
     def run(self):
         while not self.stop.is_set():
             begun = time.monotonic()
-            with otel_fe.extraction("user"), self.engine.connect() as connection:
-                connection.execute(USE)
+            try:
+                with otel_fe.extraction("user"), self.engine.connect() as connection:
+                    connection.execute(USE)
+            except sa.exc.SQLAlchemyError:
+                if not self.dies:
+                    raise
+                self.failed += 1
             self.took.append((time.monotonic(), time.monotonic() - begun))
             time.sleep(0.01)
 
@@ -117,6 +130,107 @@ def test_a_pool_of_two_finds_its_size(flown, postgres_url):
         engine.dispose()
 
 
+def test_a_database_that_dies_within_a_step(flown):
+    """No thread hangs, the size stays within its bounds, and in the end the pool has the application's again."""
+    with postgres_server() as url:
+        autopilot = flown(limits="pools=2..6")
+        engine = sa.create_engine(url, pool_size=2, max_overflow=0, pool_timeout=5)
+        try:
+            with Callers(engine) as callers:
+                ticked(autopilot, lambda: any(step.outcome == "tried" for step in autopilot._steps))
+                sizes = {tried := engine.pool.size()}
+                callers.dies = True
+                killed = time.monotonic()
+                kill_postgres(url)
+                ticked(autopilot, lambda: sizes.add(engine.pool.size()) or time.monotonic() > killed + 4 * WINDOW_S)
+            assert tried > 2
+            assert callers.failed
+            assert sizes <= {2, 3, 4, 5, 6}
+            assert not any(step.outcome == "kept" for step in autopilot._steps), list(map(str, autopilot._steps))
+            autopilot.end()
+            assert (engine.pool.size(), engine.pool._max_overflow) == (2, 0)
+        finally:
+            engine.dispose()
+
+
+def kill_postgres(url):
+    """Have a server end every connection, and take no more: as a crash looks to its clients."""
+    database = sa.make_url(url).database
+    engine = sa.create_engine(sa.make_url(url).set(database="template1"), poolclass=sa.NullPool)
+    with engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.text(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false'))
+        mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        connection.execute(sa.text(mine))
+
+
+SIBLING = """
+import pathlib, sys, threading, time
+import sqlalchemy as sa
+import otel_fe
+
+folder, url = pathlib.Path(sys.argv[1]), sys.argv[2]
+engine = sa.create_engine(url, pool_size=2, max_overflow=0)
+failures, most = [], [0]
+
+def call():
+    while not (folder / "stop").exists():
+        try:
+            with otel_fe.extraction("user"), engine.connect() as connection:
+                connection.execute(sa.text("SELECT pg_sleep(0.02)"))
+        except Exception as fault:
+            failures.append(repr(fault))
+        most[0] = max(most[0], engine.pool.size())
+        (folder / str(threading.get_native_id())).write_text(str(engine.pool.size()))
+
+callers = [threading.Thread(target=call) for _ in range(24)]
+for one in callers:
+    one.start()
+for one in callers:
+    one.join()
+print(most[0], len(failures), *failures[:1])
+"""
+
+
+@pytest.mark.timeout(200)
+def test_processes_share_what_a_server_has_room_for(tmp_path):
+    """Each wants 24 connections, and the server takes 20, three of them reserved: together they never ask for more."""
+    told = launched.environment(
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_FE_AUTOPILOT="pools",
+        OTEL_FE_AUTOPILOT_LIMITS="pools=2..40",
+        OTEL_FE_AUTOPILOT_MODE="act",
+        OTEL_FE_AUTOPILOT_WINDOW_S="2",
+    )
+    with postgres_server("max_connections=20") as url:
+        run = launched.command(launched.write(tmp_path, SIBLING), str(tmp_path), url)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        services = [subprocess.Popen(run, env=told, cwd=tmp_path, **pipes) for _ in range(2)]
+        try:
+            until(lambda: sum(grown(tmp_path, one.pid) >= 4 for one in services) == 2, timeout_s=90)
+            time.sleep(6 * WINDOW_S)  # further steps, if there were room
+            (tmp_path / "stop").touch()
+            said = [one.communicate(timeout=60) for one in services]
+        finally:
+            for one in services:
+                one.kill()
+    sizes = [int(out.split()[0]) for out, _ in said]
+    assert [out.split()[1] for out, _ in said] == ["0", "0"], said
+    assert min(sizes) >= 4
+    assert sum(sizes) <= 17
+
+
+def grown(folder, pid):
+    """Return the size of a process' pool."""
+    sizes = [0]
+    with suppress(psutil.Error):
+        for thread in psutil.Process(pid).threads():
+            with suppress(OSError, ValueError):
+                sizes.append(int((folder / str(thread.id)).read_text()))
+    return max(sizes)
+
+
 def test_never_above_the_server_s_own_limit(postgres_url, monkeypatch):
     """What others have open is not free."""
     monkeypatch.setattr(server_limit, "siblings", lambda: 1)
@@ -173,8 +287,35 @@ def test_the_plain_pool_of_redis(redis_port):
     assert resource.most() > 100
     resource.restore()
     assert (pool.max_connections, pool._created_connections) == (2, 2)
-    assert not [name for name in vars(pool) if "host_size" in name]
+    assert not [name for name in vars(pool) if "otel_fe_sizes" in name]
     pool.disconnect()
+
+
+def test_pools_of_redis_that_raise_are_not_made_smaller(redis_port):
+    """A plain pool that is full raises at once, and an impatient one soon: a smaller one would make the application fail."""
+    plain = redis.ConnectionPool(port=redis_port, max_connections=4)
+    impatient = redis.BlockingConnectionPool(port=redis_port, max_connections=4, timeout=0.1)
+    for pool, reason in ((plain, "raises instead of waiting"), (impatient, "callers wait 0.1 s and then fail")):
+        resource = RedisPool("redis", pool)
+        with pytest.raises(CannotResizeError, match=reason):
+            resource.resize(3)
+        resource.resize(6)
+        resource.resize(4)
+        assert resource.size() == 4
+        resource.restore()
+
+
+def test_a_size_that_the_application_gives_a_pool_of_redis_meanwhile_stays(redis_port):
+    for kind in (redis.ConnectionPool, redis.BlockingConnectionPool):
+        pool = kind(port=redis_port, max_connections=2)
+        resource = RedisPool("redis", pool)
+        resource.resize(5)
+        pool.max_connections = 4
+        resource.settle()
+        resource.restore()
+        assert pool.max_connections == 4
+        assert not [name for name in vars(pool) if "otel_fe_sizes" in name]
+        pool.disconnect()
 
 
 def test_the_blocking_pool_of_redis(redis_port):

@@ -336,4 +336,49 @@ def test_proposals_of_too_little_are_none():
     found = pool_proposal(pool, traffic, 100, Evidence(), WINDOW)
     assert isinstance(found, Proposal)
     assert found.size == 4
-    assert found.predicted is None
+    assert found.predict(4) is None
+
+
+def test_a_size_of_the_application_s_own_ends_the_experiment():
+    """It stays, and nothing is judged by it."""
+    pool = SimulatedPool(2)
+    bench = Bench(pool)
+    while "tried" not in bench.outcomes:
+        bench.run(1 / 60)
+    pool.resize(7)
+    bench.run(1 / 60)
+    assert (pool.size(), bench.outcomes) == (7, ["tried", "abandoned"])
+    assert (bench.steps[-1].before, bench.steps[-1].after) == (2, 4)
+
+
+def test_a_pool_from_beyond_its_bounds_comes_step_by_step():
+    """Not to the upper bound at once: a step is half at most, and what it brings was predicted for that."""
+    pool = SimulatedPool(64)
+    bench = Bench(pool, limits={"pools": Bounds(2, 10)})
+    while "tried" not in bench.outcomes:
+        bench.run(1 / 60)
+    assert pool.size() == 32
+
+
+def test_what_is_predicted_is_of_the_size_that_is_tried():
+    """Also where the bounds, or the server, leave less than was proposed."""
+    found = []
+    for high in (3, 4):
+        bench = Bench(SimulatedPool(2), limits={"pools": Bounds(1, high)})
+        while "tried" not in bench.outcomes:
+            bench.run(1 / 60)
+        found.append((bench.steps[0].after, bench.steps[0].predicted))
+    (three, less), (four, more) = found
+    assert (three, four) == (3, 4)
+    assert more < less < 0
+
+
+def test_an_experiment_is_taken_back_without_a_word():
+    """As in a forked child, whose parent goes on with it."""
+    pool = SimulatedPool(2)
+    bench = Bench(pool)
+    while "tried" not in bench.outcomes:
+        bench.run(1 / 60)
+    bench.controller.undo()
+    bench.controller.undo()
+    assert (pool.size(), bench.outcomes) == (2, ["tried"])

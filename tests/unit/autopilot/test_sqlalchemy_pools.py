@@ -35,8 +35,9 @@ class Counted(sqlite3.Connection):
 
 
 @pytest.fixture
-def made():
-    """Return pools of counted connections; all of them are closed afterwards."""
+def made(monkeypatch):
+    """Return pools of counted connections, whose callers wait so shortly for tests' sake; all of them are closed afterwards."""
+    monkeypatch.setattr(sqlalchemy_pools, "PATIENT_S", 0.0)
     Counted.open_now = Counted.most = 0
     pools = []
 
@@ -210,3 +211,49 @@ def test_a_pool_of_asyncio(made):
     assert (pool.checkedin(), pool.checkedout(), Counted.open_now) == (1, 0, 1)
     resource.restore()
     assert (pool.size(), pool._pool._queue._maxsize, pool._overflow) == (2, 2, -1)
+
+
+def test_a_pool_whose_callers_soon_fail_is_not_made_smaller(made, monkeypatch):
+    """Where a full pool raises after 50 ms, a smaller one would make the application fail: but what was added goes again."""
+    pool = made(4)
+    monkeypatch.setattr(sqlalchemy_pools, "PATIENT_S", 1.0)
+    resource = SqlalchemyPool("db", pool)
+    with pytest.raises(CannotResizeError, match=r"callers wait 0.05 s and then fail.*at least 1 s"):
+        resource.resize(3)
+    assert resource.size() == 4
+    resource.resize(6)
+    resource.resize(4)
+    assert resource.size() == 4
+
+
+def test_sizes_that_the_application_sets_meanwhile_stay(made):
+    pool = made(2, 1)
+    resource = SqlalchemyPool("db", pool)
+    resource.resize(6)
+    pool._max_overflow = 4
+    resource.restore()
+    assert (pool.size(), pool._max_overflow) == (2, 4)
+    assert not [name for name in vars(pool) if "otel_fe" in name or name == "recreate"]
+
+
+def test_a_pool_of_its_own_that_is_beyond_its_size_is_left_alone(made):
+    """Whatever the reason: only a resized pool is settled."""
+    pool = made(3)
+    connections = held(pool)
+    pool._max_overflow = -1
+    SqlalchemyPool("db", pool).settle()
+    assert Counted.open_now == 3
+    assert len(connections) == 3
+
+
+def test_a_lock_that_is_never_released_holds_up_nobody(made, monkeypatch):
+    """In a forked child the lock that another thread of the parent's held stays locked."""
+    pool = made(2)
+    monkeypatch.setattr(sqlalchemy_pools, "_LOCKED_S", 0.01)
+    resource = SqlalchemyPool("db", pool)
+    resource.resize(3)
+    with pool._overflow_lock:
+        with pytest.raises(CannotResizeError, match="not released"):
+            resource.resize(4)
+        resource.restore()
+    assert not [name for name in vars(pool) if "otel_fe" in name or name == "recreate"]
