@@ -64,7 +64,7 @@ test: $(VENV)/.stamp-test
 
 # Each worker imports the package once, and hands back what it has not begun to another that is done.
 unit: $(VENV)/.stamp-test
-	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal --hypothesis-profile=between_edits -q tests/unit tests/properties tests/contract $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal --hypothesis-profile=between_edits -m "not thorough" -q tests/unit tests/properties tests/contract $(ARGS)
 
 bench: $(VENV)/.stamp-bench
 	@$(BIN)/python -m tests.bench $(ARGS)

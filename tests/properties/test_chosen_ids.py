@@ -199,6 +199,7 @@ def seconds(ids):
     return time.process_time() - begun_s
 
 
+@pytest.mark.thorough
 def test_traces_whose_ids_have_one_hash_take_no_longer_than_others():
     """Looked up as numbers, these took a minute, and a request has room for five times as many."""
     usual = [random.Random(1).getrandbits(127) + n for n in range(COUNT)]

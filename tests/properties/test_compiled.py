@@ -231,6 +231,7 @@ def test_a_usual_extraction_is_read_in_c():
     assert extractions._pick(span) == ["a", "", "", 300, 0, 0, None, None, 250_000_000]
 
 
+@pytest.mark.thorough
 @needs_it
 @pytest.mark.timeout(300)
 def test_everything_works_without_it(tmp_path):

@@ -40,6 +40,7 @@ def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
     assert [trace.trace_id for trace in batch.traces] == ids
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "payload",
     [

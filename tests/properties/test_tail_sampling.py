@@ -137,6 +137,7 @@ def test_inclusion_is_the_probability_of_a_union(terms):
     assert any_of([joined]) == NEVER - every * NEVER // 512
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("head", [None, "ot=th:8"], ids=["everything", "upstream half"])
 @pytest.mark.parametrize(
     "names", [("error", "slow", "share"), ("share", "rate"), ("share", "salted", "count"), ("composite", "error")]

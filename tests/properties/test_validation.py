@@ -112,6 +112,7 @@ def judge(signal: str, payload: bytes, *, identified: bool) -> None:
     assert (again.payload, again.items, again.rejected) == (checked.payload, checked.items, {})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("signal", MADE)
 def test_every_byte_of_a_request_may_be_wrong(signal: str):
     """Whatever one byte becomes, what is forwarded is a request, and checking it again changes nothing."""

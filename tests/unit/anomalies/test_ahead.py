@@ -57,6 +57,7 @@ def backtest(kind, points):
     return inside, hours, error, naive
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_labelled_series_are_forecast_better_than_by_the_week_before(kind):
     """Incidents, drifts and gaps included. The 80 % interval holds 70 to 90 %."""

@@ -50,6 +50,7 @@ def precision_and_recall(find, seeds=SEEDS, kinds=KINDS):
     return right / max(1, alerts), found / windows
 
 
+@pytest.mark.thorough
 def test_it_finds_more_than_a_threshold_and_cries_wolf_less_often():
     """README's figures, on fewer seeds: 9 series of four weeks."""
     precision, recall = precision_and_recall(detected)

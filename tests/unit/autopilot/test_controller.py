@@ -133,6 +133,7 @@ class Bench:
         return [step.outcome for step in self.steps]
 
 
+@pytest.mark.thorough
 def test_a_pool_of_two_reaches_the_best_size():
     """Four of its connections are busy on average: it is overloaded at 4, and at 7 its callers wait less than a millisecond.
 
@@ -184,6 +185,7 @@ def test_requirements_that_break_more_often_revert_at_once():
     assert bench.steps[1].time_ns - bench.steps[0].time_ns < WINDOW / 4
 
 
+@pytest.mark.thorough
 def test_a_step_without_effect_is_reverted_and_rests():
     """It brought nothing: kept it would be a connection more for nothing. It is not tried again at once."""
     pool = SimulatedPool(4)
@@ -224,6 +226,7 @@ def test_a_dry_run_changes_nothing_and_says_each_thing_once():
     assert len({(step.before, step.after) for step in bench.steps}) == len(bench.steps) <= 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("limits", "most", "largest"),
     [
@@ -240,6 +243,7 @@ def test_limits_hold(limits, most, largest):
     assert max(pool.sizes) == largest
 
 
+@pytest.mark.thorough
 def test_limits_hold_under_faults():
     """A driver that raises at random: never beyond the bounds, never stuck, and in the end the application's own size."""
     pool = SimulatedPool(2, most=8)

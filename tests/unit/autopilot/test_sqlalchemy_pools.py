@@ -137,6 +137,7 @@ def test_a_pool_that_dispose_made_goes_on_with_the_size_and_is_restored_too():
     assert engine.pool.size() == 2
 
 
+@pytest.mark.thorough
 def test_threads_that_use_it_meanwhile_see_a_pool_all_the_time(made):
     """Never more than its largest size, none lost, and in the end the counts are those of an idle pool."""
     pool = made(3)

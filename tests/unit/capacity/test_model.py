@@ -48,6 +48,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CASES)
 def test_a_service_at_more_traffic_is_as_predicted(name):
     """p95 at 1.5 and 2 times within 20 %, the highest good rate within 20 %, and the right resource named."""
@@ -65,6 +66,7 @@ def test_a_service_at_more_traffic_is_as_predicted(name):
     assert said.headroom.low <= said.headroom.value <= said.headroom.high < 1.5 * said.headroom.low
 
 
+@pytest.mark.thorough
 def test_the_asked_size_of_the_pool_is_enough_and_no_larger():
     service, now, limit_s, _ = CASES["a pool of four"]
     found = fitted(measured(service, day(now), 1_000 / now))
@@ -111,6 +113,7 @@ def test_a_service_that_the_model_does_not_describe_is_no_answer():
         fitted(replace(one, windows=windows, rows=tuple(rows)))
 
 
+@pytest.mark.thorough
 def test_feature_sets_are_answered_apart():
     """Two sets share a pool: the slow one has the lower headroom, and its share of the traffic."""
     fast = measured(Service(lambda _: 0.001, use=exponential(0.01), pool=4, cores=8), day(60), 12, seed=4)
@@ -142,6 +145,7 @@ def test_feature_sets_are_answered_apart():
     assert late.headroom.value / late.now < quick.headroom.value / quick.now
 
 
+@pytest.mark.thorough
 def test_what_is_not_measured_is_found_by_what_it_does():
     """CPU time is not known, and durations grow with the rate all the same: something is shared. The knee is within 20 %."""
     service, now, limit_s, _ = CASES["an interpreter"]

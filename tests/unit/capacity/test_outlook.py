@@ -83,6 +83,7 @@ def test_the_budget_ends_when_it_is_spent(ahead):
     assert budget.end.earliest_unix_s <= budget.end.expected_unix_s
 
 
+@pytest.mark.thorough
 def test_words_and_json_tell_when(ahead):
     one = ServiceCapacity("service", 2.0, refused="Too few.", outlook=ahead)
     text = in_words([one])

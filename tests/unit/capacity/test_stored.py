@@ -25,6 +25,7 @@ def found(stored):
     return one
 
 
+@pytest.mark.thorough
 def test_windows_are_read_as_they_were_written(stored):
     """Rates, CPU, pools and sizes are those of the simulation."""
     assert services_of(stored.reader) == ["service"]
@@ -43,6 +44,7 @@ def test_windows_are_read_as_they_were_written(stored):
     assert len({(one.start_ns - T0) // 60_000_000_000 for one in rows}) == len(RATES)  # of all times
 
 
+@pytest.mark.thorough
 def test_a_stored_service_has_its_capacity(found):
     """p95 at twice the traffic and the knee, within 20 % of the simulation; the pool gives out first."""
     whole = found.whole
@@ -67,6 +69,7 @@ def test_words_and_json_say_the_same(found):
     assert json.dumps(value, allow_nan=False)
 
 
+@pytest.mark.thorough
 def test_the_command_answers(stored, monkeypatch, capsys):
     """For a terminal, for machines, and for a service that is not there."""
     monkeypatch.setattr(SystemClock, "time_ns", lambda self: UNTIL)

@@ -55,6 +55,7 @@ def test_the_cause_that_grew_is_named_with_what_it_grew_by():
     assert sum(one.change.value for one in found.causes) == pytest.approx(found.tail.value, rel=1e-6)
 
 
+@pytest.mark.thorough
 def test_two_causes_that_cancel_are_both_found():
     """The mean stays as it was: a deployment that computes less and waits more has changed something all the same."""
     chance = random.Random(2)
@@ -73,6 +74,7 @@ def _unsampled():
     return compare(extractions(chance, 20_000, cpu_ms=30.0), extractions(chance, 20_000, cpu_ms=33.0, begin=30))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kept", [1.0, 0.1])
 def test_sampled_extractions_count_with_their_weights(kept):
     """Slow ones are all kept and healthy ones by a tenth: unweighted, p95 would be that of the slow ones."""
@@ -87,6 +89,7 @@ def test_sampled_extractions_count_with_their_weights(kept):
     assert found.p95.low < 3 * 2.9957 * MS < found.p95.high
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kept", "burst"), [(1.0, 0.0), (0.1, 0.0), (1.0, 0.5)], ids=["all", "sampled", "bursts"])
 def test_where_nothing_changed_one_comparison_in_twenty_says_so(kept, burst):
     """Sampling does not raise that, and neither do minutes of their own kind, which a test of single extractions would fall for."""

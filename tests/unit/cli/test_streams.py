@@ -20,6 +20,7 @@ def shell(command, **environ):
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("command", "status", "error"),
     [

@@ -67,6 +67,7 @@ def test_one_that_cannot_start_says_why(man):
         assert one.asked("hello") == {}
 
 
+@pytest.mark.thorough
 def test_it_is_started_again_with_the_options_of_then(man, monkeypatch):
     """Sooner the first time than after several quick deaths, also where it cannot be started at all for a while."""
     monkeypatch.setattr(child_process, "_AGAIN_S", 0.02)

@@ -104,6 +104,7 @@ def test_a_head_has_a_deadline_from_the_connection_s_begin(start):
                 client.sendall(b"a")
 
 
+@pytest.mark.thorough
 def test_a_second_head_has_a_deadline_too():
     with served(limits=Limits(header_s=0.4, idle_s=60)) as server, server.connect() as client:
         assert status_of(client, request()) == 200

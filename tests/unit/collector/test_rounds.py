@@ -47,6 +47,7 @@ def sent(collector):
     return sum(collector.engine.parts.sampled[0].counters.sampled.values())
 
 
+@pytest.mark.thorough
 def test_at_rest_there_are_hardly_any(collector, rounds):
     """Ten a second would be all that it does."""
     time.sleep(1)

@@ -78,6 +78,7 @@ def chain(tmp_path):
     made.store.close()
 
 
+@pytest.mark.thorough
 def test_one_request_of_20_000_kept_traces_is_all_there(chain):
     """The bound is one of bytes; the store's own queue is not passed over."""
     chain.send(20_000)

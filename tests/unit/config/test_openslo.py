@@ -401,6 +401,7 @@ def test_replaced_alerts_are_warned_of():
     assert second.endswith("the page fires at 50 % bad instead")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", [REFERRED, default_text()], ids=["references", "requirements"])
 def test_whatever_is_missing_is_a_problem_and_no_fault(text):
     """Any line, and any half of the file, left out."""

@@ -21,6 +21,7 @@ def page(stored):  # noqa: F811 the fixture
     return Asked(Site(context, Access(Endpoint("localhost", 8899), "")))
 
 
+@pytest.mark.thorough
 def test_the_page_says_headroom_resources_and_what_is_needed(page):
     html = page.text("/capacity?traffic=5x")
     assert "headroom" in html
@@ -32,6 +33,7 @@ def test_the_page_says_headroom_resources_and_what_is_needed(page):
     assert any(link.startswith("/capacity") for link in links)
 
 
+@pytest.mark.thorough
 def test_the_same_as_json(page):
     found = json.loads(page.answer("/capacity.json?traffic=1.5").body)
     (service,) = found["services"]

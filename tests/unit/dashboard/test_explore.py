@@ -18,6 +18,7 @@ def of(url):
     return ViewAddress.read(dict(parse_qsl(urlsplit(url).query)))
 
 
+@pytest.mark.thorough
 def test_each_cell_leads_to_just_its_extractions(stored):
     """What the map counts in a cell is what the list behind it holds, in every cell."""
     address = ViewAddress(range="1h")

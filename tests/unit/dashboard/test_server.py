@@ -78,6 +78,7 @@ def test_a_request_with_two_hosts_is_refused(port):
         assert raw.makefile("rb").readline().split()[1] == b"400"
 
 
+@pytest.mark.thorough
 def test_slow_readers_do_not_stop_the_others(port):
     """Forty that ask for pages and read nothing, and as many that never end their request."""
     with contextlib.ExitStack() as stack:

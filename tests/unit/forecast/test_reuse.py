@@ -67,6 +67,7 @@ def test_a_full_sample_is_a_least_recently_used_cache(entries):
     assert curve_of(references, 1 << 20).hit_ratio(entries) == pytest.approx(lru(references, entries), abs=0.002)
 
 
+@pytest.mark.thorough
 def test_a_bounded_sample_is_right_to_some_points():
     """A tenth of the keys, by hash, for sizes that the sample can resolve."""
     references = zipf(50_000, 300_000)

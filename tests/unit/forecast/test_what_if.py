@@ -116,6 +116,7 @@ def queue(size, rng, load, count=20_000, use_s=0.02):
     return waits, statistics.fmean(uses)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "other"), [(2, 3), (5, 6), (5, 7), (20, 22), (6, 5), (8, 6)])
 def test_a_simulated_pool_at_another_size_is_what_was_predicted(size, other):
     """The mean wait to 25 %, p95 of whole extractions likewise: larger and smaller pools."""

@@ -83,6 +83,7 @@ def applied(value, kind=Targets):
     return targets, hooks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("late", [True, False], ids=["imported later", "imported already"])
 def test_every_kind_is_wrapped_and_put_back(shop, late):
     """Functions, methods, static, class and inherited ones, nested classes; afterwards the module is what it was."""

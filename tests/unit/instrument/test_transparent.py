@@ -270,6 +270,7 @@ with capture() as observed:
 """
 
 
+@pytest.mark.thorough
 def test_joblib_memory_forgets_results_of_code_that_was_edited(tmp_path):
     """As without us, whether the target is what `Memory.cache` returned or what it is applied to."""
     seen = []

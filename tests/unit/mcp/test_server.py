@@ -7,12 +7,15 @@ import builtins
 import json
 import sys
 
+import pytest
+
 from otel_fe.cli.main import main
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
 from otel_fe.mcp.http import Guarded
 
 
+@pytest.mark.thorough
 def test_the_official_client_asks_over_stdio(store):
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client

@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from fractions import Fraction
 
+import pytest
+
 from otel_fe import semconv
 from otel_fe.model.edges import EDGES
 from otel_fe.model.slo import Limit
@@ -40,6 +42,7 @@ def test_it_lies_in_the_bucket_of_its_rank():
     assert percentile([600_000]).at_most is None
 
 
+@pytest.mark.thorough
 def test_it_says_the_same_as_the_share():
     """p95 is at most 100 ms where at least 95 % are, and nowhere else."""
     draw = random.Random(3)

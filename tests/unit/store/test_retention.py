@@ -46,6 +46,7 @@ def test_many_go_in_small_pieces(tmp_path):
         assert ids(store) == []
 
 
+@pytest.mark.thorough
 def test_the_oldest_traces_go_when_there_are_too_many(tmp_path):
     """The files stay within the bound; the newest traces are there, and so are the series."""
     limits = StoreLimits(max_bytes=4 * LOG_BYTES)
@@ -61,6 +62,7 @@ def test_the_oldest_traces_go_when_there_are_too_many(tmp_path):
         assert store.reader.series.count(Which("things"), 0, 1 << 62) == 5
 
 
+@pytest.mark.thorough
 def test_a_lower_bound_gives_the_space_back(tmp_path):
     """Bit by bit, once the store is opened with it."""
     with bed(tmp_path / "s") as store:

@@ -279,6 +279,7 @@ def test_a_newer_store_is_not_read(tmp_path):
         reader.totals.totals(ALL)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("many", [30, 2_500])
 def test_a_drilldown_is_what_its_questions_are(tmp_path, many):
     """Few extractions are read at once, many one question after the other: it is the same."""
