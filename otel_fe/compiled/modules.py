@@ -14,6 +14,7 @@ from otel_fe.compiled.extractions import Counter, counted
 from otel_fe.compiled.leaves import SOURCES as _LEAVES
 from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
+from otel_fe.compiled.segments import Segments
 from otel_fe.compiled.series import SOURCES as _SERIES
 from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
 from otel_fe.compiled.spans import SOURCES as _SPANS
@@ -33,6 +34,7 @@ __all__ = [
     "Finder",
     "Head",
     "Picker",
+    "Segments",
     "Spans",
     "Traces",
     "Waiting",

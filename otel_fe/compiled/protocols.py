@@ -303,6 +303,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def Segments(self) -> type[Any]:  # noqa: N802
+        """The bytes of pending spans; plain Python keeps objects."""
+        ...
+
+    @property
     def Waiting(self) -> type[Any]:  # noqa: N802
         """The pending traces of `CompiledTailSampler`, which follows `TailSampler`."""
         ...

@@ -1,25 +1,22 @@
 """Pending traces: a row each, and their spans as bytes."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from otel_fe.compiled.batches cimport Batch, Group
+from otel_fe.compiled.segments cimport Segment, Segments
 from otel_fe.compiled.traces cimport place_of_id
 
 
-cdef struct Run:  # spans of one resource and scope, in a chunk
-    PyObject *resource
-    PyObject *scope
+cdef struct Piece:  # spans of one resource and scope that arrived together
+    Piece *next
+    PyObject *resource  # NULL if they are objects
+    PyObject *scope  # or a list of the objects
+    Segment *segment  # NULL if they are objects
+    int64_t size  # of their bytes: each span's length in four bytes, and the span
+    uint32_t at  # in the segment
     uint32_t count
-    uint32_t size  # of what follows: each span's length in four bytes, and the span
-
-
-cdef struct Chunk:  # the beginning of a bytes object: spans that arrived together
-    PyObject *next
-    PyObject *objects  # a list of them, if they are unusual; then no runs follow
-    int64_t objects_bytes  # that those hold
 
 
 cdef struct Wait:
@@ -34,8 +31,8 @@ cdef struct Wait:
     int64_t size_bytes
     int64_t wrapped_bytes
     int64_t count
-    PyObject *first
-    PyObject *last
+    Piece *first
+    Piece *last
     Wait *chained  # the next row at the same place of the table
     Wait *older
     Wait *newer
@@ -52,6 +49,7 @@ cdef struct Wait:
 
 @cython.final
 cdef class Rows:
+    cdef Segments segments
     cdef int seen_count
     cdef Wait **table
     cdef int shift
@@ -67,7 +65,13 @@ cdef class Rows:
     cdef Wait *begin(self, uint64_t high, uint64_t low, int64_t arrived_ns) except NULL
     cdef void wait_after_root(self, Wait *row) noexcept
     cdef void forget(self, Wait *row) noexcept
-    cdef void append(self, Wait *row, PyObject *chunk) noexcept
+    cdef int append_spans(self, Wait *row, Batch batch, Group *group, bint lasting, int64_t now_ns) except -1
+    cdef Piece *copy_run(self, Batch batch, Py_ssize_t *which, bint lasting, int64_t now_ns) except NULL
+    cdef void append_objects(self, Wait *row, Piece *piece, list spans) noexcept
+    cdef void append(self, Wait *row, Piece *first, Piece *last) noexcept
+    cdef void free_pieces(self, Piece *piece) noexcept
+    cdef list spans_of(self, Wait *row, type kind)
+    cdef int read_piece(self, Piece *piece, trace_id, type kind, list spans) except -1
     cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept
     cdef tuple values_of(self, Wait *row)
 
@@ -82,17 +86,10 @@ cdef inline object id_of(Wait *row):
     return (<object>row.high) << 64 | row.low
 
 
-cdef inline Chunk *chunk_at(PyObject *chunk) noexcept:
-    return <Chunk *>PyBytes_AS_STRING(<object>chunk)
-
-
 cdef inline uint64_t randomness_of(Wait *row) noexcept:
     """Return the 56 bits that a trace is sampled by: those it states, or the end of its id."""
     return row.randomness if row.explicit else row.low & ((<uint64_t>1 << 56) - 1)
 
 
 cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, const uint64_t *more, int more_count)
-cdef bytes chunk_of(Batch batch, Group *group)
-cdef bytes empty_chunk()
-cdef void hold_objects(bytes chunk, list spans) noexcept
-cdef list spans_of(Wait *row, type kind)
+cdef Piece *make_piece() except NULL

@@ -1,15 +1,16 @@
 """Pending traces: a row each, and their spans as bytes."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from otel_fe.compiled.batches cimport Batch, Group, Row
 from otel_fe.compiled.reading cimport Bytes
+from otel_fe.compiled.segments cimport Segment, Segments
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 from otel_fe.compiled.spans cimport Head, Span, Texts, make_head, read_span
 from otel_fe.compiled.traces cimport place_of_id
@@ -18,16 +19,18 @@ SOURCES = OTEL_FE_SOURCES.decode()
 
 
 @cython.final
+@cython.no_gc_clear
 cdef class Rows:
     """A hash table of pending traces, which are also in order of arrival, and in order of the arrival of their roots.
 
     Args:
         seen_count: The number of leaves that look at each span.
+        segments: Where the bytes of spans are kept.
     """
 
-    def __cinit__(self, int seen_count):
+    def __cinit__(self, int seen_count, Segments segments not None):
         self.oldest = self.newest = self.rooted_oldest = self.rooted_newest = NULL
-        self.seen_count = seen_count
+        self.seen_count, self.segments = seen_count, segments
         self.traces = self.spans = 0
         self.held_bytes = 0
         self.shift = 64 - 10
@@ -93,8 +96,6 @@ cdef class Rows:
     cdef void forget(self, Wait *row) noexcept:
         """Remove and free a trace and its spans."""
         cdef Wait **at = &self.table[place_of_id(row.high, row.low, self.shift)]
-        cdef PyObject *chunk = row.first
-        cdef PyObject *after
         while at[0] != row:
             at = &at[0].chained
         at[0] = row.chained
@@ -118,21 +119,8 @@ cdef class Rows:
         self.traces -= 1
         self.spans -= row.count
         self.held_bytes -= sizeof(Wait) + self.seen_count * sizeof(int64_t)
-        while chunk != NULL:
-            after = chunk_at(chunk).next
-            self.held_bytes -= _chunk_bytes(chunk)
-            _let_go(chunk)
-            chunk = after
+        self.free_pieces(row.first)
         free(row)
-
-    cdef void append(self, Wait *row, PyObject *chunk) noexcept:
-        """Append a chunk, whose reference the row takes over."""
-        if row.last != NULL:
-            chunk_at(row.last).next = chunk
-        else:
-            row.first = chunk
-        row.last = chunk
-        self.held_bytes += _chunk_bytes(chunk)
 
     cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept:
         """Return a trace that is due; NULL if there is none."""
@@ -152,6 +140,146 @@ cdef class Rows:
             row.arrived_ns, row.root_received_ns, row.has_trace_state, row.tells, row.randomness if row.explicit else None, row.bits, seen,
         )
 
+    # --- their spans ---------------------------------------------------------------------------------------------------
+
+    cdef int append_spans(self, Wait *row, Batch batch, Group *group, bint lasting, int64_t now_ns) except -1:
+        """Copy the spans of a trace from a request: all of them, or none if an error is raised."""
+        cdef Piece *first = NULL
+        cdef Piece *last = NULL
+        cdef Piece *piece
+        cdef Py_ssize_t which = group.first
+        try:
+            while which >= 0:
+                piece = self.copy_run(batch, &which, lasting, now_ns)
+                if last == NULL:
+                    first = piece
+                else:
+                    last.next = piece
+                last = piece
+                self.held_bytes += sizeof(Piece)
+        except BaseException:
+            self.free_pieces(first)
+            raise
+        self.append(row, first, last)
+        return 0
+
+    cdef Piece *copy_run(self, Batch batch, Py_ssize_t *which, bint lasting, int64_t now_ns) except NULL:
+        """Copy the spans that have one resource and scope, from one on, and move on to the one after them."""
+        cdef int32_t origin = batch.rows[which[0]].origin
+        cdef tuple around = batch.origin_of(&batch.rows[which[0]])
+        cdef Py_ssize_t i = which[0]
+        cdef int64_t size = 0
+        cdef Row *each
+        cdef Segment *segment
+        cdef Piece *piece = make_piece()
+        cdef char *at
+        cdef uint32_t length
+        while i >= 0 and batch.rows[i].origin == origin:
+            size += 4 + batch.rows[i].span.size
+            piece.count += 1
+            i = batch.rows[i].next
+        try:
+            segment = self.segments.room_for(size, lasting, now_ns)
+        except BaseException:
+            free(piece)
+            raise
+        piece.segment, piece.at, piece.size = segment, <uint32_t>segment.used, size
+        at = segment.bytes + segment.used
+        segment.used += size
+        segment.pieces += 1
+        i = which[0]
+        while i >= 0 and batch.rows[i].origin == origin:
+            each = &batch.rows[i]
+            length = <uint32_t>each.span.size
+            memcpy(at, &length, 4)
+            memcpy(at + 4, each.span.at, length)
+            at += 4 + length
+            i = each.next
+        which[0] = i
+        resource, scope = around[0], around[1]
+        Py_INCREF(resource)
+        Py_INCREF(scope)
+        piece.resource, piece.scope = <PyObject *>resource, <PyObject *>scope
+        return piece
+
+    cdef void append_objects(self, Wait *row, Piece *piece, list spans) noexcept:
+        """Append spans that are objects already, or unusual, in a piece that is new."""
+        Py_INCREF(spans)
+        piece.scope = <PyObject *>spans
+        for span in spans:
+            piece.size += (<Head>span).size if isinstance(span, Head) else 0
+        self.held_bytes += sizeof(Piece) + piece.size
+        self.append(row, piece, piece)
+
+    cdef void append(self, Wait *row, Piece *first, Piece *last) noexcept:
+        if row.last != NULL:
+            row.last.next = first
+        else:
+            row.first = first
+        row.last = last
+
+    cdef void free_pieces(self, Piece *piece) noexcept:
+        """Free a piece and those after it, and release what they hold."""
+        cdef Piece *after
+        while piece != NULL:
+            after = piece.next
+            self.held_bytes -= sizeof(Piece)
+            if piece.segment == NULL:
+                self.held_bytes -= piece.size
+            else:
+                self.segments.release(piece.segment)
+                Py_DECREF(<object>piece.resource)
+            Py_DECREF(<object>piece.scope)
+            free(piece)
+            piece = after
+
+    cdef list spans_of(self, Wait *row, type kind):
+        """Return the spans of a trace as objects; those that arrived together have their bytes in common."""
+        cdef list spans = []
+        cdef Piece *piece = row.first
+        trace_id = (<object>row.high) << 64 | row.low
+        while piece != NULL:
+            if piece.segment == NULL:
+                spans += <list>piece.scope
+            else:
+                self.read_piece(piece, trace_id, kind, spans)
+            piece = piece.next
+        return spans
+
+    cdef int read_piece(self, Piece *piece, trace_id, type kind, list spans) except -1:
+        cdef bytes held = PyBytes_FromStringAndSize(self.segments.read(piece.segment) + piece.at, piece.size)
+        cdef Bytes at = <Bytes>PyBytes_AS_STRING(held)
+        cdef Bytes id_at = NULL
+        cdef Span span
+        cdef Head head
+        cdef uint32_t i, length
+        cdef Texts names = Texts(), states = Texts()
+        for i in range(piece.count):
+            memcpy(&length, at, 4)
+            at += 4
+            if not read_span(&span, &id_at, at, at + length, names, states):
+                raise RuntimeError("a span that was read once cannot be read")
+            head = make_head(kind)
+            head.hold(held, span.at, span.size)
+            head.name = names.read(span.name, span.name_size)
+            head.trace_state = states.read(span.at + span.state_at, span.state_size)
+            head.resource, head.scope, head.trace_id = <object>piece.resource, <object>piece.scope, trace_id
+            head.span_id, head.parent_id = span.span_id, span.parent_id
+            head.start_ns, head.end_ns, head.kind, head.flags = span.start_ns, span.end_ns, span.kind, span.flags
+            head.status, head.has_status = span.status, span.has_status
+            head.pairs_at = span.pairs_at
+            spans.append(head)
+            at += length
+        return 0
+
+
+cdef Piece *make_piece() except NULL:
+    """Return an empty piece."""
+    cdef Piece *piece = <Piece *>calloc(1, sizeof(Piece))
+    if piece == NULL:
+        raise MemoryError
+    return piece
+
 
 cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, const uint64_t *more, int more_count):
     """Return a record: 16 numbers, what the leaves that look at each span saw, and more numbers."""
@@ -165,152 +293,3 @@ cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, c
     if more_count:
         memcpy(at + 16 + seen_count, more, more_count * sizeof(uint64_t))
     return record
-
-
-# --- their spans -------------------------------------------------------------------------------------------------------
-
-
-cdef bytes chunk_of(Batch batch, Group *group):
-    """Return a copy of the spans of a trace, run by run. Only `Rows` may free it."""
-    cdef Py_ssize_t size = sizeof(Chunk), i = group.first
-    cdef int32_t origin = -1
-    cdef Row *each
-    cdef char *at
-    cdef Run *run = NULL
-    cdef uint32_t length
-    cdef bytes chunk
-    while i >= 0:
-        each = &batch.rows[i]
-        if each.origin != origin:
-            batch.origin_of(each)  # if the batch was released, raise before a reference is taken
-            origin = each.origin
-            size += sizeof(Run)
-        size += 4 + each.span.size
-        i = each.next
-    chunk = PyBytes_FromStringAndSize(NULL, size)
-    at = PyBytes_AS_STRING(chunk)
-    _head_of(at)
-    at += sizeof(Chunk)
-    origin, i = -1, group.first
-    while i >= 0:
-        each = &batch.rows[i]
-        if each.origin != origin:
-            origin = each.origin
-            around = batch.origin_of(each)
-            at = _next_run(at, <object>around[0], <object>around[1], &run)
-        length = <uint32_t>each.span.size
-        memcpy(at, &length, 4)
-        memcpy(at + 4, each.span.at, length)
-        at += 4 + length
-        _add_to_run(run, length)
-        i = each.next
-    return chunk
-
-
-cdef bytes empty_chunk():
-    """Return a chunk for `hold_objects`."""
-    cdef bytes chunk = PyBytes_FromStringAndSize(NULL, sizeof(Chunk))
-    _head_of(PyBytes_AS_STRING(chunk))
-    return chunk
-
-
-cdef void hold_objects(bytes chunk, list spans) noexcept:
-    """Let an empty chunk hold spans that are objects already, or unusual. From now on only `Rows` may free it."""
-    cdef Chunk *head = chunk_at(<PyObject *>chunk)
-    Py_INCREF(spans)
-    head.objects = <PyObject *>spans
-    for span in spans:
-        head.objects_bytes += (<Head>span).size if isinstance(span, Head) else 0
-
-
-cdef list spans_of(Wait *row, type kind):
-    """Return the spans of a trace as objects, which have their bytes in common."""
-    cdef list spans = []
-    cdef PyObject *chunk = row.first
-    while chunk != NULL:
-        if chunk_at(chunk).objects != NULL:
-            spans += <list>chunk_at(chunk).objects
-        else:
-            _read_chunk(<bytes>chunk, id_of(row), kind, spans)
-        chunk = chunk_at(chunk).next
-    return spans
-
-
-cdef int _read_chunk(bytes chunk, trace_id, type kind, list spans) except -1:
-    cdef bytes held = PyBytes_FromStringAndSize(PyBytes_AS_STRING(chunk) + sizeof(Chunk), PyBytes_GET_SIZE(chunk) - sizeof(Chunk))
-    cdef Bytes at = <Bytes>PyBytes_AS_STRING(held)
-    cdef Bytes end = at + PyBytes_GET_SIZE(held)
-    cdef Bytes id_at = NULL
-    cdef Span span
-    cdef Run run
-    cdef Head head
-    cdef uint32_t i, length
-    cdef Texts names = Texts(), states = Texts()
-    while at < end:
-        memcpy(&run, at, sizeof(Run))
-        memset(<void *>at, 0, 2 * sizeof(PyObject *))  # addresses must not leave with the bytes
-        at += sizeof(Run)
-        for i in range(run.count):
-            memcpy(&length, at, 4)
-            at += 4
-            if not read_span(&span, &id_at, at, at + length, names, states):
-                raise RuntimeError("a span that was read once cannot be read")
-            head = make_head(kind)
-            head.hold(held, span.at, span.size)
-            head.name = names.read(span.name, span.name_size)
-            head.trace_state = states.read(span.at + span.state_at, span.state_size)
-            head.resource, head.scope, head.trace_id = <object>run.resource, <object>run.scope, trace_id
-            head.span_id, head.parent_id = span.span_id, span.parent_id
-            head.start_ns, head.end_ns, head.kind, head.flags = span.start_ns, span.end_ns, span.kind, span.flags
-            head.status, head.has_status = span.status, span.has_status
-            head.pairs_at = span.pairs_at
-            spans.append(head)
-            at += length
-    return 0
-
-
-cdef inline int64_t _chunk_bytes(PyObject *chunk) noexcept:
-    return PyBytes_GET_SIZE(<object>chunk) + chunk_at(chunk).objects_bytes
-
-
-cdef inline void _head_of(char *at) noexcept:
-    cdef Chunk head
-    head.next = head.objects = NULL
-    head.objects_bytes = 0
-    memcpy(at, &head, sizeof(Chunk))
-
-
-cdef inline char *_next_run(char *at, object resource, object scope, Run **run) noexcept:
-    cdef Run begun
-    begun.resource, begun.scope = <PyObject *>resource, <PyObject *>scope
-    begun.count = begun.size = 0
-    Py_INCREF(resource)
-    Py_INCREF(scope)
-    memcpy(at, &begun, sizeof(Run))
-    run[0] = <Run *>at
-    return at + sizeof(Run)
-
-
-cdef inline void _add_to_run(Run *run, uint32_t length) noexcept:
-    cdef Run grown
-    memcpy(&grown, run, sizeof(Run))
-    grown.count += 1
-    grown.size += 4 + length
-    memcpy(run, &grown, sizeof(Run))
-
-
-cdef void _let_go(PyObject *chunk) noexcept:
-    """Free a chunk, and release what it holds."""
-    cdef char *at = PyBytes_AS_STRING(<object>chunk)
-    cdef char *end = at + PyBytes_GET_SIZE(<object>chunk)
-    cdef Run run
-    if chunk_at(chunk).objects != NULL:
-        Py_DECREF(<object>chunk_at(chunk).objects)
-    else:
-        at += sizeof(Chunk)
-        while at < end:
-            memcpy(&run, at, sizeof(Run))
-            Py_DECREF(<object>run.resource)
-            Py_DECREF(<object>run.scope)
-            at += sizeof(Run) + run.size
-    Py_DECREF(<object>chunk)

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from otel_fe.compiled.segments import Segments
 from otel_fe.compiled.spans import Head
 
 SOURCES: str
@@ -19,6 +20,8 @@ class Waiting:
         rooted: bool,
         pools: Iterable[tuple[bool, int, Callable[[int], int], Callable[[int, int], None]]],
         competing: Callable[[tuple[Any, ...]], int],
+        foreseen: bool,
+        segments: Segments,
     ) -> None: ...
     def receive(
         self,

@@ -5,13 +5,14 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
 
 from otel_fe.compiled.batches cimport Batch, Group, Row, Traces
 from otel_fe.compiled.leaves cimport Leaves
 from otel_fe.compiled.rounds cimport MOST_POOLS, Due, Rounds
-from otel_fe.compiled.rows cimport Rows, Wait, chunk_of, empty_chunk, hold_objects, id_of, record_of, spans_of
+from otel_fe.compiled.rows cimport Piece, Rows, Wait, id_of, make_piece, record_of
+from otel_fe.compiled.segments cimport Segments
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 from otel_fe.compiled.spans cimport Head, Span
 from otel_fe.compiled.traces cimport DecisionCache, key_of_id
@@ -39,23 +40,32 @@ cdef class Waiting:
         rooted: Whether traces wait after their root.
         pools: The budgets of limiters, as for `Rounds`.
         competing: As for `Rounds`.
+        foreseen: Whether `decided` says at any time what the decision on a trace would be: it does not where limiters compare traces.
+        segments: Where the bytes of spans are kept.
     """
 
     cdef Leaves leaves
     cdef Rows rows
+    cdef Segments segments
     cdef Rounds rounds
     cdef type kind
     cdef object decided, final
     cdef dict decisions, finals
     cdef bint rooted
+    cdef bint foreseen
 
-    def __cinit__(self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing):
+    def __cinit__(
+        self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing,
+        bint foreseen, Segments segments not None,
+    ):
         if not issubclass(kind, Head):
             raise ValueError(f"{kind.__name__} is no Head")
         self.leaves = Leaves(leaves, names, asked, told, final_bits)
-        self.rows = Rows(self.leaves.seen_count)
+        self.segments = segments
+        self.rows = Rows(self.leaves.seen_count, segments)
         self.rounds = Rounds(pools, competing)
         self.kind, self.decided, self.final, self.rooted = kind, decided, final, rooted
+        self.foreseen = foreseen
         self.decisions, self.finals = {}, {}
 
     # --- spans in ------------------------------------------------------------------------------------------------------
@@ -110,16 +120,17 @@ cdef class Waiting:
             try:
                 decision = self.final_of(row) if self.leaves.final_bits else None
             except BaseException:
-                self.append(row, chunk_of(batch, group))  # its sums have them already
+                self.rows.append_spans(row, batch, group, True, now_ns)  # its sums have them already
                 raise
             if decision is None:
-                self.append(row, chunk_of(batch, group))
+                self.rows.append_spans(row, batch, group, self.is_likely(row), now_ns)
                 continue
-            spans = spans_of(row, self.kind)
+            spans = self.rows.spans_of(row, self.kind)
             spans += batch.trace(group).spans
             remembered.put(key_of_id(group.high, group.low), decision)
             kept.append((batch.id_of(group), spans, decision, record_of(row, self.rows.seen_count, time_ns, 0, NULL, 0)))
             self.rows.forget(row)
+        self.segments.compress_rested(now_ns)
 
     cdef tuple follow(self, Batch batch, Group *group, decision):
         cdef Py_ssize_t i = group.first, errors = 0
@@ -171,10 +182,6 @@ cdef class Waiting:
                 self.rows.wait_after_root(row)
         return 0
 
-    cdef void append(self, Wait *row, bytes chunk) noexcept:
-        Py_INCREF(chunk)
-        self.rows.append(row, <PyObject *>chunk)
-
     def add_objects(self, sums, list spans not None, answers, arrived_ns, root_received_ns, Py_ssize_t room, make_room):
         """Take spans of a trace that are objects already, or unusual.
 
@@ -189,21 +196,21 @@ cdef class Waiting:
         """
         cdef uint64_t high = sums.trace_id >> 64, low = sums.trace_id & 0xFFFFFFFFFFFFFFFF
         cdef Wait *row = self.rows.find(high, low)
-        cdef bytes chunk = empty_chunk()
-        if row == NULL:
-            if self.rows.traces >= room:
-                make_room()
-            row = self.rows.begin(high, low, arrived_ns)
+        cdef Piece *piece = make_piece()
         try:
+            if row == NULL:
+                if self.rows.traces >= room:
+                    make_room()
+                row = self.rows.begin(high, low, arrived_ns)
             self.add_up(row, sums, spans, answers)
         except BaseException:
-            if not row.count:
+            free(piece)
+            if row != NULL and not row.count:
                 self.rows.forget(row)
             raise
         row.count += PyList_GET_SIZE(spans)
         self.rows.spans += PyList_GET_SIZE(spans)
-        hold_objects(chunk, spans)
-        self.append(row, chunk)
+        self.rows.append_objects(row, piece, spans)
         if root_received_ns and not row.root_received_ns:
             row.root_received_ns = root_received_ns
             if self.rooted:
@@ -236,7 +243,7 @@ cdef class Waiting:
         decision = self.final_of(row)
         if decision is None:
             return None
-        found = spans_of(row, self.kind), decision, record_of(row, self.rows.seen_count, time_ns, 0, NULL, 0)
+        found = self.rows.spans_of(row, self.kind), decision, record_of(row, self.rows.seen_count, time_ns, 0, NULL, 0)
         remembered.put(key_of_id(row.high, row.low), decision)
         self.rows.forget(row)
         return found
@@ -257,6 +264,15 @@ cdef class Waiting:
             self.finals.clear()
         found = self.finals[bits] = self.final(self.rows.values_of(row))
         return found
+
+    cdef bint is_likely(self, Wait *row):
+        """Return whether a trace would be sampled with the spans that it has, so that these will probably be read."""
+        if not self.foreseen:
+            return False
+        try:
+            return self.decision_of(row).sampled
+        except Exception:  # it will be raised when the trace is decided
+            return True
 
     cdef object decision_of(self, Wait *row):
         cdef uint64_t bits = self.leaves.bits_of(row)
@@ -310,7 +326,7 @@ cdef class Waiting:
     cdef int conclude(self, Wait *row, decision, bytes packed, DecisionCache remembered, record, list sampled, list others) except -1:
         remembered.put(key_of_id(row.high, row.low), decision)
         if decision.sampled:
-            sampled.append((id_of(row), spans_of(row, self.kind), decision, packed))
+            sampled.append((id_of(row), self.rows.spans_of(row, self.kind), decision, packed))
         else:
             record(packed)
             others.append(row.count)
@@ -336,7 +352,7 @@ cdef class Waiting:
         cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
         if row == NULL:
             raise KeyError(trace_id)
-        spans = spans_of(row, self.kind) if keeps else []
+        spans = self.rows.spans_of(row, self.kind) if keeps else []
         self.rows.forget(row)
         return spans
 
@@ -350,7 +366,7 @@ cdef class Waiting:
     @property
     def size_bytes(self):
         """Memory of the rows and of the spans in them."""
-        return self.rows.held_bytes + (<int64_t>sizeof(void *) << (64 - self.rows.shift))
+        return self.rows.held_bytes + self.segments.held_bytes + (<int64_t>sizeof(void *) << (64 - self.rows.shift))
 
     @property
     def oldest_ns(self):
@@ -396,4 +412,4 @@ cdef class Waiting:
     def held(self, trace_id):
         """Return the spans of a trace; none if it does not wait."""
         cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
-        return [] if row == NULL else spans_of(row, self.kind)
+        return [] if row == NULL else self.rows.spans_of(row, self.kind)

@@ -18,6 +18,7 @@ from otel_fe.clock import FAR_NS
 from otel_fe.model import trace_state
 from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.decision_cache import key_of
+from otel_fe.pipeline.pending_segments import pending_segments
 from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 from otel_fe.pipeline.policies.leaves import NOTHING, Leaves
 from otel_fe.pipeline.tail_sampler import (
@@ -87,6 +88,8 @@ class CompiledTailSampler(TailSampler):
             self._settings.decision_wait_after_root_received_ns > 0,
             [(pool.by_bytes, pool.most, pool.budget, pool.settle) for pool in self._pools],
             self._competes,
+            not self.sampler.batched,
+            pending_segments(),
         )
 
     def _final_bits(self) -> int:

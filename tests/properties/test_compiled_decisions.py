@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
-from unittest.mock import patch
+import zlib
+from unittest.mock import Mock, patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_fe import compiled
+from otel_fe import compiled, faults
 from otel_fe.model.decision import Decision
 from otel_fe.model.span import Resource, Span
+from otel_fe.pipeline import pending_segments
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler, tail_sampler
 from otel_fe.pipeline.decision_cache import PlainDecisionCache
 from otel_fe.pipeline.tail_sampler import TailSampler
@@ -69,9 +71,11 @@ needs_it = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or
 class WireBench(SamplerBench):
     """A sampler at the end of the wire."""
 
-    def __init__(self, settings, *, in_c):
+    def __init__(self, settings, *, in_c, segment_bytes=300, rest_ns=0):
         make = (lambda *arguments: CompiledTailSampler(WireSpan, *arguments)) if in_c else TailSampler
-        super().__init__(settings, make)
+        # Small, and compressed as soon as they are full: so that a few spans meet all that many would.
+        with patch.multiple(pending_segments, SEGMENT_BYTES=segment_bytes, REST_NS=rest_ns):
+            super().__init__(settings, make)
         self.decode = Decoder().decode
 
     def deliver(self, trace_id, spans, decision):
@@ -116,9 +120,9 @@ class WireBench(SamplerBench):
         }
 
 
-def both(settings):
+def both(settings, **segments):
     """Return the compiled sampler and the plain one."""
-    return WireBench(settings, in_c=True), WireBench(settings, in_c=False)
+    return WireBench(settings, in_c=True, **segments), WireBench(settings, in_c=False)
 
 
 def check(benches):
@@ -311,7 +315,6 @@ def test_a_round_that_fails_counts_what_it_has_decided():
     bench, _ = both(tail_sampling("slow"))
     around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
     spans = [Span(1, 1, name="a", start_ns=10**9, end_ns=10**9, **around), Span(2, 1, name="a", **around)]
-    bench.step(encode(spans))
     decide = bench.sampler.sampler.decide
 
     def failing(trace):
@@ -319,8 +322,10 @@ def test_a_round_that_fails_counts_what_it_has_decided():
             raise ZeroDivisionError
         return decide(trace)
 
-    with patch.object(bench.sampler.sampler, "decide", failing), pytest.raises(ZeroDivisionError):
-        bench.step(6)
+    with patch.object(bench.sampler.sampler, "decide", failing):
+        bench.step(encode(spans))
+        with pytest.raises(ZeroDivisionError):
+            bench.step(6)
     assert bench.sampler.pending == (1, 1)
     assert (bench.sampler.counters.received, bench.sampler.counters.not_sampled) == (1, 1)
     bench.step(1)
@@ -353,6 +358,75 @@ def test_pending_memory_is_counted_exactly():
     bench.step(7)
     assert bench.sampler.pending == (0, 0)
     assert bench.sampler.pending_bytes == empty
+
+
+def spans_that_wait(ids):
+    """Return a request of one span of about two kilobytes for each trace."""
+    attributes = {f"attribute.{i}": f"value {i}" * 9 for i in range(20)}
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    return encode([Span(n, 1, name=f"trace {n};", attributes=attributes, **around) for n in ids])
+
+
+@needs_it
+def test_spans_that_wait_long_are_compressed():
+    """Only those that have waited, and only of traces that would not be sampled; all leave as they came."""
+    bench, plain = both(tail_sampling("error"), segment_bytes=16_384, rest_ns=2 * 10**9)
+    bench.step(spans_that_wait(range(1, 1_001)))
+    fresh = bench.sampler.pending_bytes
+    bench.step(1)
+    bench.step(spans_that_wait([2_000]))
+    assert bench.sampler.pending_bytes > fresh
+    bench.step(1)
+    bench.step(spans_that_wait([3_000]))
+    assert bench.sampler.pending_bytes < fresh * 0.7
+    for each in (bench, plain):
+        each.delivered.clear()
+    failed = [Span(n, 9_999, name="a", status=2, resource=RESOURCES[0], scope=SCOPES[0]) for n in range(1, 1_001)]
+    bench.step(encode(failed))
+    plain.step(spans_that_wait(range(1, 1_001)))
+    plain.step(encode(failed))
+    assert [(trace_id, spans) for trace_id, spans, _ in bench.delivered] == [
+        (trace_id, spans) for trace_id, spans, _ in plain.delivered
+    ]
+
+
+@needs_it
+def test_spans_that_will_be_read_are_not_compressed():
+    """Their traces would be sampled with the spans that they have."""
+    compressed = []
+    codec = (lambda segment: compressed.append(bytes(segment)) or zlib.compress(segment), zlib.decompress)
+    with patch.object(pending_segments, "_codec", return_value=codec):
+        bench, _ = both(tail_sampling("share"))
+    ids = [n << 50 for n in range(1, 64)]
+    bench.step(spans_that_wait(ids))
+    decided = {n: bench.sampler.sampler.decide(bench.sampler.pending_trace(n))[0].sampled for n in ids}
+    found = {n: any(f"trace {n};".encode() in segment for segment in compressed) for n in decided}
+    assert [n for n, sampled in decided.items() if sampled]
+    assert any(found.values())
+    assert not [n for n, sampled in decided.items() if sampled and found[n]]
+
+
+@needs_it
+@pytest.mark.parametrize("codec", [(lambda _: None, None), (None, None)], ids=["no memory", "no library"])
+def test_a_segment_that_is_not_compressed_stays_as_it_is(codec):
+    """Without the memory for it, or without Zstandard."""
+    with patch.object(pending_segments, "_codec", return_value=codec):
+        bench, _ = both(tail_sampling("slow"))
+    bench.step(spans_that_wait(range(1, 51)))
+    slow = [Span(n, 99, name="a", start_ns=1, end_ns=10**9, resource=RESOURCES[0], scope=SCOPES[0]) for n in range(1, 51)]
+    bench.step(encode(slow))
+    assert len(bench.delivered) == 50
+
+
+@needs_it
+def test_a_fault_while_compressing_is_counted(monkeypatch):
+    """The segment stays as it is."""
+    compressor = Mock(compress=Mock(side_effect=MemoryError))
+    monkeypatch.setattr("zstandard.ZstdCompressor", lambda **_: compressor)
+    bench, _ = both(tail_sampling("slow"))
+    bench.step(spans_that_wait(range(1, 51)))
+    assert faults.counts()["compressing pending spans"] >= 1
+    assert bench.sampler.pending == (50, 50)
 
 
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])

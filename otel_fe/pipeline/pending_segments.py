@@ -1,0 +1,44 @@
+"""How the bytes of pending spans are kept: in segments, which are compressed with Zstandard if that is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import compiled, faults
+from otel_fe.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Compress = Callable[[memoryview], bytes | None]
+    Decompress = Callable[[bytes], bytes]
+
+SEGMENT_BYTES: Final = 64 * 1024
+"""Large enough that spans of many requests are compressed together; small enough that reading one of its traces costs little."""
+REST_NS: Final = 2 * NS_PER_S
+"""How long a full segment stays as it is. Errors and slow roots, which make a trace leave at once, mostly follow within that."""
+_LEVEL: Final = 1
+"""On spans, higher levels of Zstandard take longer and save no more."""
+
+
+def pending_segments() -> Any:
+    """Return a new `Segments` of the compiled backend."""
+    compress, decompress = _codec()
+    return compiled.backend.Segments(compress, decompress, REST_NS, SEGMENT_BYTES)  # type: ignore[union-attr]
+
+
+def _codec() -> tuple[Compress | None, Decompress | None]:
+    try:
+        import zstandard  # noqa: PLC0415 it comes with the extra `collector`; replay works without it
+    except ImportError:
+        return None, None
+    compressor, decompressor = zstandard.ZstdCompressor(level=_LEVEL), zstandard.ZstdDecompressor()
+
+    def compress(segment: memoryview) -> bytes | None:
+        try:
+            return compressor.compress(segment)
+        except Exception as error:  # without memory to compress it, a segment stays as it is
+            faults.record("compressing pending spans", error)
+            return None
+
+    return compress, decompressor.decompress
