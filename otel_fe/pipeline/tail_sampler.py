@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from otel_fe.clock import Clock
+    from otel_fe.compiled.protocols import RememberedDecisions
     from otel_fe.config.policies import TailSampling
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
@@ -236,7 +237,7 @@ class TailSampler:
         found: Decision | None = self._remembered[key_of(trace_id)]
         return found
 
-    def remember(self, decisions: DecisionCache) -> None:
+    def remember(self, decisions: RememberedDecisions) -> None:
         """Go by the decisions that the sampler before this one has made, and add to them."""
         self._remembered = decisions
 

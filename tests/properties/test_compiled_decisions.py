@@ -413,7 +413,9 @@ def test_a_segment_that_is_not_compressed_stays_as_it_is(codec):
     with patch.object(pending_segments, "_codec", return_value=codec):
         bench, _ = both(tail_sampling("slow"))
     bench.step(spans_that_wait(range(1, 51)))
-    slow = [Span(n, 99, name="a", start_ns=1, end_ns=10**9, resource=RESOURCES[0], scope=SCOPES[0]) for n in range(1, 51)]
+    slow = [
+        Span(n, 99, name="a", start_ns=1, end_ns=10**9, resource=RESOURCES[0], scope=SCOPES[0]) for n in range(1, 51)
+    ]
     bench.step(encode(slow))
     assert len(bench.delivered) == 50
 
