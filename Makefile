@@ -11,13 +11,14 @@ export UV_NO_PROGRESS := $(shell [ -t 2 ] || echo 1)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit bench fuzz soak lint docs screenshots lock clean
+.PHONY: help setup demo test unit wheel bench fuzz soak lint docs screenshots lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
 	@echo "make demo ARGS=--dashboard   the same, with its pages"
 	@echo "make test    everything that CI runs"
 	@echo "make unit    the tests without real parts, on all cores: for the time between two edits"
+	@echo "make wheel   the tests against the built wheel, in a clean environment"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
 	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
@@ -65,6 +66,9 @@ test: $(VENV)/.stamp-test
 # Each worker imports the package once, and hands back what it has not begun to another that is done.
 unit: $(VENV)/.stamp-test
 	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal --hypothesis-profile=between_edits -m "not thorough" -q tests/unit tests/properties tests/contract $(ARGS)
+
+wheel: $(VENV)/.stamp-test
+	@$(BIN)/python -m tests.wheel $(ARGS)
 
 bench: $(VENV)/.stamp-bench
 	@$(BIN)/python -m tests.bench $(ARGS)
