@@ -18,6 +18,7 @@ from otel_fe import autopilot_event, semconv
 from otel_fe.changes.mark import AUTOPILOT, CACHE_SIZE, POOL_SIZE, VERSION, Mark
 from otel_fe.changes.tracker import Fact, Seen, Tracker
 from otel_fe.store.bodies import request_of
+from otel_fe.store.kept import EncodedTrace
 from otel_fe.store.otlp_points import attributes_of
 from otel_fe.store.schema import MARKS_SINCE, version_of
 
@@ -68,13 +69,13 @@ class MarkRows:
         looked_at = self._looked_at
         for trace in traces:
             time = trace.start_ns // _AGAIN_NS
-            resources = [run[0] for run in trace.runs] if trace.runs else resources_in(trace.spans)
+            resources = [run[0] for run in trace.runs] if isinstance(trace, EncodedTrace) else resources_in(trace.spans)
             fresh = [look for resource in resources if (look := (resource, time)) not in looked_at]
             if fresh:
                 looked_at.update(dict.fromkeys(fresh))
                 while len(looked_at) > _LOOKS:
                     del looked_at[next(iter(looked_at))]
-                self._observe(seen_in(request_of(trace.runs) if trace.runs else trace.spans))
+                self._observe(seen_in(request_of(trace.runs) if isinstance(trace, EncodedTrace) else trace.spans))
 
     def look_at_point(self, point: MetricPoint) -> bool:
         """Find what a metric says of a size, or of a step of the autopilot's; return whether that is all there is to it."""

@@ -17,7 +17,7 @@ from otel_fe.pipeline.upstream import (
     weight_of,
     with_upstream,
 )
-from otel_fe.store.kept import KeptExtraction, KeptTrace
+from otel_fe.store.kept import EncodedTrace, KeptExtraction, KeptTrace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ def kept_trace(
     upstream = upstream_of(members) if received.has_trace_state else None
     kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
     each = () if upstream is None else _each_kept_by(sampled, members, decision, keeps_all=keeps_all)
-    return KeptTrace(
+    kept = (EncodedTrace if runs else KeptTrace)(
         received.trace_id,
         received.start_ns,
         received.end_ns,
@@ -85,9 +85,10 @@ def kept_trace(
         record if record is None or upstream is None else with_upstream(record, upstream),
         late,
         each if any(one != kept_by for one in each) else (),
-        runs,
-        record_json,
     )
+    if isinstance(kept, EncodedTrace):
+        kept.runs, kept.record_json = runs, record_json
+    return kept
 
 
 def _trace_kept_by(upstream: Upstream | None, decision: Decision, *, keeps_all: bool) -> tuple[str, float | None]:

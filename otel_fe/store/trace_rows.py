@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.bodies import chunks_of, run_of
+from otel_fe.store.kept import EncodedTrace
 from otel_fe.store.latency import bucket_of
 from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
+    from otel_fe.store.bodies import Written
     from otel_fe.store.kept import KeptExtraction, KeptTrace
     from otel_fe.store.packing import Packing
     from otel_fe.store.rollup_writer import RollupWriter
@@ -61,7 +63,7 @@ class TraceRows:
                 self._remove_whole(trace.trace_id)
         first = int(execute("SELECT coalesce(max(key), 0) FROM trace").fetchone()[0]) + 1
         rows = [self._trace(key, trace, now_s) for key, trace in enumerate(traces, first)]
-        bodies = [(trace.record_json or _json(trace.record), trace.runs or (run_of(trace.spans),)) for trace in traces]
+        bodies = [_body(trace) for trace in traces]
         extractions = [row for key, trace in enumerate(traces, first) for row in self._rows(key, trace)]
         self._connection.executemany(_TRACE, rows)
         self._connection.executemany(_CHUNK, chunks_of(first, bodies, self._packing))
@@ -150,6 +152,12 @@ def _split(split: Mapping[str, int], duration_ns: int) -> Iterable[int | None]:
     every = [split.get(cause, 0) for cause in SPLIT_CAUSES]
     # Of a duration that fits, each part does.
     return every if duration_ns < _INT64_MAX else map(_fits, every)
+
+
+def _body(trace: KeptTrace) -> Written:
+    if isinstance(trace, EncodedTrace):
+        return trace.record_json or _json(trace.record), trace.runs
+    return _json(trace.record), (run_of(trace.spans),)
 
 
 def _json(record: Mapping[str, Any] | None) -> bytes:

@@ -26,7 +26,7 @@ from otel_fe.units import NS_PER_S
 from tests.bench.fleet_cells import Cell
 from tests.bench.fleet_traffic import SPANS_PER_S, requests
 from tests.bench.rounds import Spread, note
-from tests.unit.collector.parts import Bench
+from tests.unit.collector.parts import PipelineBench
 
 SECONDS = 20
 _WARM_UP_S = 4
@@ -39,7 +39,7 @@ def _run(seconds: int) -> dict[str, float]:
     """Store what is kept of some seconds of traffic; return the figures of a kept trace."""
     clock = FakeClock(_BEGAN_NS)
     cell = Cell("split-0.5", "rules", "store", "1w", "512", "paced")
-    bench = Bench(cell.configuration(4317, 4318, _WAIT_S), clock)
+    bench = PipelineBench(cell.configuration(4317, 4318, _WAIT_S), clock)
     with tempfile.TemporaryDirectory(prefix="otel_fe_bench_") as folder:
         directory = Path(folder) / "store"
         store = Store(directory, None, clock)

@@ -9,13 +9,13 @@ import pytest
 from otel_fe.pipeline.records import DecisionRecords
 from tests.bench.fleet_cells import POLICIES, Cell
 from tests.bench.fleet_traffic import requests
-from tests.unit.collector.parts import Bench
+from tests.unit.collector.parts import PipelineBench
 
 
 @pytest.mark.parametrize("policies", POLICIES)
 def test_an_encoded_record_is_the_explained_one(policies):
     """Of every kind of policy, kept and not kept, kept early and late."""
-    bench = Bench(Cell("split-0.5", policies, "store", "1w", "512", "paced").configuration(4317, 4318, 1.0))
+    bench = PipelineBench(Cell("split-0.5", policies, "store", "1w", "512", "paced").configuration(4317, 4318, 1.0))
     for request in requests(4_000, 50, 0.5):
         bench.take(request.payload)
         bench.clock.advance(0.01)
