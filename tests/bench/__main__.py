@@ -30,12 +30,15 @@ SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("extraction", "serial", tuple(VARIANTS), count=10_000, warm_up=1_000),
+        Scenario("lookups", "lookups", ("bare", "noop", "stock", "otel_fe"), count=4_000, warm_up=800),
         Scenario("threads", "threads", ("bare", "stock", "otel_fe"), count=10_000, warm_up=1_000),
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
 NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "store", "dashboard", "capacity", "watcher")
-_QUICK_COUNTS = {"serial": 2_000, "threads": 2_000, "tasks": 2_000}
+APPLICATIONS = ("extraction", "lookups", "tasks")
+"""Those whose median says what an application pays: one look-up each, ten each, and an asyncio service."""
+_QUICK_COUNTS = {"serial": 2_000, "lookups": 800, "threads": 2_000, "tasks": 2_000}
 
 
 def _arguments() -> argparse.Namespace:
@@ -148,6 +151,10 @@ def main() -> None:
                 sizes = run_memory(bed, 1 if arguments.quick else 2)
                 table, goal = report.memory(sizes), []
                 everything[name] = sizes
+            goals += goal
+            print(f"\n{table}", file=out, flush=True)
+        if everything.keys() >= set(APPLICATIONS) and "otel_fe" in everything["extraction"]:
+            table, goal = report.applications({name: everything[name] for name in APPLICATIONS})
             goals += goal
             print(f"\n{table}", file=out, flush=True)
     print(f"\n{report.goals(goals)}", file=out)

@@ -27,7 +27,7 @@ class Order:
 
     variant: str
     load: str
-    """`serial`, `threads` or `tasks`."""
+    """`serial`, `lookups`, `threads` or `tasks`."""
     warm_up: int
     """Extractions before the window; flushed before it begins."""
     count: int
@@ -65,10 +65,11 @@ def _measure(order: Order, run: Callable[[int], None]) -> dict[str, Any]:
 def _run_sync(order: Order) -> dict[str, Any]:
     by_hand = VARIANTS[order.variant].set_up(order.endpoint)
     # after the set-up, as in an application: the instrumentations patch these modules first
-    from tests.bench.workload import Service
+    from tests.bench.workload import LookupsService, Service
 
-    extract = wrap(by_hand, Service(order.socket, order.database).extract)
-    driver = load.serial if order.load == "serial" else load.threaded
+    service = LookupsService if order.load == "lookups" else Service
+    extract = wrap(by_hand, service(order.socket, order.database).extract)
+    driver = load.threaded if order.load == "threads" else load.serial
     return _measure(order, partial(driver, extract))
 
 

@@ -85,7 +85,7 @@ def child_environment(endpoint: str, *, launcher: bool) -> dict[str, str]:
     if launcher:
         extract = "tests.bench.workload:{0}.extract=user_profile"
         environment |= {
-            "OTEL_FE_TARGETS": ",".join(map(extract.format, ("Service", "AsyncService"))),
+            "OTEL_FE_TARGETS": ",".join(map(extract.format, ("Service", "LookupsService", "AsyncService"))),
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
             "OTEL_TRACES_EXPORTER": "otlp",

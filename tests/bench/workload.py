@@ -9,6 +9,8 @@ import sqlalchemy
 KEY = "user:1"
 SQL_EVERY = 5
 """One extraction in so many reads the database as well."""
+LOOKUPS = 10
+"""Of an extraction of `LookupsService`."""
 POOL_SIZE = 8
 ASYNC_CONNECTIONS = 32
 _QUERY = "SELECT b FROM rows WHERE a = :a"
@@ -35,6 +37,18 @@ class Service:
             with self._engine.connect() as connection:
                 connection.execute(self._query, {"a": 1}).fetchone()
         return value
+
+
+class LookupsService(Service):
+    """`LOOKUPS` Redis GETs per extraction, one after the other, and the same SELECT in one of `SQL_EVERY`."""
+
+    def extract(self, number: int) -> list[bytes]:
+        """Return the features of one user."""
+        values = [self._redis.get(KEY) for _ in range(LOOKUPS)]
+        if number % SQL_EVERY == 0:
+            with self._engine.connect() as connection:
+                connection.execute(self._query, {"a": 1}).fetchone()
+        return values
 
 
 class AsyncService:
