@@ -20,7 +20,7 @@ help:
 	@echo "make unit    the tests without real parts, on all cores: for the time between two edits"
 	@echo "make wheel   the tests against the built wheel, in a clean environment"
 	@echo "make bench   what it costs, beside the alternatives"
-	@echo "make fuzz    a million hostile payloads at the receivers' decoder"
+	@echo "make fuzz    a million hostile payloads at the receivers' decoder, 11 000 sequences of calls at spans"
 	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
 	@echo "make lint    ruff, mypy, pyright, import-linter, and the workflows"
 	@echo "make screenshots  the README's pictures of the dashboard"
@@ -75,6 +75,7 @@ bench: $(VENV)/.stamp-bench
 
 fuzz: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.fuzz --inputs 1000000 $(ARGS)
+	@SPAN_SEQUENCES=11000 $(BIN)/python -m pytest -q tests/properties/test_span_api.py
 
 soak: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.soak $(ARGS)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
     Span,
-    SpanLimits,
     SpanProcessor,
     SynchronousMultiSpanProcessor,
     Tracer,
@@ -33,58 +29,13 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, TraceState
 
 from otel_fe.config.settings import Settings
 from otel_fe.instrument.process import ProcessPipeline
 from otel_fe.sdk.span import LeanSpan
-from tests.effort import examples
 
 CONTEXT = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
-VALUES = st.one_of(
-    st.text(max_size=12),
-    st.integers(-9, 9),
-    st.booleans(),
-    st.floats(allow_nan=False),
-    st.none(),
-    st.binary(max_size=3),
-    st.lists(st.text(max_size=3), max_size=3),
-    st.dictionaries(st.text(min_size=1, max_size=2), st.integers(), max_size=2),
-)
-KEYS = st.sampled_from(["a", "b", "c", "d", "e", "", 7])
-CALLS = st.one_of(
-    st.tuples(st.just("set_attribute"), st.tuples(KEYS, VALUES)),
-    st.tuples(st.just("set_attributes"), st.tuples(st.dictionaries(KEYS, VALUES, max_size=4))),
-    st.tuples(st.just("view"), st.just(())),
-    st.tuples(
-        st.just("add_event"),
-        st.tuples(st.text(max_size=3), st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3)),
-    ),
-    st.tuples(
-        st.just("add_link"), st.tuples(st.just(CONTEXT), st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3))
-    ),
-    st.tuples(st.just("update_name"), st.tuples(st.text(max_size=3))),
-    st.tuples(st.just("set_status"), st.tuples(st.sampled_from([StatusCode.OK, StatusCode.ERROR, StatusCode.UNSET]))),
-    st.tuples(st.just("set_status"), st.tuples(st.just(Status(StatusCode.ERROR, "why")))),
-    st.tuples(st.just("record_exception"), st.tuples(st.just(ValueError("x")))),
-    st.tuples(st.just("end"), st.just(())),
-)
-
-
-def content(span) -> dict:
-    """Return all that a span says, but for ids and times."""
-    readable = span._readable_span()
-    return {
-        "name": readable.name,
-        "attributes": dict(readable.attributes),
-        "order": list(readable.attributes),
-        "events": [(e.name, dict(e.attributes or {})) for e in readable.events],
-        "links": [(link.context, dict(link.attributes or {})) for link in readable.links],
-        "status": (readable.status.status_code, readable.status.description),
-        "kind": readable.kind,
-        "dropped": (readable.dropped_attributes, readable.dropped_events, readable.dropped_links),
-        "recording": span.is_recording(),
-    }
 
 
 def lean(limits=None, sampler=None, **more):
@@ -92,45 +43,6 @@ def lean(limits=None, sampler=None, **more):
     provider = TracerProvider(span_limits=limits, sampler=sampler, shutdown_on_exit=False, **more)
     pipeline = ProcessPipeline(Settings(baseline_ratio=1.0), provider, None)
     return provider, pipeline
-
-
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    calls=st.lists(CALLS, max_size=14),
-    limits=st.sampled_from(
-        [{}, {"max_span_attributes": 2}, {"max_span_attribute_length": 3}, {"max_events": 1, "max_links": 1}]
-    ),
-    attributes=st.dictionaries(st.sampled_from(["a", "b", "c", 7]), VALUES, max_size=3),
-)
-def test_the_same_calls_leave_the_same_span(calls, limits, attributes):
-    """Whatever is called on them in whatever order, a lean span and the SDK's say the same."""
-    logging.disable(logging.CRITICAL)
-    provider, pipeline = lean(SpanLimits(**limits))
-    pipeline.install()
-    reference = TracerProvider(span_limits=SpanLimits(**limits), shutdown_on_exit=False)
-    spans = [
-        p.get_tracer("t").start_span("s", attributes=attributes, links=[Link(CONTEXT)]) for p in (provider, reference)
-    ]
-    try:
-        assert type(spans[0]) is LeanSpan
-        views = []
-        for name, arguments in calls:
-            outcomes = []
-            for span in spans:
-                if name == "view":
-                    views.append((span.attributes, span))
-                    continue
-                try:
-                    outcomes.append(getattr(span, name)(*arguments))
-                except Exception as error:
-                    outcomes.append(type(error))
-            assert outcomes[:1] == outcomes[1:], name
-            for (ours, _), (theirs, _) in zip(views[::2], views[1::2], strict=True):
-                assert dict(ours) == dict(theirs)  # live, or not where there was nothing yet
-        assert content(spans[0]) == content(spans[1])
-    finally:
-        pipeline.remove()
-        logging.disable(logging.NOTSET)
 
 
 class Seen(SpanProcessor):
