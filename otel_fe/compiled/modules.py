@@ -12,6 +12,10 @@ from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
 from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
 from otel_fe.compiled.leaves import SOURCES as _LEAVES
+from otel_fe.compiled.local_spans import SOURCES as _LOCAL_SPANS
+from otel_fe.compiled.local_spans import CurrentCore, SpanCore, methods, use_spans, use_tracers
+from otel_fe.compiled.local_traces import SOURCES as _LOCAL_TRACES
+from otel_fe.compiled.local_traces import LocalTrace, use_traces
 from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
 from otel_fe.compiled.segments import Segments
@@ -30,11 +34,14 @@ __all__ = [
     "SOURCES",
     "Batch",
     "Counter",
+    "CurrentCore",
     "DecisionCache",
     "Finder",
     "Head",
+    "LocalTrace",
     "Picker",
     "Segments",
+    "SpanCore",
     "Spans",
     "Traces",
     "Waiting",
@@ -44,11 +51,15 @@ __all__ = [
     "drawn",
     "hash_of",
     "key_of",
+    "methods",
     "named",
     "record",
     "remembered_bytes",
     "runs",
     "scan",
+    "use_spans",
+    "use_tracers",
+    "use_traces",
 ]
 
 SOURCES: Final = frozenset(
@@ -59,6 +70,8 @@ SOURCES: Final = frozenset(
         _EXTRACTIONS,
         _LEAVES,
         _ROUNDS,
+        _LOCAL_SPANS,
+        _LOCAL_TRACES,
         _ROWS,
         _SERIES,
         _SPANS,

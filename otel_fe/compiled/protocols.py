@@ -218,6 +218,41 @@ class Backend(Protocol):
         ...
 
     @property
+    def LocalTrace(self) -> type[Any]:  # noqa: N802 a class, as are the next two
+        """The class of `pipeline.trace`."""
+        ...
+
+    @property
+    def SpanCore(self) -> type[Any]:  # noqa: N802
+        """The class below `sdk.span.LeanSpan`."""
+        ...
+
+    @property
+    def CurrentCore(self) -> type[Any]:  # noqa: N802
+        """The class below `sdk.tracer.CurrentSpan`."""
+        ...
+
+    @property
+    def methods(self) -> Callable[[Any], tuple[Any, Any]]:
+        """Given the kind of spans by default, returns `start_span` and `start_as_current_span` of tracers."""
+        ...
+
+    @property
+    def use_traces(self) -> Callable[[tuple[int, ...], int], None]:
+        """Takes over the constants of `pipeline.trace`."""
+        ...
+
+    @property
+    def use_spans(self) -> Callable[..., None]:
+        """Takes over the class of spans and the constants of `sdk.span`."""
+        ...
+
+    @property
+    def use_tracers(self) -> Callable[..., None]:
+        """Takes over the classes and constants of `sdk.tracer`."""
+        ...
+
+    @property
     def scan(self) -> ScanByTable:
         """Check a request by a table."""
         ...

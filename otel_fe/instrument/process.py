@@ -357,8 +357,7 @@ def _calls_below(trace: LocalTrace, span_id: int, shift: int) -> list[tuple[str,
 
     Calls that a cache look-up made show up here too; attribution gives overlapping time to the more specific.
     """
-    with trace.lock:
-        spans: list[Any] = list(trace.spans)
+    spans: list[Any] = list(trace.spans)  # in one step of the interpreter
     below = {span_id}
     found: list[tuple[str, int, int]] = []
     # Children end before their parents: walking backwards meets every parent before its children.

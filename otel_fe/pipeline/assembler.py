@@ -10,13 +10,12 @@ sampled is decided again for what comes late, by that alone: the error of a back
 
 from __future__ import annotations
 
-from _thread import RLock
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.decision import NOT_SAMPLED, Decision
-from otel_fe.pipeline.trace import LocalTrace
+from otel_fe.pipeline.trace import FULL, GROWN, LATE, OPEN, REMARKABLE, Bounds, LocalTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 BATCH: Final = 32
 """The number of healthy traces, or extractions, that are processed together."""
-_SWEEP_EVERY_BYTES: Final = 256 * 1024
-"""The growth of one trace between two checks of the bytes of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Assembler:
     """Collects spans by trace and hands each trace that is kept over, once, with its decision.
 
     Safe to call from any thread. Dictionaries are only touched by operations that the interpreter makes atomic;
-    what belongs to one trace is guarded by that trace's lock; no lock is held while `deliver` runs.
+    what belongs to one trace it guards itself; no lock is held while `deliver` runs.
     """
 
     def __init__(
@@ -65,8 +62,9 @@ class Assembler:
     ) -> None:
         self._limits = limits
         self._sampler = sampler
-        self._slow_ns = sampler.slow_ns
-        self._decides_immediately = sampler.decides_immediately
+        self._bounds = Bounds(
+            sampler.slow_ns, sampler.decides_immediately, limits.max_spans_per_trace, clock.monotonic_ns
+        )
         self._counters = counters
         self._clock = clock
         self._deliver = deliver
@@ -99,20 +97,14 @@ class Assembler:
                 if trace is None:
                     if len(self._open) >= self._limits.max_open_traces:
                         self._evict_oldest("open_traces")
-                    trace = self._open.setdefault(key, LocalTrace(trace_id, entry, key))
-            with trace.lock:
-                if trace.decided:
-                    if parent is None:
-                        continue  # decided in between: it is about to leave `_open`
-                    if trace.decision is None or trace.decision.sampled:
-                        return trace  # it will be late
-                    parent, root = None, True  # the first of what comes late
-                    continue
-                trace.open_spans += 1
-                if root:
-                    trace.open_roots += 1
-                    trace.roots_ended_ns = 0
+                    trace = self._open.setdefault(key, LocalTrace(trace_id, entry, key, self._bounds))
+            if trace.started(root):
                 return trace
+            if parent is None:
+                continue  # decided in between: it is about to leave `_open`
+            if trace.decision is None or trace.decision.sampled:
+                return trace  # it will be late
+            parent, root = None, True  # the first of what comes late
 
     def ended(
         self,
@@ -125,49 +117,16 @@ class Assembler:
         root: bool,  # noqa: FBT001
     ) -> None:
         """Take a span that has ended, once; decides its trace when nothing of it stays open."""
-        why, still_open = "", 0
-        with trace.lock:
-            if trace.decided:
-                late, decided = True, False
-            else:
-                late = decided = False
-                spans = trace.spans
-                if not spans:
-                    trace.start_ns, trace.end_ns = start_ns, end_ns
-                else:
-                    if start_ns < trace.start_ns:
-                        trace.start_ns = start_ns
-                    if end_ns > trace.end_ns:
-                        trace.end_ns = end_ns
-                spans.append(span)
-                if error:
-                    trace.error = True
-                before = trace.bytes
-                trace.bytes = grown = before + size
-                trace.open_spans = still_open = trace.open_spans - 1
-                if root:
-                    trace.open_roots -= 1
-                if still_open:
-                    if root and not trace.open_roots:
-                        trace.roots_ended_ns = self._clock.monotonic_ns()
-                    if len(spans) < self._limits.max_spans_per_trace:
-                        if before // _SWEEP_EVERY_BYTES == grown // _SWEEP_EVERY_BYTES:
-                            return
-                    else:
-                        decided = trace.decided = True
-                        why = "span_limit"
-                else:
-                    remarkable = trace.error or trace.slo_breached or trace.end_ns - trace.start_ns >= self._slow_ns
-                    # What is kept whatever its id has no reason to wait for company.
-                    decided = remarkable and self._decides_immediately
-                    trace.decided = decided
-        if late:
+        made = trace.ended(span, start_ns, end_ns, error, size, root)
+        if made == OPEN:
+            return
+        if made == LATE:
             if not trace.abandoned:
                 self._late(trace, span, start_ns, end_ns, error=error, size=size)
-        elif decided:
-            self._decide((trace,), why)
-        elif still_open:
+        elif made == GROWN:
             self._enforce_bytes()
+        elif made in (FULL, REMARKABLE):
+            self._decide((trace,), "span_limit" if made == FULL else "")
         else:
             complete = self._complete
             complete.append(trace)
@@ -176,17 +135,8 @@ class Assembler:
 
     def withheld(self, trace: LocalTrace, *, root: bool) -> None:
         """Note that a span which has started will not be handed over; its trace waits for it no more."""
-        with trace.lock:
-            if trace.decided:
-                return
-            trace.open_spans -= 1
-            if root:
-                trace.open_roots -= 1
-                if not trace.open_roots:
-                    trace.roots_ended_ns = self._clock.monotonic_ns()
-            if trace.open_spans:
-                return
-        self._complete.append(trace)  # decided by the next sweep
+        if trace.withheld(root):
+            self._complete.append(trace)  # decided by the next sweep
 
     def settle(self) -> None:
         """Decide the traces that are complete, together."""
@@ -197,11 +147,8 @@ class Assembler:
                 trace = complete.popleft()
             except IndexError:  # another thread took the last
                 break
-            with trace.lock:
-                if trace.decided or trace.open_spans:
-                    continue
-                trace.decided = True
-            claimed.append(trace)
+            if trace.claim(True):  # noqa: FBT003
+                claimed.append(trace)
         if claimed:
             self._decide(claimed, "")
 
@@ -226,8 +173,7 @@ class Assembler:
     def abandon(self) -> None:
         """Leave every open trace to the process that this one was forked from; this assembler is used no more."""
         for trace in [*self._open.values(), *self._complete]:
-            trace.lock = RLock()  # another thread of the parent may have held it
-            trace.decided = trace.abandoned = True
+            trace.abandon()
 
     def pending(self) -> tuple[int, int]:
         """Return how many traces are open, and how many ended spans they hold."""
@@ -252,11 +198,8 @@ class Assembler:
             excess -= max(1, self._evict_oldest("byte_limit"))
 
     def _evict(self, trace: LocalTrace, why: str) -> None:
-        with trace.lock:
-            if trace.decided:
-                return
-            trace.decided = True
-        self._decide((trace,), why)
+        if trace.claim(False):  # noqa: FBT003
+            self._decide((trace,), why)
 
     def _decide(self, traces: Sequence[LocalTrace], why: str) -> None:
         """Decide traces whose `decided` this thread has just set; `why` they were not whole, if they were not."""

@@ -27,9 +27,6 @@ UNSET: Final = Status(StatusCode.UNSET)
 """The status of a span without one; a single object, so that it is recognised by identity."""
 _READABLE_SPAN_BYTES: Final = 2_000
 """Bytes of an SDK span, its attributes' text aside."""
-_LEAN_SPAN_BYTES: Final = 500
-"""Bytes of a lean span and its context, attributes aside (measured by `make bench`, memory)."""
-_ATTRIBUTE_BYTES: Final = 64
 _FILLED_IN_BYTES: Final = 1_500
 """An extraction that keeps its figures for the span: estimated."""
 
@@ -70,7 +67,7 @@ class PipelineProcessor(SpanProcessor):
             trace = span.local_trace
             if trace is not None:
                 status = span._status
-                size = _LEAN_SPAN_BYTES + _ATTRIBUTE_BYTES * len(span._attributes) + span.text_bytes
+                size = span.estimated_bytes()
                 if span.filled_in is not None:
                     size += _FILLED_IN_BYTES
                 error = status is not UNSET and status.status_code is _ERROR

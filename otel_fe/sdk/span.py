@@ -16,46 +16,45 @@ from opentelemetry.sdk.trace import Span, logger
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from otel_fe import faults
+from otel_fe import compiled, faults
 from otel_fe.sdk.processor import UNSET, PipelineProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import Link, TraceState
+    from opentelemetry.trace import Link, SpanKind, TraceState
 
     from otel_fe.pipeline.trace import LocalTrace
 
 _PLAIN: Final = frozenset((str, bool, int, float))
 """Values that need no cleaning: the SDK would store them as they are."""
 
+_SPAN_BYTES: Final = 500
+"""Bytes of a lean span and its context, attributes aside (measured by `make bench`, memory)."""
+_ATTRIBUTE_BYTES: Final = 64
 _EVENT_BYTES: Final = 400
 _SHORT_TEXT: Final = 64
 """Characters of a value that the estimate for an attribute covers."""
 
 
-class LeanSpan(Span):
-    """A recording span that builds its expensive parts on first access. Made by `LeanTracer.start_span`, field by field.
-
-    What it shares with all spans of its tracer (resource, scope, limits, processors) it asks its tracer for; its
-    `SpanContext` and that of its parent are made on first access.
-    """
+class PlainCore:
+    """The fields of a span, and what is called on every one. `compiled/local_spans.pyx` has its compiled twin."""
 
     # Defaults on the class: an instance holds only what differs.
     _status: Any = UNSET
     _end_time: int | None = None
     _start_time: int | None = None
-    _sampler = None
-    _trace_config = None
-    _record_end_metrics = None
     _record_exception = True
     _set_status_on_exception = True
     _events: Any = ()
     _links: Any = ()
     text_bytes = 0
     """Of long texts and of events: what the estimate for a span does not cover."""
+    _name: str
+    _kind: SpanKind
     _attributes: Any
+    """A plain dict until a value or a limit needs more."""
     _made_context: SpanContext | None = None
     _made_lock: Any = None
     filled_in: Callable[[], dict[str, Any]] | None = None
@@ -72,6 +71,99 @@ class LeanSpan(Span):
     """The parent's span in this process, or its context, or None."""
     root: bool
     """Whether its parent is in another process."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self._name
+
+    def is_recording(self) -> bool:
+        """Return whether it has not ended."""
+        return self._end_time is None
+
+    @property
+    def _lock(self) -> Any:
+        """A lock for what is rare: events, links, status. Reentrant: the garbage collector may end a span at any time."""
+        lock = self._made_lock
+        if lock is None:
+            own: Any = self.__dict__
+            lock = own.setdefault("_made_lock", RLock())
+        return lock
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set an attribute; see the SDK's."""
+        attributes = self._attributes
+        if (
+            type(value) in _PLAIN
+            and type(attributes) is dict
+            and type(key) is str
+            and self._end_time is None
+            and len(attributes) < self.tracer.plain_attributes
+            and key
+            and key not in attributes
+        ):
+            if type(value) is str and len(value) > _SHORT_TEXT:
+                self.text_bytes += len(value)
+            attributes[key] = value
+        else:
+            self._set_otherwise(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes; see the SDK's."""
+        self._set_several(attributes)
+
+    def _set_otherwise(self, key: str, value: Any) -> None:
+        raise NotImplementedError
+
+    def _set_several(self, attributes: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _seal(self) -> None:
+        raise NotImplementedError
+
+    def _end_seen(self, processors: tuple[Any, ...]) -> None:
+        raise NotImplementedError
+
+    def estimated_bytes(self) -> int:
+        """Return about how much memory it takes."""
+        return _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self._attributes) + self.text_bytes
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span; see the SDK's. Of two threads that end it at once, one does."""
+        end_ns = time_ns() if end_time is None else end_time
+        # One operation of the interpreter: the first thread to perform it has ended the span.
+        fields: Any = self.__dict__
+        if fields.setdefault("_ended_by", mark := [end_ns]) is not mark:
+            logger.warning("Calling end() on an ended span.")
+            return
+        self._end_time = end_ns
+        if type(self._attributes) is not dict:
+            self._seal()
+        tracer = self.tracer
+        processors = tracer.span_processor._span_processors
+        pipeline = tracer.only_pipeline if processors is tracer.looked_at else tracer.look_at(processors)
+        if pipeline is not None:
+            pipeline.lean_ended(self, end_ns)  # no other processor: no copy
+        else:
+            self._end_seen(processors)
+
+
+if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
+    _Core = PlainCore
+else:
+    _Core = compiled.backend.SpanCore
+
+
+class LeanSpan(_Core, Span):  # type: ignore[override]
+    """A recording span that builds its expensive parts on first access. Made by `LeanTracer.start_span`, field by field.
+
+    What it shares with all spans of its tracer (resource, scope, limits, processors) it asks its tracer for; its
+    `SpanContext` and that of its parent are made on first access.
+    """
+
+    _sampler = None
+    _trace_config = None
+    _record_end_metrics = None
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]
@@ -120,39 +212,15 @@ class LeanSpan(Span):
     def _limits(self) -> Any:
         return self.tracer._span_limits
 
-    @property
-    def _lock(self) -> Any:  # type: ignore[override]
-        """A lock for what is rare: events, links, status. Reentrant: the garbage collector may end a span at any time."""
-        lock = self._made_lock
-        if lock is None:
-            own: Any = self.__dict__
-            lock = own.setdefault("_made_lock", RLock())
-        return lock
-
     # --- attributes: a plain dict until a value or a limit needs more --------------------------------------------
 
-    def set_attribute(self, key: str, value: Any) -> None:
-        """Set an attribute; see the SDK's."""
-        attributes = self._attributes
-        if (
-            type(value) in _PLAIN
-            and type(attributes) is dict
-            and type(key) is str
-            and self._end_time is None
-            and len(attributes) < self.tracer.plain_attributes
-            and key
-            and key not in attributes
-        ):
-            if type(value) is str and len(value) > _SHORT_TEXT:
-                self.text_bytes += len(value)
-            attributes[key] = value
-        elif self._end_time is not None:
+    def _set_otherwise(self, key: str, value: Any) -> None:
+        if self._end_time is not None:
             logger.warning("Setting attribute on ended span.")
         else:
             self._store(key, value)
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Set several attributes; see the SDK's."""
+    def _set_several(self, attributes: Mapping[str, Any]) -> None:
         if self._end_time is not None:
             logger.warning("Setting attribute on ended span.")
         elif all(type(key) is str and key for key in attributes):
@@ -251,25 +319,6 @@ class LeanSpan(Span):
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
-    def end(self, end_time: int | None = None) -> None:
-        """End the span; see the SDK's. Of two threads that end it at once, one does."""
-        end_ns = time_ns() if end_time is None else end_time
-        # One operation of the interpreter: the first thread to perform it has ended the span.
-        fields: Any = self.__dict__
-        if fields.setdefault("_ended_by", mark := [end_ns]) is not mark:
-            logger.warning("Calling end() on an ended span.")
-            return
-        self._end_time = end_ns
-        if type(self._attributes) is not dict:
-            self._seal()
-        tracer = self.tracer
-        processors = tracer.span_processor._span_processors
-        pipeline = tracer.only_pipeline if processors is tracer.looked_at else tracer.look_at(processors)
-        if pipeline is not None:
-            pipeline.lean_ended(self, end_ns)  # no other processor: no copy
-        else:
-            self._end_seen(processors)
-
     def _end_seen(self, processors: tuple[Any, ...]) -> None:
         """End with others looking on: they get the copy that the SDK would give them."""
         for processor in processors:
@@ -280,6 +329,10 @@ class LeanSpan(Span):
                 processor.lean_ended(self, self._end_time or 0)
             else:
                 processor.on_end(readable)
+
+
+if compiled.backend is not None:
+    compiled.backend.use_spans(LeanSpan, UNSET, logger, _SPAN_BYTES, _ATTRIBUTE_BYTES, _SHORT_TEXT)
 
 
 def _length_of(value: Any) -> int:

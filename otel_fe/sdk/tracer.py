@@ -31,6 +31,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
+from otel_fe import compiled
 from otel_fe.forks import after_fork
 from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
 from otel_fe.sdk.exceptions import error_type_of, message_of, record_exception
@@ -63,6 +64,82 @@ def _always_on(sampler: Sampler) -> bool:
     )
 
 
+def plain_start_span(
+    self: Any,
+    name: str,
+    context: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Any = None,
+    links: Sequence[Link] | None = (),
+    start_time: int | None = None,
+    record_exception: bool = True,  # noqa: FBT001, FBT002 the API's signature
+    set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
+) -> Span:
+    """Start a span; see the SDK's. `compiled/local_spans.pyx` has its compiled twin."""
+    if not self._tracer_config.is_enabled or type(self._tracer_metrics) is not NoOpTracerMetrics:
+        return self.start_otherwise(  # type: ignore[no-any-return]
+            name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+        )
+    found = (get_context() if context is None else context).get(SPAN_KEY)
+    parent: Any = None
+    local: LocalTrace | None = None
+    if type(found) is LeanSpan:
+        parent, local = found, found.local_trace
+        trace_id, flags, state = found.trace_id, found.flags, found.state
+    elif found is not None and isinstance(found, Span) and (remote := found.get_span_context())[5]:
+        parent = remote
+        trace_id, flags, state = remote[0], remote[3] & _KNOWN_FLAGS, remote[4]
+    else:
+        trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
+    if not (flags & 1 and self.sampler is self._lean_sampler and self._lean_always_on):
+        flags, state, attributes, records = self._sampled(flags, context, trace_id, name, kind, attributes, links)
+        if not records:
+            return self.not_recording(trace_id, self._new_span_id(), flags, state)  # type: ignore[no-any-return]
+    # Not through the constructors: the SDK's make at once what few spans need.
+    span: Any = _new(LeanSpan)
+    span._name = name
+    span.tracer = self
+    span.trace_id = trace_id
+    span.span_id = self._new_span_id()
+    span.flags = flags
+    span.state = state
+    span.parent_span = parent
+    span.root = parent is None or (type(parent) is SpanContext and parent[2])
+    span._kind = kind
+    span._attributes = {}
+    if attributes or links or not (record_exception and set_status_on_exception):
+        span.start_with(links, attributes, record_exception, set_status_on_exception)
+    span._start_time = time_ns() if start_time is None else start_time
+    processors = self.span_processor._span_processors
+    pipeline = self.only_pipeline if processors is self.looked_at else self.look_at(processors)
+    if pipeline is None:
+        self._show(processors, span, context, local)
+    elif flags & 1:
+        if local is not None and local.started(False):  # noqa: FBT003
+            # `Assembler.started`, for a span whose parent is of an open trace of this process: most are.
+            span.local_trace = local
+        else:
+            pipeline.lean_started(span, local)
+    return span  # type: ignore[no-any-return]
+
+
+def plain_start_as_current_span(
+    self: Any,
+    name: str,
+    context: Context | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    attributes: Any = None,
+    links: Sequence[Link] | None = (),
+    start_time: int | None = None,
+    record_exception: bool = True,  # noqa: FBT001, FBT002
+    set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
+    end_on_exit: bool = True,  # noqa: FBT001, FBT002
+) -> CurrentSpan:
+    """Return what starts a span on entry and makes it the current one; also a decorator, as the SDK's."""
+    arguments = (name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception)
+    return CurrentSpan(self, arguments, end_on_exit)
+
+
 class LeanTracer(Tracer):
     """An adopted tracer; made by `adopt`, never by its constructor."""
 
@@ -77,66 +154,21 @@ class LeanTracer(Tracer):
     """The pipeline, if no other processor receives spans; of the processors in `looked_at`."""
     looked_at: Any = None
 
-    def start_span(
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Any = None,
-        links: Sequence[Link] | None = (),
-        start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002 the API's signature
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
-    ) -> Span:
-        """Start a span; see the SDK's."""
-        if not self._tracer_config.is_enabled or type(self._tracer_metrics) is not NoOpTracerMetrics:
-            return super().start_span(
-                name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
-            )
-        found = (get_context() if context is None else context).get(SPAN_KEY)
-        parent: Any = None
-        local: LocalTrace | None = None
-        if type(found) is LeanSpan:
-            parent, local = found, found.local_trace
-            trace_id, flags, state = found.trace_id, found.flags, found.state
-        elif found is not None and isinstance(found, Span) and (remote := found.get_span_context())[5]:
-            parent = remote
-            trace_id, flags, state = remote[0], remote[3] & _KNOWN_FLAGS, remote[4]
-        else:
-            trace_id, flags, state = self._new_trace_id(), self._root_flags, DEFAULT_TRACE_STATE
-        if not (flags & 1 and self.sampler is self._lean_sampler and self._lean_always_on):
-            flags, state, attributes, records = self._sampled(flags, context, trace_id, name, kind, attributes, links)
-            if not records:
-                return NonRecordingSpan(SpanContext(trace_id, self._new_span_id(), False, TraceFlags(flags), state))
-        # Not through the constructors: the SDK's make at once what few spans need.
-        span: Any = _new(LeanSpan)
-        span._name = name
-        span.tracer = self
-        span.trace_id = trace_id
-        span.span_id = self._new_span_id()
-        span.flags = flags
-        span.state = state
-        span.parent_span = parent
-        span.root = parent is None or (type(parent) is SpanContext and parent[2])
-        span._kind = kind
-        span._attributes = {}
-        if attributes or links or not (record_exception and set_status_on_exception):
-            span.start_with(links, attributes, record_exception, set_status_on_exception)
-        span._start_time = time_ns() if start_time is None else start_time
-        processors = self.span_processor._span_processors
-        pipeline = self.only_pipeline if processors is self.looked_at else self.look_at(processors)
-        if pipeline is None:
-            self._show(processors, span, context, local)
-        elif flags & 1:
-            if local is not None and not local.decided:
-                # `Assembler.started`, for a span whose parent is of an open trace of this process: most are.
-                with local.lock:
-                    if not local.decided:
-                        local.open_spans += 1
-                        span.local_trace = local
-                        return span  # type: ignore[no-any-return]
-            pipeline.lean_started(span, local)
-        return span  # type: ignore[no-any-return]
+    if TYPE_CHECKING or compiled.backend is None:
+        start_span = plain_start_span
+        start_as_current_span = plain_start_as_current_span  # type: ignore[assignment]
+    else:
+        start_span, start_as_current_span = compiled.backend.methods(SpanKind.INTERNAL)
+
+    def start_otherwise(self, *arguments: Any) -> Span:
+        """Start a span as the SDK does: the tracer is disabled, or the SDK's own metrics count its spans."""
+        return super().start_span(*arguments)
+
+    def not_recording(self, trace_id: int, span_id: int, flags: int, state: TraceState) -> Span:
+        """Return the span of a sampler's no."""
+        return NonRecordingSpan(
+            SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(flags), trace_state=state)
+        )
 
     def look_at(self, processors: tuple[Any, ...]) -> PipelineProcessor | None:
         """See who looks at the spans; asked again when the processors are others."""
@@ -179,22 +211,6 @@ class LeanTracer(Tracer):
         self.plain_attributes = (sys.maxsize if most is None else most) if unlimited else 0
         self._root_flags = 1 | (_RANDOM if ids.is_trace_id_random() else 0)
 
-    def start_as_current_span(  # type: ignore[override]
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Any = None,
-        links: Sequence[Link] | None = (),
-        start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
-        end_on_exit: bool = True,  # noqa: FBT001, FBT002
-    ) -> CurrentSpan:
-        """Return what starts a span on entry and makes it the current one; also a decorator, as the SDK's."""
-        arguments = (name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception)
-        return CurrentSpan(self, arguments, end_on_exit)
-
 
 _ids: Final = random.Random()
 """Of our own, so that an application that seeds `random` gets the numbers that it gets without us."""
@@ -218,8 +234,8 @@ def _record(span: Span, error: Exception) -> None:
         record_exception(span, error, error_type_of(error), with_message=True)
 
 
-class CurrentSpan(ContextDecorator):
-    """A span that lasts for a block. The SDK's two nested generators do the same at four times the cost."""
+class PlainCurrent:
+    """A span that lasts for a block. `compiled/local_spans.pyx` has its compiled twin."""
 
     __slots__ = ("_arguments", "_end_on_exit", "_span", "_token", "_tracer")
 
@@ -243,19 +259,44 @@ class CurrentSpan(ContextDecorator):
             try:
                 reset_context(token)
             except ValueError:
-                otel_context.detach(token)  # the API's way to say that the context was left elsewhere than entered
+                self._left_elsewhere(token)
         if span is None:
             return
         try:
-            # As `opentelemetry.trace.use_span`: only `Exception` is an error of the span.
-            if isinstance(error, Exception) and span.is_recording():
-                if self._arguments[6]:
-                    _record(span, error)
-                if self._arguments[7]:
-                    span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {message_of(error)}"))
+            if error is not None:
+                self._failed(span, error)
         finally:
             if self._end_on_exit:
                 span.end()
+
+    def _left_elsewhere(self, token: Token[Context]) -> None:
+        raise NotImplementedError
+
+    def _failed(self, span: Span, error: BaseException) -> None:
+        raise NotImplementedError
+
+
+if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
+    _Current = PlainCurrent
+else:
+    _Current = compiled.backend.CurrentCore
+
+
+class CurrentSpan(_Current, ContextDecorator):
+    """A span that lasts for a block. The SDK's two nested generators do the same at four times the cost."""
+
+    __slots__ = ()
+
+    def _left_elsewhere(self, token: Token[Context]) -> None:
+        otel_context.detach(token)  # the API's way to say that the context was left elsewhere than entered
+
+    def _failed(self, span: Span, error: BaseException) -> None:
+        # As `opentelemetry.trace.use_span`: only `Exception` is an error of the span.
+        if isinstance(error, Exception) and span.is_recording():
+            if self._arguments[6]:
+                _record(span, error)
+            if self._arguments[7]:
+                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {message_of(error)}"))
 
     def _recreate_cm(self) -> CurrentSpan:
         return CurrentSpan(self._tracer, self._arguments, self._end_on_exit)
@@ -277,6 +318,18 @@ class CurrentSpan(ContextDecorator):
                 return function(*args, **kwargs)
 
         return traced
+
+
+if compiled.backend is not None:
+    compiled.backend.use_tracers(
+        LeanTracer,
+        CurrentSpan,
+        (Context, Span, SpanContext, NoOpTracerMetrics, DEFAULT_TRACE_STATE),
+        (get_context, set_context, reset_context),
+        SPAN_KEY,
+        (_random_trace_id, _random_span_id, _ids.getrandbits),
+        _KNOWN_FLAGS,
+    )
 
 
 def adopt(tracer: Tracer) -> None:

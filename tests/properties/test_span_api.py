@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import json
 import logging
 import os
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +110,7 @@ STEPS = st.one_of(
     _named("record_exception", WHICH, st.just(ValueError("x")), st.one_of(st.none(), SMALL)),
     _named("end", WHICH, TIMES),
     _named("view", WHICH),
+    _named("copy", WHICH),
 )
 
 
@@ -157,6 +160,13 @@ class Performer:
     def _view(self, _name: str, which: int) -> None:
         if self.spans:
             self.views.append(getattr(self.spans[which % len(self.spans)], "attributes", None))
+
+    def _copy(self, _name: str, which: int) -> Any:
+        if not self.spans:
+            return None
+        span = self.spans[which % len(self.spans)]
+        copied = copy.copy(span)
+        return type(copied) is type(span), content(copied, {}) == content(span, {}), weakref.ref(copied)() is copied
 
     def close(self) -> None:
         """Leave what is still entered, and end what is still open."""
