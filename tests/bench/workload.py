@@ -16,8 +16,8 @@ ASYNC_CONNECTIONS = 32
 _QUERY = "SELECT b FROM rows WHERE a = :a"
 
 
-class Service:
-    """One Redis GET per extraction, and a SELECT through a QueuePool in one of `SQL_EVERY`."""
+class _Connected:
+    """A client of Redis, and an engine with a QueuePool."""
 
     def __init__(self, socket: str, database: str) -> None:
         # Looked up on the module: the SQLAlchemy instrumentation replaces the attribute.
@@ -30,6 +30,10 @@ class Service:
         self._query = sqlalchemy.text(_QUERY)
         self._redis = redis.Redis(unix_socket_path=socket)
 
+
+class Service(_Connected):
+    """One Redis GET per extraction, and a SELECT through a QueuePool in one of `SQL_EVERY`."""
+
     def extract(self, number: int) -> bytes:
         """Return the features of one user."""
         value = self._redis.get(KEY)
@@ -39,7 +43,7 @@ class Service:
         return value
 
 
-class LookupsService(Service):
+class LookupsService(_Connected):
     """`LOOKUPS` Redis GETs per extraction, one after the other, and the same SELECT in one of `SQL_EVERY`."""
 
     def extract(self, number: int) -> list[bytes]:
