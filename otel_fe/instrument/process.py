@@ -22,6 +22,7 @@ from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.pipeline.slo import breached_by
 from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
+from otel_fe.sdk import summed_counter
 from otel_fe.sdk import tracer as lean_tracer
 from otel_fe.sdk.export import KeptTraces, exports
 from otel_fe.sdk.flush import Providers
@@ -292,6 +293,7 @@ class ProcessPipeline:
     def _sweep(self) -> None:
         self.engine.settle()
         self.engine.assembler.sweep()
+        summed_counter.flush_all()
 
     def _sweep_at_ends(self) -> None:
         """Have extractions that end sweep, once a second, without a background. Its other tasks would delay them."""

@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics._internal.instrument import _Counter, _Histogram
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 from otel_fe import faults
+from otel_fe.sdk import summed_counter
 from otel_fe.sdk.collected import with_ours
 from otel_fe.sdk.metric_views import ReaderViews
 from otel_fe.sdk.recorded_histograms import Recorder
@@ -77,9 +78,11 @@ class MetricSource:
         self._consumer.add_metric_reader = self._added
         self._redirect(self._extended)
         self._meet_readers()
+        summed_counter.begin(self)
 
     def remove(self) -> None:
         """Let the readers collect as before."""
+        summed_counter.end(self)
         self._counting.record_also_in(None)
         if self._consumer.__dict__.get("add_metric_reader") == self._added:
             del self._consumer.add_metric_reader
@@ -117,6 +120,7 @@ class MetricSource:
             faults.record("metrics.views", fault)
 
     def _extended(self, reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
+        summed_counter.flush_all()
         collected: MetricsData | None = self._original(reader, timeout_millis=timeout_millis)
         try:
             return self._add(reader, collected)

@@ -42,7 +42,7 @@ class Library:
 LIBRARIES: Final = (
     Library("redis", "redis", "redis_lookups", "redis", "Redis"),
     Library("redis", "redis.asyncio", "redis_asyncio"),
-    Library("redis", "opentelemetry.instrumentation.redis.util", "redis_spans"),
+    Library("redis", "opentelemetry.instrumentation.redis", "redis_spans"),
     Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy", "SQL"),
     Library("sqlalchemy", "opentelemetry.instrumentation.sqlalchemy.engine", "sqlalchemy_spans"),
     Library("scikit-learn", "sklearn.base", "sklearn_estimators"),

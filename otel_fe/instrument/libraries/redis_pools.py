@@ -65,13 +65,10 @@ def exhausting(original: Callable[..., Any]) -> Callable[..., Any]:
     """Make the hook of a synchronous plain pool's `get_connection`, which never waits: it opens one or refuses."""
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-        running = current_extraction()
-        if running is None:
-            return original(self, *args, **kwargs)
         try:
             return original(self, *args, **kwargs)
         except BaseException as error:
-            _record_exhausted(running, self, error)
+            _record_exhausted(self, error)
             raise
 
     return replacement
@@ -81,13 +78,10 @@ def exhausting_later(original: Callable[..., Any]) -> Callable[..., Any]:
     """Make the hook of an asyncio plain pool's `get_connection`."""
 
     async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-        running = current_extraction()
-        if running is None:
-            return await original(self, *args, **kwargs)
         try:
             return await original(self, *args, **kwargs)
         except BaseException as error:
-            _record_exhausted(running, self, error)
+            _record_exhausted(self, error)
             raise
 
     return replacement
@@ -155,9 +149,12 @@ def _record(running: Extraction, pool: Any, start: int, outcome: Any) -> None:
         faults.record("redis.pool", fault)
 
 
-def _record_exhausted(running: Extraction, pool: Any, error: BaseException) -> None:
-    """Count the refusal of a pool that has reached its bound, as a wait of no time."""
+def _record_exhausted(pool: Any, error: BaseException) -> None:
+    """Count the refusal of a pool that has reached its bound, as a wait of no time, in the extraction that met it."""
     try:
+        running = current_extraction()
+        if running is None:
+            return
         limit = _bound(pool)
         if _OPENING not in error.__dict__ and limit is not None and (_in_use(pool) or 0) >= limit:
             now = perf_counter_ns()

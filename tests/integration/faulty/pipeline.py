@@ -8,6 +8,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 import otel_fe
 from otel_fe.instrument import runtime
+from otel_fe.sdk.summed_counter import SummedCounter
 from tests.integration.faulty.injection import injected
 
 
@@ -55,6 +56,15 @@ def ours_left_out(data):
 @injected("metrics.collect", "sdk.metric_source", "otel_fe.sdk.metric_points:Collection.take")
 def metrics_of_its_own(app):
     app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
+    traced(app)
+    return ours_left_out(app.captured.reader.get_metrics_data())
+
+
+@injected("metrics.summed", "sdk.summed_counter", "otel_fe.sdk.summed_counter:SummedCounter.flush")
+def metrics_of_an_instrumentation(app):
+    app.captured.metrics.get_meter("mine").create_counter("mine").add(3)
+    summed = SummedCounter(app.captured.metrics.get_meter("an instrumentation's").create_up_down_counter("used"))
+    summed.add(1)
     traced(app)
     return ours_left_out(app.captured.reader.get_metrics_data())
 
