@@ -18,6 +18,7 @@ from otel_fe.compiled.local_traces import SOURCES as _LOCAL_TRACES
 from otel_fe.compiled.local_traces import LocalTrace, use_traces
 from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
+from otel_fe.compiled.segments import SOURCES as _SEGMENTS
 from otel_fe.compiled.segments import Segments
 from otel_fe.compiled.series import SOURCES as _SERIES
 from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
@@ -69,10 +70,11 @@ SOURCES: Final = frozenset(
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
         _LEAVES,
-        _ROUNDS,
         _LOCAL_SPANS,
         _LOCAL_TRACES,
+        _ROUNDS,
         _ROWS,
+        _SEGMENTS,
         _SERIES,
         _SPANS,
         _TRACES,
