@@ -1,19 +1,18 @@
 """A series some days ahead, with intervals that adapt to how often they were missed.
 
-The regression on hour and weekday of the detector (`season.py`) runs along the series, with the level of the last hours on top. At
-each point it is asked about the hours ahead, and later how far off it was. Intervals are quantiles of those errors, wider where
-they were missed too often and narrower where too seldom: I. Gibbs, E. Candès, "Adaptive conformal inference under distribution
-shift", NeurIPS 2021. The same hour of the week before is asked as well: where that does as well, nothing is said.
+Two courses run along the series, each with the level of the last hours on top: the regression on hour and weekday of the detector
+(`season.py`), and the mean of the same hour of the last four weeks. At each point they are asked about the hours ahead, and later
+how far off they were (`horizon.py`). The same hour of the week before is asked as well: where that does as well, nothing is said.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.anomalies.horizon import DAY, Asked, Horizon, UsualDeviation
 from otel_fe.anomalies.season import Season
 from otel_fe.forecast.forecast_error import ForecastError
 
@@ -23,27 +22,17 @@ if TYPE_CHECKING:
     from otel_fe.anomalies.kinds import Kind
 
 HOUR_S: Final = 3_600
-_DAY: Final = 24
 _WEEK: Final = 168
+_WEEKS: Final = 4
+"""That the mean of the same hour is taken of."""
 HORIZONS: Final = (1, 2, 3, 6, 12, 18, 24, 36, 48, 72, 96, 120, 144, 168)
 """Hours ahead at which errors are kept; in between they are interpolated."""
 FEWEST_HOURS: Final = 72
 """Of history, without which nothing is said."""
-_FEWEST_ERRORS: Final = 24
-"""At a horizon; without as many, it is too far ahead."""
-_MOST_ERRORS: Final = 336
-"""The last two weeks': older ones are of another service."""
 _LEVEL: Final = 0.25
 _KEEPS: Final = 0.97
 """The share of a deviation of the level that is left an hour later."""
 _CUT: Final = 3.0
-_INSIDE: Final = 0.8
-"""The share of hours that an interval is to hold."""
-_STEP: Final = 0.05
-_CAUTION: Final = 0.08
-_RELATED: Final = 36
-"""Errors of so many hours in a row count as one: they are much the same."""
-_WIDEST: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ class SeriesForecast:
 
     hours: tuple[Ahead, ...]
     error: float
-    """Mean absolute error so far on the kind's even scale, over all horizons up to a day."""
+    """Mean absolute error so far on the kind's even scale, over all horizons."""
     naive_error: float
     """The same of the same hour of the week, or day, before."""
 
@@ -97,52 +86,21 @@ def forecast(points: Sequence[tuple[float, float]], kind: Kind, hours: int = _WE
 
 
 @dataclass(slots=True)
-class _Asked:
-    """The forecast of an hour, made some hours before."""
+class _Level:
+    """How far the last hours were off a course, and how much they vary."""
 
-    ahead: int
-    expected: float
-    naive: float
-    half: float | None
-    """Of the interval; None where errors were not known yet."""
+    now: float = 0.0
+    spread: float = 0.0
 
-
-@dataclass(slots=True)
-class _Horizon:
-    """The record of forecasts so many hours ahead."""
-
-    ahead: int
-    errors: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
-    """Absolute ones."""
-    naive: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
-    share: float = 0.0
-    """Of the errors that the interval has to hold so that it holds 80 % of what comes."""
-    wanted: float = _INSIDE
-
-    def __post_init__(self) -> None:
-        # What is learned of days ahead comes days late, and much the same error many times: aim a little higher.
-        self.wanted += _CAUTION * min(1.0, self.ahead / (2 * _DAY))
-        self.share = self.wanted
-
-    def half(self) -> float | None:
-        """Return half of the interval's width; None where too few errors are known."""
-        count = len(self.errors)
-        if count < _FEWEST_ERRORS:
-            return None
-        independent = count / max(1, min(self.ahead, _RELATED))
-        share = self.share * (independent + 1) / independent
-        ordered = sorted(self.errors)
-        place = round(share * (count + 1)) - 1
-        return ordered[max(0, min(count - 1, place))] * max(1.0, share)
-
-    def settle(self, asked: _Asked, even: float) -> None:
-        """Take in how far off a forecast was."""
-        error = abs(even - asked.expected)
-        self.errors.append(error)
-        self.naive.append(abs(even - asked.naive))
-        if asked.half is not None:
-            missed = error > asked.half
-            self.share = min(_WIDEST, max(0.0, self.share + _STEP * (missed - (1 - self.wanted))))
+    def learn(self, off: float, hours: int, seen: int) -> float:
+        """Take in how far off the newest value is, some hours after the one before; return what is new of that."""
+        self.now *= _KEEPS ** min(hours, _WEEK)
+        residual = off - self.now
+        # An incident does not become the usual: what is learned is cut off.
+        cut = _CUT * self.spread if seen > 2 * DAY else abs(residual)
+        residual = max(-cut, min(cut, residual))
+        self.spread += (1.2533 * abs(residual) - self.spread) / min(seen + 1, _WEEK)
+        return residual
 
 
 class _Run:
@@ -150,13 +108,16 @@ class _Run:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._season = Season(_DAY)
+        self._season = Season(DAY)
         self._seen: dict[int, float] = {}
-        self._level = self._spread = self._origin = 0.0
+        self._origin = 0.0
+        self._levels = (_Level(), _Level())
+        """Of the regression, and of the same hour of the last weeks."""
+        self._usual = UsualDeviation()
         self._last = 0
-        self._asked: dict[int, list[_Asked]] = {}
+        self._asked: dict[int, list[Asked]] = {}
         """By hour."""
-        self._horizons = {ahead: _Horizon(ahead) for ahead in HORIZONS}
+        self._horizons = {ahead: Horizon(ahead, len(self._levels)) for ahead in HORIZONS}
 
     def take(self, hour: int, value: float) -> None:
         """Learn from a point, and ask about what lies ahead of it."""
@@ -167,59 +128,72 @@ class _Run:
             self._horizons[asked.ahead].settle(asked, even)
         self._learn(hour, even)
         self._last = hour
-        if len(self._seen) >= 2 * _DAY:
+        if len(self._seen) >= 2 * DAY:
             for ahead, horizon in self._horizons.items():
-                said = _Asked(ahead, self._expected(hour + ahead), self._before(hour + ahead), horizon.half())
-                self._asked.setdefault(hour + ahead, []).append(said)
+                at = hour + ahead
+                courses = self._expected(at)
+                said = Asked(
+                    ahead, courses, horizon.weigh(courses), self._before(at), horizon.half(), self._usual.at(at)
+                )
+                self._asked.setdefault(at, []).append(said)
         if len(self._asked) > 4 * _WEEK:  # hours that never came
             self._asked = {at: said for at, said in self._asked.items() if at > hour}
 
     def forecast(self, hours: int) -> SeriesForecast:
         """Return the hours ahead, as far as errors are known."""
-        halves = [(ahead, half) for ahead, one in self._horizons.items() if (half := one.half()) is not None]
-        if not halves:
+        known = [(ahead, half) for ahead, one in self._horizons.items() if (half := one.half()) is not None]
+        if not known:
             raise ForecastError("The history has too many gaps to know how far off forecasts are.")
         error, naive = (self._mean_error(name) for name in ("errors", "naive"))
         if error >= naive:
             raise ForecastError(
                 "So far the same hour of the week before would have been as good a forecast: none is made."
             )
+        # What is further ahead is not better known: few errors of days ahead may look so.
+        widest = accumulate((half for _, half in known), max)
+        halves = [(ahead, half) for (ahead, _), half in zip(known, widest, strict=True)]
         found = []
         for ahead in range(1, min(hours, halves[-1][0]) + 1):
-            expected, half = self._expected(self._last + ahead), _between(halves, ahead)
+            at = self._last + ahead
+            nearest = self._horizons[next(one for one in HORIZONS if one >= ahead)]
+            expected, half = nearest.weigh(self._expected(at)), _between(halves, ahead) * self._usual.at(at)
             values = [self._kind.back(expected + off) for off in (0.0, -half, half)]
-            found.append(Ahead((self._last + ahead) * HOUR_S, values[0], min(values), max(values)))
+            found.append(Ahead(at * HOUR_S, values[0], min(values), max(values)))
         return SeriesForecast(tuple(found), error, naive)
 
     def _learn(self, hour: int, even: float) -> None:
-        unix_s = (hour + 0.5) * HOUR_S
-        season = self._season.expected(unix_s) + self._origin if self._seen else even
         gone = hour - self._last if self._seen else 1
-        self._level *= _KEEPS ** min(gone, _WEEK)
-        residual = even - season - self._level
-        # An incident does not become the usual: what is learned is cut off.
-        cut = _CUT * self._spread if len(self._seen) > 2 * _DAY else abs(residual)
-        residual = max(-cut, min(cut, residual))
-        self._spread += (1.2533 * abs(residual) - self._spread) / min(len(self._seen) + 1, _WEEK)
-        self._season.learn(unix_s, season + self._level + residual - self._origin)
-        self._level += _LEVEL * residual
+        courses = self._courses(hour) if self._seen else (even, even)
+        for place, (level, course) in enumerate(zip(self._levels, courses, strict=True)):
+            new = level.learn(even - course, gone, len(self._seen))
+            if not place:
+                self._season.learn((hour + 0.5) * HOUR_S, course + level.now + new - self._origin)
+            else:
+                self._usual.learn(hour, new)
+            level.now += _LEVEL * new
         self._seen[hour] = even
-        self._seen.pop(hour - 3 * _WEEK, None)
+        self._seen.pop(hour - _WEEKS * _WEEK - 1, None)
 
-    def _expected(self, hour: int) -> float:
-        level = self._level * _KEEPS ** (hour - self._last)
-        return self._season.expected((hour + 0.5) * HOUR_S) + self._origin + level
+    def _courses(self, hour: int) -> tuple[float, float]:
+        """Return what is usual at an hour, by the regression, and by the same hour of the last weeks, where it counts as a week."""
+        season = self._season.expected((hour + 0.5) * HOUR_S) + self._origin
+        weeks = [self._seen[at] for back in range(1, _WEEKS + 1) if (at := hour - back * _WEEK) in self._seen]
+        return season, math.fsum([season, *weeks]) / (len(weeks) + 1)
+
+    def _expected(self, hour: int) -> tuple[float, ...]:
+        left = _KEEPS ** (hour - self._last)
+        return tuple(course + level.now * left for course, level in zip(self._courses(hour), self._levels, strict=True))
 
     def _before(self, hour: int) -> float:
         """Return the value of the same hour a week before, or two; until there is one, of the day before."""
-        for back in (_WEEK, 2 * _WEEK, *range(_DAY, 9 * _DAY, _DAY)):
+        for back in (_WEEK, 2 * _WEEK, *range(DAY, 9 * DAY, DAY)):
             found = self._seen.get(hour - back)
             if found is not None and hour - back <= self._last:
                 return found
         return self._seen[self._last]
 
     def _mean_error(self, name: str) -> float:
-        errors = [one for ahead in HORIZONS if ahead <= _DAY for one in getattr(self._horizons[ahead], name)]
+        errors = [one for horizon in self._horizons.values() for one in getattr(horizon, name)]
         return math.fsum(errors) / len(errors)
 
 

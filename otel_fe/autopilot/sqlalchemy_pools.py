@@ -22,7 +22,7 @@ from otel_fe.autopilot.server_limit import room_of_database
 from otel_fe.config.autopilot import POOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _SIZES: Final = "_otel_fe_sizes"
 """Of a resized pool: `pool_size` and `max_overflow` as the application chose them, and as they were set last."""
@@ -196,7 +196,7 @@ def _apply(pool: Any, size: int, overflow: int) -> None:
 
 
 @contextlib.contextmanager
-def _locked(lock: Any) -> Iterator[None]:
+def _locked(lock: Any) -> Generator[None]:
     """Hold a lock of the pool's.
 
     Raises:

@@ -17,6 +17,9 @@ from tests.bench.dashboard import run_dashboard
 from tests.bench.engine import run_engine
 from tests.bench.fleet import Plan, run_fleet
 from tests.bench.fleet_cells import DEFAULT_CELLS, SMOKE_CELLS, chosen
+from tests.bench.forecast import goals as forecast_goals
+from tests.bench.forecast import run_forecast
+from tests.bench.forecast import table as forecast_table
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
 from tests.bench.startup import MINIMUM_ROUNDS, run_startup
@@ -35,7 +38,19 @@ SCENARIOS = {
         Scenario("tasks", "tasks", ("bare", "stock", "otel_fe"), count=4_000, warm_up=1_000),
     )
 }
-NAMES = (*SCENARIOS, "startup", "memory", "engine", "collectors", "fleet", "store", "dashboard", "capacity", "watcher")
+NAMES = (
+    *SCENARIOS,
+    "startup",
+    "memory",
+    "engine",
+    "collectors",
+    "fleet",
+    "store",
+    "dashboard",
+    "capacity",
+    "forecast",
+    "watcher",
+)
 APPLICATIONS = ("extraction", "lookups", "tasks")
 """Those whose median says what an application pays: one look-up each, ten each, and an asyncio service."""
 _QUICK_COUNTS = {"serial": 2_000, "lookups": 800, "threads": 2_000, "tasks": 2_000}
@@ -139,6 +154,10 @@ def main() -> None:
                 services = run_capacity(bed, quick=arguments.quick)
                 table, goal = report.capacity(services)
                 everything[name] = services
+            elif name == "forecast":
+                scores = run_forecast(quick=arguments.quick)
+                table, goal = forecast_table(scores), forecast_goals(scores)
+                everything[name] = scores
             elif name == "dashboard":
                 shown = run_dashboard(rounds, quick=arguments.quick)
                 table, goal = report.dashboard(shown)
