@@ -84,7 +84,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
         ("Finder", (["a"],)),
         ("Counter", (["a"] * 9, {"b": "c"}, 1, 1)),
         ("DecisionCache", (1,)),
-        ("Waiting", ((), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1)),
+        ("Segments", (bytes, bytes, 1, 1)),
     ],
 )
 def test_nothing_is_there_that_was_not_made(kind, arguments):
@@ -93,6 +93,16 @@ def test_nothing_is_there_that_was_not_made(kind, arguments):
     made(*arguments)
     with pytest.raises(TypeError):
         made.__new__(made)
+
+
+def test_no_traces_wait_without_what_they_need():
+    """Segments for their spans, above all."""
+    segments = compiled.backend.Segments(bytes, bytes, 1, 1)
+    made = compiled.backend.Waiting
+    made((), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, False, segments)
+    for missing in ([], [(), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, False, None]):
+        with pytest.raises(TypeError):
+            made(*missing)
 
 
 def test_bytes_that_were_exchanged_have_not_been_read():
