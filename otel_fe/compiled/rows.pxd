@@ -74,6 +74,9 @@ cdef class Rows:
     cdef int read_piece(self, Piece *piece, trace_id, type kind, list spans) except -1
     cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept
     cdef tuple values_of(self, Wait *row)
+    cdef list due(self, int64_t arrived_until_ns, int64_t rooted_until_ns)
+    cdef list ids(self)
+    cdef Py_ssize_t longest(self) noexcept
 
     cdef inline Wait *find(self, uint64_t high, uint64_t low) noexcept:
         cdef Wait *row = self.table[place_of_id(high, low, self.shift)]

@@ -140,6 +140,41 @@ cdef class Rows:
             row.arrived_ns, row.root_received_ns, row.has_trace_state, row.tells, row.randomness if row.explicit else None, row.bits, seen,
         )
 
+    cdef list due(self, int64_t arrived_until_ns, int64_t rooted_until_ns):
+        """Return the rows that are due, as tuples, in order of arrival, and whether each waited after its root."""
+        cdef list found = []
+        cdef Wait *row = self.oldest
+        while row != NULL and row.arrived_ns <= arrived_until_ns:
+            found.append((self.values_of(row), False))
+            row = row.newer
+        row = self.rooted_oldest
+        while row != NULL and row.root_received_ns <= rooted_until_ns:
+            if row.arrived_ns > arrived_until_ns:
+                found.append((self.values_of(row), True))
+            row = row.rooted_newer
+        return found
+
+    cdef list ids(self):
+        """Return the ids of all traces, the oldest first."""
+        cdef list found = []
+        cdef Wait *row = self.oldest
+        while row != NULL:
+            found.append(id_of(row))
+            row = row.newer
+        return found
+
+    cdef Py_ssize_t longest(self) noexcept:
+        """Return the most traces at one place of the table."""
+        cdef Py_ssize_t place, count, most = 0
+        cdef Wait *row
+        for place in range(<Py_ssize_t>1 << (64 - self.shift)):
+            count, row = 0, self.table[place]
+            while row != NULL:
+                count += 1
+                row = row.chained
+            most = max(most, count)
+        return most
+
     # --- their spans ---------------------------------------------------------------------------------------------------
 
     cdef int append_spans(self, Wait *row, Batch batch, Group *group, bint lasting, int64_t now_ns) except -1:

@@ -335,17 +335,7 @@ cdef class Waiting:
 
     def due(self, int64_t arrived_until_ns, int64_t rooted_until_ns):
         """Return the rows that are due, in order of arrival, and whether each waited after its root."""
-        cdef list found = []
-        cdef Wait *row = self.rows.oldest
-        while row != NULL and row.arrived_ns <= arrived_until_ns:
-            found.append((self.rows.values_of(row), False))
-            row = row.newer
-        row = self.rows.rooted_oldest
-        while row != NULL and row.root_received_ns <= rooted_until_ns:
-            if row.arrived_ns > arrived_until_ns:
-                found.append((self.rows.values_of(row), True))
-            row = row.rooted_newer
-        return found
+        return self.rows.due(arrived_until_ns, rooted_until_ns)
 
     def take(self, trace_id, bint keeps):
         """Remove a trace; return its spans if it is kept, else none."""
@@ -381,15 +371,7 @@ cdef class Waiting:
     @property
     def longest(self):
         """The most traces at one place of the table: the rows that one look-up reads at worst."""
-        cdef Py_ssize_t place, count, most = 0
-        cdef Wait *row
-        for place in range(<Py_ssize_t>1 << (64 - self.rows.shift)):
-            count, row = 0, self.rows.table[place]
-            while row != NULL:
-                count += 1
-                row = row.chained
-            most = max(most, count)
-        return most
+        return self.rows.longest()
 
     def row(self, trace_id):
         """Return the row of a trace; None if it does not wait."""
@@ -402,12 +384,7 @@ cdef class Waiting:
 
     def ids(self):
         """Return the ids of all traces that wait, the oldest first."""
-        cdef list found = []
-        cdef Wait *row = self.rows.oldest
-        while row != NULL:
-            found.append(id_of(row))
-            row = row.newer
-        return found
+        return self.rows.ids()
 
     def held(self, trace_id):
         """Return the spans of a trace; none if it does not wait."""

@@ -192,5 +192,6 @@ class _Cut:
         self._at = at
 
     def next(self, size: int) -> bytes:
+        """Return the next bytes."""
         begin, self._at = self._at, self._at + size
         return self._data[begin : self._at]
