@@ -1,8 +1,8 @@
 """Hooks around `os.fork`. All of otel_fe's are registered here, and nowhere else.
 
-A forked child has the memory of its parent, but not its threads, and a lock that one of them held stays held. So whatever has a
-thread, a lock or counts of its own begins anew in the child. Hooks cannot be taken back; those of objects hold these weakly.
-On platforms without forks, nothing is registered.
+A forked child has the memory of its parent, but not its threads, and a lock that one of them held stays held. So every
+object with a thread, a lock or counters resets them in the child. Hooks cannot be removed; those of objects reference
+them weakly. On platforms without forks, nothing is registered.
 """
 
 from __future__ import annotations

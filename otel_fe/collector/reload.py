@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def transfer_state(new: Parts, old: PipelineGraph) -> list[Counters]:
-    """Move what an engine holds into new pipelines of the same names; return the counts of pipelines that are no more.
+    """Move the state of a graph into new pipelines of the same names; return the counts of removed pipelines.
 
-    The caller holds the engine's lock; the engine is closed, and its connectors' last metrics are not sent yet.
+    The caller holds the graph's lock; the graph is closed, and its connectors' last metrics are not sent yet.
     """
     before = {pipeline.name: pipeline for pipeline in old.parts.sampled}
     for sampled in new.sampled:

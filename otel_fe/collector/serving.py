@@ -1,4 +1,4 @@
-"""`otel-fe collector`: runs until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+"""Runs `otel-fe collector` until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The latency heat map as it is drawn: cells that are links, the line of the objective, axes."""
+"""Draws the latency heat map as SVG: cells that are links, the line of the objective, axes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Nothing finished is lost at the end: of the interpreter, by SIGTERM, by `os._exit`, of a multiprocessing child.
+"""Exports finished spans before the process ends: at exit, on SIGTERM, before `os._exit`, in multiprocessing children.
 
-The SDK flushes at interpreter exit only, for as long as that takes. SIGTERM skips it unless the application handles the signal, and
-workers of multiprocessing, RQ and billiard (Celery) leave by `os._exit`. All of them get the same flush here, bounded in time: an
-unreachable backend delays an exit by `OTEL_FE_FLUSH_TIMEOUT_S` at most, and what it cost is logged. A process that is killed
-(SIGKILL, `os.abort`) takes what it has not exported with it.
+The SDK flushes at interpreter exit only, without a time limit. SIGTERM skips it unless the application handles the
+signal, and workers of multiprocessing, RQ and billiard (Celery) leave by `os._exit`. All of them get the same flush
+here, bounded in time: an unreachable backend delays an exit by `OTEL_FE_FLUSH_TIMEOUT_S` at most, and the loss is
+logged. A process that is killed (SIGKILL, `os.abort`) loses what it has not exported.
 """
 
 from __future__ import annotations

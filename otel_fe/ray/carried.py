@@ -1,4 +1,4 @@
-"""A remote function that takes the trace context beside its own arguments: exported under an id of its own.
+"""A remote function that takes the trace context as an extra argument, exported under its own id.
 
 Ray exports a function once for each id and job, and a `RemoteFunction` carries that id, and all that its process has done to it,
 into every process that it is pickled to (a Serve deployment pickles those that its class uses). So whether it takes a further

@@ -1,8 +1,8 @@
-"""The trace context goes into `ray.remote` tasks, as one more argument of a function that is exported beside the task's own.
+"""Passes the trace context into `ray.remote` tasks, as an extra argument of a function exported beside the task's own.
 
-Ray has a hook of its own (`ray.init(_tracing_startup_hook=…)`) that does the same for tasks and for every actor, those of
-Ray's own control plane included; where it is on, nothing is done here. Outside of a trace nothing is done either: what is then
-submitted is the task's own function.
+Ray's own hook (`ray.init(_tracing_startup_hook=…)`) does the same for tasks and for every actor, those of Ray's control
+plane included; where it is on, otel_fe does nothing. Outside of a trace it does nothing either: the task's own function
+is submitted.
 """
 
 from __future__ import annotations

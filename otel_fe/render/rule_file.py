@@ -1,4 +1,4 @@
-"""Prometheus's rule files as values and as text; written without PyYAML, so that the same rules are always the same bytes."""
+"""Prometheus's rule files as values and as text. Written without PyYAML, so that the same rules are the same bytes."""
 
 from __future__ import annotations
 

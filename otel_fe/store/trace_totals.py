@@ -1,4 +1,4 @@
-"""Questions about kept traces all together: how many, how slow, and why."""
+"""Sums over kept traces: the cells of the heat map, totals, and causes."""
 
 from __future__ import annotations
 

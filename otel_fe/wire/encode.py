@@ -1,10 +1,10 @@
-"""From kept spans to export requests: spans byte for byte as they came, but for their `tracestate`.
+"""Encodes kept spans as export requests: byte for byte as received, except for their `tracestate`.
 
     ExportTraceServiceRequest: for each resource its frame, and
         for each scope its frame, and
             its spans
 
-Frames are what the sender wrote around its spans (`origins.py`), and are joined, not encoded.
+Frames are the bytes that the sender wrote around its spans (`resource_scope.py`); they are joined, not encoded.
 """
 
 from __future__ import annotations

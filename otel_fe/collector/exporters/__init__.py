@@ -1,12 +1,12 @@
-"""OTLP out: what leaves the collector, tried again while it may pass, and kept on disk where that is asked for.
+"""The collector's exporters: OTLP out, with retries and, if configured, queues on disk.
 
     payload     what is offered, and the reasons for which it can be lost
-    exporter    what every exporter does: `offer`, `flush`, `shutdown`; its counts
-    build       from a configuration to an exporter
-    queued      a lane for each signal:  backlog (+ storage) -> batches -> delivery -> transport
+    exporter    the interface of every exporter: `offer`, `flush`, `shutdown`; its counts
+    build       makes an exporter from its configuration
+    queued      for each signal, queue_consumers:  payload_queue (+ storage) -> batches -> delivery -> transport
     immediate   without a queue: nop, and debug
-    otlp_grpc, otlp_http, debug    the transports: imported by those who have one
+    otlp_grpc, otlp_http, debug    the transports, each imported only if configured
 
-Every payload that is offered is settled exactly once: as sent (an empty reason), as lost for a named reason, or as `stored`,
-which means that it lies on disk for the next start.
+Every offered payload is settled exactly once: as sent (an empty reason), as lost for a named reason, or as `stored`: it
+is on disk for the next start.
 """

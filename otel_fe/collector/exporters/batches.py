@@ -45,8 +45,8 @@ class Singles:
     """Each payload on its own.
 
     Args:
-        backlog: Where they wait.
-        load: Returns the whole payload of an entry, or None where nothing of it can be sent, and then settles it.
+        backlog: The queue that they wait in.
+        load: Returns the whole payload of an entry, or settles it and returns None where nothing of it can be sent.
     """
 
     def __init__(self, backlog: PayloadQueue, load: Callable[[Entry], Payload | None]) -> None:

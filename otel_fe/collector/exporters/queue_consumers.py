@@ -1,4 +1,4 @@
-"""The way of one signal through one exporter: a backlog, and the threads that send from it."""
+"""The queue of one signal in one exporter, and the threads that send from it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class QueueConsumers:
     Args:
         name: For its threads.
         settings: How many, and what they send at once.
-        backlog: What they send.
+        backlog: The queue that they send from.
         delivery: How.
         tallies: Where they count.
         clock: For batches.
@@ -96,9 +96,9 @@ class QueueConsumers:
         return EXPORT_FAILED if outcome.keys() == {EXPORT_FAILED} else SENT
 
     def finish(self, deadline_s: float) -> None:
-        """Let what waits have its last try until `deadline_s` (of `time.monotonic`), and settle the rest.
+        """Send what is still queued until `deadline_s` (of `time.monotonic`), and settle the rest.
 
-        The backlog is closed and `Delivery.stop` is set by then.
+        The queue is closed and `Delivery.stop` is set by then.
         """
         self.backlog.wait_empty(max(0.0, deadline_s - time.monotonic()))
         left = self.backlog.abandon()

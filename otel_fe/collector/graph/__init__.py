@@ -1,11 +1,12 @@
 """The pipelines of the configuration, through which received data flows.
 
-engine     takes requests, one lock around what is not thread-safe; ticks, and says when next
-routes     which pipelines a receiver's signal goes to
-sampled    traces -> tail_sampling -> outlets
-plain      requests as bytes -> outlets
-connected  the span_metrics connectors, and where their metrics go
-derived    feature_extraction.* metrics of extractions that no earlier stage has counted
-outlets    the exporters at the end of a pipeline; tally: what became of each payload
-build      from a configuration to all of it
+graph            takes requests and runs the schedule, with one lock around all that is not thread-safe
+parts            the pipelines of a configuration, and the routes of each receiver's signals through them
+sampled          traces -> tail_sampling -> fanout
+passthrough      requests as bytes -> fanout
+connected        the span_metrics connectors, and the pipelines of their metrics
+derived          feature_extraction.* metrics of extractions that no earlier stage has counted
+batcher, memory  the `batch` and `memory_limiter` processors
+fanout           the exporters at the end of a pipeline; payload_outcome: the outcome of each payload
+build            makes all of these from a configuration
 """

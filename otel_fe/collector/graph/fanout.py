@@ -104,7 +104,7 @@ class Fanout:
             self.exporters[name].offer(payload)
 
     def succeed(self, before: Fanout) -> None:
-        """Take over what the outlets hold that these take the place of, for exporters that are still there."""
+        """Take over what the replaced fan-out holds, for exporters that still exist."""
         self.counters = before.counters
         with before._lock:
             self._held = deque(one for one in before._held if one[0] in self.exporters)

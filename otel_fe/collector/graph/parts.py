@@ -49,10 +49,10 @@ class Parts:
     connectors: Mapping[str, Connected]
     """By id."""
     metrics_of: Mapping[str, Sequence[PassthroughPipeline]]
-    """The outlets of each connector's metrics."""
+    """The pipelines of each connector's metrics."""
     derived: Derived
     own_metrics_to: Sequence[PassthroughPipeline]
-    """The outlets of metrics without a source in the file: derived ones, and the collector's own."""
+    """The pipelines of metrics without a source in the file: derived ones, and the collector's own."""
     exporters: Mapping[str, Exporter]
     """By id."""
     keeps_all: bool

@@ -1,10 +1,11 @@
-"""Several processes that do the work of one: `--workers N`.
+"""Several worker processes of one collector: `--workers N`.
 
-    supervisor   starts them, starts dead ones again, passes on signals, answers for all of them
-    worker       one of them; commands come on its stdin, answers go to its stdout
-    hand_over    spans to the worker that decides their trace, over Unix sockets
-    frames       their framing in the stream
+    supervisor      starts workers, restarts dead ones, passes on signals, answers for all of them
+    child_process   the supervisor's side of one worker;  worker: the process itself, commands on its stdin
+    span_router     sends spans to the worker that decides their trace
+    peer_sender, peer_receiver    over Unix sockets;  frames: the framing in the stream
+    shared_store    the store, in the supervisor's process;  remote_store: the same, seen by a worker
 
-All listen on the same ports (SO_REUSEPORT), so that the kernel spreads connections. Which worker decides a trace follows from its
-id alone; the one that receives a span hands it over, if it is another's.
+All listen on the same ports (SO_REUSEPORT), so that the kernel spreads connections. A trace's id determines the worker
+that decides it; a worker that receives spans of another's trace sends them there.
 """

@@ -1,7 +1,7 @@
-"""One of the crew: a process that answers lines with lines, is started again when it dies, and ends with the one who started it.
+"""A child process that answers lines with lines, is restarted when it dies, and ends with its parent.
 
-It reads its options from stdin, since arguments are public, and then commands. When its stdin ends, its parent has ended,
-in whatever way, and it ends too.
+It reads its options from stdin, since arguments are public, and then commands. The end of its stdin means that its
+parent has ended, and it exits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Takes what other processes hand over."""
+"""Receives the spans that other processes hand over."""
 
 from __future__ import annotations
 

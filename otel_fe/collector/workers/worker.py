@@ -1,13 +1,13 @@
-"""One of several workers: see `crew`. Commands come as lines on stdin, and each is answered by a line of JSON on stdout.
+"""One of several worker processes. Each command is a line on stdin, and each answer a line of JSON on stdout.
 
-    ready      (unasked, once) what listens where
+    ready      (unprompted, once) the addresses that it listens on
     reload     reads the configuration again
-    samples    its figures
-    explain    what it knows of a trace
-    quiesce    takes nothing more from senders, and hands over what is other workers'
-    stop       decides or saves what is pending, sends what is kept, and ends
+    samples    returns its metrics
+    explain    returns the decision record of a trace
+    quiesce    accepts nothing more from senders, and hands over spans of other workers' traces
+    stop       decides or saves pending traces, sends kept ones, and exits
 
-If stdin ends, so has the supervisor: the worker does both of the last.
+The end of stdin means that the supervisor has ended: the worker then does the last two.
 """
 
 from __future__ import annotations

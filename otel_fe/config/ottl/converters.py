@@ -1,4 +1,4 @@
-"""The converters of a condition: which exist here, what each takes and gives, and which exist in OTTL only."""
+"""The supported converters with their parameters and results; `pipeline/ottl/converters.py` has their functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Redis commands are look-ups in a cache, and what their responses say: hit or miss. Never what was found."""
+"""Counts look-ups from Redis commands (GET, MGET, …) and their responses: hits and misses, never the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The converters, as plain functions of what their parameters have made of values."""
+"""The functions of the converters that `config/ottl/converters.py` declares, on already coerced values."""
 
 from __future__ import annotations
 

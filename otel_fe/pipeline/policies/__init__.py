@@ -1,1 +1,1 @@
-"""The policies of tail sampling, evaluated: one file a kind, `compiled` makes them from their settings."""
+"""The policies of tail sampling, evaluated: one file per kind; `factory.py` makes them from their settings."""
