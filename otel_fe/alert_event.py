@@ -1,4 +1,4 @@
-"""The names of the log event that tells of an alert, with their units and meanings; `semconv.py` holds all others."""
+"""Names of the log event of an alert, with their units and meanings; `semconv.py` holds all others."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class FeatureExtractionPerformanceMonitor:
         self._started = {}
 
     def start_extraction(self) -> None:
-        """Begin an extraction in this thread or task."""
+        """Start an extraction in this thread or task."""
         started = _Started(begin(self._spec))
         forgotten = None
         with self._lock:
@@ -180,7 +180,7 @@ class FeatureExtractionPerformanceMonitor:
         for name, value in (("duration_ms", duration_ms), ("cpu_percent", cpu_percent), ("memory_mb", memory_mb)):
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}; use a finite number of at least 0")
-        # An end without a start still tells of an extraction: it ends now.
+        # An end without a start still is an extraction: it ends now.
         started = self._ending() or _Started(begin(self._spec))
         given = Measurements()
         given.duration_ns = (
@@ -196,7 +196,7 @@ class FeatureExtractionPerformanceMonitor:
         self._remember(given, cpu_percent, memory_mb)
 
     def _ending(self) -> _Started | None:
-        """Take the start that an end of now belongs to; None where there is none."""
+        """Remove and return the start that belongs to an end now; None where there is none."""
         mine = [started for key, started in _nested.get() if key == id(self)]
         thread = threading.get_ident()
         with self._lock:

@@ -1,4 +1,4 @@
-"""The input of a rule at one moment, for one group."""
+"""The result of measuring a rule at one moment, for one group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`feature_extraction.alert.active`, made of the alerts that fire."""
+"""The gauge `feature_extraction.alert.active`: the number of alerts that fire."""
 
 from __future__ import annotations
 

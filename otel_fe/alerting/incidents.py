@@ -44,7 +44,7 @@ class Symptom(NamedTuple):
     """One alert, as far as grouping needs it."""
 
     key: str
-    """Tells it from every other alert; the caller finds its alert by it."""
+    """Unique among all alerts; the caller finds its alert by it."""
     service: str
     feature_set: str
     """Empty where it is about the whole service: its CPU, its memory."""

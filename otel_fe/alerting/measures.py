@@ -1,4 +1,4 @@
-"""The measurement of each rule in the live view. Shares are judged on exact counts, and fire only beyond what chance explains."""
+"""Measures each rule on the live view. Shares are compared as exact counts, and fire only beyond chance."""
 
 from __future__ import annotations
 

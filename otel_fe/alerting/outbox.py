@@ -49,7 +49,9 @@ class Outbox:
         """`receiver: raised`, `receiver: timeout` and `receiver: queue_full`, so far."""
 
     def add(self, alert_type: AlertType | None, receive: Callable[[Alert], object]) -> None:
-        """Tell a receiver of alerts of one type, or of all. One that has `repeat_s` and `repeat` is reminded of what fires.
+        """Register a receiver of alerts of one type, or of all.
+
+        One that has `repeat_s` and `repeat` is reminded of firing alerts.
 
         One that has `takes_incidents` receives one message per incident rather than one per alert.
         """

@@ -64,7 +64,7 @@ def subject_of(slo: str) -> str:
 
 
 def _outlook(state: SloState, rate: float) -> str:
-    """Say how long a whole error budget lasts at a burn rate."""
+    """Return in words how long a whole error budget lasts at a burn rate."""
     window = state.slo.window
     if isinstance(window, Calendar) or rate <= 1:
         return ""

@@ -1,4 +1,4 @@
-"""FeatureExtractionAlertingSystem: evaluates the rules, remembers, and tells."""
+"""FeatureExtractionAlertingSystem: evaluates the rules, keeps the state of alerts, and notifies receivers."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class FeatureExtractionAlertingSystem:
         slo_states: Returns the states of SLOs (`SloEngine.evaluate`), for alerts on burning budgets.
         pools: Returns the pools in use, for alerts on exhausted ones beside the waits that extractions had.
         more: Returns further readings, for example of anomalies.
-        silences: Returns silences that others have made, beside those of `silence`; asked at each evaluation. Where that fails,
-            alerts are told.
+        silences: Returns silences that others have made, beside those of `silence`; called at each evaluation. Where it
+            fails, alerts are sent.
         origin: Who speaks in the alerts, and where their links lead.
         log_events: Whether to emit OTLP log events, through the SDK's logger provider where there is one.
         history_size: Transitions that `get_alert_history` remembers.
@@ -100,10 +100,10 @@ class FeatureExtractionAlertingSystem:
         self._reset()
         self._outbox.renew()
 
-    # --- who is told ----------------------------------------------------------------------------------------------------
+    # --- receivers ----------------------------------------------------------------------------------------------------
 
     def register_alert_handler(self, alert_type: AlertType | None, handler: Callable[[Alert], object]) -> None:
-        """Call a function with each alert when it fires, and again when it is resolved (`alert.state` tells).
+        """Call a function with each alert when it fires, and again when it is resolved (see `alert.state`).
 
         Args:
             alert_type: Of which type; None for all.
@@ -126,7 +126,7 @@ class FeatureExtractionAlertingSystem:
     # --- evaluating -----------------------------------------------------------------------------------------------------
 
     def check_performance_alerts(self, wait_s: float = 1.0) -> list[Alert]:
-        """Evaluate every rule now, tell what is new, and return what fires.
+        """Evaluate every rule now, notify receivers of changes, and return the alerts that fire.
 
         Args:
             wait_s: How long to wait for handlers to have been called, at most; 0 not at all.
@@ -174,7 +174,7 @@ class FeatureExtractionAlertingSystem:
         return why or Likely(), exemplars or ()
 
     def _attempt(self, name: str, do: Callable[[], Any]) -> Any:
-        """Return what a source says; None where it fails: the other rules are evaluated all the same."""
+        """Return the readings of a source; None where it fails, so that the other rules are still evaluated."""
         try:
             return do()
         except Exception as fault:

@@ -1,4 +1,4 @@
-"""An alert made of what is known of it, in words."""
+"""Puts alerts into words: title, impact, likely cause and first action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The size that a cache should have, by how soon its keys come again."""
+"""Proposes the size of a cache, from the reuse distances of its keys."""
 
 from __future__ import annotations
 

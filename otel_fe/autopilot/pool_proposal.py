@@ -1,4 +1,4 @@
-"""The size that a pool should have, by queueing theory, and what p95 would then be."""
+"""Proposes the size of a pool by queueing theory, with the predicted p95."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something that has a size: what the autopilot turns."""
+"""The interface of a resource whose size the autopilot can change: a pool or a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A step of the autopilot: what log events, marks and the history say."""
+"""A step of the autopilot, as log events, marks and the history report it."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
 
 
 def recent(windows: Sequence[Window]) -> list[Window]:
-    """Return the windows that stand for now: the last tenth."""
+    """Return the windows that represent the present: the last tenth."""
     count = max(3, round(len(windows) * _RECENT))
     return [one for one in windows[-count:] if one.count] or [windows[-1]]
 

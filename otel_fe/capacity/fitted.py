@@ -1,4 +1,4 @@
-"""A model that was held against windows which it had not been shown, and how sure it is."""
+"""A fitted model with its error on held-back windows, and its confidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service's figures as the model takes them: windows of some minutes, a sample of extractions, and the sizes of its resources."""
+"""A service's measurements for the model: windows of minutes, a sample of extractions, the sizes of its resources."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Window:
     cpu_count: int
     """Those that know theirs."""
     process_cpu_s: float | None = None
-    """CPU time of all processes; None where they do not tell."""
+    """CPU time of all processes; None where they do not report it."""
     processes: float | None = None
     """Their mean number."""
     pools: Mapping[str, PoolUse] = field(default_factory=dict)
     peak: float | None = None
-    """The most extractions that one process ran at once; None where it does not tell."""
+    """The most extractions that one process ran at once; None where it is not reported."""
     others_cpu_s: float | None = None
     """CPU time that other processes used on the same machines."""
     memory_bytes: float | None = None

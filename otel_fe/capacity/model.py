@@ -28,7 +28,7 @@ ALL: Final = None
 FEWEST_ROWS: Final = 100
 _QUIET_ROWS: Final = 400
 _MOST_SCALED: Final = 1.6
-"""By more than this, kept extractions do not stand for those that were counted."""
+"""Beyond this factor, kept extractions do not represent the counted ones."""
 
 
 @dataclass(frozen=True, slots=True)

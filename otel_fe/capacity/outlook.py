@@ -1,4 +1,4 @@
-"""A service's next week: its traffic, its latency and its error budgets, and when headroom and budgets are used up."""
+"""Forecasts a service's next week: traffic, latency, error budgets, and when headroom and budgets are used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads from the store what the capacity model takes of a service."""
+"""Reads a service's measurements for the capacity model from the store."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def _setup(
 
 
 def _processes(windows: Sequence[Window]) -> float | None:
-    """Return how many processes there are, by the last tenth of the windows; None where they do not tell."""
+    """Return how many processes there are, by the last tenth of the windows; None where it is not reported."""
     last = [one.processes for one in windows[-max(3, len(windows) // 10) :] if one.processes is not None]
     return float(max(1, round(sum(last) / len(last)))) if last else None
 

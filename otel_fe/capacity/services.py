@@ -1,4 +1,4 @@
-"""The capacity of each service in a store, or why nothing is said of it."""
+"""The capacity of each service in a store, or the reason why there is none."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ MOST_UNSTARTED: Final = 0.4
 _RESUMED: Final = 0.5
 """`resumed_s` in CPU times of an extraction, before anything was seen, of an event loop, and how far it may be off."""
 _OTHERS: Final = (1.0, 0.5, 0.0)
-"""Candidate shares of other processes' CPU time that this service has to wait for: those of a lower priority give way to it."""
+"""Candidate shares of other processes' CPU time that this service waits for: lower priorities yield to it."""
 _HIDDEN_LOADS: Final = tuple(0.05 * place for place in range(2, 20))
 """Candidate utilisations of an unmeasured resource at the highest rate seen."""
 _BETTER: Final = 0.7
@@ -162,7 +162,7 @@ def _processors(
             if math.isfinite(error) and (best is None or error * _TIE < best[0]):
                 best = error, [*cores, *(_resuming(one, resumed_s, works_s) for one in lock)]
     if best is None:
-        # Nothing explains what was seen: the check on held-back windows will tell.
+        # Nothing explains the measurements: the check on held-back windows will show it.
         return [*_cores(setup, base + others, demand), *_locks(setup, base, demand, unstarted)[0]]
     error, found = best
     most = max(rate for rate, _, _ in points)
@@ -193,7 +193,7 @@ def _locks(setup: Setup, base: float, demand: float, unstarted: float) -> list[l
     if demand <= 0 or not (setup.has_gil or setup.event_loop):
         return [[]]
     if setup.event_loop:
-        # A task gives way only where it awaits; how often it does is not known.
+        # A task yields only where it awaits; how often that is, is not known.
         return [[Station(EVENT_LOOP, "event loop", 1, setup.processes, demand, base, held_s=math.inf)]]
     name = "Python interpreter (GIL)"
     # With short turns, as where an application has lowered the switch interval, all that run share the interpreter evenly.

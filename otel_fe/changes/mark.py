@@ -1,4 +1,4 @@
-"""A change of a service: what every chart marks."""
+"""A change of a service, as charts mark it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Mark:
 
     @property
     def title(self) -> str:
-        """Say it in a few words: `service.version 1.4 → 1.5`."""
+        """Return the change in a few words: `service.version 1.4 → 1.5`."""
         if self.kind == VERSION:
             return f"service.version {self.before or '(none)'} → {self.after or '(none)'}"
         if self.kind == RESTART:

@@ -54,7 +54,7 @@ class Seen:
 
     service: str
     instance: str
-    """Its `service.instance.id`, or what else tells it from others; empty where nothing does."""
+    """Its `service.instance.id`, or another unique attribute; empty where there is none."""
     time_ns: int
     values: tuple[tuple[str, str, str], ...]
     """Kind, subject, value."""
@@ -138,7 +138,7 @@ class Tracker:
         return own.earlier == reported.value and reported.changed_ns - own.changed_ns < _FLAP_NS
 
     def _made(self, mark: Mark) -> Iterator[Mark]:
-        """Yield a mark, unless the same change was marked a short time ago: attributes and metrics both tell of it."""
+        """Yield a mark, unless the same change was marked a short time ago: attributes and metrics both report it."""
         key = (mark.service, mark.kind, mark.subject)
         latest = self._latest.get(key)
         if latest is not None and latest.after == mark.after and mark.time_ns - latest.until_ns < JOINED_NS:

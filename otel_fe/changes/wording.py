@@ -36,7 +36,7 @@ def said(compared: Compared, names: Mapping[str, str], lines: Mapping[str, str] 
 
 
 def verified(predicted_ns: float, measured: Difference) -> str:
-    """Say what was predicted, and what came of it: `predicted -8.0 ms, measured -7.1 ms (-9.0 to -5.2 ms)`."""
+    """Return the prediction and the measurement in words: `predicted -8.0 ms, measured -7.1 ms (-9.0 to -5.2 ms)`."""
     return f"predicted {signed_ms(predicted_ns)}, measured {signed_ms(measured.value)} ({interval_ms(measured)})"
 
 

@@ -1,4 +1,4 @@
-"""Types of arguments: each returns a value, or says what would be right."""
+"""Types of arguments: each returns a value, or raises an error that names a valid one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `otel-fe collector` and `otel-fe why`: their arguments. What they do is imported when they do it."""
+"""The commands `otel-fe collector` and `otel-fe why`: their arguments. Their code is imported when they run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _MOST_WORKERS: Final = 64
 
 
 def add_commands(commands: Commands) -> argparse.ArgumentParser:
-    """Add both to the commands of `otel-fe`; return the collector's parser.
+    """Add `collector` and `why` to the commands of `otel-fe`; return the collector's parser.
 
-    Whoever sets its default `companion` is called with the parsed arguments, and returns what is to run beside it: see `Options`.
+    The parser's default `companion` is called with the parsed arguments and returns the process to run beside the
+    collector: see `Options`.
     """
     collector = _add_collector(commands)
     why = commands.add_parser(

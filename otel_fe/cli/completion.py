@@ -1,6 +1,6 @@
-"""The command `otel-fe completion`: scripts that complete commands, options and choices, made of the parser itself.
+"""The command `otel-fe completion`: scripts that complete commands, options and choices, generated from the parser.
 
-They are complete by themselves: no key press starts a Python.
+The scripts are self-contained: no key press starts a Python process.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _add_collector(commands: Commands) -> None:
 
 
 def _failed(parsed: argparse.Namespace, error: Exception) -> int:
-    """Say why a command failed; return the exit status."""
+    """Print why a command failed; return the exit status."""
     if parsed.verbose:
         traceback.print_exception(error)
     # What a full disk has refused of stdout is refused again when the process ends.
@@ -128,7 +128,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _silence_stdout() -> None:
-    """Let what stdout still holds go nowhere, so that its flush at the end of the process does not fail a second time."""
+    """Discard what stdout still holds, so that its flush at the end of the process does not fail a second time."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         return

@@ -1,4 +1,4 @@
-"""The command `otel-fe mcp`: its arguments. What it does is imported when it does it."""
+"""The command `otel-fe mcp`: its arguments. Its code is imported when it runs."""
 
 from __future__ import annotations
 

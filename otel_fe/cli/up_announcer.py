@@ -29,7 +29,7 @@ _UP_AND_ERASE: Final = "\033[F\033[J"
 
 
 class UpAnnouncer:
-    """Tells the person at the terminal what the collector does, until it is closed.
+    """Prints what the collector does for the person at the terminal, until it is closed.
 
     On a terminal, the services' lines are rewritten in place; elsewhere a line is printed when a service or its
     figures are first seen, and each minute in which it has changed.
@@ -89,7 +89,7 @@ class UpAnnouncer:
             try:
                 self._lines.show(seen_services(stored, self._since_ns))
             except (OtelFeError, OSError):
-                continue  # nothing has been stored yet, or the store is busy: the next look will tell
+                continue  # nothing has been stored yet, or the store is busy: the next look will show it
             except ValueError:
                 return  # stdout has been closed
 

@@ -1,4 +1,4 @@
-"""The collector's own figures: what it received, decided, sent and lost, and what it holds.
+"""The collector's own metrics: items received, decided, sent, lost and held.
 
 Names of the Collector's own telemetry (`otelcol_…`) where it has one for the same thing, so that dashboards made for it work; the
 pipeline's own where it has not.

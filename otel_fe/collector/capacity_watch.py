@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 3_600.0
 FIRST_S: Final = 600.0
-"""Until the first time: before, there is not enough to go by."""
+"""Until the first computation: before, there are too few measurements."""
 _LONGEST_S: Final = 300.0
 _CLEAR: Final = 0.9
 """Of the headroom: traffic below it is surely no problem."""
@@ -51,12 +51,12 @@ _log = logging.getLogger("otel_fe")
 
 
 class CapacityWatch:
-    """Knows the headroom of each service. Safe to share between threads.
+    """Computes the headroom of each service in the background. Safe to share between threads.
 
     Args:
         directory: The store's.
         slo: A file of OpenSLO documents; None for the four requirements.
-        ask: Returns the document of `otel-fe capacity --json`; a child process, unless told otherwise.
+        ask: Returns the document of `otel-fe capacity --json`; by default, from a child process.
     """
 
     def __init__(self, directory: Path, slo: Path | None = None, ask: Callable[[], Document] | None = None) -> None:
@@ -84,7 +84,7 @@ class CapacityWatch:
         return self._evaluations
 
     def refresh(self) -> None:
-        """Work it out anew; where that fails, what was known stays, and the reason is logged."""
+        """Compute it again; where that fails, the last result stays, and the reason is logged."""
         try:
             services = self._ask()["services"]
             self._gauges = tuple(gauge for one in services for gauge in _gauges(one))
@@ -171,7 +171,7 @@ def _evaluation(service: Document) -> Evaluation | None:
 
 
 def _used_up(moment: Document) -> str:
-    """Return when headroom is used up, in words; empty where nobody knows."""
+    """Return when headroom is used up, in words; empty where it is not known."""
     expected = moment.get("expected_unix_s")
     if expected is None:
         return ""

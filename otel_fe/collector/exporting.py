@@ -1,4 +1,4 @@
-"""The exporters of the running configuration, which can be changed while data flows."""
+"""The exporters of the running configuration, replaceable while data flows."""
 
 from __future__ import annotations
 

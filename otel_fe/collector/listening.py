@@ -1,4 +1,4 @@
-"""The servers of the running configuration's receivers, which can be changed while others go on."""
+"""The servers of the running configuration's receivers, replaceable one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collector's own figures as OTLP, and as a page for Prometheus."""
+"""The collector's own metrics as OTLP, and as a page for Prometheus."""
 
 from __future__ import annotations
 

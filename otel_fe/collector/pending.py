@@ -1,4 +1,4 @@
-"""Traces that are pending at a graceful stop, on disk until the next start: their spans, and when they came.
+"""Saves the traces that are pending at a graceful stop on disk until the next start: spans and arrival times.
 
 One file: for each trace a header (JSON) and its spans (an `ExportTraceServiceRequest`), with their sizes and checksum before them.
 A damaged file yields the traces before the damage. Times are Unix times, since the next process has another monotonic clock;

@@ -103,7 +103,7 @@ class BackendError(RefusedError):
 
 
 def refusal(exporter: str, reason: str) -> RefusedError:
-    """Return what to tell a sender whose request an exporter does not take, for one of the reasons of `exporters.payload`."""
+    """Return the error for a sender whose request an exporter does not accept, by a reason of `exporters.payload`."""
     if reason == "shutdown":
         return StoppingError()
     if reason in _PRESSURES:

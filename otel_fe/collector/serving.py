@@ -74,10 +74,10 @@ class Work(Protocol):
 
 
 class Announcer(Protocol):
-    """Tells the person who started the collector what becomes of it."""
+    """Reports the collector's start, reloads and end to the person who started it."""
 
     def started(self, line: str, addresses: Sequence[tuple[str, str, str]], pages: Sequence[str]) -> None:
-        """Tell that it takes requests now.
+        """Report that it accepts requests now.
 
         Args:
             line: All of it in one line.
@@ -87,7 +87,7 @@ class Announcer(Protocol):
         ...
 
     def say(self, line: str) -> None:
-        """Tell of a reload, or of the end."""
+        """Report a reload, or the end."""
         ...
 
 
@@ -108,7 +108,7 @@ def serve(options: Options, announcer: Announcer | None = None) -> int:
 
     Args:
         options: How it runs.
-        announcer: Who tells what becomes of it; None for lines on stderr.
+        announcer: Reports its start and end; None for lines on stderr.
 
     Raises:
         OtelFeError, OSError: It cannot be started.

@@ -89,7 +89,7 @@ class SloWatch:
             self._capacity.start()
 
     def evaluate(self) -> None:
-        """Evaluate every SLO, and tell what is new."""
+        """Evaluate every SLO, and send what has changed."""
         self._states = self._engine.evaluate()
         self._alerts.evaluate()
 

@@ -169,7 +169,7 @@ class StoreSink:
         """Unix time until which connectors' counts have been handed over."""
 
     def observe(self, parts: Parts) -> None:
-        """Take what pipelines keep from now on."""
+        """Take the traces that pipelines keep from now on."""
         self._last.clear()
         self._stored.clear()
         for sampled in parts.sampled:
@@ -177,7 +177,7 @@ class StoreSink:
             sampled.on_kept.append(partial(self._note, sampled, everything))
 
     def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
-        """Take what a connector has counted.
+        """Take the metrics of a connector.
 
         Cumulative counts are not taken from here, but as they are (`SpanMetricsConnector.changed`): what leaves begins at 0.
         """
@@ -188,12 +188,12 @@ class StoreSink:
         self._counts_due = self._counts_due or len(deltas) < len(metrics)
 
     def exported(self, payload: bytes) -> None:
-        """Take metrics that some process has exported, or that were derived here; those of extractions and of pools only."""
+        """Take metrics exported by a process, or derived here; only those of extractions and of pools."""
         if any(name in payload for name in _OURS):
             self._store.add_otlp_metrics(payload)
 
     def logged(self, payload: bytes) -> None:
-        """Take log records that some process has exported; those that tell of alerts only."""
+        """Take log records that a process has exported; only those of alerts."""
         try:
             self._told.take(payload, self._clock.time_ns())
         except (sqlite3.Error, OSError) as error:

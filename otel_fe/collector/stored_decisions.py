@@ -1,4 +1,4 @@
-"""Decision records in the store, which keeps them longer than the collector, and without a running one."""
+"""Reads decision records from the store, which keeps them longer than the collector does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines that the collector writes when it starts and when it stops."""
+"""The lines that the collector prints at its start and at its end."""
 
 from __future__ import annotations
 

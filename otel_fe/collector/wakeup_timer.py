@@ -1,4 +1,4 @@
-"""When the thread that ticks is next to look: when something is due, rather than ten times a second.
+"""Wakes the scheduling thread when something is due, rather than ten times a second.
 
 A round that finds nothing costs 0.2 ms where the processor has slept before it: at rest, rounds would be all that a collector does.
 """

@@ -1,4 +1,4 @@
-"""`otel-fe why TRACE_ID`: asks the running collector, and puts its answer into words."""
+"""Runs `otel-fe why TRACE_ID`: requests the decision record from the collector, and prints it in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optional compiled implementation of the hottest loops. Each has a plain one beside its user, which defines what is right.
+"""The optional compiled implementation of the hottest loops. Each has a plain one, which defines the behaviour.
 
 `backend` is the compiled modules together, or None if they are not used, and `missing` is the reason then: there was no C compiler
 at installation, `OTEL_FE_COMPILED=false`, a module cannot be loaded, one was compiled from other sources than those beside it, or

@@ -313,7 +313,7 @@ cdef class Batch:
         return size + framed(of_scope)
 
     def release(self):
-        """Let go of the request, and of what protobuf has parsed for attributes that were read.
+        """Release the request, and the messages that protobuf has parsed for attributes that were read.
 
         Spans with other references to them keep a copy of their own bytes; all others are freed.
         """

@@ -49,7 +49,7 @@ cdef dict _LEAVES = {
 @cython.final
 @cython.no_gc
 cdef class Origin:
-    """A resource with a scope, and what leaves have found out about it."""
+    """A resource with a scope, and the answers of leaves about it."""
 
 
 @cython.final
@@ -137,7 +137,7 @@ cdef class Leaves:
         return found
 
     cdef int look(self, Wait *row, Batch batch, Group *group, Row *each, list origins, uint64_t leaves) except -1:
-        """Let leaves that have not matched look at a span.
+        """Evaluate the leaves that have not matched yet on a span.
 
         Args:
             row: Its trace.
@@ -190,7 +190,7 @@ cdef class Leaves:
         return 0
 
     cdef int look_up(self, Wait *row, int i, Batch batch, Group *group, Row *each, Origin known, Pair *pairs, int count) except -1:
-        """Let a leaf look at a span, unless it remembers its answer for one with the same inputs."""
+        """Evaluate a leaf on a span, unless it remembers the answer for one with the same inputs."""
         cdef unsigned char written[LONGEST_INPUT]
         cdef Leaf *leaf = &self.leaves[i]
         cdef Span *span = &each.span
@@ -256,7 +256,7 @@ cdef class Leaves:
         return 0
 
     cdef int answer_objects(self, Wait *row, answers) except -1:
-        """Note what leaves that have not matched say of spans which are objects already."""
+        """Evaluate the leaves that have not matched yet on spans that are objects already."""
         cdef int i
         for i in range(self.count):
             if self.of_spans >> i & 1 and not row.bits >> i & 1:

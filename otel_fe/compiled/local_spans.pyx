@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
 """The spans of this process, in C: their start, their attributes, their end.
 
-The plain implementations say what is right: `sdk/span.py`, `sdk/tracer.py`. What is not usual (a limit reached, a value that needs
-cleaning, another processor, a trace that has to be decided) is done by them.
+The plain implementations define the behaviour: `sdk/span.py`, `sdk/tracer.py`. Unusual cases (a limit reached, a value that needs
+cleaning, another processor, a trace that has to be decided) are left to them.
 """
 
 from cpython.dict cimport PyDict_Contains, PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size
@@ -63,7 +63,7 @@ def use_tracers(lean_tracer, current_span, api, context, span_key, ids, known_fl
 
 
 cdef class SpanCore:
-    """Twin of `PlainCore` in `sdk/span.py`: the fields of a span, and what is called on every one."""
+    """Twin of `PlainCore` in `sdk/span.py`: the fields of a span, and the methods that are called on every one."""
 
     cdef public object _name, tracer, trace_id, span_id, state, parent_span, _kind, _attributes, _start_time, _end_time
     cdef public object _status, _events, _links, local_trace, filled_in, _made_context, _made_lock

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
-"""The trace that collects the spans of this process, in C. The plain implementation says what is right: `pipeline/trace.py`.
+"""The trace that collects the spans of this process, in C. The plain implementation, `pipeline/trace.py`, defines the behaviour.
 
 A trace needs no lock here. Its methods run no Python code between their first look at it and their last change, and no memory
 is allocated there that the garbage collector would count, so no other thread and no finalizer comes in between.
@@ -110,7 +110,7 @@ cdef class LocalTrace:
         return not self.open_spans
 
     cdef int _roots_ended(self) except -1:
-        """Begin the wait for open children; another root may begin while the clock is asked."""
+        """Begin the wait for open children; another root may begin while the clock is read."""
         now = self.bounds.monotonic_ns() if self.bounds is not None else 0
         if not self.open_roots:
             self.roots_ended_ns = now

@@ -1,6 +1,6 @@
-"""The hot path as protocols, each of which a plain and a compiled implementation follow.
+"""Protocols of the hot path, each with a plain and a compiled implementation.
 
-The plain implementation is beside its user, and defines what is right. A compiled one may leave
+The plain implementation is beside its user, and defines the behaviour. A compiled one may leave
 unusual input to its caller, as its protocol says; a plain one that is no faster than its caller leaves everything.
 """
 

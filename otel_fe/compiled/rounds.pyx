@@ -1,6 +1,6 @@
 """Rounds of decisions: the traces of each compete for the budgets of limiters.
 
-`pipeline/policies/limiting.py` and `composite.py` say what each budget is, and `limiting.cut` how it is spent.
+`pipeline/policies/limiting.py` and `composite.py` define each budget, and `limiting.cut` how it is spent.
 """
 
 cimport cython

@@ -1,6 +1,6 @@
-"""The bytes of pending spans, in segments that are compressed once they have rested.
+"""The bytes of pending spans, in segments that are compressed some time after they are full.
 
-Spans of traces that would be sampled as they are will be read, so they have segments of their own, which stay as they are.
+Spans of traces that would be sampled already will be read, so they have separate segments, which are not compressed.
 """
 
 cimport cython
@@ -57,7 +57,7 @@ cdef class Segments:
         cdef Segment *fresh
         if segment != NULL and segment.capacity - segment.used >= size:
             return segment
-        if size > self.capacity // 4:  # one of its own, rather than waste the end of the open one
+        if size > self.capacity // 4:  # a separate one, rather than waste the end of the open one
             fresh = self.begin(size)
             self.close(fresh, now_ns, lasting)
             return fresh
@@ -87,7 +87,7 @@ cdef class Segments:
         return segment
 
     cdef void free_buffer(self, Segment *segment) noexcept:
-        """Free the bytes of a segment, or keep them for the next one: the heap would cut them up for what is small and lasts."""
+        """Free the bytes of a segment, or keep them for the next one: the heap would split them for small, long-lived objects."""
         if segment.capacity == self.capacity and self.spares_count < MOST_SPARES:
             self.spares[self.spares_count] = segment.bytes
             self.spares_count += 1

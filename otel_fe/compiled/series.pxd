@@ -1,4 +1,4 @@
-"""What series of span metrics and of extractions share: edges of buckets, and a bound on what is remembered of them."""
+"""Shared by series of span metrics and of extractions: edges of buckets, and a bound on remembered bytes."""
 
 cimport cython
 from libc.stdint cimport int64_t

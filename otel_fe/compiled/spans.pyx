@@ -35,7 +35,7 @@ cdef class Head:
         self.held, self.at, self.size = held, at, size
 
     cdef bytes own(self):
-        """Return its bytes as an object of their own, and let go of the request."""
+        """Return its bytes as a separate object, and release the request."""
         if self.held is not None and PyBytes_GET_SIZE(self.held) != self.size:
             own = PyBytes_FromStringAndSize(<const char *>self.at, self.size)
             self.hold(own, <Bytes>PyBytes_AS_STRING(own), self.size)
@@ -279,7 +279,7 @@ def add(trace, spans not None, now_ns):
 
 
 cdef inline bint _is_plain(span) noexcept:
-    """Return whether a span leaves as it came, with a stamp behind it."""
+    """Return whether a span is sent as received, with a stamp appended."""
     return isinstance(span, Head) and (<Head>span).held is not None and not (<Head>span).trace_state
 
 

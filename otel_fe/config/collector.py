@@ -1,4 +1,4 @@
-"""Reads a whole configuration of the OpenTelemetry Collector v0.160 into one frozen value, or says all that is wrong."""
+"""Reads a whole configuration of the OpenTelemetry Collector v0.160 into one frozen value, or reports all problems."""
 
 from __future__ import annotations
 

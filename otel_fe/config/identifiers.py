@@ -22,7 +22,7 @@ _LONGEST_NAME: Final = 1_024
 
 @dataclass(frozen=True, slots=True, order=True)
 class ComponentId:
-    """Tells one component of a kind from another; written as in the file, so an alias of a type stays one."""
+    """The id of a component, `type` or `type/name`; as written in the file, so an alias of a type stays one."""
 
     type: str
     name: str = ""
@@ -34,7 +34,7 @@ class ComponentId:
 
 @dataclass(frozen=True, slots=True, order=True)
 class PipelineId:
-    """Tells one pipeline from another."""
+    """The id of a pipeline, `signal` or `signal/name`."""
 
     signal: str
     """One of `SIGNALS`."""

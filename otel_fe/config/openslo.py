@@ -1,4 +1,4 @@
-"""Reads OpenSLO v1: SLOs over otel_fe's metrics, with what they refer to in the same file.
+"""Reads OpenSLO v1: SLOs over otel_fe's metrics, and the objects that they refer to in the same file.
 
 Source: https://github.com/OpenSLO/OpenSLO (README.md, "Specification"). What is not supported is refused by name.
 """

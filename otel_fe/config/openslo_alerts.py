@@ -1,4 +1,4 @@
-"""AlertPolicy and AlertCondition: what a burn rate is compared with, over which window."""
+"""AlertPolicy and AlertCondition: thresholds of burn rates, and their windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `spec` of a metric source: which of our metrics counts the events, and which of them."""
+"""The `spec` of a metric source: the metric that counts the events, and the attributes that select them."""
 
 from __future__ import annotations
 

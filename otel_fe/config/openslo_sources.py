@@ -98,7 +98,7 @@ def measured_against(place: Place, threshold: Threshold, op: str, value: Fractio
 
 
 def _below(place: Place, values: Selection, limit: Limit) -> Indicator:
-    """Return the indicator of values below a limit, which an edge of a histogram cannot tell from those at it."""
+    """Return the indicator of values below a limit; an edge of a histogram cannot exclude values at the limit."""
     slo = REQUIREMENTS.get((values.metric, limit.value))
     if slo is None:
         place.refuse("a histogram's edge belongs to what is below it: use op: lte")

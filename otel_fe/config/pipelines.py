@@ -1,6 +1,6 @@
-"""The pipelines of a Collector's configuration: what they name has to be there, to fit and to be connected.
+"""The pipelines of a Collector's configuration. Every component they name has to exist, to fit and to be connected.
 
-There is no look for cycles: the only connector that otel_fe has makes metrics of traces, and nothing makes traces of metrics.
+Cycles are not checked: the only connector of otel_fe makes metrics from traces, and nothing makes traces from metrics.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The problems of a document: where, what was found, and what would be right."""
+"""The problems of a document: the position, what was found, and what would be valid."""
 
 from __future__ import annotations
 

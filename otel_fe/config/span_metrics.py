@@ -21,7 +21,7 @@ BUILT_IN: Final = (SERVICE_NAME, SPAN_NAME, SPAN_KIND, STATUS_CODE, COLLECTOR_IN
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """An attribute that tells one series from another: a span's, else its resource's."""
+    """An attribute that distinguishes series: a span's, else its resource's."""
 
     name: str
     """Empty where `glob` is set."""
@@ -88,7 +88,7 @@ class SpanMetrics:
     namespace: str = DEFAULT_NAMESPACE
     """Put before the metrics' names, with a dot; may be empty."""
     resource_key_attributes: tuple[str, ...] = ()
-    """Resource attributes that tell one resource from another; all of them where empty."""
+    """Resource attributes that distinguish resources; all of them where empty."""
     include_instrumentation_scope: tuple[str, ...] = ()
     """Scopes whose name and version become dimensions."""
     add_resource_attributes: bool = False

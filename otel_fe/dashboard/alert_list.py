@@ -63,7 +63,7 @@ def of_group(alerts: list[ShownAlert], service: str | None, feature_set: str | N
 
 
 def silences_of(stored: PageContext) -> tuple[KeptSilence, ...]:
-    """Return the silences that are in force; none where they cannot be read: then the collector tells of every alert, too."""
+    """Return the silences in force; none where they cannot be read: the collector then sends every alert, too."""
     try:
         return stored.silences.in_force(stored.now_ns())
     except StoreError:
@@ -89,7 +89,7 @@ def _burning(stored: PageContext, states: tuple[SloState, ...]) -> list[ShownAle
 
 
 def _told(stored: PageContext) -> list[ShownAlert]:
-    """Return the alerts that processes tell of by their gauge."""
+    """Return the alerts that processes report by their gauge."""
     now = stored.now_ns()
     found = []
     events = ToldAlerts(stored.directory).firing()

@@ -1,6 +1,6 @@
 """The command `otel-fe dashboard`: its arguments, and those of commands that serve the dashboard beside what else they do.
 
-What it does is imported when it does it.
+Its code is imported when it runs.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def add_to_another(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
-    """Return the settings that another command was given; None where it is to serve no dashboard.
+    """Return the settings of the dashboard that another command serves; None where it serves none.
 
     Raises:
-        ConfigurationError: It is told how to, and not to; or the token's file holds none.
+        ConfigurationError: Its options contradict each other, or the token's file holds none.
         OSError: The token's file cannot be read.
     """
     if arguments.dashboard is not None:
@@ -85,7 +85,7 @@ def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
 
 
 def companion(arguments: argparse.Namespace) -> Sidecar | None:
-    """Return the dashboard as it runs beside a collector; None where none is asked for.
+    """Return the dashboard as it runs beside a collector; None where it is not requested.
 
     Raises:
         ConfigurationError, OSError: See `asked_of_another`.

@@ -115,7 +115,7 @@ def compare(selected: Totals, everything: Totals) -> Compared:
 
 
 def restated_by(selection: Selection) -> frozenset[str]:
-    """Return the attributes that only say again what was selected: they tell nothing of why."""
+    """Return the attributes that only restate the selection, and so explain nothing."""
     # The causes have a table of their own, and only slow extractions have these.
     found = {semconv.BOTTLENECK, semconv.BOTTLENECK_TIME, semconv.HOTSPOT, semconv.SLO_BREACHED}
     if selection.cache_hit is not None:

@@ -24,7 +24,7 @@ _TYPES: Final = {
     "html": "text/html; charset=utf-8",
 }
 _MOST_GROUPS: Final = 50
-"""Of which steps are told, those with most slow extractions; of further ones there is the whole window."""
+"""Groups whose steps are exported, those with most slow extractions; of others, only the whole window."""
 
 
 def export(stored: PageContext, address: ViewAddress, kind: str) -> Answer:

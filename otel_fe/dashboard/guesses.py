@@ -1,4 +1,4 @@
-"""A brake on guesses of the page's token."""
+"""Slows down guesses of the page's token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BURST: Final = 10
 _REFILL_NS: Final = 6_000_000_000
 """Until one more may be tried: ten in a minute."""
 _SENDERS: Final = 1_000
-"""That are told apart; those of others are counted together."""
+"""Senders that are counted separately; all others are counted together."""
 _OTHERS: Final = ""
 
 

@@ -25,8 +25,8 @@ def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p
 
     Args:
         sample: Kept extractions.
-        now: What they take.
-        ratio: The asked share of extractions whose every look-up hits, 0..1.
+        now: Their present durations.
+        ratio: The requested share of extractions whose every look-up hits, 0..1.
         counted_p95_ns: p95 of all extractions, by exact counts.
 
     Raises:

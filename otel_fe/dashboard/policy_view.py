@@ -122,7 +122,7 @@ def replayed(stored: PageContext, address: ViewAddress, text: str, newest: str =
 
 
 def _run(stored: PageContext, text: str, ids: Iterable[int]) -> Replay:
-    # No variable of this process is looked up: a policy that somebody pastes must not read them out.
+    # No variable of this process is looked up: a pasted policy must not disclose them.
     config = read_collector_config(as_configuration(text), _FILE, {})
     run = Replay(tail_sampling_of(config, _FILE))
     run.run(_requests(stored, ids))

@@ -45,9 +45,9 @@ def at_pool_size(
 
     Args:
         sample: Kept extractions of the pool's service.
-        now: What they take.
-        pool: As its service has told of it.
-        size: The asked one.
+        now: Their present durations.
+        pool: As its service reports it.
+        size: The requested size.
         processes: How many share its requests, each with a pool of its own.
         part: How much of all recorded waits was for this pool, 0..1.
         counted_p95_ns: p95 of all extractions, by exact counts.

@@ -109,7 +109,7 @@ def _shown(alerts: Sequence[ShownAlert], reasons: Mapping[tuple[str, str], Featu
 
 
 def _why(explanation: Explanation | None, event: ToldAlert | None) -> tuple[str, str]:
-    """Return the cause in words and its line: as the store explains it, or else as the process has told."""
+    """Return the cause in words and its line: as the store explains it, or else as the process reported it."""
     if explanation is not None:
         return explanation.reason().removesuffix(f" ({explanation.line})"), explanation.line
     if event is None:

@@ -1,6 +1,6 @@
-"""The dashboard beside a collector, in a process of its own: see `collector/workers/child_process.py`, whose one it is.
+"""The dashboard's process beside a collector, a child process of `collector/workers/child_process.py`.
 
-It says where it is once it can be asked, and what it is to be told to be there again; then it takes
+Once it serves pages, it prints its address and the options that a restart needs. Then it reads commands:
 
     config TEXT    the configuration that is in force from now on, as a string of JSON
 

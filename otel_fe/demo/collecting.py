@@ -21,7 +21,7 @@ _REPORT: Final = "otlp_grpc/report"
 _SIGNALS: Final = ("traces", "metrics", "logs")
 _GRACE_S: Final = 10.0
 _PATIENCE: Final = {"enabled": True, "initial_interval": "200ms", "max_interval": "1s", "max_elapsed_time": "3s"}
-"""With a backend: one that is away holds nobody up."""
+"""With a backend: an absent one delays nothing."""
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def configuration(report: str, port: int, backend: tuple[str, dict[str, Any]] | 
         port: To listen on.
         backend: The exporter to the user's backend, if there is one.
     """
-    # One request at a time: the report goes by the last value of each metric.
+    # One request at a time: the report uses the last value of each metric.
     to_report = {"endpoint": report, "tls": {"insecure": True}, "sending_queue": {"num_consumers": 1}}
     exporters = {_REPORT: to_report, **(dict([backend]) if backend else {})}
     pipelines: dict[str, Any] = {signal: {"receivers": ["otlp"], "exporters": list(exporters)} for signal in _SIGNALS}

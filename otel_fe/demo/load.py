@@ -20,7 +20,7 @@ _PAUSE_S: Final = 0.012
 
 @dataclass(slots=True)
 class Sent:
-    """What the clients saw."""
+    """The requests of the clients, and their failures."""
 
     requests: int = 0
     errors: int = 0

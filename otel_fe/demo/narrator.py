@@ -1,4 +1,4 @@
-"""What the demo says on stderr while it works: its steps, and how far it is."""
+"""Prints the demo's progress on stderr: its steps, and how far each is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Narrator:
             print(f"otel-fe demo: {line}", file=sys.stderr, flush=True)
 
     def progress(self, line: str) -> None:
-        """Say how far the step is."""
+        """Print how far the step is."""
         if self._terminal:
             self._line.show(line)
         elif self._now_s() >= self._next_s:

@@ -1,4 +1,4 @@
-"""What came over the socket: the last value of every metric, and every span."""
+"""The telemetry received over the socket: the last value of every metric, and every span."""
 
 from __future__ import annotations
 

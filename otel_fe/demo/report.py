@@ -1,4 +1,4 @@
-"""What the demo found: computed from what was received, and from nothing else."""
+"""The report of the demo, computed from the received telemetry alone."""
 
 from __future__ import annotations
 

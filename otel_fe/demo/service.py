@@ -113,7 +113,7 @@ class Service:
                 if line.startswith("serving on "):
                     self.port = int(line.rpartition(":")[2])
                     self._ready.set()
-        self._ready.set()  # it has ended: nobody need wait any longer
+        self._ready.set()  # it has ended: no need to wait any longer
 
 
 def _examples() -> Path:

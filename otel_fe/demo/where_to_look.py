@@ -1,4 +1,4 @@
-"""The last lines of the demo: where what it left behind can be looked at."""
+"""The last lines of the demo: how to open its store in the dashboard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.demo.report import Report
 
 OWN_URL: Final = "http://localhost:8899/"
-"""Where `otel-fe dashboard` is, unless it is told otherwise."""
+"""The default address of `otel-fe dashboard`."""
 _MARGIN_MS: Final = 30_000
 
 

@@ -24,7 +24,7 @@ class Lifetimes:
         self._references = 0.0
 
     def reference(self, hashed: int, time_ns: int) -> None:
-        """Take in a look-up."""
+        """Record a look-up."""
         if not self.lifetimes_s:
             return
         now = time_ns / 1e9
@@ -55,6 +55,6 @@ class Lifetimes:
         self._references *= share
 
     def restart(self) -> None:
-        """Begin to count anew, and go on knowing the keys."""
+        """Reset the counts, but keep the sampled keys."""
         self._hits = [0.0] * len(self.lifetimes_s)
         self._references = 0.0

@@ -63,7 +63,7 @@ class ReuseCurve:
         return self._first / self._sampled if self._sampled else 0.0
 
     def reference(self, hashed: int, time_ns: int) -> None:
-        """Take in a look-up of the key with this hash (0..HASHES); `references` is the caller's to count."""
+        """Record a look-up of the key with this hash (0..HASHES); `references` is the caller's to count."""
         if hashed >= self.threshold:
             return
         distance = self._recency.reference(hashed)
@@ -79,7 +79,7 @@ class ReuseCurve:
         self._buckets[bucket] = self._buckets.get(bucket, 0.0) + 1
 
     def restart(self) -> None:
-        """Begin to count anew, and go on knowing the keys: after a cache has been filled, first look-ups mislead."""
+        """Reset the counts, but keep the sampled keys: after a cache has been filled, first look-ups mislead."""
         self._buckets.clear()
         self._first = self._sampled = 0.0
         self.references = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.alerting import Attached
 
 _BEGIN_S: Final = 50
-"""Caches are cold, models load and connections open in the first minute of a process: that is no reason to wake somebody, so the
+"""Caches are cold, models load and connections open in the first minute of a process: that is no reason to page, so the
 first evaluation comes after it. Processes that end before this never import what alerts need."""
 
 

@@ -1,4 +1,4 @@
-"""The autopilot in this process: what it measures, what it may resize, and how it tells of its steps."""
+"""The autopilot in this process: its measurements, the resources that it may resize, and reports of its steps."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("otel_fe")
 _MOST_WAITING: Final = 20_000
 _TOLD: Final = 32
-"""Steps that the gauge tells of: the last ones."""
+"""Steps that the gauge reports: the last ones."""
 
 
 class Pools:
@@ -167,7 +167,7 @@ class Autopilot:
         vars(runtime)["derive"] = derive
 
     def end(self) -> None:
-        """Give everything back its size, and measure no more. Again, it does nothing."""
+        """Restore every size, and stop measuring. A second call does nothing."""
         if self._ended:
             return
         self._ended = True
@@ -193,7 +193,7 @@ class Autopilot:
                 before.undo()
         self._controller.tick(self._clock.monotonic_ns(), self._clock.time_ns())
 
-    # --- what the controller asks ---------------------------------------------------------------------------------------
+    # --- the controller's inputs --------------------------------------------------------------------------------------
 
     def resources(self) -> Sequence[Resource]:
         """Return everything that may be resized."""
@@ -232,7 +232,7 @@ class Autopilot:
     # --- telling --------------------------------------------------------------------------------------------------------
 
     def report(self, step: Step) -> None:
-        """Tell of a step: in the log, as a log event, and by the gauge."""
+        """Report a step: in the log, as a log event, and by the gauge."""
         self._steps.append(step)
         level = logging.WARNING if step.outcome in (REVERTED, REFUSED) else logging.INFO
         _log.log(level, "otel_fe: %s", step)

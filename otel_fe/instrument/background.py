@@ -1,4 +1,4 @@
-"""One daemon thread that does, once a second, what is too slow for the path of an extraction."""
+"""One daemon thread that runs, once a second, tasks that are too slow for the path of an extraction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PERIOD_S: Final = 1.0
 
 
 class Background:
-    """Calls each task once a second until stopped; starts anew in a forked child."""
+    """Calls each task once a second until stopped; restarts in a forked child."""
 
     def __init__(self, tasks: Sequence[tuple[str, Callable[[], None]]]) -> None:
         self._tasks = tuple(tasks)
@@ -31,7 +31,7 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether there is a thread."""
+        """Return whether there is a thread."""
         return self._thread is not None
 
     def stop(self) -> None:

@@ -44,7 +44,7 @@ class TaskTarget:
     """A task that runs its extraction until `undo`.
 
     Args:
-        held: The task, or the proxy that stands for it.
+        held: The task, or its proxy.
         module: The module of its function.
         qualname: The name of its function there.
         make: Returns the replacement of its function.
@@ -56,7 +56,7 @@ class TaskTarget:
         self._names = module, qualname
         self._make = make
         self._replaced: list[tuple[Any, Any, Any]] = []
-        """Task, what stood in its `__dict__` before, what stands there now."""
+        """Task, the entry of its `__dict__` before, and the entry now."""
         self._undone = False
         if _is_lazy(held):
             held.__then__(self._evaluated, held)
@@ -66,7 +66,7 @@ class TaskTarget:
             self._replace(held)
 
     def undo(self) -> None:
-        """Run the task's own function again, unless another replacement stands there: that calls on through ours."""
+        """Restore the task's own function, unless another replacement is there, which calls ours."""
         self._undone = True
         while self._replaced:
             task, before, after = self._replaced.pop()
@@ -115,7 +115,7 @@ class TaskTarget:
 
 
 def _trace_again(task: Any) -> None:
-    """Let a worker that has taken the task's function already take it anew."""
+    """Make a worker that has already read the task's function read it again."""
     if task.__trace__ is not None:
         trace: Any = sys.modules["celery.app.trace"]
         task.__trace__ = trace.build_tracer(task.name, task, app=task.app)

@@ -1,8 +1,8 @@
-"""SIGTERM in a child of multiprocessing: `Pool.terminate`, which leaving `with Pool(…)` calls, ends its workers by it.
+"""Handles SIGTERM in children of multiprocessing: `Pool.terminate`, and so the end of `with Pool(…)`, sends it.
 
 A handler in Python runs only when the main thread executes again, and a worker that begins to wait for its pool's lock at that
-moment may never: whoever has terminated and joins it would wait for ever. So a thread waits for the signal as well, told of it
-by the interpreter's C handler through a pipe.
+moment may never: its parent would wait forever to join it. So a thread waits for the signal as well, notified by the
+interpreter's C handler through a pipe.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ChildSigterm:
         self._masks = threading.local()
 
     def install(self) -> None:
-        """Wait for the signal, unless the application handles it, or is told of signals by a pipe of its own."""
+        """Wait for the signal, unless the application handles it, or has its own wake-up pipe for signals."""
         if not self._sigterm.install():
             return
         pipe = os.pipe()
@@ -68,8 +68,8 @@ class ChildSigterm:
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
         """Hold the main thread: without us it would have ended here."""
         if signal.set_wakeup_fd(-1) == (self._pipe or (0, -1))[1]:
-            self._ended.wait(_HOLD_S)  # the thread has been told
-        else:  # the application has put a pipe of its own in place of ours
+            self._ended.wait(_HOLD_S)  # the thread has been notified
+        else:  # the application has replaced our pipe
             self._end()
 
     def _end(self) -> None:

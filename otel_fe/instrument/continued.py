@@ -100,7 +100,7 @@ def _future(result: Any, running: Extraction) -> Any:
 
 
 def _done(running: Extraction, future: Any) -> None:
-    # Not by `exception()`: that tells an asyncio future that somebody has seen its exception, and it would no longer warn.
+    # Not by `exception()`: that marks the exception of an asyncio future as retrieved, and it would no longer warn.
     try:
         cancelled = future.cancelled()
         error = _Cancelled() if cancelled else getattr(future, "_exception", None) or _exception_of(future)

@@ -20,7 +20,7 @@ _MAX_ENTERED: Final = 10_000
 """Blocks of one declaration that are open at once. Of more, the oldest is taken to have been left without its exit."""
 
 Place = tuple[int, "CodeType"]
-"""A frame: its id, and its code, which tells it from a later frame at the same address.
+"""A frame: its id, and its code, which distinguishes it from a later frame at the same address.
 
 Not the frame itself: it holds the block's exit, so a generator that is dropped would live on until the garbage collector
 finds the cycle, and run its clean-up late.

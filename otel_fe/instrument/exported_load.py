@@ -53,7 +53,8 @@ class ExportedLoad:
 
         Args:
             provider: The SDK's.
-            ended: Returns how many extractions have ended: a process without any, such as a server's parent, tells nothing.
+            ended: Returns how many extractions have ended: a process without any, such as a server's parent, reports
+                nothing.
         """
         found = _INSTALLED.get(provider)
         if found is None:

@@ -100,7 +100,7 @@ class Extraction(LiveMeasurements):
         self.rss_start = resources.rss_bytes(now)
         self._span = span = current.tracer.start_span(spec.span_name, context, _INTERNAL, start_time=start_ns)
         self.cpu_ns = -1 if share_this_thread() else 0
-        # Last: if anything before it fails, no context has been entered that nobody would leave.
+        # Last: if anything before it fails, no context has been entered that would not be left.
         self._token = set_context(Context({**context, SPAN_KEY: span, _EXTRACTION_KEY: self}))
         self.thread_id = get_ident()
         self.cpu_start_ns = thread_time_ns()
@@ -342,7 +342,7 @@ class Extraction(LiveMeasurements):
 
     def _record_error(self, error: BaseException) -> None:
         if not isinstance(error, Exception):
-            # Cancelled, closed, interrupted or told to exit: its caller ended it. No error, as the API's `use_span` has it.
+            # Cancelled, closed, interrupted or exiting: its caller ended it. No error, as in the API's `use_span`.
             self.cancelled = True
             return
         self.error_type = error_type_of(error)
@@ -353,7 +353,7 @@ class Extraction(LiveMeasurements):
 
 @functools.lru_cache(maxsize=64)
 def _warn_of_count(given: str) -> None:
-    """Say once what was left out."""
+    """Log once which attributes were left out."""
     _log.warning("otel_fe: cache_hit() and cache_miss() count whole numbers of at least 0; %s is left out", given)
 
 

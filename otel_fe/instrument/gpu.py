@@ -32,10 +32,10 @@ class GpuLoad:
     """One sample of all GPUs."""
 
     utilization: float | None
-    """Of the busiest GPU, 0..1, over NVML's last sampling period; None where none tells it, as with MIG."""
+    """Of the busiest GPU, 0..1, over NVML's last sampling period; None where none reports it, as with MIG."""
     memory_bytes: int | None
-    """Held by this process on all GPUs. Of a GPU that cannot tell by process what it holds: in use there by all of them. None
-    where that is not told either."""
+    """Memory of this process on all GPUs; of a GPU without figures per process, that of all processes on it. None where
+    that is not reported either."""
 
 
 def import_nvml() -> Any:
@@ -43,7 +43,7 @@ def import_nvml() -> Any:
 
     Raises:
         ImportError: It is not installed.
-        OSError: There is no driver, and nobody has imported it.
+        OSError: There is no driver, and it has not been imported already.
     """
     module = sys.modules.get("pynvml")
     if module is not None:
@@ -64,8 +64,8 @@ def import_nvml_early() -> None:
 class GpuSampler:
     """Reads every GPU that NVML shows; does nothing where there is no NVML, no driver or no GPU.
 
-    Called from the background thread only: an NVML call can take milliseconds. What a GPU does not tell (with MIG, on old cards or
-    drivers, without the permission) is left out, with a debug line when it is first asked for.
+    Called from the background thread only: an NVML call can take milliseconds. A figure that a GPU does not report
+    (with MIG, on old cards or drivers, without the permission) is left out, with a debug line at the first attempt.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class GpuSampler:
         return self._ask(f"{function}_v2", handle) if found is None else found
 
     def _ask(self, function: str, argument: Any) -> Any:
-        """Return what NVML says; None where it does not say it, or this pynvml does not know how to ask."""
+        """Return NVML's answer; None where it has none, or this pynvml has no such function."""
         try:
             return getattr(self._nvml, function)(argument)
         except Exception as error:  # noqa: BLE001 pynvml's errors have no common root
@@ -133,7 +133,7 @@ class GpuSampler:
             return None
 
     def close(self) -> None:
-        """Let go of NVML."""
+        """Shut NVML down."""
         opened, self._opened, self._handles = self._opened, False, []
         try:
             if opened:

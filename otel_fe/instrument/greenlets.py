@@ -1,7 +1,7 @@
 """Threads that greenlets share: of gevent, eventlet, and SQLAlchemy's asyncio extension.
 
-A greenlet gives way inside any call that blocks, without its caller knowing, and what the others use meanwhile is CPU time of the
-same thread.
+A greenlet yields inside any call that blocks, without its caller noticing, and what the others use meanwhile is CPU
+time of the same thread.
 """
 
 from __future__ import annotations

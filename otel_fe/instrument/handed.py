@@ -41,7 +41,7 @@ class HandedWork:
         hooks.on_import("concurrent.futures.thread", self._hook_executors)
 
     def remove(self) -> None:
-        """Put everything back."""
+        """Remove all hooks."""
         while self._patches:
             self._patches.pop().remove()
 
@@ -98,7 +98,7 @@ def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _note(work: Any) -> None:
-    """Remember for whom work is handed over; never raises."""
+    """Remember the extraction that hands over work; never raises."""
     try:
         running = current_extraction()
         if running is not None and not _outlives(work):

@@ -1,4 +1,4 @@
-"""Running something once a module has been imported: now if it has been, else right after its code has run."""
+"""Runs callbacks once a module has been imported: now if it has been, else right after its code has run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ImportHooks:
         Args:
             module: Its dotted name.
             callback: Called with it.
-            again: Whether to call it each time that the module's code is run anew: by a reload, or another import.
+            again: Whether to call it each time that the module's code is run again: by a reload, or another import.
         """
         with self._lock:
             if again:
@@ -78,7 +78,7 @@ class ImportHooks:
         return spec
 
     def _found_by_others(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
-        """Ask as the import system does: a module that is reloaded gets a spec of its own, not the one that it has."""
+        """Find the spec as the import system does: a reload makes a new one, rather than using the module's."""
         for finder in list(sys.meta_path):
             find: Any = getattr(finder, "find_spec", None)
             if finder is not self and find is not None:

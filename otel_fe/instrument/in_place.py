@@ -61,7 +61,7 @@ class Redirected:
         function.__code__ = self._redirection
 
     def undo(self) -> None:
-        """Give the function its code back, unless it has been given another since."""
+        """Restore the function's code, unless it has been replaced since."""
         if self.function.__code__ is not self._redirection:
             return
         self.function.__code__ = self._code

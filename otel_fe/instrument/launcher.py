@@ -64,6 +64,6 @@ def _set_up_by_a_file() -> bool:
 
 
 def switched_off(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the launcher was told to leave us out, which it only applies to instrumentors by itself."""
+    """Return whether otel_fe is disabled for the launcher, which applies that to instrumentors only."""
     names = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
     return bool(names & {_ENTRY_POINT, "*"})

@@ -42,7 +42,7 @@ after_fork(_after_fork)
 
 
 class LiveMeasurements(Measurements):
-    """The figures of an extraction, and all that its span says of it.
+    """The measurements of an extraction, and the attributes of its span.
 
     Hooks append from any thread, without a lock; `settle` adds up.
     """
@@ -57,7 +57,7 @@ class LiveMeasurements(Measurements):
     waits: list[tuple[Any, Describe, int, int, int | None]]
     """Pool, what describes it, start, end and connections in use of waits not yet in the sums."""
     intervals: list[tuple[str, int, int]] | None = None
-    """Cause, start and end of those that are in the sums, where somebody may need them."""
+    """Cause, start and end of those that are in the sums; None until they are needed."""
     batch_size: int | None = None
     """Where it is known of this one only; else the spec's."""
     features: int | None = None
@@ -96,9 +96,9 @@ class LiveMeasurements(Measurements):
         Args:
             pool: Kept until the extraction's attributes are needed or it is dropped.
             describe: Returns the pool's name and its bound, if that wait turns out to be the longest.
-            start_ns: When it was asked.
-            end_ns: When it answered, or failed to.
-            in_use: Its connections in use then, where it can tell.
+            start_ns: When the connection was requested.
+            end_ns: When it was obtained, or refused.
+            in_use: Its connections in use then, where that is known.
         """
         if not self.ended:
             waits = self.waits
@@ -123,13 +123,13 @@ class LiveMeasurements(Measurements):
         return self.pool_wait_ns + sum(wait[3] - wait[2] for wait in self.waits)
 
     def settle(self) -> None:
-        """Add what stands apart to the sums; called once it has ended, together with others, where that is cheapest."""
+        """Add pending look-ups and waits to the sums; called after its end, for many extractions together."""
         if self.lookups or self.waits:
             with _settling:
                 self._add_up(None)
 
     def flush_with_intervals(self) -> None:
-        """The same, and keep what was added as intervals: while it runs, to stay bounded, or to attribute its time."""
+        """Do the same, and keep them as intervals: while it runs, to stay bounded, or to attribute its time."""
         with _settling:
             if self.intervals is None:
                 self.intervals = []
@@ -158,12 +158,12 @@ class LiveMeasurements(Measurements):
                 intervals.append((CAUSE_POOL, wait[2], wait[3]))
 
     def explain(self, calls: Sequence[Interval]) -> None:
-        """Find where its time went, once it has ended: from its waits and look-ups, from calls, from what was seen of it."""
+        """Split its time by cause, once it has ended: from its waits and look-ups, calls, and samples of its stack."""
         self.flush_with_intervals()
         start = self.start_mono_ns
         end = start + self.duration_ns
         segments = registry.segments_of(self, end)
-        cpu_ns = self.own_cpu_ns if segments else self.cpu_ns  # a look sees the CPU time of other threads by itself
+        cpu_ns = self.own_cpu_ns if segments else self.cpu_ns  # looks measure the CPU time of other threads separately
         self.found = find(start, end, [*(self.intervals or ()), *calls], cpu_ns, segments, self.thread_id)
         self.split = self.found.split
         if self.watched is not None:

@@ -1,7 +1,8 @@
 """Replaces a method of another library's class, so that it can be undone in any order with other instrumentations.
 
-Plain functions, for speed. Other instrumentations wrap the public methods (`execute_command`, `Engine.connect`) and put back
-what they remember, whoever wrapped in between; so the methods that are patched here are inner ones, which they leave alone.
+Plain functions, for speed. Other instrumentations wrap the public methods (`execute_command`, `Engine.connect`) and put
+back what they remember, even if another has wrapped it in between; so the methods that are patched here are inner ones,
+which they leave alone.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class ProcessPipeline:
             )
         )
         self._replaced: Any = None
-        """The application's own `active_span_processor`, where ours stands in its place."""
+        """The application's own `active_span_processor`, where ours replaces it."""
         self._closing = threading.RLock()
         self._closed = False
         self.generation = 0
@@ -268,9 +268,9 @@ class ProcessPipeline:
         return self._kept.flush(timeout_millis)
 
     def _decide(self, *, everything: bool) -> None:
-        """Decide what is complete, or everything as it stands.
+        """Decide the complete traces, or all of them with the spans they have.
 
-        Never raises: an application has called, and the rest of what it asked for (flush, shut down, put back) must be done.
+        Never raises: an application has called, and the rest of its request (flush, shut down, restore) must be done.
         """
         try:
             self.engine.settle()

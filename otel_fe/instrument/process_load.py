@@ -64,7 +64,7 @@ class ProcessLoad:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew, also in a forked child: its own time begins now."""
+        """Reset all measurements, also in a forked child: its own time begins now."""
         self._began_ns, self._began_cpu_ns = self._clock_ns(), self._cpu_ns()
         self._peaks: list[tuple[int, int]] = []
         self._machine: list[tuple[int, float]] = []

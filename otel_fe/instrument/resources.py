@@ -49,14 +49,14 @@ def _statm_rss(now_ns: int, grain_ns: int = GRAIN_NS) -> int:
 
 
 def _reopen() -> None:
-    """Open statm anew. What now goes by the old descriptor is the application's, and stays open."""
+    """Open statm again. The old descriptor now belongs to a file of the application's, and stays open."""
     global _statm, _statm_file  # noqa: PLW0603 a race of two threads costs one descriptor
     _statm = _open_statm()
     _statm_file = _file_of(_statm)
 
 
 def _file_of(descriptor: int) -> tuple[int, int] | None:
-    """Return what tells the file behind a descriptor from all others; None where there is none."""
+    """Return the device and inode of the file behind a descriptor; None where there is none."""
     try:
         found = os.fstat(descriptor)
     except OSError:

@@ -1,4 +1,4 @@
-"""Look-ups of named caches, sampled by key, so that the hit rate at another size is known. Only the autopilot asks for it."""
+"""Samples look-ups of named caches by key, to predict the hit rate at another size. Only the autopilot uses it."""
 
 from __future__ import annotations
 

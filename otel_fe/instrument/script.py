@@ -12,7 +12,7 @@ def runs_as_script(module: str) -> str:
     spec = getattr(main, "__spec__", None)
     if spec is not None:
         return f"python -m {module}" if spec.name == module else ""
-    # Under the launcher the script has not begun: only the command line tells it.
+    # Under the launcher the script has not begun: only the command line names it.
     first = sys.argv[0] if sys.argv else ""
     if first == "-m":
         name = _after_m(getattr(sys, "orig_argv", []))

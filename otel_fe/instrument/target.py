@@ -72,7 +72,7 @@ class Replacement:
     name: str
     """The attribute of the owner."""
     before: object
-    """What the owner itself held, as it stood in its `__dict__`; a mark where it only inherited the name."""
+    """The original entry of the owner's `__dict__`; a mark where it only inherited the name."""
     after: object
     """Its present value."""
 

@@ -71,7 +71,7 @@ class Termination:
             self._sigterm.install()
 
     def remove(self) -> None:
-        """Leave every end as it was; a handler that the application set meanwhile stays."""
+        """Remove every hook; a signal handler that the application has set meanwhile stays."""
         self._installed = False
         self._standby.stop()
         atexit.unregister(self._exiting)
@@ -83,7 +83,7 @@ class Termination:
         """Let SIGTERM end a child at once, as it would without us.
 
         Python runs a handler only when the main thread executes again. A worker that waits for a lock of its pool at that
-        moment may never, and whoever has terminated it and joins it would wait forever.
+        moment may never, and its parent would wait forever to join it.
         """
         self._sigterm.remove()
         self._lock = threading.RLock()
@@ -96,7 +96,7 @@ class Termination:
         self._export()
 
     def flush_new(self) -> None:
-        """The same, unless nothing has been finished since the last time or the fork."""
+        """Do the same, unless nothing has been finished since the last flush or the fork."""
         self._export(only_new=True)
 
     def _exiting(self) -> None:
@@ -113,7 +113,7 @@ class Termination:
         if not self._installed:
             return
         deadline = monotonic() + self._timeout_s
-        if not self._lock.acquire(timeout=self._timeout_s):  # another thread is at it, and has the same time
+        if not self._lock.acquire(timeout=self._timeout_s):  # another thread exports already, with the same time limit
             return
         try:
             # What has not ended since an earlier end of the same process holds the threads that would do it.
@@ -147,7 +147,7 @@ class Termination:
             faults.record("termination.flush", fault)
 
     def _terminated(self, signum: int, _frame: FrameType | None) -> None:
-        """Flush, then die of the signal as if nobody had handled it: the parent sees the same exit status."""
+        """Flush, then die of the signal as without a handler: the parent sees the same exit status."""
         self.flush()
         self._sigterm.remove()
         os.kill(os.getpid(), signum)

@@ -25,7 +25,7 @@ _OURS: Final = frozenset(
     *("__set_name__", "__setstate__", "__subclasscheck__", "__weakref__", "__wrapped__", "__slots__", "__del__"),
     *("__class_getitem__", "__dict__", "__getstate__", "__getnewargs__", "__getnewargs_ex__", "__prepare__", "__set__"),
 }
-"""Special names that are answered by `Transparent` itself, or that nothing asks an instance for."""
+"""Special names that `Transparent` defines itself, or that are never looked up on an instance."""
 _classes: Final[dict[type, type[Transparent]]] = {}
 """By the type underneath; types that stay importable, so few."""
 _MAX_CLASSES: Final = 1_000
@@ -146,12 +146,12 @@ def stand_in(wrapped: Any, call: Callable[..., Any], again: Callable[[Any], Any]
 
 
 def underneath(value: Any) -> Any:
-    """Return the object that a stand-in stands in for; anything else as it is."""
+    """Return the object behind a stand-in; anything else unchanged."""
     return value.__wrapped__ if is_stand_in(value) else value
 
 
 def is_stand_in(value: object) -> bool:
-    """Return whether a value is a stand-in, which `isinstance` does not tell."""
+    """Return whether a value is a stand-in, which `isinstance` cannot say."""
     return issubclass(type(value), Transparent)
 
 

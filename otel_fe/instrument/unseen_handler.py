@@ -1,8 +1,8 @@
-"""A handler of SIGTERM that an application does not see: to `signal.getsignal` and `signal.signal` it is the default.
+"""A hidden handler of SIGTERM: `signal.getsignal` and `signal.signal` report the default in its place.
 
-An application that puts a handler in its place asks for the one before. Many call it if it can be called, and go on to clean up;
-others set the default again and send themselves the signal, as uvicorn does. Both only do what they do without us if they are told
-that the default was there. Setting the default sets ours: then the process dies of the signal all the same, once it has exported.
+An application that installs its own handler reads the previous one. Many call it if it is callable, and continue to
+clean up; others, such as uvicorn, restore the default and send themselves the signal. Both behave as without otel_fe
+only if they see the default. Setting the default sets ours: the process still dies of the signal, once it has exported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class UnseenHandler:
-    """In the place of SIGTERM's default, for the main thread of the main interpreter.
+    """Replaces SIGTERM's default handler, for the main thread of the main interpreter.
 
     Args:
         handle: Called with the signal and the frame; ends the process.
-        flush: Called instead where another handler calls ours, having come by it another way than `signal.signal`.
+        flush: Called instead where another handler calls ours, which it cannot have got from `signal.signal`.
     """
 
     def __init__(self, handle: Callable[[int, FrameType | None], None], flush: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class UnseenHandler:
         self._replacements: tuple[Any, Any] = (None, None)
 
     def install(self) -> bool:
-        """Take the default's place; return whether it was the default, and this is the main thread."""
+        """Replace the default; return whether it was the default, and this is the main thread."""
         if (
             threading.current_thread() is not threading.main_thread()
             or _signal.getsignal(signal.SIGTERM) != _signal.SIG_DFL
@@ -62,7 +62,7 @@ class UnseenHandler:
         if (signal.signal, signal.getsignal) == self._replacements:
             module: Any = signal
             module.signal, module.getsignal = self._originals
-        self._originals = None  # what has copied ours gets the real answers from now on
+        self._originals = None  # code that has copied our functions gets the real answers from now on
 
     def _called(self, signum: int, frame: FrameType | None) -> None:
         if self.installed():

@@ -65,7 +65,7 @@ class ExtractionTotals:
         self.memory_most = 0
         """Largest growth, in bytes."""
         self.waited = 0
-        """Extractions that asked a pool for a connection."""
+        """Extractions that requested a connection from a pool."""
         self.pool_waits = 0
         self.pool_wait_ns = 0
 

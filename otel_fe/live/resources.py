@@ -25,17 +25,17 @@ class GpuReading(Protocol):
 
     @property
     def utilization(self) -> float | None:
-        """0..1; None where no GPU tells it."""
+        """0..1; None where no GPU reports it."""
         ...
 
     @property
     def memory_bytes(self) -> int | None:
-        """Held by this process; None where no GPU tells it."""
+        """Held by this process; None where no GPU reports it."""
         ...
 
 
 class ResourceSampler:
-    """Samples when asked, at most once a second. Safe to share between threads; a third of a millisecond.
+    """Samples on request, at most once a second. Safe to share between threads; a third of a millisecond.
 
     It keeps account of CPU times itself: `psutil.cpu_percent()` keeps one for the whole process, which may be the application's.
 

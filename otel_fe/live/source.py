@@ -35,7 +35,7 @@ class LiveSource:
 
     Args:
         clock: Both clocks.
-        engine: Returns the engine at the moment; None where there is none. It is asked at each `refresh`.
+        engine: Returns the engine at the moment; None where there is none. Called at each `refresh`.
         gpu: Returns the last sample of the GPUs, None without one; it must not wait.
         limits_ns: Durations for which it is to be exact how many extractions reached them; 100 ms always is.
     """

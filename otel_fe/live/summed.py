@@ -1,4 +1,4 @@
-"""Statistics that a monitor has added up, as a tally: counts are exact, durations as far as its percentiles tell."""
+"""Converts statistics that a monitor has summed: counts are exact, durations approximated from its percentiles."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _OTHER: Final = "_OTHER"
 def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> ExtractionTotals:
     """Return what was added since the statistics before.
 
-    A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher percentile
-    that is told, so that percentiles come out within the bucket that they went in by; the sum is that of the averages.
+    A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher
+    percentile that is reported, so that percentiles come out within the bucket that they went in by; the sum is that of
+    the averages.
 
     Args:
         sums: The statistics now.

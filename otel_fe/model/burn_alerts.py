@@ -1,4 +1,4 @@
-"""Which alerts an SLO has where its author names none: the SRE workbook's, as far as the objective lets them fire.
+"""The default alerts of an SLO: those of the SRE workbook, replaced where the objective could never let them fire.
 
 Source: "The Site Reliability Workbook", chapter 5 "Alerting on SLOs", section 6 "Multiwindow, Multi-Burn-Rate Alerts", table 5-8:
 2 % of a 30-day budget in 1 h, 5 % in 6 h (pages) and 10 % in 3 d (ticket), each with a short window of 1/12. The burn rates follow
@@ -74,7 +74,7 @@ def recommend(objective: Fraction, length_ns: int) -> Recommended:
 
 
 def out_of_reach(share: Fraction, objective: Fraction) -> str:
-    """Say why an alert above this share of bad events can never fire; empty where it can."""
+    """Return why an alert above this share of bad events can never fire; empty where it can."""
     budget = 1 - objective
     if not budget or share < 1:
         return ""

@@ -127,7 +127,7 @@ class Histogram(BucketCounts):
         return draw(count) == 0
 
     def keep(self, exemplar: Exemplar) -> None:
-        """Let an exemplar that was drawn take its place."""
+        """Store a drawn exemplar in its bucket."""
         self.exemplars[bisect_left(self.edges, exemplar.value)] = exemplar
 
     def renew(self) -> None:

@@ -28,7 +28,7 @@ class Range(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A percentile as far as buckets tell: it lies between `low` and `high`, which are one value where it is exact."""
+    """A percentile estimated from buckets: it lies between `low` and `high`, which are equal where it is exact."""
 
     value: float
     low: float

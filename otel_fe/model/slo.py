@@ -1,7 +1,7 @@
-"""SLOs as values: which events are good, what share of them must be, over which window, and when to say so.
+"""SLOs as values: the good events, the objective, the window, and the alerts.
 
-A share is a `Fraction`, so that 95 % is 95/100 and not the nearest float; counts are integers. Whoever compares the two
-decides exactly.
+A share is a `Fraction`, so that 95 % is 95/100 and not the nearest float; counts are integers. So comparisons are
+exact.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Slo:
         return not counts.exceed(self.budget, reached=self.strict) if counts.total else None
 
     def describe(self, alert: Alert) -> str:
-        """Say in words when an alert fires."""
+        """Return in words when an alert fires."""
         when = " and in the last ".join(show_span(window) for window in alert.windows)
         if not self.budget:
             return f"any bad event in the last {when}"

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 UNITS_NS: Final = {"m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
-"""What OpenSLO's fixed units last."""
+"""The duration of OpenSLO's fixed units."""
 MONTHS: Final = {"M": 1, "Q": 3, "Y": 12}
-"""What its other units count."""
+"""The meaning of its other units."""
 _MONTH_NS: Final = 30 * DAY_NS
 _YEAR_MONTHS: Final = 12
 
@@ -91,7 +91,7 @@ class Calendar:
 
 
 Window = Rolling | Calendar
-"""What an objective is for."""
+"""The window of an objective."""
 
 
 def show_span(nanoseconds: int) -> str:

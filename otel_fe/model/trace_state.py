@@ -1,7 +1,7 @@
 """The W3C `tracestate` of a span, as text: reading it, and writing a sampling threshold into it.
 
 Source: W3C Trace Context, section 3.3; OpenTelemetry specification, "TraceState: Probability Sampling". What does not
-follow the grammar is left exactly as it came; the caller that wanted to change it counts it.
+follow the grammar is left unchanged; the caller that wanted to change it counts it.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def stamped(text: str, threshold: int | None) -> str | None:
     """Return a `tracestate` with `th` raised to `threshold`, never lowered; everything else in it is kept.
 
     Args:
-        text: As it came; may be empty.
-        threshold: Of 2**56; None where the probability is not known: `th` is then erased, for a wrong one would make
-            a wrong count of whoever adds up.
+        text: As received; may be empty.
+        threshold: Of 2**56; None where the probability is not known: `th` is then erased, since a wrong one
+            would make sums of weights wrong.
 
     Returns:
         The new text, with the entry that was written first, as W3C wants it; the old one where nothing changes; None where

@@ -1,11 +1,12 @@
 """Local traces, from their first span to their decision, within bounds.
 
 A local trace begins with a span whose parent is not in this process, and is complete when its last open span has ended:
-with synchronous code, the moment its root ends. It is decided then, at once if it is worth keeping by itself, otherwise
-together with the next few, and within a second. Only when the root has ended and a child stays open does it wait,
-`decision_wait_ns` at most. Whatever of the trace comes after that (the next request of a caller's trace, a background task that
-starts when its request has ended, a span that was open for longer than the wait) follows a decision to keep. A trace that was not
-sampled is decided again for what comes late, by that alone: the error of a background task is exported, its request is not.
+with synchronous code, the moment its root ends. It is decided then: at once if it is worth keeping, otherwise together
+with the next few, and within a second. Only when the root has ended and a child stays open does it wait,
+`decision_wait_ns` at most. Later spans of the trace (of the next request of a caller's trace, of a background task that
+starts when its request has ended, a span that was open for longer than the wait) follow a decision to keep. The late
+part of a trace that was not sampled is decided separately: the error of a background task is exported, its request is
+not.
 """
 
 from __future__ import annotations
@@ -250,7 +251,7 @@ class Assembler:
         self._kept[key] = decision
 
     def _late(self, trace: LocalTrace, span: object, start_ns: int, end_ns: int, *, error: bool, size: int) -> None:
-        """Have a span that ended after the decision follow it, or be decided by itself where that was not to sample."""
+        """Let a span that ended after the decision follow it, or decide it separately where that was not to sample."""
         alone = LocalTrace(trace.trace_id, trace.entry, trace.key)
         alone.decided = True
         alone.spans.append(span)

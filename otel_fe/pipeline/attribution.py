@@ -98,8 +98,8 @@ def attribute(start_ns: int, end_ns: int, intervals: Iterable[Interval], cpu_ns:
         intervals: Waits, look-ups, calls of other services, and what was seen of the stack, in any order; they
             may overlap one another (time counts once) and reach outside of the extraction (that part does not count).
         cpu_ns: The extraction's CPU time that is in none of the intervals of `CAUSE_SEEN_CPU`; negative if unknown. It explains
-            the time that no interval covers; CPU spent inside the intervals is part of them, so what is put down to the CPU
-            may be too much by that, never more than the uncovered time.
+            the time that no interval covers; CPU spent inside the intervals is part of them, so the CPU's part
+            may be too large by that, never more than the uncovered time.
     """
     return attributed(start_ns, end_ns, intervals, cpu_ns)[0]
 

@@ -1,4 +1,4 @@
-"""A trace as it is received: its ended spans, and what policies ask of all of them together."""
+"""A received trace: its ended spans, and the sums over them that policies read."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class BufferedTrace:
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
-        """Take some more of its spans.
+        """Add spans.
 
         Args:
             spans: All of this trace.
@@ -112,12 +112,12 @@ class BufferedTrace:
         return self.has_trace_state and self._sampling[1]
 
     def sampled_before(self, *, has_trace_state: bool, tells: bool, randomness: int | None) -> None:
-        """Say what its spans tell of how they were sampled, for a trace whose spans are not here.
+        """Set how its spans say that they were sampled, for a trace whose spans are not here.
 
         Args:
-            has_trace_state: Whether one has a `tracestate`.
-            tells: Whether one says so there.
-            randomness: The least that one tells; None where none does.
+            has_trace_state: Whether a span has a `tracestate`.
+            tells: Whether one has a threshold or randomness in it.
+            randomness: The least that a span states; None where none does.
         """
         self.has_trace_state = has_trace_state
         self._told = probability.randomness(self.trace_id) if randomness is None else randomness, tells

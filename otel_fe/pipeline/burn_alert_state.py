@@ -47,7 +47,7 @@ class BurnAlertState:
         return at_least(self.long) / float(budget) if budget and self.long.total else None
 
     def describe(self) -> str:
-        """Say what was counted, and what would have been right."""
+        """Return in words the counts and the objective."""
         counts, window = self.long, show_span(self.alert.long_ns)
         if not counts.total:
             return f"no events in the last {window}"

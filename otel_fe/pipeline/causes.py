@@ -132,7 +132,7 @@ def line_of(cause: str, group: Sequence[Explained]) -> tuple[str, float] | None:
 
 
 def in_words(cause: Cause, count: int) -> str:
-    """Say what a cause costs: the words of an alert."""
+    """Return in words what a cause costs, for alerts."""
     words = f"{cause.cause} takes {cause.share:.0%} of the time of {count} recent slow extractions"
     if cause.cost_share > cause.share + _MORE:
         words += f", and {cause.cost_share:.0%} with what it makes them compute"

@@ -1,4 +1,4 @@
-"""Tail sampling in C: what `TailSampler` says, for any policies and any number of pending traces.
+"""Tail sampling in C: the decisions of `TailSampler`, for any policies and any number of pending traces.
 
 A pending trace is a row of `compiled.backend.Waiting`, and its spans rest there as bytes. A *leaf* is a policy without policies in
 it; for each, the row has a bit: whether the leaf samples the trace, by the sums of all spans or by the first span that matches.
@@ -208,7 +208,7 @@ class CompiledTailSampler(TailSampler):
         return None if row is None else self._stand_in(row)
 
     def hand_over(self, successor: TailSampler) -> None:
-        """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
+        """Transfer all pending traces and remembered decisions to a sampler with other policies."""
         successor.remember(self._remembered)
         for trace in self.pending_traces():
             successor.restore(trace.trace_id, trace.spans, trace.size_bytes, trace.arrived_ns, trace.root_received_ns)
@@ -312,7 +312,7 @@ class CompiledTailSampler(TailSampler):
         return sum([competes(trace) << place for place, competes in enumerate(self._competing)])
 
     def _stand_in(self, row: Row) -> BufferedTrace:
-        """Return what policies ask of a trace, without its spans."""
+        """Return the sums that policies read of a trace, without its spans."""
         (
             high,
             low,
@@ -355,7 +355,7 @@ _ALWAYS_NS: Final = (1 << 63) - 1
 
 
 def _told(state: str) -> tuple[int | None, bool]:
-    """Return the randomness that a `tracestate` tells, and whether it says how the span was sampled."""
+    """Return the randomness that a `tracestate` states, and whether it says how the span was sampled."""
     found = trace_state.sampling(state)
     return found.randomness, found.threshold is not None
 

@@ -1,4 +1,4 @@
-"""The pipeline's own accounts.
+"""The pipeline's own counters.
 
 Every span received is in exactly one of: pending (its trace is open), queued (kept, on its way to a backend), sampled (sent),
 not sampled, or dropped for a named reason.

@@ -1,7 +1,7 @@
-"""The decisions of traces that have been decided, so that late spans can follow them: many, and little memory for each.
+"""Remembers the decisions on traces, so that late spans can follow them: many, with little memory for each.
 
 A table of 64-bit words, open addressing: 48 bits made from the trace's id, and the number of its decision. When as many are in
-it as shall be remembered, it becomes the old table and an empty one takes its place; what the old one is asked for moves
+it as shall be remembered, it becomes the old table and an empty one takes its place; entries found in the old one move
 over. So at least the given number is remembered, at the most twice that, and remembering costs the same however many there
 are: no entry is ever deleted by itself, no table ever grows. A stranger is taken for one of two million remembered traces
 with a probability of one in 140 million.

@@ -1,4 +1,4 @@
-"""The pipeline: extractions in, metrics out; spans in, kept traces out. No I/O, no threads; clock and randomness handed in."""
+"""The pipeline: extractions in, metrics out; spans in, kept traces out. No I/O, no threads; clock and randomness injected."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Engine:
         draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
         export: Takes the spans of a kept trace with its decision; returns the reason why it could not, or "".
         sampling: The policies that decide; by default those that keep errors, slow traces and a share, as in the settings.
-        view: From a span as the process holds it to what policies may ask of it.
-        span_metrics: What counts every span besides.
+        view: Converts a span of the process to the form that policies read.
+        span_metrics: Counts every span as well.
     """
 
     def __init__(

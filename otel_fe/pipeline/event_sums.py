@@ -23,7 +23,7 @@ class Group(NamedTuple):
 class EventSums(Protocol):
     """Exact sums of counters over any window: of every process, across restarts and resets.
 
-    Windows are in Unix time and hold their beginning and not their end. A gap adds nothing; a counter that starts anew
+    Windows are in Unix time and hold their beginning and not their end. A gap adds nothing; a counter that restarts
     adds what it counts from zero. What is counted while the clock on the wall is wrong belongs to the time that it showed.
     """
 

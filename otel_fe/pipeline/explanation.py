@@ -162,7 +162,7 @@ def explain(
 def spent_in(ranked: Sequence[Cause]) -> Cause:
     """Return the cause whose line of code and calls explain the first of `ranked`: mostly itself.
 
-    A cache miss costs little by itself: what it makes an extraction compute or fetch does, and that has a line.
+    A cache miss alone costs little: the computation or fetch that it causes does, and that has a line.
     """
     first = ranked[0]
     if first.cause == CAUSE_CACHE_MISS and first.cost_share > first.share + _MORE:

@@ -1,4 +1,4 @@
-"""Extractions as they are received: what their spans' attributes say, as figures and as a split of their time."""
+"""Reads received extractions: measurements, and the split of their time, from the attributes of their spans."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def extractions_in(spans: Iterable[SpanView]) -> list[SpanView]:
 
 
 def figures_of(span: SpanView) -> Measurements:
-    """Return what an extraction measured of itself; what its attributes do not say keeps its default."""
+    """Return an extraction's measurements; those that its attributes lack keep their defaults."""
     values = _pick(span)
     feature_set, library, error_type, lookups, hits, growth, look_up_ns, wait_ns, cpu_ns = (
         _picked(span) if values is None else values
@@ -67,11 +67,11 @@ def figures_of(span: SpanView) -> Measurements:
 
 
 def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = None) -> dict[str, int]:
-    """Return where an extraction's time went, in ns by cause; the parts add up to its duration.
+    """Return an extraction's time in ns by cause; the parts add up to its duration.
 
-    The process that ran a slow extraction knows best, and writes it into its attributes. For others it is derived from what there
-    is: the times of calls from the spans below, the sums of waits and look-ups from the attributes. Where in the extraction
-    those lay is then not known, so they are taken out of the calls that they lie in by their sums.
+    The process that ran a slow extraction writes it into the attributes. For others it is derived: the times of calls
+    from the spans below, the sums of waits and look-ups from the attributes. Where in the extraction those lay is then
+    not known, so they are taken out of the calls that they lie in by their sums.
 
     Args:
         span: The extraction's.
@@ -99,7 +99,7 @@ def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = No
 
 
 def bottleneck_of(span: SpanView, split: Mapping[str, int]) -> str:
-    """Return the cause that took most of an extraction's time: the one that it names, or else by its split."""
+    """Return the cause that took most of an extraction's time: the one in its attributes, or else by its split."""
     if _may_hold(span, _BOTTLENECK):
         stated = span.attributes.get(semconv.BOTTLENECK)
         if isinstance(stated, str) and stated in split:
@@ -108,7 +108,7 @@ def bottleneck_of(span: SpanView, split: Mapping[str, int]) -> str:
 
 
 def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
-    """Return where an extraction says its time went, in ns by cause; the parts add up to its duration. None where it does not."""
+    """Return the time by cause in an extraction's attributes, in ns, adding up to its duration; None where there is none."""
     if not _may_hold(span, _TIME_PREFIX):
         return None
     stated = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
@@ -116,7 +116,7 @@ def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
 
 
 def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns: int) -> dict[str, int]:
-    """Return what `attribute` does where all intervals are calls, in a third of its time: it is done for each kept one."""
+    """Do as `attribute` does where all intervals are calls, in a third of the time: it runs for each kept extraction."""
     end_ns = start_ns + duration_ns
     covered, until = 0, start_ns
     for start, end in sorted([(call.start_ns, call.end_ns) for call in calls]):

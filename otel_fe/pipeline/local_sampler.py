@@ -1,8 +1,8 @@
 """Decides the traces of this process by the policies of a `tail_sampling`: its configuration's, or the process's own.
 
-In a process, most traces are healthy, and what most policies ask is known when a trace is complete: whether a span failed, how
-long it took, whether it breaks an SLO, its randomness. Where a `tail_sampling` asks for no more than that, every combination of
-answers is decided by `Sampler` once, and looked up from then on: without objects, without asking policies, without a lock.
+In a process, most traces are healthy, and most policies depend on little of a complete trace: whether a span failed,
+how long it took, whether it breaks an SLO, its randomness. Where a `tail_sampling` needs no more than that, `Sampler`
+decides every combination of these once, and the decision is looked up from then on: without objects, votes or a lock.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ _ERROR_BIT: Final = 1 << ERROR
 
 
 class SumBounds(NamedTuple):
-    """From what values on policies sample that ask for nothing but sums of a trace."""
+    """The thresholds of policies that need only sums of a trace."""
 
     slow_ns: int
-    """The duration, inclusive; far away if no policy asks for it."""
+    """The duration, inclusive; unreachable if no policy uses it."""
     threshold: int
-    """The randomness, inclusive; `NEVER` if no policy asks for it."""
+    """The randomness, inclusive; `NEVER` if no policy uses it."""
     keeps_errors: bool
     keeps_breaches: bool
 
 
 def bounds_of(policies: Sequence[Evaluator]) -> SumBounds | None:
-    """Return the bounds of policies; None if any of them asks for more, or two for different bounds of the same sum."""
+    """Return the bounds of policies; None if any of them needs more, or two have different bounds of the same sum."""
     slow: list[int] = []
     thresholds: list[int] = []
     errors = breaches = False
@@ -87,7 +87,7 @@ class LocalSampler:
         settings: The policies. The waits and bounds in it are the Collector's, which cannot see when a trace is complete; here
             those of the process hold.
         clock: Both clocks.
-        view: From a span as the process holds it to what policies may ask of it.
+        view: Converts a span of the process to the form that policies read.
     """
 
     def __init__(self, settings: TailSampling, clock: Clock, view: Callable[[Any], SpanView]) -> None:
@@ -157,7 +157,7 @@ class LocalSampler:
     def _stand_in(
         self, trace_id: int, spans: int, duration_ns: int, randomness: int, answers: Answers
     ) -> BufferedTrace:
-        """Return what policies ask of a trace, without its spans."""
+        """Return the sums that policies read of a trace, without its spans."""
         error, _, breached, _ = answers
         trace = BufferedTrace(trace_id, 0)
         trace.end_ns, trace.count, trace.statuses = duration_ns, spans, _ERROR_BIT if error else 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
 
     View = Callable[[object], SpanView]
-    """From a span as the process holds it to what policies and dimensions may ask of it."""
+    """Converts a span of the process to the form that policies and dimensions read."""
 
 
 class LocalSpanMetrics:

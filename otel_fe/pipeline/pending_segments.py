@@ -1,4 +1,4 @@
-"""How the bytes of pending spans are kept: in segments, which are compressed with Zstandard if that is installed."""
+"""Stores the bytes of pending spans in segments, which are compressed with Zstandard if it is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SEGMENT_BYTES: Final = 64 * 1024
 """Large enough that spans of many requests are compressed together; small enough that reading one of its traces costs little."""
 REST_NS: Final = 2 * NS_PER_S
-"""How long a full segment stays as it is. Errors and slow roots, which make a trace leave at once, mostly follow within that."""
+"""How long a full segment stays uncompressed. Errors and slow roots, which sample a trace at once, mostly come before."""
 _LEVEL: Final = 1
 """On spans, higher levels of Zstandard take longer and save no more."""
 

@@ -53,7 +53,7 @@ class DecisionRecord:
     spans: int
     duration_ns: int
     votes: tuple[PolicyVote, ...]
-    """Of the policies that were asked, in that order."""
+    """Of the policies that voted, in their order."""
     later_spans: int = 0
     """Spans that came after the decision, as far as that is still known."""
     later_errors: int = 0
@@ -113,7 +113,7 @@ class DecisionRecords:
     """The last decisions. Values are kept as seen, and formatted on reading.
 
     Args:
-        policies: Those that voted, in the order in which they are asked.
+        policies: Those that vote, in their order.
         limit: How many decisions are kept.
     """
 
@@ -150,7 +150,7 @@ class DecisionRecords:
             self._later.popitem(last=False)
 
     def packed(self, unpack: Callable[[bytes], Entry]) -> Callable[[bytes], None]:
-        """Return what records decisions packed into bytes, given what tells what is in them; the oldest makes room.
+        """Return a recorder of decisions packed into bytes, given their unpacker; the oldest makes room.
 
         The bytes begin with the trace's id, its upper and its lower half, each as this machine writes a number.
         """
@@ -158,9 +158,9 @@ class DecisionRecords:
         return self._ring.append
 
     def summarized(self, entry_of: Callable[[Any], Entry]) -> Callable[[tuple[Any, ...]], None]:
-        """Return what records decisions as tuples that begin with the trace's id, given what makes an `Entry` of one.
+        """Return a recorder of decisions as tuples that begin with the trace's id, given a function that makes an `Entry` of one.
 
-        Whoever records so calls `add` no more.
+        `add` must not be called after this.
         """
         self._unpack = entry_of
         return self._ring.append
@@ -177,7 +177,7 @@ class DecisionRecords:
         return [self.explain(entry) for entry in self.entries(count)]
 
     def entries(self, count: int) -> list[Entry | bytes]:
-        """Return the last decisions as they are held, the newest first: cheap under a lock, to be explained without it."""
+        """Return the last decisions unformatted, the newest first: cheap under a lock, to be explained without it."""
         return list(islice(reversed(self._ring), count))
 
     def explain(self, entry: Entry | bytes) -> DecisionRecord:
@@ -202,7 +202,7 @@ class DecisionRecords:
         ).encode()
 
     def newest_of(self, trace_id: int) -> Entry | bytes | None:
-        """Return the last decision of all as it is held, if it is on this trace."""
+        """Return the newest decision, unformatted, if it is on this trace."""
         newest = self._ring[-1] if self._ring else None
         return newest if newest is not None and _is_of(newest, trace_id) else None
 
@@ -226,7 +226,7 @@ def explained(
     duration_ns: int,
     votes: Sequence[Vote],
 ) -> DecisionRecord:
-    """Return a decision in words, given the policies that voted, in the order in which they were asked."""
+    """Return a decision in words, given the policies that voted, in their order."""
     said = tuple(
         PolicyVote(policy.name, KINDS[kind], policy.describe(seen))
         for policy, (kind, _, seen) in zip(policies, votes, strict=False)

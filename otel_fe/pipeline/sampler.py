@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Evaluator, Pool
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
-"""A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they were asked."""
+"""A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they voted."""
 
 _MOST_INTERNED: Final = 4_096
 
@@ -33,7 +33,7 @@ class Sampler:
 
     Args:
         policies: In the order of the file; those of type `drop` are moved to the front.
-        first_match: Ask no further policy for its opinion once one samples. Its probability is asked for all the same: a
+        first_match: Stop voting once a policy samples. The probabilities of later policies are still computed: a
             later policy that would have sampled too changes the weight.
     """
 
@@ -41,7 +41,7 @@ class Sampler:
         drops = [policy for policy in policies if policy.type == "drop"]
         others = [policy for policy in policies if policy.type != "drop"]
         self.policies: tuple[Evaluator, ...] = tuple(evaluator_of(policy) for policy in (*drops, *others))
-        """In the order in which they are asked."""
+        """In the order of their votes."""
         self.batched = any(policy.batched for policy in self.policies)
         """Whether traces must be decided in rounds, since a limiter compares them with each other."""
         self.settles_early = not drops and not self.batched

@@ -78,8 +78,8 @@ REQUIREMENTS: Final = (
 def breached_by(figures: Measurements) -> tuple[str, ...]:
     """Return the SLOs for which one extraction is a bad event by itself.
 
-    Written out, since it is asked of every extraction; `REQUIREMENTS` is the definition, and a property test holds the
-    two equal.
+    Written out, since it is called for every extraction; `REQUIREMENTS` is the definition, and a property test holds
+    the two equal.
     """
     fast = figures.duration_ns < LATENCY_LIMIT_NS
     small = figures.memory_growth_bytes < MEMORY_LIMIT_BYTES

@@ -1,13 +1,13 @@
-"""Received spans, by trace, until each trace is decided: keep early, drop late.
+"""Buffers received spans by trace until each trace is decided: keep early, drop late.
 
-A trace is kept as soon as its vote is final: a policy samples it with weight 1, and no span that may still come can change that
-(`Sampler.final`). All others are decided `decision_wait` after their first span or `decision_wait_after_root_received` after their
-first root, whichever is set and comes first. As in the Collector, decisions fall once a second, so that limiters compare the traces
-of a second with each other. That a trace looks complete decides nothing: a background task or a second consumer may end after its
-root.
+A trace is kept as soon as its vote is final: a policy samples it with weight 1, and no span that may still come can
+change that (`Sampler.final`). All others are decided `decision_wait` after their first span or
+`decision_wait_after_root_received` after their first root, whichever is set and comes first. As in the Collector,
+decisions are made once a second, so that limiters compare the traces of a second with each other. A trace that looks
+complete is not decided early: a background task or a second consumer may end after its root.
 
-Spans that come after the decision follow it. Those of a trace that was kept early stream on; all others are late, and what they
-would have changed is lost: an error among them is counted.
+Spans that arrive after the decision follow it. Those of a trace that was kept early are forwarded; all others are late
+and no longer change the decision: errors among them are counted.
 """
 
 from __future__ import annotations

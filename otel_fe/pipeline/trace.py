@@ -32,7 +32,7 @@ GROWN: Final = 2
 FULL: Final = 3
 """They are, but it may hold no more spans: it is decided now."""
 REMARKABLE: Final = 4
-"""None is open, and it is worth keeping by itself: it is decided now."""
+"""None is open, and the trace alone is worth keeping: it is decided now."""
 COMPLETE: Final = 5
 """None is open."""
 
@@ -42,7 +42,7 @@ SWEEP_EVERY_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What decides a local trace as its spans end."""
+    """The outcomes of a span's end for its local trace."""
 
     slow_ns: int
     """From what duration on it is slow."""
@@ -58,7 +58,7 @@ UNBOUNDED: Final = Bounds(sys.maxsize, False, sys.maxsize, lambda: 0)  # noqa: F
 
 
 class PlainLocalTrace:
-    """The spans of one trace that this process has started, and what the policies ask of them.
+    """The spans of one trace that this process has started, and the sums over them that policies read.
 
     `lock` guards every field; the thread that sets `decided` under it owns the trace from then on. Defaults are on the class:
     one of these is made for every trace, and most hold little. `compiled/local_traces.pyx` has its compiled twin.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
 
 IN_THE_PROCESS: Final = " (in the process)"
-"""Follows the name of a policy that kept a trace in the process that made it."""
+"""Suffix of the name of a policy that kept a trace in the process that made it."""
 _REMEMBERED: Final = 10_000
 
 
@@ -29,7 +29,7 @@ class Upstream(NamedTuple):
     """The decision of the samplers before this one."""
 
     threshold: int
-    """The least that a span of the trace tells."""
+    """The least threshold that a span of the trace states."""
     policy: str
     """The policy that kept the trace in the process; empty if unknown, as after a head sampler."""
 
@@ -44,7 +44,7 @@ class Upstream(NamedTuple):
 
 
 def upstream_of(spans: Iterable[SpanView]) -> Upstream | None:
-    """Return what the samplers before this one decided on a trace; None where none of its spans tells."""
+    """Return what the samplers before this one decided on a trace; None where none of its spans states it."""
     found: Upstream | None = None
     for span in spans:
         if not span.trace_state:
@@ -75,7 +75,7 @@ class Thresholds:
     def __init__(self, spans: Iterable[SpanView], decision: Decision) -> None:
         self._decided = decision.threshold
         self._stated: dict[int, int] = {}
-        """By `id` of a resource: the least that one of its spans tells."""
+        """By `id` of a resource: the least threshold that one of its spans states."""
         for span in spans:
             stated = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
             if stated is not None:
@@ -85,7 +85,8 @@ class Thresholds:
     def of(self, span: SpanView) -> int | None:
         """Return the threshold of a span; None where the probability is not known.
 
-        Where the span tells none, the other spans of its process do: a head sampler of the SDK's writes it on the root alone.
+        Where the span states none, another span of its process may: a head sampler of the SDK's writes it on the root
+        alone.
         """
         if self._decided is None:
             return None
@@ -96,7 +97,7 @@ class Thresholds:
 
 
 def weight_of(threshold: int | None) -> float | None:
-    """Return how many traces one stands for; None where the probability is not known."""
+    """Return the weight of a trace; None where the probability is not known."""
     return None if threshold is None else probability.adjusted_count(threshold)
 
 
@@ -136,7 +137,7 @@ class UpstreamDecisions:
         """By `trace_key`."""
 
     def note(self, trace_id: int, spans: Iterable[SpanView], decision: Decision) -> None:  # noqa: ARG002 as it is called
-        """Remember what the spans of a kept trace tell."""
+        """Remember the upstream decision that the spans of a kept trace state."""
         found = upstream_of(spans)
         if found is not None:
             self._known[trace_key(trace_id)] = found
@@ -148,5 +149,5 @@ class UpstreamDecisions:
         return self._known.get(trace_key(trace_id))
 
     def hand_over(self, successor: UpstreamDecisions) -> None:
-        """Give all of it to those of the pipeline that takes the place of this one."""
+        """Transfer all of it to the pipeline that replaces this one."""
         successor._known = self._known

@@ -112,7 +112,7 @@ class Caches:
         return None if sample is None else sample.settle()
 
     def restart(self) -> None:
-        """Begin to count look-ups anew, and go on knowing the keys."""
+        """Reset the counts of look-ups, but keep the sampled keys."""
         for sample in list(self._samples.values()):
             sample.restart()
 

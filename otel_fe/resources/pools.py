@@ -56,7 +56,7 @@ class PoolWindow:
             if name not in states and not use.asked:
                 continue
             now, earlier = use.tally(), before.get(name, PoolUseTotals())
-            if now.queued.count < earlier.queued.count:  # counting has begun anew, as in a forked child
+            if now.queued.count < earlier.queued.count:  # the counters were reset, as in a forked child
                 earlier = PoolUseTotals()
             found[name] = _stats(name, use.library, states.get(name), (now, earlier), use.peak)
         return found

@@ -49,7 +49,7 @@ class ServerReading:
     """0 without a limit."""
     policy: str
     run_id: str
-    """Another one after a restart: counts have begun anew."""
+    """Another one after a restart, which resets its counters."""
     ping_s: float
     lookup_s: float
     """Mean time of a GET or MGET in the server; 0 before the first."""

@@ -91,7 +91,7 @@ class MetricSource:
             self._redirect(self._original)
 
     def forget(self) -> None:
-        """Start anew in a forked child, whose metrics start at zero."""
+        """Reset in a forked child, whose metrics start at zero."""
         self._lock = threading.Lock()
         self._readers = {}
         self._meet_readers()

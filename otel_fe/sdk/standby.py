@@ -1,6 +1,6 @@
-"""Threads that wait for work which must not block their caller, and for which no thread may be started any more.
+"""Pre-started threads for work that must not block its caller, at times when no new thread can be started.
 
-An interpreter that exits refuses new threads (Python 3.12), and a signal handler should start none.
+An exiting interpreter refuses new threads (Python 3.12), and a signal handler should start none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Standby:
-    """Daemon threads that run what they are given; started anew in a forked child. Without threads, the caller runs it.
+    """Daemon threads that run jobs; restarted in a forked child. Without threads, the caller runs them.
 
     Args:
         count: Jobs that can run at once.

@@ -1,4 +1,4 @@
-"""What is sent in one request: a payload as it came, or as many as `sending_queue::batch` asks for."""
+"""Forms the requests that are sent: one payload each, or batches as `sending_queue::batch` sets them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What stands of one entry in a request: mostly all of it."""
+    """The part of one entry that is in a request: mostly all of it."""
 
     entry: Entry
     payload: Payload
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """What is sent at once."""
+    """One request to be sent."""
 
     parts: tuple[Part, ...]
 
@@ -123,7 +123,7 @@ class Batches:
         return OutgoingRequest(tuple(fitting))
 
     def _split(self, part: Part, room: int, *, alone: bool) -> tuple[list[Part], list[Part]]:
-        """Return what of a part fits and what does not; where it stands alone, at least one item does."""
+        """Return what of a part fits and what does not; where it is alone, at least one item does."""
         try:
             head, tail = split(part.payload, room, by_bytes=self._settings.sizer == "bytes")
             if head is None and alone:

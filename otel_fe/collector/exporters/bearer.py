@@ -1,4 +1,4 @@
-"""The token that an exporter sends: from the configuration, or from a file that may change while it runs."""
+"""The bearer token that an exporter sends: from the configuration, or from a file that may change while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the configuration to an exporter."""
+"""Builds an exporter from its configuration."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ _current: Final = threading.local()
 
 
 class _Noted:
-    """A connection that tells the exchange of its thread that it is the one in use."""
+    """A connection that registers itself with the exchange of its thread."""
 
     def connect(self) -> None:
         """Connect, through a proxy too."""

@@ -1,4 +1,4 @@
-"""The exporter `debug`: writes to the log what it gets."""
+"""The exporter `debug`: writes requests to the log."""
 
 from __future__ import annotations
 

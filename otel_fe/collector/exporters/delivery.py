@@ -1,4 +1,4 @@
-"""One request on its way: tried until it is taken, refused for good, or out of time."""
+"""Delivers one request: with retries until it is accepted, rejected permanently, or out of time."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Immediate:
         self._tallies = Tallies(settled)
 
     def start(self) -> None:
-        """Make the transport ready."""
+        """Start the transport."""
         self._transport.start()
 
     def accept(self, payload: Payload) -> str:
@@ -70,7 +70,7 @@ class Nowhere:
         """Do nothing."""
 
     def send(self, signal: str, data: bytes) -> Delivered:  # noqa: ARG002 it is discarded
-        """Let it go."""
+        """Close the transport."""
         return Delivered()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: requests go out as the bytes that they are."""
+"""OTLP over gRPC: requests are sent as bytes, without decoding them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIVISIBLE: Final = frozenset({"INVALID_ARGUMENT", "INTERNAL"})
 """The codes of gRPC servers for a message that they cannot parse; INVALID_ARGUMENT is the specification's, INTERNAL gRPC's own."""
 _LEAST_KEEPALIVE_MS: Final = 10_000
 _RECONNECT_MS: Final = 5_000
-"""gRPC would wait for up to two minutes before it dials anew, and our tries would fail meanwhile though the backend is back."""
+"""gRPC would wait up to two minutes before it reconnects, and attempts would fail although the backend is back."""
 
 
 class GrpcTransport:
@@ -55,7 +55,7 @@ class GrpcTransport:
         )
 
     def start(self) -> None:
-        """Make the channel; it connects by itself."""
+        """Create the channel; it connects on its own."""
         settings = self._settings
         if settings.compression not in _COMPRESSION:
             wanted = "use gzip or none: gRPC for Python has no other"

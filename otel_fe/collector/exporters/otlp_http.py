@@ -1,4 +1,4 @@
-"""OTLP over HTTP, as protobuf: requests go out as the bytes that they are, compressed or not."""
+"""OTLP over HTTP, as protobuf: requests are sent as bytes, compressed or not, without decoding them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of one try to send, and what a try is made by."""
+"""The outcome of one attempt to send, and the interface of transports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Delivered:
     rejected: int = 0
     """Items that it did not take all the same (`partial_success`); they are not to be sent again."""
     message: str = ""
-    """What it says to that."""
+    """Its message about them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is exported: payloads, the reasons why one can be lost, and the entry of one in a queue."""
+"""Payloads to be exported, the reasons for which one can be lost, and the entry of one in a queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue of an exporter: accepted payloads that are not settled, in order, bounded, and on disk if configured."""
+"""The queue of an exporter: accepted payloads in order until they are settled; bounded, and on disk if configured."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class PayloadQueue:
 
     @property
     def persistent(self) -> bool:
-        """Return whether what it holds outlives this process."""
+        """Return whether its payloads outlive this process."""
         return self._storage is not None
 
     @property
     def flushing(self) -> bool:
-        """Return whether somebody waits for it to be empty."""
+        """Return whether a caller waits for it to be empty."""
         return self._flushing > 0 or self._closed
 
     @property
@@ -177,7 +177,7 @@ class PayloadQueue:
             self._room.notify_all()
 
     def halt(self) -> None:
-        """Give out nothing more."""
+        """Stop handing out payloads."""
         with self._more:
             self._halted = True
             self._more.notify_all()

@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a backend, as Go's `httpproxy` reads it: that is what the Collector's users write.
+"""Finds the proxy that the environment names for a backend, by the rules of Go's `httpproxy`, as the Collector does.
 
 `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in either case. `NO_PROXY` holds, separated by commas, hosts (with all below them;
 with a dot before them, only those), addresses, networks (`10.0.0.0/8`), each with a port or for all, or `*` for everything.

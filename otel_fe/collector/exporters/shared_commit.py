@@ -1,4 +1,4 @@
-"""One commit for all threads that wait for one: the first to come while none is under way leads the next."""
+"""Group commit: one commit for all threads that wait for one; the first to arrive while none is running leads it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Write:
 
     @property
     def over(self) -> bool:
-        """Return whether nobody has to wait for it any more."""
+        """Return whether it has been committed, or has failed."""
         return self.key > 0 or self.failure is not None
 
 

@@ -1,4 +1,4 @@
-"""A queue on disk: one SQLite file for each exporter and signal, whose commits are shared by all who wait for one.
+"""A queue on disk: one SQLite file per exporter and signal; threads that wait for a commit share one.
 
 What `append` has returned for is on disk. By `file_storage::fsync` that means: without it (the Collector's default) it survives the
 end of this process, `kill -9` too, and with it the loss of power as well; without it a loss of power may take the last moments,
@@ -196,7 +196,7 @@ class Storage:
 
     def _index(self) -> tuple[Found, ...]:
         rows = self._connected().execute("SELECT key, items, length(data) FROM waiting ORDER BY key").fetchall()
-        # A damaged row may hold anything; its checksum tells when it is its turn.
+        # A damaged row may hold anything; its checksum is verified when the row is loaded.
         return tuple(
             Found(key, *(int(value) if isinstance(value, int) else 0 for value in rest)) for key, *rest in rows
         )

@@ -1,4 +1,4 @@
-"""What can go wrong with a queue on disk."""
+"""The errors of a queue on disk."""
 
 from __future__ import annotations
 

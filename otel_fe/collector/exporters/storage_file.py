@@ -1,4 +1,4 @@
-"""The SQLite file under a queue on disk: opening it for one owner, and getting out what can be read of a damaged one."""
+"""The SQLite file of a queue on disk: opening it for one owner, and rescuing the readable part of a damaged one."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def private(path: Path) -> None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one in its place; None where there is none."""
+    """Return the device and inode of a file; None where there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -157,7 +157,7 @@ def _readable(damaged: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
 
 @contextlib.contextmanager
 def translated() -> Generator[None]:
-    """Tell a disk that is full or fails from a file that is damaged.
+    """Translate SQLite's errors: a disk that is full or fails, or a file that is damaged.
 
     Raises:
         StorageFullError: The former.

@@ -28,7 +28,7 @@ class Tallies:
     """Guards the counts, not the callback."""
 
     def settle(self, payload: Payload, reason: str) -> None:
-        """Count a payload, and tell its owner."""
+        """Count a payload, and notify its owner."""
         with self.lock:
             self.items[reason] += payload.items
         try:

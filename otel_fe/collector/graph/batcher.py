@@ -1,4 +1,4 @@
-"""Holds what comes until there is enough of it, or until its time is up: as a `batch` processor says, or between two sends."""
+"""Collects parts until there are enough or their time is up: for `batch` processors, and between two sends."""
 
 from __future__ import annotations
 

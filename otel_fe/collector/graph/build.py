@@ -1,4 +1,4 @@
-"""From a configuration to pipelines at work."""
+"""Builds the running pipelines from a configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `span_metrics` connectors: what they count leaves through metrics pipelines, every `metrics_flush_interval`."""
+"""The `span_metrics` connectors: they send metrics through their pipelines every `metrics_flush_interval`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Connected:
     Args:
         settings: Of the connector.
         clock: Both clocks.
-        instance_id: Tells the metrics of several collectors, or workers of one, apart.
+        instance_id: Distinguishes the metrics of several collectors, or workers of one.
     """
 
     def __init__(self, settings: SpanMetrics, clock: Clock, instance_id: str) -> None:

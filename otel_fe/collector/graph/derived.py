@@ -1,4 +1,4 @@
-"""The metrics of feature extractions, derived here where no SDK has done it already.
+"""Derives the metrics of feature extractions that no SDK has counted already.
 
 With `OTEL_FE_PIPELINE=collector` an application sends every span and derives nothing; otherwise it derives before it samples, and
 what it then sends carries its decision: `th` in the `ot` entry of `tracestate`. So an extraction with `th` has been counted by

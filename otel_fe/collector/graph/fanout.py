@@ -143,7 +143,7 @@ class Fanout:
 
 
 class Settler:
-    """Tells a payload's tally what an exporter did with it.
+    """Records in a payload's tally what an exporter did with it.
 
     Args:
         exporter: Its id.

@@ -1,4 +1,4 @@
-"""A pipeline that samples nothing: requests are forwarded as the bytes that they came as."""
+"""A pipeline without sampling: requests are forwarded byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of the items of a payload that went to several exporters."""
+"""The outcome of a payload's items over the several exporters that it was sent to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unpacks bodies, up to a size: what would become larger is refused before it does."""
+"""Decompresses bodies up to a size; a larger one is refused before it is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which connection makes room for a new one, once a server has as many as it may have.
+"""Chooses the connection that makes room for a new one, once a server is at its limit.
 
 Closing the newest would let a thousand idle sockets lock all clients out. The sender with the most connections gives one up. Of
 these, first goes one that has never completed a request, then an idle one, then one that is slow to send or to receive; of

@@ -1,4 +1,4 @@
-"""Threads that a process does not wait for at its end, however long what they do takes."""
+"""A pool of daemon threads, which a process does not wait for at its end."""
 
 from __future__ import annotations
 

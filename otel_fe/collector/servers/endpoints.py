@@ -1,4 +1,4 @@
-"""Addresses to listen on, and the rule of the house about them: loopback, unless senders prove who they are."""
+"""Addresses to listen on, and the rule about them: loopback only, unless senders authenticate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OTLP over gRPC. Requests are handed on as the bytes that they came as."""
+"""OTLP over gRPC. Requests are passed on as bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bound on what a JSON body may become, checked before any object is made of it."""
+"""A bound on the number of objects and values in a JSON body, checked before parsing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of gRPC whose message has not come yet.
+"""Limits calls of gRPC whose message has not arrived yet.
 
 gRPC for Python holds a thread for each of them, for as long as the client likes. Here a call has a deadline for its message,
 and a short one while others wait for a thread.

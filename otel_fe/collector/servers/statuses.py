@@ -1,4 +1,4 @@
-"""`google.rpc.Status`: how OTLP says what is wrong, over gRPC and HTTP alike."""
+"""`google.rpc.Status`, OTLP's error message over gRPC and HTTP."""
 
 from __future__ import annotations
 

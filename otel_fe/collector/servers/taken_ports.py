@@ -1,4 +1,4 @@
-"""Why an address cannot be listened on, and which program has it."""
+"""Finds why an address cannot be listened on, and the program that uses it."""
 
 from __future__ import annotations
 

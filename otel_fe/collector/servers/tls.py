@@ -1,4 +1,4 @@
-"""TLS of the receivers: from `tls` in the configuration to what gRPC and `ssl` want."""
+"""TLS of the receivers: from `tls` in the configuration to gRPC's credentials and an `ssl` context."""
 
 from __future__ import annotations
 

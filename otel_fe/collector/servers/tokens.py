@@ -1,4 +1,4 @@
-"""Bearer tokens that receivers ask for: the extension `bearertokenauth`."""
+"""Bearer tokens that receivers require: the extension `bearertokenauth`."""
 
 from __future__ import annotations
 

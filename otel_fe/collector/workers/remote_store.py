@@ -1,4 +1,4 @@
-"""The store as a worker sees it: only one process can write to it, the supervisor's, which is handed what is to be stored."""
+"""A worker's side of the store: it sends items to the supervisor, the only process that writes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _MOST_BYTES: Final = 64 << 20
 
 
 class RemoteStore:
-    """Takes what is to be stored, from any thread, and never waits. What does not get there is counted in `lost`, by why.
+    """Sends items to the supervisor's store, from any thread, without waiting. Losses are counted in `lost`, by reason.
 
     Args:
         directory: The store's.
         path: Of the socket where the supervisor takes things.
-        who: Tells what this process counts from what others count for the same resources.
+        who: Distinguishes this process's counts from others' for the same resources.
     """
 
     def __init__(self, directory: Path, path: Path, who: str) -> None:

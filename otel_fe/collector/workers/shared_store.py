@@ -1,4 +1,4 @@
-"""The store of all workers, in the supervisor's process: written there, and watched there."""
+"""The store of all workers, in the supervisor's process, which writes it and evaluates SLOs on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts workers, starts dead ones again, and speaks for all of them."""
+"""Starts workers, restarts dead ones, and answers for all of them."""
 
 from __future__ import annotations
 

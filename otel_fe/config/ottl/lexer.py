@@ -1,4 +1,4 @@
-"""From the text of a condition to its tokens.
+"""Splits the text of a condition into tokens.
 
 The order of the rules is OTTL's and matters: the first that matches wins, however much the next would match.
 """

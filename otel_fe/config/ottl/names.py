@@ -1,4 +1,4 @@
-"""The paths and enums of a condition: which exist here, what each is, and which exist in OTTL only."""
+"""The paths and enums of a condition: those supported here with their meaning, and those of OTTL only."""
 
 from __future__ import annotations
 

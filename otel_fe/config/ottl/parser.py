@@ -1,4 +1,4 @@
-"""From tokens to a tree: OTTL's grammar, by recursive descent.
+"""Parses the tokens of a condition into a tree: OTTL's grammar, by recursive descent.
 
 The original tries alternatives in order and keeps the first that fits (a parenthesis opens a sum or a condition, and only what
 follows tells). Where one token decides, this reads ahead once; elsewhere it tries, goes back, and remembers the failure that came

@@ -1,4 +1,4 @@
-"""The error for a condition that is refused, with what would be right."""
+"""The error for a condition that is refused, with a valid alternative."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def wait_of(waiting: Waiting, stack: Stack, names: AbstractSet[str], lock: range
 
 
 def by_names(stack: Stack, names: AbstractSet[str]) -> str:
-    """Return the likely cause of waiting where the system does not tell: by what the innermost statement calls."""
+    """Return the likely cause of a wait that the system does not name, by the calls of the innermost statement."""
     if _in(stack[:3], _PROCESS_FILES):
         return CAUSE_SUBPROCESS
     return next((cause for cause, known in _BY_NAME if names & known), NOT_WAITING)

@@ -40,7 +40,7 @@ class Call:
     """A call that is running, or has ended. Its creator ends it, in the same context.
 
     Args:
-        kind: What to tell of it.
+        kind: The description of its method.
         function: Its qualified name.
         args: Its arguments; the first is its subject where `subject` says so.
         kwargs: Likewise.

@@ -58,7 +58,7 @@ def _node_name(_args: Arguments, kwargs: Named, _outer: Any = None) -> str:
 
 
 def _in_an_execution(_args: Arguments, _kwargs: Named) -> bool:
-    """Whether a node runs directly in an execution: a driver of asyncio's only makes tasks here, and waits for them later."""
+    """Return whether a node runs directly in an execution; asyncio's driver only creates tasks here."""
     outer = innermost.get()
     return outer is not None and outer.kind is _EXECUTION
 

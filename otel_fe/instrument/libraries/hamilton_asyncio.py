@@ -1,4 +1,4 @@
-"""Hamilton's driver for asyncio, which is imported by itself."""
+"""Hamilton's driver for asyncio, in a module that Hamilton does not import by default."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Hooked:
         self.held = held
         self._replacement = replacement
         self._plain = isinstance(held, FunctionType)
-        # So that whoever finds it there, and not by the class's attribute, can wrap it as the function that it stands for.
+        # So that code which finds it there, rather than by the class's attribute, can wrap it as that function.
         functools.update_wrapper(self, replacement)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

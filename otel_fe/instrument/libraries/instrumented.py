@@ -1,4 +1,4 @@
-"""Whether OpenTelemetry's instrumentations are suppressed, asked of the context directly: they ask up to eight times in a call."""
+"""Reads from the context whether instrumentations are suppressed: they check it up to eight times per call."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Arguments = tuple[Any, ...]
 Named = dict[str, Any]
 Counts = tuple[int | None, int | None]
-"""Entities of a call and features per entity; None where it does not tell."""
+"""Entities of a call and features per entity; None where it is not known."""
 
 
 def _nothing(_args: Arguments, _kwargs: Named, _result: Any) -> Counts:

@@ -23,7 +23,7 @@ def opened(
     """Open a call, and start its span.
 
     Args:
-        kind: What to tell of it.
+        kind: The description of its method.
         function: Its qualified name.
         args: Its arguments.
         kwargs: Likewise.
@@ -63,7 +63,7 @@ def observed(
 
     Args:
         function: What is replaced.
-        kind: What to tell of its calls.
+        kind: The description of its calls.
         method: Whether its first argument is the object that it is called on.
         now: False starts a call's span with the first call inside it.
         name: What to call it, where it does not know that itself.

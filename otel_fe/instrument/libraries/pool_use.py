@@ -1,7 +1,7 @@
 """The usage of pools: requests, waits and uses of connections, counted where they happen and summed afterwards.
 
-Flat on the way of a request: a reading of the clock and an append. What has come together is added up every few hundred, or
-when somebody asks.
+Flat on the path of a request: a reading of the clock and an append. The entries are summed every few hundred, or when
+they are read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NONE: Final = Moments()
 
 @dataclass(frozen=True, slots=True)
 class PoolUseTotals:
-    """All that has been counted of a pool since it is watched. Two of them tell what happened in between."""
+    """The counters of a pool since it is watched. Their differences are the usage in between."""
 
     gaps: Moments = _NONE
     """Time from one request to the next."""
@@ -71,14 +71,14 @@ class PoolUse:
         self._lock = RLock()
 
     def restart(self) -> None:
-        """Begin the peak anew, and leave out the time from the last request to the next."""
+        """Reset the peak, and leave out the time from the last request to the next."""
         with self._lock:
             self.tally()
             self._latest = 0
             self.peak = self.asked - self.left
 
     def came(self) -> None:
-        """Count a caller that asks for a connection."""
+        """Count a caller that requests a connection."""
         self.asked += 1
         inside = self.asked - self.left
         if inside > self.peak:

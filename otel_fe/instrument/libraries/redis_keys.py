@@ -45,7 +45,7 @@ class KeySample:
         self._lock = RLock()
 
     def looked_up(self, keys: Sequence[Any], time_ns: int) -> None:
-        """Take in look-ups of keys. Flat: it is on the way of every command."""
+        """Record look-ups of keys. Flat: it is on the path of every command."""
         self._seen += len(keys)
         threshold = self.curve.threshold
         for key in keys:
@@ -56,7 +56,7 @@ class KeySample:
             self.settle()
 
     def noted(self, hashed: int) -> None:
-        """Take in a look-up of a key whose hash (0..HASHES) is known."""
+        """Record a look-up of a key with a known hash (0..HASHES)."""
         self._seen += 1
         if hashed < self.curve.threshold:
             self._waiting.append((hashed, 0))
@@ -78,7 +78,7 @@ class KeySample:
         self._lock = RLock()
 
     def restart(self) -> None:
-        """Begin to count anew, and go on knowing the keys."""
+        """Reset the counts, but keep the sampled keys."""
         with self._lock:
             self.settle().restart()
 

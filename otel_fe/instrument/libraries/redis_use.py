@@ -48,13 +48,13 @@ def watch(pool: Any) -> PoolUse:
 
 
 def leave(pool: Any) -> None:
-    """Give a pool its own class back."""
+    """Restore a pool's own class."""
     if type(pool) in _classes.values():
         pool.__class__ = type(pool).__mro__[1]
 
 
 def _watched(kind: type) -> type:
-    """Return the subclass of a class of pools whose instances are watched. It goes by the same name."""
+    """Return the subclass of a class of pools whose instances are watched. It has the same name."""
     found = _classes.get(kind)
     if found is None:
         held = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
@@ -198,5 +198,5 @@ def _returned(connection: Any) -> None:
 
 
 def _timed_out(error: BaseException) -> bool:
-    """Return whether a blocking pool gave up: its error is that of a refused connection, and only its context tells."""
+    """Return whether a blocking pool gave up: its error is that of a refused connection, except for its context."""
     return type(error).__name__ == "ConnectionError" and type(error.__context__).__name__ in _GAVE_UP

@@ -51,7 +51,7 @@ def _waiting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Tell an engine's pool what it connects to: a pool does not know, and `dispose` makes a new one."""
+    """Store an engine's address on its pool: a pool does not know it, and `dispose` makes a new one."""
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:

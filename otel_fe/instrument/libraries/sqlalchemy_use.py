@@ -38,7 +38,7 @@ def patches() -> list[Patch]:
 
 
 def _naming(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Tell an engine's pool what it connects to, before it is asked: a pool does not know, and `dispose` makes a new one."""
+    """Store an engine's address on its pool before use: a pool does not know it, and `dispose` makes a new one."""
 
     def replacement(self: Any, engine: Any, *args: Any, **kwargs: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The end of a slow extraction: from the last look at it to its return, as far as counters tell."""
+"""Attributes the end of a slow extraction, from the last look at it to its return, by counters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from otel_fe.instrument.watch.counters import CounterHistory, Counters
 
 _WORTH_NS: Final = 1_000_000
-"""A thread that was off the CPU for less, since the last look, is not asked why."""
+"""A thread that was off the CPU for less since the last look is not examined."""
 _MOST_THREADS: Final = 16
 _MOST_ASKED: Final = 4
-"""Threads that are asked how long they waited for a core, which takes 10 µs each: those that ran most."""
+"""Threads whose wait for a core is read, at 10 µs each: those that ran most."""
 _BUSY_NS: Final = 500_000
-"""A thread that ran for less is not asked."""
+"""The wait of a thread that ran for less is not read."""
 
 
 def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequence[Segment]:

@@ -291,7 +291,7 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
         yield _paging(segment), left - held - without_core
     elif segment.contended and segment.looks == 1 and wait not in {HELD, CAUSE_EVENT_LOOP}:
         # It has run since the look before, so it has woken up; and who wakes up waits for the interpreter. The watcher gets it
-        # when somebody lets go of it, and so sees most threads at the beginning of a wait that may last for microseconds.
+        # when it is released, and so sees most threads at the beginning of a wait that may last for microseconds.
         held = min(left, segment.others_cpu_ns)
         yield CAUSE_GIL, held
         yield wait, left - held

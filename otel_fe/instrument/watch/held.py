@@ -1,7 +1,7 @@
-"""Opens, reads and closes small files of the kernel's with the interpreter held, where `ctypes` can be had.
+"""Opens, reads and closes small files of the kernel while holding the GIL, where `ctypes` is available.
 
-Every call of `os` lets go of the interpreter, and beside a thread that computes gets it back 5 ms later; such a file is read within
-microseconds.
+Every call of `os` releases the GIL and, beside a thread that computes, gets it back 5 ms later; reading such a file
+takes microseconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BYTES: Final = 256
 _STAT_BYTES: Final = 512
-"""More than any platform's `struct stat`."""
+"""Larger than any platform's `struct stat`."""
 _IDENTITY_BYTES: Final = 16
 """Its beginning: the device and the number of the file, and on no platform what changes."""
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
@@ -54,7 +54,7 @@ def _calls() -> _Calls | None:
 
 
 class File:
-    """An open file. A daemon that closes every descriptor closes this one as well: what then goes by its number is not touched.
+    """An open file. A daemon may close every descriptor, this one too: a later file of that number is not touched.
 
     Args:
         path: Of the file.
@@ -92,7 +92,7 @@ class File:
         return content
 
     def close(self) -> None:
-        """Close it, unless somebody else has."""
+        """Close it, unless other code already has."""
         descriptor, self._descriptor = self._descriptor, -1
         try:
             if _identity_of(descriptor) != self._identity:

@@ -26,7 +26,7 @@ _NO_NAMES: Final[frozenset[str]] = frozenset()
 _MOST_WORKERS: Final = 16
 """Threads of one extraction whose clocks are read at each look."""
 _OFF_FROM_NS: Final = 200_000
-"""A thread that was off the CPU for less is not asked what it waits in."""
+"""The wait of a thread that was off the CPU for less is not read."""
 _RUNNERS: Final = ("asyncio/runners.py", "asyncio/base_events.py", "uvloop/__init__.py", "uvicorn/server.py")
 _SELECTORS: Final = "/selectors.py"
 
@@ -90,13 +90,13 @@ def glimpse(
     files: ThreadFiles,
     synchronising: AbstractSet[str] = _NO_NAMES,
 ) -> Glimpse | None:
-    """Copy what there is to see of an extraction; None where it has just ended, or its thread cannot be seen.
+    """Copy the state of an extraction's thread; None where it has just ended, or its thread cannot be seen.
 
     Args:
         extraction: One that is open.
         now_ns: Monotonic time.
         frames: Of all threads. None of them is kept.
-        files: To ask the system about threads.
+        files: The kernel's files about threads.
         synchronising: Names of calls that wait for a GPU.
     """
     seen = Glimpse(now_ns)
@@ -131,14 +131,14 @@ def glimpse(
 
 
 def _ask_gpu(seen: Glimpse, frame: FrameType, synchronising: AbstractSet[str]) -> None:
-    """See whether a thread is in a call that waits for a GPU: it spins meanwhile, so its CPU clock does not tell."""
+    """Return whether a thread is in a call that waits for a GPU: it spins meanwhile, so its CPU clock advances."""
     if synchronising:
         seen.names = names_at(frame)
         seen.on_gpu = not synchronising.isdisjoint(seen.names)
 
 
 def _worker(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType], files: ThreadFiles) -> Glimpse | None:
-    """Copy what there is to see of the busiest thread that works for an extraction; `cpu_ns` is its own since the look before."""
+    """Copy the state of the busiest thread that works for an extraction; `cpu_ns` is its own since the last look."""
     watched = extraction.watched
     clocks = {} if watched is None else watched.child_clocks
     busiest: Glimpse | None = None
@@ -251,7 +251,7 @@ def segment_of(
 def place_child(
     seen: Glimpse, segment: Segment, counters: Counters | None, since: Counters | None, lock: range
 ) -> Glimpse:
-    """Explain the time in which an extraction waits for a thread that works for it by what that thread does.
+    """Attribute an extraction's wait for a thread that works for it to the activity of that thread.
 
     Returns:
         The glimpse of that thread, or of the extraction where it waits for something else.
@@ -263,7 +263,7 @@ def place_child(
     if counters is not None and since is not None and child.off_ns > _OFF_FROM_NS:
         wait = _wait_of(child, counters, since, lock)
         if wait == CAUSE_LOCK:
-            return seen  # as a thread that serves a queue in the background: it says no more than the extraction's own line
+            return seen  # such as a background thread that serves a queue: the extraction's own line explains as much
     segment.on_gpu = child.on_gpu
     segment.child_ident = child.ident
     segment.child_cpu_ns = min(segment.off_ns, child.cpu_ns)
@@ -284,7 +284,7 @@ def _wait_of(seen: Glimpse, counters: Counters, since: Counters, lock: range) ->
 
 
 def place_suspended(seen: Glimpse, watched: Watched, segment: Segment) -> None:
-    """Give the segment of a suspended coroutine its cause, and settle those before it."""
+    """Set the cause of a suspended coroutine's segment, and settle those before it."""
     otherwise = awaits(seen.stack)
     stepped = seen.step != watched.step
     watched.step = seen.step

@@ -1,4 +1,4 @@
-"""The extractions that run now, and how to wake the watcher. Apart from it, so that extractions import nothing else.
+"""The extractions that run now, and how to wake the watcher. A separate module, so that extractions import little.
 
 An extraction puts itself in when it begins and takes itself out when it ends: two operations on a dictionary. A dictionary keeps
 the order in which they began.
@@ -35,12 +35,12 @@ segments_of: Callable[[Any, int], Sequence[Any]] = _unseen
 
 
 def open_with(waking: Callable[[], None], seeing: Callable[[Any, int], Sequence[Any]]) -> None:
-    """Begin to take extractions in."""
+    """Start registering extractions."""
     global opened, wake, asleep, segments_of  # noqa: PLW0603 read directly by what is called most
     opened, wake, asleep, segments_of = {}, waking, True, seeing
 
 
 def close() -> None:
-    """Take no more extractions in, and forget those that run."""
+    """Stop registering extractions, and forget those that run."""
     global opened, wake, asleep, segments_of  # noqa: PLW0603 likewise
     opened, wake, asleep, segments_of = None, _nothing, False, _unseen

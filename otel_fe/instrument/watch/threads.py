@@ -25,7 +25,7 @@ RUNNING: Final = -2
 FAULTING: Final = -1
 """Likewise: it waits in the kernel, but in no system call, as for a page of memory that is read from disk."""
 UNKNOWN: Final = -3
-"""Likewise: it cannot be told."""
+"""Likewise: it is not known."""
 
 
 class Waiting(NamedTuple):
@@ -72,10 +72,10 @@ def core_wait_ns(tid: int) -> int:
 
 
 def unavailable(tid: int) -> dict[str, str]:
-    """Return what the system does not tell of the calling thread, and why: so it is for all threads of the process.
+    """Return the sources that the system does not provide for threads of this process, with the reasons.
 
-    Causes that come from it are absent then: `cpu_wait` without `schedstat`; without `syscall`, waits are told by what a statement
-    calls; without `clock`, all time of a look is off the CPU unless the extraction measures its own.
+    Their causes are absent then: `cpu_wait` without `schedstat`; without `syscall`, waits are classified by what a
+    statement calls; without `clock`, all time of a look is off the CPU unless the extraction measures its own.
     """
     if not LINUX:
         return dict.fromkeys(("clock", "schedstat", "syscall"), f"{sys.platform} has no /proc/self/task")

@@ -59,7 +59,7 @@ class Segment:
     collected_in: Stack
     """The line in which its longest pause of the garbage collector began, if it was seen."""
     contended: bool
-    """Whether the watcher had to wait for the interpreter before the look, as whoever wakes up then does."""
+    """Whether the watcher had to wait for the GIL before the look, as any thread that wakes up then does."""
     faults: int
     """Pages that the process has read from disk because they were touched."""
     looks: int
@@ -119,13 +119,13 @@ class Watched:
         self.cpu_ns = cpu_ns
         """Its CPU time then."""
         self.clock_ns = 0
-        """What the CPU clock of its thread showed then."""
+        """The CPU clock of its thread then."""
         self.waits = False
         """Whether its thread was seen waiting, by the last look."""
         self.next_ns = 0
         """When to look next."""
         self.step: Any = None
-        """Tells one step of a coroutine from the next."""
+        """Distinguishes one step of a coroutine from the next."""
         self.tid = 0
         self.peak_bytes = 0
         """The most resident memory of the process at a look."""

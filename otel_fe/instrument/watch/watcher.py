@@ -90,7 +90,7 @@ class Watcher:
     # --- begin and end ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Take extractions in from now on. The thread starts at once, to open files before anything is slow."""
+        """Register extractions from now on. The thread starts at once, to open files before anything is slow."""
         if _has_greenlets():
             _log.debug(_GREENLETS)
             return
@@ -100,7 +100,7 @@ class Watcher:
         self._begin_thread()
 
     def stop(self) -> None:
-        """Take no more extractions in, and end the thread."""
+        """Stop registering extractions, and end the thread."""
         self._stopped = True
         registry.close()
         PAUSES.remove()
@@ -141,7 +141,7 @@ class Watcher:
                 return
 
     def _give_up(self) -> None:
-        """Look at nothing any more, for the rest of this process."""
+        """Stop looking, for the rest of this process."""
         self._stopped = True
         registry.close()
         PAUSES.remove()
@@ -201,7 +201,7 @@ class Watcher:
             self._history.close()
 
     def _prepare(self) -> None:
-        """Find out what the system tells of threads. It is the same in a forked child."""
+        """Find out which sources the system provides for threads. They are the same in a forked child."""
         self._files.unavailable = found = unavailable(self._tid)
         if own_cgroup() == Cgroup():
             found["cgroup"] = "the process is in no control group that can be read"
@@ -293,7 +293,7 @@ class Watcher:
 
     @staticmethod
     def _plan(watched: Any, now_ns: int, start_ns: int) -> None:
-        """Say when to look next: at old extractions more rarely."""
+        """Return when to look next: at old extractions more rarely."""
         age = now_ns - start_ns
         watched.next_ns = now_ns + max(INTERVAL_NS, age // _RARER)
         if len(watched.segments) >= MOST_SEGMENTS:

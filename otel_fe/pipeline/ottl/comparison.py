@@ -76,4 +76,4 @@ def _equal(left: Any, right: Any, kind: Kind, other: Kind) -> bool:
         raise OttlEvaluationError("two results of Split cannot be compared: the Collector panics")
     if kind == other and kind in _IDENTITIES:
         return bool(left == right)
-    return kind == other == "events"  # of the one span that is asked
+    return kind == other == "events"  # of the evaluated span

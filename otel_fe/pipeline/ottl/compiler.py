@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def compile_condition(condition: tree.Condition) -> Callable[..., bool]:
-    """Make a function of a condition.
+    """Compile a condition into a function.
 
     Returns:
         A function of a `SpanView` where the condition's context is `span`, of a `SpanView` and an `EventView` where it is

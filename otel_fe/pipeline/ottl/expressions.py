@@ -1,7 +1,7 @@
 """From the values in a condition to functions that find them.
 
-Functions take one subject: the span where a condition is asked of spans, the pair of span and event where it is asked of events.
-They are nested closures rather than a walk over the tree, since a condition is asked of every span.
+Functions take one subject: the span for a condition on spans, the pair of span and event for one on events.
+They are nested closures rather than a walk over the tree, since a condition is evaluated on every span.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _call(call: tree.Call, context: tree.Context) -> Getter:
 
 
 def _once(result: Getter) -> Getter:
-    """Evaluate now what is the same for every span, such as `Duration("1s")`; an error still comes when it is asked for."""
+    """Evaluate now what is the same for every span, such as `Duration("1s")`; an error is still raised when it is evaluated."""
     try:
         value = result(None)
     except OttlEvaluationError:

@@ -114,7 +114,7 @@ _ABSTRACT: Final[dict[type, Kind]] = {
 
 
 def kind_of(value: object) -> Kind:
-    """Return the type of a value, as the Collector tells types apart."""
+    """Return the type of a value, as the Collector distinguishes types."""
     known = _KINDS.get(type(value))
     if known is not None:
         return known
@@ -130,7 +130,7 @@ def wrap(number: int) -> int:
 
 
 def as_raw(value: Any) -> Any:
-    """Take a value out of an attribute, with all that is in it."""
+    """Convert an attribute's value, with all values in it."""
     kind = kind_of(value)
     if kind == "slice":
         return RawList(map(as_raw, value))

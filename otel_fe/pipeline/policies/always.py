@@ -31,5 +31,5 @@ class AlwaysSampleEvaluator(Evaluator):
         return RangePredicate("nothing", 0)
 
     def describe(self, seen: object) -> str:  # noqa: ARG002
-        """Say so."""
+        """Return that it samples always."""
         return "every trace"

@@ -73,7 +73,7 @@ class AttributeEvaluator(SpanEvaluator):
         return NO if vote is None else vote
 
     def match(self, span: SpanView) -> Vote | None:
-        """Look at the attribute of a span's resource, and then at the span's own."""
+        """Match the attribute of a span's resource, and then the span's own."""
         matches, key = self._matches, self._key
         value: Any = span.resource.attributes.get(key, _ABSENT)
         if value is _ABSENT or not matches(value, True):
@@ -102,7 +102,7 @@ class AttributeEvaluator(SpanEvaluator):
         return SAMPLED, ALWAYS, bool(packed) if self.bounds is not None and self.bounds.by == "truth" else packed
 
     def describe(self, seen: Any) -> str:
-        """Return which attribute was asked for and, where it is not private, what matched."""
+        """Return the attribute's name and, where it is not private, the matching value."""
         if self._shown is None or seen is None:
             return f"attribute {self._key}"
         return f"attribute {self._key} is {self._shown(seen)}"

@@ -32,7 +32,7 @@ class AndEvaluator(Evaluator):
         return [leaf for policy in self._policies for leaf in policy.leaves]
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
-        """Vote; the first policy that does not sample is the last that is asked."""
+        """Vote; policies behind the first one that does not sample are not evaluated."""
         inclusion: SamplingProbability = ALWAYS
         seen: list[Vote] = []
         kind = self._as_kind
@@ -56,7 +56,7 @@ class AndEvaluator(Evaluator):
         )
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
-        """Let its limiters see only the traces that all its other policies would sample."""
+        """Pass its limiters only the traces that all its other policies would sample."""
         if not self.batched:
             return
         candidates = [trace for trace in traces if self._competes(trace)]
@@ -80,7 +80,7 @@ class AndEvaluator(Evaluator):
         )
 
     def describe(self, seen: Any) -> str:
-        """Return what each of its policies saw, as far as they were asked."""
+        """Return what each of its evaluated policies saw."""
         parts = [
             f"{policy.name} {KINDS[vote[0]]} ({policy.describe(vote[2])})"
             for policy, vote in zip(self._policies, seen, strict=False)

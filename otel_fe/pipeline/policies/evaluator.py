@@ -21,7 +21,7 @@ class Pool(Protocol):
 
     @property
     def by_bytes(self) -> bool:
-        """Whether a trace costs its bytes; else its spans."""
+        """Return whether a trace costs its bytes, rather than its spans."""
         ...
 
     @property
@@ -87,7 +87,7 @@ class Evaluator(ABC):
         return None if self.batched else ()
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
-        """Look at the traces of a round; `now_ns` is monotonic."""
+        """Evaluate the traces of a round; `now_ns` is monotonic."""
 
 
 class Inputs(NamedTuple):
@@ -102,7 +102,7 @@ class Inputs(NamedTuple):
 class SpanEvaluator(Evaluator):
     """A policy that votes by the first span, in order of arrival, of which `match` has something to say.
 
-    Every span is looked at once, however often the policy is asked while spans come in: the trace remembers how far it got.
+    Every span is evaluated once, however often the policy votes while spans arrive: the trace remembers how far it got.
     """
 
     __slots__ = ()

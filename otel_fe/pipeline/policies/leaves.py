@@ -1,4 +1,4 @@
-"""The policies without policies in them, as `compiled` knows them."""
+"""Packs the policies without policies in them as numbers for `compiled`."""
 
 from __future__ import annotations
 

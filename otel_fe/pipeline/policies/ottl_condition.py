@@ -37,7 +37,7 @@ class OttlConditionEvaluator(SpanEvaluator):
         return self.first_match(trace) or NO
 
     def match(self, span: SpanView) -> Vote | None:
-        """Ask the conditions on spans, and then those on events."""
+        """Evaluate the conditions on spans, and then those on events."""
         try:
             for index, condition in enumerate(self._spans):
                 if self._holds(condition, span):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ProbabilisticEvaluator(Evaluator):
-    """Samples a share of all traces: by their own randomness where they tell it, else by a hash of their id."""
+    """Samples a share of all traces: by their own randomness where they state it, else by a hash of their id."""
 
     __slots__ = ("_by_hash", "_hash_limit", "_ratio", "_salted", "_threshold")
 
@@ -28,7 +28,7 @@ class ProbabilisticEvaluator(Evaluator):
         self._threshold = threshold_of(policy.sampling_ratio, HEX_DIGITS)
         self._hash_limit = hash_limit(policy.sampling_ratio) if self._threshold < NEVER else -1
         self._salted = fnv1a(policy.hash_salt.encode())
-        # The hash and a trace's own randomness, which limiters go by, are independent of each other.
+        # The hash and a trace's own randomness, which limiters use, are independent of each other.
         self._by_hash: SamplingProbability = (
             ((policy.hash_salt, self._threshold),) if 0 < self._threshold < NEVER else self._threshold
         )
@@ -47,7 +47,7 @@ class ProbabilisticEvaluator(Evaluator):
 
     @property
     def rule(self) -> RangePredicate:
-        """The hashes that are sampled, and the randomness of traces that tell theirs."""
+        """The hashes that are sampled, and the randomness of traces that state theirs."""
         return RangePredicate("hash", 0, self._hash_limit, self._salted, self._threshold)
 
     def describe(self, seen: Any) -> str:

@@ -20,7 +20,7 @@ class RangePredicate(NamedTuple):
     salted: int = 0
     """The state from which the hash of the id continues."""
     threshold: int = 0
-    """From what randomness on it samples traces that say how they were sampled before, where it goes by the hash of others."""
+    """The least sampled randomness of traces that state how they were sampled, where it uses the hash of others."""
 
     @property
     def bounded(self) -> tuple[str, int, int, int]:

@@ -27,7 +27,7 @@ class SloBreachEvaluator(SpanEvaluator):
         return self.first_match(trace) or _UNBROKEN
 
     def match(self, span: SpanView) -> Vote | None:
-        """Look at the extraction's attribute."""
+        """Match the extraction's attribute."""
         return _BROKEN if span.attributes.get(SLO_BREACHED) else None
 
     @property

@@ -39,9 +39,9 @@ class TraceStateEvaluator(SpanEvaluator):
         return self.first_match(trace) or NO
 
     def match(self, span: SpanView) -> Vote | None:
-        """Look for the entry."""
+        """Match the entry."""
         return YES if span.trace_state and self._matches(span.trace_state) else None
 
     def describe(self, seen: object) -> str:  # noqa: ARG002 the entry may be a secret
-        """Return which entry was asked for."""
+        """Return the entry's key."""
         return f"tracestate entry {self._key}"

@@ -1,4 +1,4 @@
-"""Metrics from spans: counted as they come, reported when asked.
+"""Derives metrics from spans: counted as they arrive, reported on request.
 
 Counting comes before sampling, so that counts are exact; a span that was sampled upstream counts for as many as its
 `tracestate` says. Exemplars come after: only spans of kept traces are offered, so that every exemplar leads to its trace.
@@ -41,7 +41,7 @@ class SpanMetricsConnector:
         settings: Of the `span_metrics` connector.
         clock: Unix time.
         draw: Returns a random integer from 0 to its argument less one; chooses exemplars.
-        instance_id: The value of `collector.instance.id`, which tells the metrics of several instances apart.
+        instance_id: The value of `collector.instance.id`, which distinguishes the metrics of several instances apart.
     """
 
     def __init__(self, settings: SpanMetrics, clock: Clock, draw: Callable[[int], int], instance_id: str) -> None:
@@ -51,7 +51,7 @@ class SpanMetricsConnector:
         self._per_unit = _PER_UNIT[settings.unit]
         self._measures = Measures(settings, self._per_unit, instance_id)
         self._resources: OrderedDict[object, Measured] = OrderedDict()
-        """By what tells resources apart."""
+        """By the key of the resource."""
         self._sources: dict[ResourceView, Source | None] = {}
         """By identity: spans that came together share the object. None without a service's name."""
         self._starts: OrderedDict[tuple[object, str, Key], int] = OrderedDict()
@@ -155,7 +155,7 @@ class SpanMetricsConnector:
     # --- metrics out ---------------------------------------------------------------------------------------------------
 
     def collect(self, *, last: bool = False) -> list[ResourceMetrics]:
-        """Return all metrics as they are now; with delta temporality, counting begins anew.
+        """Return all metrics as they are now; with delta temporality, counts are reset.
 
         The first point of a cumulative sum is 0, as the Collector's (v0.160), so that `increase()` of Prometheus, which knows
         no start time, sees what the series began with. A histogram's first point is what it holds, as there.

@@ -31,7 +31,7 @@ _SCOPE_VERSION: Final = "span.instrumentation.scope.version"
 class Dimensions:
     """The dimensions of one metric of one resource.
 
-    `key` is asked of every span and only looks; `attributes` is asked once a series.
+    `key` is called for every span and only reads; `attributes` is called once per series.
 
     Args:
         settings: Of the connector.

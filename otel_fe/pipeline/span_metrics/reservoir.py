@@ -1,4 +1,4 @@
-"""Exemplars: one for each bucket, drawn fairly among those that were offered to it, which are spans of kept traces only."""
+"""Reservoir sampling of exemplars: one for each bucket, drawn uniformly among the offered spans of kept traces."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Reservoir:
         return count == 1 or draw(count) == 0
 
     def keep(self, bucket: int, exemplar: ExemplarPoint) -> None:
-        """Take the exemplar, which is of a trace that is kept."""
+        """Store the exemplar, which is of a kept trace."""
         self._kept[bucket] = exemplar
 
     def take(self, limit: int, draw: Callable[[int], int]) -> tuple[ExemplarPoint, ...]:
-        """Return at most `limit` exemplars, all buckets having the same chance, and begin anew."""
+        """Return at most `limit` exemplars, each bucket with the same chance, and reset the reservoir."""
         found = [self._kept[bucket] for bucket in sorted(self._kept)]
         while len(found) > limit:
             del found[draw(len(found))]
