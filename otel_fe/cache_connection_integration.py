@@ -1,4 +1,4 @@
-"""CacheConnectionIntegration: what caches and connection pools say of themselves, what they cost, and what to change.
+"""CacheConnectionIntegration: statistics of caches and connection pools, their cost, and recommendations.
 
 integration = CacheConnectionIntegration()
 integration.sync_cache_metrics(cached_extractor)     # or a client of redis-py's
@@ -98,11 +98,11 @@ class CacheConnectionIntegration:
         self._metrics = None if provider is None else ConnectionMetrics.begin(provider)
 
     def sync_cache_metrics(self, cached_extractor: object) -> CacheStats:
-        """Read a cache now, and with the others from now on. Takes `timeout_s` at most; in an event loop, await `read_cache`.
+        """Read a cache now and regularly from then on. Takes `timeout_s` at most; in an event loop, await `read_cache`.
 
         Args:
-            cached_extractor: A client or pool of redis-py's (synchronous, asyncio, cluster); an object that tells its hits and
-                misses (`otel_fe.resources.cached_extractor` says how); or one that holds such a thing.
+            cached_extractor: A client or pool of redis-py's (synchronous, asyncio, cluster); an object that reports its
+                hits and misses (`otel_fe.resources.cached_extractor` says how); or one that holds such a thing.
 
         Raises:
             TypeError: It is nothing of the kind; the message says what is missing.
@@ -140,7 +140,7 @@ class CacheConnectionIntegration:
         return UnifiedResourceStats(caches, pools, costs, tuple(advice))
 
     def restart(self) -> None:
-        """Begin the window, and the count of look-ups, now: after a change, or once a cache has been filled."""
+        """Reset the window and the counts of look-ups: after a change, or once a cache has been filled."""
         self._pools.restart()
         self._caches.restart()
 

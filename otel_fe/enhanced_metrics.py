@@ -1,6 +1,6 @@
-"""EnhancedMetricsCollector: what extractions do at the moment, how it has moved, and what the machine has left.
+"""EnhancedMetricsCollector: present figures of extractions, their trends, and the load of the machine.
 
-In a process that is instrumented it shows the live service by itself. What is handed to it besides is counted on top: hand over
+In an instrumented process it shows the live service automatically. Metrics passed to it are counted in addition: pass
 extractions that this process does not count itself, or make it with `include_process=False`.
 """
 
@@ -76,7 +76,7 @@ class EnhancedMetricsCollector:
 
     Args:
         include_process: Whether to count the extractions of this process, where it is instrumented; from when the collector is
-            made, or first asked after that.
+            made, or first read after that.
         limits_ms: Durations for which alerts are to be exact; 100 ms always is.
         clock: For the windows.
     """

@@ -1,4 +1,4 @@
-"""The host always wins: what goes wrong inside otel_fe is counted and logged, and never reaches the application.
+"""Records faults inside otel_fe: they are counted and logged, and never reach the application.
 
 Every hook calls its own work inside `try/except Exception` and hands what it caught to `record`. One log line per
 hook, at WARNING, when it first fails; afterwards only the counter `otel_fe.faults` moves.

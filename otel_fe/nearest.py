@@ -1,4 +1,4 @@
-"""The name that was probably meant by a misspelt one."""
+"""Suggests the name that a misspelt one probably means."""
 
 from __future__ import annotations
 

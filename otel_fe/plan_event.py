@@ -1,4 +1,4 @@
-"""The names of the event, and of the log record, with the plan of a slow statement; `semconv.py` holds all others."""
+"""Names of the event and the log record with the plan of a slow statement; `semconv.py` holds all others."""
 
 from __future__ import annotations
 

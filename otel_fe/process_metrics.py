@@ -1,4 +1,4 @@
-"""The names of metrics that say how large and how loaded a process is, for the capacity model; `semconv.py` holds most others."""
+"""Names of the metrics of a process's size and load, for the capacity model; `semconv.py` holds most others."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ _INTERVAL_S: Final = 10.0
 class RayServeIntegration:
     """One view of a cluster, from any process that is connected to it. Safe to share between threads.
 
-    Extractions of instrumented workers are published by those workers themselves, all by themselves.
+    Instrumented workers publish their extractions themselves.
 
     Args:
-        window_s: How far back figures reach. Readings make the window move: call `start`, or ask now and then.
+        window_s: How far back figures reach. Readings make the window move: call `start`, or read it regularly.
         interval_s: How often the background task reads.
         clock: For the window.
 
@@ -159,7 +159,7 @@ class RayServeIntegration:
 
 
 def _applications() -> dict[str, Any] | None:
-    """Return what Serve says of its applications; None where it does not run, or its controller cannot be asked."""
+    """Return what Serve says of its applications; None where it does not run, or its controller does not answer."""
     serve = ray_module("ray.serve")
     try:
         status = serve.status()

@@ -1,4 +1,4 @@
-"""Takes credentials out of what messages, logs and reports show: user names and passwords in URLs, values in their queries."""
+"""Redacts credentials in messages, logs and reports: user names and passwords in URLs, values in their queries."""
 
 from __future__ import annotations
 

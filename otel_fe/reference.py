@@ -51,7 +51,7 @@ def variables() -> str:
 
 
 def paths() -> str:
-    """Return the table of what a condition can ask for."""
+    """Return the table of the paths of conditions."""
     rows = [
         (f"`{context}.{name}`", sentence) for context, named in ottl.PATHS.items() for name, sentence in named.items()
     ]
@@ -115,7 +115,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
 
 
 def filled_in(text: str) -> str:
-    """Return a Markdown text with the tables between its `generated` marks written anew."""
+    """Return a Markdown text with the tables between its `generated` marks regenerated."""
     for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(functools.partial(_between, make()), text)

@@ -1,7 +1,7 @@
 """The four requirements of a feature service: p95 below 100 ms, cache hits above 70 %, errors below 1 %, memory below 1 GB.
 
-They stand here alone: SLOs, alerts, the default policy, settings, pages, rendered rules and messages are made from these values,
-and `config/data/requirements.yaml`, which is for users to copy, is held to them by a test.
+They are defined only here: SLOs, alerts, the default policy, settings, pages, rendered rules and messages use these
+values, and `config/data/requirements.yaml`, which is for users to copy, is held to them by a test.
 """
 
 from __future__ import annotations

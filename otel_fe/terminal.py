@@ -1,4 +1,4 @@
-"""What depends on whether a person reads along: colour, and a line of progress. Nothing of either is in pipes and files."""
+"""Colour and progress, for terminals only: pipes and files get neither."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _DELAY_S: Final = 1.0
-"""What takes less needs no progress."""
+"""A shorter task shows no progress."""
 _EVERY_S: Final = 0.1
 _ERASE: Final = "\r\033[K"
 

@@ -1,4 +1,4 @@
-"""For the tests of those who use otel_fe: what an application emits, in memory, and fakes for time and ids.
+"""Test support for users of otel_fe: captures an application's telemetry in memory, and fakes time and ids.
 
 `capture()` instruments the process for as long as its block lasts. The SDK, the pipeline and the wrappers are the real ones; only
 the exporters are in memory, and every trace is kept by default:
@@ -121,7 +121,7 @@ class SequentialIds(IdGenerator):
 
 
 class Captured:
-    """What an application emitted. It can be read within the block of `capture()` and after it.
+    """The telemetry of an application, readable within the block of `capture()` and after it.
 
     Args:
         ids: Where trace and span ids come from; random ones by default.

@@ -1,8 +1,9 @@
 """A series some days ahead, with intervals that adapt to how often they were missed.
 
-Two courses run along the series, each with the level of the last hours on top: the regression on hour and weekday of the detector
-(`season.py`), and the mean of the same hour of the last four weeks. At each point they are asked about the hours ahead, and later
-how far off they were (`horizon.py`). The same hour of the week before is asked as well: where that does as well, nothing is said.
+Two courses run along the series, each with the level of the last hours on top: the regression on hour and weekday of
+the detector (`season.py`), and the mean of the same hour of the last four weeks. At each point they predict the hours
+ahead, and later how far off they were (`horizon.py`). The same hour of the week before is a third forecast: where that
+is as good, no forecast is given.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class _Run:
         self._horizons = {ahead: Horizon(ahead, len(self._levels)) for ahead in HORIZONS}
 
     def take(self, hour: int, value: float) -> None:
-        """Learn from a point, and ask about what lies ahead of it."""
+        """Learn from a point, and forecast the hours ahead of it."""
         even = self._kind.even(value)
         if not self._seen:
             self._origin = even

@@ -48,7 +48,7 @@ class Verdict:
     """Its distance from the usual, in usual deviations; above 0 is bad."""
     anomalous: bool
     far: bool = False
-    """Whether it is far out by itself; else it is the last of a run."""
+    """Whether this point alone is far out; else it is the last of a run."""
     usual: bool = False
     """Whether the series is certainly back to the usual."""
 

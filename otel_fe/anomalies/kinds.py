@@ -1,4 +1,4 @@
-"""The watched figures, and the scale on which each one's noise is even."""
+"""The watched figures, each with the scale on which its noise is uniform."""
 
 from __future__ import annotations
 

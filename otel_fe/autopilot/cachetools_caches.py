@@ -1,7 +1,7 @@
 """Resizes caches of cachetools (4 to 8) that functions of `OTEL_FE_CACHES` are cached in.
 
-A cache evicts before it inserts, until what comes fits into its maximum. So the maximum is all there is to change: surplus entries
-go with the next insertion, in the thread and under the lock that the application inserts with.
+A cache evicts before it inserts, until what comes fits into its maximum. So only the maximum has to change: surplus
+entries go with the next insertion, in the thread and under the lock that the application inserts with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CachetoolsCache:
         return int(self._cache().maxsize)
 
     def resize(self, size: int) -> None:
-        """Hold up to `size` entries from now on."""
+        """Set the maximum number of entries to `size`."""
         cache = self._cache()
         if size < 1:
             raise CannotResizeError(f"{self.name}: a cache of {size} entries would hold nothing")
@@ -49,7 +49,7 @@ class CachetoolsCache:
         """Do nothing: the next insertion evicts what is too much."""
 
     def restore(self) -> None:
-        """Give it the application's size. One that the application has set since stays."""
+        """Restore the application's size. One that the application has set since stays."""
         if self._sizes is not None:
             host, ours = self._sizes
             self._sizes = None

@@ -1,4 +1,4 @@
-"""Decides: which resource to give which size, and whether that was right. Pure; time, measurements and resources are handed in.
+"""Decides which resource gets which size, and whether to keep it. Pure: time, measurements and resources are arguments.
 
 One experiment at a time: two effects could not be separated. It has a window before, a step, and one window after it or two.
 The step is kept only if what it was to bring is there with 95 % confidence and nothing became worse; it is reverted otherwise, and
@@ -53,7 +53,7 @@ class Adviser(Protocol):
     """Knows the resources, and what would be better."""
 
     def begin(self) -> None:
-        """Begin a window of measurements."""
+        """Start a window of measurements."""
         ...
 
     def advise(self, before: Evidence) -> list[Proposal]:
@@ -111,7 +111,7 @@ class Controller:
     _now_ns: int = 0
 
     def tick(self, now_ns: int, unix_ns: int) -> None:
-        """Go on, if it is time.
+        """Do the next step of the experiment, if it is due.
 
         Args:
             now_ns: Monotonic.
@@ -141,13 +141,13 @@ class Controller:
             self._judge(now_ns) if self._trial is not None else self._propose(now_ns)
 
     def undo(self) -> None:
-        """Take back a step that is not decided yet, without a report: in a forked child its experiment does not go on."""
+        """Undo a step that is not decided yet, without a report: in a forked child its experiment does not continue."""
         trial, self._trial = self._trial, None
         if trial is not None and not self._resized_meanwhile(trial):
             self._now_named(trial.proposal.resource).resize(trial.before)
 
     def close(self, unix_ns: int) -> None:
-        """Give every resource the application's size back."""
+        """Restore the application's size of every resource."""
         self._now_ns = unix_ns
         for resource in self.adviser.resources():
             try:
@@ -183,7 +183,7 @@ class Controller:
         return rest is None or now_ns >= rest.until_ns
 
     def _try(self, proposal: Proposal, now_ns: int) -> bool:
-        """Take a step, or say that it would be taken; return whether an experiment has begun."""
+        """Take a step, or report it in a dry run; return whether an experiment has begun."""
         resource = proposal.resource
         try:
             before = resource.size()
@@ -260,7 +260,7 @@ class Controller:
         self._begin(now_ns, settle=True)
 
     def _now_named(self, resource: Resource) -> Resource:
-        """Return what goes by the name of a resource now: `dispose()` puts another pool in the place of one."""
+        """Return the present resource of a name: `dispose()` replaces a pool by another."""
         return next((one for one in self.adviser.resources() if one.name == resource.name), resource)
 
     def _once(

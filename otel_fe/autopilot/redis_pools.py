@@ -67,7 +67,7 @@ class RedisPool:
             _settle(self._pool)
 
     def restore(self) -> None:
-        """Give it the application's size."""
+        """Restore the application's size."""
         restore(self._pool)
 
     def most(self) -> int | None:
@@ -76,13 +76,13 @@ class RedisPool:
 
 
 def restore_all() -> None:
-    """Give every pool its application's size."""
+    """Restore the application's size of every pool."""
     for pool in list(_resized):
         restore(pool)
 
 
 def restore(pool: Any) -> None:
-    """Give a pool its application's size; nothing where it has it. A size that the application has set since stays."""
+    """Restore a pool's own size, where it differs. A size that the application has set since stays."""
     host, ours = vars(pool).pop(_SIZES, (None, None))
     _resized.discard(pool)
     if host is not None:
@@ -126,7 +126,7 @@ def refuse_others(pool: Any) -> None:
     redis: Any = sys.modules.get("redis")
     version = str(getattr(redis, "__version__", ""))
     kind = type(pool)
-    # A pool that is watched has a subclass of its class in its place, which goes by the same name.
+    # The class of a watched pool is replaced by a subclass of the same name.
     if kind.__module__ not in (_NOW, _LATER) or kind.__name__ not in _CLASSES:
         raise CannotResizeError(f"{kind.__name__} cannot be resized: only redis-py's own {' and '.join(_CLASSES)} can.")
     if not version.startswith(_SERIES):

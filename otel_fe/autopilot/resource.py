@@ -34,7 +34,7 @@ class Resource(Protocol):
         ...
 
     def resize(self, size: int) -> None:
-        """Give it another size. Safe while other threads use it.
+        """Set another size. Safe while other threads use it.
 
         Raises:
             CannotResizeError: It cannot have that one.
@@ -42,11 +42,11 @@ class Resource(Protocol):
         ...
 
     def settle(self) -> None:
-        """Go on with what a resize could not do at once: closing connections that were in use."""
+        """Continue a resize that could not be completed at once: close connections that were in use."""
         ...
 
     def restore(self) -> None:
-        """Give it the size that the application chose."""
+        """Restore the size that the application chose."""
         ...
 
     def most(self) -> int | None:

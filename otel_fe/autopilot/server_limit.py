@@ -1,6 +1,6 @@
-"""The connections that a server has room for: its limit, less those in use, shared with sibling processes on this machine.
+"""The free connections of a server: its limit less those in use, shared with sibling processes on this machine.
 
-Asked over a connection of its own, which is closed at once, with a time limit: the application's are left alone.
+Queried over a separate connection, which is closed at once, with a time limit: the application's are not used.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def room_of_redis(pool: Any, name: str) -> int | None:
 
 
 def _asked(name: str, ask: Callable[[], Any]) -> Any:
-    """Return an answer, asked for in a thread of its own: a server that does not answer holds up nothing."""
+    """Return an answer, queried in a separate thread: a server that does not answer delays nothing."""
     found: list[Any] = []
     problem: list[str] = []
 

@@ -89,7 +89,7 @@ class SqlalchemyPool:
             _close(pool, record)
 
     def restore(self) -> None:
-        """Give it the application's sizes."""
+        """Restore the application's sizes."""
         restore(self._pool)
 
     def most(self) -> int | None:
@@ -98,13 +98,13 @@ class SqlalchemyPool:
 
 
 def restore_all() -> None:
-    """Give every pool its application's sizes, also those made of resized ones since."""
+    """Restore the application's sizes of every pool, also of those made from resized ones since."""
     for pool in list(_resized):
         restore(pool)
 
 
 def restore(pool: Any) -> None:
-    """Give a pool its application's sizes; nothing where it has them, also because it has set others since."""
+    """Restore a pool's own sizes, unless it has them, or the application has set others since."""
     resized, host = _SIZES in vars(pool), _host_sizes(pool)
     if resized:
         with contextlib.suppress(CannotResizeError):  # locked for ever: not even the application can use it
@@ -163,7 +163,7 @@ def _remember(pool: Any, host: tuple[int, int], ours: tuple[int, int]) -> None:
 
 def _recreating(pool: weakref.ref[Any]) -> Any:
     def recreate() -> Any:
-        """Make the pool that takes this one's place after `dispose()`: it has this one's size, and knows the application's."""
+        """Make the pool that replaces this one after `dispose()`: it has this one's size, and keeps the application's."""
         old: Any = pool()
         made = type(old).recreate(old)
         with contextlib.suppress(Exception):

@@ -61,7 +61,7 @@ class Evidence:
             self.seen[place] = one
 
     def add(self, other: Evidence) -> None:
-        """Take in what another has counted."""
+        """Add the counts of another one."""
         beyond = other.total - len(other.seen)
         for one in other.seen:
             self.count(one)
@@ -74,12 +74,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a step is kept, and why."""
+    """The verdict on a step: kept or not, and why."""
 
     keep: bool
     reason: str
     harmful: bool = False
-    """It is certain that it did harm: no need to wait for more."""
+    """It certainly made things worse: no need to wait for more measurements."""
     measured: float | None = None
     """Difference of p95 in ms, or of the hit rate in points."""
     low: float | None = None

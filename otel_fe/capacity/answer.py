@@ -79,11 +79,11 @@ class Resource:
     busy_now: float
     """Utilisation 0..1, now."""
     busy_then: float
-    """At the asked rate; above 1 where it is too small."""
+    """At the requested rate; above 1 where it is too small."""
     full_at: float
     """The group's extractions a second at which it is busy all the time."""
     needed: int | None
-    """The size at which the requirements hold at the asked rate; None where this one does not have to change, or no size helps."""
+    """The size at which the requirements hold at the requested rate; None where no change is needed, or none helps."""
     needed_copies: int | None
     """Likewise, processes for what each of them has one of."""
 
@@ -97,7 +97,7 @@ class Answer:
     now: float
     """Extractions a second."""
     asked: float
-    """Likewise, at the traffic that was asked about."""
+    """Likewise, at the requested traffic."""
     p95_now_s: float
     p95_then_s: Interval
     """Infinite where something is overloaded."""
@@ -111,7 +111,7 @@ class Answer:
     resources: tuple[Resource, ...]
     check: Check
     beyond_seen: float
-    """The asked rate over the highest one that was seen."""
+    """The requested rate over the highest measured one."""
 
 
 def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, feature_set: str | None = ALL) -> Answer:
@@ -120,7 +120,7 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     Args:
         fitted: The service's model.
         requirements: At least one.
-        factor: The asked traffic over today's, of all feature sets together.
+        factor: The requested traffic over today's, of all feature sets together.
         feature_set: One of `fitted.model.mixes`.
 
     Raises:

@@ -28,7 +28,7 @@ class Memory:
     base_bytes: float
     """Without an extraction, at the end of the time that was seen."""
     each_bytes: float
-    """What one more extraction at once adds at the peak."""
+    """The growth of the peak for one more concurrent extraction."""
     limit_bytes: float
     processes: float
     burst: float = 1.0

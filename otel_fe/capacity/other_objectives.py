@@ -43,7 +43,7 @@ class LoadEffect:
     falls: bool
     """Whether that clearly falls with the rate."""
     then: tuple[float, float, float] | None = None
-    """The share at the asked rate with its 90 % interval, where it falls and the rate is not too far from those that were seen."""
+    """The share at the requested rate with its 90 % interval, where it falls and the rate is near measured ones."""
     broken_at: float | None = None
     """The rate from which on the objective is broken; None where it holds as far as is looked at, or does not fall."""
 
@@ -58,7 +58,7 @@ def load_effect(name: str, wanted: float, events: Sequence[Events], rate: float)
         name: Of the objective.
         wanted: The share that has to be good.
         events: By stretch of time.
-        rate: Extractions a second that are asked about.
+        rate: The requested rate, in extractions a second.
     """
     told = [one for one in events if one.total > 0]
     whole = math.fsum(one.total for one in told)

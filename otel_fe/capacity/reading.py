@@ -58,7 +58,7 @@ def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) ->
 
 
 def _counted(reader: StoreReader, service: str, window: tuple[int, int]) -> tuple[int, int]:
-    """Return the part of a time in which a service was counted: of an hour windows are minutes, also where a day is asked about."""
+    """Return the part of a time in which a service was counted: windows of an hour have minutes, also within a day."""
     counted = reader.sums.counted(*window, service)
     return (max(window[0], counted[0][0]), min(window[1], counted[-1][1] + 1)) if counted else window
 

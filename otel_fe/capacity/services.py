@@ -33,7 +33,7 @@ class ServiceCapacity:
 
     service: str
     factor: float
-    """The asked traffic over today's."""
+    """The requested traffic over today's."""
     answers: tuple[Answer, ...] = ()
     """Of all its extractions first, then of each feature set; none where nothing can be said."""
     refused: str = ""
@@ -73,7 +73,7 @@ def capacity_of(
         reader: Of the store.
         slos: Those with a latency limit are the requirements.
         window: Unix time (ns) whose figures are used.
-        factor: The asked traffic over today's.
+        factor: The requested traffic over today's.
         service: None for each service.
         ahead: Look ahead as well, which needs the extra `anomalies`.
 

@@ -1,4 +1,4 @@
-"""Finds changes in what processes say of themselves, in whatever order and mix their telemetry arrives.
+"""Finds changes in the attributes and metrics of processes, in whatever order their telemetry arrives.
 
 A service is many processes, and a deployment replaces them one by one, so that the old value and the new one are seen side by side
 for minutes. A change is therefore not "another value than the last one", but a new process that differs from the current value, or

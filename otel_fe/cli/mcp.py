@@ -90,7 +90,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
 
 
 def _access(arguments: argparse.Namespace) -> Access:
-    """Return who may ask over HTTP.
+    """Return the access settings of the HTTP server.
 
     Raises:
         ConfigurationError: It listens beyond loopback without a token, or the token's file holds none.

@@ -19,7 +19,7 @@ WRONG_USE: Final = 2
 class Parser(argparse.ArgumentParser):
     """A parser of `otel-fe` or of one of its commands: subparsers are of this class too.
 
-    The examples of a command, one a line, stand below its options: `parser.epilog`.
+    The examples of a command, one per line, are below its options: `parser.epilog`.
     """
 
     def __init__(self, **settings: Any) -> None:

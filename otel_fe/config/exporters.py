@@ -33,7 +33,7 @@ class OtlpGrpc:
     """Sends OTLP over gRPC."""
 
     endpoint: str
-    """`host:port`, perhaps with a scheme; `https://` asks for TLS, `http://` says nothing about it, other schemes are gRPC's."""
+    """`host:port`, perhaps with a scheme: `https://` means TLS, `http://` decides nothing, others are gRPC's."""
     tls: ClientTls = field(default_factory=ClientTls)
     auth: ComponentId | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

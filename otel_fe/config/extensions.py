@@ -40,7 +40,7 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class BearerTokenAuth:
-    """A token that exporters send, or that receivers ask for."""
+    """A token that exporters send, or that receivers require."""
 
     header: str = "Authorization"
     scheme: str = "Bearer"

@@ -1,4 +1,4 @@
-"""Finds what a valid configuration lacks to fill the store, and so the dashboard; each gap is reported."""
+"""Reports what a valid configuration lacks to fill the store, and so the dashboard."""
 
 from __future__ import annotations
 

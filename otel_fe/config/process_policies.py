@@ -1,6 +1,6 @@
-"""The policies that a process decides by without a configuration, and the settings that hold policies.
+"""The default policies of a process without a configuration, and the settings that hold policies.
 
-Apart from `policies.py`, which has all others: dataclasses take a while to make, and a process that is given no file needs no more.
+Separate from `policies.py`, which has all others: dataclasses take time to create, and such a process needs no others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LeastDuration:
 
 @dataclass(frozen=True, slots=True)
 class SloBreach:
-    """Votes to sample a trace with an extraction that breaks an SLO by itself (`slo.breached`). Only in code."""
+    """Votes to sample a trace with an extraction that alone breaks an SLO (`slo.breached`). Only in code."""
 
     type: ClassVar[str] = "slo_breach"
     name: str

@@ -1,4 +1,4 @@
-"""The `tail_sampling` of a process that was given no configuration of its own."""
+"""The default `tail_sampling` of a process without a configuration."""
 
 from __future__ import annotations
 

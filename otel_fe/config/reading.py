@@ -1,4 +1,4 @@
-"""Reading sections of a document by tables of their keys; every problem is recorded, none stops the others.
+"""Reads sections of a document by tables of their keys; every problem is recorded, and none hides another.
 
 A *kind* turns the node at a `Place` into a value, or refuses it. A `Section` is the kind that reads a mapping by a table
 of `Key`s into a frozen value, whose own defaults apply to keys that are absent or null.
@@ -236,7 +236,7 @@ def read_quietly(place: Place, kind: Kind[T]) -> list[tuple[Place, T]]:
 
 
 def not_supported(why: str) -> str:
-    """Say that the Collector has a key or component and otel_fe has not."""
+    """Record that the Collector has a key or component and otel_fe has not."""
     return f"it exists in the Collector but is not supported here{f'; {why}' if why else ''}"
 
 

@@ -91,7 +91,7 @@ def _check_retry(fields: Fields) -> None:
 
 
 def check_durable(fields: Fields) -> None:
-    """Warn where what a queue keeps on disk is dropped all the same because its backend is away for too long.
+    """Warn where a queue on disk still drops payloads because its backend is unavailable for too long.
 
     As in the Collector: `max_elapsed_time` bounds how long each request is tried, wherever it waits.
     """

@@ -1,4 +1,4 @@
-"""The text of a file that a user has written."""
+"""Reads a text file that a user has written."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ServerTls:
     key_file: str = ""
     key_pem: str = field(default="", repr=False)
     client_ca_file: str = ""
-    """Whose certificates clients need; empty to ask for none."""
+    """The authority of clients' certificates; empty to require none."""
     min_version: str = "1.2"
 
 

@@ -15,7 +15,7 @@ __all__ = ["FeatureExtractionDashboard"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the component when it is asked for: the command `otel-fe` does without it."""
+    """Load the component on first access: the command `otel-fe` does not need it."""
     if name in __all__:
         from otel_fe.dashboard import live_dashboard  # noqa: PLC0415 see above
 

@@ -47,7 +47,7 @@ class Access:
     listen: Endpoint
     token: str = ""
     names: frozenset[str] = frozenset()
-    """Host names that it may be asked by, off loopback."""
+    """Host names that it answers to, off loopback."""
     options: OptionNames = OWN
     """The names of its options, for messages."""
     guesses: Guesses = field(default_factory=lambda: Guesses(SystemClock()), compare=False, repr=False)
@@ -77,7 +77,7 @@ class Access:
         return True
 
     def admission(self, headers: Mapping[str, str], sender: str = "") -> Admission:
-        """Say whether a request has shown the token, where there is one.
+        """Check a request's token, where one is required.
 
         Args:
             headers: By lower-case name.

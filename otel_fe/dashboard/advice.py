@@ -41,7 +41,7 @@ class WindowCauses:
     """The time of a window's kept extractions by cause."""
 
     ranked: tuple[Cause, ...]
-    """What costs slow extractions most first; of all, where none is slow."""
+    """By the time that they cost slow extractions, the largest first; of all extractions, where none is slow."""
     quantile_ns: int
     """p95 of all kept extractions, by weight: an estimate."""
     of_slow: bool
@@ -153,7 +153,7 @@ def slow_advice(causes: WindowCauses, sample: SlowSample | None = None) -> list[
 
 
 def _action(cause: str, repeated: RepeatedCalls | None) -> str:
-    """Return the first thing to do about a cause of slowness; of an N+1, to ask once."""
+    """Return the first action for a cause of slowness; for an N+1, one call in place of many."""
     if repeated is None or cause != (CAUSE_CACHE_MISS if repeated.call.kind == "cache" else CAUSE_DOWNSTREAM):
         return first_action(AlertType.LATENCY_THRESHOLD, cause)
     once = {"cache": "look all keys up at once (MGET, a pipeline)", "client": "ask for all of them in one call"}

@@ -1,4 +1,4 @@
-"""The page of alerts: firing incidents, silences, and the form that makes one."""
+"""The page of alerts: firing incidents, silences, and the form to add one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of a window, each with what it did: before against after, and for a pool that was resized what had been predicted."""
+"""Changes of a window, each with its effect on latency, and for a resized pool the prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The critical path of a trace: what would have to be faster for the whole to be."""
+"""The critical path of a trace: the spans that determine its duration."""
 
 from __future__ import annotations
 

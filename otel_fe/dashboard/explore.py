@@ -1,4 +1,4 @@
-"""The drilldown: the heat map, what is selected in it, and why that is slower than the rest."""
+"""The page Explore: the heat map, the selection in it, and why that is slower than the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPLAINED: Final = 2_000
 
 
 def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
-    """Return what the page shows.
+    """Return the page's data.
 
     Raises:
         StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.

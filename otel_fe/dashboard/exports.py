@@ -1,4 +1,4 @@
-"""A window's figures as a file: those that the overview shows, for every group and step."""
+"""Exports the overview's figures of a window as a file, for every group and step."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def export(stored: PageContext, address: ViewAddress, kind: str) -> Answer:
 
 
 def exported(stored: PageContext, address: ViewAddress) -> Document:
-    """Return what is exported; its sections have the names that `FeatureExtractionDashboard` gives them."""
+    """Return the exported data, with the section names of `FeatureExtractionDashboard`."""
     found = overview(stored, address)
     window = found["window"]
     everything = (address.service or ALL, address.feature_set or ALL)

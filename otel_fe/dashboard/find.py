@@ -40,13 +40,13 @@ class Wanted:
 
     @classmethod
     def of(cls, query: str) -> Wanted:
-        """Return what a query asks for."""
+        """Parse a query."""
         pair = _ATTRIBUTE.fullmatch(query)
         return cls(query.strip()) if pair is None else cls(pair[2], pair[1])
 
     def accepts(self, body: bytes) -> bool:
         """Return whether the spans of a trace have it. What may be a secret is never searched: to be found would give it away."""
-        # Texts stand in the encoded spans as they are: most traces need not be decoded.
+        # Texts are in the encoded spans as plain UTF-8: most traces need not be decoded.
         needle = self.attribute or self.text
         if not needle:
             return False

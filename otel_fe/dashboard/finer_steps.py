@@ -1,4 +1,4 @@
-"""Figures over a few minutes in steps of seconds: estimated from kept traces, since exact counts come by the minute."""
+"""Figures over a few minutes in steps of seconds: estimated from kept traces, since exact counts are per minute."""
 
 from __future__ import annotations
 

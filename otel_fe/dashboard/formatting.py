@@ -1,4 +1,4 @@
-"""Numbers as people read them: rounded to what matters, and always with their unit."""
+"""Formats numbers for people: rounded to significant digits, and always with their unit."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def iso(time_ns: float) -> str:
 
 
 def clock_time(time_ns: float) -> str:
-    """Write a Unix time for those who have no script: UTC, and said so."""
+    """Format a Unix time for pages without a script: in UTC, named as such."""
     return iso(time_ns)[:19].replace("T", " ") + " UTC"
 
 

@@ -1,4 +1,4 @@
-"""The one definition of healthy: a score of the four requirements with its parts, which no alert that fires may contradict."""
+"""The health score: the four requirements with their weights, consistent with the alerts that fire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collector's configuration in force, rather than the present text of its file."""
+"""The collector's active configuration, which may differ from the present text of its file."""
 
 from __future__ import annotations
 

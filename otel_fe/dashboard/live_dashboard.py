@@ -98,7 +98,7 @@ class FeatureExtractionDashboard:
         return text
 
     def close(self) -> None:
-        """Let go of what it has made itself."""
+        """Close the objects that it has created itself."""
         if self._own:
             self._collector.close()
 

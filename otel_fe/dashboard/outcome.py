@@ -1,4 +1,4 @@
-"""The answer to a question of what would be: before and after, how it was calculated, what it rests on, and how sure it is."""
+"""The answer to a what-if question: before and after, the calculation, its assumptions, and its confidence."""
 
 from __future__ import annotations
 

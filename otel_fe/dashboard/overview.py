@@ -1,4 +1,4 @@
-"""The first page: how extractions do now, where that is going, what is wrong, and what to do first."""
+"""The first page: present figures, trends, problems, and the first action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gaps of an extraction: when it made no call, and what was measured in that time."""
+"""The gaps between an extraction's calls, and what was measured in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OUTSIDE_OF_CALLS: Final = (
     CAUSE_PAGE_FAULTS,
     CAUSE_UNEXPLAINED,
 )
-"""Causes that time is put down to only where no call was under way (`attribution._PRECEDENCE`): all of it lies in gaps."""
+"""Causes that time is attributed to only outside of calls (`attribution._PRECEDENCE`): all of it lies in gaps."""
 _WORTH: Final = 0.01
 _MOST_GAPS: Final = 60
 _MOST_TOLD: Final = 4

@@ -61,7 +61,7 @@ class TraceLink:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """Everything that a page may ask."""
+    """The data sources of the pages."""
 
     reader: StoreReader
     directory: Path

@@ -1,4 +1,4 @@
-"""The policies in a collector's YAML, alone: what is shown and edited holds no endpoints, headers or tokens."""
+"""The policies section of a collector's YAML, shown and edited without endpoints, headers or tokens."""
 
 from __future__ import annotations
 

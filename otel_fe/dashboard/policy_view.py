@@ -1,4 +1,4 @@
-"""Policies: the YAML in force, what each keeps, and what an edited one would make of the traces that are stored."""
+"""The page of policies: the active YAML, the traces that each policy keeps, and a replay of an edited one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short-lived cache of answers about long windows, so that clicking through a week does not sum it anew each time."""
+"""A short-lived cache of answers about long windows, so that clicking through a week does not recompute its sums."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _MOST: Final = 32
 _SHORTEST_NS: Final = 6 * 3_600_000_000_000
-"""Shorter windows are answered fast, and always anew."""
+"""Shorter windows are answered fast, and never cached."""
 _PARTS: Final = 1_000
 _LONGEST_NS: Final = 60_000_000_000
 
 
 class QueryCache:
-    """The last few answers. Thread-safe; two that ask for the same at once may both work it out.
+    """The last few answers. Thread-safe; two concurrent requests for the same may both compute it.
 
     Args:
         clock: Answers are forgotten by its monotonic time.

@@ -1,4 +1,4 @@
-"""Explains why each feature set of a window is slow, for the first page, `otel-fe explain` and the demo."""
+"""Explains why each feature set of a window is slow: for the first page, `otel-fe explain` and the demo."""
 
 from __future__ import annotations
 

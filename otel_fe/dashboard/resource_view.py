@@ -1,4 +1,4 @@
-"""Resources: what extractions use of CPU, memory, caches and pools, and what there would be without each cause, or with others."""
+"""The page of resources: CPU, memory, caches, pools, the percentile without each cause, and what-if answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runbook that alerts link to: the first thing to do, by likely cause and by what an alert is about."""
+"""The runbook that alerts link to: the first action, by likely cause and by alert type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures over a window, step by step, and whether they move."""
+"""Figures over a window, step by step, and their trends."""
 
 from __future__ import annotations
 

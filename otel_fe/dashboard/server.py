@@ -69,7 +69,7 @@ class DashboardServer:
         """Serve in the background, as it does from the beginning."""
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Close the port."""
         if not self._ended.is_set():
             self._ended.set()
             self._server.stop(1.0)

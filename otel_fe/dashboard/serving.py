@@ -1,4 +1,4 @@
-"""From settings to a server that is ready."""
+"""Starts the dashboard's server from its settings."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class OptionNames(NamedTuple):
 OWN: Final = OptionNames()
 """In `otel-fe dashboard`."""
 OF_OTHERS: Final = OptionNames("--dashboard", "--dashboard-token", "--dashboard-token-file", "--dashboard-host")
-"""In commands that serve it too: there the bare names would say something of what they listen on themselves."""
+"""In commands that serve it too: there the bare names would be about their own addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DashboardSettings:
     token: str = ""
     """Empty for none."""
     hosts: tuple[str, ...] = ()
-    """Names that it may be asked by, off loopback."""
+    """Host names that it answers to, off loopback."""
     trace_urls: tuple[str, ...] = ()
     """`[NAME=]URL`, where else traces are."""
     grafana_url: str = ""

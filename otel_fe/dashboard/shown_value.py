@@ -1,4 +1,4 @@
-"""Attributes as they are shown: shortened, and without what may be a secret."""
+"""Formats attributes for pages: shortened, with possible secrets redacted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of the page about alerts: silence, and lift a silence. All that the dashboard ever writes."""
+"""The forms of the page of alerts: silence, and lift a silence. The dashboard writes nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIELDS: Final = ("slo", "service", "feature_set", "duration", "author", "comment
 
 
 def submit(stored: PageContext, form: Mapping[str, str]) -> None:
-    """Do what a form asks for: `action` is `silence` or `lift`.
+    """Carry out a form: `action` is `silence` or `lift`.
 
     Raises:
         ConfigurationError: It cannot be done; nothing was changed.
@@ -41,7 +41,7 @@ def submit(stored: PageContext, form: Mapping[str, str]) -> None:
 
 
 def silence_in(stored: PageContext, form: Mapping[str, str]) -> KeptSilence:
-    """Return the silence that a form asks for, from now on.
+    """Return the silence that a form describes, beginning now.
 
     Raises:
         ConfigurationError: A field cannot be.
@@ -68,7 +68,7 @@ def silence_in(stored: PageContext, form: Mapping[str, str]) -> KeptSilence:
 
 
 def _name(field: str, form: Mapping[str, str]) -> str | None:
-    """Return a name; None for every one. A name stands behind an equals sign, since there are also those without a name."""
+    """Return a name; None for every one. A name follows an equals sign, since a name may be empty."""
     text = form.get(field, "")
     if text and not text.startswith("="):
         raise ConfigurationError(field.replace("_", " "), text, f"use ={text}; or nothing, for every one")

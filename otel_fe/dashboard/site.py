@@ -1,4 +1,4 @@
-"""Which page answers which path. Pure: a question in, an answer out; the server around it knows of sockets, and this does not."""
+"""Routes paths to pages. Pure: a question in, an answer out; the server around it handles sockets."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Question:
 
     @property
     def query(self) -> dict[str, str]:
-        """The part behind it; of a name that stands there twice, the last.
+        """The part behind it; of a repeated name, the last.
 
         Raises:
             ConfigurationError: It has too many parameters.
@@ -101,8 +101,8 @@ class Site:
     """Answers questions. Safe to share between threads.
 
     Args:
-        stored: What the pages are made of.
-        access: Who may ask.
+        stored: The data of the pages.
+        access: Checks hosts and tokens.
     """
 
     def __init__(self, stored: PageContext, access: Access) -> None:
@@ -179,7 +179,7 @@ class Site:
         return self._page("policies.html", "Policies", "/policies", address, **content)
 
     def _silenced(self, address: ViewAddress, form: dict[str, str]) -> Answer:
-        """Silence, or lift a silence, and show the list anew; where that cannot be, the page with the form as it was filled in."""
+        """Silence, or lift a silence, and redirect to the list; on an error, return the page with the filled form."""
         try:
             submit(self._stored, form)
         except (ConfigurationError, StoreError) as error:
@@ -193,7 +193,7 @@ class Site:
         return Answer(303, b"", headers=(("Location", f"{address.url('/alerts')}#silences"),))
 
     def _read(self, question: Question) -> ViewAddress:
-        """Return what the address asks for; a window that fits the data where it names none."""
+        """Return the view of an address, with a window that fits the data where it names none."""
         address = ViewAddress.read(question.query)
         if address.range or not address.relative:
             return address

@@ -1,4 +1,4 @@
-"""Objectives: what is left of each budget, how fast it goes, when it will be gone, and which traces spent it."""
+"""The page of objectives: the remaining budget of each, its burn rate, its end, and the traces that spent it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables in the order that their address asks for: each column's heading is a link, so that it works without a script."""
+"""Sorts tables by the column that the address names: each heading is a link, so that it works without a script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Heading:
 
 
 def sorted_rows(rows: Sequence[_Row], columns: Mapping[str, Callable[[_Row], Any]], asked: str) -> list[_Row]:
-    """Return rows by a column, as they come where the address asks for none that there is. What is not known stands last.
+    """Return rows sorted by a column; in their own order where the column is not known. Unknown values are last.
 
     Args:
         rows: In their own order, which rows with equal values keep.

@@ -1,4 +1,4 @@
-"""A span as a row of the waterfall: when it ran, what kind of work it was, what it says."""
+"""A span as a row of the waterfall: its times, its kind of work, its attributes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ERROR: Final = 2
 """Of a span's status."""
 DEEPEST: Final = 24
-"""Levels that rows are set in by; what is deeper stands at this one."""
+"""The deepest level of indentation."""
 _NARROWEST: Final = 0.15
 _LONGEST_MESSAGE: Final = 300
 _LONGEST_PLAN: Final = 10_000
@@ -82,7 +82,7 @@ class SpanRow:
     own: OwnTime | None
     """Of an extraction: the time in which it made no call."""
     plan: str
-    """Of a slow statement, where the database was asked for it; empty otherwise."""
+    """The plan of a slow statement, where the database returned one; empty otherwise."""
     count: int = 1
     """The number of spans in this row, as `FoldedRow.count`."""
 

@@ -1,4 +1,4 @@
-"""Pages out of data: Jinja2, which escapes everything; nothing from a span is ever marked as safe."""
+"""Renders pages with Jinja2, which escapes everything; nothing from a span is ever marked as safe."""
 
 from __future__ import annotations
 

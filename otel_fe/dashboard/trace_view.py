@@ -1,4 +1,4 @@
-"""One trace: why it was slow or failed, its waterfall, why it was kept, its logs, and where else it can be looked at."""
+"""The page of a trace: why it was slow or failed, its waterfall, its decision, its logs, and links to other viewers."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _logged_at(record: Any) -> int:
 
 
 def _logs(records: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return log records as the page shows them; plans stand with their spans."""
+    """Return log records as the page shows them; plans are shown with their spans."""
     return [
         {
             "time_ns": _logged_at(one),

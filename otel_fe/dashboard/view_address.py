@@ -64,7 +64,7 @@ class ViewAddress:
     traffic: str = ""
     """Of the page about capacity: how many times today's."""
     span: str = ""
-    """Of a trace's page: the span that is asked for."""
+    """Of a trace's page: the selected span."""
     sort: str = ""
     """The column that a table is sorted by, as `sorting.sorted_rows` reads it."""
     q: str = ""
@@ -117,7 +117,7 @@ class ViewAddress:
 
     @property
     def asks(self) -> bool:
-        """Return whether it is asked what would be: then the answer stands still."""
+        """Return whether the page answers a what-if question: then it does not update itself."""
         return bool(self.hit_rate or self.pool_size)
 
     @property

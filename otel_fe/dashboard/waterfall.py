@@ -1,4 +1,4 @@
-"""A trace's spans as rows: who called whom, when, and what kind of work it was. Many equal ones are one row."""
+"""A trace's spans as rows, by parent and time, with their kind of work. Many equal ones are one row."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Waterfall:
     """The first is 0."""
     pages: int
     found: bool
-    """Whether the span that was asked for is among the rows."""
+    """Whether the selected span is among the rows."""
 
 
 class _Group(NamedTuple):

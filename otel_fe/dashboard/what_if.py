@@ -37,7 +37,7 @@ _PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 
 
 def what_if(stored: PageContext, address: ViewAddress, window: tuple[int, int]) -> dict[str, Any]:
-    """Return the pools that can be asked about, and the answers to what was: outcomes, why there is none, what cannot be read.
+    """Return the pools to choose from, and the answers: outcomes, why there is none, parameters that cannot be read.
 
     Raises:
         StoreError: The store cannot be read.

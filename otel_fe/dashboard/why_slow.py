@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
 
 MOST: Final = 5
-"""Feature sets that are explained, those with most slow extractions; further ones stand in the table."""
+"""Feature sets that are explained, those with most slow extractions; further ones are in the table."""
 
 
 @dataclass(frozen=True, slots=True)

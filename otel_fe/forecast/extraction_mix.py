@@ -1,4 +1,4 @@
-"""The durations of a service's extractions at another rate: what each takes by itself, and what it waits for then.
+"""The durations of a service's extractions at another rate: each one's own time, and its predicted waits.
 
 A sample of extractions represents all, each as long as it would be alone. What stations add is drawn from the distributions that
 queueing theory gives: the same numbers at every rate, so that durations rise with it smoothly and two rates can be compared.
@@ -117,7 +117,7 @@ def _slowed(shared: Sharing, work_s: float, mean_s: float) -> tuple[float, float
     waited_s = shared.resuming_s if math.isinf(shared.held_s) else 0.0
     variance = shared.resuming_variance_s2 if waited_s else 0.0
     if mean > waited_s:
-        # What hardly computes, and waits all the same, waits as something that computes.
+        # An extraction that hardly computes but still waits is treated as one that computes.
         variance += variance_s2(1 + (mean - waited_s) / work_s, work_s, mean_s) if work_s > 0 else mean * mean
     if variance >= mean * mean:
         each = (variance + mean * mean) / (2 * mean)
@@ -144,7 +144,7 @@ def _users(station: Station) -> int:
 
 
 def alike(values: Sequence[tuple[float, float]], count: int = _WORKS) -> list[float]:
-    """Return so many of some values, given with weights, that each stands for as much weight."""
+    """Resample weighted values, so that each represents the same weight."""
     ordered = sorted(values)
     step = math.fsum(weight for _, weight in ordered) / count
     found: list[float] = []
@@ -157,7 +157,7 @@ def alike(values: Sequence[tuple[float, float]], count: int = _WORKS) -> list[fl
 
 
 def _rows_of(group: Sequence[Alone]) -> list[tuple[float, float, int]]:
-    """Return extractions that each stand for as many: the largest part of one's weight counts once for each such number."""
+    """Return extractions with equal weights, by repeating each in proportion to its weight."""
     ordered = sorted(group, key=lambda one: (one.asks, one.missed, one.duration_s))
     step = math.fsum(one.weight for one in ordered) / _ROWS
     found, reached, place = [], 0.0, 0

@@ -1,4 +1,4 @@
-"""The mix of extractions at another hit rate: those that hit and those that missed weigh otherwise, and nothing else changes."""
+"""The mix of extractions at another hit rate: only the weights of hits and misses change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hit ratio by time to live: each sampled key lives through its look-ups once for every lifetime that is asked about.
+"""The hit ratio by time to live: each sampled key is simulated once for every lifetime in question.
 
 Exact for entries that are stored on a miss, with a lifetime that reads do not prolong, in a cache that evicts nothing.
 """

@@ -1,8 +1,8 @@
-"""Extractions at another size of the pool that they wait for: fewer wait, and those that do wait for less; or the other way round.
+"""Predicts extractions at another size of their pool: how many wait, and how long.
 
-What a queue theory says of a pool is how many of its callers wait, and for how long; what was recorded is how long each extraction
-waited. The recorded waits are kept, thinned and stretched by what the theory says of one size over what it says of the other, so
-that where it is wrong about both alike, that cancels.
+Queueing theory gives the share of callers that wait, and their mean wait; the recordings give the wait of each
+extraction. The recorded waits are kept, thinned and stretched by what the theory says of one size over what it says of
+the other, so that where it is wrong about both alike, that cancels.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def waits_at(traffic: Traffic, size: int) -> Waits:
 def at_size(group: Sequence[Observed], now: Waits, then: Waits, part: float = 1.0) -> tuple[list[int], list[float]]:
     """Return the durations of a group at another size, in ns, and their weights; the weights' sum stays the same.
 
-    One extraction may become several, each with a part of its weight: one that waits all the same, and one that waits no more.
+    One extraction may become several, each with a part of its weight: one that still waits, and one that no longer
+    waits.
 
     Args:
-        group: As it was. Who has no recorded wait has not asked the pool.
-        now: What the theory says of the size as it is.
+        group: As recorded. An extraction without a recorded wait has not used the pool.
+        now: The theory's waits at the present size.
         then: What it says of the other.
         part: How much of each recorded wait was for this pool, 0..1.
     """
@@ -95,7 +96,7 @@ def at_size(group: Sequence[Observed], now: Waits, then: Waits, part: float = 1.
 
 
 def _longest(group: Sequence[Observed], share: float) -> frozenset[int]:
-    """Return which members waited longest: `share` of the weight of all that asked the pool."""
+    """Return which members waited longest: `share` of the weight of all that used the pool."""
     asked = sorted((index for index, one in enumerate(group) if one.wait_ns), key=lambda index: -group[index].wait_ns)
     left = share * sum(group[index].weight for index in asked)
     found = set()

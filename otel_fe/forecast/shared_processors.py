@@ -32,7 +32,7 @@ class Sharing:
     stretch: float = 1.0
     """So many times as long does CPU time take because runnable threads share the cores; infinite where those are overloaded."""
     lock: float = 0.0
-    """The wait for the interpreter or the loop over the CPU time that gives way to others, in the mean; infinite likewise."""
+    """The mean wait for the interpreter or the loop over the CPU time that yields to others; infinite likewise."""
     held_s: float = 0.0
     resumed_s: float = 0.0
     resumed_share: float = 0.0

@@ -52,7 +52,7 @@ class Station:
     speed: float = 1.0
     """Of a server, in its demand a second: a quota of 1.5 cores is two servers of 0.75."""
     held_s: float = 0.0
-    """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not give way to others."""
+    """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not yield to others."""
     resumed_s: float = 0.0
     """Likewise: what an extraction waits after calls that gave way, at a utilisation of a half."""
     resumed_share: float = 0.0

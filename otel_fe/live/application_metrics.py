@@ -1,4 +1,4 @@
-"""Metrics as applications hold them: mappings, objects or figures, of one extraction or added up by a monitor."""
+"""Reads metrics that applications pass in: mappings, objects or numbers, of one extraction or summed by a monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recent slow extractions with the split of their time, so that a group can say why it is slow."""
+"""Recent slow extractions with their time by cause, to explain why a group is slow."""
 
 from __future__ import annotations
 

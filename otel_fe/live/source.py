@@ -1,4 +1,4 @@
-"""A live view with its surroundings: the engine that fills it, the machine's resources, exemplars that resolve."""
+"""A live view with its sources: the engine that fills it, the machine's resources, exemplars of kept traces."""
 
 from __future__ import annotations
 

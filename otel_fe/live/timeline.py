@@ -1,4 +1,4 @@
-"""One group's extractions over time: in fine slices at first, in coarser ones as they age."""
+"""One group's extractions over time: recent ones in fine slices, older ones in coarser slices."""
 
 from __future__ import annotations
 

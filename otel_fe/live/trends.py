@@ -37,7 +37,7 @@ def trends_of(
 
     Args:
         slices: Any order; those of one time are added up.
-        hours: That they were asked for.
+        hours: The requested length.
         unix_shift_ns: Unix time less monotonic time.
         started_ns: Monotonic time at which counting began: the first slice may have begun before it.
     """

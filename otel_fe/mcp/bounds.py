@@ -1,4 +1,4 @@
-"""Answers are bounded, so that none fills an assistant's context: in their rows, their texts, and as a whole."""
+"""Bounds of answers, so that none fills an assistant's context: rows, lengths of texts, and total size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trace for an assistant: what it did, in the order of its spans, and why it was slow, failed or was kept. No attributes."""
+"""One trace for an assistant: its spans in order, and why it was slow, failed or was kept. No attributes."""
 
 from __future__ import annotations
 

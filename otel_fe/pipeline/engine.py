@@ -1,4 +1,4 @@
-"""The pipeline: extractions in, metrics out; spans in, kept traces out. No I/O, no threads; clock and randomness injected."""
+"""The pipeline: extractions in, metrics out; spans in, kept traces out. Pure: clock and randomness are arguments."""
 
 from __future__ import annotations
 

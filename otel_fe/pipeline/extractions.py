@@ -108,7 +108,7 @@ def bottleneck_of(span: SpanView, split: Mapping[str, int]) -> str:
 
 
 def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
-    """Return the time by cause in an extraction's attributes, in ns, adding up to its duration; None where there is none."""
+    """Return the time by cause in an extraction's attributes, in ns, adding up to its duration; None if absent."""
     if not _may_hold(span, _TIME_PREFIX):
         return None
     stated = {cause: _ns(span.attributes.get(name)) for cause, name in semconv.TIME.items()}
@@ -116,7 +116,7 @@ def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
 
 
 def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns: int) -> dict[str, int]:
-    """Do as `attribute` does where all intervals are calls, in a third of the time: it runs for each kept extraction."""
+    """Do as `attribute` does where all intervals are calls, in a third of the time: it runs for each kept one."""
     end_ns = start_ns + duration_ns
     covered, until = 0, start_ns
     for start, end in sorted([(call.start_ns, call.end_ns) for call in calls]):

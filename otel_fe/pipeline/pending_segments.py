@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SEGMENT_BYTES: Final = 64 * 1024
 """Large enough that spans of many requests are compressed together; small enough that reading one of its traces costs little."""
 REST_NS: Final = 2 * NS_PER_S
-"""How long a full segment stays uncompressed. Errors and slow roots, which sample a trace at once, mostly come before."""
+"""How long a full segment stays uncompressed. Errors and slow roots, which sample a trace, mostly come before."""
 _LEVEL: Final = 1
 """On spans, higher levels of Zstandard take longer and save no more."""
 

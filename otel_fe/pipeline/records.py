@@ -158,7 +158,7 @@ class DecisionRecords:
         return self._ring.append
 
     def summarized(self, entry_of: Callable[[Any], Entry]) -> Callable[[tuple[Any, ...]], None]:
-        """Return a recorder of decisions as tuples that begin with the trace's id, given a function that makes an `Entry` of one.
+        """Return a recorder of decisions as tuples that begin with the trace's id, given their conversion to `Entry`.
 
         `add` must not be called after this.
         """

@@ -42,7 +42,7 @@ SWEEP_EVERY_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The outcomes of a span's end for its local trace."""
+    """The limits by which a local trace is decided as its spans end."""
 
     slow_ns: int
     """From what duration on it is slow."""

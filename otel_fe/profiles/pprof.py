@@ -1,4 +1,4 @@
-"""Stacks as a gzipped `profile.proto`: what `go tool pprof`, Pyroscope and Grafana read.
+"""Stacks as a gzipped `profile.proto`, for `go tool pprof`, Pyroscope and Grafana.
 
 Source: https://github.com/google/pprof/blob/main/proto/profile.proto
 """

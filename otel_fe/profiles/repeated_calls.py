@@ -1,4 +1,4 @@
-"""Equal calls made one after another: what they have in common, and whether they are an N+1."""
+"""Finds equal calls in a row, and decides whether they are an N+1."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Call(NamedTuple):
 
     @property
     def reads(self) -> bool:
-        """Return whether it asks for something, so that asking once for all could replace it."""
+        """Return whether it is a read, so that one read for all could replace it."""
         return self.name.split(" ", 1)[0].upper() in _READS
 
 
@@ -80,7 +80,7 @@ class RepeatedCalls:
     def n_plus_one(self) -> bool:
         """Return whether they are an N+1: many equal reads one after another that take a good part of the parent's time.
 
-        A loop that asks now and then (polling) takes little of it, calls side by side are a batch already, and equal writes
+        A loop that polls takes little of it, calls side by side are a batch already, and equal writes
         (`executemany` was not used) are repeated, but read nothing.
         """
         return self.count >= FEWEST and self.sequential and self.share >= _WORTH and self.call.reads

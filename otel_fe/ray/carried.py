@@ -35,7 +35,7 @@ def carried(remote: Any) -> Any:
 
 
 def beside(remote: Any, lock: Any, make: Callable[[Any], Any]) -> Any:
-    """Return what `make` returned for this object when it was first asked."""
+    """Return the cached result of `make` for this object."""
     with lock:
         held = vars(remote).get(_BESIDE)
         if held is None:
@@ -99,7 +99,7 @@ def taking_context(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _module_of(function: Callable[..., Any]) -> str:
-    """Return the module that Ray says a function is of: for a script it goes by the function's file, and ours has another."""
+    """Return the module that Ray reports for a function: of a script it uses the file, and our function has another."""
     descriptor = ray_module("ray._raylet").PythonFunctionDescriptor
     name: str = descriptor.from_function(function, uuid.UUID(int=0)).module_name
     return name

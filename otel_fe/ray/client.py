@@ -1,4 +1,4 @@
-"""Ray Client (`ray.init("ray://…")`): its functions are of a kind of their own, and a server submits what they are called with."""
+"""Ray Client (`ray.init("ray://…")`): it has its own class of remote functions, whose calls a server submits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ray itself, imported when it is used and not before."""
+"""Imports Ray on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def ray_module(name: str = "ray") -> Any:
     """Return a module of Ray's.
 
     Raises:
-        MissingExtraError: Ray, or Ray Serve where that is asked for, is not installed.
+        MissingExtraError: Ray, or the requested Ray Serve, is not installed.
     """
     try:
         return import_module(name)

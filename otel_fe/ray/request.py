@@ -1,4 +1,4 @@
-"""The request that a replica of Ray Serve works on, known to every extraction below it."""
+"""The current request of a Ray Serve replica, available to every extraction below it."""
 
 from __future__ import annotations
 

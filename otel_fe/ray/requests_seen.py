@@ -1,4 +1,4 @@
-"""Requests that ended, split into waiting and extraction, by how long they took in all.
+"""Ended requests, by their total duration, split into waiting and extraction.
 
 A percentile of a sum is no sum of percentiles. So the split is kept per bucket of the whole latency: of the requests in the
 bucket that holds the p95, what they waited, what their extractions took, and what is left, adds up.

@@ -1,4 +1,4 @@
-"""The runtime of extractions inside a Ray worker: the one that is there, and beside it what Ray wants to know."""
+"""The runtime of extractions inside a Ray worker: the usual one, which also reports extractions to Ray."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Outbox:
         """Extractions that were pushed out before they were published."""
 
     def add(self, ended: Ended) -> None:
-        """Queue an extraction; the oldest gives way."""
+        """Queue an extraction; a full queue drops the oldest."""
         if len(self._waiting) == _MOST:
             self.lost += 1
         self._waiting.append(ended)

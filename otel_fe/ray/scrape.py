@@ -1,4 +1,4 @@
-"""Ray's figures as every node of a cluster shows them to Prometheus."""
+"""Scrapes Ray's metrics from the Prometheus endpoint of every node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ray Serve: its own spans go to our providers, and each request is known from its acceptance to its end.
+"""Instruments Ray Serve: its own spans go to our providers, and each request is tracked from acceptance to end.
 
 Serve has traced itself since 2.55: proxy, router and replica each make a span and hand its context on, through the headers
 of HTTP and the metadata of handle calls. It is off by default and sets up a provider of its own; here it is switched on with the
@@ -102,7 +102,7 @@ class Serving:
 
 
 def _setting_up(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A component of Serve asks whether it is traced: yes, unless the user has said otherwise."""
+    """Answer a component of Serve that it is traced, unless the user has configured otherwise."""
 
     def replacement(*args: Any, **kwargs: Any) -> Any:
         config = kwargs.get("tracing_config")

@@ -1,4 +1,4 @@
-"""A `ray.remote` task where it runs: in the context that it was submitted in."""
+"""Runs a `ray.remote` task in the trace context that it was submitted in."""
 
 from __future__ import annotations
 

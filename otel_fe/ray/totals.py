@@ -26,7 +26,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 class Totals:
     """The growth of counters over the last `window_s`; at first, since their processes started.
 
-    A process that dies takes its counters with it, and one that starts anew starts from zero: neither takes anything away.
+    A process that dies takes its counters with it, and a restarted one counts from zero: neither reduces the totals.
 
     Args:
         clock: For the window.

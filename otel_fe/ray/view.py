@@ -1,4 +1,4 @@
-"""From the cluster's counters to one view."""
+"""Computes one view from the cluster's counters."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class View:
 
 
 def _apart(cumulative: Mapping[str, float]) -> list[tuple[float, float]]:
-    """Return the counts of a Prometheus histogram's buckets, each by itself, by upper edge."""
+    """Return the separate (not cumulative) counts of a Prometheus histogram's buckets, by upper edge."""
     edges = sorted((float(edge), count) for edge, count in cumulative.items())
     before = [0.0, *(count for _, count in edges)]
     return [(edge, count - less) for (edge, count), less in zip(edges, before, strict=False)]

@@ -1,4 +1,4 @@
-"""Every process of a Ray cluster that runs a job's code: instrumented by one line of its runtime environment."""
+"""Instruments every process of a Ray cluster that runs a job's code, by one line of its runtime environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file of `collector_config/` but the two that are written by hand, made of one policy."""
+"""Renders every file of `collector_config/` from one policy, except the two that are written by hand."""
 
 from __future__ import annotations
 

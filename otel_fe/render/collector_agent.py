@@ -1,4 +1,4 @@
-"""The first tier: takes what applications send, and brings all spans of a trace to one sampler."""
+"""The first tier: receives spans from applications, and routes all spans of a trace to one sampler."""
 
 from __future__ import annotations
 

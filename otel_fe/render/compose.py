@@ -1,4 +1,4 @@
-"""The whole fleet on one machine, for a look at it: a compose file."""
+"""A compose file with the whole fleet on one machine, to try it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def with_line(panel: dict[str, Any], limit: float) -> dict[str, Any]:
 
 
 def stacked(panel: dict[str, Any]) -> dict[str, Any]:
-    """Return a panel whose lines stand on each other, as areas."""
+    """Return a panel of stacked areas."""
     custom = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}
     config: dict[str, Any] = panel["fieldConfig"]
     return {**panel, "fieldConfig": {**config, "defaults": {**config["defaults"], "custom": custom}}}

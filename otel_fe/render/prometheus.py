@@ -1,7 +1,7 @@
-"""SLOs as Prometheus's recording and alerting rules, which decide as our own engine does.
+"""Renders SLOs as Prometheus's recording and alerting rules, equivalent to otel_fe's own engine.
 
-Recorded are numbers of events, by service (`job`) and feature set; a ratio is made of two of them where it is compared, so
-that it is always a sum over a sum. The guard for few events is `pipeline/confidence.py`'s, in PromQL.
+Recording rules count events, by service (`job`) and feature set; a ratio is formed from two of them where it is
+compared, so that it is always a sum over a sum. The guard for few events is `pipeline/confidence.py`'s, in PromQL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FILE: Final = "otel_fe_slos.rules.yaml"
 BURNING: Final = "FeatureExtractionErrorBudgetBurn"
 """Alert: too large a share of the error budget is spent."""
 MISSED: Final = "FeatureExtractionObjectiveMissed"
-"""Alert: the last hour by itself breaks the objective."""
+"""Alert: the last hour alone breaks the objective."""
 _BAD: Final = "otel_fe:slo_bad_events:increase"
 _ALL: Final = "otel_fe:slo_events:increase"
 _LEFT: Final = "otel_fe:slo_error_budget_remaining:ratio"

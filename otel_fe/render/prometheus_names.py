@@ -1,4 +1,4 @@
-"""Our names as they are in Prometheus, after OTLP: the strategy `UnderscoreEscapingWithSuffixes`.
+"""Translates our names to Prometheus's, by the strategy `UnderscoreEscapingWithSuffixes`.
 
 It is the default of Prometheus's own OTLP receiver (`otlp: translation_strategy`) and what the Collector's Prometheus exporters do.
 Source: OpenTelemetry specification, compatibility/prometheus_and_openmetrics.md, "OTLP Metric points to Prometheus".

@@ -104,7 +104,7 @@ def alertmanager_yaml(comments: tuple[str, ...]) -> str:
 
 
 def receivers_yaml(comments: tuple[str, ...]) -> str:
-    """Return the same with Slack, PagerDuty and e-mail, whose messages the templates make. Secrets stand in files."""
+    """Return the same with Slack, PagerDuty and e-mail, whose messages the templates make. Secrets are in files."""
     title, text = _template("title"), _template("text")
     slack = {
         "api_url_file": "/etc/alertmanager/secrets/slack_url",

@@ -1,4 +1,4 @@
-"""Plain values as YAML: the same values are always the same bytes, and PyYAML is not needed."""
+"""Writes plain values as YAML: deterministic, and without PyYAML."""
 
 from __future__ import annotations
 

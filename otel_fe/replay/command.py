@@ -1,4 +1,4 @@
-"""`otel-fe replay`: reads what it is given, replays it, and says what came of it."""
+"""Runs `otel-fe replay`: reads recorded traffic, replays it, and reports the decisions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def replay(
 
     Args:
         arguments: Of the command.
-        environ: What `${env:NAME}` in configurations stands for.
+        environ: The variables for `${env:NAME}` in configurations.
         progress: Called with how far it is, often.
 
     Raises:

@@ -59,7 +59,7 @@ def _unpacked(path: str) -> bytes:
 
 
 def _decompressed(where: str, content: bytes) -> bytes:
-    """Return a file or a request without the compression that its first bytes tell of."""
+    """Decompress a file or a request, as its first bytes indicate."""
     if content.startswith(_GZIP):
         try:
             return gzip.decompress(content)

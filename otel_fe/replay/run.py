@@ -1,4 +1,4 @@
-"""Recorded traffic through the engine, with the timing of the recording."""
+"""Replays recorded traffic through the engine, with the timing of the recording."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Replay:
 
     @property
     def policies(self) -> Sequence[Evaluator]:
-        """The policies, in the order in which they are asked."""
+        """The policies, in the order of their votes."""
         return self._sampler.sampler.policies
 
     @property

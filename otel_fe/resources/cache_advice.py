@@ -135,7 +135,7 @@ def _lifetime(forecast: _Forecast) -> Recommendation | None:
     expired, evicted = cache.expirations_per_s or 0.0, cache.evictions_per_s or 0.0
     if not ratios or not cache.average_ttl_s or expired <= evicted:
         return None
-    # Redis tells what is left to live; of entries that are stored all the time, that is half of what they were given.
+    # Redis reports the remaining time to live; for continuously stored entries, that is half of the original one.
     lifetime = min(ratios, key=lambda known: abs(known - 2 * (cache.average_ttl_s or 0.0)))
     now, longer = ratios[lifetime], {known: ratio for known, ratio in ratios.items() if known > lifetime}
     gain = max(longer.values(), default=now) - now

@@ -1,4 +1,4 @@
-"""Caches that are no Redis: objects and dictionaries that know their hits and misses, by the names that such things go by.
+"""Reads caches other than Redis: objects and dictionaries with hits and misses, under their usual names.
 
 An extractor, or its cache (in `cache`, `_cache`, `feature_cache`), says them through `get_cache_stats()`, `cache_stats()`,
 `get_stats()`, `cache_info()` (as `functools.lru_cache`), `stats()`, a property of one of these names, or as attributes of its own.
@@ -33,7 +33,7 @@ _PERCENT: Final = 100
 
 
 def cache_within(extractor: object, depth: int = _DEPTH) -> object | None:
-    """Return what tells of the cache: the object itself, a Redis client, or what it holds; None where nothing does."""
+    """Return the source of the cache's statistics: the object itself, a Redis client, or a member; None without one."""
     if redis_target(extractor) is not None or _tells(extractor):
         return extractor
     for name in _HOLDS if depth else ():

@@ -1,4 +1,4 @@
-"""The caches that were handed over: which they are, their last readings, and samples of what is looked up in them."""
+"""The registered caches: their identity, their last readings, and samples of their look-ups."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _stats(
 
 
 def traffic_of(pool: PoolStats) -> Traffic | None:
-    """Return what a forecast needs; None where the pool has no bound, or has not been used enough to tell."""
+    """Return what a forecast needs; None where the pool has no bound, or has not been used enough."""
     if not pool.size or not pool.requests_per_s or not pool.use_ms:
         return None
     return Traffic(

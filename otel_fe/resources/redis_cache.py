@@ -1,4 +1,4 @@
-"""A Redis, or the primaries of a cluster, read again and again: what has happened in between."""
+"""A Redis, or the primaries of a cluster, read periodically: the differences between readings."""
 
 from __future__ import annotations
 

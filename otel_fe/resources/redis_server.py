@@ -1,6 +1,6 @@
 """Reads a Redis server's own statistics, over a separate connection (never from the application's pools), with short time-outs.
 
-`INFO`, some `PING`s and `SLOWLOG LEN`. No key and no value is asked for.
+`INFO`, some `PING`s and `SLOWLOG LEN`. No key and no value is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several tasks at once, that together take no longer than they may."""
+"""Runs several tasks at once, with one time limit for all."""
 
 from __future__ import annotations
 

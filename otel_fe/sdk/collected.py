@@ -1,4 +1,4 @@
-"""Adds otel_fe's metrics to what a metric reader has collected."""
+"""Adds otel_fe's metrics to the collection of a metric reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exception on a span, without what it may give away.
+"""Records an exception on a span, without the data that its message may quote.
 
 Messages quote what they complain about: a feature value, a cache key, the parameters of an SQL statement. By default a span
 gets the exception's type and where it was raised; `OTEL_FE_EXCEPTION_MESSAGES=true` adds the messages.

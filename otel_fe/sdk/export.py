@@ -1,4 +1,4 @@
-"""From a kept trace to the SDK's batching: the exporters that the application or the launcher configured.
+"""Hands kept traces to the SDK's batching, for the exporters that the application or the launcher configured.
 
 The SDK's `BatchSpanProcessor` drops single spans, silently, when its queue is full. Here a trace goes in whole or not at
 all, and what did not go in, or could not be sent, is counted by name.
@@ -149,14 +149,14 @@ def _has_room(processor: SpanProcessor, spans: int) -> bool:
 
 
 class _WatchedExporter(SpanExporter):
-    """Passes everything on, and tells what became of it: of each span once, by the first exporter to answer."""
+    """Passes spans on, and reports the result of each span once, by the first exporter to answer."""
 
     def __init__(self, exporter: SpanExporter, settled: Callable[[Counter[str], str], None]) -> None:
         self.exporter = exporter
         self._settled = settled
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export, and tell what became of it."""
+        """Export, and report the result."""
         try:
             result = self.exporter.export(spans)
         except Exception:

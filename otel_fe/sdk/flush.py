@@ -1,4 +1,4 @@
-"""Exporting what the SDK's providers hold, all of them within one bound of time.
+"""Flushes all providers of the SDK within one time limit.
 
 The SDK bounds none of it: flushing and shutting down wait for each exporter's retries in turn, 10 s or more a signal where the
 backend is gone, and metrics that could be sent wait for traces that cannot.
@@ -26,7 +26,7 @@ _HANDLERS = ("_atexit_handler", "_at_exit_handler")
 
 
 class Providers:
-    """Providers of an application, the tracer providers first: metrics tell what became of the spans.
+    """Providers of an application, the tracer providers first: metrics count the exported spans.
 
     Args:
         traces: Tracer providers beside the global one.

@@ -46,7 +46,8 @@ class ReaderViews:
         config: The meter provider's, with its views.
         reader: The reader.
         warned: The views that warnings have named already; shared by the readers of a provider.
-        recordable: The histograms that can also be recorded by the SDK's aggregations, where a view asks for others than ours.
+        recordable: The histograms that can also be recorded by the SDK's aggregations, where a view sets others than
+            ours.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Values of an application's own types, as OpenTelemetry and protobuf take them."""
+"""Converts values of an application's own types to those that OpenTelemetry and protobuf accept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def valid_text(text: str) -> str:
 
 
 def clean(span: ReadableSpan) -> None:
-    """Replace what protobuf refuses in a span that is to be exported: it would refuse the batch, other traces with it."""
+    """Replace values that protobuf refuses in a span to be exported: it would refuse the whole batch."""
     readable: Any = span
     readable._name = valid_text(readable._name) if isinstance(readable._name, str) else readable._name
     readable._attributes = _clean_attributes(readable._attributes)

@@ -47,7 +47,7 @@ def ensure_providers() -> None:
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator  # noqa: PLC0415 30 ms that most never need
 
     class _Configurator(_OTelSDKConfigurator):
-        """The SDK's own configurator, which it asks distributions to subclass."""
+        """The SDK's own configurator, which distributions are meant to subclass."""
 
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

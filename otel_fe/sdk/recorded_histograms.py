@@ -1,4 +1,4 @@
-"""Derived histograms that a view or a reader wants aggregated in another way than series aggregate them.
+"""Derived histograms whose aggregation a view or a reader has changed.
 
 Other boundaries and exponential buckets cannot be read off buckets, so values are recorded a second time, by the SDK's own
 aggregations: a few microseconds a value, and only on request.
@@ -50,7 +50,7 @@ class RecordedHistograms:
         """Record a histogram from now on.
 
         Raises:
-            ValueError: The SDK refuses what a view asks for, such as boundaries that do not increase.
+            ValueError: The SDK refuses a view's settings, such as boundaries that do not increase.
         """
         reader = self._reader
         storage = MetricReaderStorage(

@@ -157,7 +157,7 @@ else:
 class LeanSpan(_Core, Span):  # type: ignore[override]
     """A recording span that builds its expensive parts on first access. Made by `LeanTracer.start_span`, field by field.
 
-    What it shares with all spans of its tracer (resource, scope, limits, processors) it asks its tracer for; its
+    What it shares with all spans of its tracer (resource, scope, limits, processors) it reads from its tracer; its
     `SpanContext` and that of its parent are made on first access.
     """
 

@@ -1,4 +1,4 @@
-"""Spans of this process as policies and dimensions see them: lean ones, and the SDK's own."""
+"""Views of this process's spans for policies and dimensions: of lean spans and of the SDK's own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _forget(known: dict[int, Any]) -> None:
 
 
 class ProcessSpan:
-    """A span of this process; what is seldom asked for is made when it is."""
+    """A span of this process; rarely used parts are created on access."""
 
     __slots__ = (
         *("_span", "_views", "end_ns", "flags", "kind", "name", "parent_id", "span_id", "start_ns"),

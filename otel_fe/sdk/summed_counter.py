@@ -1,4 +1,4 @@
-"""An up-down counter of another instrumentation whose changes are summed, and handed on when metrics are collected.
+"""An up-down counter of another instrumentation, whose changes are summed and forwarded when metrics are collected.
 
 The SDK takes some 25 µs for each change, and offers it as an exemplar whether or not its trace will be kept. The sums that readers
 collect are the same.
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
 _APART: Final = 1_024
-"""Changes that are collected before they are handed on."""
+"""Changes that are collected before they are summed and forwarded."""
 _counters: Final[weakref.WeakSet[SummedCounter]] = weakref.WeakSet()
 _collecting: Final[set[int]] = set()
-"""The metric sources that hand sums on before readers collect, by `id`; without any, changes are handed on as they come."""
+"""The metric sources that forward sums before readers collect, by `id`; without any, changes are forwarded at once."""
 
 
 class SummedCounter:
-    """Stands in for a counter; all but `add` is the counter's own.
+    """Proxy of a counter; all but `add` is the counter's own.
 
     Args:
         counter: An up-down counter of the API.
@@ -48,7 +48,7 @@ class SummedCounter:
             self.flush()
 
     def flush(self) -> None:
-        """Hand the sums of what has been counted on."""
+        """Forward the sums of the counted changes."""
         sums: dict[Any, float] = {}
         waiting = self._waiting
         while waiting:
@@ -68,13 +68,13 @@ def begin(source: object) -> None:
 
 
 def end(source: object) -> None:
-    """Hand on what has been summed, and, unless another source still collects, changes as they come."""
+    """Forward the sums and, unless another source still collects, later changes at once."""
     _collecting.discard(id(source))
     flush_all()
 
 
 def flush_all() -> None:
-    """Hand on what every counter has summed. Never raises."""
+    """Forward the sums of every counter. Never raises."""
     for counter in list(_counters):
         try:
             counter.flush()

@@ -171,13 +171,13 @@ class LeanTracer(Tracer):
         )
 
     def look_at(self, processors: tuple[Any, ...]) -> PipelineProcessor | None:
-        """See who looks at the spans; asked again when the processors are others."""
+        """Find the processors that read spans; repeated when the processors change."""
         only = processors[0] if len(processors) == 1 and type(processors[0]) is PipelineProcessor else None
         self.looked_at, self.only_pipeline = processors, only
         return only
 
     def _show(self, processors: tuple[Any, ...], span: Any, context: Context | None, local: LocalTrace | None) -> None:
-        """Tell every processor of a span that has started."""
+        """Notify every processor of a started span."""
         for processor in processors:
             if type(processor) is PipelineProcessor:
                 if span.flags & 1:
@@ -186,7 +186,7 @@ class LeanTracer(Tracer):
                 processor.on_start(span, parent_context=context)  # by name, as the SDK does
 
     def _sampled(self, flags: int, *span: Any) -> tuple[int, TraceState, Any, bool]:
-        """Ask the sampler; and see, where it is another than last time, whether it need be asked at all.
+        """Call the sampler; where it has changed, find out whether it needs to be called at all.
 
         Returns the span's flags, its tracestate, its attributes, and whether it records.
         """

@@ -1,6 +1,6 @@
-"""Which values the attributes of a selection's extractions have: what is different about the slow ones.
+"""Counts the attribute values of a selection's extractions, to find what distinguishes the slow ones.
 
-Attributes are not stored a second time. They are read out of the spans, of as many extractions as answer within a moment.
+Attributes are not stored a second time: they are read from the spans, of a sample that answers within a moment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FEWEST_SLOTS: Final = 60
 _MORE: Final = 4
 """The ratio of extractions in the chosen slots to those that are read."""
 _MOST_VALUES: Final = 1_000
-"""An attribute with more values than this tells nothing apart: it is an id."""
+"""An attribute with more values than this distinguishes nothing: it is an id."""
 _MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
 _LEFT_OUT: Final = frozenset({semconv.SAMPLING_POLICY})
 """It says why a trace was kept: of course slow ones were kept for being slow."""

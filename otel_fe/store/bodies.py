@@ -1,6 +1,6 @@
 """The spans and the decision records of kept traces on disk: those of one commit together, a few dozen kilobytes at a time.
 
-Compressing each trace by itself would cost more than everything else about storing it, and take twice the room.
+Compressing each trace separately would cost more than the rest of storing it, and take twice the space.
 
 A chunk is the bodies of traces whose keys follow each other; the first of these keys is the chunk's own.
 

@@ -1,4 +1,4 @@
-"""The calls of other services that extractions made, read out of the spans of kept traces."""
+"""The calls of other services by extractions, read from the spans of kept traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time in which extractions were counted, so that a rate is over the time there was and not over the window asked for."""
+"""The time in which extractions were counted, so that a rate is over this time and not over the whole window."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CountedTimeRows:
         self._last.clear()
 
     def extend(self, service: str, since_ns: int, until_ns: int) -> None:
-        """Note that a service counted between two times; a point of each of its series says so."""
+        """Note that a service counted between two times, as a point of each of its series shows."""
         last = self._last.get(service)
         if until_ns < since_ns or (last is not None and last[0] <= since_ns and until_ns <= last[1]):
             return

@@ -1,4 +1,4 @@
-"""From what a process has counted since it began, to what it has counted since it was last heard of.
+"""Converts cumulative points of processes to increments since their previous points.
 
 A stream is what one process counts since one start. Its last state is in the store, and is written in the transaction
 that counts what is new: a crash of ours neither loses nor repeats anything.

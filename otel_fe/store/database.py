@@ -1,4 +1,4 @@
-"""The file under the store: opening it to write, and moving aside what is not a store, or not any more."""
+"""The file of the store: opening it to write, and moving aside a file that is no store, or a damaged one."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def damaged(error: sqlite3.Error) -> bool:
 
 
 def set_aside(path: Path, why: str) -> None:
-    """Rename a file that cannot be a store, and say so. Of damaged ones the last is kept, others are never overwritten."""
+    """Rename a file that is no store, and log it. Of damaged ones the last is kept, others are never overwritten."""
     kind = why.partition(" ")[0]
     aside = path.with_name(f"{path.name}.{kind}")
     number = 1

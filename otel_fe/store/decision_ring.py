@@ -1,7 +1,7 @@
-"""Decision records on disk: the last of them, of traces that were kept and of those that were not.
+"""The last decision records, on disk: of traces that were kept and of those that were not.
 
-There is one for every trace, so that they must cost next to nothing: those of one commit are compressed together, and found by
-looking through the ids rather than by an index, which would cost more than all the rest.
+There is one for every trace, so they must be cheap: those of one commit are compressed together, and found by
+scanning the ids rather than by an index, which would cost more than all the rest.
 """
 
 from __future__ import annotations

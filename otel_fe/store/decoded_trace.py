@@ -1,4 +1,4 @@
-"""The spans of a kept trace, decoded once: a tree that has each span exactly once, whatever the ids and parents that were sent."""
+"""The spans of a kept trace, decoded once, as a tree with each span exactly once, even with invalid ids and parents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A histogram over a window, of however many series, whatever their buckets."""
+"""A histogram over a window, merged from any number of series with any buckets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything about one selection at one moment: what it adds up to, a page of it, why it is slow, and what its attributes hold."""
+"""One consistent read of a selection: its totals, a page of its extractions, its causes, and its attribute values."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Drilldown:
 
     totals: Totals
     found: list[Found]
-    """As many as were asked for, in the order that was asked for."""
+    """As many as requested, in the requested order."""
     explained: list[Explained]
     """The newest, as `pipeline.causes.rank` takes them."""
     attributes: AttributeCounts | None
-    """Of a sample; None where it was not asked for."""
+    """Of a sample; None where not requested."""
 
 
 def drilldown(

@@ -1,4 +1,4 @@
-"""The span of time that the store's latest data covers, so that a page can open on what there is."""
+"""The time that the store's latest data covers, so that a page can open on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When what was counted between two moments is taken to have happened."""
+"""Distributes the increments between two points over the time between them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Item:
 
 
 class Inbox:
-    """A queue whose end tells when everything up to a moment was dealt with."""
+    """A queue that knows when everything up to a moment has been written."""
 
     def __init__(self, limits: StoreLimits) -> None:
         self._limits = limits

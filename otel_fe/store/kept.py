@@ -1,4 +1,4 @@
-"""Kept traces as values: what the store is given, and gives back."""
+"""Kept traces as values, as the store takes and returns them."""
 
 from __future__ import annotations
 

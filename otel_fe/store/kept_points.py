@@ -1,4 +1,4 @@
-"""Single kept extractions of a short window, for figures finer than the minutes that exact counts come in."""
+"""Single kept extractions of a short window, for figures in finer steps than the minutes of exact counts."""
 
 from __future__ import annotations
 

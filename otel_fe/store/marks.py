@@ -212,7 +212,7 @@ def seen_in(spans: bytes) -> Iterator[Seen]:
 
 
 def _instance(resource: dict[str, Any]) -> str:
-    """Return what tells a process from others: its instance id, or its host and number."""
+    """Return the identity of a process: its instance id, or its host and number."""
     told = resource.get("service.instance.id")
     if told:
         return str(told)

@@ -1,4 +1,4 @@
-"""The newest traces of a selection, and how many there are of it."""
+"""The newest traces of a selection, and their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kept extractions with all that a forecast changes, and how much of a selection they are."""
+"""Kept extractions as forecasts need them, and their share of a selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points out of OTLP: what SDK processes export."""
+"""Reads the data points of OTLP metrics, as SDK processes export them."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def labels_of(attributes: Attributes) -> Labels:
 
 
 def source_of(attributes: Attributes) -> str:
-    """Return what tells a resource from others."""
+    """Return the identity of a resource."""
     return canonical(labels_of(attributes))
 
 

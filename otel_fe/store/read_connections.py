@@ -1,4 +1,4 @@
-"""Read-only connections: each query sees a snapshot of the store, and blocks no writer."""
+"""Read-only connections, whose queries see a snapshot of the store and block no writer."""
 
 from __future__ import annotations
 

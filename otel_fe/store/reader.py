@@ -1,4 +1,4 @@
-"""The store's reading side."""
+"""`StoreReader`, the reading side of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing what is too old, or too much, and adding up what stays: in small pieces between commits, the oldest first."""
+"""Removes rows beyond the bounds of age and size, and rolls up the rest, in small steps between commits."""
 
 from __future__ import annotations
 

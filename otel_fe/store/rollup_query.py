@@ -1,4 +1,4 @@
-"""Cells as they are read: which of a selection's hours are added up, and which are to be read row by row.
+"""Reads cells: the hours of a selection that are rolled up, and those that have to be read row by row.
 
 Like the tiers of series: whole hours from cells, what is left at both ends, and where hours are not added up, from rows.
 """

@@ -1,7 +1,7 @@
-"""Cells, on their way into their table: extractions of kept traces added up, once the hours that they lie in are over.
+"""Writes cells: extractions of kept traces, rolled up once their hours are over.
 
-Adding up at each write would make writing a quarter slower; a whole span at once costs a fiftieth of that. The hours that are not
-over are few, and read row by row.
+Rolling up at each write would make writing a quarter slower; a whole span at once costs a fiftieth of that. The hours
+that are not over are few, and read row by row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables, and how a file of an earlier version becomes one of this.
+"""The tables, and the migration of files of earlier versions.
 
 Texts that repeat (services, feature sets, policies, causes) are numbers here, by `name`. Times are Unix times, `_ns` in nanoseconds
 and `_s` in seconds.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 APPLICATION_ID: Final = 0x6F746665
-"""`otfe`: tells our files from other people's."""
+"""`otfe`: marks a file as a store."""
 
 _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
 

@@ -1,4 +1,4 @@
-"""A search through the spans of the newest kept traces, and for traces by the beginning of their id."""
+"""Searches the spans of the newest kept traces, and traces by the beginning of their id."""
 
 from __future__ import annotations
 

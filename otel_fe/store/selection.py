@@ -1,4 +1,4 @@
-"""Which extractions are meant: what the dashboard's filters and the heat map's selection come down to."""
+"""A selection of extractions, made from the dashboard's filters and the heat map's selection."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Selection:
 
         Args:
             connection: To the store, in a transaction.
-            only: Of its slots these, each of which is looked up: what is then asked of the latency's bucket is, too.
+            only: These of its slots, each of which is looked up, with the bucket of the latency.
         """
         # The slots are what the rows are ordered by; the exact bounds only matter in the first and the last of them.
         slots, values = self.slots, [*self._bounds]

@@ -1,4 +1,4 @@
-"""Questions about metric series: how many in a window, how they are distributed, how that went over time."""
+"""Queries of metric series: counts in a window, distributions, and both over time."""
 
 from __future__ import annotations
 

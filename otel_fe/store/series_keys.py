@@ -1,4 +1,4 @@
-"""Which metric series there are, and which of them are meant."""
+"""Finds metric series by name and labels."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Which:
     name: str
     service: str | None = None
     labels: Mapping[str, str | bool | int | float] | None = None
-    """Each must be there, with this value; an empty text asks for series without that label."""
+    """Each must be present, with this value; an empty text selects series without that label."""
 
     def matches(self, key: SeriesKey, kind: str) -> bool:
         """Return whether a series matches."""
@@ -63,7 +63,7 @@ class KnownSeries:
         matched = self._matched
         if matched[0] is not keys or len(matched[1]) > _MOST_MATCHED:
             self._matched = matched = (keys, {})
-        # Types tell True from 1, as labels do not mean the same by both.
+        # Types distinguish True from 1, which are different labels.
         asked = (which.name, which.service, kind, *((n, type(v), v) for n, v in sorted((which.labels or {}).items())))
         found = matched[1].get(asked)
         if found is None:
@@ -71,7 +71,7 @@ class KnownSeries:
         return found
 
     def by_name(self, connection: sqlite3.Connection) -> dict[str, list[SeriesKey]]:
-        """Return all of them by the name of their metric; read anew only when there are others."""
+        """Return all of them by the name of their metric; read again only when there are new ones."""
         state = (self._reading.file, *connection.execute("SELECT max(id), count(*) FROM series").fetchone())
         known = self._known
         if state != known[0]:

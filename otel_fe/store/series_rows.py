@@ -1,4 +1,4 @@
-"""Points of metrics, on their way into their tables: each increment into every tier, in one transaction."""
+"""Writes points of metrics into their tables: each increment into every tier, in one transaction."""
 
 from __future__ import annotations
 

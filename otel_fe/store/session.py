@@ -1,4 +1,4 @@
-"""A store's file while it is open to write: batches in, each as one transaction, whole or not at all."""
+"""A store's file while it is open to write: each batch is one transaction."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Session:
             done["metrics" if all(valid) else "invalid"] += 1
         if batch.traces and self._valid(Item("traces", batch.traces, 0), now_ns):
             done["trace"] += len(batch.traces)
-        else:  # one of them is wrong: the others are written all the same
+        else:  # one of them is wrong: the others are still written
             for trace in batch.traces:
                 done["trace" if self._valid(Item("trace", trace, 0), now_ns) else "invalid"] += 1
         records = [record for record in batch.records if is_record(record)]

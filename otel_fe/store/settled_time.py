@@ -1,4 +1,4 @@
-"""The time that retention goes by: Unix time, except that a jump forward counts only once it has lasted.
+"""The clock of retention: Unix time, except that a jump forward counts only once it has lasted.
 
 A clock that is wrong for a moment, as after the resume of a virtual machine or before NTP has corrected it, must not make
 everything in the store too old. It looks like one that is right and was behind; so what a jump makes too old is kept a

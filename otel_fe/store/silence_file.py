@@ -1,7 +1,7 @@
 """Silences on disk, beside the store: the dashboard writes them, and the processes that alert on the store read them.
 
-A file of their own, since one process alone writes the store. Any number of processes may read and write this one; each question
-opens it anew, so that it can be removed at any time, which lifts them all.
+A separate file, since only one process writes the store. Any number of processes may read and write this one; each
+question opens it again, so that it can be removed at any time, which lifts them all.
 """
 
 from __future__ import annotations

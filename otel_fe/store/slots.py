@@ -17,9 +17,9 @@ SPLIT_COLUMNS: Final = ", ".join(f"in_{cause}" for cause in SPLIT_CAUSES)
 SLOT_NS: Final = 600_000_000_000
 """Ten minutes: what extractions are ordered by."""
 BY_GROUP: Final = 18
-"""Slots of a cell that tells apart latency, service and feature set: three hours."""
+"""Slots of a cell by latency, service and feature set: three hours."""
 BY_KIND: Final = 72
-"""Slots of a cell that also tells apart policy, cause, hit and error: twelve hours, since there are many more of them."""
+"""Slots of a cell also by policy, cause, hit and error: twelve hours, since there are many more of them."""
 
 
 SPREAD: Final = 2_654_435_761

@@ -106,7 +106,7 @@ def _slow(row: Any, names: dict[int, str], trace: DecodedTrace) -> SlowExtractio
 def slow_extraction(
     trace_id: int, extraction: KeptExtraction, weight: float | None, trace: DecodedTrace
 ) -> SlowExtraction:
-    """Return a slow extraction with the stacks and the N+1s that the spans of its trace tell of."""
+    """Return a slow extraction with the stacks and the N+1s of its trace's spans."""
     node = trace.by_id.get(span_key(extraction.span_id))
     stacks = {} if node is None else stacks_in(node.span)
     return SlowExtraction(

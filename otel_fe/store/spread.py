@@ -1,4 +1,4 @@
-"""Extractions spread over a selection: what two windows are compared by, each as a whole."""
+"""A sample of extractions spread evenly over a selection, for comparing two windows."""
 
 from __future__ import annotations
 

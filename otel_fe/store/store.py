@@ -1,4 +1,4 @@
-"""The store's writing side."""
+"""`Store`, the writing side of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One span out of the encoded spans of a kept trace."""
+"""Finds one span in the encoded spans of a kept trace."""
 
 from __future__ import annotations
 

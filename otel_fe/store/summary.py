@@ -1,4 +1,4 @@
-"""From a trace as it was received, and decided, to what the store keeps of it."""
+"""Summarizes a received and decided trace for the store."""
 
 from __future__ import annotations
 

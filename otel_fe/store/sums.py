@@ -24,8 +24,9 @@ _Label = str | bool | int | float
 class Sums(Protocol):
     """Sums of what was counted. Windows are in Unix time, in ns, and hold their beginning and not their end.
 
-    The sums of two adjacent windows are those of both together. Windows are exact to the minute, further back to ten minutes and to
-    the hour. `service` and `feature_set` leave out the others where given; an empty feature set asks for extractions without.
+    The sums of two adjacent windows are those of both together. Windows are exact to the minute, further back to ten
+    minutes and to the hour. `service` and `feature_set` leave out the others where given; an empty feature set selects
+    extractions without one.
     """
 
     def good_and_total(

@@ -1,7 +1,7 @@
-"""From when each resolution of the series holds anything, and which rows make up a window.
+"""The time from which each resolution of the series holds data, and the rows that make up a window.
 
 Every increment is in every tier, so a window can be put together of rows of any width, the widest that fit first: a month in hours,
-with minutes at both ends. Where only coarser rows are left, a window begins and ends at theirs.
+with minutes at both ends. Where only coarser rows remain, a window begins and ends at theirs.
 """
 
 from __future__ import annotations

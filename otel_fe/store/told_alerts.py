@@ -1,6 +1,6 @@
 """Alerts that processes reported by log events, beside the store: cause, traces and first action of each.
 
-A file of its own, since any worker of a collector may write it. It can be removed at any time.
+A separate file, since any worker of a collector may write it. It can be removed at any time.
 """
 
 from __future__ import annotations

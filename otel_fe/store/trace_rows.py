@@ -1,4 +1,4 @@
-"""Kept traces, on their way into their tables."""
+"""Writes kept traces into their tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions about kept traces: one by its id, many by what they are like."""
+"""Queries of kept traces: one by its id, many by their properties."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORDERS: Final = {
     "slowest": "duration_ns DESC",
     "fastest": "duration_ns",
 }
-"""In what order extractions can be asked for."""
+"""The orders in which extractions can be listed."""
 _BY_LATENCY: Final = ("slowest", "fastest")
 _LOOKED_UP: Final = 6_000
 """The most slots that are looked up one by one: six weeks, in some milliseconds."""

@@ -1,4 +1,4 @@
-"""The thread that writes: takes what waits, commits it together, and tidies up in between."""
+"""The writing thread: commits queued items together, and runs retention in between."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Writer:
         self._counters = counters
         self._session: Session | None = None
         self._settled: SettledTime
-        """Of the session: what retention goes by."""
+        """Of the session: the clock of retention."""
         self._refused = ""
         """The reason for which the disk refused the last write; empty if it did not."""
         self._rest_until_ns = 0

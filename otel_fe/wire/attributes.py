@@ -1,4 +1,4 @@
-"""The attributes of a span, each read when it is asked for.
+"""The attributes of a span, each decoded on first access.
 
 Most reads concern the same few attributes, which are at the same places in most spans of a scope, and often have the same
 values. So a scope remembers where it found a key last and what the bytes there meant, and the next answer is a look into a list and
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """By key: what is known about it in one scope."""
 
 _KEYS: Final = 256
-"""Remembered for a scope: far more than a configuration asks for."""
+"""Remembered for a scope: far more than a configuration uses."""
 _VALUES: Final = 512
 """Remembered for a key."""
 _VALUE_BYTES: Final = 128
@@ -130,11 +130,11 @@ class WireAttributes(Mapping[str, "Value"]):
         return repr(self.decoded())
 
     def items(self) -> Any:
-        """Return all of them, decoded anew; cheaper than asking for each."""
+        """Return all of them, freshly decoded; cheaper than reading each."""
         return self.decoded().items()
 
     def values(self) -> Any:
-        """Return all values, decoded anew."""
+        """Return all values, freshly decoded."""
         return self.decoded().values()
 
     def decoded(self) -> dict[str, Value]:

@@ -27,12 +27,12 @@ class Trace:
         self.trace_id = trace_id
         self.spans: list[WireSpan] = []
         self.size_bytes = 0
-        """Protobuf bytes of them with their resources and scopes, as the Collector's tail sampler counts; 0 where not asked."""
+        """Protobuf bytes with resources and scopes, as the Collector's tail sampler counts; 0 if not computed."""
 
 
 def worker_of(trace_id: int, workers: int) -> int:
     """Return which of several workers decides a trace."""
-    # Not by the last bits alone: samplers go by them, and so may those who make ids.
+    # Not by the last bits alone: samplers use them, and generators of ids may, too.
     return ((trace_id ^ trace_id >> 64) & _LOWER_HALF) % workers
 
 

@@ -1,4 +1,4 @@
-"""From an export request's bytes to its spans, by trace."""
+"""Decodes an export request into its spans, by trace."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ _joined: Final[Runs] = _plain_runs if compiled.backend is None else compiled.bac
 
 
 def run_of(span: WireSpan) -> Run:
-    """Return a span as it came."""
+    """Return a span as received."""
     return span.resource, span.scope, _framed(span.raw), 1
 
 
@@ -165,7 +165,7 @@ def _head(size: int) -> bytes:
 
 
 def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) -> bytes:
-    """Return an encoded span with its decision: byte for byte as it came where that changes nothing.
+    """Return an encoded span with its decision: byte for byte as received where that changes nothing.
 
     A `tracestate` that cannot be read stays as it is.
     """

@@ -172,7 +172,7 @@ def _convert_bytes(content: object, message: Descriptor, convert: Callable[[str,
 
 
 def _is_repeated(field: Any) -> bool:
-    """Tell by what this version of protobuf has: `label` goes away, and older ones have nothing else."""
+    """Use the API of this version of protobuf: `label` is deprecated, and older versions have nothing else."""
     found = getattr(field, "is_repeated", None)
     return bool(field.label == FieldDescriptor.LABEL_REPEATED if found is None else found)
 

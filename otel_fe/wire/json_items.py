@@ -1,4 +1,4 @@
-"""Reads a JSON request item by item, when it cannot be read as a whole: what is wrong with one item refuses that item alone."""
+"""Reads a JSON request item by item where it cannot be read as a whole, so that only invalid items are refused."""
 
 from __future__ import annotations
 

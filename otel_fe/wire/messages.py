@@ -1,6 +1,6 @@
 """The messages that payloads are parsed as: OTLP's, with less of it declared, and more of that as `bytes`.
 
-    Spans       spans as bytes, each as it came                        `ScopeSpans` to others
+    Spans       spans as bytes, each as received                       `ScopeSpans` to others
     Heads       the same spans: ids, times, status, ...; each of the attributes as bytes
     Events      the events of a span                                   `Span` to others
     Rest        fields of a span that are rarely read                     `Span` to others

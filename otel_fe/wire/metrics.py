@@ -1,4 +1,4 @@
-"""From the pipeline's metrics to an `ExportMetricsServiceRequest`."""
+"""Encodes the pipeline's metrics as an `ExportMetricsServiceRequest`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The context of spans in a request: their resource, and their scope.
 
-Senders repeat theirs in every request. Equal ones become one object, so that they compare by identity, and what is
-known of one is known once. Equal means: all bytes of the `ResourceSpans` but its scopes, or of the `ScopeSpans` but its spans; so
-the schema URL, and what this version of OTLP does not know, belong to it and leave with the spans.
+Senders repeat theirs in every request. Equal ones become one object, so that they compare by identity, and cached
+results are shared. Equal means: all bytes of the `ResourceSpans` but its scopes, or of the `ScopeSpans` but its spans;
+so the schema URL, and what this version of OTLP does not know, belong to it and leave with the spans.
 """
 
 from __future__ import annotations

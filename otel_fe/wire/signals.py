@@ -1,4 +1,4 @@
-"""The messages of OTLP's signals. Profiles are in alpha: their package is `v1development`."""
+"""The protobuf messages of OTLP's signals. Profiles are in alpha: their package is `v1development`."""
 
 from __future__ import annotations
 

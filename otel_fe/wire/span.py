@@ -1,4 +1,4 @@
-"""A span as it came: its bytes, and what nearly everything asks of a span, taken out of them."""
+"""A received span: its bytes, and the fields that most code reads."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Plain:
     )
 
     raw: bytes
-    """The span, byte for byte as it came."""
+    """The span, byte for byte as received."""
     trace_id: int
     span_id: int
     parent_id: int
@@ -94,7 +94,7 @@ class WireSpan(_Head):
 
     @property
     def events(self) -> Sequence[Event]:
-        """Its events, in order, decoded anew; none where they cannot be read."""
+        """Its events, in order, freshly decoded; none where they cannot be read."""
         try:
             events = Events.FromString(self.raw).events
         except DecodeError:

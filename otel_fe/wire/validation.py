@@ -1,4 +1,4 @@
-"""Checks a request as deeply as any protobuf backend will, and takes out what one of them would refuse.
+"""Checks a request as deeply as any protobuf backend will, and removes the items that one would refuse.
 
 A request holds items of many senders, and requests are merged before they leave: one span with a broken attribute would make a
 backend refuse them all. So every length, string, id and nesting is checked on receipt. A bad item is cut out of the request and
@@ -105,7 +105,7 @@ class Checked(NamedTuple):
 
 
 def rejection(rejected: Mapping[str, int]) -> str:
-    """Return what to tell a sender about rejected items; empty for none."""
+    """Return the message to a sender about rejected items; empty for none."""
     parts = [f"{count} {_MEANINGS[reason]}" for reason, count in rejected.items()]
     return f"rejected items: {', '.join(parts)}" if parts else ""
 
@@ -145,7 +145,7 @@ def check(signal: str, payload: bytes, *, identified: bool = False) -> Checked:
 
 
 def excised(payload: bytes, cuts: Sequence[Cut]) -> bytes:
-    """Return a request without some parts; the lengths of what encloses them are written anew, all else stays as it is."""
+    """Return a request without some parts; only the lengths of the enclosing messages are rewritten."""
     return _built(payload, (0, len(payload)), cuts, 0)
 
 

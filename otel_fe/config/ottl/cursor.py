@@ -1,4 +1,4 @@
-"""A place in the tokens of a condition."""
+"""A position in the tokens of a condition."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        """The one that comes next."""
+        """The next token."""
         return self._tokens[self.index]
 
     def advance(self) -> Token:
-        """Take it."""
+        """Consume the next token, and return it."""
         token = self.token
         self.index += 1
         return token
@@ -43,7 +43,7 @@ class Cursor:
         return self.token.text == text and self.token.kind in _SIGNS
 
     def accept(self, text: str) -> bool:
-        """Take it if it is this word or sign."""
+        """Consume it if it is this word or sign."""
         found = self.at(text)
         self.index += found
         return found
@@ -59,19 +59,19 @@ class Cursor:
         return "".join(token.text for token in self._tokens[self.index : end])
 
     def skip_name(self) -> None:
-        """Take all tokens of a name."""
+        """Consume all tokens of a name."""
         while self.token.kind in _NAMES:
             self.index += 1
 
     def mismatch(self, wanted: str) -> MismatchError:
-        """Say that something else would have to come."""
+        """Raise the error that another token is expected."""
         if self.token.kind == "arrow":
             return MismatchError(self.token.offset, "lambda expressions exist in OTTL but are not supported here")
         return MismatchError(self.token.offset, f"found {self.token} where there must be {wanted}")
 
     @contextmanager
     def brackets(self, closing: str = "") -> Generator[None]:
-        """Take an opening bracket, and after the block the closing one, unless the block takes it itself."""
+        """Consume an opening bracket, and after the block the closing one, unless the block has."""
         if self._depth >= _DEEPEST:
             raise RefusalError(self.token.offset, f"more than {_DEEPEST} brackets are open")
         self._depth += 1

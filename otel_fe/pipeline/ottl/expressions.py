@@ -107,7 +107,7 @@ def _call(call: tree.Call, context: tree.Context) -> Getter:
 
 
 def _once(result: Getter) -> Getter:
-    """Evaluate now what is the same for every span, such as `Duration("1s")`; an error is still raised when it is evaluated."""
+    """Evaluate constants, such as `Duration("1s")`, in advance; their errors are still raised on evaluation."""
     try:
         value = result(None)
     except OttlEvaluationError:

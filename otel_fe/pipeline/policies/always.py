@@ -31,5 +31,5 @@ class AlwaysSampleEvaluator(Evaluator):
         return RangePredicate("nothing", 0)
 
     def describe(self, seen: object) -> str:  # noqa: ARG002
-        """Return that it samples always."""
+        """Return that every trace is sampled."""
         return "every trace"
