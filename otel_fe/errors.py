@@ -66,7 +66,7 @@ class ConfigurationError(OtelFeError, ValueError):
 
 
 def os_error_reason(error: OSError) -> str:
-    """Return what the operating system says of an error, without its number and the file's name: `No such file or directory`."""
+    """Return the operating system's text of an error, without number and file name: `No such file or directory`."""
     return error.strerror or str(error)
 
 

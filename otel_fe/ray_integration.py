@@ -159,7 +159,7 @@ class RayServeIntegration:
 
 
 def _applications() -> dict[str, Any] | None:
-    """Return what Serve says of its applications; None where it does not run, or its controller does not answer."""
+    """Return Serve's status of its applications; None where it does not run, or its controller does not answer."""
     serve = ray_module("ray.serve")
     try:
         status = serve.status()

@@ -83,19 +83,19 @@ def libraries() -> str:
 
 
 def alert_attributes() -> str:
-    """Return the table of what an alert's log event says."""
+    """Return the table of the attributes of an alert's log event."""
     rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in alert_event.ATTRIBUTES]
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 
 def autopilot_attributes() -> str:
-    """Return the table of what the log event of a step of the autopilot says."""
+    """Return the table of the attributes of the log event of a step of the autopilot."""
     rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in autopilot_event.ATTRIBUTES]
     return _table(("attribute", "type", "unit", "meaning"), rows)
 
 
 def stacks_attributes() -> str:
-    """Return the table of what the event with the stacks of a slow extraction says."""
+    """Return the table of the attributes of the event with the stacks of a slow extraction."""
     rows = [(f"`{a.name}`", a.type, a.unit, a.meaning) for a in semconv.STACKS_ATTRIBUTES]
     return _table(("attribute", "type", "unit", "meaning"), rows)
 

@@ -46,7 +46,7 @@ class AlertState:
     _unknown_ns: int | None = None
 
     def advance(self, reading: Evaluation | None, now_ns: int) -> State | None:
-        """Take the reading of this moment; return the state that has been entered, None where nothing has changed.
+        """Update the state by a new evaluation; return the state that has been entered, None where nothing has changed.
 
         Args:
             reading: None where there is none.
@@ -140,7 +140,7 @@ class AlertStateTable:
 
     Args:
         clock: Durations are monotonic, what is shown is Unix time.
-        explain: Returns the likely cause of a reading, and exemplars; asked once for each firing.
+        explain: Returns the likely cause of a reading, and exemplars; called once per firing.
         origin: Returns who speaks in the alerts, and where their links lead.
     """
 
@@ -158,7 +158,7 @@ class AlertStateTable:
         """Readings that held and could not be followed: too many keys."""
 
     def take(self, readings: Iterable[Evaluation], silent: Callable[[Evaluation], bool]) -> list[Alert]:
-        """Take all readings of a moment; return the alerts to be sent now, firing and resolved.
+        """Update all states by the evaluations of a moment; return the alerts to be sent now, firing and resolved.
 
         Args:
             readings: What is missing is not known.

@@ -58,10 +58,10 @@ def attach(
     clock: Clock | None = None,
     **system: Any,
 ) -> Attached:
-    """Make the alerts of a process; its background thread calls `tick` once a second.
+    """Create the alerts of a process; its background thread calls `tick` once a second.
 
     Args:
-        watched: What has an `engine` (the pipeline of this process; it may change, as in a forked child), or an
+        watched: An object with an `engine` (the pipeline of this process; it may change, as in a forked child), or an
             EnhancedMetricsCollector.
         gpu: Returns the last sample of the GPUs.
         every_s: How often to evaluate.

@@ -43,7 +43,7 @@ class IncidentLog:
         self._open: dict[str, _Open] = {}
 
     def take(self, alerts: Iterable[Alert]) -> list[Alert]:
-        """Take alerts of one moment that fire now or are resolved; return the messages that are to be sent.
+        """Add alerts that began to fire or were resolved at one moment; return the messages to be sent.
 
         Each message is the alert that speaks for the incident, with the incident's id and the titles of the others.
         """

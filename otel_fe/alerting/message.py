@@ -92,7 +92,7 @@ def clock(unix_s: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return a duration as a person says it: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
+    """Return a duration in words: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
     whole = max(0, round(seconds))
     if whole < _MINUTE_S:
         return f"{whole} s"
@@ -104,7 +104,7 @@ def lasting(seconds: float) -> str:
 
 
 def share_in_words(bad: int, total: int) -> str:
-    """Return a share as a person says it: `about 1 in 3 extractions`, `7 in 10 extractions`, `every extraction`."""
+    """Return a share in words: `about 1 in 3 extractions`, `7 in 10 extractions`, `every extraction`."""
     share = bad / total
     if bad >= total:
         return "every extraction"

@@ -37,7 +37,7 @@ class Rule:
     window_s: float = 60.0
     """Over which it is measured."""
     min_samples: int = 10
-    """With fewer, nothing is said: neither that it holds nor that it is over."""
+    """With fewer, the rule neither fires nor resolves."""
     for_s: float = 0.0
     """Time that the condition must hold before it fires; 0 if the window covers that."""
     clear_for_s: float = 60.0

@@ -85,12 +85,12 @@ def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluat
         for_s=one.alert.after_ns / NS_PER_S,
         cooldown_s=cooldown_s,
     )
-    # While it holds, what the long window says; once it does not, what the short one says, which has ended it.
+    # While the alert holds, the value of the long window; after that, of the short one, which has ended it.
     deciding = one.long if one.true else one.short
     observed = float(state.slo.burn_rate(deciding) or 0) if budget else float(deciding.bad)
-    # The engine's condition has its own guard against chance; over is what its short window says.
+    # The engine's condition has its own guard against chance; its short window decides when it is over.
     over = not one.true and not one.short.exceed(one.alert.share)
-    # A short window without events says nothing: a service that died has not recovered.
+    # A short window without events proves nothing: a service that died has not recovered.
     known = one.true or bool(one.short.total)
     windows = "/".join(show_span(window) for window in one.alert.windows)
     group = Group(state.group.service, state.group.feature_set)

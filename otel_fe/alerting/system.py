@@ -165,7 +165,7 @@ class FeatureExtractionAlertingSystem:
         return found + self._taken("more", self._more)
 
     def _taken(self, name: str, take: Callable[[], Iterable[_T]] | None) -> list[_T]:
-        """Return what a source says, as far as there is one and it works."""
+        """Return the values of a source; none without one, or where it fails."""
         return [] if take is None else self._attempt(name, lambda: list(take())) or []
 
     def _explain(self, reading: Evaluation) -> tuple[Likely, tuple[str, ...]]:

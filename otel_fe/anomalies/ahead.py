@@ -29,7 +29,7 @@ _WEEKS: Final = 4
 HORIZONS: Final = (1, 2, 3, 6, 12, 18, 24, 36, 48, 72, 96, 120, 144, 168)
 """Hours ahead at which errors are kept; in between they are interpolated."""
 FEWEST_HOURS: Final = 72
-"""Of history, without which nothing is said."""
+"""Of history, without which there is no forecast."""
 _LEVEL: Final = 0.25
 _KEEPS: Final = 0.97
 """The share of a deviation of the level that is left an hour later."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 POINT_S: Final = 300.0
 """Seconds from one point to the next."""
 WARM_UP_S: Final = 3600.0
-"""Nothing is said in the first hour."""
+"""Nothing is detected in the first hour."""
 _DAY_S: Final = 86_400.0
 _WEEK_S: Final = 7 * _DAY_S
 _FAR: Final = 6.5

@@ -21,9 +21,9 @@ _FEWEST: Final = 20
 
 
 class AnomalyWatch:
-    """Call it at each evaluation: every five minutes it takes a point of each series, and in between it says the same.
+    """Call it at each evaluation: it takes a point of each series every five minutes, and in between returns the same.
 
-    What it has learned is lost with the process: for the first hour it says nothing, on the first day little.
+    What it has learned is lost with the process: in the first hour it detects nothing, on the first day little.
 
     Args:
         source: A collector's `source`.
@@ -55,7 +55,7 @@ class AnomalyWatch:
         self._detectors: dict[tuple[Group, str], Detector] = {}
         self._readings: list[Evaluation] = []
         self._taken_ns = source.clock.monotonic_ns()
-        Detector(LATENCY_P95)  # says now, not in five minutes, that an extra is missing
+        Detector(LATENCY_P95)  # raises now, not in five minutes, that an extra is missing
 
     def __call__(self) -> list[Evaluation]:
         """Return what is known of each series."""

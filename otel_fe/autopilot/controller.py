@@ -178,7 +178,7 @@ class Controller:
         try:
             rises = proposal.size > proposal.resource.size()
         except CannotResizeError:
-            return True  # so that it is said
+            return True  # so that it is reported
         rest = self._rests.get((proposal.resource.name, rises))
         return rest is None or now_ns >= rest.until_ns
 

@@ -65,7 +65,7 @@ def _predicted_ms(traffic: Traffic, before: Evidence, size: int) -> float | None
     try:
         now, then = waits_at(traffic, traffic.size), waits_at(traffic, size)
     except ForecastError:
-        # It holds its callers back: the closed model says by how much all waits shrink.
+        # It delays its callers, so the closed model applies: it gives by how much all waits shrink.
         now, then = Waits(1.0, traffic.wait_s), Waits(1.0, traffic.wait_at(size))
     durations, weights = at_size(group, now, then)
     as_is = predict([one.duration_ns for one in group], [1.0] * len(group), 1)

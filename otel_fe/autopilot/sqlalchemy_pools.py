@@ -163,7 +163,7 @@ def _remember(pool: Any, host: tuple[int, int], ours: tuple[int, int]) -> None:
 
 def _recreating(pool: weakref.ref[Any]) -> Any:
     def recreate() -> Any:
-        """Make the pool that replaces this one after `dispose()`: it has this one's size, and keeps the application's."""
+        """Make the pool that replaces this one after `dispose()`, with its present size and the application's."""
         old: Any = pool()
         made = type(old).recreate(old)
         with contextlib.suppress(Exception):

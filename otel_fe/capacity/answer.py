@@ -28,9 +28,9 @@ _CERTAIN: Final = 0.9
 _RECENT: Final = 0.1
 _FEWEST_DRAWS: Final = 8
 _GROWN: Final = 400
-"""At most so many servers are added before it is said that no size is enough."""
+"""At most so many servers are added before no size is reported as enough."""
 _FAR: Final = 20.0
-"""Times the highest rate that was seen: beyond it nothing is said."""
+"""Times the highest measured rate: beyond it there are no answers."""
 
 
 @dataclass(frozen=True, slots=True)

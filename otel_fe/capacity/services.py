@@ -35,13 +35,13 @@ class ServiceCapacity:
     factor: float
     """The requested traffic over today's."""
     answers: tuple[Answer, ...] = ()
-    """Of all its extractions first, then of each feature set; none where nothing can be said."""
+    """Of all its extractions first, then of each feature set; none without an answer."""
     refused: str = ""
     """The reason for having no answer; empty if there is one."""
     missing: tuple[str, ...] = ()
     """Figures that its processes do not report, so that the model lacks them."""
     silent: tuple[str, ...] = ()
-    """Feature sets of which nothing is said, each with the reason."""
+    """Feature sets without an answer, each with the reason."""
     effects: tuple[LoadEffect, ...] = ()
     """Of load on objectives without a latency limit, where there is something to say."""
     outlook: Outlook | None = None

@@ -35,7 +35,7 @@ _FEWEST_IN_BAND: Final = 30
 
 
 class TooLittleError(OtelFeError):
-    """There is too little on one side of a change to say what it did; the message says of what."""
+    """One side of a change has too few extractions to compare; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class CauseChange:
 
     cause: str
     change: Difference
-    """In ns; its p-value is corrected for the number of causes, and 1 where too few extractions lie round p95 to tell."""
+    """In ns; its p-value is corrected for the number of causes, and 1 where too few extractions are near p95."""
 
 
 @dataclass(frozen=True, slots=True)

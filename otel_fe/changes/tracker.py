@@ -61,7 +61,7 @@ class Seen:
 
 
 class Tracker:
-    """Remembers what processes said, and turns what they say next into marks. Not thread-safe.
+    """Remembers the last attributes of processes, and turns differences into marks. Not thread-safe.
 
     Args:
         facts: What is remembered from before.
@@ -85,7 +85,7 @@ class Tracker:
         self.forgotten: list[Fact] = []
 
     def observe(self, seen: Seen) -> Iterator[Mark]:
-        """Yield the marks that what a process says makes; one that was made before may come again, having spread.
+        """Yield the marks of a process's new attributes; an earlier mark may come again, having spread.
 
         A mark that has spread has the `time_ns` of before, and a later `until_ns`.
         """

@@ -101,7 +101,7 @@ def _written(store: Path, grpc_port: int, http_port: int) -> Path:
 
 
 def _free(number: int, option: str) -> int:
-    """Return a port, having seen that it is free.
+    """Return a port after checking that it is free.
 
     Raises:
         OtelFeError: It is taken; the message says by whom, and what to do.

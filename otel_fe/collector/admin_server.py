@@ -80,7 +80,7 @@ class AdminServer:
             self._health.pop(settings)[1].stop(0)
 
     def ready(self, *, ready: bool) -> None:
-        """Say whether the collector works."""
+        """Set whether the health check reports the collector as ready."""
         self._ready = ready
         for page, _ in self._health.values():
             page.ready = ready

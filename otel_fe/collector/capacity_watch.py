@@ -72,7 +72,7 @@ class CapacityWatch:
         self._thread = threading.Thread(target=self._run, name="otel-fe-capacity", daemon=True)
 
     def start(self) -> None:
-        """Begin: the first answer comes in ten minutes."""
+        """Start: the first result comes in ten minutes."""
         self._thread.start()
 
     def gauges(self) -> tuple[GaugeValue, ...]:

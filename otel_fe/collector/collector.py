@@ -112,10 +112,10 @@ class Collector:
         return self._listeners.listening
 
     def start(self) -> None:
-        """Begin to work.
+        """Start all parts.
 
         Raises:
-            OtelFeError, OSError: Something cannot be started; nothing of it is at work.
+            OtelFeError, OSError: A part cannot be started; all others have been stopped.
         """
         self._exporters.apply(self.config)
         try:
@@ -135,7 +135,7 @@ class Collector:
             self._watch.start()
 
     def change(self, config: CollectorConfig) -> None:
-        """Go on with another configuration; what has not changed goes on untouched, and no connection ends.
+        """Change to another configuration; unchanged parts continue, and no connection is closed.
 
         Raises:
             OtelFeError, OSError: It cannot be done; the one before goes on.
@@ -159,12 +159,12 @@ class Collector:
                 exporter.shutdown(_GONE_S)
 
     def quiesce(self, grace_s: float) -> None:
-        """Take nothing more from senders; what is under way has `grace_s`. What is pending is decided as before."""
+        """Stop accepting requests; those in progress have `grace_s`. Pending traces are still decided."""
         with self._changing:
             self._listeners.stop(grace_s)
 
     def stop(self, grace_s: float) -> None:
-        """Take nothing more, decide or save what is pending, send what is kept."""
+        """Stop accepting requests, decide or save pending traces, and send kept ones."""
         deadline_s = time.monotonic() + grace_s
         self.quiesce(min(2.0, grace_s / 3))
         with self._changing:

@@ -64,19 +64,19 @@ class Running:
         self._replacing = threading.Lock()
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._exporter.start()
 
     def accept(self, payload: Payload) -> str:
-        """Take a payload, or return why not."""
+        """Accept a payload, or return the reason for refusing it."""
         return self._now().accept(payload)
 
     def enqueue(self, payload: Payload) -> str:
-        """Take a payload without waiting for the backend, or return why not."""
+        """Accept a payload without waiting for the backend, or return the reason for refusing it."""
         return self._now().enqueue(payload)
 
     def offer(self, payload: Payload) -> bool:
-        """Take a payload, or settle it with the reason why not."""
+        """Accept a payload, or settle it with the reason for refusing it."""
         return self._now().offer(payload)
 
     def settle(self, payload: Payload, reason: str) -> None:
@@ -95,7 +95,7 @@ class Running:
         return self._exporter.flush(timeout_s)
 
     def shutdown(self, timeout_s: float) -> None:
-        """Take nothing more, and settle all."""
+        """Stop accepting payloads, and settle all."""
         self._exporter.shutdown(timeout_s)
 
     def counts(self) -> ExporterCounts:
@@ -179,7 +179,7 @@ class Exporters:
         return change
 
     def undo(self, change: Change) -> None:
-        """Make all as it was before a change."""
+        """Undo a change."""
         for one in change.added:
             one.shutdown(0.0)
         for one, old in change.replaced:

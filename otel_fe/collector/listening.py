@@ -76,7 +76,7 @@ class Listeners:
         ]
 
     def apply(self, config: CollectorConfig) -> None:
-        """Listen where the configuration says, and no longer where it does not. What has not changed is not touched.
+        """Open the servers of a configuration, and close all others. Unchanged servers are not touched.
 
         Raises:
             ConfigurationError, OSError: A server cannot be started; all is as it was.
@@ -106,7 +106,7 @@ class Listeners:
                 server.stop(_GRACE_S)
 
     def stop(self, grace_s: float) -> None:
-        """Take no new request; those under way have `grace_s`."""
+        """Stop accepting requests; those in progress have `grace_s`."""
         for intake in self._intakes.values():
             intake.stopping = True
         stopped = [server.stop(grace_s) for _, server in self._running.values()]

@@ -92,7 +92,7 @@ def load(path: Path) -> Iterator[Saved]:
 
 
 def restore(path: Path, engine: PipelineGraph, clock: Clock) -> int:
-    """Let an engine go on with what is in a file, and remove it; return how many spans that is."""
+    """Restore the traces of a file into a graph, and remove the file; return the number of spans."""
     now_ns = clock.monotonic_ns()
     lead_ns = clock.time_ns() - now_ns
     by_name = {pipeline.name: pipeline for pipeline in engine.parts.sampled}

@@ -47,7 +47,7 @@ def total_memory() -> int:
 
 
 def share_arenas() -> None:
-    """Let threads that are started from here on allocate from the same memory, where the C library can.
+    """Make threads started from now on share glibc's arenas, where the C library supports it.
 
     Otherwise glibc gives each of the first 8 for each core an arena of its own, and whatever requests leave free in one of them is
     of no use to the others. `MALLOC_ARENA_MAX` in the environment, which says how many there may be, holds.
@@ -58,7 +58,7 @@ def share_arenas() -> None:
 
 
 def release_memory() -> None:
-    """Give memory that is free within the process back to the system, where the C library can."""
+    """Return free memory of the process to the system, where the C library supports it."""
     trim = _of_libc("malloc_trim")
     if trim is not None:
         trim(0)
@@ -91,7 +91,7 @@ class Garbage:
         gc.disable()
 
     def work(self) -> None:
-        """Look for cycles, if it is time to."""
+        """Run the garbage collector, if it is due."""
         now_s = time.monotonic()
         if now_s - self._all_s >= _ALL_S:
             self._all_s = self._young_s = now_s

@@ -53,11 +53,11 @@ class Work(Protocol):
         ...
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         ...
 
     def change(self, config: CollectorConfig) -> None:
-        """Go on with another configuration."""
+        """Change to another configuration."""
         ...
 
     def stop(self, grace_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A process beside the collector, such as the dashboard: readers of pages take no time from senders of spans."""
+"""A process beside the collector, such as the dashboard, so that page views do not slow down receiving."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _GRACE_S: Final = 5.0
 
 
 class SidecarProcess:
-    """Keeps a companion up as long as the collector works. What becomes of it does not touch the collector.
+    """Keeps a companion process running as long as the collector runs. Its failures do not affect the collector.
 
     Args:
-        companion: What to run.
+        companion: The process to run.
         options: Of the collector.
         config: Text of the configuration in force.
         log_level: The collector's.
@@ -53,7 +53,7 @@ class SidecarProcess:
         )
 
     def start(self) -> str:
-        """Start it, and return what it says of itself: `dashboard on http://localhost:8899/`.
+        """Start it, and return its own description: `dashboard on http://localhost:8899/`.
 
         Raises:
             WorkerError: It cannot start, and why.

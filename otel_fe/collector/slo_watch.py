@@ -40,7 +40,7 @@ class SloWatch:
 
     Args:
         directory: Of a store that is open.
-        slos: What to evaluate.
+        slos: The SLOs to evaluate.
         clock: Both clocks.
         alertmanager: URL of an Alertmanager that receives alerts; empty for none.
         origin: Where the links of alerts lead.
@@ -83,7 +83,7 @@ class SloWatch:
         self._thread = threading.Thread(target=self._run, name="otel-fe-slos", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start evaluating."""
         self._thread.start()
         if self._capacity is not None:
             self._capacity.start()

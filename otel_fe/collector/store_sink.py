@@ -298,7 +298,7 @@ class StoreSink:
         spans: Sequence[SpanView],
         decision: Decision,
     ) -> None:
-        """Take note, under the engine's lock. A trace's decision is recorded just before its spans are delivered."""
+        """Note the decision, under the graph's lock: it is recorded just before the trace's spans are delivered."""
         wire: Sequence[Any] = spans  # all that the engine is handed come off the wire
         size = sum([len(span.raw) for span in wire]) + _SPAN_BYTES * len(spans)
         if self._waiting_bytes + self._batches_bytes + size > MOST_BYTES:

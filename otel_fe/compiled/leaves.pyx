@@ -27,7 +27,7 @@ cdef enum:
     MOST_KNOWN = 10_000  # resources with their scopes
     MOST_KNOWN_BYTES = 8 << 20  # of these: senders choose how large one is
     LONGEST_INPUT = 512
-    TELLS = 62  # the bit for: a span says how it was sampled before
+    TELLS = 62  # the bit for: a span states how it was sampled before
     UNSTARTED = 63  # the bit for: no span has a start
 
 
@@ -97,7 +97,7 @@ cdef class Leaves:
     # --- spans ---------------------------------------------------------------------------------------------------------
 
     cdef int note_state(self, Wait *row, str state) except -1:
-        """Note what a span's `tracestate` says."""
+        """Note the sampling entries of a span's `tracestate`."""
         randomness, sampled = self.told(state)
         row.has_trace_state = True
         if randomness is not None:

@@ -1,4 +1,4 @@
-"""The digest of the sources that a module was compiled from: `digest.py` says how it is made."""
+"""The digest of the sources that a module was compiled from: `digest.py` defines it."""
 
 cdef extern from *:
     """

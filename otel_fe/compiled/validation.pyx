@@ -127,7 +127,7 @@ cdef inline bint _read_field(Bytes *at, Bytes end, Field *field) noexcept:
 
 
 cdef inline Bytes _declared(Bytes table, int message, uint32_t number) noexcept:
-    """Return where the table says what a field is; slot 0 says that it is not known."""
+    """Return the table's slot for a field; slot 0 means that it is not known."""
     cdef uint32_t slot = number if number < DEPRECATED_SLOT else DEPRECATED_SLOT if number == DEPRECATED_NUMBER else 0
     return table + 2 * (message * SLOTS + slot)
 
@@ -183,7 +183,7 @@ cdef inline bint _is_zero(Bytes p, Bytes end) noexcept:
 
 
 cdef int _check_message(Bytes table, Bytes p, Bytes end, int message, int depth, int identified) noexcept:
-    """Return what is wrong with a message, or with anything in it.
+    """Return the error in a message, or in anything in it.
 
     Args:
         table: `schema.TABLE`.
@@ -262,7 +262,7 @@ cdef class _Scan:
     cdef bint dense
 
     cdef int container(self, Bytes p, Bytes end, int message, int depth, tuple parents) except -1:
-        """Check what encloses items, and them; return what is wrong with itself."""
+        """Check the enclosing message and its items; return its own error."""
         cdef Field field
         cdef Bytes entry
         cdef Bytes start

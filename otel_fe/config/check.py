@@ -59,7 +59,7 @@ def check_file(file: str, environ: MappingType[str, str]) -> Checked:
 
 
 def check_text(text: str, file: str, environ: MappingType[str, str]) -> Checked:
-    """Check what a file says: each document by its own rules, which its kind decides.
+    """Check the text of a file: each document by the rules of its kind.
 
     Raises:
         InvalidConfigError: Something is wrong in it.

@@ -26,7 +26,7 @@ _PROVIDERS: Final = frozenset(("file", "http", "https", "yaml"))
 
 
 class SubstitutionError(ValueError):
-    """A reference that cannot be replaced; the message says what would be right."""
+    """A reference that cannot be replaced; the message names what would be valid."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The policies of `tail_sampling`, as the Collector v0.160 defines them: frozen values, one class a type.
 
-A value says what is wanted and nothing else. `pipeline/policies/` evaluates them; `config/tail_sampling.py` reads them from
+Values only, without behaviour. `pipeline/policies/` evaluates them; `config/tail_sampling.py` reads them from
 YAML and checks each against its position in the file.
 """
 

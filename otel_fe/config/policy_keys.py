@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STATUS_CODES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
 """As the file names them, in capitals, and as OTLP numbers them."""
 DEFAULT_CACHE_SIZE: Final = 128
-"""Of `cache_max_size`, also where the file says 0."""
+"""Of `cache_max_size`, also where it is 0."""
 LONGEST_ENTRY: Final = 255
 """Characters of a key and a value of `tracestate`, which the Collector compares; it never matches longer ones."""
 

@@ -38,7 +38,7 @@ class GrpcServer:
     endpoint: str = "localhost:4317"
     tls: ServerTls | None = None
     auth: ComponentId | None = None
-    """The extension that says who may send."""
+    """The extension that authenticates senders."""
     max_recv_msg_size_mib: int = 0
     """The largest request; 0 for gRPC's 4 MiB."""
     max_concurrent_streams: int = 0

@@ -65,7 +65,7 @@ def _check_batch(fields: Fields) -> None:
 def _queue(**fields: Any) -> SendingQueue:
     batch = fields.pop("batch", None)
     queue = SendingQueue(**fields)
-    # Where only the queue says what it counts, its batches count the same.
+    # Where only the queue has a sizer, its batches use the same.
     if batch is not None and "sizer" not in batch and "sizer" in fields:
         batch["sizer"] = queue.sizer
     return queue if batch is None else SendingQueue(**fields, batch=QueueBatch(**batch))

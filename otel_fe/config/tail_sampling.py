@@ -83,7 +83,7 @@ def _check_block(place: Place, key: str, kind: str | None) -> None:
 
 
 def _block(place: Place, entries: dict[str, Place], kind: str | None) -> tuple[Section[Any], dict[str, Any]] | None:
-    """Return the table of the policy's type, and what its block says; None where that is refused."""
+    """Return the table of the policy's type, and the node of its block; None where it is refused."""
     assert kind is not None  # noqa: S101 for the type checkers: it is one of the types
     section = SECTIONS[kind]
     if kind not in entries and section.keys:

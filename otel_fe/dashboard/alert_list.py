@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.store.told_alerts import ToldAlert
 
 _FRESH_NS: Final = 10 * 60 * 1_000_000_000
-"""A gauge that was not heard of for longer says nothing of now."""
+"""A gauge whose last point is older is ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ _SPREAD_NS: Final = 10 * MINUTE_NS
 """The longest that a change is waited for to have spread before its effect counts."""
 _SAMPLE: Final = 3_000
 _REMEMBERED_NS: Final = 1_000 * MINUTE_NS
-"""An effect is remembered as what a window of this length says: for a minute."""
+"""An effect is cached as the answer of a window of this length: for a minute."""
 _MOST: Final = 10
 """Changes whose effect is worked out for a page, the newest: each takes about a tenth of a second."""
 
@@ -42,11 +42,11 @@ class Change:
     mark: Mark
     title: str
     effect: str
-    """In a line; where nothing can be said, why."""
+    """In a line; where there is no effect to report, the reason."""
     compared: Compared | None
     """None where there is too little to compare."""
     predicted_ns: float | None
-    """Difference of p95 that the pool-size model predicts of the window before; None where it does not apply or says nothing."""
+    """Difference of p95 that the pool-size model predicts from the window before; None where it has no answer."""
     verified: str
     """The predicted and the measured effect; empty without a prediction."""
     before: tuple[int, int]

@@ -45,7 +45,7 @@ class LineChart:
     path: str
     area: str
     dots: tuple[tuple[float, float, str, int], ...]
-    """Each with what it says when pointed at, and when it was (ns)."""
+    """Each with its tooltip, and its time (ns)."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     limit_y: float | None

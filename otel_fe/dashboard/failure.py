@@ -45,7 +45,7 @@ class Failure:
     at_ns: int
     """After the trace's start."""
     error_type: str
-    """Empty where no span says."""
+    """Empty where no span has it."""
     message: str
     """Empty unless a span has it."""
     stack: str

@@ -20,7 +20,7 @@ _OTHERS: Final = ""
 
 
 class Guesses:
-    """Counts wrong tokens by address, and says when the next may be tried. Thread-safe.
+    """Counts wrong tokens by address, and limits the rate of attempts. Thread-safe.
 
     By address, so that a stranger who guesses does not lock the owner out; an IPv6 network of 64 bits, which is what one
     subscriber has, counts as one address.

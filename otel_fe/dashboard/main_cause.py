@@ -84,7 +84,7 @@ def is_slow(duration_ns: int, node: SpanNode | None) -> bool:
 
 
 def _line(cause: str, extraction: KeptExtraction, node: SpanNode | None, seen: SlowExtraction) -> tuple[str, int]:
-    """Return the line in which most of a cause's time went, and how much: as the process says, or by its stacks."""
+    """Return the line with most of a cause's time, and the time: as the process reports it, or by its stacks."""
     said = {} if node is None else node.attributes
     if semconv.HOTSPOT in said and semconv.BOTTLENECK in said and said[semconv.BOTTLENECK].string_value == cause:
         time = said.get(semconv.HOTSPOT_TIME)

@@ -57,7 +57,7 @@ def overview(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     before, _ = figures_of(stored, (window[0] - length, window[0]), service, feature_set)
     causes = causes_of(stored, window, service, feature_set)
     alerts = alerts_of(stored, service, feature_set)
-    # What fires now says nothing of a window that lies in the past.
+    # Alerts that fire now say nothing about a past window.
     firing = (one.severity for one in alerts if address.relative and one.silence is None)
     score = health(counts, firing)
     return {

@@ -30,7 +30,7 @@ _NICE: Final = 10
 
 def main() -> int:
     """Serve until stdin ends."""
-    # A Ctrl-C in a terminal reaches all processes, and so may SIGTERM: the collector says when it is over.
+    # A Ctrl-C in a terminal reaches all processes, and so may SIGTERM: the collector decides when to end.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     os.nice(_NICE)
     try:

@@ -57,7 +57,7 @@ class ViewAddress:
     page: str = ""
     slo: str = ""
     hit_rate: str = ""
-    """Of the question what would be; as the next three, it is read by the page that answers, which says there what is wrong."""
+    """Of a what-if question; like the next three, it is parsed by the page that answers, which reports errors there."""
     pool: str = ""
     pool_size: str = ""
     processes: str = ""
@@ -74,7 +74,7 @@ class ViewAddress:
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> ViewAddress:
-        """Return what a query says; what it does not know is ignored.
+        """Parse a query; unknown parameters are ignored.
 
         Raises:
             ConfigurationError: A value cannot be.

@@ -37,7 +37,7 @@ class Sentence:
     slowest: str
     """Trace id of the slowest kept extraction; empty where none is kept."""
     text: str
-    """All of it, as `otel-fe explain` says it."""
+    """All of it, in the words of `otel-fe explain`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""`otel-fe demo`: the example service under load, its OTLP received over a socket, and what that says."""
+"""`otel-fe demo`: runs the example service under load, receives its OTLP over a socket, and reports on it."""

@@ -156,7 +156,7 @@ def _latencies(durations: dict[Dimensions, Point]) -> list[Latency]:
     rows = [_latency(*key, points) for key, points in groups.items()]
     order = {"all": 0, "hit": 1, "miss": 2, "none": 3}
     rows.sort(key=lambda row: (row.feature_set != "all", row.feature_set, order[row.cache]))
-    # Where there is only one cache state, it says the same as all together.
+    # A single cache state has the same figures as all together.
     states = {row.feature_set: sum(other.feature_set == row.feature_set for other in rows) for row in rows}
     return [row for row in rows if not (row.cache == "all" and states[row.feature_set] == 2)]  # noqa: PLR2004
 
@@ -196,8 +196,8 @@ def _slowest(received: Received, extractions: list[ReceivedSpan]) -> Slowest | N
 def split_of(span: ReceivedSpan, trace: list[ReceivedSpan]) -> dict[str, int]:
     """Return where an extraction's ns went; adds up to its duration.
 
-    A slow one's span says it. Of others the span says how long it waited for pools and looked up, but not when: those are laid
-    over the start of the calls below it, where waits and look-ups come before the query.
+    A slow one's span has it. Spans of others have the durations of waits and look-ups, but not their times: those are
+    laid over the start of the calls below it, where waits and look-ups come before the query.
     """
     attributes = span.attributes
     recorded = recorded_split(attributes)

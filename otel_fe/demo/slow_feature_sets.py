@@ -83,6 +83,6 @@ def _explained(span: ReceivedSpan) -> Explained:
 
 
 def recorded_split(attributes: Mapping[str, Any]) -> dict[str, int]:
-    """Return where an extraction's time went, in ns by cause, as its span says; empty where it does not."""
+    """Return an extraction's time in ns by cause, from its span; empty where the span does not have it."""
     times = {cause: attributes.get(semconv.TIME[cause]) for cause in CAUSES}
     return {cause: round(seconds * 1e9) for cause, seconds in times.items() if seconds}

@@ -1,8 +1,8 @@
 """Predicts extractions at another size of their pool: how many wait, and how long.
 
 Queueing theory gives the share of callers that wait, and their mean wait; the recordings give the wait of each
-extraction. The recorded waits are kept, thinned and stretched by what the theory says of one size over what it says of
-the other, so that where it is wrong about both alike, that cancels.
+extraction. The recorded waits are kept, thinned and stretched by the ratio of the theory's waits at both sizes, so
+that an error which it makes at both cancels.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def at_size(group: Sequence[Observed], now: Waits, then: Waits, part: float = 1.
     Args:
         group: As recorded. An extraction without a recorded wait has not used the pool.
         now: The theory's waits at the present size.
-        then: What it says of the other.
+        then: Those at the other size.
         part: How much of each recorded wait was for this pool, 0..1.
     """
     stretched = then.each_s / now.each_s if now.each_s else 1.0

@@ -66,7 +66,7 @@ class Traffic:
 
     @property
     def agreement(self) -> float:
-        """The wait that was seen over the one that the model says at the same size; 1 where both are next to nothing."""
+        """The measured wait over the model's at the same size; 1 where both are negligible."""
         predicted = self._by(self.model, self.size)
         if max(predicted, self.wait_s) < max(0.02 * self.use_s, 1e-4):
             return 1.0

@@ -1,1 +1,1 @@
-"""From a function call to a span, and from the SDK to the pipeline."""
+"""Turns calls of feature extraction functions into spans, and connects the SDK to the pipeline."""

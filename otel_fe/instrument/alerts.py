@@ -24,7 +24,7 @@ class ProcessAlerts:
     """Alerts on what the pipeline of this process counts.
 
     Args:
-        watched: What has an `engine`, which may change, as in a forked child.
+        watched: An object with an `engine`, which may change, as in a forked child.
         service: Returns `service.name` of this process; empty where there is none.
         page_url: Where the dashboard is; empty where that is not known.
         runbook_url: Of the runbook; empty for the dashboard's.

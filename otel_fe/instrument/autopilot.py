@@ -59,7 +59,7 @@ class Pools:
         self._begun: dict[str, PoolUseTotals] = {}
 
     def begin(self) -> None:
-        """Begin a window."""
+        """Start a window."""
         for use in WATCHED.uses().values():
             use.restart()
         self._begun = {name: use.tally() for name, use in WATCHED.uses().items()}
@@ -183,7 +183,7 @@ class Autopilot:
             WATCHING.end()
 
     def tick(self) -> None:
-        """Go on; called once a second."""
+        """Do what is due; called once a second."""
         if os.getpid() != self._process:  # a forked child: its extractions and its pools are its own
             self._process = os.getpid()
             before, self._controller = self._controller, self._made()

@@ -165,7 +165,7 @@ def coroutine_around(start: Start) -> Callable[..., Any]:
 
 @types.coroutine
 def stepwise(coroutine: Coroutine[Any, Any, Any], running: Extraction) -> Generator[Any, Any, Any]:
-    """Await a coroutine, with the extraction's CPU clock stopped while it gives way to its event loop."""
+    """Await a coroutine, with the extraction's CPU clock stopped while it yields to its event loop."""
     running.follow(coroutine)
     try:
         step: Callable[[Any], Any] = coroutine.send

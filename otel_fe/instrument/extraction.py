@@ -5,8 +5,8 @@ What the figures mean:
 * duration: by the monotonic clock, from the call to its return; of a generator, to its exhaustion or close.
 * `cpu.time`: CPU time of the threads that ran the extraction's own code, and of nothing else. A synchronous call is
   measured on its thread. A coroutine or generator that is a target or decorated is measured step by step, so
-  that other tasks of the event loop do not count. A `with` block inside a running event loop may give way to other
-  tasks without our knowing, and so may all that runs where greenlets do (gevent, eventlet); there the attribute is absent
+  that other tasks of the event loop do not count. A `with` block inside a running event loop may yield to other
+  tasks without our noticing, and so may any code in greenlets (gevent, eventlet); there the attribute is absent
   rather than wrong. Work that it hands to threads and executors of the process is in it, as far as that ends before it does; work
   in other processes and in native thread pools is not.
 * `memory.usage`, `memory.growth`: resident memory of the whole process; concurrent extractions see each other's.
@@ -202,7 +202,7 @@ class Extraction(LiveMeasurements):
             self._task = None
 
     def pause_cpu(self, awaited: Any = None) -> None:
-        """Stop the CPU clock, but stay in the context; for a coroutine that gives way to its event loop to wait for `awaited`."""
+        """Stop the CPU clock, but stay in the context: a coroutine yields to its event loop to wait for `awaited`."""
         self._stop_cpu()
         try:
             self._awaited = None if awaited is None else ref(awaited)
@@ -220,7 +220,7 @@ class Extraction(LiveMeasurements):
         self.cpu_start_ns = thread_time_ns()
 
     def forget_cpu(self) -> None:
-        """Give up on CPU time: other tasks may run on this thread meanwhile."""
+        """Stop measuring CPU time: other tasks may run on this thread meanwhile."""
         self.cpu_ns = -1
 
     def _stop_cpu(self) -> None:

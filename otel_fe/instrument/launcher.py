@@ -16,7 +16,7 @@ _ENTRY_POINT: Final = "otel_fe"
 
 
 def pre_instrument() -> None:
-    """Make sure that there are providers; the launcher has made them where `opentelemetry-distro` is installed.
+    """Set up the SDK's providers, unless the launcher has: it does where `opentelemetry-distro` is installed.
 
     Entry point `opentelemetry_pre_instrument`: called before any instrumentation is loaded.
     """
@@ -55,7 +55,7 @@ def configure(settings: Settings | None = None) -> None:
 
 
 def _set_up_by_a_file() -> bool:
-    """Return whether a configurator of the launcher's has read a declarative file, which may ask for no provider at all."""
+    """Return whether a configurator has read a declarative file, which may configure no provider at all."""
     if not os.environ.get("OTEL_CONFIG_FILE"):
         return False
     from importlib.metadata import entry_points  # noqa: PLC0415 few processes ask

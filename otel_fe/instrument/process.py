@@ -165,7 +165,7 @@ class ProcessPipeline:
             tracer.span_processor = active
 
     def _adopt_tracers(self) -> None:
-        """Make the provider's tracers lean: those handed out already, and those to come."""
+        """Make the provider's tracers lean, existing and future ones."""
         provider: Any = self._provider
         original = type(provider).get_tracer
 
@@ -346,7 +346,7 @@ class ProcessPipeline:
 
 
 def _adopt(tracer: Tracer) -> None:
-    """Make a tracer lean, or else leave it as it was: one that is half adopted could not start a span."""
+    """Make a tracer lean, or leave it unchanged: one that is half adopted could not start a span."""
     try:
         lean_tracer.adopt(tracer)
     except Exception as fault:

@@ -75,7 +75,7 @@ class ProcessLoad:
         self._memory_limit: int | None = None
 
     def sample(self) -> None:
-        """Take in how many extractions run at this moment, on how many threads, and the memory that the process has."""
+        """Sample the number of running extractions, of their threads, and the memory of the process."""
         threads = self._running()
         if self._cores is None:
             self._group = own_cgroup()

@@ -1,4 +1,4 @@
-"""The place in the source that a wrapper says it comes from.
+"""The source position that a wrapper reports.
 
 `joblib.Memory.cache` finds the source of a function by its code's file and line, to discard results of an older version. A wrapper
 that names its own file would look unchanged for ever, and the cache would answer with results of code that has been edited.
@@ -26,7 +26,7 @@ def placed_at(code: CodeType, original: CodeType) -> CodeType:
 
 
 def is_wrapper(code: CodeType) -> bool:
-    """Return whether a code object is that of a wrapper, wherever it says that it comes from."""
+    """Return whether a code object is that of a wrapper, whatever source position it reports."""
     return code.co_name == "wrapper" and "__otel_fe_wrapped__" in code.co_names
 
 

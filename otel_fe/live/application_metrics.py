@@ -106,7 +106,7 @@ def sums_of(found: Mapping[str, Any]) -> Sums:
     """
     total = int(_number(found, SUMS, needed=True))
     hit_rate = _share(found, "cache_hit_rate")
-    # A rate of 0 is also what a monitor says that has seen no cache.
+    # A monitor that has seen no cache also reports a rate of 0.
     lookups = total if hit_rate else 0
     quantiles = [
         (share, _number(found, name))

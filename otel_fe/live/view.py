@@ -60,7 +60,7 @@ class _Held:
 
 
 class LiveView:
-    """Counts extractions as they end, and says what the last minutes, hours or the last day were like.
+    """Counts extractions as they end, in sliding windows of minutes, hours and a day.
 
     Bounded by `max_groups`; what was kept of a group goes a day after its last extraction. Safe to share between threads: the
     lock is held for the microseconds of a record, or while references are collected.

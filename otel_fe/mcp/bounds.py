@@ -14,7 +14,7 @@ MOST_BYTES: Final = 32_000
 
 
 def bounded(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer within the bounds; `left_out` says of which list how many rows were left out."""
+    """Return an answer within the bounds; `left_out` has the number of omitted rows, by list."""
     left_out: dict[str, int] = {}
     found = _bounded(answer, "", left_out)
     rows = MOST_ROWS

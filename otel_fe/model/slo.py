@@ -89,7 +89,7 @@ class Alert:
     name: str
     """Of its kind: `burn` for a share of the budget, `objective` for a direct test of the objective itself."""
     severity: str
-    """`page`, `ticket`, or what an AlertCondition says."""
+    """`page`, `ticket`, or the severity of an AlertCondition."""
     long_ns: int
     """The window that shows that it matters."""
     short_ns: int

@@ -30,7 +30,7 @@ OUTGOING_KINDS: Final = frozenset({CLIENT, PRODUCER})
 """Kinds of spans that call another service: a request to it, or a message for it."""
 
 FLAG_SAMPLED: Final = 1
-"""The bit of `flags` that says that the span was sampled where it was made."""
+"""The bit of `flags` that is set if the span was sampled at its source."""
 
 
 class ResourceView(Protocol):

@@ -50,7 +50,7 @@ def members(text: str) -> tuple[tuple[str, str], ...] | None:
 
 @functools.lru_cache(_CACHED)
 def sampling(text: str) -> Sampling:
-    """Return what a `tracestate` says about sampling; nothing where it, or its `ot` entry, cannot be read."""
+    """Return the sampling entries of a `tracestate`; none where it, or its `ot` entry, cannot be read."""
     entries = members(text) if f"{_VENDOR}=" in text and len(text) <= _LONGEST else None
     fields = _fields(dict(entries or ()).get(_VENDOR, ""))
     if fields is None:

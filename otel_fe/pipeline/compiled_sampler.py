@@ -104,7 +104,7 @@ class CompiledTailSampler(TailSampler):
     # --- spans in ----------------------------------------------------------------------------------------------------
 
     def receive_all(self, traces: Iterable[Arrived], now_ns: int) -> None:
-        """Take the spans of a request."""
+        """Add the spans of a request."""
         if not isinstance(traces, compiled.backend.Traces):  # type: ignore[union-attr]
             super().receive_all(traces, now_ns)
             return
@@ -133,7 +133,7 @@ class CompiledTailSampler(TailSampler):
             self._keep(kept)
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
-        """Take spans that have arrived together."""
+        """Add spans that have arrived together."""
         if self._waiting.row(trace_id) is None:
             decision = self._remembered[key_of(trace_id)]
             if decision is not None:
@@ -144,7 +144,7 @@ class CompiledTailSampler(TailSampler):
     def restore(
         self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, root_received_ns: int
     ) -> None:
-        """Take a pending trace that another sampler, or another process before this one, waited for."""
+        """Add a pending trace of another sampler, or of an earlier process."""
         if self._waiting.row(trace_id) is not None or self._remembered[key_of(trace_id)] is not None:
             self.receive(trace_id, spans, size_bytes, arrived_ns)
             return

@@ -1,4 +1,4 @@
-"""The percentile itself, beside the burn rate: between which two edges it lies, and how sure that is."""
+"""The percentile beside a burn rate: the two edges between which it lies, and its confidence."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Percentile:
 def percentiles(limit: Limit, share: Fraction, sums: EventSums, start_ns: int, end_ns: int) -> dict[Group, Percentile]:
     """Return the percentile of what a limit is about, by group.
 
-    "p95 < 100 ms" and "at least 95 % take less than 100 ms" are one statement, so the alert is on exact counts, and this says
-    where the percentile is.
+    "p95 < 100 ms" and "at least 95 % take less than 100 ms" are one statement, so the alert is on exact counts, and
+    this estimates the percentile.
 
     Args:
         limit: Names the histogram.

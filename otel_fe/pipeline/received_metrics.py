@@ -1,4 +1,4 @@
-"""Metrics of extractions whose spans are received, counted in C as far as that goes.
+"""Metrics of received extractions, counted in C where possible.
 
 An extraction that says in its `tracestate` how it was sampled has been counted by the stage that decided it.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _Metrics = TypeVar("_Metrics")
 _TOLD: Final = {cause: semconv.TIME[cause] for cause in CAUSES}
-"""By cause, the attribute that says how much of a slow extraction's time went to it."""
+"""By cause, the attribute with its part of a slow extraction's time."""
 
 
 class ReceivedMetrics(DerivedMetrics):

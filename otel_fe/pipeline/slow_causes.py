@@ -1,4 +1,4 @@
-"""The causes of slow extractions in recent traces, so that `otel_fe.why` also says why a kept trace was slow."""
+"""The causes of slow extractions in recent traces, for `otel_fe.explain_decision` to say why a trace was slow."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class TailSampler:
     # --- spans in ----------------------------------------------------------------------------------------------------
 
     def receive_all(self, traces: Iterable[Arrived], now_ns: int) -> None:
-        """Take the spans of a request.
+        """Add the spans of a request.
 
         Args:
             traces: Each of its traces, once.
@@ -134,7 +134,7 @@ class TailSampler:
             self.receive(trace.trace_id, trace.spans, trace.size_bytes, now_ns)
 
     def receive(self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:
-        """Take spans that have arrived together.
+        """Add spans that have arrived together.
 
         Args:
             trace_id: Their trace.
@@ -156,7 +156,7 @@ class TailSampler:
     def restore(
         self, trace_id: int, spans: Sequence[SpanView], size_bytes: int, arrived_ns: int, root_received_ns: int
     ) -> None:
-        """Take a pending trace that another sampler, or another process before this one, waited for.
+        """Add a pending trace of another sampler, or of an earlier process.
 
         Args:
             trace_id: Its id.
@@ -238,11 +238,11 @@ class TailSampler:
         return found
 
     def remember(self, decisions: RememberedDecisions) -> None:
-        """Go by the decisions that the sampler before this one has made, and add to them."""
+        """Share the remembered decisions of the sampler before this one, and add to them."""
         self._remembered = decisions
 
     def hand_over(self, successor: TailSampler) -> None:
-        """Give all that is pending, and the decisions that are remembered, to a sampler with other policies."""
+        """Transfer all pending traces and remembered decisions to a sampler with other policies."""
         successor.remember(self._remembered)
         pending, self._open, self._open_spans = self._open, {}, 0
         for trace in pending.values():
@@ -294,7 +294,7 @@ class TailSampler:
             self._conclude(trace, trigger, decision, votes)
 
     def _conclude(self, trace: BufferedTrace, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
-        """Let a trace no longer wait, and carry its decision out."""
+        """Remove a pending trace, and carry out its decision."""
         trace.decided = True
         del self._open[trace.place]
         self._open_spans -= trace.count

@@ -27,7 +27,7 @@ class ServeRequest:
         """Time of its outermost extractions so far."""
 
     def attributes(self) -> dict[str, Any]:
-        """Return what an extraction's span says of the request."""
+        """Return the attributes of the request for an extraction's span."""
         known: dict[str, Any] = {
             semconv.RAY_APPLICATION: self.application,
             semconv.RAY_DEPLOYMENT: self.deployment,

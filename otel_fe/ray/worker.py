@@ -94,7 +94,7 @@ def setup_worker() -> None:
 
     For `ray.init(runtime_env={"worker_process_setup_hook": "otel_fe.ray_integration.setup_worker"})`: Ray then calls it in
     every process of the job, those of Serve (controller, proxies, replicas) included. Ray may end them by force: unless
-    `OTEL_BSP_SCHEDULE_DELAY` says otherwise, spans wait for a second rather than five. Never raises, since that would end the
+    `OTEL_BSP_SCHEDULE_DELAY` is set, spans wait for a second rather than five. Never raises, since that would end the
     process.
     """
     try:

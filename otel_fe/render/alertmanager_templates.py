@@ -54,7 +54,7 @@ def _defined(name: str, body: str) -> str:
 
 
 def _lines() -> list[str]:
-    """Return a line for each thing that an annotation says, left out where it does not."""
+    """Return a line for each annotation, left out where it is absent."""
     found = []
     for name, annotation in ANNOTATIONS.items():
         if annotation == "also":

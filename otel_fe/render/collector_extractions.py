@@ -113,7 +113,7 @@ def _slo_events() -> list[dict[str, Any]]:
 
 
 def _causes() -> list[dict[str, Any]]:
-    """Return where the time of slow extractions went, as their process says it in their attributes."""
+    """Return the metric of slow extractions' time by cause, from their attributes."""
     found = []
     for cause, name in semconv.TIME.items():
         time = _attribute(name)

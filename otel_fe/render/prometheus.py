@@ -155,7 +155,7 @@ def _alert(slo: Slo, alert: Alert, origin: Origin) -> PrometheusRule:
 
 
 def _cause(alert: Alert) -> str:
-    """Return the annotation that says what slow extractions spent most of their time on, by `feature_extraction.time`."""
+    """Return the annotation with the main cause of slow extractions, by `feature_extraction.time`."""
     time = metric_name(semconv.CAUSE_TIME)
     own = f"{{{JOB}=%q, {_FEATURE_SET}=%q}}[{show_span(alert.long_ns)}]"
     shares = f"sum by ({semconv.CAUSE}) (increase({time}{own})) / scalar(sum(increase({time}{own})))"

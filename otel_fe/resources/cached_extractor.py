@@ -1,7 +1,8 @@
 """Reads caches other than Redis: objects and dictionaries with hits and misses, under their usual names.
 
-An extractor, or its cache (in `cache`, `_cache`, `feature_cache`), says them through `get_cache_stats()`, `cache_stats()`,
-`get_stats()`, `cache_info()` (as `functools.lru_cache`), `stats()`, a property of one of these names, or as attributes of its own.
+An extractor, or its cache (in `cache`, `_cache`, `feature_cache`), provides them through `get_cache_stats()`,
+`cache_stats()`, `get_stats()`, `cache_info()` (as `functools.lru_cache`), `stats()`, a property of one of these names,
+or as its attributes.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ def refusal(extractor: object) -> TypeError:
 
 
 def read_object(name: str, cache: object) -> CacheStats:
-    """Return what a cache says of itself; where it raises, it is not available.
+    """Return a cache's statistics; where it raises, it is not available.
 
     Args:
         name: What to call it.
         cache: What `cache_within` has found.
 
     Raises:
-        TypeError: It says neither hits nor a hit rate.
+        TypeError: It reports neither hits nor a hit rate.
     """
     try:
         said = _said(cache)

@@ -33,7 +33,7 @@ class Cache(Protocol):
     """Something that can be read."""
 
     def read(self) -> CacheStats:
-        """Return what it says of itself; not available where it does not."""
+        """Return its statistics; not available where it has none."""
         ...
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ENOUGH: Final = 1_000
 _FEW: Final = 200
-"""Requests below which nothing is said; from the other on, the mean wait of a random queue is right to about a tenth."""
+"""Requests below which there is no advice; from the other on, the mean wait of a queue is right to a tenth."""
 _SHARE: Final = 0.05
 _CLOSE: Final = (0.8, 1.25)
 _FAIR: Final = (0.5, 2.0)

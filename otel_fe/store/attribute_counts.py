@@ -30,7 +30,7 @@ _MOST_VALUES: Final = 1_000
 """An attribute with more values than this distinguishes nothing: it is an id."""
 _MEASURED: Final = frozenset(attribute.name for attribute in semconv.ATTRIBUTES if attribute.unit == "By")
 _LEFT_OUT: Final = frozenset({semconv.SAMPLING_POLICY})
-"""It says why a trace was kept: of course slow ones were kept for being slow."""
+"""The reason for keeping a trace: slow ones were kept for being slow."""
 
 Value = str | bool | int
 _Row = tuple[bytes, float, int, bytes | None]

@@ -110,7 +110,7 @@ class CumulativeToDelta:
             before, counts, shape = before.coarser(seen.scale - common), counts.coarser(shape - common), common
         difference = counts.since(before)
         if difference is None and point.time_ns <= seen.time_ns:
-            # It was overtaken on its way: what it says is part of what is known.
+            # It was overtaken on its way: later points include it already.
             self._tally["stale"] += 1
             return None
         if difference is None:

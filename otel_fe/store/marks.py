@@ -56,7 +56,7 @@ class MarkRows:
         self.forget()
 
     def forget(self) -> None:
-        """Know only what the file says: the last transaction was undone."""
+        """Forget all state that is not in the file: the last transaction was rolled back."""
         facts = [Fact(*row) for row in self._connection.execute(f"SELECT {_FACTS} FROM fact")]  # noqa: S608
         query = f"SELECT {_COLUMNS} FROM mark ORDER BY time_ns DESC LIMIT {_REMEMBERED}"  # noqa: S608
         latest = [_mark(row) for row in self._connection.execute(query)]
@@ -188,7 +188,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def seen_in(spans: bytes) -> Iterator[Seen]:
-    """Yield what each process of a trace says of itself, given its encoded spans."""
+    """Yield the resource attributes of each process of a trace, given its encoded spans."""
     try:
         request = TracesData.FromString(spans)
     except DecodeError:

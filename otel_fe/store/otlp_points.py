@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NO_VALUE: Final = 1
-"""Flag of a point that only says that there is nothing to say."""
+"""OTLP's `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`: a point without a value."""
 
 
 def points_in(payload: bytes) -> Iterator[MetricPoint]:
@@ -84,7 +84,7 @@ def _point(metric: Any, point: Any, service: str, source: str) -> MetricPoint | 
 
 
 def _extremes(point: Any, kind: str) -> tuple[float | None, float | None]:
-    """Return the smallest and the largest value of a histogram, as far as the sender says."""
+    """Return the smallest and the largest value of a histogram, where the sender has them."""
     if kind != HISTOGRAM:
         return None, None
     found = (getattr(point, name) if point.HasField(name) else math.nan for name in ("min", "max"))

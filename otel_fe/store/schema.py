@@ -106,7 +106,7 @@ EXTREMES_SINCE: Final = 3
 # The bodies of traces, those of one commit together (`bodies.py`). The rows of traces have none of their own any more.
 _CHUNK: Final = ("CREATE TABLE chunk (key INTEGER PRIMARY KEY, last INTEGER NOT NULL, bodies BLOB NOT NULL)",)
 
-# Changes of services, and what their processes said last: by that, what they say next is a change or not.
+# Changes of services, and the last attributes of their processes, which later ones are compared with.
 _MARKS: Final = (
     """CREATE TABLE mark (
     time_ns INTEGER NOT NULL, service TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, before TEXT NOT NULL,

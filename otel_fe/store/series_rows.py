@@ -59,7 +59,7 @@ class SeriesRows:
         self._counted = CountedTimeRows(connection)
         self._room = RowQuota(connection, "series", limits.max_series)
         self._known: dict[bytes, tuple[int, int]] = {}
-        """Number of a series, and when it was last said to be in use."""
+        """Number of a series, and when it was last marked as used."""
         connection.create_function("merged", 2, merged, deterministic=True)
 
     def forget(self) -> None:

@@ -129,7 +129,7 @@ class Session:
         return True
 
     def _forget(self) -> None:
-        """Know only what the file says: what was written last is undone."""
+        """Forget all state that is not in the file: the last transaction was rolled back."""
         for one in (self._names, self._series, self._cells, self._marks):
             one.forget()
 

@@ -49,7 +49,7 @@ def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False
 
 
 def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outcome:
-    """Return what an answer says.
+    """Parse an answer.
 
     Raises:
         WireError: It is none.

@@ -103,7 +103,7 @@ class Batches:
             return self._cut()
 
     def _cut(self) -> OutgoingRequest:
-        """Take `max_size` of what is gathered; the rest begins the next batch."""
+        """Remove and return `max_size` of the collected items; the rest begins the next batch."""
         most = self._settings.max_size
         gathered, self._parts, self._size = self._parts, [], 0
         fitting: list[Part] = []

@@ -40,7 +40,7 @@ class Stop:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """Let every wait end now."""
+        """End every wait now."""
         self._event.set()
 
     def is_set(self) -> bool:

@@ -39,7 +39,7 @@ class Exporter(Protocol):
     """Takes payloads and sees to it that each arrives, or is settled with the reason why not."""
 
     def start(self) -> None:
-        """Make ready, and go on with what an earlier process left on disk. It does not wait for the backend.
+        """Start, and continue with the payloads that an earlier process left on disk. It does not wait for the backend.
 
         Raises:
             ConfigurationError: A file that the configuration names cannot be used.
@@ -48,7 +48,7 @@ class Exporter(Protocol):
         ...
 
     def accept(self, payload: Payload) -> str:
-        """Take a payload and return an empty reason; or return why not, and settle nothing.
+        """Accept a payload and return an empty reason; or return the reason for refusing it, and settle nothing.
 
         With a queue it does not wait for the backend, unless `block_on_overflow` asks for that; with one on disk it waits for the
         disk: what was taken is there. Without a queue it waits for the backend's answer to one try; where the backend refuses the
@@ -57,7 +57,7 @@ class Exporter(Protocol):
         ...
 
     def enqueue(self, payload: Payload) -> str:
-        """Do the same without waiting for the backend in any case: without a queue, a few payloads wait for it all the same."""
+        """Do the same without waiting for the backend; without a queue, a few payloads wait in memory."""
         ...
 
     def offer(self, payload: Payload) -> bool:
@@ -73,7 +73,7 @@ class Exporter(Protocol):
         ...
 
     def shutdown(self, timeout_s: float) -> None:
-        """Take nothing more, give what waits one more try, and settle the rest when the time is up. A second call does nothing."""
+        """Stop accepting, try queued payloads once more, and settle the rest in time. A second call does nothing."""
         ...
 
     def counts(self) -> ExporterCounts:

@@ -66,11 +66,11 @@ class HttpTransport:
         self._deadlines = Deadlines(f"otel-fe-{name}-deadlines")
 
     def start(self) -> None:
-        """Make the pools of connections."""
+        """Create the pools of connections."""
         settings = self._settings
         context = http_context(settings.tls, self._name)
         if settings.tls.insecure_skip_verify:
-            # It is what was asked for; urllib3 would warn of it at each request.
+            # It is configured; urllib3 would warn of it at each request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         options: dict[str, Any] = {
             # A connection for each thread that sends, of all signals: urllib3 logs a warning for each that it throws away.

@@ -36,7 +36,7 @@ class Transport(Protocol):
     """Sends a request to one backend, once. Any number of threads may send at a time."""
 
     def start(self) -> None:
-        """Make ready, without waiting for the backend.
+        """Start, without waiting for the backend.
 
         Raises:
             ConfigurationError: A file that the configuration names cannot be used.
@@ -48,7 +48,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the connections; what is under way fails where that can be brought about."""
+        """Close the connections; requests in progress fail, where that is possible."""
         ...
 
 

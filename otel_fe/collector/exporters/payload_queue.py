@@ -82,9 +82,9 @@ class PayloadQueue:
         return len(self._waiting) + len(self._in_hand) + self._entering + self._leaving
 
     def put(self, payload: Payload) -> str:
-        """Take a payload; returns an empty reason, or why it did not.
+        """Accept a payload; return an empty reason, or the reason for refusing it.
 
-        `stored` is one, where the time was up while it was written to the disk.
+        The reason is `stored` where the time was up while it was being written to disk.
         """
         size = self._sizer(payload.items, len(payload.data))
         refused = self._reserve(size)
@@ -170,7 +170,7 @@ class PayloadQueue:
                 self._flushing -= 1
 
     def close(self) -> None:
-        """Take nothing more; what it holds can still be taken from it."""
+        """Stop accepting payloads; queued ones can still be taken."""
         with self._more:
             self._closed = True
             self._more.notify_all()
@@ -184,7 +184,7 @@ class PayloadQueue:
             self._settled.notify_all()
 
     def abandon(self) -> list[Entry]:
-        """Let go of all that it holds, in order, and close the storage; what comes of it later counts no more."""
+        """Remove and return all entries, in order, and close the storage; their later outcomes do not count."""
         self.close()
         with self._more:
             self._abandoned = True

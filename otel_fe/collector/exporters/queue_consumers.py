@@ -71,11 +71,11 @@ class QueueConsumers:
         """Of these, those that wait for something to send."""
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._start_thread()
 
     def put(self, payload: Payload) -> str:
-        """Take a payload, or return why not."""
+        """Accept a payload, or return the reason for refusing it."""
         refused = self.backlog.put(payload)
         if refused == STORED:
             self._tallies.settle(payload, STORED)
@@ -118,7 +118,7 @@ class QueueConsumers:
                 self._idle += 1
 
     def _start_thread(self) -> None:
-        """Make sure that a thread waits for the next payload, up to the limit of threads: mostly few are needed."""
+        """Start a thread for the next payload unless one is idle, up to the limit: mostly few are needed."""
         with self._counting:
             if self._idle or self._threads >= self._most_threads:
                 return

@@ -91,17 +91,17 @@ class Queued:
             lane.start()
 
     def accept(self, payload: Payload) -> str:
-        """Take a payload, or return why not: see `Exporter`.
+        """Accept a payload, or return the reason for refusing it: see `Exporter`.
 
         Raises:
-            KeyError: Its signal is none of those that the exporter was made for.
+            KeyError: The exporter does not handle its signal.
         """
         if not self._direct or not payload.data or self._stop.is_set():
             return self.enqueue(payload)
         return self._lanes[payload.signal].send_now(payload)
 
     def enqueue(self, payload: Payload) -> str:
-        """Take a payload without waiting for the backend, or return why not.
+        """Accept a payload without waiting for the backend, or return the reason for refusing it.
 
         Raises:
             KeyError: As `accept` does.
@@ -137,7 +137,7 @@ class Queued:
         return all(emptied)
 
     def shutdown(self, timeout_s: float) -> None:
-        """Take nothing more, give what waits one more try, and settle the rest when the time is up."""
+        """Stop accepting, try queued payloads once more, and settle the rest at the time limit."""
         deadline_s = time.monotonic() + timeout_s
         for lane in self._lanes.values():
             lane.backlog.close()

@@ -39,7 +39,7 @@ class Write:
 
 
 class SharedCommit:
-    """Gathers writes and removals for the next commit, and sees to it that there is one at a time.
+    """Collects writes and removals for the next commit, and runs one commit at a time.
 
     Args:
         commit: Makes one; it sets the key or the failure of each write.
@@ -65,7 +65,7 @@ class SharedCommit:
         self._lead()
 
     def remove(self, found: Found) -> None:
-        """See to a removal: now, or with the commit after the one that is under way."""
+        """Commit a removal: now, or with the next commit if one is in progress."""
         with self._turn:
             self._removals.append(found)
             if self._busy:
@@ -74,7 +74,7 @@ class SharedCommit:
         self._lead()
 
     def finish(self) -> None:
-        """Return once all that was asked for is committed, or has failed."""
+        """Wait until all writes and removals are committed, or have failed."""
         with self._turn:
             while self._busy:
                 self._turn.wait()

@@ -93,7 +93,7 @@ class Storage:
         self._commits.remove(found)
 
     def close(self) -> None:
-        """Give the file back. What comes later has no effect."""
+        """Close the file. Later calls have no effect."""
         self._commits.finish()
         with self._disk:
             if self._live:
@@ -170,7 +170,7 @@ class Storage:
         self._live += len(writes)
 
     def _shrink(self) -> None:
-        """Give space back where nothing is waiting: now and then, and at once where removals do not fit on the disk."""
+        """Shrink the file of an empty queue: periodically, and at once where removals do not fit on the disk."""
         connection = self._connection
         try:
             if self._undone:

@@ -50,7 +50,7 @@ def _connect(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Conne
     private(path)
     connection = sqlite3.connect(path, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
     try:
-        # One owner, held until the process ends in whatever way; asked for first, it also spares the memory-mapped index file.
+        # One owner, until the process ends in any way; set first, it also avoids the memory-mapped index file.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         if (
             not path.stat().st_size

@@ -46,14 +46,14 @@ class Batcher(Generic[Part]):
         return max(0 if full else self._since_ns + self._timeout_ns, self._paused_until_ns)
 
     def add(self, part: Part, items: int, now_ns: int) -> None:
-        """Hold one more part."""
+        """Add a part."""
         if not self._parts:
             self._since_ns = now_ns
         self._parts.append(part)
         self.items += items
 
     def take_due(self, now_ns: int) -> list[Part]:
-        """Take all parts, if it is time to send them; else none."""
+        """Remove and return all parts if they are due; else none."""
         if not self._parts or (self.items < self._size and now_ns - self._since_ns < self._timeout_ns):
             return []
         if now_ns < self._paused_until_ns and self.items < _MOST_PAUSED:
@@ -62,6 +62,6 @@ class Batcher(Generic[Part]):
         return self.take()
 
     def take(self) -> list[Part]:
-        """Take all parts."""
+        """Remove and return all parts."""
         parts, self._parts, self.items = self._parts, [], 0
         return parts

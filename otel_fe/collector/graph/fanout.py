@@ -47,12 +47,12 @@ class Fanout:
     def send(self, data: bytes, reasons: Counter[str]) -> None:
         """Offer a payload whose items are counted as queued, by the reasons that keep them; what finds no room is lost."""
         payload = self._payload(data, reasons)
-        for exporter in self.exporters.values():  # to each, whatever another says
+        for exporter in self.exporters.values():  # to each, whatever another answers
             if payload is not None:
                 exporter.offer(payload)
 
     def accept(self, data: bytes, reasons: Counter[str]) -> Refused | None:
-        """Take a payload that its sender waits for; return an exporter that did not take it, if there is one.
+        """Offer a payload whose sender waits for the answer; return an exporter that refused it, if there is one.
 
         Where none did, its items are no longer counted: its sender sends them again.
         """
@@ -71,7 +71,7 @@ class Fanout:
         return next(iter(again or refused), None)
 
     def deliver(self, data: bytes, reasons: Counter[str]) -> None:
-        """Take a payload whose senders have their answer: what an exporter that is safe has no room for is held."""
+        """Offer a payload whose senders have their answer: it is held where a durable exporter has no room for it."""
         payload = self._payload(data, reasons)
         for name, exporter in self.exporters.items():
             if payload is None:
@@ -155,6 +155,6 @@ class Settler:
         self._exporter = exporter
 
     def __call__(self, payload: Payload, reason: str) -> None:
-        """Take note; a payload that an earlier process left on disk has no tally, and was counted there."""
+        """Record the outcome; a payload of an earlier process has no tally, and was counted there."""
         if isinstance(payload.tally, PayloadOutcome):
             payload.tally.note(self._exporter, payload.items, reason)

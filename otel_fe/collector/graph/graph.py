@@ -53,15 +53,15 @@ class Observer(Protocol):
     """Sees metrics on their way."""
 
     def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
-        """Take what a connector has counted."""
+        """Observe the metrics of a connector."""
         ...
 
     def exported(self, payload: bytes) -> None:
-        """Take an encoded `ExportMetricsServiceRequest`."""
+        """Observe an encoded `ExportMetricsServiceRequest`."""
         ...
 
     def logged(self, payload: bytes) -> None:
-        """Take an encoded `ExportLogsServiceRequest`."""
+        """Observe an encoded `ExportLogsServiceRequest`."""
         ...
 
 
@@ -112,9 +112,9 @@ class PipelineGraph:
         return self.parts.routes.get(receiver, {})
 
     def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, Outcome]:
-        """Take a request; return how many items were accepted, and what to answer.
+        """Process a request; return the number of accepted items, and the answer.
 
-        Items that some backend would refuse are rejected here, before they meet other senders' items.
+        Items that a backend would refuse are rejected here, before they meet other senders' items.
 
         Raises:
             RefusedError: It is not taken, and nothing was done with it.
@@ -140,7 +140,7 @@ class PipelineGraph:
         return checked.items, _outcome(checked)
 
     def take_handed(self, receiver: str, payload: bytes) -> int:
-        """Take spans that another worker has accepted from a receiver, and whose traces are this one's; return how many.
+        """Process spans that another worker has received, of traces that this one decides; return their number.
 
         Raises:
             WireError: They cannot be read.
@@ -250,7 +250,7 @@ class PipelineGraph:
         return min(found + [pipeline.due_ns for pipeline in parts.plain])
 
     def close(self, *, decide: bool) -> None:
-        """Take nothing more; send all that is decided and counted, and first decide all that is pending, if asked to."""
+        """Stop accepting requests; send all decided traces and metrics, after deciding pending traces if requested."""
         with self.lock:
             self.closed = True
             for sampled in self.parts.sampled:
@@ -289,7 +289,7 @@ def _outcome(checked: Checked) -> Outcome:
 
 
 def encoded(traces: Sequence[Trace]) -> bytes:
-    """Return the spans of traces as one `ExportTraceServiceRequest`, byte for byte as they came."""
+    """Return the spans of traces as one `ExportTraceServiceRequest`, byte for byte as received."""
     request = ExportRequest()
     for trace in traces:
         for span in trace.spans:

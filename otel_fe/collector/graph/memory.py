@@ -22,7 +22,7 @@ class MemoryLimit:
     """Refuses between the soft limit (the limit less the spike limit) and whenever it was last seen above it.
 
     The Collector compares the heap that Go has in use; there is no such figure here, so it is the resident memory of the process.
-    What is freed goes back to the system only where that is asked for, which this does above the soft limit.
+    Freed memory is returned to the system only on request, which this makes above the soft limit.
 
     Args:
         settings: Of it.

@@ -58,7 +58,7 @@ class PassthroughPipeline:
             raise PressureError("queue_full", f"the queue of {full} is full")
 
     def take(self, payload: bytes, items: int) -> None:
-        """Take a request that is one of its signal, and holds so many items.
+        """Forward a request of its signal, with its number of items.
 
         Raises:
             RefusedError: An exporter does not take it. Where none did, it is not counted.
@@ -72,7 +72,7 @@ class PassthroughPipeline:
             raise refusal(*refused)
 
     def offer(self, payload: bytes, items: int) -> None:
-        """Take a request of the collector's own; what no exporter has room for is lost, and counted."""
+        """Forward a request of the collector's own; it is dropped, and counted, where no exporter has room."""
         self._count(items)
         if self._batched:
             self._gather(payload, items)
@@ -105,7 +105,7 @@ class PassthroughPipeline:
         self._send(due)
 
     def succeed(self, before: PassthroughPipeline) -> None:
-        """Take over what the pipeline holds that this one takes the place of."""
+        """Take over the state of the pipeline that this one replaces."""
         self.counters = before.counters
         self.outlets.succeed(before.outlets)
         with before._lock:

@@ -35,7 +35,7 @@ class PayloadOutcome:
         self._lock = threading.Lock()
 
     def note(self, exporter: str, items: int, reason: str) -> None:
-        """Take note of what an exporter did with some of the items."""
+        """Record the outcome of some items at one exporter."""
         with self._lock:
             self._outcomes.setdefault(exporter, Counter())[reason] += items
             self._left -= items
@@ -54,7 +54,7 @@ class PayloadOutcome:
 
 
 def _take(reasons: Counter[str], items: int) -> Counter[str]:
-    """Take so many items out of `reasons`, and return them."""
+    """Remove so many items from `reasons`, and return them."""
     taken: Counter[str] = Counter()
     for reason in list(reasons):
         part = min(reasons[reason], items)

@@ -113,7 +113,7 @@ class SampledPipeline:
             raise PressureError("num_traces", f"{self.settings.num_traces} traces are waiting for their decision")
 
     def receive(self, batch: Batch, now_ns: int) -> None:
-        """Take the spans of a request."""
+        """Add the spans of a request."""
         self.sampler.receive_all(batch.traces, now_ns)
         self._offer()
 
@@ -128,7 +128,7 @@ class SampledPipeline:
         self._offer()
 
     def take_due(self, now_ns: int, *, all_of_it: bool = False) -> list[Kept]:
-        """Take what is kept and due to be sent."""
+        """Remove and return the kept spans that are due to be sent."""
         return self._gathering.take() if all_of_it else self._gathering.take_due(now_ns)
 
     @property
@@ -138,7 +138,7 @@ class SampledPipeline:
         return min(self._gathering.due_ns, self.sampler.due_ns, again_ns)
 
     def succeed(self, before: SampledPipeline) -> None:
-        """Take over what the pipeline holds that this one takes the place of: its counts, its pending traces, its memory."""
+        """Take over the counts, pending traces and decisions of the pipeline that this one replaces."""
         self.counters = before.counters
         self.outlets.succeed(before.outlets)
         old = before.sampler
@@ -229,7 +229,7 @@ def _asks(policy: Policy) -> bool:
 
 
 def with_decision(spans: Iterable[SpanView], decision: Decision) -> list[SpanView]:
-    """Return spans whose `tracestate` is what they are sent with; the given ones stay as they came."""
+    """Return copies of spans with the `tracestate` that they are sent with; the given ones are unchanged."""
     return [_stamped(span, decision) for span in spans]
 
 

@@ -37,7 +37,7 @@ class ByteStream(asyncio.BufferedProtocol):
     # --- what asyncio calls ------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """Begin."""
+        """Start the stream."""
         self._transport = transport
         transport.set_write_buffer_limits(high=0)  # so that `drain` waits until all is sent
         peer = transport.get_extra_info("peername")
@@ -49,7 +49,7 @@ class ByteStream(asyncio.BufferedProtocol):
         return self._shared
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was received."""
+        """Add received bytes."""
         self._received += bytes(self._shared[:nbytes])
         if len(self._received) >= READ_BYTES:
             self._transport.pause_reading()
@@ -118,12 +118,12 @@ class ByteStream(asyncio.BufferedProtocol):
             raise ConnectionResetError
 
     def write_eof(self) -> None:
-        """Say that nothing more comes, where that can be said."""
+        """Send the end of the stream, where the transport has one."""
         if not self._lost and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
-        """End the connection; TLS says good-bye, for a moment."""
+        """Close the connection; TLS waits a moment for its closing message."""
         self._transport.close()
         if not self._lost:
             asyncio.get_running_loop().call_later(_CLOSE_S, self._transport.abort)

@@ -19,7 +19,7 @@ _ANY: Final = "*"
 
 
 def preflight(cors: Cors | None, request: HttpRequest) -> Response | None:
-    """Return the answer to a browser that asks before it sends; None for other requests."""
+    """Return the answer to a browser's preflight request; None for other requests."""
     wanted = request.headers.get("access-control-request-method")
     if cors is None or request.method != "OPTIONS" or wanted is None:
         return None

@@ -60,7 +60,7 @@ class DaemonPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 as the base has it
-        """Take nothing more. With `cancel_futures`, what waits is not begun; what runs is never waited for."""
+        """Stop accepting jobs. With `cancel_futures`, queued ones do not start; running ones are never waited for."""
         with self._lock:
             self._closed = True
             threads = self._threads

@@ -84,7 +84,7 @@ class OtlpGrpcServer:
         self.port = 0
 
     def start(self, *, shared: bool = False) -> None:
-        """Begin to listen; with `shared`, on a port that other processes listen on, too.
+        """Start listening; with `shared`, on a port that other processes listen on, too.
 
         Raises:
             OSError: The port is taken.
@@ -105,7 +105,7 @@ class OtlpGrpcServer:
         self._server.start()
 
     def stop(self, grace_s: float) -> threading.Event:
-        """Take no new request; those under way have `grace_s`. Returns what is set when all is done."""
+        """Stop accepting requests; those in progress have `grace_s`. Return an event that is set at their end."""
         stopped: threading.Event = self._server.stop(grace_s)
         threading.Thread(target=self._let_go, args=(stopped,), name="otel-fe-grpc-end", daemon=True).start()
         return stopped

@@ -60,7 +60,7 @@ class HttpServer:
         self.port = 0
 
     def listen(self, endpoint: Endpoint, *, shared: bool = False) -> None:
-        """Begin to listen; with `shared`, on a port that other processes listen on, too.
+        """Start listening; with `shared`, on a port that other processes listen on, too.
 
         Raises:
             OSError: The port is taken.
@@ -72,7 +72,7 @@ class HttpServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stop(self, grace_s: float) -> None:
-        """Take no new connection or request; those under way have `grace_s`."""
+        """Stop accepting connections and requests; those in progress have `grace_s`."""
         self._loop.call(self._stop(grace_s))
 
     async def _listen(self, endpoint: Endpoint, *, shared: bool) -> asyncio.Server:

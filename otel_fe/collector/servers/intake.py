@@ -53,7 +53,7 @@ class Intake:
         return signal in self._engine().signals_of(self.received.receiver)
 
     def take(self, signal: str, payload: bytes, rejected: Mapping[str, int] = _NONE) -> Outcome:
-        """Take a request, and return what to answer.
+        """Process a request, and return the answer.
 
         Args:
             signal: `traces`, `metrics` or `logs`.

@@ -84,7 +84,7 @@ class OtlpHttpServer:
         return self._server.port
 
     def start(self, *, shared: bool = False) -> None:
-        """Begin to listen.
+        """Start listening.
 
         Raises:
             OSError: The port is taken.
@@ -92,7 +92,7 @@ class OtlpHttpServer:
         self._server.listen(self._endpoint, shared=shared)
 
     def stop(self, grace_s: float) -> None:
-        """Take no new request; those under way have `grace_s`."""
+        """Stop accepting requests; those in progress have `grace_s`."""
         self._server.stop(grace_s)
         self._pool.shutdown(cancel_futures=True)
         self._json_pool.shutdown(cancel_futures=True)

@@ -54,7 +54,7 @@ class HealthPage:
         return Response(status, json.dumps(said).encode(), _JSON)
 
     async def answer(self, request: HttpRequest) -> Response:
-        """Not reached: the head of a request says all."""
+        """Never called: the pages use only the head of a request."""
         found = self.look(request)
         return found if isinstance(found, Response) else Response(404)
 

@@ -40,7 +40,7 @@ class SlowCalls:
 
     @contextmanager
     def reading(self, context: Any) -> Generator[None, None, None]:
-        """Hold a call's place while its message is read."""
+        """Register a call while its message is read."""
         with self._lock:
             self._waiting[context] = time.monotonic()
             if self._watch is None:

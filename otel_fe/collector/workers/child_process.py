@@ -50,10 +50,10 @@ class ChildProcess:
         """Held from a command to its answer."""
         self._process: subprocess.Popen[str]
         self.last: list[Any] = []
-        """The figures that it was last asked for."""
+        """Its last reported metrics."""
 
     def start(self) -> dict[str, Any]:
-        """Start the process, and return what it says when it is ready.
+        """Start the process, and return its message when it is ready.
 
         Raises:
             WorkerError: It cannot start.
@@ -80,10 +80,10 @@ class ChildProcess:
         return self._process.pid
 
     def ask(self, command: str) -> dict[str, Any]:
-        """Give a command, and return the answer.
+        """Send a command, and return the answer.
 
         Raises:
-            WorkerError: There is none, or it says that it failed.
+            WorkerError: There is no answer, or it reports a failure.
         """
         with self._lock:
             self._say(command)

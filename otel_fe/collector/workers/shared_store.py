@@ -35,7 +35,7 @@ class SharedStore:
         self._taking: PeerReceiver | None = None
 
     def start(self, folder: Path) -> None:
-        """Take what comes to the socket in a folder, and begin to watch."""
+        """Start receiving from the socket in a folder, and evaluating SLOs."""
         self._taking = PeerReceiver(folder / SOCKET, into_store(self._store))
         self._watch.start()
 
@@ -49,7 +49,7 @@ class SharedStore:
         return {} if record is None else {"state": DECIDED, "trace_id": f"{trace_id:032x}", "record": record}
 
     def stop(self, timeout_s: float) -> None:
-        """Take the rest of what workers, which have ended, handed over; write it, and let go of the store."""
+        """Receive the last items of the ended workers, write them, and close the store."""
         if self._taking is not None:
             self._taking.finish(_GRACE_S)
         self._watch.stop()

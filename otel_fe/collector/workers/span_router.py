@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.wire.batch import Batch
 
 _MOST_BYTES: Final = 32 << 20
-"""Waiting for one worker; past it, senders are asked to wait."""
+"""The bound of the queue to one worker; beyond it, senders have to retry later."""
 
 
 class SpanRouter:

@@ -81,10 +81,10 @@ class Supervisor:
             ).start()
 
     def change(self, config: CollectorConfig) -> None:
-        """Let all go on with the file as it is now.
+        """Make all workers reload the file.
 
         Raises:
-            WorkerError: One cannot. Where the others could, they go on with the new one: so the first is asked first.
+            WorkerError: One cannot. Where the others could, they keep the new one: so the first reloads first.
         """
         self._copy()
         for one in self._crew:
@@ -118,7 +118,7 @@ class Supervisor:
         return added_up([*of_all, *self._before, restarts, *stored])
 
     def explained(self, trace_id: int) -> dict[str, Any]:
-        """Ask the worker that decides a trace."""
+        """Query the worker that decides a trace."""
         answer = self._crew[worker_of(trace_id, len(self._crew))].asked(f"explain {trace_id:032x}")
         if not answer and self._shared is not None:
             answer = self._shared.explained(trace_id)
@@ -137,11 +137,11 @@ class Supervisor:
         }
 
     def _copy(self) -> None:
-        """Give workers a copy of the file: a restarted one must not read an unchecked file."""
+        """Write a copy of the file for workers: a restarted one must not read an unchecked file."""
         shutil.copyfile(self._options.config, self._folder / "config.yaml")
 
     def _ended(self, one: ChildProcess, status: int) -> None:
-        """Take note of a worker's end."""
+        """Note the end of a worker."""
         self._restarts += 1
         self._before = added_up([*self._before, *(s for s in map(_sample, one.last) if s.kind == COUNTER)])
         one.last = []
@@ -157,7 +157,7 @@ class Supervisor:
 
 
 def _of_all(crew: list[ChildProcess], ask: Callable[[ChildProcess], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ask all at the same time."""
+    """Query all workers at the same time."""
     with ThreadPoolExecutor(len(crew)) as pool:
         return list(pool.map(ask, crew))
 

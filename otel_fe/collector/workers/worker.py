@@ -172,7 +172,7 @@ class Worker:
 
 def main() -> int:
     """Run a worker."""
-    # The supervisor says what is to be done: a Ctrl-C in a terminal reaches all processes.
+    # The supervisor decides: a Ctrl-C in a terminal reaches all processes.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     share_arenas()
     raise_open_files()

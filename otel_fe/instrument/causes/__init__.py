@@ -1,1 +1,1 @@
-"""From what a look at a thread shows to the cause of its waiting."""
+"""Classifies the waits of threads by cause, from samples of them."""

@@ -1,4 +1,4 @@
-"""Which names an instruction of a frame calls: what a thread waits in where the system does not say, or says only `a lock`."""
+"""Finds the names that a frame's instruction calls, for waits that the system names as a lock, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linux' system calls that wait, by number: what a thread waits for that is inside of one."""
+"""Linux' blocking system calls, by number, with the cause of a thread's wait in each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PATH: Final = "path"
 DESCRIPTOR: Final = "descriptor"
 """Whatever its first argument is."""
 SELECT: Final = "select"
-"""As many descriptors as its first argument says."""
+"""As many descriptors as its first argument."""
 POLL: Final = "poll"
-"""As many descriptors as its second argument says."""
+"""As many descriptors as its second argument."""
 EPOLL: Final = "epoll"
 NETWORK: Final = "network"
 PROCESS: Final = "process"

@@ -77,7 +77,7 @@ def wait_of(waiting: Waiting, stack: Stack, names: AbstractSet[str], lock: range
     """Return the cause of a thread's waiting; `NOT_WAITING` where it does not wait.
 
     Args:
-        waiting: What the system says.
+        waiting: The system's information on the wait.
         stack: Of the thread.
         names: What its innermost statement calls.
         lock: Addresses of the interpreter's own lock.

@@ -1,6 +1,6 @@
-"""The libraries that are known, each hooked when, and only if, it is imported.
+"""Hooks of the supported libraries, each installed when, and only if, the library is imported.
 
-Of caches and pools the calls inside an extraction are measured; of those that compute features the outermost call is one.
+Calls of caches and pools are measured inside an extraction; the outermost call of a feature library is an extraction.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class RuntimeEnvironmentHook:
         os.environ.setdefault(_VARIABLE, _OURS)
 
     def remove(self) -> None:
-        """Take it out again."""
+        """Remove the hook."""
         if os.environ.get(_VARIABLE) == _OURS:
             del os.environ[_VARIABLE]
 

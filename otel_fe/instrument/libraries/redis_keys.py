@@ -74,7 +74,7 @@ class KeySample:
             return self.curve
 
     def renew(self) -> None:
-        """Go on in a forked child: another thread of the parent may have held the lock."""
+        """Renew the lock in a forked child: another thread of the parent may have held it."""
         self._lock = RLock()
 
     def restart(self) -> None:

@@ -31,7 +31,7 @@ _SPAN: Final = "_otel_span"
 
 
 def noting(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Look at a statement that has been executed, before the instrumentation ends its span."""
+    """Check an executed statement, before the instrumentation ends its span."""
 
     def after_cursor_execute(
         conn: Any, cursor: Any, statement: Any, params: Any, context: Any, executemany: Any

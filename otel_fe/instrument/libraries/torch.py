@@ -36,7 +36,7 @@ def peaks() -> tuple[int, ...]:
     """Return the peak of each GPU so far, in bytes; nothing where CUDA is not in use, as in the children of a fork.
 
     The allocators of PyTorch's own (native, cudaMallocAsync) look at nothing but their books for a GPU that is not in use. Others
-    (`CUDAPluggableAllocator`) have none, and raise when asked.
+    (`CUDAPluggableAllocator`) have none, and raise.
     """
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is None or not cuda.is_initialized() or _allocator(cuda) == "pluggable":

@@ -1,4 +1,4 @@
-"""The plans that are known, and when one more may be asked for."""
+"""Known plans, and the limits on requests for further ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 _INTERVAL_NS: Final = 600_000_000_000
-"""Until a statement's plan may be asked for again: statistics and indexes change."""
+"""Until a statement's plan may be requested again: statistics and indexes change."""
 _MOST_KNOWN: Final = 256
 _MOST_WAITING: Final = 8
 
@@ -27,7 +27,7 @@ class Plans:
 
     Args:
         threshold_ns: A statement that took this long, or longer, is slow.
-        per_minute: The most plans that are asked for in a minute.
+        per_minute: The most plans that are requested in a minute.
         clock: Monotonic time.
         start: Runs a function in the background; a daemon thread by default, which ends when nothing is waiting.
     """
@@ -49,19 +49,19 @@ class Plans:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._known: OrderedDict[Hashable, tuple[int, str]] = OrderedDict()
-        """When it was asked for last, and the plan; empty where there is none, or none yet."""
+        """Time of the last request, and the plan; empty where there is none, or none yet."""
         self._asked: deque[int] = deque(maxlen=self._per_minute)
         self._waiting: deque[tuple[Hashable, Callable[[], str], Callable[[str], None]]] = deque()
         self._running = False
         self._closed = False
 
     def of(self, key: Hashable, ask: Callable[[], str], found: Callable[[str], None]) -> str:
-        """Return a statement's plan; empty where it is not known. Where it may be asked for, that is done in the background.
+        """Return a statement's plan; empty where it is not known: then it is requested in the background, if allowed.
 
         Args:
             key: Of the statement.
             ask: Returns the plan, or raises; called in the background.
-            found: Called in the background with a plan that was asked for.
+            found: Called in the background with a requested plan.
         """
         if self._pid != os.getpid():
             self._begin()
@@ -82,7 +82,7 @@ class Plans:
         return plan
 
     def close(self) -> None:
-        """Ask for nothing more; a question that is under way is not waited for."""
+        """Stop requesting plans; one in progress is not waited for."""
         with self._lock:
             self._closed = True
             self._waiting.clear()
@@ -115,11 +115,11 @@ def _in_thread(work: Callable[[], None]) -> None:
 
 
 current: Plans | None = None
-"""None unless `OTEL_FE_EXPLAIN` asks for plans."""
+"""None unless `OTEL_FE_EXPLAIN` is set."""
 
 
 def begin(plans: Plans) -> Callable[[], None]:
-    """Take slow statements from now on; return what ends it."""
+    """Collect plans of slow statements from now on; return the function that ends it."""
     global current  # noqa: PLW0603 read after every statement
     current = plans
 

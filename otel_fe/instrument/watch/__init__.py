@@ -1,1 +1,1 @@
-"""Looking at the stacks of extractions that have become slow, from one thread that sleeps while none is."""
+"""Samples the stacks of slow extractions, from one thread that sleeps while none is slow."""

@@ -138,7 +138,7 @@ class CounterHistory:
         return taken
 
     def begin(self) -> None:
-        """Take what the calling thread, whose extraction has just begun, has used so far; costs some 10 µs.
+        """Read the counters of the calling thread, whose extraction has just begun; costs some 10 µs.
 
         After a rest there is nothing newer to compare its first look with.
         """

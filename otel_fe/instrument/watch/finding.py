@@ -99,7 +99,7 @@ class Found:
         return [f"{text} {ns // _MICROSECOND}" for ns, text in found[:_MOST_TOP] if ns >= _MICROSECOND]
 
     def folded(self) -> list[str]:
-        """Return collapsed stacks with their microseconds, the largest first; what is too much is in one that says so."""
+        """Return collapsed stacks with their microseconds, the largest first; the rest is in one stack named so."""
         stacks: dict[str, int] = {}
         for (cause, stack, blame), ns in self.places.items():
             frames = [cause, *(shown(line) for line in reversed(stack))]

@@ -223,7 +223,7 @@ def needs_counters(seen: Glimpse) -> bool:
 def segment_of(
     seen: Glimpse, watched: Watched, counters: Counters | None, since: Counters | None, lock: range
 ) -> Segment:
-    """Return what a glimpse says of the time since the look before.
+    """Return the segment of time since the last look, by a glimpse.
 
     Args:
         seen: The glimpse.

@@ -222,7 +222,7 @@ class Watcher:
         self._alarm.acquire()
 
     def _round(self, now_ns: int) -> int | None:
-        """Look at what is due; return when the next look is, None while nothing is open."""
+        """Look at the due extractions; return the time of the next look, None while none is open."""
         opened = registry.opened
         if not opened:
             self._history.look_for_quota(now_ns)

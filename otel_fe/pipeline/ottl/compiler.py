@@ -1,4 +1,4 @@
-"""From a condition to a function that says whether it holds."""
+"""Compiles a condition into a function that returns whether it holds."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ Kind: TypeAlias = OneOf[
 class OttlEvaluationError(OtelFeError):
     """A condition that cannot be answered for a span: where the Collector's evaluation returns an error.
 
-    `error_mode` says what comes of it. The message names types, never values.
+    `error_mode` decides its consequence. The message names types, never values.
     """
 
 

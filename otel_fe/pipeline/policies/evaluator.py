@@ -80,7 +80,7 @@ class Evaluator(ABC):
 
     @property
     def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
-        """Its budgets, each with what says whether a trace competes for it, by anything but the outcome of another budget.
+        """Its budgets, each with a predicate: whether a trace competes for it, apart from the outcomes of others.
 
         None if there is more to `prepare` than to spend them.
         """
@@ -109,7 +109,7 @@ class SpanEvaluator(Evaluator):
 
     @abstractmethod
     def match(self, span: SpanView) -> Vote | None:
-        """Return the vote on a trace with this span; None where the span says nothing."""
+        """Return the vote on a trace with this span; None where the span does not match."""
 
     def first_match(self, trace: BufferedTrace) -> Vote | None:
         """Return what `match` returns of the first span that matches; None where none does."""
