@@ -1,4 +1,4 @@
-"""Time as an argument, so that tests can hand in their own."""
+"""Clocks as arguments, so that tests can use their own."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Alert(MappingDataclass):
     title: str
     """One line."""
     message: str
-    """What, for which feature set, by how much, since when, over how many extractions."""
+    """The measurement, feature set, excess, start, and number of extractions, in a sentence."""
     service: str
     """Empty for this process."""
     feature_set: str
@@ -100,7 +100,7 @@ class Alert(MappingDataclass):
     service_name: str = ""
     """Of the service that it is about, this process's too; empty where it is not known."""
     incident: str = ""
-    """Of the message that speaks for several alerts, the incident's id; empty for an alert by itself."""
+    """Of the message that speaks for several alerts, the incident's id; empty for a single alert."""
     related: tuple[str, ...] = ()
     """Likewise, titles of the incident's other alerts."""
     trace_urls: tuple[str, ...] = ()

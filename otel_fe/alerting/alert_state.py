@@ -1,4 +1,4 @@
-"""The state of each alert (pending, firing, resolved), and the table of all of them. Pure: time is handed in, no I/O."""
+"""The state of each alert (pending, firing, resolved), and the table of all of them. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def usual_of(reading: Evaluation) -> float:
 
 
 def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
-    """Return the median rate of the minutes of the last hour but for the last ones; None where that is too little to go by."""
+    """Return the median rate of the minutes of the last hour but for the last ones; None where there are too few."""
     minutes = view.slices(group, _BASELINE_S, before_s=recent_s)
     if len(minutes) < _FEWEST_MINUTES:
         return None

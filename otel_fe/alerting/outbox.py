@@ -34,7 +34,7 @@ class _Route:
 
 
 class Outbox:
-    """Hands alerts to receivers, each on a lane of its own. Safe to share between threads.
+    """Delivers alerts to receivers, each on its own lane. Safe to share between threads.
 
     Args:
         timeout_s: A receiver that takes longer has hung.

@@ -107,7 +107,7 @@ class FeatureExtractionAlertingSystem:
 
         Args:
             alert_type: Of which type; None for all.
-            handler: Called on a thread of its own, one alert after the other: one that raises or hangs affects no other. A
+            handler: Called on its own thread, one alert after the other: one that raises or hangs affects no other. A
                 `Webhook` or an `Alertmanager` (`otel_fe.alerting.delivery`) is one.
 
         Raises:

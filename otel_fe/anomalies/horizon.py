@@ -128,7 +128,7 @@ class Horizon:
             self._sums[place] += _FORGETS * (abs(even - value) - self._sums[place])
         if asked.half is not None:
             missed = error > asked.half * asked.usual
-            # A day of misses is one miss where each hour of it was asked about days before.
+            # A day of misses is one miss where each hour of it was forecast days before.
             step = _STEP / self._related
             self._share = min(_WIDEST, max(0.0, self._share + step * (missed - (1 - self._wanted))))
 

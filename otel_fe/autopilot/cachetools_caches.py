@@ -1,6 +1,6 @@
 """Resizes caches of cachetools (4 to 8) that functions of `OTEL_FE_CACHES` are cached in.
 
-A cache evicts before it inserts, until what comes fits into its maximum. So only the maximum has to change: surplus
+A cache evicts before it inserts, until the new entry fits into its maximum. So only the maximum has to change: surplus
 entries go with the next insertion, in the thread and under the lock that the application inserts with.
 """
 

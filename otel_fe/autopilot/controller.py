@@ -84,7 +84,7 @@ class _Rest:
 
 @dataclass(slots=True)
 class Controller:
-    """The autopilot of one process. Not thread-safe: one thread ticks, and another may only hand in measurements.
+    """The autopilot of one process. Not thread-safe: one thread ticks, and another may only add measurements.
 
     Args:
         adviser: Knows resources.

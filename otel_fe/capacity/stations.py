@@ -130,7 +130,7 @@ def _agreement(station: Station, windows: Sequence[Window]) -> float:
         here = one.pools.get(station.name)
         if here is None or not here.uses:
             continue
-        # Of this window's own uses: a window with fewer misses asks less.
+        # Of this window's own uses: a window with fewer misses uses less.
         share, each_s = station.waits(here.use_s / one.seconds / station.demand_s)
         if math.isfinite(each_s):
             by_theory += here.uses / station.visits * share * each_s

@@ -1,7 +1,8 @@
 """Extractions before a change against those after it: p95, the mean, and by cause, each with a test.
 
-The extractions round p95 say what p95 is made of. Each cause is compared in these: its mean time in extractions of the ranks 0.90
-to 0.99. The causes' differences add up to the difference of these extractions' mean durations, which is close to that of p95.
+The extractions near p95 determine its causes. Each cause is compared in these: its mean time in extractions of the
+ranks 0.90 to 0.99. The causes' differences add up to the difference of these extractions' mean durations, which is
+close to that of p95.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _quantiles(one: _Side, other: _Side) -> Difference:
 
     The interval combines those of both sides (G. Zou, A. Donner, "Construction of confidence limits about effect measures", 2008).
     """
-    # Each side stands for half, however many there are of it: the level lies between both, and not at that of the larger.
+    # Each side counts as half, whatever its size: the level lies between both, and not at that of the larger.
     totals = [(side, math.fsum(side.weights)) for side in (one, other)]
     level = weighted_quantile(
         [*one.durations, *other.durations],

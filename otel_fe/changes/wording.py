@@ -1,4 +1,4 @@
-"""A comparison in words: `p95 +18 ms, of it CPU +16 in resize`."""
+"""Formats a comparison in words: `p95 +18 ms, of it CPU +16 in resize`."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _collector(arguments: argparse.Namespace) -> int:
             None,
             "--config FILE is needed: the Collector's YAML. Without one, `otel-fe up` runs a built-in configuration",
         )
-    with needs_extra("the collector", "collector"):  # also of what is imported once the configuration asks for it
+    with needs_extra("the collector", "collector"):  # also of modules that the configuration needs later
         from otel_fe.collector.serving import serve  # noqa: PLC0415 only this command needs it
         from otel_fe.collector.settings import Options  # noqa: PLC0415
 

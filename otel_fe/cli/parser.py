@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             output.add_argument(*names, action="store_true", default=argparse.SUPPRESS, help=help_)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse options that this parser does not have, before anything that is missing is asked for."""
+        """Parse, and refuse options that this parser does not have, before reporting missing ones."""
         given = list(sys.argv[1:] if args is None else args)
         self._refuse_unknown(given)
         found, rest = super().parse_known_args(given, namespace)

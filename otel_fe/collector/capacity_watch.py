@@ -1,4 +1,4 @@
-"""Headroom of the services in a store, as a gauge and as alerts: worked out once an hour, in a process of its own.
+"""Headroom of the services in a store, as a gauge and as alerts: computed once an hour, in a separate process.
 
 A model takes seconds of CPU, and its forecast libraries that the collector does not need: a child of low priority runs `otel-fe
 capacity --json`, so that receiving spans never waits for it. A child that fails, or takes too long, leaves what was known before.
@@ -135,7 +135,7 @@ def _lower_priority(pid: int) -> None:
     try:
         os.setpriority(os.PRIO_PROCESS, pid, _LOWEST_PRIORITY)
     except (AttributeError, OSError):
-        return  # it ends by itself all the same
+        return  # it ends anyway
 
 
 def _gauges(service: Document) -> list[GaugeValue]:

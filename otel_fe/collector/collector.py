@@ -138,7 +138,7 @@ class Collector:
         """Change to another configuration; unchanged parts continue, and no connection is closed.
 
         Raises:
-            OtelFeError, OSError: It cannot be done; the one before goes on.
+            OtelFeError, OSError: It cannot be done; the old one stays active.
         """
         with self._changing:
             old = self.engine
@@ -233,7 +233,7 @@ class Collector:
                 stored_ns = self._keeping.due_ns if self._keeping is not None else own_ns
                 self._alarm.by(min(engine.due_ns(), own_ns, stored_ns))
             except Exception:
-                # Everything waits for this thread: it goes on, whatever was wrong with one round.
+                # Everything depends on this thread: it continues after any error in a round.
                 _log.exception("a round of the pipelines failed")
 
 

@@ -23,7 +23,7 @@ _REPLACED_S: Final = 5.0
 
 
 class Plan(NamedTuple):
-    """All that an exporter is made of: equal plans make equal exporters."""
+    """The complete configuration of an exporter: equal plans make equal exporters."""
 
     identifier: ComponentId
     settings: Any
@@ -199,7 +199,7 @@ class Exporters:
 
 
 def plans_of(config: CollectorConfig) -> dict[str, Plan]:
-    """Return what the exporters that pipelines name are made of, by id."""
+    """Return the plans of the exporters that pipelines name, by id."""
     found: dict[str, Plan] = {}
     for identifier, settings in config.exporters.items():
         signals = {p.signal: None for p, pipeline in config.pipelines.items() if identifier in pipeline.exporters}

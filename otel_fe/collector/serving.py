@@ -158,7 +158,7 @@ def _warn_of(config: CollectorConfig) -> None:
 
 
 def _check_store(options: Options) -> None:
-    """Refuse what is made of what is stored where nothing is.
+    """Refuse options that need a store where there is none.
 
     Raises:
         ConfigurationError: That is so.
@@ -226,7 +226,7 @@ def _obey_signals(
     _end_in_time(options.grace_s + _MARGIN_S)
     pages.ready(ready=False)
     if beside is not None:
-        beside.stop()  # before the store is closed: the last who lets go of it tidies it up
+        beside.stop()  # before the store is closed: the last process to close it cleans it up
     work.stop(options.grace_s)
     told.say(stop_line(work.samples(), work.saved))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """A program that runs beside the collector in a process of its own, made of the same store: the dashboard."""
+    """A program that runs beside the collector in a separate process, on the same store: the dashboard."""
 
     name: str
     """Its name in messages."""

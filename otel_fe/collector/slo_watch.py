@@ -36,7 +36,7 @@ _log = logging.getLogger("otel_fe")
 
 
 class SloWatch:
-    """Evaluates SLOs in a thread of its own, from the same counts that a dashboard shows; honours the silences made there.
+    """Evaluates SLOs in its own thread, from the same counts that a dashboard shows; honours the silences made there.
 
     Args:
         directory: Of a store that is open.

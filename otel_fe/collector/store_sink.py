@@ -108,7 +108,7 @@ class Shelf(Protocol):
         ...
 
     def close(self, timeout_s: float) -> bool:
-        """Store what waits, and let go of it."""
+        """Store all waiting items, and release them."""
         ...
 
 
@@ -267,7 +267,7 @@ class StoreSink:
         return stored_record(trace_id, self._store.directory)
 
     def finish(self, engine: PipelineGraph, timeout_s: float) -> None:
-        """Store what is left, and let go of the store."""
+        """Store the remaining items, and close the store."""
         deadline_ns = self._clock.monotonic_ns() + round(timeout_s * 1e9)
         self.work(engine, _LAST_RECORDS, at_once=True)
         while (self._batches or self._waiting) and self._clock.monotonic_ns() < deadline_ns:

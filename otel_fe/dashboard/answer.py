@@ -41,7 +41,7 @@ class Answer:
 
 
 def json_answer(content: Any, status: int = 200) -> Answer:
-    """Return anything that a page is made of as JSON."""
+    """Return any data of a page as JSON."""
     return Answer(status, json.dumps(plain(content), ensure_ascii=False, allow_nan=False).encode(), JSON)
 
 

@@ -124,7 +124,7 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
     foot = _TOP + row * (len(edges) - 1)
     right = _WIDTH - 8
     place: dict[int, float] = {edge: foot - row * number for number, edge in enumerate(edges)}
-    # Slow ones are kept one by one, the others by samples: each side has a scale of its own, or the slow ones would not be seen.
+    # All slow ones are kept, and a sample of the others: each side has its own scale, or slow ones would be invisible.
     most = {
         slow: max((cell.weight for cell in heat.cells if (cell.low_ns >= LATENCY_LIMIT_NS) is slow), default=1.0)
         for slow in (False, True)

@@ -93,7 +93,7 @@ def _traffic(sample: ObservedSample, pool: PoolTraffic, processes: int) -> Traff
 
 
 def _believable(traffic: Traffic, before: Waits, processes: int) -> None:
-    """Refuse to go on from a theory that does not even say what there is.
+    """Refuse a prediction by a theory that does not reproduce the present.
 
     Raises:
         ForecastError: The wait that was seen at the present size is another one.

@@ -45,7 +45,7 @@ class DashboardSettings:
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> DashboardSettings:
-        """Return the settings that `as_dict` was made of."""
+        """Return the settings that `as_dict` was called on."""
         names = OptionNames(*told["names"])
         return cls(
             told["listen"], told["token"], tuple(told["hosts"]), tuple(told["trace_urls"]), told["grafana_url"], names

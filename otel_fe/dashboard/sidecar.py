@@ -25,7 +25,7 @@ from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.errors import OtelFeError
 
 _NICE: Final = 10
-"""Where both want the same core, the collector has it: pages can wait."""
+"""The niceness of the dashboard: the collector takes precedence on a shared core."""
 
 
 def main() -> int:

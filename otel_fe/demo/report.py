@@ -99,7 +99,7 @@ class Report:
     def slowest_feature_set(self) -> str:
         """The one with the highest p95, over all of its cache states; empty without any."""
         whole: dict[str, Latency] = {}
-        for row in self.latencies:  # of a feature set, the row of all cache states stands first, or is the only one
+        for row in self.latencies:  # the row of all cache states of a feature set comes first, or is the only one
             if row.feature_set in FEATURE_SETS:
                 whole.setdefault(row.feature_set, row)
         return max(whole, key=lambda name: whole[name].p95_ms, default="")

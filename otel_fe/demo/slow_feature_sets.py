@@ -55,7 +55,7 @@ def _slow_feature_set(name: str, slow: list[Explained], hits: list[Explained]) -
     ranked = rank(slow, hits=hits).ranked
     first = ranked[0]
     total_ms = sum(one.duration_ns for one in slow) / 1e6
-    # A miss has no line of its own; what it makes the extraction do has.
+    # A miss has no line; the work that it causes has.
     found = line_of(spent_in(ranked).cause, slow)
     line = "" if found is None else found[0]
     return SlowFeatureSet(

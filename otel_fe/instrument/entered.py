@@ -28,7 +28,7 @@ finds the cycle, and run its clean-up late.
 
 
 def place(depth: int = 1) -> Place:
-    """Return the frame of the caller, `depth` calls above the function that asks."""
+    """Return the frame `depth` calls above the calling function."""
     frame = sys._getframe(depth + 1)
     return id(frame), frame.f_code
 

@@ -270,7 +270,7 @@ class Extraction(LiveMeasurements):
 
         Args:
             given: Its duration and error win; its look-ups and CPU time where it has any.
-            memory_given: Whether its memory wins too; it then stands for the operation's memory and its growth.
+            memory_given: Whether its memory wins too; it is then the operation's memory and its growth.
         """
         if self.ended:
             return
@@ -334,7 +334,7 @@ class Extraction(LiveMeasurements):
             span.end(end_ns)
 
     def _tell_stacks(self, found: Found, span: Span) -> None:
-        """Put what was seen of a slow extraction on its span, and let go of it."""
+        """Put the samples of a slow extraction on its span, and release them."""
         self.found = None
         self.hotspot = found.hotspot()
         if found.places and span.is_recording():

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def share_this_thread() -> bool:
-    """Return whether other greenlets may run on this thread before the caller goes on. Imports nothing."""
+    """Return whether other greenlets may run on this thread before the caller continues. Imports nothing."""
     modules = sys.modules
     greenlet: Any = modules.get("greenlet")
     if greenlet is None:

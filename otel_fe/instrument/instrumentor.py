@@ -42,7 +42,7 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     `instrument(tracer_provider=…, meter_provider=…, settings=…)` takes the global providers and the `OTEL_FE_*`
     variables where an argument is left out. A variable that cannot be used is one line in the log, and otel_fe stays off:
-    the application and all other instrumentation go on. `settings` that cannot be used raise ConfigurationError.
+    the application and all other instrumentation continue. `settings` that cannot be used raise ConfigurationError.
     `uninstrument()` puts everything back as it was.
     """
 

@@ -68,7 +68,7 @@ class LiveMeasurements(Measurements):
     _longest: tuple[Any, Describe, int, int, int | None] | None = None
     """The longest wait."""
     slo_breached: tuple[str, ...] = ()
-    """SLOs for which this extraction is a bad event by itself."""
+    """SLOs for which this single extraction is a bad event."""
     workers: dict[int, int] | None = None
     """Threads that work for it now, as Python has them, and their CPU clocks when they began."""
     handed_cpu_ns: int = 0
@@ -119,7 +119,7 @@ class LiveMeasurements(Measurements):
 
     @property
     def pool_wait_so_far_ns(self) -> int:
-        """Time waited for pools until now; for what wants to leave it out of its own time."""
+        """Time waited for pools until now, for callers that subtract it from their own time."""
         return self.pool_wait_ns + sum(wait[3] - wait[2] for wait in self.waits)
 
     def settle(self) -> None:

@@ -1,4 +1,4 @@
-"""One target: what a user named, found in its module, replaced there, and put back."""
+"""One target: finds the function that a user named, replaces it in its module, and restores it."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _PATH: Final = "/api/v2/alerts"
 JOB: Final = "job"
-"""Label of the service, as Prometheus has it."""
+"""Label of the service, as in Prometheus."""
 _FEATURE_SET: Final = FEATURE_SET.replace(".", "_")
 _MOST_INCIDENTS: Final = 1_000
 _MISSED: Final = 4
-"""An alert ends by itself once so many repetitions have not come: as Prometheus has it."""
+"""An alert ends once so many repetitions are missing, as in Prometheus."""
 
 
 class Alertmanager:

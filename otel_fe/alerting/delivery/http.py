@@ -126,6 +126,6 @@ def _hide(url: str) -> None:
 
 
 def _retry_after_s(headers: Mapping[str, Any]) -> float:
-    """Return how long the host asks to wait, where it says so in seconds."""
+    """Return the host's `Retry-After`, where it is in seconds."""
     value = str(headers.get("Retry-After", ""))
     return float(value) if value.isdecimal() else 0.0

@@ -30,7 +30,7 @@ class Backoff:
 
         Args:
             now_ns: When the last try failed.
-            asked_ns: How long the backend asks to wait: a lower bound.
+            asked_ns: The wait that the backend requests: a lower bound.
         """
         wait_ns = max(self._next_ns(), asked_ns)
         # Exactly at the end one more try is made: the Collector gives up only for what would begin after it.

@@ -50,9 +50,9 @@ class Exporter(Protocol):
     def accept(self, payload: Payload) -> str:
         """Accept a payload and return an empty reason; or return the reason for refusing it, and settle nothing.
 
-        With a queue it does not wait for the backend, unless `block_on_overflow` asks for that; with one on disk it waits for the
-        disk: what was taken is there. Without a queue it waits for the backend's answer to one try; where the backend refuses the
-        payload for good, that is settled. Safe to call from any thread, as all of these are.
+        With a queue it does not wait for the backend, unless `block_on_overflow` is set; with one on disk it waits for
+        the disk: an accepted payload is there. Without a queue it waits for the backend's answer to one try; where the
+        backend refuses the payload for good, that is settled. Safe to call from any thread, as all of these are.
         """
         ...
 

@@ -135,7 +135,7 @@ class GrpcTransport:
             options["grpc.default_authority"] = settings.authority
         if settings.tls.server_name_override:
             options["grpc.ssl_target_name_override"] = settings.tls.server_name_override
-        # gRPC would read the environment by rules of its own: through the proxy also to loopback.
+        # gRPC would read the environment by different rules: through the proxy also to loopback.
         proxy = proxy_of(f"https://{self._target().rpartition('/')[2]}", os.environ)
         options |= {"grpc.http_proxy": proxy} if proxy else {"grpc.enable_http_proxy": 0}
         if settings.keepalive is not None:
@@ -159,7 +159,7 @@ def _failure(error: Any) -> Failed:
 
 
 def _asked_ns(error: Any) -> int | None:
-    """Return how long the server's RetryInfo asks to wait; None without one."""
+    """Return the wait in the server's RetryInfo; None without one."""
     details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     if not details:
         return None

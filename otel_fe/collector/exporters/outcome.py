@@ -27,7 +27,7 @@ class Failed:
     may_pass: bool
     """Whether another try can succeed."""
     after_ns: int = 0
-    """How long the backend asks to wait before that; 0 where it does not."""
+    """The wait that the backend requests before that; 0 where it does not."""
     divisible: bool = False
     """Whether the backend may take a part of it: it says that the request is malformed, or too large."""
 

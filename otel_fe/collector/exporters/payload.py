@@ -124,7 +124,7 @@ class Entry:
     kept: bool = False
     """A part of it is to stay on disk, and so does all of it."""
     abandoned: bool = False
-    """Settled because time was up: what comes of it later counts no more."""
+    """Settled because time was up: its later outcome does not count."""
 
 
 class Sizer(Protocol):

@@ -60,7 +60,7 @@ class QueueConsumers:
         self._tallies = tallies
         self._requests: Requests = (
             Singles(backlog, self._load)
-            if settings.batch is None or backlog.signal == "profiles"  # each has a dictionary of its own
+            if settings.batch is None or backlog.signal == "profiles"  # each has its own dictionary
             else Batches(backlog, self._load, settings.batch, clock)
         )
         self._name = name

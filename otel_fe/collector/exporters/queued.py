@@ -1,4 +1,4 @@
-"""An exporter with a sending queue for each signal, as the Collector has it."""
+"""An exporter with a sending queue for each signal, as in the Collector."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _LONGEST_DIGITS: Final = 9
 
 
 def asked_ns(header: str | None, now_ns: int) -> int:
-    """Return how long a server asks to wait; 0 where it does not, or not so that it can be read.
+    """Return the wait in the header; 0 where it is absent, or cannot be read.
 
     Args:
         header: Its value.

@@ -45,7 +45,7 @@ def split(payload: Payload, most: int, *, by_bytes: bool) -> tuple[Payload | Non
     Raises:
         ValueError: It is no such request.
     """
-    if payload.signal == "profiles":  # each half would need a dictionary of its own
+    if payload.signal == "profiles":  # each half would need its own dictionary
         return payload, None
     levels = _LEVELS[payload.signal]
     head, tail = _cut(payload.data, levels, most, by_bytes=by_bytes)

@@ -33,8 +33,8 @@ class Storage:
     Args:
         path: The file.
         fsync: Wait for the disk at each commit.
-        lock_timeout_s: How long to wait for another process to let go of it.
-        prepare: Sees to it that the directory is there; it raises `StorageError` where it is not.
+        lock_timeout_s: How long to wait for another process to release it.
+        prepare: Ensures that the directory is there; it raises `StorageError` where it is not.
 
     Raises:
         StorageError: Another process has it, or it cannot be opened.

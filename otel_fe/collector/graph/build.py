@@ -124,7 +124,7 @@ class PipelineBuilder:
         batch = next((one for _, one in after if isinstance(one, Batch)), None)
         durable = exporters.keys() & set(self._context.durable)
         if identifier.signal == "profiles":
-            batch = None  # requests cannot be joined: each has a dictionary of its own
+            batch = None  # requests cannot be joined: each has its own dictionary
         if durable:
             batch = None  # what has been acknowledged is on disk, or at the backend, before the answer
         for settings in (processors[place][1] for place in samplers):

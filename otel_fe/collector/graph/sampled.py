@@ -48,7 +48,7 @@ _PAUSE_NS: Final = 150_000_000
 _RETRY_NS: Final = 1_000_000_000
 
 
-"""Between two tries to hand on what is held."""
+"""Between two attempts to deliver held payloads."""
 
 
 class SampledPipeline:

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from otel_fe.config.receivers import GrpcServer
 
 _STREAMS: Final = 128
-"""Requests under way on one connection, where the configuration does not say: HTTP/2 asks for at least 100; nginx has 128."""
+"""Requests in progress on one connection, by default: HTTP/2 recommends at least 100; nginx has 128."""
 _CONNECTIONS: Final = 1_000
 """gRPC closes newer ones."""
 _HANDSHAKE_MS: Final = 10_000
 """For TLS and HTTP/2's preface; gRPC's own is two minutes."""
 _IDLE_MS: Final = 900_000
-"""A connection without a call is closed after this, as over HTTP; clients of gRPC open another by themselves."""
+"""A connection without a call is closed after this, as over HTTP; gRPC clients reconnect automatically."""
 
 
 def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[tuple[str, int]]:

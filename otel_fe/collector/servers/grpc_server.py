@@ -153,7 +153,7 @@ class OtlpGrpcServer:
                 retry_s = error.retry_after_s if isinstance(error, RefusedError) else 0.0
                 refusal = code_of(error), str(error), retry_s
             except Exception:
-                # Whatever it is, the sender must hear of it in its own terms, and the server go on.
+                # Whatever it is, the sender must get an error of its protocol, and the server must continue.
                 _log.exception("a request for %s failed", signal)
                 refusal = INTERNAL, "internal error", 0.0
             self._abort(context, *refusal)

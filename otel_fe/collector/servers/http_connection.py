@@ -210,7 +210,7 @@ class HttpConnection:
         events: list[Any] = [h11.Response(status_code=response.status, reason=reason, headers=headers)]
         if response.body and not self._bodiless:
             events.append(h11.Data(data=response.body))
-        # As one write: in several, each would be a packet of its own.
+        # As one write: several would each be a separate packet.
         self._stream.write(b"".join(self._http.send(event) or b"" for event in [*events, h11.EndOfMessage()]))
         await self._stream.drain(self._limits.write_s)
         self._held.release(self)

@@ -17,7 +17,7 @@ class HttpRequest:
     """By lower-case name; of several with one name, all, separated by commas."""
     body: bytes = b""
     query: str = ""
-    """The part behind the question mark, as it came."""
+    """The part behind the question mark, undecoded."""
     sender: str = ""
     """Address of the client, without its port; empty on a Unix socket."""
 

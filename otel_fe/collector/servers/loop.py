@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class Loop:
-    """An event loop on a thread of its own, from the first call on: who receives by gRPC alone does without."""
+    """An event loop on its own thread, from the first call on: receiving by gRPC alone works without."""
 
     def __init__(self) -> None:
         self._loop: AbstractEventLoop | None = None

@@ -165,7 +165,7 @@ class OtlpHttpServer:
         except (RefusedError, WireError) as error:
             return self._refused(request, error)
         except Exception:
-            # Whatever it is, the sender must hear of it in its own terms, and the server go on.
+            # Whatever it is, the sender must get an error of its protocol, and the server must continue.
             _log.exception("a request for %s failed", signal)
             return self._refusal(request, INTERNAL, "internal error")
         body = response(signal, outcome, as_json=as_json)

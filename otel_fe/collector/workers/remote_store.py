@@ -27,7 +27,7 @@ _PATIENCE_S: Final = 0.05
 SOCKET: Final = "store"
 """Name of the socket where the supervisor takes what is to be stored."""
 _MOST_BYTES: Final = 64 << 20
-"""Waiting to be handed over; past it, what comes is lost, as it is where a store's own queue is full."""
+"""The bound of the queue; further items are lost, as with a store's own full queue."""
 
 
 class RemoteStore:
@@ -52,7 +52,7 @@ class RemoteStore:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Items that were not handed over, by why."""
+        """Items that were not handed over, by reason."""
         return dict(+(self._never + Counter(not_handed_over=self._link.lost)))
 
     def add_batch(self, batch: KeptBatch) -> bool:

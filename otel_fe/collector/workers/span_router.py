@@ -62,7 +62,7 @@ class SpanRouter:
         return sum(link.lost for link in self._links if link is not None)
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all is handed over; whether that came to pass in time."""
+        """Wait until all is handed over; return whether it was, in time."""
         deadline_s = time.monotonic() + timeout_s
         links = [link for link in self._links if link is not None]
         flushed = [link.flush(deadline_s) for link in links]

@@ -92,7 +92,7 @@ class Supervisor:
         self.config = config
 
     def stop(self, grace_s: float) -> None:
-        """Stop all: first nothing more is taken or handed over, then all is decided and sent."""
+        """Stop all workers: first they stop accepting and routing spans, then they decide and send the rest."""
         self._stopping.set()
         _of_all(self._crew, lambda one: one.asked("quiesce"))
         answers = _of_all(self._crew, lambda one: one.asked("stop"))

@@ -104,7 +104,8 @@ class Worker:
     def _stop_alone(self) -> None:
         """End after the supervisor has, however that ended.
 
-        What is on disk is safe there, and the next collector waits for it: with a queue on disk this one lets go of it at once.
+        What is on disk is safe there, and the next collector waits for it: with a queue on disk this one releases it at
+        once.
         """
         stored = any(isinstance(one, FileStorage) for one in self._collector.config.extensions.values())
         flush_s, grace_s = (_LET_GO_S, _LET_GO_S) if stored else (_FLUSH_S, self._options["grace_s"])
@@ -124,7 +125,7 @@ class Worker:
         return StoreSink(store, store)
 
     def _read(self) -> CollectorConfig:
-        """Read the configuration, with a directory of its own for what is on disk."""
+        """Read the configuration, with this worker's own directory on disk."""
         config = read_config(self._config, os.environ)
         index = self._options["index"]
         extensions = {

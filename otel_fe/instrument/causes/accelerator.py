@@ -1,8 +1,9 @@
 """Calls that wait for a GPU, by the names that a statement calls.
 
-Launching a kernel returns at once, and is CPU. A call that needs the result waits until the GPU has come so far, mostly spinning:
-its time is the GPU's though the thread's CPU clock moves. Such calls cannot be recognised by their system calls, so they go by
-name, and only while the process uses a GPU: without one, `.item()` and `.cpu()` are ordinary calls.
+Launching a kernel returns at once, and is CPU. A call that needs the result waits until the GPU has come so far, mostly
+spinning: its time is the GPU's though the thread's CPU clock moves. Such calls cannot be recognised by their system
+calls, so they are matched by name, and only while the process uses a GPU: without one, `.item()` and `.cpu()` are
+ordinary calls.
 """
 
 from __future__ import annotations

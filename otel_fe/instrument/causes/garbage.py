@@ -44,7 +44,7 @@ class Pauses:
         self._began_cpu_ns = -1
         self._kept: deque[Pause] = deque(maxlen=_MOST)
         self.watcher = 0
-        """Thread of the watcher. A collection that happens to run on it is no work of its own."""
+        """Thread of the watcher. A collection that happens to run on it is not its own work."""
         self.on_watcher_ns = 0
         """CPU time of those."""
 

@@ -25,7 +25,7 @@ _log = logging.getLogger("otel_fe")
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library that can be hooked, or a part of one that is imported by itself."""
+    """A library that can be hooked, or a separately imported part of one."""
 
     name: str
     """As in `OTEL_FE_DISABLED_LIBRARIES`."""
@@ -96,7 +96,7 @@ class Libraries:
         """Hook a library that has just been imported."""
         ours: Any = importlib.import_module(f"{__name__}.{library.hooks}")
         for patch in ours.patches():
-            self._patches.append(patch)  # before it is applied: what fails half-way is put back with the rest
+            self._patches.append(patch)  # before it is applied: a partial failure is undone with the rest
             patch.apply()
         self._hooked.append(library.module)
         reason = missing_spans_reason(library)

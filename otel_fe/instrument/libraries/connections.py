@@ -20,7 +20,7 @@ _HOOKS: Final = {"sqlalchemy": sqlalchemy_use, "redis": redis_use}
 
 
 class Watching:
-    """Hooks that are in place while at least one has asked for them. Safe to share between threads."""
+    """Hooks that are installed while they have at least one user. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -65,7 +65,7 @@ class Watching:
             return sample
 
     def leave_keys(self, sample: redis_keys.KeySample) -> None:
-        """Sample no more, and let go of what was sampled."""
+        """Stop sampling, and release the samples."""
         with self._lock:
             for address, held in list(redis_keys.SAMPLES.items()):
                 if held is sample:

@@ -38,7 +38,7 @@ def _argument(args: Arguments, kwargs: Named, position: int, name: str) -> Any:
 
 
 def _name(args: Arguments, kwargs: Named) -> str:
-    """Return the feature service, or else the feature views that are asked for."""
+    """Return the requested feature service, or else the requested feature views."""
     features = _argument(args, kwargs, 1, "features")
     if isinstance(features, (list, tuple)):
         views = {str(feature).partition(":")[0] for feature in features}
@@ -47,7 +47,7 @@ def _name(args: Arguments, kwargs: Named) -> str:
 
 
 def _counts(args: Arguments, kwargs: Named, _result: Any) -> Counts:
-    """Return the rows of entities, and the features that are asked for."""
+    """Return the number of rows of entities, and of requested features."""
     return _entities(_argument(args, kwargs, 2, "entity_rows")), _features(_argument(args, kwargs, 1, "features"))
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Replaced(Protocol):
-    """Something of a library's that can be replaced, and put back."""
+    """A function or method of a library that can be replaced and restored."""
 
     def apply(self) -> None:
         """Replace it, once."""

@@ -66,7 +66,7 @@ def _watched(kind: type) -> type:
 
 def _reduce(kind: Any) -> Callable[..., Any]:
     def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-        """Have a copy made of the pool's own class, not watched."""
+        """Let copies be of the pool's own class, not watched."""
         reduced = kind.__reduce_ex__(self, protocol)
         if not isinstance(reduced, tuple) or [type(state) for state in reduced[2:3]] != [dict]:
             return reduced

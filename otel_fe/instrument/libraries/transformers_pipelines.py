@@ -1,4 +1,4 @@
-"""The pipelines of transformers that extract features; each has a module of its own, which is imported when it is asked for."""
+"""The pipelines of transformers that extract features; each has its own module, imported on first use."""
 
 from __future__ import annotations
 
