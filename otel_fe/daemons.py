@@ -1,7 +1,7 @@
 """Daemon threads, in interpreters that may have them.
 
 An isolated subinterpreter has no daemon threads (Python 3.12 and later), or no threads at all (before), and a container may be at
-its limit of processes. What runs on such a thread is then left out; the application goes on.
+its limit of processes. Features that need such a thread are then left out; the application continues.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ _MAX_NESTED: Final = 64
 
 _nested: Final[ContextVar[tuple[tuple[int, _Started], ...]]] = ContextVar("otel_fe-monitor", default=())
 """The starts that this thread or task has made, each with its monitor's identity. One variable for all monitors: a context
-never lets go of a variable that was set in it."""
+never releases a variable that was set in it."""
 
 
 class FeatureExtractionPerformanceMonitor:

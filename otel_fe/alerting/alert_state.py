@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STALE_S: Final = 300.0
 
 
-"""Without a reading for so long, a firing alert is resolved for want of data."""
+"""Without an evaluation for so long, a firing alert is resolved as `no data`."""
 
 
 @dataclass(slots=True)

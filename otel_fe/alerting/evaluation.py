@@ -32,7 +32,7 @@ class Evaluation:
     bad: int | None = None
     """The number of bad `samples`; None if samples are not good or bad."""
     outlook: str = ""
-    """The consequence if it goes on, in words."""
+    """The consequence if the condition persists, in words."""
     known: bool = True
     """False where there was too little to say anything."""
 

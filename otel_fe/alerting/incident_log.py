@@ -61,7 +61,7 @@ class IncidentLog:
         return messages
 
     def open(self, keys: Collection[str]) -> list[Alert]:
-        """Return a message for each open incident that has one of some alerts: what fires, for those who want it repeated."""
+        """Return a message for each open incident that has one of some alerts: for receivers that want repetitions."""
         return [
             self._message(one)
             for one in self._open.values()

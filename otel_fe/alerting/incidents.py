@@ -105,7 +105,7 @@ class Incident:
 def group(symptoms: Iterable[Symptom]) -> list[Incident]:
     """Return the incidents that some alerts make up, pages first, then the oldest first. Their order does not matter."""
     found: list[Incident] = []
-    # Those with a feature set and a cause first: what knows neither joins what is there.
+    # Those with a feature set and a cause first: alerts with neither join an existing incident.
     for one in sorted(symptoms, key=lambda one: (not one.feature_set, not one.cause, one.since_unix_s, one.key)):
         join(found, one)
     return sorted(found, key=lambda incident: (not incident.page, incident.since_unix_s, incident.id))

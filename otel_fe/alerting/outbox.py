@@ -78,7 +78,7 @@ class Outbox:
                 route.lane.put(partial(_receive, route.receive, message))
 
     def remind(self, alerts: Sequence[Alert], now_ns: int) -> None:
-        """Repeat what fires to those who want that, when it is time (monotonic); and see who hangs."""
+        """Repeat firing alerts to the receivers that want it, when due (monotonic), and find blocked receivers."""
         for route in self._routes:
             route.lane.check()
             receive: Any = route.receive

@@ -102,7 +102,7 @@ def _resolved(reading: Evaluation, since_unix_s: float, resolution: str, last: s
 
 
 def _impact(reading: Evaluation, side: str, limit: str) -> str:
-    """Return how bad it is: a share that a person sees before them, what was counted, and what becomes of it."""
+    """Return the impact in words: an intuitive share, the counts, and the consequence."""
     found = f"it {side} {limit}"
     if reading.bad and reading.samples:
         found = share_in_words(reading.bad, reading.samples)

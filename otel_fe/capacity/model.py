@@ -49,7 +49,7 @@ class Model:
         Args:
             feature_set: Of its mixes.
             rate: Extractions a second of the whole service.
-            stations: Others instead of its own.
+            stations: Replacements for the fitted ones.
         """
         return self.mixes[feature_set].durations(self.stations if stations is None else stations, rate, self.work_s)
 

@@ -65,7 +65,7 @@ class Tracker:
 
     Args:
         facts: What is remembered from before.
-        latest: The last mark of each service and kind, so that a restart that goes on is one mark.
+        latest: The last mark of each service and kind, so that a restart in progress is one mark.
     """
 
     def __init__(self, facts: Iterable[Fact] = (), latest: Iterable[Mark] = ()) -> None:

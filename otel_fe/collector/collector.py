@@ -1,4 +1,4 @@
-"""The collector at work: exporters, pipelines, receivers; started, changed and stopped as one."""
+"""The running collector: exporters, pipelines and receivers, started, changed and stopped as one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Collector:
     """One process's collector.
 
     Args:
-        config: What it does.
+        config: Its configuration.
         clock: Both clocks.
         loop: Where HTTP servers run.
         role: Which of several processes it is.

@@ -50,7 +50,7 @@ class Plan(NamedTuple):
 
 
 class Running:
-    """An exporter that another can take the place of, between two payloads.
+    """An exporter that can be replaced by another between two payloads.
 
     Args:
         plan: Of it.
@@ -84,7 +84,7 @@ class Running:
         self._exporter.settle(payload, reason)
 
     def _now(self) -> Exporter:
-        """Return the exporter at work, waiting for the end of a replacement."""
+        """Return the active exporter, waiting for the end of a replacement."""
         if not self._replacing.locked():
             return self._exporter
         with self._replacing:
@@ -106,7 +106,7 @@ class Running:
         """Put an exporter with other settings in its place; payloads wait meanwhile.
 
         Raises:
-            ConfigurationError, StorageError: It cannot be started; the one before is at work again.
+            ConfigurationError, StorageError: It cannot be started; the old one is active again.
         """
         with self._replacing:
             before, new = self._exporter, plan.build(self._clock)
@@ -153,7 +153,7 @@ class Exporters:
         return {name for name, one in self.running.items() if one.plan.stored or one.plan.direct}
 
     def apply(self, config: CollectorConfig) -> Change:
-        """Start what the configuration adds, and change what it changes; what it no longer has goes on for now.
+        """Start added exporters, and replace changed ones; removed ones continue for now.
 
         Raises:
             ConfigurationError, StorageError: One cannot be started; all is as it was.

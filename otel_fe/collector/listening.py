@@ -41,7 +41,7 @@ class Listeners:
 
     Args:
         loop: Where HTTP servers run.
-        engine: Returns the engine as it is now.
+        engine: Returns the active graph.
         open_to_all: Whether servers beyond loopback may work without authentication (`--allow-unauthenticated`).
         shared: Where other processes listen on the same ports: those that replace a port of 0, by receiver and protocol.
     """

@@ -49,8 +49,8 @@ def total_memory() -> int:
 def share_arenas() -> None:
     """Make threads started from now on share glibc's arenas, where the C library supports it.
 
-    Otherwise glibc gives each of the first 8 for each core an arena of its own, and whatever requests leave free in one of them is
-    of no use to the others. `MALLOC_ARENA_MAX` in the environment, which says how many there may be, holds.
+    Otherwise glibc gives each of the first 8 threads per core its own arena, and memory that requests free in one arena
+    is not available to the others. `MALLOC_ARENA_MAX` in the environment, which says how many there may be, holds.
     """
     mallopt = _of_libc("mallopt")
     if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
@@ -79,7 +79,7 @@ _ALL_S: Final = 120.0
 
 
 class Garbage:
-    """Looks for cycles now and then; called by the thread that ticks."""
+    """Runs the garbage collector periodically; called by the scheduling thread."""
 
     def __init__(self) -> None:
         self._young_s = self._all_s = time.monotonic()

@@ -23,7 +23,7 @@ from otel_fe.errors import OtelFeError
 
 
 class RefusedError(OtelFeError):
-    """A request that is not taken.
+    """A request that is refused.
 
     Attributes:
         retry_after_s: After how long the sender may try again; 0 where it must not.
@@ -60,7 +60,7 @@ class StoppingError(RefusedError):
 
 
 class TooLargeError(RefusedError):
-    """It is larger than this receiver takes, as it comes or once it is unpacked."""
+    """It is larger than this receiver's limit, packed or unpacked."""
 
     reason = "too_large"
 
@@ -84,7 +84,7 @@ class NoPipelineError(RefusedError):
 
 
 class EncodingError(RefusedError):
-    """It is packed or written in a way that is not read here."""
+    """Its encoding or format is not supported."""
 
     reason = "encoding"
 

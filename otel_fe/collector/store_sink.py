@@ -84,7 +84,7 @@ class Counted(Protocol):
 
 
 class Shelf(Protocol):
-    """The store, or the way to it."""
+    """The store, or a worker's connection to it."""
 
     @property
     def directory(self) -> Path:
@@ -135,11 +135,11 @@ class _Kept(NamedTuple):
 
 
 class StoreSink:
-    """Hands what is to be kept to the store.
+    """Passes kept traces, metrics and decision records to the store.
 
     Args:
         store: Open.
-        counted: What becomes of it there.
+        counted: The counters of their outcome there.
         clock: Monotonic time; by default the machine's.
     """
 

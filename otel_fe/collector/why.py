@@ -20,7 +20,7 @@ _TIMEOUT_S: Final = 10.0
 
 
 class UnreachableError(OtelFeError):
-    """No collector answers there."""
+    """No collector answers at this address."""
 
 
 def ask(trace_id: str, admin_endpoint: str, store: Path | None = None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class SendingQueue:
     """The queue of requests to be sent."""
 
     num_consumers: int = 10
-    """Requests under way at once."""
+    """Concurrent requests."""
     queue_size: int = 1_000
     sizer: str = "requests"
     """Unit of `queue_size`: `requests`, `items` or `bytes`."""

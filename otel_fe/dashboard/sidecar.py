@@ -4,7 +4,7 @@ Once it serves pages, it prints its address and the options that a restart needs
 
     config TEXT    the configuration that is in force from now on, as a string of JSON
 
-until its stdin ends: then the collector has, in whatever way, and it does too.
+until its stdin ends, which means that the collector has ended: then it exits, too.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Forwarded:
 
 
 class Collecting:
-    """The collector at work, until `close`.
+    """The running collector, until `close`.
 
     Args:
         report: Endpoint of the receiver that the report is made of.

@@ -1,9 +1,9 @@
-"""Calls whose work goes on after they have returned: of coroutine functions and generators, and of what returns such things.
+"""Calls whose work continues after their return: of coroutine functions, generators, and functions that return these.
 
-A plain function may return any of these: `return client.fetch(user)`, `executor.submit(…)`, a `functools.partial`, an instance with
-an async `__call__`, a function under `contextlib.asynccontextmanager`. Its extraction goes on until what it returned has ended,
-and ends as that ends. The caller gets an object of the same type; one that is dropped without being awaited or iterated ends
-the extraction then.
+A plain function may return any of these: `return client.fetch(user)`, `executor.submit(…)`, a `functools.partial`, an
+instance with an async `__call__`, a function under `contextlib.asynccontextmanager`. Its extraction lasts until the
+returned object has ended, and ends as that ends. The caller gets an object of the same type; one that is dropped
+without being awaited or iterated ends the extraction then.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PLAIN: Final = frozenset({dict, list, tuple, set, str, bytes, int, float, bool, 
 
 
 def continued(result: Any, running: Extraction) -> Any:
-    """Return the result of a call for its caller; its extraction ends now, or goes on with the result."""
+    """Return the result of a call for its caller; its extraction ends now, or continues with the result."""
     try:
         go_on = _continuing(type(result))  # type: ignore[arg-type]
         if go_on is not None:
@@ -114,7 +114,7 @@ def _exception_of(future: Any) -> Any:
 
 
 class _Cancelled(BaseException):
-    """Of a future that was cancelled, which has no exception of its own."""
+    """The exception of a cancelled future, which has none."""
 
 
 def _end_with(made: Any, running: Extraction, result: Any = None) -> None:

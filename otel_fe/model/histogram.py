@@ -66,7 +66,7 @@ class BucketCounts:
         self.most: float = -math.inf
 
     def record(self, value: int) -> None:
-        """Count `value`; an edge belongs to the bucket below it, as OTLP has it."""
+        """Count `value`; an edge belongs to the bucket below it, as in OTLP."""
         self.buckets[bisect_left(self.edges, value)] += 1
         self.total += value
         if value < self.least:

@@ -93,7 +93,7 @@ class Alert:
     long_ns: int
     """The window that shows that it matters."""
     short_ns: int
-    """The window that shows that it still goes on; 0 for none."""
+    """The short window, which shows that the condition persists; 0 for none."""
     share: Fraction
     """It is true where more than this share of the events is bad, in the long window not by chance."""
     after_ns: int = 0

@@ -1,1 +1,1 @@
-"""From spans and figures to metrics and decisions: pure, without I/O or threads of its own."""
+"""The pipeline, from spans and measurements to metrics and decisions: pure, without I/O or threads."""

@@ -105,7 +105,7 @@ class Assembler:
                 continue  # decided in between: it is about to leave `_open`
             if trace.decision is None or trace.decision.sampled:
                 return trace  # it will be late
-            parent, root = None, True  # the first of what comes late
+            parent, root = None, True  # the first late span
 
     def ended(
         self,
@@ -221,7 +221,7 @@ class Assembler:
         if decision.sampled:
             self._remember(key, decision)
         trace.decision = decision
-        if self._open.get(key) is trace:  # what comes late may have another under the same key
+        if self._open.get(key) is trace:  # late spans may have another under the same key
             del self._open[key]
         if self._count is not None:
             self._count(trace.spans)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.event_sums import EventSums, Group
 
 RECENT_NS: Final = 6 * HOUR_NS
-"""The traffic and the share of bad events of this window are taken to go on."""
+"""The traffic and the share of bad events of this window are assumed to continue."""
 _SLICES: Final = 12
 """Of the recent window, to see whether bad events come in bursts."""
 _STEPS: Final = 24
@@ -28,7 +28,7 @@ _STEPS: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """When a budget will be spent if the last hours go on; Unix times, None where not within the SLO's window."""
+    """When a budget will be spent at the rate of the last hours; Unix times, None where not within the SLO's window."""
 
     ends_ns: int | None
     earliest_ns: int | None

@@ -77,6 +77,6 @@ def burn_alert_states(slo: Slo, counts: Mapping[int, Counts]) -> tuple[BurnAlert
 def _holds(alert: Alert, long: Counts, short: Counts) -> bool:
     """Return whether both windows exceed the share, and the long one not by chance.
 
-    The short window says only that it goes on: it needs no confidence of its own, or few events would never reset it.
+    The short window only shows that the condition persists: it needs no confidence, or few events would never reset it.
     """
     return short.exceed(alert.share) and exceeds(long, alert.share)

@@ -3,7 +3,7 @@
 A table of 64-bit words, open addressing: 48 bits made from the trace's id, and the number of its decision. When as many are in
 it as shall be remembered, it becomes the old table and an empty one takes its place; entries found in the old one move
 over. So at least the given number is remembered, at the most twice that, and remembering costs the same however many there
-are: no entry is ever deleted by itself, no table ever grows. A stranger is taken for one of two million remembered traces
+are: no single entry is ever deleted, no table ever grows. A stranger is taken for one of two million remembered traces
 with a probability of one in 140 million.
 """
 

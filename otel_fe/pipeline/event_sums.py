@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Group(NamedTuple):
-    """The group that an SLO is evaluated for; each has a budget of its own."""
+    """The group that an SLO is evaluated for; each has its own budget."""
 
     service: str = ""
     """`service.name` of the resource."""

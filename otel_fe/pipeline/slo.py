@@ -76,7 +76,7 @@ REQUIREMENTS: Final = (
 
 
 def breached_by(figures: Measurements) -> tuple[str, ...]:
-    """Return the SLOs for which one extraction is a bad event by itself.
+    """Return the SLOs for which a single extraction is a bad event.
 
     Written out, since it is called for every extraction; `REQUIREMENTS` is the definition, and a property test holds
     the two equal.

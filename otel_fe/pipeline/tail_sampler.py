@@ -322,7 +322,7 @@ class TailSampler:
 
 
 def _first_waiting(waiting: deque[BufferedTrace]) -> BufferedTrace | None:
-    """Return the trace that waits longest, and let go of those before it, which have been decided."""
+    """Return the oldest pending trace, and remove those before it, which have been decided."""
     while waiting and waiting[0].decided:
         waiting.popleft()
     return waiting[0] if waiting else None

@@ -73,7 +73,7 @@ class PlainLocalTrace:
     decision: Decision | None = None
     """None while `decided` is false, and for a moment after."""
     abandoned: bool = False
-    """It was begun by the process that this one was forked from, which goes on with it."""
+    """It was begun by the process that this one was forked from, which continues it."""
     error: bool = False
     slo_breached: bool = False
     start_ns: int = 0

@@ -1,1 +1,1 @@
-"""Other systems' configuration, made of our settings: pure functions, whose results are text."""
+"""Renders other systems' configuration from our settings: pure functions that return text."""

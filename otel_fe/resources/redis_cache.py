@@ -30,7 +30,7 @@ class RedisCache:
     _last: CacheStats | None = None
 
     def read(self) -> CacheStats:
-        """Ask every server, each over a connection of its own and side by side."""
+        """Query all servers concurrently, each over a separate connection."""
         tasks = {server.address: partial(read, server, self.timeout_s) for server in self.target.servers}
         readings, missing = run_concurrently(tasks, self.timeout_s)
         problem = next(iter(missing.values()), "")

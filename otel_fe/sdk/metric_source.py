@@ -105,7 +105,7 @@ class MetricSource:
         self._meet_readers()
 
     def _meet_readers(self) -> None:
-        """Know the readers that there are now, and record from now on what they want recorded."""
+        """Update the list of readers, and record the histograms that they need from now on."""
         try:
             config = self._provider._sdk_config
             with self._lock:

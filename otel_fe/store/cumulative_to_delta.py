@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
 FORGET_S: Final = 86_400
-"""A stream that was not heard of for so long is forgotten."""
+"""A stream without points for so long is forgotten."""
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 

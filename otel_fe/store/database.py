@@ -38,7 +38,7 @@ def make_directory(directory: Path) -> None:
 def own(directory: Path) -> sqlite3.Connection:
     """Return the lock file that grants the right to write, until it is closed or the process ends.
 
-    It is a lock of SQLite's on a file of its own: the store's file cannot be locked without locking its readers out.
+    It is a lock of SQLite's on a separate file: the store's file cannot be locked without locking its readers out.
 
     Raises:
         StoreBusyError: Another process has it.

@@ -22,7 +22,7 @@ _SERIES: Final = 50
 _STREAMS: Final = 500
 _PAGES: Final = 256
 _SPARE: Final = 4_096
-"""Free pages that are kept for what comes next."""
+"""Free pages that are kept for later rows."""
 _EMPTY_CHUNKS: Final = """DELETE FROM chunk WHERE key <= ? AND last >= ?
     AND NOT EXISTS (SELECT 1 FROM trace WHERE trace.key BETWEEN chunk.key AND chunk.last)"""
 """The bodies of traces that are all removed."""
@@ -45,7 +45,7 @@ class Retention:
         """Series whose rows below the floors are yet to be removed. These rows are never read."""
 
     def step(self, now_s: int) -> bool:
-        """Remove or add up a little, in a transaction of its own; return whether there was anything to do."""
+        """Remove or roll up a few rows, in one transaction; return whether there was anything to do."""
         pieces: tuple[Callable[[int], bool], ...] = (
             self._expire,
             self._sweep,

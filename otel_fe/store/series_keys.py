@@ -55,7 +55,7 @@ class KnownSeries:
         self._reading = reading
         self._known: tuple[object, dict[str, list[SeriesKey]]] = (None, {})
         self._matched: tuple[object, dict[object, list[SeriesKey]]] = (None, {})
-        """Which are meant by what was asked last, of the series that were known then: pages ask the same hundreds of times."""
+        """Results of the last queries for the series known then: pages repeat the same ones hundreds of times."""
 
     def matching(self, connection: sqlite3.Connection, which: Which, kind: str) -> list[SeriesKey]:
         """Return those that are meant, of one kind."""

@@ -29,7 +29,7 @@ _PARSED: Final = 4
 
 
 class Store:
-    """Takes what is to be stored, from any thread, and never waits: a thread of its own writes it, many at a time.
+    """Accepts items from any thread without waiting: a separate thread writes them, many at a time.
 
     What is not stored is counted in `counters.lost`, by why. What `flush` has returned true for is on disk, or counted there.
 
@@ -97,7 +97,7 @@ class Store:
         return self._inbox.wait(timeout_s)
 
     def close(self, timeout_s: float = 30.0) -> bool:
-        """Write what waits, and let go of the directory; return whether that came to pass in time."""
+        """Write all queued items, and release the directory; return whether it succeeded in time."""
         self._inbox.close()
         ended = self._writer.join(timeout_s)
         if ended:

@@ -29,7 +29,7 @@ class Floors:
         return cls(dict(connection.execute("SELECT width_s, from_s FROM tier").fetchall()))
 
     def begin(self, connection: sqlite3.Connection, limits: StoreLimits, now_s: int) -> None:
-        """Make the store's tiers those of the settings. One that is new holds what comes from now on."""
+        """Set the store's tiers to those of the settings. A new one holds data from now on."""
         coarsest = limits.tiers[-1].width_s
         first = -(-now_s // coarsest) * coarsest if self.by_width else 0
         wanted = {tier.width_s: self.by_width.get(tier.width_s, first) for tier in limits.tiers}

@@ -50,7 +50,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="otel-fe-store", daemon=True)
 
     def start(self) -> None:
-        """Open the file, and begin. If the disk is full, it is tried again with what comes."""
+        """Open the file, and start. If the disk is full, opening is retried with the next items."""
         try:
             self._opened()
         except (sqlite3.Error, OSError) as error:
@@ -86,7 +86,7 @@ class Writer:
             self._counters.lose(self._refuse(error), _count(batch))
             return
         except Exception as fault:
-            # Not ours to know what it is; the thread goes on, or everything that comes would be lost.
+            # Whatever it is, the thread continues, or all later items would be lost.
             _log.warning("store: a batch of %d could not be written: %r", len(batch), fault)
             self._counters.lose("failed", _count(batch))
             return

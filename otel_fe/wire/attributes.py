@@ -138,7 +138,7 @@ class WireAttributes(Mapping[str, "Value"]):
         return self.decoded().values()
 
     def decoded(self) -> dict[str, Value]:
-        """Return all of them as a dictionary of its own."""
+        """Return all of them as a new dictionary."""
         return read_attributes(self.pairs if self.pairs is not None else self.split())
 
     def split(self) -> Sequence[bytes]:

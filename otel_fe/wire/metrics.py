@@ -42,7 +42,7 @@ def encode_scope(name: str, version: str, metrics: Iterable[Metric]) -> bytes:
 
 
 def any_value(value: Value) -> AnyValue:
-    """Return an attribute's value as OTLP has it."""
+    """Return an attribute's value as an OTLP message."""
     found = AnyValue()
     if isinstance(value, bool):  # an int in Python, so it comes first
         found.bool_value = value
@@ -77,7 +77,7 @@ def _scope_metrics(name: str, version: str, metrics: Iterable[Metric]) -> otlp.S
 
 
 def _metric(metric: Metric) -> otlp.Metric:
-    """Return a metric as OTLP has it: a sum, or a histogram of the kind that its points have."""
+    """Return a metric as an OTLP message: a sum, or a histogram of the kind of its points."""
     made = otlp.Metric(name=metric.name, unit=metric.unit, description=metric.description)
     first = metric.points[0].value
     data: Any

@@ -34,7 +34,7 @@ INVALID_ID: Final = "invalid_id"
 REASONS: Final = ("", MALFORMED, INVALID_UTF8, TOO_DEEP, INVALID_ID)
 _FINE, _MALFORMED, _INVALID_UTF8, _TOO_DEEP, _INVALID_ID = range(len(REASONS))
 _BROKEN: Final = len(REASONS)
-"""Malformed in a way that leaves no next field to go on with."""
+"""Malformed, so that the next field cannot be found."""
 
 DEEPEST: Final = 100
 """Messages within messages below a request: the limit of protobuf's C++, Python (upb) and Java, and of Rust's prost."""

@@ -34,7 +34,7 @@ class OutgoingRequest:
 
 
 class Requests(Protocol):
-    """Where the threads that send get their work from."""
+    """The source of requests for the sending threads."""
 
     def next(self) -> OutgoingRequest | None:
         """Return what to send next, waiting for it; None at the end."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _E = TypeVar("_E")
 _SEVERAL: Final = SendingQueue(queue_size=SendingQueue().num_consumers)
-"""Without a queue, for what cannot wait for the backend: as many requests are under way at once as with one, and no more wait."""
+"""Without a queue, for payloads that cannot wait: as many concurrent requests as with one, and none waiting."""
 
 
 def build(

@@ -54,7 +54,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Sends requests through one transport, with other tries as configured. Any number of threads may deliver at a time."""
+    """Sends requests through one transport, with retries as configured. Any number of threads may deliver at a time."""
 
     transport: Transport
     retry: Retry | None

@@ -28,7 +28,7 @@ class ExporterCounts:
     failed_tries: int = 0
     """Tries that failed, in requests."""
     waiting: int = 0
-    """Payloads that are held: in the queue, or under way."""
+    """Payloads in the queue, or being sent."""
     queue_size: int = 0
     """Those, in the unit of `sending_queue::sizer`."""
     queue_capacity: int = 0
@@ -36,7 +36,7 @@ class ExporterCounts:
 
 
 class Exporter(Protocol):
-    """Takes payloads and sees to it that each arrives, or is settled with the reason why not."""
+    """Accepts payloads, and delivers each or settles it with the reason for its loss."""
 
     def start(self) -> None:
         """Start, and continue with the payloads that an earlier process left on disk. It does not wait for the backend.

@@ -38,7 +38,7 @@ class GrpcTransport:
 
     Args:
         settings: The exporter's.
-        bearer: What `auth` names; None without it.
+        bearer: The authenticator that `auth` names; None without it.
         name: The component's id, for messages.
     """
 
@@ -93,7 +93,7 @@ class GrpcTransport:
         return read_protobuf(signal, answer)
 
     def close(self) -> None:
-        """Close the channel, which cancels what is under way."""
+        """Close the channel, which cancels requests in progress."""
         if self._channel is not None:
             self._channel.close()
 

@@ -119,7 +119,7 @@ class HttpTransport:
             response.close()
 
     def close(self) -> None:
-        """Close idle connections, and end what is under way."""
+        """Close idle connections, and end requests in progress."""
         self._deadlines.end_all()
         for pool in self._pools.values():
             pool.clear()

@@ -13,7 +13,7 @@ class Delivered:
     """The backend has answered that it took the request."""
 
     rejected: int = 0
-    """Items that it did not take all the same (`partial_success`); they are not to be sent again."""
+    """Items that it rejected nevertheless (`partial_success`); they must not be sent again."""
     message: str = ""
     """Its message about them."""
 

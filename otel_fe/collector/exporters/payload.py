@@ -92,7 +92,7 @@ class Payload:
     items: int
     """Spans, data points or log records in it."""
     tally: object = None
-    """Whatever its owner wants back with it. It is not kept on disk: after a restart it is None."""
+    """The owner's own value, returned with it. It is not stored on disk: after a restart it is None."""
 
 
 Settled = Callable[[Payload, str], None]
@@ -106,7 +106,7 @@ A payload that `batch::max_size` has split is settled in its parts: each with it
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A payload that was taken."""
+    """An accepted payload."""
 
     payload: Payload
     """Without its data, where that is on disk."""
@@ -128,7 +128,7 @@ class Entry:
 
 
 class Sizer(Protocol):
-    """Says how much of a queue's room a payload takes."""
+    """Returns the size of a payload in a queue's unit."""
 
     def __call__(self, items: int, size_bytes: int) -> int:
         """Return its size."""

@@ -89,7 +89,7 @@ class Storage:
         return row[1]
 
     def remove(self, found: Found) -> None:
-        """Forget a payload that is settled: now, or with the commit after the one that is under way."""
+        """Remove a settled payload: now, or with the next commit if one is in progress."""
         self._commits.remove(found)
 
     def close(self) -> None:

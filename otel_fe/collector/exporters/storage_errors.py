@@ -23,8 +23,8 @@ class StorageError(OtelFeError, OSError):
 
 
 class StorageFullError(OtelFeError, OSError):
-    """The disk cannot take more, now."""
+    """The disk is full, or fails."""
 
 
 class DamagedError(OtelFeError):
-    """The file is not what was written to it."""
+    """The file is damaged."""

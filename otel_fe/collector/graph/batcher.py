@@ -16,10 +16,10 @@ Part = TypeVar("Part")
 
 
 class Batcher(Generic[Part]):
-    """Parts of a batch in the making. Not thread-safe: its owner holds a lock.
+    """The parts of the next batch. Not thread-safe: its owner holds a lock.
 
     Args:
-        settings: Of the `batch` processor; None where there is none: what comes is due at once.
+        settings: Of the `batch` processor; None where there is none: parts are due at once.
         pause_ns: How long nothing is due after something was. A request to a backend costs as much as a hundred spans, and under
             load one for every request that came would be a good part of the work; what comes now and then still leaves at once.
     """

@@ -53,7 +53,7 @@ class PipelineBuilder:
         config: The configuration.
         exporters: Built, by id.
         context: All else.
-        before: The pipelines that these take the place of. What has not changed of connectors goes on in both.
+        before: The pipelines that these replace. Unchanged connectors are shared by both.
 
     Raises:
         ConfigurationError: A pipeline has two samplers, or a limit cannot be kept.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Connected:
-    """A connector and its schedule. Not thread-safe: the engine holds its lock.
+    """A connector and its schedule. Not thread-safe: the graph holds its lock.
 
     Args:
         settings: Of the connector.

@@ -91,7 +91,7 @@ class _Source:
 
 
 class Derived:
-    """Metrics of extractions by resource. Not thread-safe: the engine holds its lock.
+    """Metrics of extractions by resource. Not thread-safe: the graph holds its lock.
 
     Args:
         clock: Unix time.

@@ -25,7 +25,7 @@ class Refused(NamedTuple):
 
 
 class Fanout:
-    """Sends the same to several exporters. Thread-safe.
+    """Sends each payload to several exporters. Thread-safe.
 
     Args:
         signal: Of the pipeline.

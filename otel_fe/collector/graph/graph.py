@@ -50,7 +50,7 @@ class Partition(Protocol):
 
 
 class Observer(Protocol):
-    """Sees metrics on their way."""
+    """Observes metrics and logs that pass through the pipelines."""
 
     def collected(self, metrics: Sequence[ResourceMetrics]) -> None:
         """Observe the metrics of a connector."""
@@ -75,7 +75,7 @@ _OBSERVED_NS = 50_000_000
 
 
 class PipelineGraph:
-    """Pipelines at work. Thread-safe.
+    """The running pipelines. Thread-safe.
 
     Args:
         parts: The pipelines.
@@ -211,7 +211,7 @@ class PipelineGraph:
         """Return the engine that has taken this one's place; None where this one has come to its end.
 
         Args:
-            now: Returns the engine at work.
+            now: Returns the active graph.
         """
         with self.lock:  # held while one takes the place of another, which is closed before
             found = now()

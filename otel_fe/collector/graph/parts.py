@@ -40,7 +40,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The components that an engine moves data through."""
+    """The components that a graph moves data through."""
 
     routes: Mapping[str, Mapping[str, Route]]
     """By receiver's id and signal."""

@@ -52,7 +52,7 @@ _RETRY_NS: Final = 1_000_000_000
 
 
 class SampledPipeline:
-    """Decides traces and sends those that are kept. Not thread-safe but for `send`: the engine holds its lock.
+    """Decides traces and sends those that are kept. Not thread-safe but for `send`: the graph holds its lock.
 
     Args:
         name: The pipeline's id.

@@ -37,7 +37,7 @@ class Connection(Holder, Protocol):
     proven: bool
     """Whether it has completed a request that was not refused."""
     closing: bool
-    """Whether the request under way is the last."""
+    """Whether the request in progress is the last."""
 
     @property
     def idle(self) -> bool:

@@ -69,7 +69,7 @@ def host_name(header: str) -> str:
 
 
 def check_open(where: Endpoint, settings: GrpcServer | HttpServer, key: str) -> None:
-    """Refuse to let the whole network in without asking who is there.
+    """Refuse to listen beyond loopback without authentication.
 
     Raises:
         ConfigurationError: It would.

@@ -1,6 +1,6 @@
 """A bound on the bytes that all HTTP connections hold together: unfinished heads and bodies, and responses not yet sent.
 
-Where it is reached, the sender that holds the most makes room: of its requests, the one under way for the longest is cut off. An
+Where it is reached, the sender that holds the most makes room: its oldest request in progress is cancelled. An
 honest request is complete within milliseconds, so the ones cut off are those that never end.
 """
 

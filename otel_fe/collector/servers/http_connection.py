@@ -34,7 +34,7 @@ _NO_ROOM: Final = Response(503, b"busy\n", headers=(("retry-after", "1"),))
 
 
 class _NoRoomError(ConnectionError):
-    """All connections together hold too much, and no other one can be cut off."""
+    """All connections together hold too many bytes, and no other one can be closed."""
 
 
 class HttpConnection:
@@ -65,7 +65,7 @@ class HttpConnection:
         self.proven = False
         """Whether it has completed a request that was not refused."""
         self.closing = False
-        """The server is stopping: the request under way is the last."""
+        """The server is stopping: the request in progress is the last."""
         self._stream = stream
         self._look = look
         self._answer = answer

@@ -71,7 +71,7 @@ class OtlpHttpServer:
         }
         self._pool = DaemonPool(_THREADS, "otel-fe-http")
         self._json_pool = DaemonPool(1, "otel-fe-http-json")
-        """JSON takes twenty times the CPU of protobuf: on a thread of its own, it leaves the others to protobuf."""
+        """JSON takes twenty times the CPU of protobuf: a separate thread for it leaves the others to protobuf."""
         self._under_way: Counter[str] = Counter()
         """By sender."""
         tls = ssl_context(settings.tls, where) if settings.tls is not None else None
@@ -188,7 +188,7 @@ class OtlpHttpServer:
         retry_s: float = 0.0,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> Response:
-        """Return a status in the encoding of the request, as OTLP wants it."""
+        """Return a status in the encoding of the request, as OTLP requires."""
         as_json = _content_type(request) == _JSON
         body = (status_json if as_json else status)(code, message, retry_s)
         return Response(code.http, body, _JSON if as_json else _PROTOBUF, (*headers, *self._extra(request)))

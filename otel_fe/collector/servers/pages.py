@@ -27,7 +27,7 @@ _TERMS: Final = Terms(0, Response(413, b"send no body\n"))
 
 
 class HealthPage:
-    """The extension `health_check`: 200 while the collector works, 503 before and after.
+    """The extension `health_check`: 200 while the collector runs, 503 before and after.
 
     Args:
         settings: Of the extension.

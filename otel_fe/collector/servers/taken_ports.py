@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_free(endpoint: Endpoint) -> None:
-    """Bind an address and let go of it: gRPC's C core would log a failure on stderr, and say less.
+    """Bind an address and release it: gRPC's C core would log a failure on stderr, with less detail.
 
     Raises:
         OSError: It cannot be bound; the message says why.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """Says whether a header holds one of the tokens. Thread-safe.
+    """Checks whether a header holds one of the tokens. Thread-safe.
 
     Args:
         settings: Of the extension.

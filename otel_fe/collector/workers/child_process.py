@@ -100,7 +100,7 @@ class ChildProcess:
         """Wait for the end of the process, and return its status.
 
         Raises:
-            subprocess.TimeoutExpired: It goes on.
+            subprocess.TimeoutExpired: It is still running.
         """
         return self._process.wait(timeout_s)
 

@@ -80,7 +80,7 @@ class PeerReceiver:
 
 
 def into_engine(engine: Callable[[], PipelineGraph]) -> Callable[[str, bytes], int]:
-    """Return what gives spans to the engine, given a function that returns the one at work: see `PeerReceiver`."""
+    """Return a consumer that passes spans to the active graph, which `engine` returns: see `PeerReceiver`."""
 
     def take(receiver: str, payload: bytes) -> int:
         now: PipelineGraph | None = engine()

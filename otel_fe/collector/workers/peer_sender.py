@@ -19,7 +19,7 @@ _GIVE_UP_S: Final = 10.0
 
 
 class PeerSender:
-    """The way to one other process. Thread-safe.
+    """A connection to one other process. Thread-safe.
 
     Args:
         name: Of the other, for messages.

@@ -102,7 +102,7 @@ def _patient(store: Store) -> Callable[[KeptBatch], None]:
 
 
 def into_store(store: Store) -> Callable[[str, bytes], int]:
-    """Return what gives to a store what workers hand over: see `PeerReceiver`."""
+    """Return a consumer that writes items of workers to a store: see `PeerReceiver`."""
     adds: dict[str, Callable[[Any], object]] = {
         "batch": _patient(store),
         "points": store.add_points,

@@ -21,7 +21,7 @@ _GRACE_S: Final = 5.0
 
 
 class SharedStore:
-    """Takes from workers what is to be stored.
+    """Receives items from workers, and stores them.
 
     Args:
         store: Open.

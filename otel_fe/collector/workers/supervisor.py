@@ -36,7 +36,7 @@ class Supervisor:
     """All workers of one collector.
 
     Args:
-        config: What they do.
+        config: Their configuration.
         options: Of the command.
         shared: The store; None without one.
     """

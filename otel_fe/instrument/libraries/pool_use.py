@@ -142,7 +142,7 @@ def _taken(apart: list[T]) -> list[T]:
 
 
 class Pools:
-    """The pools that are watched, by weak reference, and what is counted of them by name: a new pool goes on with it."""
+    """The watched pools, by weak reference, and their counters by name: a new pool of a name continues them."""
 
     def __init__(self) -> None:
         self._lock = RLock()

@@ -32,7 +32,7 @@ def between_calls(
     """Return `offset length cause microseconds file:line function` for what took most in the longest gaps, all times in µs.
 
     Args:
-        gaps: Where no call was under way, in order.
+        gaps: Times without a running call, in order.
         pieces: The extraction's time by cause, in order; "" where nothing explains it.
         segments: What was seen of it, in order.
         start_ns: Of the extraction; offsets count from it.
@@ -55,7 +55,7 @@ def between_calls(
 
 
 def gaps_between(measured: Iterable[Interval], start_ns: int, end_ns: int) -> Iterator[Gap]:
-    """Yield where nothing measured was under way; waits for pools leave a gap, since no span shows them."""
+    """Yield the times in which no measured call ran; waits for pools are gaps, since no span shows them."""
     return uncovered(((begin, end) for cause, begin, end in measured if cause != CAUSE_POOL), start_ns, end_ns)
 
 

@@ -302,7 +302,7 @@ def _lengths(segments: Sequence[Segment], index: int, pauses: Sequence[Pause], i
 def _paging(segment: Segment) -> str:
     """Return what a thread waited for that was never seen waiting: the disk, in moments too short to be met.
 
-    Of a page fault nothing is ever seen, since the interpreter is not let go of meanwhile.
+    A page fault is never seen, since the GIL is not released meanwhile.
     """
     if segment.faults > 0:
         return CAUSE_PAGE_FAULTS

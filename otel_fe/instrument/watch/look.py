@@ -66,7 +66,7 @@ class Glimpse:
         self.idle_loop = False
         """Whether it runs an event loop that waits for events: perhaps for the thread that works for it."""
         self.leaf_done = False
-        """Whether what it awaits is there already."""
+        """Whether the awaited result is available already."""
         self.blame: Line | None = None
         self.child: Glimpse | None = None
         """Of the thread that works for it, of several the one that has used most CPU time since the look before."""

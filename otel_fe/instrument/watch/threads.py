@@ -1,8 +1,9 @@
 """The kernel's view of one thread of this process: its CPU clock, its wait for a core, and the system call it waits in.
 
-On Linux these are `clock_gettime` of the thread's clock, `/proc/self/task/TID/schedstat` and `/proc/self/task/TID/syscall`. Reading
-them costs a few microseconds and lets go of nothing (see `held.py`), so that a thread that is looked at cannot move on between its
-stack and its state. Elsewhere, or without the permission, all of it is absent.
+On Linux these are `clock_gettime` of the thread's clock, `/proc/self/task/TID/schedstat` and
+`/proc/self/task/TID/syscall`. Reading them costs a few microseconds and does not release the GIL (see `held.py`), so
+that a thread that is looked at cannot move on between its stack and its state. Elsewhere, or without the permission,
+all of it is absent.
 """
 
 from __future__ import annotations

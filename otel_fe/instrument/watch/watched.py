@@ -17,7 +17,7 @@ MOST_STACKS: Final = 64
 
 HELD: Final = "held"
 """In place of a cause: a suspended coroutine, while something else holds its event loop. Whether it waits for the loop shows at the
-next step: it does if it goes on at once, and else waits for what it awaits."""
+next step: it does if it continues at once, and else waits for what it awaits."""
 
 
 class Segment:

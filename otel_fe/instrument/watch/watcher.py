@@ -147,7 +147,7 @@ class Watcher:
         PAUSES.remove()
 
     def _after_fork(self) -> None:
-        """Start over in a child: it has no thread, and its parent's extractions are none of its own."""
+        """Start over in a child: it has no thread, and its parent's extractions are not its own."""
         if self._stopped or registry.opened is None:
             return
         self._thread = None
@@ -276,7 +276,7 @@ class Watcher:
                 hogs = {} if counters is None else self._hogs(counters, glimpses, frames)
             finally:
                 del frames
-        rss_bytes = resources.rss_bytes(now_ns)  # once: it lets go of the interpreter
+        rss_bytes = resources.rss_bytes(now_ns)  # once: it releases the GIL
         for extraction, seen in glimpses:
             try:
                 if seen is not None:

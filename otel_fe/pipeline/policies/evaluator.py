@@ -61,7 +61,7 @@ class Evaluator(ABC):
 
     @property
     def leaves(self) -> Sequence[Evaluator]:
-        """The policies without policies in it that its vote is made of, besides limiters: itself, mostly."""
+        """The leaf policies that its vote depends on, besides limiters: itself, mostly."""
         return (self,)
 
     @property

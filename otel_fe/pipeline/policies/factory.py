@@ -25,7 +25,7 @@ _MAKERS: Final[dict[type, Callable[[Any], Evaluator]]] = {
 
 
 def evaluator_of(policy: policies.Policy) -> Evaluator:
-    """Return what evaluates a policy; each call makes one with state of its own."""
+    """Return the evaluator of a policy; each call makes one with its own state."""
     make = _MAKERS.get(type(policy))
     if make is not None:
         return make(policy)

@@ -18,7 +18,7 @@ _UNBROKEN: Final[Vote] = (NOT_SAMPLED, NEVER, False)
 
 
 class SloBreachEvaluator(SpanEvaluator):
-    """Samples a trace with an extraction that is a bad event of an SLO by itself."""
+    """Samples a trace with an extraction that alone is a bad event of an SLO."""
 
     __slots__ = ()
 

@@ -73,7 +73,7 @@ class Dimensions:
 
     @property
     def names(self) -> list[str]:
-        """The attributes that the key is made of, beside name, kind and status."""
+        """The attributes in the key, beside name, kind and status."""
         return [name for name, _ in self._fallbacks]
 
     def key(self, span: SpanView, adjusted: int | None) -> Key:
