@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext, TraceState
 
 from otel_fe import faults, semconv
 from otel_fe.model import trace_state
+from otel_fe.sdk.context import is_local_root
 from otel_fe.sdk.plain_values import clean
 from otel_fe.sdk.span import LeanSpan
 
@@ -126,7 +127,7 @@ def _stamped(span: Any, decision: Decision, inherited: int | None) -> ReadableSp
         readable._context = SpanContext(
             context.trace_id, context.span_id, context.is_remote, context.trace_flags, state
         )
-    if readable.parent is None or readable.parent.is_remote or readable.name.startswith(semconv.SPAN_NAME):
+    if is_local_root(readable.parent) or readable.name.startswith(semconv.SPAN_NAME):
         readable._attributes = _with_policy(readable._attributes, decision.reason)
     result: ReadableSpan = readable
     return result
