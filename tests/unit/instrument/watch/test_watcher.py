@@ -231,7 +231,8 @@ def test_a_fault_of_a_look_is_counted_and_the_application_goes_on(monkeypatch):
     with instrumented(slow_threshold_s=0.01, watch_threshold_s=0.005) as observed:
         with otel_fe.extraction("x"):
             time.sleep(0.03)
-        assert observed.extraction("x").attributes[f"{PREFIX}bottleneck"] == "unexplained"
+        # What the kernel says of the thread, such as its waits for a disk, is known without a look.
+        assert observed.extraction("x").attributes[f"{PREFIX}bottleneck"] != "sleep"
     assert faults.counts()["watch.look"] > 0
     faults.reset()
 
