@@ -1,10 +1,13 @@
-"""The names of metrics that say how large and how loaded a process is, for the capacity model; `semconv.py` holds most others."""
+"""The names of metrics that say how large and how loaded a process is, and what the capacity model makes of it.
+
+`semconv.py` holds most others.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, Metric
+from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, SLO, Metric
 
 METRICS: Final[list[Metric]] = []
 
@@ -71,5 +74,14 @@ HEADROOM: Final = _metric(
     "gauge",
     "{extraction}/s",
     "The highest rate at which every latency objective holds, by a fitted queueing model; absent where the model does not fit.",
+    FEATURE_SET,
+)
+BUDGET_EXHAUSTED_IN: Final = _metric(
+    "feature_extraction.slo.error_budget.exhausted_in",
+    "gauge",
+    "s",
+    "Time until an SLO's error budget is used up, by a forecast, and 0 once it is; absent without a forecast, or where that is not "
+    "expected in the next week.",
+    SLO,
     FEATURE_SET,
 )

@@ -9,7 +9,7 @@ exporting, exporters/    where it goes
 wakeup_timer             when something is due
 pending                  undecided traces, which outlive the process
 store_sink, stored, summing_up   the store, where there is one
-slo_watch, capacity_watch   alerts from the store
+slo_watch, capacity_watch, budget_ends   alerts from the store
 process_memory           the memory of the process
 accounts, own_metrics, explaining, stored_decisions, why   metrics and decision records of its own
 """
