@@ -94,6 +94,26 @@ def test_a_block_of_an_event_loop_is_seen_where_its_task_waits(watched):
     assert span.attributes[f"{PREFIX}hotspot"].endswith(line_of(extract, 2))
 
 
+def test_a_loop_in_c_that_waits_holds_nothing(watched):
+    """It has no frame of its own, as uvloop's: the line that runs it is not what the coroutine waits for."""
+
+    @otel_fe.extraction("x")
+    async def extract():
+        await asyncio.sleep(0)
+
+    class LoopInC:
+        run_until_complete = time.sleep
+
+    running = extract()
+    running.send(None)
+    LoopInC.run_until_complete(0.08)
+    with pytest.raises(StopIteration):
+        running.send(None)
+    span = watched.extraction("x")
+    assert span.attributes[f"{PREFIX}bottleneck"] == "lock"
+    assert span.attributes[f"{PREFIX}hotspot"].endswith(line_of(extract, 2))
+
+
 def test_what_holds_the_event_loop_is_named_on_those_that_wait_for_it(watched):
     """The line is in another task than the extraction's."""
 
