@@ -1,4 +1,4 @@
-"""The names of metrics that say how large and how loaded a process is, and what the capacity model makes of it.
+"""The names of metrics of an instrumented process: its size and load, what the capacity model makes of it, and its profiles.
 
 `semconv.py` holds most others.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, SLO, Metric
+from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, REASON, SLO, Metric
 
 METRICS: Final[list[Metric]] = []
 
@@ -84,4 +84,17 @@ BUDGET_EXHAUSTED_IN: Final = _metric(
     "expected in the next week.",
     SLO,
     FEATURE_SET,
+)
+PROFILES_SENT: Final = _metric(
+    "otel_fe.profiles.sent",
+    "counter",
+    "{profile}",
+    "Profiles of slow extractions that it has sent (`OTEL_FE_PROFILES`).",
+)
+PROFILES_DROPPED: Final = _metric(
+    "otel_fe.profiles.dropped",
+    "counter",
+    "{profile}",
+    "Those that were lost: `queue_full`, `export_failed`, `rejected` (by the backend), `unsupported` (by it), `shutdown`.",
+    REASON,
 )
