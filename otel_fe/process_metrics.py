@@ -1,10 +1,13 @@
-"""Names of the metrics of a process's size and load, for the capacity model; `semconv.py` holds most others."""
+"""Names of the metrics of an instrumented process: its size and load, for the capacity model, and its profiles.
+
+`semconv.py` holds most others.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, Metric
+from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, REASON, SLO, Metric
 
 METRICS: Final[list[Metric]] = []
 
@@ -72,4 +75,26 @@ HEADROOM: Final = _metric(
     "{extraction}/s",
     "The highest rate at which every latency objective holds, by a fitted queueing model; absent where the model does not fit.",
     FEATURE_SET,
+)
+BUDGET_EXHAUSTED_IN: Final = _metric(
+    "feature_extraction.slo.error_budget.exhausted_in",
+    "gauge",
+    "s",
+    "Time until an SLO's error budget is used up, by a forecast, and 0 once it is; absent without a forecast, or where that is not "
+    "expected in the next week.",
+    SLO,
+    FEATURE_SET,
+)
+PROFILES_SENT: Final = _metric(
+    "otel_fe.profiles.sent",
+    "counter",
+    "{profile}",
+    "Profiles of slow extractions that it has sent (`OTEL_FE_PROFILES`).",
+)
+PROFILES_DROPPED: Final = _metric(
+    "otel_fe.profiles.dropped",
+    "counter",
+    "{profile}",
+    "Those that were lost: `queue_full`, `export_failed`, `rejected` (by the backend), `unsupported` (by it), `shutdown`.",
+    REASON,
 )

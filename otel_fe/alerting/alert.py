@@ -72,7 +72,7 @@ class Alert(MappingDataclass):
     """The last value, or that of when it was resolved."""
     threshold: float
     unit: str
-    """Of both: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `deviations`."""
+    """Of both: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `h of budget`, `deviations`."""
     samples: int
     """Extractions that the value is over; 0 where it is not over extractions."""
     since_unix_s: float

@@ -136,7 +136,7 @@ class Controller:
             return
         self._window.add(found)
         if self._trial is not None and self._before is not None and burns_faster(self._before, self._window):
-            self._revert(now_ns, self._trial, "requirements broke more often than before", None)
+            self._revert(now_ns, self._trial, _burning(self._before, self._window))
         elif now_ns >= self._until_ns:
             self._judge(now_ns) if self._trial is not None else self._propose(now_ns)
 
@@ -230,12 +230,12 @@ class Controller:
             self._say(resource, trial.before, trial.after, KEPT, verdict.reason, trial.predicted, verdict)
             self._begin(now_ns)
         elif verdict.harmful or trial.windows >= _WINDOWS:
-            self._revert(now_ns, trial, verdict.reason, verdict)
+            self._revert(now_ns, trial, verdict.reason)
         else:
             trial.windows += 1
             self._until_ns = now_ns + self.window_ns
 
-    def _revert(self, now_ns: int, trial: _Trial, reason: str, verdict: Verdict | None) -> None:
+    def _revert(self, now_ns: int, trial: _Trial, reason: str) -> None:
         resource = self._now_named(trial.proposal.resource)
         resource.resize(trial.before)
         # Not before: where that fails, the next tick tries it again.
@@ -243,6 +243,8 @@ class Controller:
         rest = self._rests.setdefault((resource.name, trial.after > trial.before), _Rest())
         rest.until_ns = now_ns + min(_MOST_REST, _REST << rest.times) * self.window_ns
         rest.times = min(rest.times + 1, 10)
+        # Within its first window too, though often of too few extractions to tell. The resize has not waited for it.
+        verdict = None if self._before is None else trial.proposal.judge(self._before, self._window)
         self._say(resource, trial.before, trial.after, REVERTED, reason, trial.predicted, verdict)
         self._begin(now_ns, settle=True)
 
@@ -286,3 +288,11 @@ class Controller:
         self.report(
             Step(self._now_ns, resource.name, resource.kind, before, size, outcome, reason, predicted, *measured)
         )
+
+
+def _burning(before: Evidence, after: Evidence) -> str:
+    """Return the reason to revert a step at once, with what was measured."""
+    return (
+        f"requirements broke more often than before: in {after.bad} of {after.total} extractions, "
+        f"before in {before.bad} of {before.total}"
+    )

@@ -14,6 +14,7 @@ import time
 import weakref
 from typing import Any, Final
 
+from otel_fe import faults
 from otel_fe.autopilot.resource import PATIENT_S, CannotResizeError
 from otel_fe.autopilot.server_limit import room_of_redis
 from otel_fe.config.autopilot import POOLS
@@ -78,7 +79,11 @@ class RedisPool:
 def restore_all() -> None:
     """Restore the application's size of every pool."""
     for pool in list(_resized):
-        restore(pool)
+        try:
+            restore(pool)
+        except Exception as fault:  # noqa: BLE001 the others get theirs all the same
+            faults.record("autopilot.restore", fault)
+            _resized.discard(pool)
 
 
 def restore(pool: Any) -> None:
@@ -133,6 +138,12 @@ def refuse_others(pool: Any) -> None:
         raise CannotResizeError(f"Pools of redis-py {version} are not resized: tested are 5 to 8.")
     if not isinstance(getattr(pool, "max_connections", None), int):
         raise CannotResizeError(f"This {kind.__name__} of redis-py {version} is not built as those that were tested.")
+    if kind.__module__ == _LATER and not hasattr(
+        pool, "_available_connections"
+    ):  # blocking ones of 5.0.0: a queue of asyncio's
+        raise CannotResizeError(
+            f"The asyncio {kind.__name__} of redis-py {version} cannot be resized: from 5.0.1 on it can."
+        )
     if _queue(pool) is not None and type(_queue(pool)) is not queue.LifoQueue:
         raise CannotResizeError(f"This {kind.__name__} has a queue_class of the application's own.")
 

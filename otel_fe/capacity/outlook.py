@@ -29,6 +29,9 @@ _FEWEST: Final = 20
 _CALM: Final = 0.3
 """A budget of which a week spends less than this share of what it may is not looked at further."""
 _WEEK: Final = 168
+_RECENT: Final = 240
+"""Hours that the share of good events is forecast from, the fewest that tell errors of a week ahead: a budget ends at today's pace.
+Weeks before a change would have it expected to go back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class BudgetEnd:
     slo: str
     feature_set: str
     end: Moment
+    used_up: bool = False
+    """It is already; then `end` is the last whole hour's end."""
+    refused: str = ""
+    """The reason for having no forecast; empty if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Outlook:
     headroom: Moment
     """When traffic reaches it."""
     budgets: tuple[BudgetEnd, ...]
-    """Those that end in this time, maybe."""
+    """Those that are used up or end in this time, maybe, and those that are spent fast but have no forecast."""
     silent: tuple[str, ...]
     """The series without a forecast, each with the reason."""
 
@@ -124,12 +131,25 @@ def _budgets(
     for slo in slos:
         for name in sets:
             hours = _Hours.of(reader, service, name, slo, window[1])
-            if hours is None or hours.calm():
-                continue
-            end = hours.end(traffic)
-            if end.expected_unix_s is not None or end.earliest_unix_s is not None:
-                found.append(BudgetEnd(slo.name, name, end))
+            end = None if hours is None else _budget(hours, slo.name, name, traffic)
+            if end is not None:
+                found.append(end)
     return found
+
+
+def _budget(hours: _Hours, slo: str, feature_set: str, traffic: SeriesForecast) -> BudgetEnd | None:
+    """Return the end of a budget; None where none is near."""
+    if hours.used_up():
+        now = float((hours.last + 1) * HOUR_S)
+        return BudgetEnd(slo, feature_set, Moment(now, now), used_up=True)
+    if hours.calm():
+        return None
+    try:
+        end = hours.end(traffic)
+    except ForecastError as error:
+        return BudgetEnd(slo, feature_set, Moment(None, None), refused=str(error))
+    near = end.expected_unix_s is not None or end.earliest_unix_s is not None
+    return BudgetEnd(slo, feature_set, end) if near else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +183,18 @@ class _Hours:
         total = sum(self.total.get(hour, 0.0) for hour in recent)
         return sum(self.bad.get(hour, 0.0) for hour in recent) <= _CALM * float(self.slo.budget) * total
 
+    def used_up(self) -> bool:
+        """Return whether more than the budget is bad already."""
+        return self._spent(self.bad, self.total, self.last)
+
     def end(self, traffic: SeriesForecast) -> Moment:
-        """Return when more than the budget is bad, by forecasts of traffic and the share of good events; not if it is already."""
-        if self._spent(self.bad, self.total, self.last):
-            return Moment(None, None)
-        points = [(hour * HOUR_S, 1 - self.bad[hour] / count) for hour, count in sorted(self.total.items()) if count]
-        try:
-            good = forecast([(float(at), value) for at, value in points], CACHE_HIT_RATE)
-        except ForecastError:
-            return Moment(None, None)
+        """Return when more than the budget is bad, by forecasts of traffic and the share of good events.
+
+        Raises:
+            ForecastError: The share of good events cannot be forecast.
+        """
+        recent = ((hour, count) for hour, count in sorted(self.total.items()) if count and hour > self.last - _RECENT)
+        good = forecast([(float(hour * HOUR_S), 1 - self.bad[hour] / count) for hour, count in recent], CACHE_HIT_RATE)
         scale = self._scale(traffic)
         expected = earliest = None
         ahead = {round(one.unix_s / HOUR_S): one for one in traffic.hours}

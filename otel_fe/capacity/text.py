@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.anomalies.ahead import SeriesForecast
     from otel_fe.capacity.answer import Answer, Interval, Kept, Resource
     from otel_fe.capacity.other_objectives import LoadEffect
-    from otel_fe.capacity.outlook import Moment, Outlook
+    from otel_fe.capacity.outlook import BudgetEnd, Moment, Outlook
     from otel_fe.capacity.services import ServiceCapacity
 
 _UNITS: Final = {
@@ -135,9 +135,15 @@ def outlook_lines(one: Outlook) -> list[str]:
         lines.append(f"headroom: {_moment(one.headroom, 'used up')}")
     for budget in one.budgets:
         group = f" of {budget.feature_set}" if budget.feature_set else ""
-        lines.append(f"error budget of {budget.slo}{group}: {_moment(budget.end, 'ends')}")
+        lines.append(f"error budget of {budget.slo}{group}: {_budget(budget)}")
     lines += [f"no forecast of {silent.removesuffix('.')}." for silent in one.silent]
     return lines
+
+
+def _budget(one: BudgetEnd) -> str:
+    if one.refused:
+        return f"no forecast. {one.refused}"
+    return "used up" if one.used_up else _moment(one.end, "ends")
 
 
 def _moment(one: Moment, what: str) -> str:
@@ -251,7 +257,13 @@ def _outlook(one: Outlook) -> dict[str, Any]:
         "p95_ms": _series(one.latency),
         "headroom_used_up": _moments(one.headroom),
         "error_budgets": [
-            {"slo": budget.slo, "feature_set": budget.feature_set, "ends": _moments(budget.end)}
+            {
+                "slo": budget.slo,
+                "feature_set": budget.feature_set,
+                "used_up": budget.used_up,
+                "ends": _moments(budget.end),
+                "refused": budget.refused,
+            }
             for budget in one.budgets
         ],
         "silent": list(one.silent),

@@ -9,7 +9,7 @@ exporting, exporters/    exporters and their queues
 wakeup_timer             when the next tick is due
 pending                  undecided traces, saved at a stop
 store_sink, stored       writing to the store;  summing_up: the lines at start and stop
-slo_watch, capacity_watch   alerts from the store
+slo_watch, capacity_watch, budget_ends   alerts from the store
 process_memory           the memory of the process
 accounts, own_metrics, explaining, stored_decisions, why   its own metrics, and decision records
 """

@@ -1,4 +1,4 @@
-"""Headroom of the services in a store, as a gauge and as alerts: computed once an hour, in a separate process.
+"""Headroom of services and ends of their error budgets, as gauges and alerts: computed hourly, in a separate process.
 
 A model takes seconds of CPU, and its forecast libraries that the collector does not need: a child of low priority runs `otel-fe
 capacity --json`, so that receiving spans never waits for it. A child that fails, or takes too long, leaves what was known before.
@@ -12,19 +12,23 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import process_metrics, semconv
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
+from otel_fe.clock import SystemClock
+from otel_fe.collector.budget_ends import BudgetEnds, when
 from otel_fe.live.view import Group
 from otel_fe.pipeline.slo_engine import GaugeValue
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from otel_fe.clock import Clock
 
     Document = dict[str, Any]
 
@@ -51,19 +55,28 @@ _log = logging.getLogger("otel_fe")
 
 
 class CapacityWatch:
-    """Computes the headroom of each service in the background. Safe to share between threads.
+    """Computes the headroom of each service, and when error budgets end. Safe to share between threads.
 
     Args:
         directory: The store's.
         slo: A file of OpenSLO documents; None for the four requirements.
         ask: Returns the document of `otel-fe capacity --json`; by default, from a child process.
+        clock: For the time that is left of a budget.
     """
 
-    def __init__(self, directory: Path, slo: Path | None = None, ask: Callable[[], Document] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        slo: Path | None = None,
+        ask: Callable[[], Document] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._arguments = ["capacity", "--store", str(directory), "--traffic", "1", "--json"]
         if slo is not None:
             self._arguments += ["--slo", str(slo)]
         self._ask = ask or self._child
+        self._clock = clock or SystemClock()
+        self._budgets = BudgetEnds()
         self._lock = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
         self._gauges: tuple[GaugeValue, ...] = ()
@@ -76,12 +89,12 @@ class CapacityWatch:
         self._thread.start()
 
     def gauges(self) -> tuple[GaugeValue, ...]:
-        """Return `feature_extraction.capacity.headroom` of each service and feature set for which there is one."""
-        return self._gauges
+        """Return headroom of each service and feature set for which there is one, and the time until error budgets end."""
+        return self._gauges + self._budgets.gauges(self._now_s())
 
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """Return what the alert on traffic ahead sees."""
-        return self._evaluations
+        """Return what the alerts on traffic ahead, and on budgets that are about to end, see."""
+        return self._evaluations + self._budgets.evaluations(self._now_s())
 
     def refresh(self) -> None:
         """Compute it again; where that fails, the last result stays, and the reason is logged."""
@@ -89,6 +102,7 @@ class CapacityWatch:
             services = self._ask()["services"]
             self._gauges = tuple(gauge for one in services for gauge in _gauges(one))
             self._evaluations = tuple(found for one in services if (found := _evaluation(one)) is not None)
+            self._budgets.take(services)
         except Exception as error:
             if not self._stopped.is_set():
                 _log.warning("the capacity of services could not be worked out: %s", error)
@@ -101,6 +115,9 @@ class CapacityWatch:
                 self._running.kill()
         if self._thread.is_alive():
             self._thread.join(1.0)
+
+    def _now_s(self) -> float:
+        return self._clock.time_ns() / NS_PER_S
 
     def _run(self) -> None:
         wait_s = FIRST_S
@@ -175,5 +192,4 @@ def _used_up(moment: Document) -> str:
     expected = moment.get("expected_unix_s")
     if expected is None:
         return ""
-    when = datetime.fromtimestamp(expected, timezone.utc).strftime("%a %Y-%m-%d %H:%M UTC")
-    return f"headroom is used up {when}"
+    return f"headroom is used up {when(expected)}"

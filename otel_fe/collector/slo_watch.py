@@ -44,7 +44,7 @@ class SloWatch:
         clock: Both clocks.
         alertmanager: URL of an Alertmanager that receives alerts; empty for none.
         origin: Where the links of alerts lead.
-        capacity: Knows the headroom of services; None leaves it out. It is started and stopped with this.
+        capacity: Knows the headroom of services, and when budgets end; None leaves it out. It is started and stopped with this.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SloWatch:
         self._alerts.evaluate()
 
     def samples(self) -> list[Sample]:
-        """Return burn rates, what is left of budgets, headroom and the alerts that fire, as figures of the collector."""
+        """Return burn rates, what is left of budgets, their ends, headroom and alerts that fire, as figures of the collector."""
         headroom = () if self._capacity is None else self._capacity.gauges()
         return [_sample(value) for value in (*gauges(self._states), *headroom, *self._alerts.gauges())]
 

@@ -45,5 +45,5 @@ def open_stored(directory: Path, options: Options, clock: Clock) -> Stored:
     """
     slos = read_slos(options.slos, os.environ)
     origin = Origin(page=options.page_url, runbook=options.runbook_url)
-    capacity = CapacityWatch(directory, options.slos)
+    capacity = CapacityWatch(directory, options.slos, clock=clock)
     return Stored(Store(directory), SloWatch(directory, slos, clock, options.alertmanager, origin, capacity))

@@ -24,6 +24,7 @@ _OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE"})
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
 COMPILED: Final = ("true", "false", "required")
+PROFILES: Final = ("none", "otlp")
 LIBRARIES: Final = (
     "redis",
     "sqlalchemy",
@@ -103,6 +104,13 @@ def _pipeline(name: str, value: str) -> str:
     return lowered
 
 
+def _profiles(name: str, value: str) -> str:
+    lowered = value.strip().lower()
+    if lowered not in PROFILES:
+        raise ConfigurationError(name, value, f"use one of {', '.join(PROFILES)}")
+    return lowered
+
+
 def library_names(name: str, value: str) -> str:
     """Return the names of libraries in a comma-separated list, without blanks.
 
@@ -143,6 +151,9 @@ class Settings:
     watch_threshold_s: float = _variable(LATENCY_LIMIT_S / 4, _seconds_or_off)
     """An extraction that lasts this long is looked at every few milliseconds, to name the line that it spends its time in; `off`
     never looks. A quarter of the latency objective."""
+    profiles: str = _variable("none", _profiles)
+    """`otlp`: also send the stacks of slow extractions as OTLP profiles, with links to their spans, to where OTLP sends traces; the
+    signal is in alpha. `none`: do not."""
     max_open_traces: int = _variable(10_000, _count)
     """Undecided traces; beyond it the oldest is decided with the spans it has (`otel_fe.pipeline.traces.evicted`)."""
     max_spans_per_trace: int = _variable(2_000, _count)

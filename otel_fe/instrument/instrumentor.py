@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
 
     from otel_fe.instrument.sampled_caches import SampledCaches
+    from otel_fe.sdk.profile_export import ProfileExport
 
 _log = logging.getLogger("otel_fe")
 
@@ -76,11 +77,12 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         targets, caches = Targets(settings.targets), CachedTargets(settings.caches, sampled)
         hooks = ImportHooks()
         libraries = Libraries(settings.disabled_libraries)
+        profiles = None if settings.profiles == "none" else self._export_profiles(metrics)
         pipeline: ProcessPipeline | ExportEverything
         if traces is not None and settings.pipeline == "process":
-            pipeline = ProcessPipeline(settings, traces, metrics)
+            pipeline = ProcessPipeline(settings, traces, metrics, profiles)
         else:
-            pipeline = ExportEverything(settings, kwargs.get("tracer_provider"))
+            pipeline = ExportEverything(settings, kwargs.get("tracer_provider"), profiles)
         pipeline.install()
         self._undo.append(pipeline.remove)
         if isinstance(pipeline, ExportEverything) and metrics is not None:
@@ -118,6 +120,14 @@ class FeatureExtractionInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
             self._undo.append(Autopilot.begin(settings, pipeline, sampled, metrics).end)
         _log.info("otel_fe: %s; targets %s; caches %s; libraries %s", pipeline, targets, caches, libraries)
+
+    def _export_profiles(self, metrics: MeterProvider | None) -> ProfileExport:
+        from otel_fe.sdk.profile_export import ProfileExport  # noqa: PLC0415 few switch it on
+        from otel_fe.sdk.profile_senders import connecting  # noqa: PLC0415
+
+        found = ProfileExport(connecting(), metrics)
+        self._undo.append(found.shutdown)
+        return found
 
     def _watch_pools(self, metrics: MeterProvider) -> None:
         # Here, for they take longer to import than all the rest.

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import Metric
-    from opentelemetry.sdk.trace import Tracer, TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
     from opentelemetry.trace import Span
     from opentelemetry.trace import Tracer as ApiTracer
 
@@ -61,15 +61,23 @@ class ProcessPipeline:
         settings: Thresholds and bounds.
         traces: The provider whose tracers become lean and whose exporters go behind the pipeline.
         metrics: The provider whose readers also collect the derived metrics; None where there is none.
+        profiles: Sends the stacks of slow extractions that are kept; None where that is off.
     """
 
-    def __init__(self, settings: Settings, traces: TracerProvider, metrics: MeterProvider | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        traces: TracerProvider,
+        metrics: MeterProvider | None,
+        profiles: SpanProcessor | None = None,
+    ) -> None:
         self._settings = settings
         self._provider = traces
         self._meters = () if metrics is None else (metrics,)
         self._slow_ns = int(settings.slow_threshold_s * 1e9)
         self._remarkable_ns = min(self._slow_ns, LATENCY_LIMIT_NS)
         self.exception_messages = settings.exception_messages
+        self._profiles = profiles
         self._kept = KeptTraces([], self._settled)
         self._started_ns = CLOCK.time_ns()
         self._engines = Engines(settings)
@@ -115,7 +123,7 @@ class ProcessPipeline:
         with active._lock:
             behind = [p for p in active._span_processors if exports(p)]
             before = [p for p in active._span_processors if not exports(p)]
-            self._kept = KeptTraces(behind, self._settled)
+            self._kept = KeptTraces(behind, self._settled, self._profiles)
             active._span_processors = (*before, self._processor)
         self._adopt_tracers()
         if self._metrics is not None:

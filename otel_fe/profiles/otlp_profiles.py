@@ -33,13 +33,19 @@ from otel_fe.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
     from otel_fe.profiles.stacks import Frame, SlowExtraction
 
 
-def otlp_profiles(extractions: Iterable[SlowExtraction]) -> ProfilesData:
+def otlp_profiles(extractions: Iterable[SlowExtraction], process: Resource | None = None) -> ProfilesData:
     """Return the stacks of extractions: one profile of wall time an extraction, as it was measured, without its weight.
 
     A span's `tracestate` carries its weight.
+
+    Args:
+        extractions: Those with the same service lie together in the result.
+        process: The resource of all of them, where they are of one process; else each has its service's name alone.
     """
     dictionary = _Dictionary()
     ordered = sorted(extractions, key=lambda one: (one.service, one.start_ns, one.span_id))
@@ -48,7 +54,10 @@ def otlp_profiles(extractions: Iterable[SlowExtraction]) -> ProfilesData:
         scope = ScopeProfiles(profiles=[_profile(one, dictionary) for one in group])
         scope.scope.name, scope.scope.version = semconv.SCOPE_NAME, __version__
         resource = ResourceProfiles(scope_profiles=[scope])
-        resource.resource.attributes.append(_pair(semconv.SERVICE_NAME, service))
+        if process is None:
+            resource.resource.attributes.append(_pair(semconv.SERVICE_NAME, service))
+        else:
+            resource.resource.CopyFrom(process)
         resources.append(resource)
     return ProfilesData(resource_profiles=resources, dictionary=dictionary.tables)
 

@@ -16,6 +16,8 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.trace import SpanContext
+
 SPAN_KEY: Final[str] = _SPAN_KEY
 """The key under which the API keeps the current span."""
 
@@ -32,3 +34,8 @@ get_context, set_context, reset_context = _direct()
 
 A token of another thread's or task's context is a ValueError here, where the API logs it: callers catch it.
 """
+
+
+def is_local_root(parent: SpanContext | None) -> bool:
+    """Return whether a span with this parent is the first of its trace in this process."""
+    return parent is None or parent.is_remote

@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanContext, TraceState
 
 from otel_fe import faults, semconv
 from otel_fe.model import trace_state
+from otel_fe.sdk.context import is_local_root
 from otel_fe.sdk.plain_values import clean
 from otel_fe.sdk.span import LeanSpan
 
@@ -58,10 +59,17 @@ class KeptTraces:
         processors: Those that `exports` is true of; each gets every kept trace.
         settled: Called with spans, counted by the policy that kept them, once they have been sent (and an empty
             string) or refused (and the name of that loss).
+        profiles: Gets the spans that the others have taken; None where profiles are not sent.
     """
 
-    def __init__(self, processors: Sequence[SpanProcessor], settled: Callable[[Counter[str], str], None]) -> None:
+    def __init__(
+        self,
+        processors: Sequence[SpanProcessor],
+        settled: Callable[[Counter[str], str], None],
+        profiles: SpanProcessor | None = None,
+    ) -> None:
         self.processors = tuple(processors)
+        self._profiles = profiles
         self._lock = threading.RLock()
         self._settled = settled
         self._watching = [_watch(processor, settled) for processor in self.processors]
@@ -70,6 +78,7 @@ class KeptTraces:
         """Queue the spans of a kept trace; return why they could not be, or an empty string."""
         if not self.processors:
             self._settled(Counter({decision.reason: len(trace.spans)}), "")
+            self._profile(trace.spans)
             return ""
         inherited = _threshold_in(trace.entry)
         spans = [_stamped(span, decision, inherited) for span in trace.spans]
@@ -79,17 +88,26 @@ class KeptTraces:
             for processor in self.processors:
                 for span in spans:
                     processor.on_end(span)
+        self._profile(spans)
         return ""
+
+    def _profile(self, spans: Sequence[Any]) -> None:
+        if self._profiles is not None:
+            for span in spans:
+                self._profiles.on_end(span)
 
     def flush(self, timeout_millis: int) -> bool:
         """Send what is queued; False if it took longer."""
-        results = [processor.force_flush(timeout_millis) for processor in self.processors]
+        results = [processor.force_flush(timeout_millis) for processor in self._all()]
         return all(results)
 
     def shutdown(self) -> None:
         """Send what is queued and shut the processors down."""
-        for processor in self.processors:
+        for processor in self._all():
             processor.shutdown()
+
+    def _all(self) -> tuple[SpanProcessor, ...]:
+        return self.processors if self._profiles is None else (*self.processors, self._profiles)
 
     def renew(self) -> None:
         """Forget a lock that another thread may have held when this process was forked."""
@@ -126,7 +144,7 @@ def _stamped(span: Any, decision: Decision, inherited: int | None) -> ReadableSp
         readable._context = SpanContext(
             context.trace_id, context.span_id, context.is_remote, context.trace_flags, state
         )
-    if readable.parent is None or readable.parent.is_remote or readable.name.startswith(semconv.SPAN_NAME):
+    if is_local_root(readable.parent) or readable.name.startswith(semconv.SPAN_NAME):
         readable._attributes = _with_policy(readable._attributes, decision.reason)
     result: ReadableSpan = readable
     return result

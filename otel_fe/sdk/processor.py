@@ -11,6 +11,7 @@ from opentelemetry.trace import Status, StatusCode
 from opentelemetry.trace.span import DEFAULT_TRACE_STATE
 
 from otel_fe import faults
+from otel_fe.sdk.context import is_local_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class PipelineProcessor(SpanProcessor):
         try:
             context: Any = span.get_span_context()
             if context.trace_flags & _SAMPLED:
-                root = span.parent is None or span.parent.is_remote
+                root = is_local_root(span.parent)
                 trace = self.engine.assembler.started(context.trace_id, None, context.trace_state.get("ot"), root=root)
                 key = context.trace_id, context.span_id
                 gone = weakref.ref(span, functools.partial(self._gone, key, root))
@@ -96,7 +97,7 @@ class PipelineProcessor(SpanProcessor):
             if found is not None:
                 trace, _ = found
                 error = span.status.status_code is _ERROR
-                root = span.parent is None or span.parent.is_remote
+                root = is_local_root(span.parent)
                 self.engine.assembler.ended(
                     trace, span, span.start_time or 0, span.end_time or 0, error, _READABLE_SPAN_BYTES, root
                 )

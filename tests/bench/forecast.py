@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe.anomalies.kinds import KINDS, THROUGHPUT
 from tests.bench.report import Goal
-from tests.real.load_traces import BICYCLES, ROAD
+from tests.real.load_traces import BICYCLES, OCCUPANCY, ROAD
 from tests.unit.anomalies.backtest import FURTHEST, Score, backtest, hourly
 from tests.unit.anomalies.labelled import make
 
@@ -26,6 +26,7 @@ STRETCHES = (
     (ROAD, "2018-03-01", "2018-07-01"),
     (BICYCLES, "2014-02-01", "2014-06-01"),
     (BICYCLES, "2018-09-01", "2019-01-01"),
+    (OCCUPANCY, "2016-02-01", "2016-06-01"),
 )
 COVERED = (0.7, 0.9)
 

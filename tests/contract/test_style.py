@@ -91,6 +91,7 @@ FOREIGN = {
     "autopilot/server_limit.py": {"pool"},
     "autopilot/sqlalchemy_pools.py": {"pool", "queue", "inner", "self._pool"},
     "instrument/celery_tasks.py": {"app"},
+    "instrument/exported.py": {"active"},
     "instrument/process.py": {"active", "provider", "self._provider"},
     "instrument/watch/threads.py": {"threading"},
     "instrument/watch/watcher.py": {"threading"},
@@ -100,6 +101,7 @@ FOREIGN = {
     "sdk/metric_views.py": {"view"},
     "sdk/plain_values.py": {"event", "item", "readable"},
     "sdk/processor.py": {"span"},
+    "sdk/profile_senders.py": {"self._client", "self._exporter"},
     "sdk/recorded_histograms.py": {"stream"},
     "sdk/tracer.py": {"part", "span"},
 }

@@ -31,6 +31,8 @@ from tests.observed import instrumented
 from tests.unit.collector.running import until
 
 USE = sa.text("SELECT pg_sleep(0.01)")
+CONTENDED = sa.text("SELECT pg_sleep(0.0025 * count(*) ^ 3) FROM pg_stat_activity WHERE datname = current_database()")
+"""Takes 20 ms with two connections to its database, and 160 ms with four: together four do a quarter of what two do."""
 WINDOW_S = 2.0
 CALLERS = 10
 
@@ -38,8 +40,9 @@ CALLERS = 10
 class Callers:
     """Threads that extract again and again, each resting between."""
 
-    def __init__(self, engine, count=CALLERS):
+    def __init__(self, engine, count=CALLERS, use=USE):
         self.engine = engine
+        self.use = use
         self.took = []
         self.dies = False
         self.failed = 0
@@ -51,7 +54,7 @@ class Callers:
             begun = time.monotonic()
             try:
                 with otel_fe.extraction("user"), self.engine.connect() as connection:
-                    connection.execute(USE)
+                    connection.execute(self.use)
             except sa.exc.SQLAlchemyError:
                 if not self.dies:
                     raise
@@ -74,8 +77,10 @@ class Callers:
         return took[int(0.95 * len(took))]
 
 
-def settings(mode="act", limits="pools=2..20"):
-    return Settings(autopilot="pools", autopilot_limits=limits, autopilot_mode=mode, autopilot_window_s=WINDOW_S)
+def settings(mode="act", limits="pools=2..20", **more):
+    return Settings(
+        autopilot="pools", autopilot_limits=limits, autopilot_mode=mode, autopilot_window_s=WINDOW_S, **more
+    )
 
 
 def ticked(autopilot, until, most_s=60.0):
@@ -126,6 +131,34 @@ def test_a_pool_of_two_finds_its_size(flown, postgres_url):
         assert 0.5 < kept[0].measured / kept[0].predicted < 2
         autopilot.end()
         assert (engine.pool.size(), engine.pool._max_overflow) == (2, 0)
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("slow_s", "reason"),
+    [(60.0, "p95 or the mean rose"), (0.25, "requirements broke more often than before: in ")],
+    ids=["slower", "an objective burns"],
+)
+def test_a_change_that_harms_is_reverted_within_two_windows(flown, postgres_url, slow_s, reason):
+    """A database that contends: queueing theory promises less waiting of four connections, and everything takes four times as long."""
+    autopilot = flown(slow_threshold_s=slow_s)
+    engine = sa.create_engine(postgres_url, pool_size=2, max_overflow=0)
+    try:
+        with Callers(engine, use=CONTENDED):
+            ticked(autopilot, lambda: any(step.outcome == "reverted" for step in autopilot._steps), most_s=40)
+            size = engine.pool.size() + engine.pool._max_overflow
+        assert [step.outcome for step in autopilot._steps] == ["tried", "reverted"], list(map(str, autopilot._steps))
+        tried, reverted = autopilot._steps
+        assert (tried.before, tried.after, size) == (2, 4, 2)
+        assert reverted.reason.startswith(reason)
+        assert tried.predicted == reverted.predicted < 0
+        if reverted.measured is not None:  # requirements that burn may end it before p95 is known
+            assert reverted.measured > 0
+        else:
+            assert slow_s == 0.25
+        # Two windows, and a tenth of one until the step counts. The rest is for a machine that does other things too.
+        assert reverted.time_ns - tried.time_ns < 3 * WINDOW_S * 1e9
     finally:
         engine.dispose()
 

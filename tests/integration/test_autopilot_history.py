@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
@@ -41,6 +42,30 @@ for one in callers:
 print("pool of", engine.pool.size())
 """
 """Ten callers that want a connection half of the time, and a pool of two."""
+CONTENDED = """
+import pathlib, sys, threading, time
+import sqlalchemy as sa
+import otel_fe
+
+folder, url = pathlib.Path(sys.argv[1]), sys.argv[2]
+engine = sa.create_engine(url, pool_size=2, max_overflow=0)
+use = sa.text("SELECT pg_sleep(0.0025 * count(*) ^ 3) FROM pg_stat_activity WHERE datname = current_database()")
+with engine.connect(), engine.connect():
+    pass
+
+def call():
+    while not (folder / "stop").exists():
+        with otel_fe.extraction("user"), engine.connect() as connection:
+            connection.execute(use)
+        time.sleep(0.01)
+
+callers = [threading.Thread(target=call) for _ in range(10)]
+for one in callers:
+    one.start()
+for one in callers:
+    one.join()
+"""
+"""Ten callers of a database that contends: a query takes 20 ms with two connections, and 160 ms with four."""
 AUTOPILOT_ON = {
     "OTEL_FE_AUTOPILOT": "pools",
     "OTEL_FE_AUTOPILOT_LIMITS": "pools=2..12",
@@ -77,9 +102,9 @@ class Told:
             return answer.read().decode()
 
 
-@pytest.fixture
-def flight(tmp_path):
-    """Run a collector with a store and pages, and a service whose autopilot acts; return what they can be asked."""
+@contextmanager
+def flight(tmp_path, source, *arguments, **settings):
+    """Run a collector with a store and pages, and a service whose autopilot acts; yield what they can be asked."""
     store = tmp_path / "store"
     with (
         backend() as sink,
@@ -96,9 +121,10 @@ def flight(tmp_path):
             OTEL_METRIC_EXPORT_INTERVAL="1000",
             OTEL_SERVICE_NAME="shop",
             **AUTOPILOT_ON,
+            **settings,
         )
         service = subprocess.Popen(
-            command(write(tmp_path, SERVICE), str(tmp_path), python=sys.executable),
+            command(write(tmp_path, source), str(tmp_path), *arguments, python=sys.executable),
             env=told,
             cwd=tmp_path,
             stdout=subprocess.PIPE,
@@ -134,34 +160,58 @@ def logged(sink):
 
 
 @pytest.mark.timeout(180)
-def test_a_step_is_told_from_the_process_to_the_history(flight):
-    told, service, folder, sink = flight
-    until(lambda: "kept" in told.outcomes(), timeout_s=90, told=lambda: f"{told.steps()} {service.poll()}")
-    (folder / "stop").touch()
-    out, err = service.communicate(timeout=60)
-    assert service.returncode == 0, err
-    size = int(out.removeprefix("pool of"))
-    assert 2 < size <= 12
+def test_a_step_is_told_from_the_process_to_the_history(tmp_path):
+    with flight(tmp_path, SERVICE) as (told, service, folder, sink):
+        until(lambda: "kept" in told.outcomes(), timeout_s=90, told=lambda: f"{told.steps()} {service.poll()}")
+        (folder / "stop").touch()
+        out, err = service.communicate(timeout=60)
+        assert service.returncode == 0, err
+        size = int(out.removeprefix("pool of"))
+        assert 2 < size <= 12
 
-    steps = told.steps()
-    tried, kept = (next(one for one in steps if one["detail"]["outcome"] == name) for name in ("tried", "kept"))
-    assert {one["service"] for one in steps} == {"shop"}
-    assert {one["kind"] for one in steps} == {AUTOPILOT}
-    assert tried["subject"] == kept["subject"] == f"sqlite:///{folder}/shop.db"
-    assert (kept["before"], kept["after"]) == (tried["before"], tried["after"]) == ("2", "4")
-    assert kept["detail"]["predicted"] < 0
-    assert kept["detail"]["low"] < kept["detail"]["measured"] < kept["detail"]["high"] < 0
-    assert "2 → 4, kept: faster with 95 % confidence (predicted -" in err
+        steps = told.steps()
+        tried, kept = (next(one for one in steps if one["detail"]["outcome"] == name) for name in ("tried", "kept"))
+        assert {one["service"] for one in steps} == {"shop"}
+        assert {one["kind"] for one in steps} == {AUTOPILOT}
+        assert tried["subject"] == kept["subject"] == f"sqlite:///{folder}/shop.db"
+        assert (kept["before"], kept["after"]) == (tried["before"], tried["after"]) == ("2", "4")
+        assert kept["detail"]["predicted"] < 0
+        assert kept["detail"]["low"] < kept["detail"]["measured"] < kept["detail"]["high"] < 0
+        assert "2 → 4, kept: faster with 95 % confidence (predicted -" in err
 
-    said = told.command("autopilot", "history")
-    assert f"autopilot: {kept['subject']} 2 → 4 (kept)" in said
-    assert f"predicted {kept['detail']['predicted']:+.3g} ms, measured {kept['detail']['measured']:+.3g} ms" in said
-    assert "2 → 4 (kept)" in told.command("changes")
+        said = told.command("autopilot", "history")
+        assert f"autopilot: {kept['subject']} 2 → 4 (kept)" in said
+        effect = f"predicted {kept['detail']['predicted']:+.3g} ms, measured {kept['detail']['measured']:+.3g} ms"
+        assert f"    {effect}\n" in said
+        changes = told.command("changes")
+        assert "2 → 4 (kept)" in changes
+        assert f"    {effect}\n" in changes
 
-    page = told.text("explore?range=1h")
-    assert 'class="change"' in page
-    assert "2 → 4 (kept)" in page
-    assert "2 → 4 (kept)" in told.text("?range=1h")
+        page = told.text("explore?range=1h")
+        assert 'class="change"' in page
+        assert "2 → 4 (kept)" in page
+        assert "2 → 4 (kept)" in told.text("?range=1h")
 
-    events = until(lambda: [one for one in logged(sink) if one["outcome"] == "kept"])
-    assert events[0] == {"resource": kept["subject"], "from": 2, "to": 4, "outcome": "kept"}
+        events = until(lambda: [one for one in logged(sink) if one["outcome"] == "kept"])
+        assert events[0] == {"resource": kept["subject"], "from": 2, "to": 4, "outcome": "kept"}
+
+
+@pytest.mark.timeout(180)
+def test_a_step_that_harms_is_told_with_what_was_predicted_and_what_came(tmp_path, postgres_url):
+    with flight(tmp_path, CONTENDED, postgres_url, OTEL_FE_SLOW_THRESHOLD_S="60") as (told, service, folder, _):
+        until(lambda: "reverted" in told.outcomes(), timeout_s=90, told=lambda: f"{told.steps()} {service.poll()}")
+        steps = told.steps()
+        (folder / "stop").touch()
+        _, err = service.communicate(timeout=60)
+        assert service.returncode == 0, err
+
+        assert [one["detail"]["outcome"] for one in steps] == ["tried", "reverted"]
+        tried, reverted = steps
+        assert [(one["before"], one["after"]) for one in steps] == [("2", "4")] * 2
+        detail = reverted["detail"]
+        assert detail["predicted"] == tried["detail"]["predicted"] < 0
+        assert 0 < detail["measured"] < detail["high"]
+        effect = f"predicted {detail['predicted']:+.3g} ms, measured {detail['measured']:+.3g} ms"
+        for said in (told.command("autopilot", "history"), told.command("changes")):
+            assert "2 → 4 (reverted)\n    p95 or the mean rose\n" in said
+            assert f"    {effect}\n" in said

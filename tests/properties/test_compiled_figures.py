@@ -35,7 +35,7 @@ def plain():
     """Leave the compiled parts out, from the bytes to the series."""
     with (
         patch.object(compiled, "backend", None),
-        patch.object(extractions, "_pick", None),
+        patch.object(extractions, "_pick", extractions._picked),
         patch.object(extractions, "_extractions", extractions._plain_extractions),
     ):
         yield

@@ -1,4 +1,4 @@
-"""The trace context of tasks, against a real cluster."""
+"""Cases that run inside an environment with Ray, against a real cluster: the trace context of tasks, and slow extractions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.venvs import run_inside
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("cases", ["task_cases", "client_cases", "serve_cases"])
-def test_tasks_run_in_the_trace_that_they_were_submitted_in(cases):
-    """However the function came to be where it is called; see inside/."""
+@pytest.mark.parametrize("cases", ["task_cases", "client_cases", "serve_cases", "watch_cases"])
+def test_inside_of_ray(cases):
+    """Of a task, however its function came to be where it is called, of the driver, of batches and of the watcher; see inside/."""
     python = ENVIRONMENT.python()
     run_inside(python, f"tests/ray/inside/{cases}.py", "-o", "timeout=500", timeout_s=1100, **SETTINGS)

@@ -65,7 +65,8 @@ def _of_redis(pool: Any) -> PoolState:
     queue = getattr(pool, "pool", None)
     condition = getattr(pool, "_condition", None)
     if queue is not None:  # the blocking pool: a queue, of connections and of None for those it has not opened
-        idle = sum(connection is not None for connection in list(queue.queue))
+        entries = queue.queue if hasattr(queue, "queue") else getattr(queue, "_queue", ())  # asyncio's, in 5.0.0
+        idle = sum(connection is not None for connection in list(entries))
         used = int(pool.max_connections) - int(queue.qsize())
     else:
         idle, used = len(pool._available_connections), len(pool._in_use_connections)

@@ -29,6 +29,10 @@ _OFF_FROM_NS: Final = 200_000
 """The wait of a thread that was off the CPU for less is not read."""
 _RUNNERS: Final = ("asyncio/runners.py", "asyncio/base_events.py", "uvloop/__init__.py", "uvicorn/server.py")
 _SELECTORS: Final = "/selectors.py"
+_RUNS_LOOP: Final = frozenset(("run_forever", "run_until_complete"))
+_THREADING: Final = "/threading.py"
+_TARGET: Final = "_target"
+"""By which `Thread.run` calls the target of a thread."""
 
 
 class Glimpse:
@@ -197,11 +201,17 @@ def _is_current(task: Any) -> bool:
 
 
 def _is_idle(frame: FrameType) -> bool:
-    """Return whether the thread of an event loop waits for events, rather than runs a callback."""
+    """Return whether the thread of an event loop waits for events, rather than runs a callback.
+
+    A loop in C, as uvloop's, has no frame of its own: its innermost frame is the one that runs it, or the start of its thread.
+    """
     file = frame.f_code.co_filename
     if file.endswith(_SELECTORS) and frame.f_back is not None:
         file = frame.f_back.f_code.co_filename
-    return file.endswith(_RUNNERS)
+    if file.endswith(_RUNNERS):
+        return True
+    names = names_at(frame)
+    return not _RUNS_LOOP.isdisjoint(names) or (_TARGET in names and file.endswith(_THREADING))
 
 
 def still_waits(extraction: Extraction, now_ns: int) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 
+import redis
 import sqlalchemy as sa
 
 import otel_fe
+from otel_fe.autopilot.redis_pools import RedisPool
+from otel_fe.autopilot.sqlalchemy_pools import SqlalchemyPool
 from tests.integration.faulty.injection import injected, tried
 from tests.integration.faulty.pipeline import names, traced
 
@@ -48,6 +51,18 @@ def use_a_pool_that_cannot_be_described(app):
         app.await_fault()
     engine.dispose()
     return found
+
+
+@injected("autopilot.restore", "autopilot.sqlalchemy_pools", "otel_fe.autopilot.sqlalchemy_pools:restore", settings=ON)
+@injected("autopilot.restore", "autopilot.redis_pools", "otel_fe.autopilot.redis_pools:restore", settings=ON)
+def work_with_pools_that_cannot_be_restored(app):
+    """Both are resized, and each injection breaks the way back of one."""
+    engine, pool = sa.create_engine("sqlite://", poolclass=sa.QueuePool), redis.ConnectionPool(max_connections=2)
+    if app.injection is not None:
+        SqlalchemyPool("one", engine.pool).resize(20)
+        RedisPool("another", pool).resize(4)
+    app.parts["pools"] = engine, pool  # alive at the end
+    return traced(app), names(app)
 
 
 @injected(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import otel_fe
 from tests.integration.faulty.injection import injected, tried
 
+EXPORT = "otel_fe.sdk.profile_export"
 WATCHER = "otel_fe.instrument.watch.watcher:Watcher"
 
 
@@ -19,6 +20,8 @@ WATCHER = "otel_fe.instrument.watch.watcher:Watcher"
     "otel_fe.instrument.watch.look:segment_of",
     settings={"watch_threshold_s": 0.005},
 )
+@injected("profiles.take", "sdk.profile_export", f"{EXPORT}:ProfileExport._take", settings={"profiles": "otlp"})
+@injected("profiles.send", "sdk.profile_export", f"{EXPORT}:_encoded", settings={"profiles": "otlp"})
 def slow_extractions(_app):
     @otel_fe.extraction("slow")
     def extract(x):

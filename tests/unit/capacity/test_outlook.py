@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
+from fractions import Fraction
 
 import pytest
 
 from otel_fe import semconv
-from otel_fe.capacity.outlook import outlook
+from otel_fe.capacity.outlook import BudgetEnd, Moment, outlook
 from otel_fe.capacity.services import ServiceCapacity
 from otel_fe.capacity.text import document, in_words
 from otel_fe.config.openslo import default_slos
@@ -91,6 +93,9 @@ def test_words_and_json_tell_when(ahead):
     assert "headroom: used up " in text
     assert "error budget of latency of profile: ends " in text
     (value,) = document([one])
+    (budget,) = value["outlook"]["error_budgets"]
+    assert (budget["used_up"], budget["refused"]) == (False, "")
+    assert budget["ends"]["expected_unix_s"] == ahead.budgets[0].end.expected_unix_s
     assert value["outlook"]["headroom_used_up"]["expected_unix_s"] == ahead.headroom.expected_unix_s
 
 
@@ -98,3 +103,20 @@ def test_a_short_history_says_so(month):
     found = outlook(month.reader, "service", default_slos(), T0 + 48 * HOUR, None)
     assert found.traffic is None
     assert "72 h are needed" in found.silent[0]
+
+
+def test_a_budget_that_is_used_up_says_so(month):
+    """Of one that allows 1 % bad."""
+    (latency,) = (one for one in default_slos() if one.name == "latency")
+    strict = dataclasses.replace(latency, objective=Fraction(99, 100))
+    found = outlook(month.reader, "service", [strict], UNTIL, None)
+    (budget,) = found.budgets
+    assert budget.used_up
+    assert budget.end.expected_unix_s == UNTIL / NS
+    assert "error budget of latency of profile: used up" in in_words([ServiceCapacity("service", 2.0, outlook=found)])
+
+
+def test_a_budget_without_a_forecast_says_why(ahead):
+    refused = BudgetEnd("latency", "profile", Moment(None, None), refused="The history has too many gaps.")
+    one = ServiceCapacity("service", 2.0, outlook=dataclasses.replace(ahead, budgets=(refused,)))
+    assert "error budget of latency of profile: no forecast. The history has too many gaps." in in_words([one])

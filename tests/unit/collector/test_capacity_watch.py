@@ -1,4 +1,4 @@
-"""Headroom as a gauge and an alert: from a document, and from a real child over a store."""
+"""Headroom and the ends of error budgets as gauges and alerts: from a document, and from a real child over a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def store(tmp_path):
         yield made
 
 
-def document(peak, headroom=340.0, now=210.0, forecast=True):
+def document(peak, headroom=340.0, now=210.0, forecast=True, budgets=()):
     """Return what `otel-fe capacity --json` says of one service with one feature set."""
     ahead = [
         {"unix_s": T0 / 1e9 + hour * 3_600, "value": value, "low": value, "high": value}
@@ -35,7 +35,8 @@ def document(peak, headroom=340.0, now=210.0, forecast=True):
         for name, value in ((None, headroom), ("user", 2 * headroom))
     ]
     used_up = {"expected_unix_s": T0 / 1e9 + 3_600 if peak >= headroom else None, "earliest_unix_s": None}
-    outlook = {"traffic_per_s": ahead, "headroom_used_up": used_up} if forecast else None
+    outlook = {"traffic_per_s": ahead, "headroom_used_up": used_up, "error_budgets": list(budgets)}
+    outlook = outlook if forecast else None
     return {"services": [{"service": "shop", "groups": groups, "outlook": outlook}]}
 
 
@@ -77,6 +78,91 @@ def test_the_alert_fires_where_the_forecast_of_traffic_reaches_headroom(store, c
     texts = [record.getMessage() for record in caplog.records if "raffic ahead" in record.getMessage()]
     assert bool(texts) is fires
     assert all("primary gives out first" in text for text in texts)
+
+
+def budget(hours=None, earliest=None, used_up=False, refused="", feature_set="user"):
+    """Return what the document says of the budget of the SLO `latency`: in how many hours it ends, and at the earliest."""
+    ends = {
+        name: None if one is None else T0 / 1e9 + one * 3_600
+        for name, one in (("expected_unix_s", hours), ("earliest_unix_s", earliest))
+    }
+    return {"slo": "latency", "feature_set": feature_set, "used_up": used_up, "ends": ends, "refused": refused}
+
+
+@pytest.fixture
+def told(store):
+    """Return a function that has a document said and evaluated, and returns the gauges of budgets, and the alert on them."""
+    said = []
+    capacity = CapacityWatch(store.directory, ask=lambda: json.loads(json.dumps(said[-1])), clock=store.clock)
+    watch = SloWatch(store.directory, read_slos(None, {}), store.clock, capacity=capacity)
+
+    def tell(*budgets, forecast=True):
+        said.append(document(0.0, budgets=budgets, forecast=forecast))
+        capacity.refresh()
+        return look()
+
+    def look():
+        watch.evaluate()
+        samples = watch.samples()
+        gauges = [(dict(one.labels), one.value) for one in samples if one.name == process_metrics.BUDGET_EXHAUSTED_IN]
+        alerts = [one.value for one in samples if one.value and dict(one.labels).get(semconv.ALERT) == "slo_burn"]
+        return gauges, alerts
+
+    tell.look, tell.watch = look, watch
+    store.clock.advance(ns=T0 - store.clock.time_ns())
+    yield tell
+    watch.stop()
+
+
+def test_the_end_of_a_budget_is_a_gauge_that_counts_down(told, store):
+    """Without the label of a feature set where the extractions have none; absent where the end is not expected."""
+    gauges, _ = told(budget(10.0, 8.0), budget(1.0, feature_set=""), budget(None, 1.5, feature_set="other"))
+    labels = {semconv.SERVICE_NAME: "shop", semconv.SLO: "latency"}
+    assert gauges == [({**labels, semconv.FEATURE_SET: "user"}, 36_000.0), (labels, 3_600.0)]
+    store.clock.advance(ns=120 * MINUTE)
+    assert [value for _, value in told.look()[0]] == [28_800.0, 0.0]
+
+
+def test_the_alert_fires_while_a_budget_is_expected_to_end(told, store, caplog):
+    """It recovers once the forecast sees no end by its worse bound either, for an hour."""
+    caplog.set_level(logging.INFO, "otel_fe")
+    assert told(budget(1.5, 0.5))[1] == [1.0]
+    told.watch._alerts.check_performance_alerts(wait_s=5)
+    (text,) = (record.getMessage() for record in caplog.records if "SLO latency" in record.getMessage())
+    assert "SLO latency of user, forecast in shop is 1.5 h of budget" in text
+    assert "has to be above 2 h of budget; the error budget ends" in text
+    assert told(budget(None, 1.5))[1] == [1.0]
+    assert told()[1] == [1.0]
+    for _ in range(70):
+        store.clock.advance(ns=MINUTE)
+        found = told.look()
+    assert found == ([], [])
+    told.watch._alerts.check_performance_alerts(wait_s=5)
+    assert "recovered" in caplog.text
+
+
+def test_a_budget_that_is_used_up_raises_no_alert_ahead_but_keeps_one(told):
+    """The alerts on burn rates have told of it, or the one ahead has and stays."""
+    gauges, alerts = told(budget(0.0, 0.0, used_up=True))
+    assert ([value for _, value in gauges], alerts) == ([0.0], [])
+    assert told(budget(1.5, 0.5))[1] == [1.0]
+    assert told(budget(0.0, 0.0, used_up=True))[1] == [1.0]
+
+
+@pytest.mark.parametrize("forecast", [True, False])
+def test_without_a_forecast_a_budget_has_neither(told, store, caplog, forecast):
+    """Refused for the budget, or for all of the service: an alert that fires ends for want of data."""
+    caplog.set_level(logging.INFO, "otel_fe")
+    refused = budget(refused="The history has too many gaps to know how far off forecasts are.")
+    assert told(refused, forecast=forecast) == ([], [])
+    assert told(budget(1.5, 0.5))[1] == [1.0]
+    assert told(refused, forecast=forecast)[0] == []
+    for _ in range(7):
+        store.clock.advance(ns=MINUTE)
+        found = told.look()
+    assert found == ([], [])
+    told.watch._alerts.check_performance_alerts(wait_s=5)
+    assert "nothing is measured any more" in caplog.text
 
 
 def test_a_failure_leaves_what_was_known(store, caplog):

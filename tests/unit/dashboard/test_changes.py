@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -85,8 +86,8 @@ def test_a_change_without_effect_claims_none(own):
     assert found.effect.startswith("no difference beyond chance: p95 ")
 
 
-def test_followed_advice_is_verified(own):
-    """The page said what a pool of 6 would bring, somebody made it 6, and the list says what it brought."""
+def test_followed_advice_is_verified(own, monkeypatch, capsys):
+    """The page said what a pool of 6 would bring, somebody made it 6, and the list and the command say what it brought."""
     bed, asked = own
     deployed(bed, cpu_ms=(20, 20), wait_ms=(13.5, 6), pool=(5, 6))
     for minute in range(58, 31, -1):
@@ -99,6 +100,13 @@ def test_followed_advice_is_verified(own):
     assert found[0].predicted_ns < 0
     assert found[0].verified.startswith("predicted −")  # noqa: RUF001 a minus sign
     assert ", measured −" in found[0].verified  # noqa: RUF001
+    monkeypatch.setattr(PageContext, "now_ns", lambda self: NOW)
+    assert main(["changes", "--store", str(bed.directory), "--since", "1h"]) == 0
+    said = capsys.readouterr().out
+    assert "pool primary 5 → 6\n" in said
+    (line,) = (line for line in said.splitlines() if line.startswith("    predicted "))
+    assert line == f"    {found[0].verified}"
+    assert re.fullmatch(r"predicted \S+ ms, measured \S+ ms \(\S+ to \S+ ms\)", line.strip())
 
 
 def test_windows_end_at_other_changes():
