@@ -243,7 +243,7 @@ class Controller:
         rest = self._rests.setdefault((resource.name, trial.after > trial.before), _Rest())
         rest.until_ns = now_ns + min(_MOST_REST, _REST << rest.times) * self.window_ns
         rest.times = min(rest.times + 1, 10)
-        # Within its first window too, though often of too few extractions to tell. The resize has not waited for it.
+        # Within its first window too, though often with too few extractions. The resize has not waited for it.
         verdict = None if self._before is None else trial.proposal.judge(self._before, self._window)
         self._say(resource, trial.before, trial.after, REVERTED, reason, trial.predicted, verdict)
         self._begin(now_ns, settle=True)

@@ -1,4 +1,4 @@
-"""The ends of error budgets, as a gauge and as alerts, by what `otel-fe capacity --json` forecasts."""
+"""The ends of error budgets, as a gauge and as alerts, from the forecasts of `otel-fe capacity --json`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HOUR_S: Final = 3_600.0
 _LONGEST_H: Final = 168.0
-"""That forecasts look ahead."""
+"""The horizon of forecasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class BudgetEnds:
         return tuple(found)
 
     def evaluations(self, now_s: float) -> tuple[Evaluation, ...]:
-        """Return what the alerts on budgets that are about to end see."""
+        """Return the evaluations for alerts on budgets that are about to end."""
         return tuple(_evaluation(end, now_s) for end in self._ends.values())
 
 

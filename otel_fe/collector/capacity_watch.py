@@ -93,7 +93,7 @@ class CapacityWatch:
         return self._gauges + self._budgets.gauges(self._now_s())
 
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """Return what the alerts on traffic ahead, and on budgets that are about to end, see."""
+        """Return the evaluations for alerts on forecast traffic, and on budgets that are about to end."""
         return self._evaluations + self._budgets.evaluations(self._now_s())
 
     def refresh(self) -> None:

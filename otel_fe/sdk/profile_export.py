@@ -37,7 +37,7 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 _MOST_SENT_BYTES: Final = 1024 * 1024
 """Of those in one request: receivers take 4 MiB by default."""
 _EACH_BYTES: Final = 200
-"""What one takes beside its texts."""
+"""The size of one, without its texts."""
 _DELAY_S: Final = 1.0
 """How long the first waits for others to be sent with it."""
 _SHUTDOWN_S: Final = 5.0

@@ -1,4 +1,4 @@
-"""Sending OTLP profiles to where the process sends traces, over gRPC or HTTP.
+"""Sends OTLP profiles to the backend of the process's traces, over gRPC or HTTP.
 
 Endpoint, headers, certificates, compression and timeout are those that the SDK's exporter of spans reads from the standard
 variables; it has none for profiles yet.
@@ -39,12 +39,12 @@ _PAUSES_S: Final = (1.0, 2.0, 4.0)
 
 
 class Answer(NamedTuple):
-    """What became of a request."""
+    """The outcome of a request."""
 
     lost: str = ""
     """Why it was lost; empty if it was delivered."""
     detail: str = ""
-    """What the backend, or the network, said."""
+    """The message of the backend or of the network."""
     rejected: int = 0
     """How many of its profiles the backend did not take."""
     again: bool = False
@@ -64,7 +64,7 @@ class Sender(Protocol):
 
 
 def connecting(environ: Mapping[str, str] = os.environ) -> Callable[[], Sender]:
-    """Return what connects to the backend of the standard variables.
+    """Return the connector to the backend of the standard variables.
 
     Raises:
         ConfigurationError: Profiles cannot be sent by that protocol, or to that endpoint.
@@ -99,7 +99,7 @@ class _Retrying:
     """Attempts until a request is delivered or refused, or its time is over."""
 
     _exporter: Any
-    """The SDK's exporter of spans, which is asked for its connection and sends nothing."""
+    """The SDK's exporter of spans, used for its connection settings only."""
 
     def __init__(self) -> None:
         self._closed = Event()

@@ -203,7 +203,8 @@ def _is_current(task: Any) -> bool:
 def _is_idle(frame: FrameType) -> bool:
     """Return whether the thread of an event loop waits for events, rather than runs a callback.
 
-    A loop in C, as uvloop's, has no frame of its own: its innermost frame is the one that runs it, or the start of its thread.
+    A loop in C, such as uvloop's, has no Python frame: its innermost frame is the one that runs it, or the start of its
+    thread.
     """
     file = frame.f_code.co_filename
     if file.endswith(_SELECTORS) and frame.f_back is not None:
