@@ -30,7 +30,7 @@ _CALM: Final = 0.3
 """A budget of which a week spends less than this share of what it may is not looked at further."""
 _WEEK: Final = 168
 _RECENT: Final = 240
-"""Hours that the share of good events is forecast from, the fewest that show errors of a week ahead: a budget ends at today's pace.
+"""Hours from which the share of good events is forecast, as few as show errors of a week ahead: at today's pace.
 With the weeks before a change, the forecast would return to their level."""
 
 

@@ -55,11 +55,11 @@ class Sender(Protocol):
     """Sends requests, one at a time."""
 
     def send(self, payload: bytes) -> Answer:
-        """Send a request, again if that may help; return what became of it."""
+        """Send a request, with retries if they may succeed; return the outcome."""
         ...
 
     def close(self) -> None:
-        """Give up what is being sent."""
+        """Abort the request being sent."""
         ...
 
 
@@ -105,7 +105,7 @@ class _Retrying:
         self._closed = Event()
 
     def send(self, payload: bytes) -> Answer:
-        """Send a request, again if that may help; return what became of it."""
+        """Send a request, with retries if they may succeed; return the outcome."""
         deadline = monotonic() + self._timeout_s
         answer = self._attempt(payload, self._timeout_s)
         for pause in _PAUSES_S:
@@ -116,7 +116,7 @@ class _Retrying:
         return answer
 
     def close(self) -> None:
-        """Give up what is being sent."""
+        """Abort the request being sent."""
         self._closed.set()
         self._exporter.shutdown()
 
