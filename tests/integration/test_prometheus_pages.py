@@ -31,7 +31,8 @@ EVALUATION_S = 2.0
 SCRAPE_S = 0.25
 EXPECTED = {("error_rate", "1h"), ("error_rate", "6h")}
 _A_SECOND = 50
-_HEALTHY_S = 8.0
+_HEALTHY_S = 68.0
+"""Rendered alerts wait until a group has been recorded for a minute."""
 _KNOWN_NS = 600_000_000_000
 
 

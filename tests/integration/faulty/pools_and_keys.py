@@ -51,7 +51,7 @@ def engines_watched(app):
     return found
 
 
-@injected("sqlalchemy.named", SQL_HOOK, "otel_fe.instrument.libraries.sqlalchemy:_address", when="by itself")
+@injected("sqlalchemy.named", SQL_HOOK, "otel_fe.instrument.libraries.sqlalchemy:address", when="by itself")
 @injected("sqlalchemy.created", SQL_HOOK, f"{SQL}:_note_created", when="by itself")
 def an_engine_that_connects(app):
     import sqlalchemy as sa

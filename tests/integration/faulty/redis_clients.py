@@ -46,7 +46,7 @@ def pipelines_and_transactions(app):
 @injected(
     "redis.describe",
     "instrument.libraries.redis_pools",
-    "otel_fe.instrument.libraries.redis_pools:_address",
+    "otel_fe.instrument.libraries.redis_pools:address",
     needs=SERVER,
 )
 def blocking_pools(app):

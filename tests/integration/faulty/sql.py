@@ -11,8 +11,8 @@ from tests.integration.faulty.injection import injected, tried
 OURS = "otel_fe.instrument.libraries.sqlalchemy"
 
 
-@injected("sqlalchemy.name", "instrument.libraries.sqlalchemy", f"{OURS}:_address")
-@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:_call")
+@injected("sqlalchemy.name", "instrument.libraries.sqlalchemy", f"{OURS}:address")
+@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:call")
 @injected(
     "sqlalchemy.pool", "instrument.libraries.sqlalchemy", "otel_fe.instrument.live_measurements:LiveMeasurements.waited"
 )
@@ -27,7 +27,7 @@ def engines(app):
     return found, app.captured.traces.force_flush()
 
 
-@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:_call")
+@injected("sqlalchemy.pool", "instrument.libraries.sqlalchemy", f"{OURS}:call")
 def an_asyncio_engine(_app):
     import sqlalchemy as sa
     from sqlalchemy.ext.asyncio import create_async_engine
