@@ -128,7 +128,7 @@ def outlook_lines(one: Outlook) -> list[str]:
         if series is not None:
             peak = max(series.hours, key=lambda hour: hour.value)
             lines.append(
-                f"{name} ahead: up to {peak.value:.3g}{unit} ({peak.low:.3g} to {peak.high:.3g}) on {_when(peak.unix_s)}, in the "
+                f"{name} ahead: up to {peak.value:.3g}{unit} ({peak.low:.3g} to {peak.high:.3g}) on {when(peak.unix_s)}, in the "
                 f"next {len(series.hours)} hours"
             )
     if one.traffic is not None:
@@ -149,13 +149,14 @@ def _budget(one: BudgetEnd) -> str:
 def _moment(one: Moment, what: str) -> str:
     if one.expected_unix_s is None and one.earliest_unix_s is None:
         return f"not {what} in this time, by the 80 % interval either"
-    earliest = f"at the earliest {_when(one.earliest_unix_s)}" if one.earliest_unix_s is not None else ""
+    earliest = f"at the earliest {when(one.earliest_unix_s)}" if one.earliest_unix_s is not None else ""
     if one.expected_unix_s is None:
         return f"{what} {earliest}; not expected in this time"
-    return f"{what} {_when(one.expected_unix_s)}" + (f", {earliest}" if earliest else "")
+    return f"{what} {when(one.expected_unix_s)}" + (f", {earliest}" if earliest else "")
 
 
-def _when(unix_s: float) -> str:
+def when(unix_s: float) -> str:
+    """Write the day and the minute of a time."""
     return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%a %Y-%m-%d %H:%M UTC")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import process_metrics, semconv
@@ -11,6 +10,7 @@ from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.alerting.sources import subject_of
+from otel_fe.capacity.text import when
 from otel_fe.live.view import Group
 from otel_fe.pipeline.slo_engine import GaugeValue
 
@@ -133,8 +133,3 @@ def _in_words(end: _End) -> str:
         return ""
     earliest = "" if end.earliest_unix_s is None else f", at the earliest {when(end.earliest_unix_s)}"
     return f"the error budget ends {when(end.expected_unix_s)}{earliest}"
-
-
-def when(unix_s: float) -> str:
-    """Write the day and the minute of a time."""
-    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%a %Y-%m-%d %H:%M UTC")

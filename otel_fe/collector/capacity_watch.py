@@ -18,8 +18,9 @@ from otel_fe import process_metrics, semconv
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
+from otel_fe.capacity.text import when
 from otel_fe.clock import SystemClock
-from otel_fe.collector.budget_ends import BudgetEnds, when
+from otel_fe.collector.budget_ends import BudgetEnds
 from otel_fe.live.view import Group
 from otel_fe.pipeline.slo_engine import GaugeValue
 from otel_fe.units import NS_PER_S

@@ -272,7 +272,7 @@ cdef class Rows:
         """Return the spans of a trace as objects; those that arrived together have their bytes in common."""
         cdef list spans = []
         cdef Piece *piece = row.first
-        trace_id = (<object>row.high) << 64 | row.low
+        trace_id = id_of(row)
         while piece != NULL:
             if piece.segment == NULL:
                 spans += <list>piece.scope

@@ -369,7 +369,7 @@ def spans_that_wait(ids):
 
 @needs_it
 def test_spans_that_wait_long_are_compressed():
-    """Only those that have waited, and only of traces that would not be sampled; all leave as they came."""
+    """Only after two seconds, and only in traces that would not be sampled; errors that follow release them unchanged."""
     bench, plain = both(tail_sampling("error"), segment_bytes=16_384, rest_ns=2 * 10**9)
     bench.step(spans_that_wait(range(1, 1_001)))
     fresh = bench.sampler.pending_bytes

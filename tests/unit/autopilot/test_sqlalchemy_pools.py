@@ -247,7 +247,7 @@ def test_a_pool_of_its_own_that_is_beyond_its_size_is_left_alone(made):
     assert len(connections) == 3
 
 
-def test_a_lock_that_is_never_released_holds_up_nobody(made, monkeypatch):
+def test_resizing_gives_up_on_a_lock_that_is_never_released(made, monkeypatch):
     """In a forked child the lock that another thread of the parent's held stays locked."""
     pool = made(2)
     monkeypatch.setattr(sqlalchemy_pools, "_LOCKED_S", 0.01)

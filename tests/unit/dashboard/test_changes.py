@@ -87,7 +87,7 @@ def test_a_change_without_effect_claims_none(own):
 
 
 def test_followed_advice_is_verified(own, monkeypatch, capsys):
-    """The page said what a pool of 6 would bring, somebody made it 6, and the list and the command say what it brought."""
+    """The page predicted the effect of a pool of 6; after it was made 6, the list and the command show the measured effect."""
     bed, asked = own
     deployed(bed, cpu_ms=(20, 20), wait_ms=(13.5, 6), pool=(5, 6))
     for minute in range(58, 31, -1):

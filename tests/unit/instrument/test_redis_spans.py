@@ -1,4 +1,4 @@
-"""What is replaced in OpenTelemetry's instrumentations for speed answers as what it replaces."""
+"""The faster replacements in OpenTelemetry's instrumentations return the same as the originals."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ STACK = "sleep;app.py:3 handle;app.py:9 fetch 40000"
 
 
 class Backend:
-    """Takes requests, once it is free; answers as it is told."""
+    """Takes requests once it is free, and returns a given answer."""
 
     def __init__(self):
         self.payloads = []
@@ -162,7 +162,7 @@ def test_what_a_backend_refuses_is_counted_by_the_reason_and_said_once(process, 
 
 
 def test_a_backend_that_takes_no_profiles_is_asked_once(process, sink, caplog):
-    """What waits, and what comes later, is counted."""
+    """Profiles that wait, and later ones, are counted."""
     sink.answer = Answer(UNSUPPORTED, "404 Not Found")
     with caplog.at_level("WARNING", logger="otel_fe"):
         process.slow()
@@ -210,7 +210,7 @@ def test_shutdown_sends_what_waits_and_ends_the_thread(process, sink):
 
 
 def test_shutdown_gives_up_a_backend_that_hangs(process, sink, monkeypatch):
-    """What it could not send is counted."""
+    """Profiles that it could not send are counted."""
     monkeypatch.setattr(profile_export, "_SHUTDOWN_S", 0.05)
     sink.free.clear()
     process.slow()

@@ -28,7 +28,7 @@ def points(reader) -> dict:
 
 @pytest.fixture
 def counted():
-    """A reader, the SDK's counter, and what stands in for it, under a pipeline."""
+    """Return a reader, the SDK's counter, and its proxy, under a pipeline."""
     reader = InMemoryMetricReader()
     meters = MeterProvider([reader], shutdown_on_exit=False)
     traces = TracerProvider(shutdown_on_exit=False)

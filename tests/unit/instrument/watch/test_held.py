@@ -69,7 +69,7 @@ def test_a_descriptor_that_the_application_has_closed_and_reused_stays_open(tmp_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these files are Linux's")
 def test_a_thread_whose_descriptor_is_another_file_is_not_told_about(tmp_path):
-    """What another file says is no wait for a core."""
+    """The content of another file is not read as a wait for a core."""
     files = ThreadFiles()
     tid = threading.get_native_id()
     assert files.core_wait_ns(tid) >= 0
