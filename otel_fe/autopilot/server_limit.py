@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.autopilot.resource import CannotResizeError
+from otel_fe.daemons import start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def room_of_redis(pool: Any, name: str) -> int | None:
 
 
 def _asked(name: str, ask: Callable[[], Any]) -> Any:
-    """Return an answer, queried in a separate thread: a server that does not answer delays nothing."""
+    """Return an answer, queried in a separate thread: a server that does not answer delays the caller by the time limit at most."""
     found: list[Any] = []
     problem: list[str] = []
 
@@ -92,8 +92,9 @@ def _asked(name: str, ask: Callable[[], Any]) -> Any:
         except Exception as fault:  # noqa: BLE001 whatever a driver raises
             problem.append(f"its server's limit cannot be read ({type(fault).__name__})")
 
-    thread = threading.Thread(target=run, name="otel-fe-server-limit", daemon=True)
-    thread.start()
+    thread = start_daemon("autopilot", "otel-fe-server-limit", run)
+    if thread is None:
+        raise CannotResizeError(f"{name}: its server's limit cannot be read, as no thread can be started")
     thread.join(_TIMEOUT_S)
     if found:
         return found[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
+
+from otel_fe.daemons import start_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,12 +28,13 @@ def run_concurrently(tasks: Mapping[str, Callable[[], T]], timeout_s: float) -> 
         except Exception as error:  # noqa: BLE001 whatever it is, it is the answer
             failed[name] = type(error).__name__
 
-    threads = [threading.Thread(target=run, args=pair, name="otel-fe-reading", daemon=True) for pair in tasks.items()]
     end = monotonic() + timeout_s
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - monotonic()))
+    threads = [start_daemon("reading", "otel-fe-reading", run, *pair) for pair in tasks.items()]
+    for name, thread in zip(tasks, threads, strict=True):
+        if thread is None:
+            failed[name] = "RuntimeError"
+        else:
+            thread.join(max(0.0, end - monotonic()))
     answered, refused = dict(returned), dict(failed)
     late = {name: "TimeoutError" for name in tasks if name not in answered and name not in refused}
     return answered, {**refused, **late}

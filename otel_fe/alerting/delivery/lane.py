@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.daemons import start_daemon
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +21,8 @@ class Lane:
     """Delivers one after the other. Safe to share between threads.
 
     A function that hangs cannot be stopped in Python: its lane counts a timeout, keeps what fits into its queue and drops what
-    does not, until it returns, if it ever does. There is one thread a receiver, whatever happens.
+    does not, until it returns, if it ever does. There is one thread a receiver, whatever happens. While the system refuses a
+    thread, deliveries wait in the queue; each `put`, `check` and `wait` tries to start one again.
 
     Args:
         name: For the account of faults.
@@ -58,19 +61,22 @@ class Lane:
             full = len(self._jobs) >= self._capacity
             if not full:
                 self._jobs.append(job)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name=f"otel-fe-alerts-{self.name}", daemon=True)
-                    self._thread.start()
+                self._start_thread()
                 self._changed.notify_all()
         if full:
             self._fault(self.name, "queue_full", None)
 
     def wait(self, deadline: float) -> bool:
-        """Wait until all is delivered, or a time (`time.monotonic`); not for one that has hung. Return whether it is."""
+        """Wait until all is delivered, or a time (`time.monotonic`); not for one that has hung, nor without a thread.
+
+        Returns:
+            Whether all is delivered.
+        """
         with self._changed:
             while self._jobs or self._busy_since is not None:
                 left = deadline - time.monotonic()
-                if left <= 0 or self._late:
+                self._start_thread()
+                if left <= 0 or self._late or self._thread is None:
                     return False
                 self._changed.wait(left)
         return True
@@ -78,6 +84,7 @@ class Lane:
     def check(self) -> None:
         """Note whether the delivery in progress has hung."""
         with self._changed:
+            self._start_thread()
             since = self._busy_since
             hung = since is not None and not self._late and time.monotonic() - since >= self._timeout_s
             self._late |= hung
@@ -91,6 +98,11 @@ class Lane:
             self._closed = True
             self._jobs.clear()
             self._changed.notify_all()
+
+    def _start_thread(self) -> None:
+        """Start the thread if it is needed and does not run; the caller holds the lock."""
+        if self._jobs and self._thread is None:
+            self._thread = start_daemon("alerting", f"otel-fe-alerts-{self.name}", self._run)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:

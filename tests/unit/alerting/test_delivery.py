@@ -11,8 +11,10 @@ import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
+from otel_fe import faults
 from otel_fe.alerting import AlertType, LogEvents, Severity, State, Webhook, text_of, verify
 from otel_fe.alerting.delivery.http import DeliveryError
+from otel_fe.alerting.delivery.lane import Lane
 from otel_fe.alerting.delivery.webhook import SIGNATURE
 from otel_fe.alerting.outbox import Outbox
 from otel_fe.errors import ConfigurationError
@@ -215,3 +217,24 @@ def test_a_forked_child_tells_nothing_that_its_parent_tells():
     assert outbox.wait(5)
     assert told == ["parent"]
     outbox.close(1)
+
+
+def test_lane_without_a_thread_keeps_deliveries_until_one_can_be_started(monkeypatch):
+    """At a container's limit of processes, `put` does not raise; what waits is delivered once threads are available again."""
+    delivered, faulty = [], []
+    lane = Lane("hook", lambda *fault: faulty.append(fault), timeout_s=5.0, capacity=2)
+    counted = faults.counts().get("alerting.thread", 0)
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", _refuse_thread)
+        for number in (1, 2, 3):
+            lane.put(lambda number=number: delivered.append(number))
+        assert not lane.wait(time.monotonic() + 60)
+    assert (delivered, faulty) == ([], [("hook", "queue_full", None)])
+    assert faults.counts()["alerting.thread"] > counted
+    assert lane.wait(time.monotonic() + 5)
+    assert delivered == [1, 2]
+    lane.close(time.monotonic() + 5)
+
+
+def _refuse_thread(_thread):
+    raise RuntimeError("can't start new thread")
