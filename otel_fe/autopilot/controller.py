@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from otel_fe.autopilot.evidence import Evidence
 from otel_fe.autopilot.resource import CannotResizeError
 from otel_fe.autopilot.step import ABANDONED, KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, Step
-from otel_fe.autopilot.verdict import Evidence, Verdict, burns_faster
+from otel_fe.autopilot.verdict import Verdict, burns_faster, fails_faster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +110,7 @@ class Controller:
     _rests: dict[tuple[str, bool], _Rest] = field(default_factory=dict)
     _said: set[tuple[str, int, str]] = field(default_factory=set)
     _now_ns: int = 0
+    _measured_ns: int = 0
 
     def tick(self, now_ns: int, unix_ns: int) -> None:
         """Do the next step of the experiment, if it is due.
@@ -119,6 +121,8 @@ class Controller:
         """
         self._now_ns = unix_ns
         found = self.measure()
+        found.elapsed_ns = now_ns - self._measured_ns if self._measured_ns else 0
+        self._measured_ns = now_ns
         if self.act:
             for resource in self.adviser.resources():
                 resource.settle()
@@ -135,8 +139,9 @@ class Controller:
             self._window = Evidence()
             return
         self._window.add(found)
-        if self._trial is not None and self._before is not None and burns_faster(self._before, self._window):
-            self._revert(now_ns, self._trial, _burning(self._before, self._window))
+        burning = _burning(self._before, self._window) if self._trial is not None and self._before is not None else ""
+        if self._trial is not None and burning:
+            self._revert(now_ns, self._trial, burning)
         elif now_ns >= self._until_ns:
             self._judge(now_ns) if self._trial is not None else self._propose(now_ns)
 
@@ -291,8 +296,12 @@ class Controller:
 
 
 def _burning(before: Evidence, after: Evidence) -> str:
-    """Return the reason to revert a step at once, with what was measured."""
-    return (
-        f"requirements broke more often than before: in {after.bad} of {after.total} extractions, "
-        f"before in {before.bad} of {before.total}"
-    )
+    """Return the reason to revert a step at once, with what was measured; empty where there is none."""
+    if burns_faster(before, after):
+        return (
+            f"requirements broke more often than before: in {after.bad} of {after.total} extractions, "
+            f"before in {before.bad} of {before.total}"
+        )
+    if fails_faster(before, after):
+        return f"it fails more often: {after.failed} of {after.total} extractions failed, before {before.failed} of {before.total}"
+    return ""

@@ -12,8 +12,8 @@ from otel_fe.forecast.pool_size import Waits, at_size, waits_at
 from otel_fe.forecast.prediction import Observed, predict
 
 if TYPE_CHECKING:
+    from otel_fe.autopilot.evidence import Evidence
     from otel_fe.autopilot.resource import Resource
-    from otel_fe.autopilot.verdict import Evidence
     from otel_fe.forecast.traffic import Traffic
 
 FEWEST: Final = 100
@@ -48,12 +48,12 @@ def pool_proposal(
         then = min(needed, 2 * size)
         reason = f"{wait}: {needed} are the fewest for at most {target_s * 1e3:.3g} ms"
         gain = (traffic.wait_s - traffic.wait_at(then)) * 1e3
-        return Proposal(resource, then, reason, predict, partial(faster, window_ns=window_ns), gain)
+        return Proposal(resource, then, reason, predict, partial(faster, window_ns=window_ns, pool=resource.name), gain)
     needed = max(needed, traffic.callers, 1)
     if size >= _TOO_LARGE * needed and traffic.wait_s <= target_s:
         then = max(needed, size // 2)
         reason = f"{wait}, and {traffic.callers} callers were inside at most: {needed} are enough"
-        return Proposal(resource, then, reason, predict, partial(not_slower, window_ns=window_ns))
+        return Proposal(resource, then, reason, predict, partial(not_slower, window_ns=window_ns, pool=resource.name))
     return None
 
 

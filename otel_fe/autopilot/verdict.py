@@ -1,75 +1,26 @@
-"""Measurements before and after a step, and the verdict on it."""
+"""The verdict on a step, by the measurements before and after it."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.autopilot.failures import doubt, fewer, rose
 from otel_fe.changes.comparison import Sampled, TooLittleError, compare
 from otel_fe.changes.weighted import CONFIDENCE, Difference, difference, holm, mean_of
 from otel_fe.pipeline.causes import Explained
-from otel_fe.pipeline.confidence import NEEDED, evidence, interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST: Final = 2_000
-"""Extractions of a window that are compared; of more, as many at random."""
+    from otel_fe.autopilot.evidence import Evidence
+
 _SLICES: Final = 20
 """A window is cut into so many: what happens in one of them counts as one event as far as chance goes."""
-_FEWEST_TO_BURN: Final = 20
 _NOT_WORSE: Final = 0.05
 """Of p95: how much longer a smaller pool may make extractions wait in the mean."""
 _NOT_WORSE_NS: Final = 1e6
 _POINT: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An extraction that has ended."""
-
-    end_ns: int
-    """Monotonic."""
-    duration_ns: int
-    wait_ns: int
-    """Of that, for connections."""
-    bad: bool = False
-    """It failed, or broke a requirement."""
-
-
-@dataclass(slots=True)
-class Evidence:
-    """The measurements of a window: a sample of its extractions, their number, and look-ups of caches."""
-
-    seen: list[Seen] = field(default_factory=list)
-    total: int = 0
-    bad: int = 0
-    ticks: list[tuple[int, int]] = field(default_factory=list)
-    """All and bad ones of each part that was added."""
-    lookups: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
-    """By cache: time (ns), hits and look-ups of each tick."""
-    _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 no secret
-
-    def count(self, one: Seen) -> None:
-        """Count an extraction; of more than are compared, each is as likely to stay (reservoir sampling)."""
-        self.total += 1
-        self.bad += one.bad
-        if len(self.seen) < MOST:
-            self.seen.append(one)
-        elif (place := self._chance.randrange(self.total)) < MOST:
-            self.seen[place] = one
-
-    def add(self, other: Evidence) -> None:
-        """Add the counts of another one."""
-        beyond = other.total - len(other.seen)
-        for one in other.seen:
-            self.count(one)
-        self.total += beyond
-        self.bad += other.bad - sum(one.bad for one in other.seen)
-        self.ticks.append((other.total, other.bad))
-        for name, ticks in other.lookups.items():
-            self.lookups.setdefault(name, []).extend(ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +44,58 @@ def burns_faster(before: Evidence, after: Evidence) -> bool:
     counts as high as it may be (Wilson, 95 %), and has to be exceeded with 99 % confidence.
     """
     last = before.ticks[-max(1, len(before.ticks) // 4) :]
-    total, bad = sum(tick[0] for tick in last), sum(tick[1] for tick in last)
-    if after.bad < 2 or after.total < _FEWEST_TO_BURN or total < _FEWEST_TO_BURN:  # noqa: PLR2004
-        return False
-    share = interval(bad, total)[1]
-    return share < 1 and evidence(after.bad, after.total, share) >= NEEDED
+    total = sum(tick.total for tick in last)
+    return rose((sum(tick.bad for tick in last), total), (after.bad, after.total))
 
 
-def faster(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
-    """Judge a larger pool: kept if p95 or the mean fell, with 95 % confidence for the two together, and neither rose."""
+def fails_faster(before: Evidence, after: Evidence) -> bool:
+    """Return whether extractions surely fail more often than before, likewise.
+
+    Where most broke a requirement before, by being slow, as many that fail instead are no more broken ones.
+    """
+    last = before.ticks[-max(1, len(before.ticks) // 4) :]
+    total = sum(tick.total for tick in last)
+    return rose((sum(tick.failed for tick in last), total), (after.failed, after.total))
+
+
+def faster(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> Verdict:
+    """Judge a larger pool: kept if p95 or the mean fell, with 95 % confidence for the two together, and neither rose.
+
+    Extractions that fail are not compared, being fast or slow for other reasons. Their share must not have risen, nor traffic
+    fallen (`failures.py`). Fewer failures are an effect as well.
+    """
+    return _undoubted(before, after, pool, _faster(before, after, window_ns))
+
+
+def _faster(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
+    fewer_fail = fewer(before, after)
     try:
         found = compare(_sampled(before), _sampled(after), max(1, window_ns // _SLICES))
     except TooLittleError as error:
-        return Verdict(False, f"too little to tell: {error}")
+        reason = "fewer extractions fail, with 95 % confidence" if fewer_fail else f"too little to tell: {error}"
+        return Verdict(fewer_fail, reason)
     corrected = holm([found.p95.p_value, found.mean.p_value])
     sure = [one for one, p in zip((found.p95, found.mean), corrected, strict=True) if p <= 1 - CONFIDENCE]
-    rose = any(one.value > 0 for one in sure)
-    keep = bool(sure) and not rose
-    reason = "p95 or the mean rose" if rose else "faster with 95 % confidence" if keep else "no effect beyond chance"
-    return _in_ms(found.p95, keep=keep, reason=reason, harmful=rose)
+    slower = any(one.value > 0 for one in sure)
+    keep = (bool(sure) or fewer_fail) and not slower
+    reason = "no effect beyond chance"
+    if slower:
+        reason = "p95 or the mean rose"
+    elif keep:
+        reason = "faster with 95 % confidence" if sure else "fewer extractions fail, with 95 % confidence"
+    return _in_ms(found.p95, keep=keep, reason=reason, harmful=slower)
 
 
-def not_slower(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
+def not_slower(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> Verdict:
     """Judge a smaller pool: kept if extractions surely wait less than 5 % of p95 or 1 ms longer, and neither p95 nor the mean rose.
 
-    A smaller pool can only make them wait; how long they wait is known much better than p95.
+    A smaller pool can only make them wait; how long they wait is known much better than p95. Failures and traffic count as in
+    `faster`.
     """
+    return _undoubted(before, after, pool, _not_slower(before, after, window_ns))
+
+
+def _not_slower(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
     try:
         found = compare(_sampled(before), _sampled(after), max(1, window_ns // _SLICES))
     except TooLittleError as error:
@@ -133,10 +110,18 @@ def not_slower(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
         )
         for part in (before, after)
     ]
-    rose = (found.p95.significant and found.p95.value > 0) or (found.mean.significant and found.mean.value > 0)
-    keep = not rose and difference(waits[0], waits[1]).high <= room
-    reason = "no longer waits, with 95 % confidence" if keep else "slower" if rose else "it may be slower"
-    return _in_ms(found.p95, keep=keep, reason=reason, harmful=rose and not keep)
+    slower = (found.p95.significant and found.p95.value > 0) or (found.mean.significant and found.mean.value > 0)
+    keep = not slower and difference(waits[0], waits[1]).high <= room
+    reason = "no longer waits, with 95 % confidence" if keep else "slower" if slower else "it may be slower"
+    return _in_ms(found.p95, keep=keep, reason=reason, harmful=slower and not keep)
+
+
+def _undoubted(before: Evidence, after: Evidence, pool: str, verdict: Verdict) -> Verdict:
+    """Return a verdict on durations; reversed where failures or traffic make it worthless."""
+    found = doubt(before, after, pool)
+    if found is None or verdict.harmful or not (verdict.keep or found.harmful):
+        return verdict
+    return replace(verdict, keep=False, reason=found.reason, harmful=found.harmful)
 
 
 def more_hits(before: Evidence, after: Evidence, cache: str) -> Verdict:
@@ -165,6 +150,7 @@ def _sampled(part: Evidence) -> list[Sampled]:
     return [
         Sampled(one.end_ns, Explained(one.duration_ns, {"pool_wait": min(one.wait_ns, one.duration_ns)}))
         for one in part.seen
+        if not one.failed
     ]
 
 

@@ -14,12 +14,12 @@ from otel_fe import autopilot_event, faults, semconv
 from otel_fe.autopilot import redis_pools, sqlalchemy_pools
 from otel_fe.autopilot.cache_proposal import cache_proposal
 from otel_fe.autopilot.controller import Controller, Proposal, unsized
+from otel_fe.autopilot.evidence import Evidence, Seen
 from otel_fe.autopilot.pool_proposal import pool_proposal
 from otel_fe.autopilot.redis_pools import RedisPool
 from otel_fe.autopilot.resource import CannotResizeError, Refused
 from otel_fe.autopilot.sqlalchemy_pools import SqlalchemyPool
 from otel_fe.autopilot.step import REFUSED, REVERTED
-from otel_fe.autopilot.verdict import Evidence, Seen
 from otel_fe.config.autopilot import ACT, CACHES, POOLS, limits_of
 from otel_fe.forecast.traffic import Traffic
 from otel_fe.instrument.background import Background
@@ -57,6 +57,18 @@ class Pools:
     def __init__(self, window_ns: int) -> None:
         self._window_ns = window_ns
         self._begun: dict[str, PoolUseTotals] = {}
+        self._asked: dict[str, tuple[int, int]] = {}
+        """Requests so far, and failed ones, as they were last read."""
+
+    def requests(self) -> dict[str, tuple[int, int]]:
+        """Return the requests of each pool since the last call, and how many of them failed."""
+        now = {name: (use.answered + use.failures, use.failures) for name, use in WATCHED.uses().items()}
+        before, self._asked = self._asked, now
+        return {
+            name: (total - before[name][0], bad - before[name][1])
+            for name, (total, bad) in now.items()
+            if name in before
+        }
 
     def begin(self) -> None:
         """Start a window."""
@@ -159,8 +171,11 @@ class Autopilot:
             original(runtime, extraction, span, end_ns)
             try:
                 took = extraction.duration_ns
-                bad = bool(extraction.error_type) or took >= bad_from_ns
-                waiting.append(Seen(extraction.start_mono_ns + took, took, extraction.pool_wait_so_far_ns, bad))
+                failed = bool(extraction.error_type)
+                wait_ns = extraction.pool_wait_so_far_ns
+                waiting.append(
+                    Seen(extraction.start_mono_ns + took, took, wait_ns, failed or took >= bad_from_ns, failed)
+                )
             except Exception as fault:
                 faults.record("autopilot.measure", fault)
 
@@ -225,6 +240,8 @@ class Autopilot:
         waiting = self._waiting
         while waiting:
             found.count(waiting.popleft())
+        if POOLS in self._kinds:
+            found.requests = self._pools.requests()
         if self._caches is not None:
             found.lookups = self._caches.ticks(self._clock.monotonic_ns())
         return found

@@ -63,6 +63,8 @@ class PoolUse:
         self.peak = 0
         """The most callers that were inside at once, waiting or using, since the last restart."""
         self.timeouts = 0
+        self.answered = self.failures = 0
+        """Requests that were answered by a connection, and by an error: a time-out, or a connection that cannot be opened."""
         self.wait = Histogram(TIME_EDGES_NS)
         self.use = Histogram(TIME_EDGES_NS)
         self.create = Histogram(TIME_EDGES_NS)
@@ -86,6 +88,7 @@ class PoolUse:
 
     def got(self, start_ns: int, end_ns: int, created_ns: int) -> None:
         """Count a request that was answered, opening a connection for some of the time or not."""
+        self.answered += 1
         self.requests.append((start_ns, end_ns - start_ns, created_ns))
         if len(self.requests) >= _APART:
             self.tally()
@@ -98,6 +101,7 @@ class PoolUse:
     def failed(self, *, timeout: bool) -> None:
         """Count a request that was answered with an error."""
         self.left += 1
+        self.failures += 1
         self.timeouts += timeout
 
     def tally(self) -> PoolUseTotals:

@@ -12,8 +12,8 @@ import pytest
 from otel_fe.autopilot.cache_proposal import cache_proposal
 from otel_fe.autopilot.cachetools_caches import CachetoolsCache
 from otel_fe.autopilot.controller import Controller
+from otel_fe.autopilot.evidence import Evidence
 from otel_fe.autopilot.resource import CannotResizeError
-from otel_fe.autopilot.verdict import Evidence
 from otel_fe.config.autopilot import Bounds
 from otel_fe.instrument.sampled_caches import SampledCaches
 
