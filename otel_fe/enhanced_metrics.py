@@ -23,11 +23,11 @@ from otel_fe.live.results import (
     metrics_of,
     slow_of,
 )
-from otel_fe.live.source import Counting, LiveSource
+from otel_fe.live.source import CountingEngine, LiveSource
 from otel_fe.live.summed import tally_of
 from otel_fe.live.timeline import LONGEST_NS
 from otel_fe.live.trends import trends_of
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import RequirementStatus
 from otel_fe.pipeline.slo import REQUIREMENTS
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.clock import Clock
-    from otel_fe.live.application_metrics import Sums
-    from otel_fe.live.view import Window
+    from otel_fe.live.application_metrics import MonitorSums
+    from otel_fe.live.view import LiveWindow
 
 __all__ = [
     "EnhancedMetricsCollector",
@@ -89,7 +89,7 @@ class EnhancedMetricsCollector:
         self.source = LiveSource(SystemClock() if clock is None else clock, engine, resources.gpu, limits_ns)
         """For the alerting system."""
         self._lock = threading.Lock()
-        self._sums: dict[Group, Sums] = {}
+        self._sums: dict[ExtractionGroup, MonitorSums] = {}
 
     def add_feature_extraction_metrics(self, metrics: object, service: str = "") -> None:
         """Count an extraction, or several.
@@ -113,7 +113,7 @@ class EnhancedMetricsCollector:
             return
         found = entries(metrics)
         if SUMS in found:
-            self._add_sums(sums_of(found), Group(service, str(found.get("feature_set") or "")))
+            self._add_sums(sums_of(found), ExtractionGroup(service, str(found.get("feature_set") or "")))
         else:
             self.source.view.record_of(figures_of(found), service)
 
@@ -168,21 +168,21 @@ class EnhancedMetricsCollector:
         """Follow the process no more; what was counted stays."""
         self.source.close()
 
-    def _windows(self, length_s: float) -> tuple[Window, dict[str, WindowMetrics]]:
+    def _windows(self, length_s: float) -> tuple[LiveWindow, dict[str, WindowMetrics]]:
         self.source.refresh()
         windows = self.source.view.windows(length_s)
         overall = self.source.view.overall(list(windows.values()), length_s)
         sets = {_name(group): WindowMetrics(**metrics_of(window)) for group, window in windows.items()}  # type: ignore[arg-type]
         return overall, sets
 
-    def _add_sums(self, sums: Sums, group: Group) -> None:
+    def _add_sums(self, sums: MonitorSums, group: ExtractionGroup) -> None:
         with self._lock:
             before = self._sums.get(group)
             self._sums[group] = sums
             self.source.view.add(tally_of(sums, before, self.source.view.limits_ns), group)
 
 
-def requirements_of(window: Window) -> dict[str, RequirementStatus]:
+def requirements_of(window: LiveWindow) -> dict[str, RequirementStatus]:
     """Return the four requirements by name, on the exact counts of a window."""
     tally = window.tally
     counts = {
@@ -200,10 +200,10 @@ def requirements_of(window: Window) -> dict[str, RequirementStatus]:
     return found
 
 
-def _running_engine() -> Counting | None:
+def _running_engine() -> CountingEngine | None:
     """Return the engine of this process; None where it is not instrumented, or where the pipeline runs elsewhere."""
     return getattr(runtime.current, "engine", None)
 
 
-def _name(group: Group) -> str:
+def _name(group: ExtractionGroup) -> str:
     return f"{group.service}/{group.feature_set}" if group.service else group.feature_set

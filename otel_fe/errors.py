@@ -27,7 +27,7 @@
     ├── StorageFullError           its disk is full
     ├── DamagedError               what was read of it is not what was written
     ├── WorkerError                a worker of the collector did not start (collector/workers/child_process.py)
-    ├── UnreachableError           no collector answers (collector/why.py)
+    ├── UnreachableError           no collector answers (collector/decision_request.py)
     └── ServiceError               the demo's service did not start, or died (demo/service.py)
 
 Only configuring raises. Nothing raises out of a hook into the application: see `faults.py`.

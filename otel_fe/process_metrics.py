@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, REASON, SLO, Metric
+from otel_fe.semconv import FEATURE_SET, HOST_NAME, METRIC_BY_NAME, REASON, SLO, DerivedMetric
 
-METRICS: Final[list[Metric]] = []
+METRICS: Final[list[DerivedMetric]] = []
 
 
 def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: str) -> str:
-    METRICS.append(Metric(name, instrument, unit, meaning, dimensions))
+    METRICS.append(DerivedMetric(name, instrument, unit, meaning, dimensions))
     METRIC_BY_NAME[name] = METRICS[-1]
     return name
 

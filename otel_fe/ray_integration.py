@@ -17,7 +17,7 @@ from otel_fe.ray.published import Published
 from otel_fe.ray.request import request_here
 from otel_fe.ray.results import UnifiedPerformanceStats
 from otel_fe.ray.scrape import Scraped, scrape
-from otel_fe.ray.totals import Totals
+from otel_fe.ray.totals import GrowthTotals
 from otel_fe.ray.view import View
 from otel_fe.ray.worker import connected, setup_worker
 from otel_fe.ray.worker import with_worker_setup as runtime_env_hook
@@ -57,7 +57,7 @@ class RayServeIntegration:
         self._clock = SystemClock() if clock is None else clock
         self._interval_ns = int(interval_s * 1e9)
         self._lock = threading.Lock()
-        self._totals = Totals(self._clock, window_s)
+        self._totals = GrowthTotals(self._clock, window_s)
         self._scraped = Scraped()
         self._read_ns = self._clock.monotonic_ns() - self._interval_ns
         self._published: Published | None = None

@@ -32,7 +32,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class DerivedMetric:
     """A metric derived from every extraction, before any trace is dropped."""
 
     name: str
@@ -44,7 +44,7 @@ class Metric:
 
 
 ATTRIBUTES: Final[list[Attribute]] = []
-METRICS: Final[list[Metric]] = []
+METRICS: Final[list[DerivedMetric]] = []
 
 
 def attribute(
@@ -57,7 +57,7 @@ def attribute(
 
 
 def _metric(name: str, instrument: str, unit: str, meaning: str, *dimensions: str) -> str:
-    METRICS.append(Metric(name, instrument, unit, meaning, dimensions))
+    METRICS.append(DerivedMetric(name, instrument, unit, meaning, dimensions))
     return name
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import State
+from otel_fe.alerting.likely_cause import Likely
 from otel_fe.alerting.measures import usual_of
 from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.rule import THROUGHPUT
-from otel_fe.alerting.why import Likely
 from otel_fe.alerting.wording import alert_of
 from otel_fe.units import NS_PER_S
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 
 if TYPE_CHECKING:
     from otel_fe.alerting.rule import Rule
@@ -22,7 +22,7 @@ class Evaluation:
     over: bool
     """It is surely over."""
     samples: int = 0
-    group: Group = field(default_factory=Group)
+    group: ExtractionGroup = field(default_factory=ExtractionGroup)
     detail: str = ""
     """Further parts of the alert's identity: the name of a pool, or of an SLO and its windows."""
     threshold: float | None = None

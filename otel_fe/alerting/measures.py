@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.alerting import rule as rules
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.live.results import ratio
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.confidence import exceeds
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from otel_fe.alerting.rule import Rule
     from otel_fe.live.results import SystemResources
-    from otel_fe.live.view import Group, LiveView, Window
+    from otel_fe.live.view import ExtractionGroup, LiveView, LiveWindow
 
 _P95: Final = Fraction(95, 100)
 _BASELINE_S: Final = 3600.0
@@ -35,7 +35,7 @@ def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Evalu
     """
     if rule.subject == rules.THROUGHPUT:
         return [found for group in view.groups() if (found := _throughput(rule, view, group, held)) is not None]
-    of: Callable[[Rule, Group, Window], Evaluation | None] | None = _OF_WINDOW.get(rule.subject)
+    of: Callable[[Rule, ExtractionGroup, LiveWindow], Evaluation | None] | None = _OF_WINDOW.get(rule.subject)
     if of is None:
         return []
     windows = view.windows(rule.window_s)
@@ -81,7 +81,7 @@ def _counted(number: float, unit: str) -> str:
     return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
-def _latency(rule: Rule, group: Group, window: Window) -> Evaluation:
+def _latency(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evaluation:
     tally = window.tally
     found = tally.quantile_s(0.95)
     p95 = 0.0 if found is None else found.value * 1e3
@@ -90,7 +90,7 @@ def _latency(rule: Rule, group: Group, window: Window) -> Evaluation:
     holds, bad = rule.reached(p95), None
     if limit_ns in tally.limits_ns:
         bad = slow = tally.reached[tally.limits_ns.index(limit_ns)]
-        counts = Counts(slow, tally.count)
+        counts = EventCounts(slow, tally.count)
         holds = exceeds(counts, 1 - _P95)
         words = f"{slow} of {words} took {rule.threshold:g} ms or more"
         # The figure is the page's; where it is on the other side of a threshold inside its bucket, the counts decide.
@@ -99,24 +99,24 @@ def _latency(rule: Rule, group: Group, window: Window) -> Evaluation:
     return _judged(rule, group, p95, tally.count, words, holds=holds, bad=bad)
 
 
-def _errors(rule: Rule, group: Group, window: Window) -> Evaluation:
+def _errors(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evaluation:
     tally = window.tally
-    holds = exceeds(Counts(tally.errors, tally.count), Fraction(rule.threshold).limit_denominator(10**6))
+    holds = exceeds(EventCounts(tally.errors, tally.count), Fraction(rule.threshold).limit_denominator(10**6))
     words = f"{tally.errors} of {tally.count} extractions failed"
     return _judged(rule, group, ratio(tally.errors, tally.count), tally.count, words, holds=holds, bad=tally.errors)
 
 
-def _cache(rule: Rule, group: Group, window: Window) -> Evaluation | None:
+def _cache(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evaluation | None:
     tally = window.tally
     if not tally.looked_up:
         return None
     missed = tally.looked_up - tally.all_hit
-    holds = exceeds(Counts(missed, tally.looked_up), 1 - Fraction(rule.threshold).limit_denominator(10**6))
+    holds = exceeds(EventCounts(missed, tally.looked_up), 1 - Fraction(rule.threshold).limit_denominator(10**6))
     words = f"{missed} of {tally.looked_up} extractions that looked up missed"
     return _judged(rule, group, tally.all_hit / tally.looked_up, tally.looked_up, words, holds=holds, bad=missed)
 
 
-def _pool_wait(rule: Rule, group: Group, window: Window) -> Evaluation | None:
+def _pool_wait(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evaluation | None:
     tally = window.tally
     if not tally.waited:
         return None
@@ -126,13 +126,13 @@ def _pool_wait(rule: Rule, group: Group, window: Window) -> Evaluation | None:
     return _judged(rule, group, mean_ms, tally.waited, words, holds=rule.reached(mean_ms))
 
 
-def _operation_memory(rule: Rule, group: Group, window: Window) -> Evaluation:
+def _operation_memory(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evaluation:
     most_mb = window.tally.memory_most / 1e6
     words = f"the largest of {window.tally.count} extractions"
     return _judged(rule, group, most_mb, window.tally.count, words, holds=rule.reached(most_mb))
 
 
-def _throughput(rule: Rule, view: LiveView, group: Group, held: Mapping[str, float]) -> Evaluation | None:
+def _throughput(rule: Rule, view: LiveView, group: ExtractionGroup, held: Mapping[str, float]) -> Evaluation | None:
     """Return the rate now, as a share of that of the hour before; as soon as it has dropped, of the hour before it did."""
     window = view.window(group, rule.window_s)
     key = Evaluation(rule, 0.0, holds=False, over=False, group=group).key
@@ -154,7 +154,7 @@ def usual_of(reading: Evaluation) -> float:
     return (reading.threshold or 0.0) / reading.rule.threshold
 
 
-def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
+def _usual_rate(view: LiveView, group: ExtractionGroup, recent_s: float) -> float | None:
     """Return the median rate of the minutes of the last hour but for the last ones; None where there are too few."""
     minutes = view.slices(group, _BASELINE_S, before_s=recent_s)
     if len(minutes) < _FEWEST_MINUTES:
@@ -164,7 +164,7 @@ def _usual_rate(view: LiveView, group: Group, recent_s: float) -> float | None:
 
 
 def _judged(
-    rule: Rule, group: Group, value: float, samples: int, words: str, *, holds: bool, bad: int | None = None
+    rule: Rule, group: ExtractionGroup, value: float, samples: int, words: str, *, holds: bool, bad: int | None = None
 ) -> Evaluation:
     enough = samples >= rule.min_samples
     return Evaluation(
@@ -180,7 +180,7 @@ def _judged(
     )
 
 
-_OF_WINDOW: Final[Mapping[str, Callable[[Rule, Group, Window], Evaluation | None]]] = {
+_OF_WINDOW: Final[Mapping[str, Callable[[Rule, ExtractionGroup, LiveWindow], Evaluation | None]]] = {
     rules.LATENCY_P95: _latency,
     rules.ERROR_RATE: _errors,
     rules.CACHE_HIT_RATE: _cache,

@@ -9,7 +9,7 @@ from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.message import lasting
 from otel_fe.alerting.rule import Rule
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.model.slo import PAGE
 from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.units import NS_PER_S
@@ -93,7 +93,7 @@ def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluat
     # A short window without events proves nothing: a service that died has not recovered.
     known = one.true or bool(one.short.total)
     windows = "/".join(show_span(window) for window in one.alert.windows)
-    group = Group(state.group.service, state.group.feature_set)
+    group = ExtractionGroup(state.group.service, state.group.feature_set)
     return Evaluation(
         rule,
         observed,

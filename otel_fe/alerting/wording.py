@@ -11,8 +11,8 @@ from otel_fe.alerting.origin import Origin
 
 if TYPE_CHECKING:
     from otel_fe.alerting.evaluation import Evaluation
+    from otel_fe.alerting.likely_cause import Likely
     from otel_fe.alerting.rule import Rule
-    from otel_fe.alerting.why import Likely
 
 _RATIO: Final = "ratio"
 _NOWHERE: Final = Origin()

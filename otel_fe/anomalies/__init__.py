@@ -6,8 +6,8 @@ system = FeatureExtractionAlertingSystem(collector, more=AnomalyWatch(collector.
 
 from __future__ import annotations
 
-from otel_fe.anomalies.detector import Detector, Verdict
-from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, Kind
+from otel_fe.anomalies.detector import Detector, PointVerdict
+from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, SeriesKind
 from otel_fe.anomalies.watch import AnomalyWatch
 
 __all__ = [
@@ -17,6 +17,6 @@ __all__ = [
     "THROUGHPUT",
     "AnomalyWatch",
     "Detector",
-    "Kind",
-    "Verdict",
+    "PointVerdict",
+    "SeriesKind",
 ]

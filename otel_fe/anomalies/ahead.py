@@ -20,7 +20,7 @@ from otel_fe.forecast.forecast_error import ForecastError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.anomalies.kinds import Kind
+    from otel_fe.anomalies.kinds import SeriesKind
 
 HOUR_S: Final = 3_600
 _WEEK: Final = 168
@@ -64,7 +64,7 @@ class SeriesForecast:
         return expected, next((one.unix_s for one in self.hours if one.high >= limit), None)
 
 
-def forecast(points: Sequence[tuple[float, float]], kind: Kind, hours: int = _WEEK) -> SeriesForecast:
+def forecast(points: Sequence[tuple[float, float]], kind: SeriesKind, hours: int = _WEEK) -> SeriesForecast:
     """Return a series some hours ahead.
 
     Args:
@@ -107,7 +107,7 @@ class _Level:
 class _Run:
     """Goes along a series, hour by hour."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: SeriesKind) -> None:
         self._kind = kind
         self._season = Season(DAY)
         self._seen: dict[int, float] = {}

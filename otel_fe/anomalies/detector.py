@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.anomalies.season import Season
 
 if TYPE_CHECKING:
-    from otel_fe.anomalies.kinds import Kind
+    from otel_fe.anomalies.kinds import SeriesKind
 
 POINT_S: Final = 300.0
 """Seconds from one point to the next."""
@@ -39,7 +39,7 @@ _BEFORE_A_WEEK: Final = 1.35
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PointVerdict:
     """The verdict on one point."""
 
     expected: float
@@ -63,7 +63,7 @@ class Detector:
         MissingExtraError: river is not installed.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: SeriesKind) -> None:
         self._kind = kind
         self._season = Season(_DAY_S / POINT_S)
         self._first_s: float | None = None
@@ -74,7 +74,7 @@ class Detector:
         self._sum = 0.0
         self._seasonal = False
 
-    def observe(self, unix_s: float, value: float) -> Verdict:
+    def observe(self, unix_s: float, value: float) -> PointVerdict:
         """Judge a point, and learn from it."""
         even = self._kind.even(value)
         if self._first_s is None:
@@ -89,13 +89,13 @@ class Detector:
         self._learn(unix_s, season, residual, spread)
         return verdict
 
-    def _judge(self, deviation: float, age_s: float, expected: float, *, warm: bool) -> Verdict:
+    def _judge(self, deviation: float, age_s: float, expected: float, *, warm: bool) -> PointVerdict:
         times = _BEFORE_A_DAY if age_s < _DAY_S else _BEFORE_A_WEEK if age_s < _WEEK_S else 1.0
         pushed = min(deviation, _CUT_SUM) - _SLACK * times
         self._sum = min(max(0.0, self._sum + pushed), 1.5 * _SUM * times) if warm else 0.0
         far = warm and deviation >= _FAR * times
         anomalous = far or self._sum >= _SUM * times
-        return Verdict(expected, deviation, anomalous, far, usual=not anomalous and self._sum < _SUM / 2)
+        return PointVerdict(expected, deviation, anomalous, far, usual=not anomalous and self._sum < _SUM / 2)
 
     def _usual(self, unix_s: float, age_s: float) -> float:
         """Return the course of the day at a time, once a day has been seen; nothing until then, and the level follows it."""

@@ -14,7 +14,7 @@ _EDGE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SeriesKind:
     """A series of figures."""
 
     name: str
@@ -32,7 +32,9 @@ def _logit(ratio: float) -> float:
     return math.log(inside / (1 - inside))
 
 
-LATENCY_P95: Final = Kind("p95 latency", "ms", True, lambda ms: math.log(max(ms, 1e-3)), math.exp, 0.15)
-CACHE_HIT_RATE: Final = Kind("cache hit rate", "ratio", False, _logit, lambda x: 1 / (1 + math.exp(-x)), 0.3)
-THROUGHPUT: Final = Kind("throughput", "per s", False, lambda rate: math.log(max(rate, _FEWEST_PER_S)), math.exp, 0.25)
+LATENCY_P95: Final = SeriesKind("p95 latency", "ms", True, lambda ms: math.log(max(ms, 1e-3)), math.exp, 0.15)
+CACHE_HIT_RATE: Final = SeriesKind("cache hit rate", "ratio", False, _logit, lambda x: 1 / (1 + math.exp(-x)), 0.3)
+THROUGHPUT: Final = SeriesKind(
+    "throughput", "per s", False, lambda rate: math.log(max(rate, _FEWEST_PER_S)), math.exp, 0.25
+)
 KINDS: Final = (LATENCY_P95, CACHE_HIT_RATE, THROUGHPUT)

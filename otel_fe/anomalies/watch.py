@@ -9,12 +9,12 @@ from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.anomalies.detector import POINT_S, Detector
-from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, Kind
+from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, SeriesKind
 
 if TYPE_CHECKING:
-    from otel_fe.anomalies.detector import Verdict
+    from otel_fe.anomalies.detector import PointVerdict
     from otel_fe.live.source import LiveSource
-    from otel_fe.live.view import Group, Window
+    from otel_fe.live.view import ExtractionGroup, LiveWindow
 
 _FEWEST: Final = 20
 """Extractions in five minutes; a percentile or a rate of fewer is left out as if it were missing."""
@@ -52,7 +52,7 @@ class AnomalyWatch:
             for kind in KINDS
         }
         self._lock = threading.RLock()
-        self._detectors: dict[tuple[Group, str], Detector] = {}
+        self._detectors: dict[tuple[ExtractionGroup, str], Detector] = {}
         self._readings: list[Evaluation] = []
         self._taken_ns = source.clock.monotonic_ns()
         Detector(LATENCY_P95)  # raises now, not in five minutes, that an extra is missing
@@ -83,7 +83,9 @@ class AnomalyWatch:
                 found.append(self._reading(kind, group, value, window.tally.count, detector.observe(unix_s, value)))
         return found
 
-    def _reading(self, kind: Kind, group: Group, value: float, samples: int, verdict: Verdict) -> Evaluation:
+    def _reading(
+        self, kind: SeriesKind, group: ExtractionGroup, value: float, samples: int, verdict: PointVerdict
+    ) -> Evaluation:
         how = "one point far out" if verdict.far else "for some time"
         words = f"{abs(verdict.deviation):.1f} usual deviations off, {how}"
         return Evaluation(
@@ -98,7 +100,7 @@ class AnomalyWatch:
         )
 
 
-def _value(kind: Kind, window: Window) -> float | None:
+def _value(kind: SeriesKind, window: LiveWindow) -> float | None:
     tally = window.tally
     if kind is LATENCY_P95:
         return tally.quantiles_ms(0.95)[0] if tally.count >= _FEWEST else None

@@ -9,7 +9,7 @@ from otel_fe.autopilot.controller import Proposal
 from otel_fe.autopilot.verdict import hardly_fewer_hits, more_hits
 
 if TYPE_CHECKING:
-    from otel_fe.autopilot.resource import Resource
+    from otel_fe.autopilot.resource import ResizableResource
     from otel_fe.forecast.reuse import ReuseCurve
 
 _FEWEST: Final = 500
@@ -20,7 +20,7 @@ _FREE: Final = 0.002
 """Of the look-ups: a smaller loss is worth half the entries."""
 
 
-def cache_proposal(resource: Resource, curve: ReuseCurve) -> Proposal | None:
+def cache_proposal(resource: ResizableResource, curve: ReuseCurve) -> Proposal | None:
     """Return a better size for a cache, twice or half of what it has; None where it is right, or too little is known.
 
     Args:

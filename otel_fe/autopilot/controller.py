@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.autopilot.evidence import Evidence
 from otel_fe.autopilot.resource import CannotResizeError
-from otel_fe.autopilot.step import ABANDONED, KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, Step
-from otel_fe.autopilot.verdict import Verdict, burns_faster, fails_faster
+from otel_fe.autopilot.step import ABANDONED, KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, ResizeStep
+from otel_fe.autopilot.verdict import StepVerdict, burns_faster, fails_faster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from otel_fe.autopilot.resource import Resource
-    from otel_fe.config.autopilot import Bounds
+    from otel_fe.autopilot.resource import ResizableResource
+    from otel_fe.config.autopilot import SizeBounds
 
 _WINDOWS: Final = 2
 """The most that an experiment waits for a verdict."""
@@ -34,20 +34,20 @@ _MOST_REST: Final = 512
 class Proposal:
     """A size that would be better."""
 
-    resource: Resource
+    resource: ResizableResource
     size: int
     reason: str
     predict: Callable[[int], float | None]
     """Predicts the difference that a size makes: of p95 in ms, or of the hit rate in points."""
-    judge: Callable[[Evidence, Evidence], Verdict]
+    judge: Callable[[Evidence, Evidence], StepVerdict]
     """Judges the windows before and after."""
     gain: float = 0.0
     """By which the best of several is chosen: ms of p95 that it is worth."""
 
 
-def unsized(resource: Resource) -> Proposal:
+def unsized(resource: ResizableResource) -> Proposal:
     """Return the proposal to resize what cannot be: the controller reports once that it is refused, and why."""
-    return Proposal(resource, 0, "", lambda _size: None, lambda _before, _after: Verdict(False, ""))  # noqa: FBT003 it is never kept
+    return Proposal(resource, 0, "", lambda _size: None, lambda _before, _after: StepVerdict(False, ""))  # noqa: FBT003 it is never kept
 
 
 class Adviser(Protocol):
@@ -61,7 +61,7 @@ class Adviser(Protocol):
         """Return what would be better, by the window since `begin`."""
         ...
 
-    def resources(self) -> Sequence[Resource]:
+    def resources(self) -> Sequence[ResizableResource]:
         """Return all there are."""
         ...
 
@@ -98,8 +98,8 @@ class Controller:
 
     adviser: Adviser
     measure: Callable[[], Evidence]
-    report: Callable[[Step], None]
-    limits: dict[str, Bounds]
+    report: Callable[[ResizeStep], None]
+    limits: dict[str, SizeBounds]
     act: bool
     window_ns: int
     _window: Evidence = field(default_factory=Evidence)
@@ -266,12 +266,12 @@ class Controller:
         self._say(trial.proposal.resource, trial.before, trial.after, ABANDONED, reason, trial.predicted)
         self._begin(now_ns, settle=True)
 
-    def _now_named(self, resource: Resource) -> Resource:
+    def _now_named(self, resource: ResizableResource) -> ResizableResource:
         """Return the present resource of a name: `dispose()` replaces a pool by another."""
         return next((one for one in self.adviser.resources() if one.name == resource.name), resource)
 
     def _once(
-        self, resource: Resource, before: int, size: int, outcome: str, reason: str, predicted: float | None
+        self, resource: ResizableResource, before: int, size: int, outcome: str, reason: str, predicted: float | None
     ) -> None:
         """Report a step that changes nothing, unless it was reported."""
         key = (resource.name, size if outcome == PROPOSED else 0, outcome)
@@ -281,17 +281,17 @@ class Controller:
 
     def _say(
         self,
-        resource: Resource,
+        resource: ResizableResource,
         before: int,
         size: int,
         outcome: str,
         reason: str,
         predicted: float | None,
-        verdict: Verdict | None = None,
+        verdict: StepVerdict | None = None,
     ) -> None:
         measured = (None, None, None) if verdict is None else (verdict.measured, verdict.low, verdict.high)
         self.report(
-            Step(self._now_ns, resource.name, resource.kind, before, size, outcome, reason, predicted, *measured)
+            ResizeStep(self._now_ns, resource.name, resource.kind, before, size, outcome, reason, predicted, *measured)
         )
 
 

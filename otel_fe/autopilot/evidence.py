@@ -24,7 +24,7 @@ class Seen:
     failed: bool = False
 
 
-class Tick(NamedTuple):
+class WindowPart(NamedTuple):
     """The counts of a part of a window."""
 
     total: int
@@ -40,7 +40,7 @@ class Evidence:
     total: int = 0
     bad: int = 0
     failed: int = 0
-    ticks: list[Tick] = field(default_factory=list)
+    ticks: list[WindowPart] = field(default_factory=list)
     """The counts of each part that was added."""
     elapsed_ns: int = 0
     """How long it was measured; 0 where that is not known."""
@@ -69,7 +69,7 @@ class Evidence:
         self.bad += other.bad - sum(one.bad for one in other.seen)
         self.failed += other.failed - sum(one.failed for one in other.seen)
         self.elapsed_ns += other.elapsed_ns
-        self.ticks.append(Tick(other.total, other.bad, other.failed))
+        self.ticks.append(WindowPart(other.total, other.bad, other.failed))
         for name, ticks in other.lookups.items():
             self.lookups.setdefault(name, []).extend(ticks)
         for name, (requests, failed) in other.requests.items():

@@ -13,7 +13,7 @@ from otel_fe.forecast.prediction import Observed, predict
 
 if TYPE_CHECKING:
     from otel_fe.autopilot.evidence import Evidence
-    from otel_fe.autopilot.resource import Resource
+    from otel_fe.autopilot.resource import ResizableResource
     from otel_fe.forecast.traffic import Traffic
 
 FEWEST: Final = 100
@@ -26,7 +26,7 @@ _TOO_LARGE: Final = 2
 
 
 def pool_proposal(
-    resource: Resource, traffic: Traffic, requests: int, before: Evidence, window_ns: int
+    resource: ResizableResource, traffic: Traffic, requests: int, before: Evidence, window_ns: int
 ) -> Proposal | None:
     """Return a better size for a pool, at most twice or half of what it has; None where it is right, or too little is known.
 

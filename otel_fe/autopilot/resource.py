@@ -12,7 +12,7 @@ class CannotResizeError(Exception):
     """A resource cannot be resized; the message is a sentence that says why. It never reaches the application."""
 
 
-class Resource(Protocol):
+class ResizableResource(Protocol):
     """A pool or a cache of the application's."""
 
     @property
@@ -58,7 +58,7 @@ class Resource(Protocol):
         ...
 
 
-class Refused:
+class NotResizable:
     """Something that cannot be resized as it is.
 
     Args:

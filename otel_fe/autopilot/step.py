@@ -19,7 +19,7 @@ RESTORED: Final = "restored"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ResizeStep:
     """One step."""
 
     time_ns: int

@@ -24,7 +24,7 @@ _POINT: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StepVerdict:
     """The verdict on a step: kept or not, and why."""
 
     keep: bool
@@ -58,7 +58,7 @@ def fails_faster(before: Evidence, after: Evidence) -> bool:
     return rose((sum(tick.failed for tick in last), total), (after.failed, after.total))
 
 
-def faster(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> Verdict:
+def faster(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> StepVerdict:
     """Judge a larger pool: kept if p95 or the mean fell, with 95 % confidence for the two together, and neither rose.
 
     Extractions that fail are not compared, being fast or slow for other reasons. Their share must not have risen, nor traffic
@@ -67,13 +67,13 @@ def faster(before: Evidence, after: Evidence, window_ns: int, pool: str = "") ->
     return _undoubted(before, after, pool, _faster(before, after, window_ns))
 
 
-def _faster(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
+def _faster(before: Evidence, after: Evidence, window_ns: int) -> StepVerdict:
     fewer_fail = fewer(before, after)
     try:
         found = compare(_sampled(before), _sampled(after), max(1, window_ns // _SLICES))
     except TooLittleError as error:
         reason = "fewer extractions fail, with 95 % confidence" if fewer_fail else f"too little to tell: {error}"
-        return Verdict(fewer_fail, reason)
+        return StepVerdict(fewer_fail, reason)
     corrected = holm([found.p95.p_value, found.mean.p_value])
     sure = [one for one, p in zip((found.p95, found.mean), corrected, strict=True) if p <= 1 - CONFIDENCE]
     slower = any(one.value > 0 for one in sure)
@@ -86,7 +86,7 @@ def _faster(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
     return _in_ms(found.p95, keep=keep, reason=reason, harmful=slower)
 
 
-def not_slower(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> Verdict:
+def not_slower(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> StepVerdict:
     """Judge a smaller pool: kept if extractions surely wait less than 5 % of p95 or 1 ms longer, and neither p95 nor the mean rose.
 
     A smaller pool can only make them wait; how long they wait is known much better than p95. Failures and traffic count as in
@@ -95,11 +95,11 @@ def not_slower(before: Evidence, after: Evidence, window_ns: int, pool: str = ""
     return _undoubted(before, after, pool, _not_slower(before, after, window_ns))
 
 
-def _not_slower(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
+def _not_slower(before: Evidence, after: Evidence, window_ns: int) -> StepVerdict:
     try:
         found = compare(_sampled(before), _sampled(after), max(1, window_ns // _SLICES))
     except TooLittleError as error:
-        return Verdict(False, f"too little to tell: {error}")
+        return StepVerdict(False, f"too little to tell: {error}")
     room = max(_NOT_WORSE_NS, _NOT_WORSE * found.p95.before)
     slice_ns = max(1, window_ns // _SLICES)
     waits = [
@@ -116,7 +116,7 @@ def _not_slower(before: Evidence, after: Evidence, window_ns: int) -> Verdict:
     return _in_ms(found.p95, keep=keep, reason=reason, harmful=slower and not keep)
 
 
-def _undoubted(before: Evidence, after: Evidence, pool: str, verdict: Verdict) -> Verdict:
+def _undoubted(before: Evidence, after: Evidence, pool: str, verdict: StepVerdict) -> StepVerdict:
     """Return a verdict on durations; reversed where failures or traffic make it worthless."""
     found = doubt(before, after, pool)
     if found is None or verdict.harmful or not (verdict.keep or found.harmful):
@@ -124,22 +124,22 @@ def _undoubted(before: Evidence, after: Evidence, pool: str, verdict: Verdict) -
     return replace(verdict, keep=False, reason=found.reason, harmful=found.harmful)
 
 
-def more_hits(before: Evidence, after: Evidence, cache: str) -> Verdict:
+def more_hits(before: Evidence, after: Evidence, cache: str) -> StepVerdict:
     """Judge a larger cache: kept if its hit rate rose with 95 % confidence."""
     found = _hit_rates(before, after, cache)
     if found is None:
-        return Verdict(False, "too few look-ups to tell")
+        return StepVerdict(False, "too few look-ups to tell")
     keep = found.significant and found.value > 0
     return _in_points(
         found, keep=keep, reason="more hits with 95 % confidence" if keep else "no more hits beyond chance"
     )
 
 
-def hardly_fewer_hits(before: Evidence, after: Evidence, cache: str) -> Verdict:
+def hardly_fewer_hits(before: Evidence, after: Evidence, cache: str) -> StepVerdict:
     """Judge a smaller cache: kept if its hit rate fell by less than a point, with 95 % confidence."""
     found = _hit_rates(before, after, cache)
     if found is None:
-        return Verdict(False, "too few look-ups to tell")
+        return StepVerdict(False, "too few look-ups to tell")
     keep = found.low >= -_POINT
     return _in_points(
         found, keep=keep, reason="as many hits, with 95 % confidence" if keep else "it may have fewer hits"
@@ -165,10 +165,10 @@ def _hit_rates(before: Evidence, after: Evidence, cache: str) -> Difference | No
     return difference(means[0], means[1])
 
 
-def _in_ms(found: Difference, *, keep: bool, reason: str, harmful: bool) -> Verdict:
-    return Verdict(keep, reason, harmful, found.value / 1e6, found.low / 1e6, found.high / 1e6)
+def _in_ms(found: Difference, *, keep: bool, reason: str, harmful: bool) -> StepVerdict:
+    return StepVerdict(keep, reason, harmful, found.value / 1e6, found.low / 1e6, found.high / 1e6)
 
 
-def _in_points(found: Difference, *, keep: bool, reason: str) -> Verdict:
+def _in_points(found: Difference, *, keep: bool, reason: str) -> StepVerdict:
     harmful = found.significant and found.value < 0 and not keep
-    return Verdict(keep, reason, harmful, found.value * 100, found.low * 100, found.high * 100)
+    return StepVerdict(keep, reason, harmful, found.value * 100, found.low * 100, found.high * 100)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.capacity.fitted import Check, Fitted
-    from otel_fe.capacity.measured import Window
+    from otel_fe.capacity.measured import ServiceWindow
     from otel_fe.capacity.memory import Memory
     from otel_fe.capacity.model import Model
     from otel_fe.forecast.station import Station
@@ -34,7 +34,7 @@ _FAR: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class LatencyRequirement:
     """A latency objective: `share` of extractions take less than `limit_s`."""
 
     name: str
@@ -55,7 +55,7 @@ class Interval:
 class Kept:
     """The outcome of a requirement at a rate."""
 
-    requirement: Requirement
+    requirement: LatencyRequirement
     good: Interval
     """The share of extractions that meet its limit."""
     chance: float
@@ -68,7 +68,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class StationLoad:
     """A station in words and numbers."""
 
     kind: str
@@ -89,7 +89,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GroupForecast:
     """Of one group of extractions."""
 
     feature_set: str | None
@@ -108,13 +108,15 @@ class Answer:
     """Name of the requirement that breaks first; empty where none does at any rate that is looked at."""
     first: str
     """Name of the resource that gives out first; empty where it is not a lack of any."""
-    resources: tuple[Resource, ...]
+    resources: tuple[StationLoad, ...]
     check: Check
     beyond_seen: float
     """The requested rate over the highest measured one."""
 
 
-def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, feature_set: str | None = ALL) -> Answer:
+def answer(
+    fitted: Fitted, requirements: Sequence[LatencyRequirement], factor: float, feature_set: str | None = ALL
+) -> GroupForecast:
     """Return the answer for a group.
 
     Args:
@@ -143,7 +145,7 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     headroom = _interval(limit * part, [one * part for one in limits])
     then = fitted.model.durations(feature_set, rate)
     thens = [[one * off for one in model.durations(feature_set, rate)] for model, off in versions]
-    return Answer(
+    return GroupForecast(
         feature_set,
         now,
         now * factor,
@@ -159,7 +161,7 @@ def answer(fitted: Fitted, requirements: Sequence[Requirement], factor: float, f
     )
 
 
-def recent(windows: Sequence[Window]) -> list[Window]:
+def recent(windows: Sequence[ServiceWindow]) -> list[ServiceWindow]:
     """Return the windows that represent the present: the last tenth."""
     count = max(3, round(len(windows) * _RECENT))
     return [one for one in windows[-count:] if one.count] or [windows[-1]]
@@ -177,14 +179,14 @@ def _good(durations: Sequence[float], limit_s: float) -> float:
     return bisect_left(durations, limit_s) / len(durations) if durations else 0.0
 
 
-def _kept(requirement: Requirement, then: Sequence[float], thens: Sequence[Sequence[float]]) -> Kept:
+def _kept(requirement: LatencyRequirement, then: Sequence[float], thens: Sequence[Sequence[float]]) -> Kept:
     shares = [_good(one, requirement.limit_s) for one in thens]
     good = _interval(_good(then, requirement.limit_s), shares)
     return Kept(requirement, good, sum(one >= requirement.share for one in shares) / len(shares))
 
 
 def _knee(
-    model: Model, requirements: Sequence[Requirement], feature_set: str | None, off: float, most: float
+    model: Model, requirements: Sequence[LatencyRequirement], feature_set: str | None, off: float, most: float
 ) -> tuple[float, str]:
     """Return the service's highest rate at which all requirements hold, and the one that breaks first; `off` scales durations."""
     high = min([most, *(one.saturates_at for one in model.stations)])
@@ -205,7 +207,7 @@ def _knee(
 
 def _broken(
     model: Model,
-    requirements: Sequence[Requirement],
+    requirements: Sequence[LatencyRequirement],
     feature_set: str | None,
     off: float,
     rate: float,
@@ -255,14 +257,19 @@ def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
 
 
 def _resources(
-    model: Model, requirements: Sequence[Requirement], feature_set: str | None, now: float, rate: float, part: float
-) -> tuple[Resource, ...]:
+    model: Model,
+    requirements: Sequence[LatencyRequirement],
+    feature_set: str | None,
+    now: float,
+    rate: float,
+    part: float,
+) -> tuple[StationLoad, ...]:
     grown = {one.name: one for one in _grown(model, requirements, feature_set, rate)}
     found = []
     for one in model.stations:
         then = grown.get(one.name, one)
         found.append(
-            Resource(
+            StationLoad(
                 one.kind,
                 one.name,
                 one.servers,
@@ -279,7 +286,7 @@ def _resources(
     return tuple(sorted(found, key=lambda one: one.full_at))
 
 
-def _memory(model: Model, memory: Memory, now: float, rate: float, part: float) -> Resource:
+def _memory(model: Model, memory: Memory, now: float, rate: float, part: float) -> StationLoad:
     low, high = 0.0, min([_FAR * now, *(one.saturates_at for one in model.stations)])
     full_at = math.inf if _memory_used(model, high * (1 - _EXACT)) < 1 else high
     while math.isfinite(full_at) and high - low > _EXACT * high:
@@ -289,11 +296,11 @@ def _memory(model: Model, memory: Memory, now: float, rate: float, part: float) 
     busy_now, busy_then = _memory_used(model, now), _memory_used(model, rate)
     limit = round(memory.limit_bytes)
     needed = math.ceil(busy_then * limit) if 1 <= busy_then < math.inf else None
-    return Resource(MEMORY, MEMORY, limit, memory.processes, busy_now, busy_then, full_at * part, needed, None)
+    return StationLoad(MEMORY, MEMORY, limit, memory.processes, busy_now, busy_then, full_at * part, needed, None)
 
 
 def _grown(
-    model: Model, requirements: Sequence[Requirement], feature_set: str | None, rate: float
+    model: Model, requirements: Sequence[LatencyRequirement], feature_set: str | None, rate: float
 ) -> Sequence[Station]:
     """Return stations that are large enough for a rate, each no larger than it has to be; the model's own where no size helps."""
     stations = list(model.stations)

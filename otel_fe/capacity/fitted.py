@@ -14,7 +14,7 @@ from otel_fe.forecast.forecast_error import ForecastError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.capacity.measured import Measured, Window
+    from otel_fe.capacity.measured import MeasuredService, ServiceWindow
     from otel_fe.capacity.model import Model
     from otel_fe.forecast.prediction import Observed
 
@@ -54,7 +54,7 @@ class Check:
 class Fitted:
     """A checked model."""
 
-    measured: Measured
+    measured: MeasuredService
     model: Model
     checks: dict[str | None, Check]
     """By feature set, and of all."""
@@ -64,7 +64,7 @@ class Fitted:
     """The highest that was seen in a window."""
 
 
-def fitted(measured: Measured) -> Fitted:
+def fitted(measured: MeasuredService) -> Fitted:
     """Fit a service's model and check it.
 
     Raises:
@@ -95,7 +95,7 @@ def fitted(measured: Measured) -> Fitted:
     return Fitted(measured, whole, checks, tuple(draws), max(one.rate for one in windows))
 
 
-def _enough(windows: Sequence[Window]) -> None:
+def _enough(windows: Sequence[ServiceWindow]) -> None:
     if len(windows) < FEWEST_WINDOWS:
         raise ForecastError(
             f"{len(windows)} stretches of time with {FEWEST_A_WINDOW} extractions or more are too few: {FEWEST_WINDOWS} are "
@@ -110,7 +110,7 @@ def _enough(windows: Sequence[Window]) -> None:
         )
 
 
-def _split(windows: Sequence[Window]) -> tuple[list[Window], list[Window]]:
+def _split(windows: Sequence[ServiceWindow]) -> tuple[list[ServiceWindow], list[ServiceWindow]]:
     """Return the windows that the model is shown and those that are held back: the busiest fifth, and every fifth of the others."""
     busiest = {id(one) for one in sorted(windows, key=lambda one: -one.rate)[: len(windows) // _HELD_BACK]}
     others = [one for one in windows if id(one) not in busiest]
@@ -118,7 +118,7 @@ def _split(windows: Sequence[Window]) -> tuple[list[Window], list[Window]]:
     return [one for one in windows if id(one) not in back], [one for one in windows if id(one) in back]
 
 
-def _check(model: Model, held: Sequence[Window], feature_set: str | None) -> Check:
+def _check(model: Model, held: Sequence[ServiceWindow], feature_set: str | None) -> Check:
     logs = []
     for group in bins(held, feature_set, 8, 200):
         counted = merged(group, feature_set).quantile(P95)
@@ -140,7 +140,7 @@ def _bad(check: Check) -> str:
     )
 
 
-def _drawn(measured: Measured, windows: Sequence[Window], rng: random.Random) -> Model:
+def _drawn(measured: MeasuredService, windows: Sequence[ServiceWindow], rng: random.Random) -> Model:
     chosen = sorted((rng.randrange(len(windows)) for _ in windows), key=lambda place: windows[place].since_ns)
     rows: list[Observed] = rng.choices(measured.rows, k=len(measured.rows))
     unstarted = rng.uniform(LEAST_UNSTARTED, MOST_UNSTARTED)

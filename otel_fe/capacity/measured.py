@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolUse:
+class PoolActivity:
     """The activity of a pool in a window, over all processes."""
 
     uses: int
@@ -24,7 +24,7 @@ class PoolUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ServiceWindow:
     """Some minutes of a service."""
 
     since_ns: int
@@ -39,7 +39,7 @@ class Window:
     """CPU time of all processes; None where they do not report it."""
     processes: float | None = None
     """Their mean number."""
-    pools: Mapping[str, PoolUse] = field(default_factory=dict)
+    pools: Mapping[str, PoolActivity] = field(default_factory=dict)
     peak: float | None = None
     """The most extractions that one process ran at once; None where it is not reported."""
     others_cpu_s: float | None = None
@@ -91,10 +91,10 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredService:
     """All that is known of a service."""
 
     service: str
-    windows: tuple[Window, ...]
+    windows: tuple[ServiceWindow, ...]
     rows: tuple[Observed, ...]
     setup: Setup

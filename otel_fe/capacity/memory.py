@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.capacity.measured import Setup, Window
+    from otel_fe.capacity.measured import ServiceWindow, Setup
 
 _FEWEST: Final = 12
 _VARIED: Final = 2
@@ -49,7 +49,7 @@ def most_at_once(mean: float) -> float:
     return mean + _PEAK * math.sqrt(mean)
 
 
-def memory_of(windows: Sequence[Window], setup: Setup) -> Memory | None:
+def memory_of(windows: Sequence[ServiceWindow], setup: Setup) -> Memory | None:
     """Return the memory of a service's processes; None where no limit is known, or memory does not grow with the concurrency."""
     told = [one for one in windows if one.memory_bytes is not None and one.peak]
     if setup.memory_limit_bytes is None or len(told) < _FEWEST:

@@ -16,7 +16,7 @@ from otel_fe.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.capacity.measured import Measured, Window
+    from otel_fe.capacity.measured import MeasuredService, ServiceWindow
     from otel_fe.capacity.memory import Memory
     from otel_fe.forecast.prediction import Observed
     from otel_fe.forecast.station import Station
@@ -58,7 +58,9 @@ class Model:
         return quantile(self.durations(feature_set, rate), P95)
 
 
-def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed], unstarted: float = UNSTARTED) -> Model:
+def fit(
+    measured: MeasuredService, windows: Sequence[ServiceWindow], rows: Sequence[Observed], unstarted: float = UNSTARTED
+) -> Model:
     """Return the model of a service by some of its windows.
 
     Args:
@@ -94,7 +96,7 @@ def fit(measured: Measured, windows: Sequence[Window], rows: Sequence[Observed],
     return _scaled(Model(stations, mixes, work_s, memory_of(windows, measured.setup)), windows)
 
 
-def merged(windows: Sequence[Window], feature_set: str | None) -> Distribution:
+def merged(windows: Sequence[ServiceWindow], feature_set: str | None) -> Distribution:
     """Return the durations of extractions in windows; of all feature sets for `ALL`."""
     from otel_fe.store.distribution import Distribution  # noqa: PLC0415 the type is needed here alone
 
@@ -106,12 +108,14 @@ def merged(windows: Sequence[Window], feature_set: str | None) -> Distribution:
     return found
 
 
-def bins(windows: Sequence[Window], feature_set: str | None, most: int, fewest: int) -> list[list[Window]]:
+def bins(
+    windows: Sequence[ServiceWindow], feature_set: str | None, most: int, fewest: int
+) -> list[list[ServiceWindow]]:
     """Return windows in groups of about the same rate, the lowest first, each with enough extractions for a percentile."""
     counted = sorted(windows, key=lambda one: one.rate)
     whole = sum(_count(one, feature_set) for one in counted)
     wanted = max(fewest, whole / most)
-    found: list[list[Window]] = [[]]
+    found: list[list[ServiceWindow]] = [[]]
     reached = 0
     for one in counted:
         if reached >= wanted:
@@ -125,19 +129,19 @@ def bins(windows: Sequence[Window], feature_set: str | None, most: int, fewest: 
     return [one for one in found if one]
 
 
-def rate_of(windows: Sequence[Window]) -> float:
+def rate_of(windows: Sequence[ServiceWindow]) -> float:
     """Return extractions a second over windows."""
     return sum(one.count for one in windows) / sum(one.seconds for one in windows)
 
 
-def _count(window: Window, feature_set: str | None) -> int:
+def _count(window: ServiceWindow, feature_set: str | None) -> int:
     if feature_set is None:
         return window.count
     spread = window.durations.get(feature_set)
     return spread.count if spread is not None else 0
 
 
-def _place(starts: Sequence[int], windows: Sequence[Window], row: Observed) -> int | None:
+def _place(starts: Sequence[int], windows: Sequence[ServiceWindow], row: Observed) -> int | None:
     place = bisect_right(starts, row.start_ns) - 1
     if place < 0 or row.start_ns >= windows[place].since_ns + windows[place].seconds * NS_PER_S:
         return None
@@ -171,7 +175,7 @@ def _work_s(row: Observed, mean_s: float) -> float:
     return row.cpu_ns / NS_PER_S if row.cpu_ns >= 0 else min(mean_s, row.duration_ns / NS_PER_S)
 
 
-def _scaled(model: Model, windows: Sequence[Window]) -> Model:
+def _scaled(model: Model, windows: Sequence[ServiceWindow]) -> Model:
     """Return a model whose p95 is that of exact counts, group by group: kept extractions are a sample.
 
     Raises:

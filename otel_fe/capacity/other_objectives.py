@@ -22,7 +22,7 @@ _FAR: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
+class ObjectiveEvents:
     """The events of an objective in a stretch of time."""
 
     rate: float
@@ -48,7 +48,7 @@ class LoadEffect:
     """The rate from which on the objective is broken; None where it holds as far as is looked at, or does not fall."""
 
 
-def load_effect(name: str, wanted: float, events: Sequence[Events], rate: float) -> LoadEffect | None:
+def load_effect(name: str, wanted: float, events: Sequence[ObjectiveEvents], rate: float) -> LoadEffect | None:
     """Return what load does to an objective; None where there are too few stretches of time with events.
 
     The errors of the line count the scatter beyond that of independent events (P. McCullagh, J. Nelder, "Generalized Linear

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from otel_fe.anomalies.ahead import SeriesForecast
-    from otel_fe.anomalies.kinds import Kind
-    from otel_fe.model.slo import Selection, Slo
+    from otel_fe.anomalies.kinds import SeriesKind
+    from otel_fe.model.slo import EventSelection, Slo
     from otel_fe.store.reader import StoreReader
 
 HISTORY_HOURS: Final = 28 * 24
@@ -89,7 +89,7 @@ def outlook(
     window = (until - HISTORY_HOURS * _HOUR_NS, until)
     silent: list[str] = []
 
-    def ask(name: str, kind: Kind, points: Callable[[], list[tuple[float, float]]]) -> SeriesForecast | None:
+    def ask(name: str, kind: SeriesKind, points: Callable[[], list[tuple[float, float]]]) -> SeriesForecast | None:
         try:
             return forecast(points(), kind)
         except (ForecastError, MissingExtraError) as error:
@@ -226,7 +226,7 @@ class _Hours:
 
 
 def _events(
-    reader: StoreReader, service: str, feature_set: str, selection: Selection, window: tuple[int, int]
+    reader: StoreReader, service: str, feature_set: str, selection: EventSelection, window: tuple[int, int]
 ) -> dict[int, float]:
     steps = events_by_step(reader, service, feature_set, selection, window, _HOUR_NS)
     return {at // _HOUR_NS: count for at, count in steps.items()}

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import process_metrics, semconv
-from otel_fe.capacity.measured import Measured, PoolSize, PoolUse, Setup, Window
-from otel_fe.capacity.other_objectives import Events
+from otel_fe.capacity.measured import MeasuredService, PoolActivity, PoolSize, ServiceWindow, Setup
+from otel_fe.capacity.other_objectives import ObjectiveEvents
 from otel_fe.capacity.pool_traffic import pools_of
 from otel_fe.store.counted_time import seconds_of
 from otel_fe.store.selection import Selection
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from otel_fe.capacity.pool_traffic import PoolTraffic
+    from otel_fe.model.slo import EventSelection as Selected
     from otel_fe.model.slo import Indicator
-    from otel_fe.model.slo import Selection as Selected
     from otel_fe.store.counted_time import Interval
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.reader import StoreReader
@@ -42,7 +42,7 @@ def services_of(reader: StoreReader) -> list[str]:
     return sorted({key.service for key in reader.series.keys(semconv.DURATION)})
 
 
-def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) -> Measured:
+def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) -> MeasuredService:
     """Return what is known of a service in a window of Unix time (ns).
 
     Raises:
@@ -54,7 +54,7 @@ def read_measured(reader: StoreReader, service: str, window: tuple[int, int]) ->
     windows = _windows(reader, service, window, step, pools)
     sample = reader.observed(Selection(*window, service), limit=_ROWS, spread=True)
     rows = tuple(one for one in sample.group if one.weight > 0)
-    return Measured(service, windows, rows, _setup(reader, service, window, windows, pools))
+    return MeasuredService(service, windows, rows, _setup(reader, service, window, windows, pools))
 
 
 def _counted(reader: StoreReader, service: str, window: tuple[int, int]) -> tuple[int, int]:
@@ -64,8 +64,8 @@ def _counted(reader: StoreReader, service: str, window: tuple[int, int]) -> tupl
 
 
 def read_events(
-    reader: StoreReader, service: str, indicator: Indicator, window: tuple[int, int], windows: Sequence[Window]
-) -> list[Events]:
+    reader: StoreReader, service: str, indicator: Indicator, window: tuple[int, int], windows: Sequence[ServiceWindow]
+) -> list[ObjectiveEvents]:
     """Return the events of an objective in the windows of a service, of all its feature sets.
 
     Raises:
@@ -79,7 +79,7 @@ def read_events(
     for one in windows:
         count, counted = total.get(one.since_ns, 0.0), part.get(one.since_ns, 0.0)
         good = counted if indicator.part_is_good else count - counted
-        found.append(Events(one.rate, min(max(0.0, good), count), count))
+        found.append(ObjectiveEvents(one.rate, min(max(0.0, good), count), count))
     return found
 
 
@@ -131,7 +131,7 @@ def counted_seconds(counted: Sequence[Interval], since_ns: int, until_ns: int) -
 
 def _windows(
     reader: StoreReader, service: str, window: tuple[int, int], step: int, pools: Sequence[PoolTraffic]
-) -> tuple[Window, ...]:
+) -> tuple[ServiceWindow, ...]:
     series = reader.series
     names = {
         str(key.labels.get(semconv.FEATURE_SET, "")) for key in series.keys(semconv.DURATION) if key.service == service
@@ -162,7 +162,7 @@ def _windows(
             continue
         own = cpu.get(at)
         found.append(
-            Window(
+            ServiceWindow(
                 at,
                 seconds,
                 by_set,
@@ -188,14 +188,16 @@ def _most(gauges: Sequence[Gauge]) -> dict[int, float]:
     return {one.time_ns: one.most for one in gauges}
 
 
-def _pool_steps(reader: StoreReader, service: str, name: str, window: tuple[int, int], step: int) -> dict[int, PoolUse]:
+def _pool_steps(
+    reader: StoreReader, service: str, name: str, window: tuple[int, int], step: int
+) -> dict[int, PoolActivity]:
     labels = {semconv.POOL: name}
     waits, uses, creations = (
         dict(reader.series.histogram_by_step(Which(metric, service, labels), *window, step))
         for metric in (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_USE_TIME, semconv.CONNECTION_CREATE_TIME)
     )
     return {
-        at: PoolUse(use.count, use.total, max(0.0, _total(waits, at) - _total(creations, at)))
+        at: PoolActivity(use.count, use.total, max(0.0, _total(waits, at) - _total(creations, at)))
         for at, use in uses.items()
     }
 
@@ -206,7 +208,11 @@ def _total(steps: Mapping[int, Distribution], at: int) -> float:
 
 
 def _setup(
-    reader: StoreReader, service: str, window: tuple[int, int], windows: Sequence[Window], pools: Sequence[PoolTraffic]
+    reader: StoreReader,
+    service: str,
+    window: tuple[int, int],
+    windows: Sequence[ServiceWindow],
+    pools: Sequence[PoolTraffic],
 ) -> Setup:
     series = reader.series
     length = window[1] - window[0]
@@ -244,7 +250,7 @@ def _setup(
     )
 
 
-def _processes(windows: Sequence[Window]) -> float | None:
+def _processes(windows: Sequence[ServiceWindow]) -> float | None:
     """Return how many processes there are, by the last tenth of the windows; None where it is not reported."""
     last = [one.processes for one in windows[-max(3, len(windows) // 10) :] if one.processes is not None]
     return float(max(1, round(sum(last) / len(last)))) if last else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.capacity.answer import Answer, Interval, Requirement, answer, recent
+from otel_fe.capacity.answer import GroupForecast, Interval, LatencyRequirement, answer, recent
 from otel_fe.capacity.fitted import fitted
 from otel_fe.capacity.model import ALL, rate_of
 from otel_fe.capacity.other_objectives import LoadEffect, load_effect
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from otel_fe.capacity.fitted import Fitted
-    from otel_fe.capacity.measured import Measured
+    from otel_fe.capacity.measured import MeasuredService
     from otel_fe.capacity.outlook import Outlook
     from otel_fe.model.slo import Slo
     from otel_fe.store.reader import StoreReader
@@ -34,7 +34,7 @@ class ServiceCapacity:
     service: str
     factor: float
     """The requested traffic over today's."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[GroupForecast, ...] = ()
     """Of all its extractions first, then of each feature set; none without an answer."""
     refused: str = ""
     """The reason for having no answer; empty if there is one."""
@@ -48,12 +48,12 @@ class ServiceCapacity:
     """The forecast of the next days; None if not requested."""
 
     @property
-    def whole(self) -> Answer | None:
+    def whole(self) -> GroupForecast | None:
         """The answer for all its extractions."""
         return self.answers[0] if self.answers else None
 
     @property
-    def tightest(self) -> Answer | None:
+    def tightest(self) -> GroupForecast | None:
         """The answer with the least room: its headroom over its traffic is the smallest."""
         return min(self.answers, key=lambda one: one.headroom.value / one.now if one.now else 0.0, default=None)
 
@@ -99,7 +99,7 @@ def _capacity(
 
 
 def _effects(
-    reader: StoreReader, slos: Sequence[Slo], window: tuple[int, int], factor: float, measured: Measured
+    reader: StoreReader, slos: Sequence[Slo], window: tuple[int, int], factor: float, measured: MeasuredService
 ) -> tuple[LoadEffect, ...]:
     """Return what load does to objectives without a latency limit that are about all of a service's feature sets."""
     windows = [one for one in measured.windows if one.count]
@@ -119,7 +119,7 @@ def _effects(
 
 
 def _by_latency(
-    slos: Sequence[Slo], factor: float, measured: Measured, effects: Sequence[LoadEffect]
+    slos: Sequence[Slo], factor: float, measured: MeasuredService, effects: Sequence[LoadEffect]
 ) -> ServiceCapacity:
     service, missing = measured.service, measured.setup.missing
     wanted = requirements(slos, service, ALL)
@@ -140,7 +140,7 @@ def _by_latency(
     return ServiceCapacity(service, factor, tuple(answers), "", missing, tuple(silent))
 
 
-def _limited(one: Answer, effects: Sequence[LoadEffect]) -> Answer:
+def _limited(one: GroupForecast, effects: Sequence[LoadEffect]) -> GroupForecast:
     """Return an answer whose headroom ends where an objective without a latency limit breaks, if that is earlier."""
     breaking = [each for each in effects if each.broken_at is not None and each.broken_at < one.headroom.value]
     if not breaking:
@@ -151,7 +151,7 @@ def _limited(one: Answer, effects: Sequence[LoadEffect]) -> Answer:
     return replace(one, headroom=room, broken_by=effect.name, first="")
 
 
-def _of_set(found: Fitted, wanted: Sequence[Requirement], factor: float, name: str) -> Answer:
+def _of_set(found: Fitted, wanted: Sequence[LatencyRequirement], factor: float, name: str) -> GroupForecast:
     check = found.checks.get(name)
     if check is None or name not in found.model.mixes:
         raise ForecastError(f"{name}: too few of its extractions are kept")
@@ -172,7 +172,7 @@ def _sets(found: Fitted) -> Iterator[str]:
         yield from [name for name in sorted(counts, key=lambda one: -counts[one]) if name][:MOST_SETS]
 
 
-def requirements(slos: Sequence[Slo], service: str, feature_set: str | None) -> list[Requirement]:
+def requirements(slos: Sequence[Slo], service: str, feature_set: str | None) -> list[LatencyRequirement]:
     """Return the latency objectives for a group: those that select its extractions, or all of them."""
     found = []
     for one in slos:
@@ -184,5 +184,5 @@ def requirements(slos: Sequence[Slo], service: str, feature_set: str | None) -> 
             continue
         if about.pop(semconv.FEATURE_SET, feature_set) != feature_set or about:
             continue
-        found.append(Requirement(one.name, float(limit.value), float(one.objective)))
+        found.append(LatencyRequirement(one.name, float(limit.value), float(one.objective)))
     return found

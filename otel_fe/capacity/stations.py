@@ -11,7 +11,7 @@ from otel_fe.forecast.shared_processors import mean_extras_s, sharing
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, POOL, UNMEASURED, WORKERS, Station
 
 if TYPE_CHECKING:
-    from otel_fe.capacity.measured import Setup, Window
+    from otel_fe.capacity.measured import ServiceWindow, Setup
 
 _LOCKED_SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Candidate shares of CPU time that hold the interpreter: the one that explains the durations best is used."""
@@ -41,7 +41,7 @@ Extras = Callable[[float], float]
 
 
 def stations_of(
-    windows: Sequence[Window],
+    windows: Sequence[ServiceWindow],
     setup: Setup,
     asking: float,
     missing: float = 0.0,
@@ -64,12 +64,12 @@ def stations_of(
     return [*pools, *_processors(windows, setup, pools, base, demand, works_s, unstarted), *_workers(windows, setup)]
 
 
-def total(windows: Sequence[Window], of: Callable[[Window], float]) -> float:
+def total(windows: Sequence[ServiceWindow], of: Callable[[ServiceWindow], float]) -> float:
     """Return a sum over windows."""
     return math.fsum(map(of, windows))
 
 
-def mean_work_s(windows: Sequence[Window]) -> float:
+def mean_work_s(windows: Sequence[ServiceWindow]) -> float:
     """Return the mean CPU time of an extraction; where few know theirs, what each adds to the processes' CPU time."""
     count, known = total(windows, lambda one: one.count), total(windows, lambda one: one.cpu_count)
     if known > _MOST_KNOWN * count:
@@ -77,7 +77,7 @@ def mean_work_s(windows: Sequence[Window]) -> float:
     return _cpu(windows)[1] if known or any(one.process_cpu_s is not None for one in windows) else 0.0
 
 
-def _cpu(windows: Sequence[Window]) -> tuple[float, float]:
+def _cpu(windows: Sequence[ServiceWindow]) -> tuple[float, float]:
     """Return the cores that are busy without extractions, and the CPU time that each extraction costs, frameworks included."""
     counted, count = total(windows, lambda one: one.cpu_count), total(windows, lambda one: one.count)
     own = total(windows, lambda one: one.cpu_s) / counted if counted else 0.0
@@ -96,7 +96,7 @@ def _cpu(windows: Sequence[Window]) -> tuple[float, float]:
     return max(0.0, mean_rest - slope * mean_rate), known + slope
 
 
-def _pools(windows: Sequence[Window], setup: Setup, asking: float, missing: float) -> list[Station]:
+def _pools(windows: Sequence[ServiceWindow], setup: Setup, asking: float, missing: float) -> list[Station]:
     """Return the pools. One that fewer extractions use than use any is taken to be used after misses, if there are some."""
     found = []
     count = total(windows, lambda one: one.count)
@@ -123,7 +123,7 @@ def _pools(windows: Sequence[Window], setup: Setup, asking: float, missing: floa
     return found
 
 
-def _agreement(station: Station, windows: Sequence[Window]) -> float:
+def _agreement(station: Station, windows: Sequence[ServiceWindow]) -> float:
     """Return the waits that were seen over those by theory, all windows together; 1 where both are next to nothing."""
     by_theory = seen = uses = 0.0
     for one in windows:
@@ -142,7 +142,7 @@ def _agreement(station: Station, windows: Sequence[Window]) -> float:
 
 
 def _processors(
-    windows: Sequence[Window],
+    windows: Sequence[ServiceWindow],
     setup: Setup,
     pools: Sequence[Station],
     base: float,
@@ -175,7 +175,7 @@ def _processors(
     return best[1]
 
 
-def _others(windows: Sequence[Window]) -> float:
+def _others(windows: Sequence[ServiceWindow]) -> float:
     """Return how many cores other processes of the machines keep busy; 0 if unknown."""
     told = [one for one in windows if one.others_cpu_s is not None]
     return total(told, lambda one: one.others_cpu_s or 0.0) / total(told, lambda one: one.seconds) if told else 0.0
@@ -267,7 +267,7 @@ def _slope(
     return max(0.0, (slope * precision + prior * own) / (precision + own))
 
 
-def _workers(windows: Sequence[Window], setup: Setup) -> list[Station]:
+def _workers(windows: Sequence[ServiceWindow], setup: Setup) -> list[Station]:
     """Return the threads that take requests, where they have all been busy at once: in busy windows always as many, never more."""
     peaks = [(one.rate, one.peak) for one in windows if one.peak]
     if setup.event_loop or len(peaks) < 2 * _FLAT:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.anomalies.ahead import SeriesForecast
-    from otel_fe.capacity.answer import Answer, Interval, Kept, Resource
+    from otel_fe.capacity.answer import GroupForecast, Interval, Kept, StationLoad
     from otel_fe.capacity.other_objectives import LoadEffect
     from otel_fe.capacity.outlook import BudgetEnd, Moment, Outlook
     from otel_fe.capacity.services import ServiceCapacity
@@ -36,7 +36,7 @@ def in_words(services: Sequence[ServiceCapacity]) -> str:
     return "\n\n".join(_service(one) for one in services)
 
 
-def sentence(one: Answer) -> str:
+def sentence(one: GroupForecast) -> str:
     """Return an answer in one sentence: headroom, and what gives out."""
     room = one.headroom
     if room.high <= 0:
@@ -69,7 +69,7 @@ def _service(one: ServiceCapacity) -> str:
     return "\n".join(lines)
 
 
-def _answer(title: str, one: Answer, factor: float) -> list[str]:
+def _answer(title: str, one: GroupForecast, factor: float) -> list[str]:
     lines = [f"{title}: {sentence(one)}"]
     lines.append(f"  at {factor:g}x ({one.asked:.4g}/s): p95 {_duration(one.p95_then_s)}, now {_ms(one.p95_now_s)}")
     lines += [f"    {_kept(kept)}" for kept in one.kept]
@@ -89,7 +89,7 @@ def _kept(one: Kept) -> str:
     )
 
 
-def _resource(one: Resource, factor: float) -> str:
+def _resource(one: StationLoad, factor: float) -> str:
     size = f"{one.size}" if one.copies == 1 else f"{one.size} in each of {one.copies:g}"
     if one.kind == MEMORY:
         size = f"{_mib(one.size)} for each process"
@@ -98,7 +98,7 @@ def _resource(one: Resource, factor: float) -> str:
     return said + needed(one, factor)
 
 
-def needed(one: Resource, factor: float) -> str:
+def needed(one: StationLoad, factor: float) -> str:
     """Return what a resource would have to be, after a semicolon; empty where it is large enough."""
     if one.needed is not None and one.kind == MEMORY:
         return f"; {_mib(one.needed)} needed for {factor:g}x"
@@ -208,7 +208,7 @@ def _effect(one: LoadEffect) -> dict[str, Any]:
     }
 
 
-def _as_values(one: Answer) -> dict[str, Any]:
+def _as_values(one: GroupForecast) -> dict[str, Any]:
     return {
         "feature_set": one.feature_set,
         "rate_now_per_s": one.now,

@@ -6,9 +6,9 @@ before a change with those after it. Pure: the store keeps marks, pages and comm
 
 from __future__ import annotations
 
-from otel_fe.changes.comparison import Compared, Sampled, TooLittleError, compare
+from otel_fe.changes.comparison import BeforeAndAfter, Sampled, TooLittleError, compare
 from otel_fe.changes.mark import Mark
 from otel_fe.changes.tracker import Fact, Tracker
 from otel_fe.changes.weighted import Difference
 
-__all__ = ["Compared", "Difference", "Fact", "Mark", "Sampled", "TooLittleError", "Tracker", "compare"]
+__all__ = ["BeforeAndAfter", "Difference", "Fact", "Mark", "Sampled", "TooLittleError", "Tracker", "compare"]

@@ -58,7 +58,7 @@ class CauseChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class BeforeAndAfter:
     """Before against after, in ns."""
 
     p95: Difference
@@ -78,7 +78,7 @@ class Compared:
         return min(holm([self.p95.p_value, self.mean.p_value])) <= 1 - CONFIDENCE
 
 
-def compare(before: Sequence[Sampled], after: Sequence[Sampled], cluster_ns: int = MINUTE_NS) -> Compared:
+def compare(before: Sequence[Sampled], after: Sequence[Sampled], cluster_ns: int = MINUTE_NS) -> BeforeAndAfter:
     """Compare the extractions before a change with those after it.
 
     Args:
@@ -105,7 +105,7 @@ def compare(before: Sequence[Sampled], after: Sequence[Sampled], cluster_ns: int
         for (cause, change), p_value in zip(causes, corrected, strict=True)
     ]
     means = [mean_of(side.durations, side.weights, side.clusters) for side in sides]
-    return Compared(
+    return BeforeAndAfter(
         _quantiles(one, other),
         difference(*means),
         difference(*tails),

@@ -49,7 +49,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProcessReport:
     """The report of a process at a moment."""
 
     service: str
@@ -84,7 +84,7 @@ class Tracker:
         """Facts that are new, or have changed, since they were last taken."""
         self.forgotten: list[Fact] = []
 
-    def observe(self, seen: Seen) -> Iterator[Mark]:
+    def observe(self, seen: ProcessReport) -> Iterator[Mark]:
         """Yield the marks of a process's new attributes; an earlier mark may come again, having spread.
 
         A mark that has spread has the `time_ns` of before, and a later `until_ns`.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_fe.changes.comparison import Compared
+    from otel_fe.changes.comparison import BeforeAndAfter
     from otel_fe.changes.weighted import Difference
 
 _MOST_CAUSES: Final = 2
 
 
-def said(compared: Compared, names: Mapping[str, str], lines: Mapping[str, str] | None = None) -> str:
+def said(compared: BeforeAndAfter, names: Mapping[str, str], lines: Mapping[str, str] | None = None) -> str:
     """Return what a change did, in a line: what is significant, and otherwise that nothing is.
 
     Args:

@@ -17,7 +17,7 @@ from otel_fe.terminal import coloured, paint
 if TYPE_CHECKING:
     import argparse
 
-    from otel_fe.dashboard.changes import Change
+    from otel_fe.dashboard.changes import ShownChange
 
     Commands = argparse._SubParsersAction[Any]
 
@@ -83,7 +83,7 @@ def _history(arguments: argparse.Namespace) -> int:
     return _printed(arguments, found, "the autopilot took no step that reached the store")
 
 
-def _found(arguments: argparse.Namespace) -> list[Change]:
+def _found(arguments: argparse.Namespace) -> list[ShownChange]:
     with needs_extra(f"otel-fe {arguments.command}", "dashboard"):
         from otel_fe.dashboard.changes import changes_of  # noqa: PLC0415 only these commands need it
         from otel_fe.dashboard.page_context import PageContext  # noqa: PLC0415
@@ -95,7 +95,7 @@ def _found(arguments: argparse.Namespace) -> list[Change]:
         return changes_of(stored, window, arguments.service, arguments.feature_set, most=100)
 
 
-def _printed(arguments: argparse.Namespace, found: list[Change], nothing: str) -> int:
+def _printed(arguments: argparse.Namespace, found: list[ShownChange], nothing: str) -> int:
     if arguments.json:
         from otel_fe.dashboard.answer import plain  # noqa: PLC0415 imported already
 
@@ -107,7 +107,7 @@ def _printed(arguments: argparse.Namespace, found: list[Change], nothing: str) -
     return 0
 
 
-def lines(change: Change, *, colour: bool) -> list[str]:
+def lines(change: ShownChange, *, colour: bool) -> list[str]:
     """Return what is printed of a change."""
     from otel_fe.dashboard.formatting import clock_time  # noqa: PLC0415 imported already
 
@@ -117,7 +117,7 @@ def lines(change: Change, *, colour: bool) -> list[str]:
     return said
 
 
-def document(change: Change, plain: Any) -> dict[str, Any]:
+def document(change: ShownChange, plain: Any) -> dict[str, Any]:
     """Return a change as JSON has it: times in Unix seconds, differences in ms."""
     mark, compared = change.mark, change.compared
     effect = None

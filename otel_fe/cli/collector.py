@@ -146,7 +146,7 @@ def _page_url(companion: Sidecar | None) -> str:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    from otel_fe.collector.why import ask, in_words  # noqa: PLC0415 only this command needs it
+    from otel_fe.collector.decision_request import ask, in_words  # noqa: PLC0415 only this command needs it
 
     answer = ask(f"{arguments.trace_id:032x}", arguments.admin_endpoint, arguments.store)
     print(json.dumps(answer) if arguments.json else in_words(answer))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.exporters.exporter import ExporterCounts
     from otel_fe.collector.graph.graph import PipelineGraph
-    from otel_fe.collector.servers.intake import Received
+    from otel_fe.collector.servers.intake import IntakeCounters
     from otel_fe.pipeline.counters import Counters
 
     Labels = tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 
 
 def samples_of(
-    engine: PipelineGraph, received: Iterable[Received], retired: Sequence[Counters], started_s: float
+    engine: PipelineGraph, received: Iterable[IntakeCounters], retired: Sequence[Counters], started_s: float
 ) -> list[Sample]:
     """Return all figures, as they are now.
 
@@ -73,7 +73,7 @@ def samples_of(
     return found
 
 
-def _of_receiver(received: Received) -> Iterator[Sample]:
+def _of_receiver(received: IntakeCounters) -> Iterator[Sample]:
     labels = (("receiver", received.receiver), ("transport", received.transport))
     with received.lock:
         accepted, rejected, refused = dict(received.accepted), dict(received.rejected), dict(received.refused)

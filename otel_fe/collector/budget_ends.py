@@ -11,7 +11,7 @@ from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.rule import Rule
 from otel_fe.alerting.sources import subject_of
 from otel_fe.capacity.text import when
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.pipeline.slo_engine import GaugeValue
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _evaluation(end: _End, now_s: float) -> Evaluation:
         end.horizon_h if left_s is None else left_s / _HOUR_S,
         holds=left_s is not None and not end.used_up,
         over=left_s is None and end.earliest_unix_s is None,
-        group=Group(end.service, end.feature_set),
+        group=ExtractionGroup(end.service, end.feature_set),
         detail="forecast",
         threshold=end.horizon_h,
         outlook=_in_words(end),

@@ -21,7 +21,7 @@ from otel_fe.alerting.rule import Rule
 from otel_fe.capacity.text import when
 from otel_fe.clock import SystemClock
 from otel_fe.collector.budget_ends import BudgetEnds
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.pipeline.slo_engine import GaugeValue
 from otel_fe.units import NS_PER_S
 
@@ -181,7 +181,7 @@ def _evaluation(service: Document) -> Evaluation | None:
         peak,
         holds=peak >= headroom,
         over=peak < _CLEAR * headroom,
-        group=Group(service["service"], ""),
+        group=ExtractionGroup(service["service"], ""),
         threshold=headroom,
         words=blame,
         outlook=_used_up(outlook.get("headroom_used_up") or {}),

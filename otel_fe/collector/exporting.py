@@ -22,7 +22,7 @@ _REPLACED_S: Final = 5.0
 """For an exporter with other settings to send what it holds."""
 
 
-class Plan(NamedTuple):
+class ExporterPlan(NamedTuple):
     """The complete configuration of an exporter: equal plans make equal exporters."""
 
     identifier: ComponentId
@@ -57,7 +57,7 @@ class Running:
         clock: For waits.
     """
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
+    def __init__(self, plan: ExporterPlan, clock: Clock) -> None:
         self.plan = plan
         self._clock = clock
         self._exporter = plan.build(clock)
@@ -102,7 +102,7 @@ class Running:
         """Return what has been counted."""
         return self._exporter.counts()
 
-    def replace(self, plan: Plan) -> None:
+    def replace(self, plan: ExporterPlan) -> None:
         """Put an exporter with other settings in its place; payloads wait meanwhile.
 
         Raises:
@@ -125,12 +125,12 @@ class Running:
             self._exporter, self.plan = new, plan
 
 
-class Change(NamedTuple):
+class ExporterChanges(NamedTuple):
     """The changes of a configuration to the exporters."""
 
     before: dict[str, Running]
     added: list[Running]
-    replaced: list[tuple[Running, Plan]]
+    replaced: list[tuple[Running, ExporterPlan]]
     """With the plans that they had."""
     gone: list[Running]
     """To be shut down once nothing sends to them any more."""
@@ -152,7 +152,7 @@ class Exporters:
         """The ids of those that answer for what they take: whose queue is on disk, or that have none."""
         return {name for name, one in self.running.items() if one.plan.stored or one.plan.direct}
 
-    def apply(self, config: CollectorConfig) -> Change:
+    def apply(self, config: CollectorConfig) -> ExporterChanges:
         """Start added exporters, and replace changed ones; removed ones continue for now.
 
         Raises:
@@ -160,7 +160,9 @@ class Exporters:
         """
         plans = plans_of(config)
         added = {name: Running(plan, self._clock) for name, plan in plans.items() if name not in self.running}
-        change = Change(dict(self.running), [], [], [one for name, one in self.running.items() if name not in plans])
+        change = ExporterChanges(
+            dict(self.running), [], [], [one for name, one in self.running.items() if name not in plans]
+        )
         try:
             for one in added.values():
                 one.start()
@@ -178,7 +180,7 @@ class Exporters:
         self.running = {**kept, **added}
         return change
 
-    def undo(self, change: Change) -> None:
+    def undo(self, change: ExporterChanges) -> None:
         """Undo a change."""
         for one in change.added:
             one.shutdown(0.0)
@@ -198,14 +200,14 @@ class Exporters:
             thread.join()
 
 
-def plans_of(config: CollectorConfig) -> dict[str, Plan]:
+def plans_of(config: CollectorConfig) -> dict[str, ExporterPlan]:
     """Return the plans of the exporters that pipelines name, by id."""
-    found: dict[str, Plan] = {}
+    found: dict[str, ExporterPlan] = {}
     for identifier, settings in config.exporters.items():
         signals = {p.signal: None for p, pipeline in config.pipelines.items() if identifier in pipeline.exporters}
         queue = getattr(settings, "sending_queue", None)
         named = (getattr(settings, "auth", None), queue.storage if queue is not None else None)
         extensions = {one: config.extensions[one] for one in named if one is not None and one in config.extensions}
         if signals:
-            found[str(identifier)] = Plan(identifier, settings, extensions, tuple(signals))
+            found[str(identifier)] = ExporterPlan(identifier, settings, extensions, tuple(signals))
     return found

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.collector.servers.endpoints import Endpoint, check_open, endpoint
-from otel_fe.collector.servers.intake import Intake, Received
+from otel_fe.collector.servers.intake import Intake, IntakeCounters
 from otel_fe.config.extensions import BearerTokenAuth
-from otel_fe.config.receivers import GrpcServer
+from otel_fe.config.receivers import GrpcServerSettings
 from otel_fe.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.otlp_http import OtlpHttpServer
     from otel_fe.collector.servers.tokens import Tokens
     from otel_fe.config.collector import CollectorConfig
-    from otel_fe.config.receivers import HttpServer
+    from otel_fe.config.receivers import HttpServerSettings
 
     Place = tuple[str, str]
     """A receiver's id, and `grpc` or `http`."""
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 _GRACE_S: Final = 5.0
 
 
-class Plan(NamedTuple):
+class ServerPlan(NamedTuple):
     """The settings of a server, except its tokens, which can change while it runs."""
 
-    settings: GrpcServer | HttpServer
+    settings: GrpcServerSettings | HttpServerSettings
     endpoint: Endpoint
     where: str
 
@@ -59,11 +59,11 @@ class Listeners:
         self._open_to_all = open_to_all
         self._shared = shared is not None
         self._ports = shared or {}
-        self._running: dict[Place, tuple[Plan, OtlpGrpcServer | OtlpHttpServer]] = {}
+        self._running: dict[Place, tuple[ServerPlan, OtlpGrpcServer | OtlpHttpServer]] = {}
         self._intakes: dict[Place, Intake] = {}
 
     @property
-    def received(self) -> list[Received]:
+    def received(self) -> list[IntakeCounters]:
         """The counters of each receiver, removed ones included."""
         return [intake.received for intake in self._intakes.values()]
 
@@ -115,7 +115,7 @@ class Listeners:
                 event.wait(grace_s + 1)
         self._running.clear()
 
-    def _restore(self, before: dict[Place, Any], new: dict[Place, Any], plans: dict[Place, Plan]) -> None:
+    def _restore(self, before: dict[Place, Any], new: dict[Place, Any], plans: dict[Place, ServerPlan]) -> None:
         for place, server in new.items():
             if self._running.pop(place, None) is not None:
                 server.stop(0)
@@ -126,12 +126,12 @@ class Listeners:
                 again.start(shared=self._shared)
             self._running[place] = (plan, again)
 
-    def _built(self, place: Place, plan: Plan, tokens: Tokens | None) -> OtlpGrpcServer | OtlpHttpServer:
-        intake = self._intakes.setdefault(place, Intake(Received(*place), self._engine))
+    def _built(self, place: Place, plan: ServerPlan, tokens: Tokens | None) -> OtlpGrpcServer | OtlpHttpServer:
+        intake = self._intakes.setdefault(place, Intake(IntakeCounters(*place), self._engine))
         settings = plan.settings
         # Each needs much that the other does not: imported where there is one.
         try:
-            if isinstance(settings, GrpcServer):
+            if isinstance(settings, GrpcServerSettings):
                 from otel_fe.collector.servers.grpc_server import OtlpGrpcServer  # noqa: PLC0415 see above
 
                 return OtlpGrpcServer(settings, plan.endpoint, intake, tokens, plan.where)
@@ -141,13 +141,13 @@ class Listeners:
         except ModuleNotFoundError as error:
             raise MissingExtraError("receiving OTLP", "collector") from error
 
-    def _plans(self, config: CollectorConfig) -> tuple[dict[Place, Plan], dict[Place, Tokens | None]]:
-        plans: dict[Place, Plan] = {}
+    def _plans(self, config: CollectorConfig) -> tuple[dict[Place, ServerPlan], dict[Place, Tokens | None]]:
+        plans: dict[Place, ServerPlan] = {}
         tokens: dict[Place, Tokens | None] = {}
         used = {identifier for pipeline in config.pipelines.values() for identifier in pipeline.receivers}
         for identifier, receiver in config.receivers.items():
             for protocol in ("grpc", "http") if identifier in used else ():
-                settings: GrpcServer | HttpServer | None = getattr(receiver, protocol)
+                settings: GrpcServerSettings | HttpServerSettings | None = getattr(receiver, protocol)
                 if settings is None:
                     continue
                 where = f"receivers::{identifier}::protocols::{protocol}"
@@ -156,12 +156,12 @@ class Listeners:
                     check_open(address, settings, f"{where}::endpoint")
                 place = (str(identifier), protocol)
                 address = replace(address, port=address.port or self._ports.get(place, 0))
-                plans[place] = Plan(replace(settings, auth=None), address, where)
+                plans[place] = ServerPlan(replace(settings, auth=None), address, where)
                 tokens[place] = _tokens(settings, config, where)
         return plans, tokens
 
 
-def _tokens(settings: GrpcServer | HttpServer, config: CollectorConfig, where: str) -> Tokens | None:
+def _tokens(settings: GrpcServerSettings | HttpServerSettings, config: CollectorConfig, where: str) -> Tokens | None:
     if settings.auth is None:
         return None
     extension = config.extensions.get(settings.auth)

@@ -28,7 +28,7 @@ from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
-from otel_fe.store.told_alerts import ToldAlerts
+from otel_fe.store.reported_alerts import ReportedAlerts
 from otel_fe.wire.encode import runs_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ _QUEUE_FULL: Final = "queue_full"
 _OURS: Final = (b"feature_extraction.", b"db.client.connection.")
 
 
-class Counted(Protocol):
+class ItemCounters(Protocol):
     """The counters of items handed to the store."""
 
     @property
@@ -112,7 +112,7 @@ class Shelf(Protocol):
         ...
 
 
-def store_samples(counted: Counted) -> list[Sample]:
+def store_samples(counted: ItemCounters) -> list[Sample]:
     """Return as figures of the collector what became of what was to be stored."""
     figures = (("kind", "written", counted.written), (semconv.REASON, "lost", counted.lost))
     return [
@@ -143,11 +143,11 @@ class StoreSink:
         clock: Monotonic time; by default the machine's.
     """
 
-    def __init__(self, store: Shelf, counted: Counted, clock: Clock | None = None) -> None:
+    def __init__(self, store: Shelf, counted: ItemCounters, clock: Clock | None = None) -> None:
         self._store = store
         self._counted = counted
         self._clock: Clock = clock or SystemClock()
-        self._told = ToldAlerts(store.directory)
+        self._told = ReportedAlerts(store.directory)
         self._alerts_lost = 0
         # Below: guarded by the engine's lock.
         self._waiting: deque[_Kept] = deque()

@@ -20,7 +20,7 @@ _EXAMPLE: Final = "pools=2..20,postgresql://db/features=2..40"
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class SizeBounds:
     """The smallest and the largest size that a resource may have, both inclusive."""
 
     low: int
@@ -62,7 +62,7 @@ def limits(name: str, value: str) -> str:
     return value.strip()
 
 
-def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, Bounds]:
+def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, SizeBounds]:
     """Return the bounds by the name of the resource; those of `pools` and `caches` are for all that are not named.
 
     Args:
@@ -72,7 +72,7 @@ def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, B
     Raises:
         ConfigurationError: One cannot be.
     """
-    found: dict[str, Bounds] = {}
+    found: dict[str, SizeBounds] = {}
     for part in filter(None, (one.strip() for one in value.split(","))):
         resource, _, text = part.rpartition("=")
         match = _RANGE.fullmatch(text.strip())
@@ -85,7 +85,7 @@ def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, B
             )
         if resource.strip() in found:
             raise ConfigurationError(name, part, "each resource has its bounds once")
-        found[resource.strip()] = Bounds(low, high)
+        found[resource.strip()] = SizeBounds(low, high)
     return found
 
 

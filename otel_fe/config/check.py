@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """The result of checking a file."""
 
     file: str
@@ -43,7 +43,7 @@ class Checked:
         }
 
 
-def check_file(file: str, environ: MappingType[str, str]) -> Checked:
+def check_file(file: str, environ: MappingType[str, str]) -> CheckResult:
     """Check one file.
 
     Raises:
@@ -55,10 +55,10 @@ def check_file(file: str, environ: MappingType[str, str]) -> Checked:
     try:
         return check_text(text, file, environ)
     except InvalidConfigError as error:
-        return Checked(file, "", error.problems)
+        return CheckResult(file, "", error.problems)
 
 
-def check_text(text: str, file: str, environ: MappingType[str, str]) -> Checked:
+def check_text(text: str, file: str, environ: MappingType[str, str]) -> CheckResult:
     """Check the text of a file: each document by the rules of its kind.
 
     Raises:
@@ -71,7 +71,7 @@ def check_text(text: str, file: str, environ: MappingType[str, str]) -> Checked:
         by_kind.setdefault(_kind(document), []).append(document)
     if by_kind.keys() <= {COLLECTOR}:
         config = read_collector_config(text, file, environ)
-        return Checked(file, _summary(config), (), config.warnings)
+        return CheckResult(file, _summary(config), (), config.warnings)
     found: list[tuple[str, tuple[Problem, ...]]] = []
     problems: list[Problem] = []
     for kind, those in by_kind.items():
@@ -82,7 +82,7 @@ def check_text(text: str, file: str, environ: MappingType[str, str]) -> Checked:
     if problems:
         raise InvalidConfigError(problems)
     warnings = tuple(one for _, several in found for one in several)
-    return Checked(file, "; ".join(summary for summary, _ in found), (), warnings)
+    return CheckResult(file, "; ".join(summary for summary, _ in found), (), warnings)
 
 
 COLLECTOR: Final = "collector"
@@ -139,6 +139,6 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def render_json(checked: list[Checked]) -> str:
+def render_json(checked: list[CheckResult]) -> str:
     """Write the findings of several files as one JSON document: a list with an object a file."""
     return json.dumps([one.as_json() for one in checked], indent=2, ensure_ascii=False)

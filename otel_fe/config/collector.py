@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from otel_fe.config.extensions import BearerTokenAuth, FileStorage, HealthCheck
     from otel_fe.config.identifiers import PipelineId
     from otel_fe.config.policies import TailSampling
-    from otel_fe.config.processors import Batch, MemoryLimiter
+    from otel_fe.config.processors import BatchProcessor, MemoryLimiter
     from otel_fe.config.receivers import OtlpReceiver
     from otel_fe.config.span_metrics import SpanMetrics
 
@@ -51,7 +51,7 @@ class CollectorConfig:
     """The configuration of a collector. Every id that a pipeline names is in one of the mappings."""
 
     receivers: Mapping[ComponentId, OtlpReceiver]
-    processors: Mapping[ComponentId, TailSampling | Batch | MemoryLimiter]
+    processors: Mapping[ComponentId, TailSampling | BatchProcessor | MemoryLimiter]
     connectors: Mapping[ComponentId, SpanMetrics]
     exporters: Mapping[ComponentId, OtlpGrpc | OtlpHttp | Debug | Nop]
     extensions: Mapping[ComponentId, FileStorage | HealthCheck | BearerTokenAuth]

@@ -42,7 +42,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MappingEntry:
     """A key of a mapping, and its value."""
 
     key: str
@@ -56,7 +56,7 @@ class Mapping:
     """A mapping, merge keys resolved."""
 
     position: Position
-    entries: tuple[Entry, ...]
+    entries: tuple[MappingEntry, ...]
     text: str | None = None
 
 
@@ -147,9 +147,9 @@ class _Tree:
         self.done[id(raw)] = node
         return node
 
-    def _entries(self, raw: Any, path: str) -> tuple[Entry, ...]:
-        entries: dict[str, Entry] = {}
-        merged: dict[str, Entry] = {}
+    def _entries(self, raw: Any, path: str) -> tuple[MappingEntry, ...]:
+        entries: dict[str, MappingEntry] = {}
+        merged: dict[str, MappingEntry] = {}
         for raw_key, raw_value in raw.value:
             if yaml_text.is_merge(raw_key):
                 self._merge(raw_value, path, merged)
@@ -163,10 +163,10 @@ class _Tree:
                 first = entries[key].position.line
                 self._problem(raw_key, inner, f"this key is already in line {first}; keep one of them")
                 continue
-            entries[key] = Entry(key, self._position(raw_key), self.node(raw_value, inner))
+            entries[key] = MappingEntry(key, self._position(raw_key), self.node(raw_value, inner))
         return tuple((merged | entries).values())
 
-    def _merge(self, raw: Any, path: str, merged: dict[str, Entry]) -> None:
+    def _merge(self, raw: Any, path: str, merged: dict[str, MappingEntry]) -> None:
         sources = raw.value if raw.id == "sequence" else [raw]
         for source in sources:
             node = self.node(source, path)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _OTLP: Final = "otlp"
 
 
-class Gap(NamedTuple):
+class Omission(NamedTuple):
     """One thing that is left out."""
 
     signal: str
@@ -21,19 +21,19 @@ class Gap(NamedTuple):
     """A missing part: its effect, and the YAML that would add it."""
 
 
-_NO_TRACES: Final = Gap(
+_NO_TRACES: Final = Omission(
     "traces",
     "No `traces` pipeline has a `tail_sampling` processor, so no trace is stored and Explore stays empty. To store all of them, "
     "add `tail_sampling: {policies: [{name: all, type: always_sample}]}` to the processors, and to the pipeline.",
 )
-_NO_METRICS: Final = Gap(
+_NO_METRICS: Final = Omission(
     "metrics",
     "No `metrics` pipeline has an `otlp` receiver, so what services count of themselves is refused (gRPC UNIMPLEMENTED, HTTP 404) "
     "and the overview has no extractions of theirs. Add `otlp` to the receivers of a `metrics` pipeline.",
 )
 
 
-def gaps_of(config: CollectorConfig) -> tuple[Gap, ...]:
+def gaps_of(config: CollectorConfig) -> tuple[Omission, ...]:
     """Return what a collector with a store does not get by its configuration."""
     found = []
     pipelines = config.pipelines.items()

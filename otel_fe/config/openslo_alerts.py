@@ -9,7 +9,7 @@ from otel_fe.config import kinds
 from otel_fe.config.openslo_kinds import METADATA, description, exact, name, one_of, span, span_or_zero, unsupported
 from otel_fe.config.reading import Fields, Key, Refused, Section, suggest
 from otel_fe.model.burn_alerts import BURN, out_of_reach
-from otel_fe.model.slo import Alert, show_number
+from otel_fe.model.slo import BurnAlert, show_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class AlertCondition:
     """An AlertCondition: more than `threshold` times the budget's rate over the window."""
 
     severity: str
@@ -29,14 +29,14 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AlertPolicy:
     """An AlertPolicy."""
 
-    condition: Condition
+    condition: AlertCondition
     targets: tuple[str, ...] = ()
     """Names that a router of alerts may use."""
 
-    def alert(self, place: Place, objective: Fraction) -> Alert | None:
+    def alert(self, place: Place, objective: Fraction) -> BurnAlert | None:
         """Return the alert of an SLO that names this policy at `place`; None, and a problem there, where it cannot fire."""
         condition = self.condition
         share = condition.threshold * (1 - objective)
@@ -47,7 +47,7 @@ class Policy:
             most = "" if objective == 1 else f"; use a threshold below {show_number(1 / (1 - objective))}"
             place.problem(f"{problem}{most}", value=False)
             return None
-        return Alert(
+        return BurnAlert(
             BURN, condition.severity, condition.lookback_ns, 0, share, condition.after_ns, targets=self.targets
         )
 
@@ -65,7 +65,7 @@ def _op(place: Place) -> str:
 
 
 CONDITION: Final = Section(
-    lambda severity, condition: Condition(severity, **condition),
+    lambda severity, condition: AlertCondition(severity, **condition),
     {
         "description": Key(description, field=None),
         "severity": Key(kinds.text, required="give the severity, for example page"),
@@ -88,11 +88,11 @@ CONDITION: Final = Section(
 """The `spec` of an AlertCondition."""
 
 
-def policy_section(conditions: Mapping[str, Condition]) -> Section[Policy]:
+def policy_section(conditions: Mapping[str, AlertCondition]) -> Section[AlertPolicy]:
     """Return the table of an AlertPolicy's `spec`; `conditions` are the file's, by name."""
     one = reference_or_inline("AlertCondition", "conditionRef", conditions, CONDITION)
     return Section(
-        lambda conditions, notificationTargets=(): Policy(conditions[0], notificationTargets),  # noqa: N803 the key's own name
+        lambda conditions, notificationTargets=(): AlertPolicy(conditions[0], notificationTargets),  # noqa: N803 the key's own name
         {
             "description": Key(description, field=None),
             "alertWhenBreaching": Key(_only_true("that is what an alert is for"), field=None),

@@ -9,7 +9,7 @@ from otel_fe.config import kinds
 from otel_fe.config.document import Mapping, Scalar
 from otel_fe.config.reading import Fields, Key, Section, suggest
 from otel_fe.model.edges import EDGES
-from otel_fe.model.slo import Selection
+from otel_fe.model.slo import EventSelection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingType
@@ -67,8 +67,8 @@ def _check_spec(fields: Fields) -> None:
             inner.problem(f"events are not counted by this; use {', '.join(known)}", value=False)
 
 
-def _spec(metric: str, attributes: dict[str, Any] | None = None) -> Selection:
-    return Selection(metric, ordered(attributes or {}))
+def _spec(metric: str, attributes: dict[str, Any] | None = None) -> EventSelection:
+    return EventSelection(metric, ordered(attributes or {}))
 
 
 METRIC: Final = Section(

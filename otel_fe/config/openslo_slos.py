@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from otel_fe.config.openslo_alerts import Policy
+    from otel_fe.config.openslo_alerts import AlertPolicy
     from otel_fe.config.openslo_sources import Indication
     from otel_fe.config.reading import Kind, Place
-    from otel_fe.model.slo import Alert, Indicator
+    from otel_fe.model.slo import BurnAlert, Indicator
 
 _OCCURRENCES: Final = (
     "a slice of time would weigh ten extractions as much as ten thousand; here each counts once: use Occurrences"
@@ -40,7 +40,7 @@ _COMPOSITE: Final = "write one SLO for each objective"
 
 def slo_document(
     indications: Mapping[str, Indication | None],
-    policies: Mapping[str, Policy | None],
+    policies: Mapping[str, AlertPolicy | None],
     sections: tuple[Section[Any], Section[Any]],
 ) -> Kind[Slo]:
     """Return the kind of whole SLO documents.
@@ -100,10 +100,10 @@ def _indicator(places: Mapping[str, Place], spec: Mapping[str, Any]) -> Indicato
     return found
 
 
-def _alerts(places: Mapping[str, Place], spec: Mapping[str, Any]) -> tuple[Alert, ...]:
+def _alerts(places: Mapping[str, Place], spec: Mapping[str, Any]) -> tuple[BurnAlert, ...]:
     """Return the alerts of the policies, or where there are none, the recommended ones, as far as they can fire."""
     objective: Fraction = spec["objective"]["target"]
-    policies: tuple[Policy, ...] = spec.get("policies", ())
+    policies: tuple[AlertPolicy, ...] = spec.get("policies", ())
     if policies:
         items = places["alertPolicies"].items()
         found = (policy.alert(place, objective) for place, policy in zip(items, policies, strict=True))

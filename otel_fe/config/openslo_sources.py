@@ -22,7 +22,7 @@ from otel_fe.config.openslo_kinds import given, one_of, unsupported
 from otel_fe.config.openslo_metrics import METRIC, ordered
 from otel_fe.config.reading import Fields, Key, Section, suggest
 from otel_fe.model.edges import EDGES
-from otel_fe.model.slo import Indicator, Limit, Selection
+from otel_fe.model.slo import EventSelection, Indicator, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ _NEAREST: Final = 3
 class Threshold:
     """A `thresholdMetric`: the values of a histogram."""
 
-    values: Selection
+    values: EventSelection
 
 
 Indication = Threshold | Indicator
@@ -97,17 +97,17 @@ def measured_against(place: Place, threshold: Threshold, op: str, value: Fractio
     return Indicator(replace(values, most=value), part_is_good=True, total=values, limit=limit)
 
 
-def _below(place: Place, values: Selection, limit: Limit) -> Indicator:
+def _below(place: Place, values: EventSelection, limit: Limit) -> Indicator:
     """Return the indicator of values below a limit; an edge of a histogram cannot exclude values at the limit."""
     slo = REQUIREMENTS.get((values.metric, limit.value))
     if slo is None:
         place.refuse("a histogram's edge belongs to what is below it: use op: lte")
-    total = Selection(semconv.SLO_EVENTS, ordered({**dict(values.attributes), semconv.SLO: slo}))
+    total = EventSelection(semconv.SLO_EVENTS, ordered({**dict(values.attributes), semconv.SLO: slo}))
     bad = replace(total, attributes=ordered({**dict(total.attributes), semconv.GOOD: False}))
     return Indicator(bad, part_is_good=False, total=total, limit=limit)
 
 
-def _metric_source(data_sources: Mapping[str, str]) -> Kind[Selection]:
+def _metric_source(data_sources: Mapping[str, str]) -> Kind[EventSelection]:
     def reference(place: Place) -> str:
         name = kinds.text(place)
         if name not in data_sources:
@@ -145,17 +145,17 @@ def _counter(place: Place) -> None:
         place.refuse("the metrics of otel_fe are counters: use true")
 
 
-def _selection(metricSource: Selection) -> Selection:  # noqa: N803 the key's own name
+def _selection(metricSource: EventSelection) -> EventSelection:  # noqa: N803 the key's own name
     return metricSource
 
 
-def _ratio(total: Selection, good: Selection | None = None, bad: Selection | None = None) -> Indicator:
+def _ratio(total: EventSelection, good: EventSelection | None = None, bad: EventSelection | None = None) -> Indicator:
     part = good or bad
     assert part is not None  # noqa: S101 for the type checkers: one of the two has been checked for
     return Indicator(part, part_is_good=good is not None, total=total)
 
 
-def _indication(threshold: Selection | None = None, ratio: Indicator | None = None) -> Indication:
+def _indication(threshold: EventSelection | None = None, ratio: Indicator | None = None) -> Indication:
     if ratio is not None:
         return ratio
     assert threshold is not None  # noqa: S101 likewise

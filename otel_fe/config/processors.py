@@ -12,7 +12,7 @@ _MOST: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchProcessor:
     """Collects small requests into larger ones."""
 
     timeout_ns: int = 200_000_000
@@ -40,7 +40,7 @@ class MemoryLimiter:
 
 def _check_batch(fields: Fields) -> None:
     most = fields.get("send_batch_max_size", 0)
-    if 0 < most < fields.get("send_batch_size", Batch().send_batch_size):
+    if 0 < most < fields.get("send_batch_size", BatchProcessor().send_batch_size):
         fields.problem("send_batch_max_size", "use at least send_batch_size (8192 where it is not given), or 0")
 
 
@@ -55,8 +55,8 @@ def _check_limits(fields: Fields) -> None:
             fields.problem(f"spike_limit_{unit}", f"use less than limit_{unit}, which is {limit}")
 
 
-BATCH: Final[Section[Batch]] = Section(
-    Batch,
+BATCH: Final[Section[BatchProcessor]] = Section(
+    BatchProcessor,
     {
         "timeout": Key(kinds.duration(), "timeout_ns"),
         "send_batch_size": Key(kinds.integer(0, _MOST)),

@@ -67,7 +67,7 @@ class Place:
         """Record that something here is pointless or outdated."""
         self.report.warnings.append(Problem(self.position, self.key, None, wanted))
 
-    def inside(self, entry: document.Entry) -> Place:
+    def inside(self, entry: document.MappingEntry) -> Place:
         """Return the place of a mapping's entry."""
         key = f"{self.key}::{entry.key}" if self.key else entry.key
         return Place(entry.value, key, self.report, entry.position, entry.key)

@@ -32,7 +32,7 @@ class GrpcKeepalive:
 
 
 @dataclass(frozen=True, slots=True)
-class GrpcServer:
+class GrpcServerSettings:
     """An OTLP/gRPC server."""
 
     endpoint: str = "localhost:4317"
@@ -60,7 +60,7 @@ class Cors:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpServer:
+class HttpServerSettings:
     """An OTLP/HTTP server."""
 
     endpoint: str = "localhost:4318"
@@ -87,8 +87,8 @@ class HttpServer:
 class OtlpReceiver:
     """Receives OTLP, by at least one protocol."""
 
-    grpc: GrpcServer | None = None
-    http: HttpServer | None = None
+    grpc: GrpcServerSettings | None = None
+    http: HttpServerSettings | None = None
 
 
 def _path(place: Any) -> str:
@@ -102,15 +102,17 @@ def _grpc_keepalive(
     return GrpcKeepalive(**(server_parameters or {}), **(enforcement_policy or {}))
 
 
-def _grpc_server(keepalive: GrpcKeepalive | None = None, **fields: Any) -> GrpcServer:
-    return GrpcServer(keepalive=keepalive or GrpcKeepalive(), **fields)
+def _grpc_server(keepalive: GrpcKeepalive | None = None, **fields: Any) -> GrpcServerSettings:
+    return GrpcServerSettings(keepalive=keepalive or GrpcKeepalive(), **fields)
 
 
-def _http_server(keepalive: dict[str, Any] | None = None, max_request_body_bytes: int = 0, **fields: Any) -> HttpServer:
+def _http_server(
+    keepalive: dict[str, Any] | None = None, max_request_body_bytes: int = 0, **fields: Any
+) -> HttpServerSettings:
     # As in the Collector, 0 means the default.
     if max_request_body_bytes:
         fields["max_request_body_bytes"] = max_request_body_bytes
-    return HttpServer(**fields | (keepalive or {}))
+    return HttpServerSettings(**fields | (keepalive or {}))
 
 
 def _receiver(protocols: dict[str, Any]) -> OtlpReceiver:

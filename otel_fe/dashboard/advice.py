@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.profiles.repeated_calls import RepeatedCalls
-    from otel_fe.store.trace_totals import Totals
+    from otel_fe.store.trace_totals import SelectionTotals
 
 _SAMPLE: Final = 2_000
 _WORTH: Final = 0.05
@@ -82,7 +82,7 @@ def causes_of(
     return WindowCauses(ranked, of_all.quantile_ns, bool(slow.extractions), estimate, len(sample))
 
 
-def _of_slow(slow: Totals, sampled: Causes, of_all: Causes) -> tuple[Cause, ...]:
+def _of_slow(slow: SelectionTotals, sampled: Causes, of_all: Causes) -> tuple[Cause, ...]:
     """Return the causes of all slow ones, each with the percentile that all would have without it.
 
     Times are of all of them, by weight; what misses made them compute is known of a sample.
@@ -123,7 +123,7 @@ def recommendations(
     return found if "latency" in broken else found + slow
 
 
-def slow_advice(causes: WindowCauses, sample: SlowSample | None = None) -> list[dict[str, Any]]:
+def slow_advice(causes: WindowCauses, sample: SlowFindings | None = None) -> list[dict[str, Any]]:
     """Return what to do about the causes that cost most.
 
     Args:
@@ -163,7 +163,7 @@ def _action(cause: str, repeated: RepeatedCalls | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SlowSample:
+class SlowFindings:
     """Findings in the spans of a window's slow extractions, as far as they were read."""
 
     lines: Mapping[str, str]
@@ -178,13 +178,13 @@ def slow_sample(
     service: str | None,
     feature_set: str | None,
     most: int = _LINES,
-) -> SlowSample:
+) -> SlowFindings:
     """Return what the spans of about `most` of a window's slow extractions say."""
     selection = Selection(*window, service, feature_set)
 
-    def read() -> SlowSample:
+    def read() -> SlowFindings:
         sampled = stored.reader.slow_extractions(selection, limit=most).sampled
-        return SlowSample(line_by_cause(sampled), usual_n_plus_one((one.repeated, one.weight) for one in sampled))
+        return SlowFindings(line_by_cause(sampled), usual_n_plus_one((one.repeated, one.weight) for one in sampled))
 
     return stored.remembered.get(("slow sample", selection, most), window[1] - window[0], read)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 from otel_fe import semconv
 from otel_fe.dashboard import formatting
 from otel_fe.model.slo import PAGE
+from otel_fe.store.reported_alerts import ReportedAlerts
 from otel_fe.store.series_keys import Which
 from otel_fe.store.store_error import StoreError
-from otel_fe.store.told_alerts import ToldAlerts
 
 if TYPE_CHECKING:
     from otel_fe.alerting.kept_silence import KeptSilence
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.pipeline.slo_engine import SloState
-    from otel_fe.store.told_alerts import ToldAlert
+    from otel_fe.store.reported_alerts import ReportedAlert
 
 _FRESH_NS: Final = 10 * 60 * 1_000_000_000
 """A gauge whose last point is older is ignored."""
@@ -36,7 +36,7 @@ class ShownAlert:
     """Its SLO; empty for one reported by a process."""
     silence: KeptSilence | None = None
     """The silence that ends last, if it is silenced; None without one. A process silences its own alerts itself."""
-    told: ToldAlert | None = None
+    told: ReportedAlert | None = None
     """Its process' log event with cause, traces and action; None if none is stored."""
 
 
@@ -92,7 +92,7 @@ def _told(stored: PageContext) -> list[ShownAlert]:
     """Return the alerts that processes report by their gauge."""
     now = stored.now_ns()
     found = []
-    events = ToldAlerts(stored.directory).firing()
+    events = ReportedAlerts(stored.directory).firing()
     for key in stored.reader.series.keys(semconv.ALERT_ACTIVE):
         shown = stored.reader.series.gauge_by_step(
             Which(key.name, key.service, key.labels), now - _FRESH_NS, now + 1, _FRESH_NS
@@ -109,7 +109,7 @@ def _told(stored: PageContext) -> list[ShownAlert]:
     return found
 
 
-def _event_of(events: tuple[ToldAlert, ...], service: str, feature_set: str, kind: str) -> ToldAlert | None:
+def _event_of(events: tuple[ReportedAlert, ...], service: str, feature_set: str, kind: str) -> ReportedAlert | None:
     """Return the event that speaks of an alert: its own, or else that of its feature set's incident."""
     of_group = [one for one in events if (one.service, one.feature_set) == (service, feature_set)]
     return next((one for one in of_group if one.type == kind), of_group[0] if of_group else None)

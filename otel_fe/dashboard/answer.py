@@ -29,7 +29,7 @@ SECURITY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PageResponse:
     """One answer."""
 
     status: int
@@ -40,9 +40,9 @@ class Answer:
     """Whether a browser may cache it: static files, never data of the store."""
 
 
-def json_answer(content: Any, status: int = 200) -> Answer:
+def json_answer(content: Any, status: int = 200) -> PageResponse:
     """Return any data of a page as JSON."""
-    return Answer(status, json.dumps(plain(content), ensure_ascii=False, allow_nan=False).encode(), JSON)
+    return PageResponse(status, json.dumps(plain(content), ensure_ascii=False, allow_nan=False).encode(), JSON)
 
 
 def plain(value: Any) -> Any:

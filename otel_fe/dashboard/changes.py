@@ -19,7 +19,7 @@ from otel_fe.units import MINUTE_NS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.changes import Compared, Mark
+    from otel_fe.changes import BeforeAndAfter, Mark
     from otel_fe.dashboard.page_context import PageContext
 
 _REACH_NS: Final = 60 * MINUTE_NS
@@ -36,14 +36,14 @@ _MOST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ShownChange:
     """A change, and what it did."""
 
     mark: Mark
     title: str
     effect: str
     """In a line; where there is no effect to report, the reason."""
-    compared: Compared | None
+    compared: BeforeAndAfter | None
     """None where there is too little to compare."""
     predicted_ns: float | None
     """Difference of p95 that the pool-size model predicts from the window before; None where it has no answer."""
@@ -56,7 +56,7 @@ class Change:
 
 def changes_of(
     stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None, *, most: int = _MOST
-) -> list[Change]:
+) -> list[ShownChange]:
     """Return the changes of a window, the newest first, the first `most` with their effects.
 
     Args:
@@ -83,7 +83,7 @@ def changes_of(
     ]
 
 
-def _effect(stored: PageContext, mark: Mark, nearby: Sequence[Mark], feature_set: str | None) -> Change:
+def _effect(stored: PageContext, mark: Mark, nearby: Sequence[Mark], feature_set: str | None) -> ShownChange:
     if mark.kind == AUTOPILOT:
         return _of_the_autopilot(mark)
     before, after = windows_of(mark, nearby, stored.now_ns())
@@ -124,7 +124,7 @@ def windows_of(mark: Mark, nearby: Sequence[Mark], now_ns: int) -> tuple[tuple[i
     return (since, begin), (min(end, until), until)
 
 
-def _of_the_autopilot(mark: Mark) -> Change:
+def _of_the_autopilot(mark: Mark) -> ShownChange:
     detail = mark.detail
     effect = str(detail.get("reason", ""))
     predicted, measured = detail.get("predicted"), detail.get("measured")
@@ -135,8 +135,10 @@ def _of_the_autopilot(mark: Mark) -> Change:
     return replace(_without(mark, effect), verified=checked)
 
 
-def _without(mark: Mark, effect: str) -> Change:
-    return Change(mark, mark.title, effect, None, None, "", (mark.time_ns, mark.time_ns), (mark.time_ns, mark.time_ns))
+def _without(mark: Mark, effect: str) -> ShownChange:
+    return ShownChange(
+        mark, mark.title, effect, None, None, "", (mark.time_ns, mark.time_ns), (mark.time_ns, mark.time_ns)
+    )
 
 
 def _predicted(stored: PageContext, mark: Mark, before: tuple[int, int]) -> float | None:

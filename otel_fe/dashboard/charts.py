@@ -26,7 +26,7 @@ _HALF_A_LABEL: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class AxisMark:
     """A mark on an axis."""
 
     at: float
@@ -46,8 +46,8 @@ class LineChart:
     area: str
     dots: tuple[tuple[float, float, str, int], ...]
     """Each with its tooltip, and its time (ns)."""
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[AxisMark, ...]
+    y_ticks: tuple[AxisMark, ...]
     limit_y: float | None
     """The position of the objective."""
     window: tuple[int, int]
@@ -64,12 +64,12 @@ class LineChart:
         ]
 
 
-def time_ticks(since_ns: int, until_ns: int, x: Callable[[float], float]) -> tuple[Tick, ...]:
+def time_ticks(since_ns: int, until_ns: int, x: Callable[[float], float]) -> tuple[AxisMark, ...]:
     """Return marks at round times, about half a dozen."""
     length_s = max(1.0, (until_ns - since_ns) / 1e9)
     step = next((one for one in _ROUND_S if length_s / one <= _TICKS), _ROUND_S[-1]) * 1_000_000_000
     first = -(-since_ns // step) * step
-    return tuple(Tick(round(x(time), 1), _utc(time, step), time) for time in range(first, until_ns, step))
+    return tuple(AxisMark(round(x(time), 1), _utc(time, step), time) for time in range(first, until_ns, step))
 
 
 def _utc(time_ns: int, step_ns: int) -> str:
@@ -127,7 +127,7 @@ def line_chart(
         under,
         tuple((round(px, 1), round(py, 1), words, time) for px, py, words, time in places),
         tuple(tick for tick in time_ticks(*window, x) if tick.at <= right - _HALF_A_LABEL),
-        tuple(Tick(round(y(mark), 1), say(mark)) for mark in marks),
+        tuple(AxisMark(round(y(mark), 1), say(mark)) for mark in marks),
         None if limit is None else round(y(limit), 1),
         window,
     )

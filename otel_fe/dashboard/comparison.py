@@ -12,7 +12,7 @@ from otel_fe.pipeline.attribution import CAUSES
 if TYPE_CHECKING:
     from otel_fe.store import Selection
     from otel_fe.store.attribute_counts import AttributeCounts
-    from otel_fe.store.trace_totals import Totals
+    from otel_fe.store.trace_totals import SelectionTotals
 
 NAMES: Final = {
     "cache_miss": "Cache miss",
@@ -49,11 +49,11 @@ class CauseCompared:
     rest_ns: float
     difference_ns: float
     share_of_difference: float
-    """0..1 of `Compared.longer_ns`; 0 where this cause takes less of it."""
+    """0..1 of `SelectionAndRest.longer_ns`; 0 where this cause takes less of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class SelectionAndRest:
     """Both sides."""
 
     selected_count: int
@@ -86,7 +86,7 @@ class AttributeCompared:
     rest_share: float
 
 
-def compare(selected: Totals, everything: Totals) -> Compared:
+def compare(selected: SelectionTotals, everything: SelectionTotals) -> SelectionAndRest:
     """Return a selection against the rest, given what both add up to."""
     weight = selected.weight
     other = max(0.0, everything.weight - weight) if everything.extractions > selected.extractions else 0.0
@@ -102,7 +102,7 @@ def compare(selected: Totals, everything: Totals) -> Compared:
         for cause, mine, rest in causes
         if mine or rest
     ]
-    return Compared(
+    return SelectionAndRest(
         selected.extractions,
         weight,
         other,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.store import Selection
     from otel_fe.store.drilldown import Drilldown
-    from otel_fe.store.trace_totals import Totals
+    from otel_fe.store.trace_totals import SelectionTotals
 
 PATH: Final = "/explore"
 PAGE_SIZE: Final = 50
@@ -70,7 +70,7 @@ def explore(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
 
 
 def _attributes(
-    stored: PageContext, selection: Selection, background: Selection, drilled: Drilldown, everything: Totals
+    stored: PageContext, selection: Selection, background: Selection, drilled: Drilldown, everything: SelectionTotals
 ) -> tuple[AttributeCompared, ...]:
     if drilled.attributes is None:
         return ()

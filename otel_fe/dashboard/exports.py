@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.answer import Answer
+from otel_fe.dashboard.answer import PageResponse
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, ms, percent, spell
 from otel_fe.dashboard.overview import overview
-from otel_fe.dashboard.report import FORMATS, Document, Table, written
+from otel_fe.dashboard.report import FORMATS, ExportedReport, Table, written
 from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.errors import ConfigurationError
 
@@ -27,7 +27,7 @@ _MOST_GROUPS: Final = 50
 """Groups whose steps are exported, those with most slow extractions; of others, only the whole window."""
 
 
-def export(stored: PageContext, address: ViewAddress, kind: str) -> Answer:
+def export(stored: PageContext, address: ViewAddress, kind: str) -> PageResponse:
     """Return a file to be saved.
 
     Raises:
@@ -38,10 +38,10 @@ def export(stored: PageContext, address: ViewAddress, kind: str) -> Answer:
         raise ConfigurationError("/export", kind, f"use one of {', '.join(FORMATS)}")
     text = written(exported(stored, address), kind)
     disposition = ("Content-Disposition", f'attachment; filename="feature-extraction.{kind}"')
-    return Answer(200, text.encode(), _TYPES[kind], (disposition,))
+    return PageResponse(200, text.encode(), _TYPES[kind], (disposition,))
 
 
-def exported(stored: PageContext, address: ViewAddress) -> Document:
+def exported(stored: PageContext, address: ViewAddress) -> ExportedReport:
     """Return the exported data, with the section names of `FeatureExtractionDashboard`."""
     found = overview(stored, address)
     window = found["window"]
@@ -76,7 +76,7 @@ def exported(stored: PageContext, address: ViewAddress) -> Document:
         _advice(found["recommendations"]),
         figures_table("Step by step", steps),
     ]
-    return Document(data, figures_table("", [whole, *own, *steps]), tables)
+    return ExportedReport(data, figures_table("", [whole, *own, *steps]), tables)
 
 
 def _of_window(window: tuple[int, int], service: str, feature_set: str, figures: Figures) -> Row:

@@ -26,7 +26,7 @@ _FRAME: Final = re.compile(
 _INSTALLED: Final = re.compile(r"(^|[/\\])(site-packages|dist-packages|lib[/\\]python[\d.]+)[/\\]|^<")
 
 
-class Step(NamedTuple):
+class FailedSpan(NamedTuple):
     """A span that an error went through."""
 
     span_id: str
@@ -52,11 +52,11 @@ class Failure:
     """As recorded; empty where it was not."""
     line: str
     """`file:line function` of the application's innermost frame in the stack; empty without one."""
-    steps: tuple[Step, ...]
+    steps: tuple[FailedSpan, ...]
     """The spans it passed, from the first one outwards."""
     others: int
     """Spans in which something else failed, and went no further."""
-    besides: tuple[Step, ...]
+    besides: tuple[FailedSpan, ...]
     """The first of those."""
 
 
@@ -140,5 +140,5 @@ def _own_line(stack: str) -> str:
     return f"{own[-1]['file']}:{own[-1]['line']} {own[-1]['function']}" if own else ""
 
 
-def _step(node: SpanNode, error_type: str, *, failed: bool) -> Step:
-    return Step(node.span.span_id.hex(), node.span.name, node.service, error_type, failed)
+def _step(node: SpanNode, error_type: str, *, failed: bool) -> FailedSpan:
+    return FailedSpan(node.span.span_id.hex(), node.span.name, node.service, error_type, failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.dashboard.series_over_time import OverTime, Step, trends_of
+from otel_fe.dashboard.series_over_time import OverTime, TimeSlice, trends_of
 from otel_fe.pipeline.causes import weighted_quantiles
 from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store import Selection
@@ -43,14 +43,14 @@ def finer_steps(
     return OverTime(step, tuple(steps), trends_of(steps), estimated=True)
 
 
-def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> Step:
+def _step(time_ns: int, points: Sequence[KeptPoint], length_ns: int) -> TimeSlice:
     seconds = length_ns / NS_PER_S
     weight = sum(one.weight for one in points)
     looked_up = [one for one in points if one.cache_hit is not None]
     of_those = sum(one.weight for one in looked_up)
     durations, weights = [one.duration_ns for one in points], [one.weight for one in points]
     p50, p95, p99 = map(float, weighted_quantiles(durations, weights, (0.5, 0.95, 0.99)))
-    return Step(
+    return TimeSlice(
         time_ns,
         round(weight),
         weight / max(0.1, seconds),

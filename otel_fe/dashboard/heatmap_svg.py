@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from markupsafe import Markup
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.charts import Tick, time_ticks
+from otel_fe.dashboard.charts import AxisMark, time_ticks
 from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store.latency import EDGES_NS
 from otel_fe.units import NS_PER_MS
@@ -91,8 +91,8 @@ class DrawnHeatMap:
     plot: tuple[float, float, float, float]
     """Left, top, right and foot of the part with the cells."""
     cells: tuple[DrawnCell, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[AxisMark, ...]
+    y_ticks: tuple[AxisMark, ...]
     limit_y: float
     window_ms: tuple[float, float]
     edges_ms: tuple[float, ...]
@@ -153,7 +153,7 @@ def draw(heat: HeatMap, window: tuple[int, int], address: ViewAddress, path: str
         (_LEFT, _TOP, right, foot),
         cells,
         time_ticks(*window, x),
-        tuple(Tick(place[mark], formatting.duration(mark)) for mark in marks),
+        tuple(AxisMark(place[mark], formatting.duration(mark)) for mark in marks),
         place[LATENCY_LIMIT_NS],
         (window[0] / NS_PER_MS, window[1] / NS_PER_MS),
         tuple(edge / NS_PER_MS for edge in edges),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.outcome import TIMES, Outcome, of_the_sample
+from otel_fe.dashboard.outcome import TIMES, WhatIfOutcome, of_the_sample
 from otel_fe.forecast.hit_rate import at_hit_ratio, hit_ratio
 from otel_fe.forecast.prediction import predict
 from otel_fe.requirements import LATENCY_LIMIT_NS
@@ -20,7 +20,7 @@ _ASSUMPTIONS = (
 )
 
 
-def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p95_ns: float | None) -> Outcome:
+def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p95_ns: float | None) -> WhatIfOutcome:
     """Return the answer.
 
     Args:
@@ -46,7 +46,7 @@ def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p
         f"Each that hit weighs {TIMES} {_factor(ratio, present)}, each that missed {TIMES} {_factor(1 - ratio, 1 - present)}, "
         "those that look nothing up as before; p95 is that of the new mix."
     )
-    return Outcome(
+    return WhatIfOutcome(
         f"Hit rate {formatting.percent(ratio)} instead of {formatting.percent(present)}",
         now,
         predict(durations, weights, LATENCY_LIMIT_NS),

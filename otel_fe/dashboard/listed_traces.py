@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_fe.store.kept import Found
+    from otel_fe.store.kept import FoundExtraction
 
 
-def listed(found: Iterable[Found]) -> list[dict[str, Any]]:
+def listed(found: Iterable[FoundExtraction]) -> list[dict[str, Any]]:
     """Return the rows of a table of traces; ids in hexadecimal, since JSON's numbers are too short for them."""
     return [
         {

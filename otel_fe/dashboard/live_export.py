@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, percent, spell
-from otel_fe.dashboard.report import Document, Table
+from otel_fe.dashboard.report import ExportedReport, Table
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.live.results import TrendPoint, WindowMetrics
 
 
-def live_document(data: DashboardData) -> Document:
+def live_document(data: DashboardData) -> ExportedReport:
     """Return what is exported of the process."""
     now = data.time_unix_s
     whole = data.real_time_performance
@@ -28,7 +28,7 @@ def live_document(data: DashboardData) -> Document:
         Table("Recommendations", ("what to do",), [(one,) for one in data.resources.recommendations]),
         figures_table("Step by step", steps),
     ]
-    return Document(data, figures_table("", [*rows, *steps]), tables)
+    return ExportedReport(data, figures_table("", [*rows, *steps]), tables)
 
 
 def _of_window(now_s: float, feature_set: str, one: WindowMetrics) -> Row:

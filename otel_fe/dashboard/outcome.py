@@ -24,7 +24,7 @@ _CLOSE: Final = (0.25, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WhatIfOutcome:
     """One answer."""
 
     asked: str

@@ -46,7 +46,7 @@ _MOST_US: Final = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MeasuredPart:
     """Time that was measured."""
 
     cause: str
@@ -56,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class CallGap:
     """Time in which an extraction made no call."""
 
     x: float
@@ -65,7 +65,7 @@ class Gap:
     start_ns: int
     """After the extraction's start."""
     length_ns: int
-    parts: tuple[Part, ...]
+    parts: tuple[MeasuredPart, ...]
     """The most first; together at most the length. Empty where nothing was measured in this gap."""
 
 
@@ -74,13 +74,13 @@ class OwnTime:
     """All gaps of an extraction."""
 
     total_ns: int
-    gaps: tuple[Gap, ...]
+    gaps: tuple[CallGap, ...]
     """Those that are worth a mark, in order."""
-    parts: tuple[Part, ...]
+    parts: tuple[MeasuredPart, ...]
     """The causes measured in all gaps together, if it is unknown in which; the largest first."""
 
     @property
-    def told(self) -> tuple[Gap, ...]:
+    def told(self) -> tuple[CallGap, ...]:
         """The longest gaps in which something was measured, in order."""
         measured = sorted((gap for gap in self.gaps if gap.parts), key=lambda gap: -gap.length_ns)
         return tuple(sorted(measured[:_MOST_TOLD], key=lambda gap: gap.start_ns))
@@ -109,7 +109,7 @@ def own_time(
     placed = _placed(worth, _told(between_calls, node.start_ns))
     length = max(1, trace.end_ns - trace.begin_ns)
     gaps = tuple(
-        Gap(
+        CallGap(
             round((start - trace.begin_ns) / length * 100, 3),
             round((end - start) / length * 100, 3),
             start - node.start_ns,
@@ -121,7 +121,7 @@ def own_time(
     return OwnTime(total, gaps, () if placed else _of_all(split, total))
 
 
-def _told(lines: Iterable[str], start_ns: int) -> Iterator[tuple[int, int, Part]]:
+def _told(lines: Iterable[str], start_ns: int) -> Iterator[tuple[int, int, MeasuredPart]]:
     """Yield start, end (Unix time) and what was measured in between; lines that are none are left out."""
     for line in lines:
         fields = line.split(" ", 4)
@@ -130,11 +130,13 @@ def _told(lines: Iterable[str], start_ns: int) -> Iterator[tuple[int, int, Part]
         numbers = (fields[0], fields[1], fields[3])
         if all(text.isascii() and text.isdecimal() and int(text) <= _MOST_US for text in numbers):
             offset, length, took = (int(text) * _US_NS for text in numbers)
-            part = Part(fields[2], took, fields[4] if len(fields) == _LAST_FIELD else "")
+            part = MeasuredPart(fields[2], took, fields[4] if len(fields) == _LAST_FIELD else "")
             yield start_ns + offset, start_ns + offset + length, part
 
 
-def _placed(gaps: Sequence[tuple[int, int]], told: Iterable[tuple[int, int, Part]]) -> dict[int, tuple[Part, ...]]:
+def _placed(
+    gaps: Sequence[tuple[int, int]], told: Iterable[tuple[int, int, MeasuredPart]]
+) -> dict[int, tuple[MeasuredPart, ...]]:
     """Return the parts by the number of their gap: the one that most of the time they were measured in lies in."""
     found: dict[int, dict[tuple[str, str], int]] = {}
     for start, end, part in told:
@@ -145,20 +147,22 @@ def _placed(gaps: Sequence[tuple[int, int]], told: Iterable[tuple[int, int, Part
             key = (part.cause, part.line)
             parts[key] = parts.get(key, 0) + part.time_ns
     return {
-        number: _at_most(gaps[number][1] - gaps[number][0], (Part(c, ns, line) for (c, line), ns in parts.items()))
+        number: _at_most(
+            gaps[number][1] - gaps[number][0], (MeasuredPart(c, ns, line) for (c, line), ns in parts.items())
+        )
         for number, parts in found.items()
     }
 
 
-def _of_all(split: Mapping[str, int], total_ns: int) -> tuple[Part, ...]:
-    return _at_most(total_ns, (Part(cause, split.get(cause, 0), "") for cause in _OUTSIDE_OF_CALLS))
+def _of_all(split: Mapping[str, int], total_ns: int) -> tuple[MeasuredPart, ...]:
+    return _at_most(total_ns, (MeasuredPart(cause, split.get(cause, 0), "") for cause in _OUTSIDE_OF_CALLS))
 
 
-def _at_most(limit_ns: int, parts: Iterable[Part]) -> tuple[Part, ...]:
+def _at_most(limit_ns: int, parts: Iterable[MeasuredPart]) -> tuple[MeasuredPart, ...]:
     """Return parts, the most first, cut where clocks that differ would make them more than there is time."""
     kept, left = [], limit_ns
     for part in sorted(parts, key=lambda one: -one.time_ns):
         if left > 0 and part.time_ns > 0:
-            kept.append(Part(part.cause, min(left, part.time_ns), part.line))
+            kept.append(MeasuredPart(part.cause, min(left, part.time_ns), part.line))
             left -= part.time_ns
     return tuple(kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.outcome import LOW, MEDIUM, TIMES, Outcome, graded, of_the_sample, weakest
+from otel_fe.dashboard.outcome import LOW, MEDIUM, TIMES, WhatIfOutcome, graded, of_the_sample, weakest
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.pool_size import at_size, waits_at
 from otel_fe.forecast.prediction import predict
@@ -40,7 +40,7 @@ def at_pool_size(
     processes: int,
     part: float,
     counted_p95_ns: float | None,
-) -> Outcome:
+) -> WhatIfOutcome:
     """Return the answer.
 
     Args:
@@ -61,7 +61,7 @@ def at_pool_size(
     durations, weights = at_size(sample.group, before, after, part)
     confidence, because = of_the_sample(sample, now, counted_p95_ns)
     grades, reasons = _grades(pool, traffic, before, size)
-    return Outcome(
+    return WhatIfOutcome(
         f"{formatting.count(size)} instead of {formatting.count(traffic.size)} connections in {pool.label}",
         now,
         predict(durations, weights, LATENCY_LIMIT_NS),

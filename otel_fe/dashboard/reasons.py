@@ -13,7 +13,7 @@ from otel_fe.store import Selection
 from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
-    from otel_fe.dashboard.advice import SlowSample
+    from otel_fe.dashboard.advice import SlowFindings
     from otel_fe.dashboard.page_context import PageContext
 
 _SAMPLE: Final = 500
@@ -69,7 +69,7 @@ def reason_of(
     return FeatureSetReason(*group, explanation, causes, tuple(slow_advice(causes, sample)) if ranked else ())
 
 
-def _call(stored: PageContext, selection: Selection, sample: SlowSample | None) -> str:
+def _call(stored: PageContext, selection: Selection, sample: SlowFindings | None) -> str:
     """Return what the calls of slow extractions mostly are, and whether an N+1; empty where no one kind of them is most."""
     calls = stored.remembered.get(
         ("calls", selection),

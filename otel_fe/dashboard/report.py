@@ -42,7 +42,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ExportedReport:
     """The content of an export."""
 
     data: Any
@@ -54,7 +54,7 @@ class Document:
     title: str = "Feature extraction"
 
 
-def written(document: Document, kind: str) -> str:
+def written(document: ExportedReport, kind: str) -> str:
     """Return a document in one of `FORMATS`."""
     if kind == "json":
         told = plain(_without_enums(document.data))
@@ -101,7 +101,7 @@ def _number(cell: Cell, kind: str) -> str:
     return str(cell)
 
 
-def _html(document: Document) -> str:
+def _html(document: ExportedReport) -> str:
     style = files("otel_fe.dashboard").joinpath("static").joinpath("report.css").read_text(encoding="utf-8")
     title = escape(document.title)
     return (

@@ -15,7 +15,7 @@ _BEFORE: Final = "On slow extractions: "
 _AFTER: Final = "; absent where none."
 
 
-class Entry(NamedTuple):
+class RunbookEntry(NamedTuple):
     """The entry of one alert type or cause."""
 
     anchor: str
@@ -28,10 +28,13 @@ class Entry(NamedTuple):
 def runbook() -> dict[str, Any]:
     """Return what the page shows."""
     causes = [
-        Entry(cause, NAMES.get(cause, cause), _meaning(cause), first_action(AlertType.LATENCY_THRESHOLD, cause))
+        RunbookEntry(cause, NAMES.get(cause, cause), _meaning(cause), first_action(AlertType.LATENCY_THRESHOLD, cause))
         for cause in CAUSES
     ]
-    kinds = [Entry(one.value, one.value.replace("_", " ").capitalize(), "", first_action(one, "")) for one in AlertType]
+    kinds = [
+        RunbookEntry(one.value, one.value.replace("_", " ").capitalize(), "", first_action(one, ""))
+        for one in AlertType
+    ]
     return {"sections": [("By likely cause", causes), ("By what the alert is about", kinds)]}
 
 

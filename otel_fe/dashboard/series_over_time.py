@@ -21,7 +21,7 @@ _WIDTHS_S: Final = (60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_80
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimeSlice:
     """A slice of time; slices in which nothing happened are left out."""
 
     time_ns: int
@@ -45,7 +45,7 @@ class OverTime:
     """All steps of a window."""
 
     step_ns: int
-    steps: tuple[Step, ...]
+    steps: tuple[TimeSlice, ...]
     trends: dict[str, Trend]
     """By figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
     estimated: bool = False
@@ -77,7 +77,7 @@ def over_time(stored: PageContext, window: tuple[int, int], service: str | None,
             seconds = seconds_of(counted, time_ns, time_ns + step)
             p50, p95, p99 = ((spread.quantile(share) or 0.0) * 1e9 for share in (0.5, 0.95, 0.99))
             steps.append(
-                Step(
+                TimeSlice(
                     time_ns,
                     spread.count,
                     spread.count / max(1.0, seconds),
@@ -109,7 +109,7 @@ def _ratios(
     }
 
 
-def trends_of(steps: list[Step]) -> dict[str, Trend]:
+def trends_of(steps: list[TimeSlice]) -> dict[str, Trend]:
     """Return which way each figure goes over some steps."""
     whole = steps[1:-1]  # the first and the last are cut off by the window
     return {

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.daemon_pool import DaemonPool
-from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.loop import Loop
-from otel_fe.dashboard.answer import SECURITY, Answer
+from otel_fe.dashboard.answer import SECURITY, PageResponse
 from otel_fe.dashboard.policy_view import MOST_BYTES
 from otel_fe.dashboard.site import Question
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.dashboard.site import Site
 
-_LIMITS: Final = Limits(read_s=30.0, idle_s=60.0, most_connections=256)
+_LIMITS: Final = HttpLimits(read_s=30.0, idle_s=60.0, most_connections=256)
 _AT_ONCE: Final = 8
 """Pages that are made at a time: each holds a thread while the store is read."""
 _MOST_WAITING: Final = 64
@@ -31,7 +31,7 @@ _LOGIN_BYTES: Final = 4 * 1024
 _FORM_BYTES: Final = 3 * MOST_BYTES
 """A form's encoding makes three bytes of one."""
 _TOO_LARGE: Final = Response(413, b"send a form of at most 256 KiB\n")
-_BUSY: Final = Answer(503, b"busy; try again\n", "text/plain", (("Retry-After", "1"),))
+_BUSY: Final = PageResponse(503, b"busy; try again\n", "text/plain", (("Retry-After", "1"),))
 
 
 class DashboardServer:
@@ -46,7 +46,7 @@ class DashboardServer:
         OSError: The address cannot be had.
     """
 
-    def __init__(self, site: Site, listen: Endpoint, limits: Limits = _LIMITS) -> None:
+    def __init__(self, site: Site, listen: Endpoint, limits: HttpLimits = _LIMITS) -> None:
         self._site = site
         self._pool = DaemonPool(_AT_ONCE, "otel_fe-dashboard")
         self._ended = threading.Event()
@@ -99,7 +99,7 @@ def _question(request: HttpRequest) -> Question:
     return Question(request.method, target, request.headers, request.body, request.sender)
 
 
-def _response(answer: Answer, request: HttpRequest) -> Response:
+def _response(answer: PageResponse, request: HttpRequest) -> Response:
     body = answer.body
     headers = [
         ("Cache-Control", "public, max-age=31536000, immutable" if answer.cacheable else "no-store"),

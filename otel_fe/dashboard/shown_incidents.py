@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.alert_list import ShownAlert
     from otel_fe.dashboard.reasons import FeatureSetReason
     from otel_fe.pipeline.explanation import Explanation
-    from otel_fe.store.told_alerts import ToldAlert
+    from otel_fe.store.reported_alerts import ReportedAlert
 
 _OF_SLOWNESS: Final = frozenset({"latency", "latency threshold", "pool exhaustion"})
 """SLOs and alerts of processes that the cause of slowness explains; errors and misses have reasons of their own."""
@@ -108,7 +108,7 @@ def _shown(alerts: Sequence[ShownAlert], reasons: Mapping[tuple[str, str], Featu
     )
 
 
-def _why(explanation: Explanation | None, event: ToldAlert | None) -> tuple[str, str]:
+def _why(explanation: Explanation | None, event: ReportedAlert | None) -> tuple[str, str]:
     """Return the cause in words and its line: as the store explains it, or else as the process reported it."""
     if explanation is not None:
         return explanation.reason().removesuffix(f" ({explanation.line})"), explanation.line

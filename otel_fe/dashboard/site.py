@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from otel_fe.dashboard.access import COOKIE, Access, Admission
 from otel_fe.dashboard.alerts_view import alerts_view
-from otel_fe.dashboard.answer import Answer, json_answer
+from otel_fe.dashboard.answer import PageResponse, json_answer
 from otel_fe.dashboard.capacity_view import capacity_view
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.exports import export
@@ -109,7 +109,7 @@ class Site:
         self._stored = stored
         self._access = access
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> PageResponse:
         """Return the answer to a question; never raises."""
         try:
             return self._admitted(question)
@@ -123,23 +123,23 @@ class Site:
             _log.exception("a page failed: %s", question.path)
             return self._message(500, "Something went wrong here", "The dashboard's log has the error.")
 
-    def refusal(self, question: Question) -> Answer | None:
+    def refusal(self, question: Question) -> PageResponse | None:
         """Return the answer to a question that is refused by its head alone; None for others. Never raises."""
         if not self._access.known_host(question.headers.get("host", "")):
             told = f"ask by the name of localhost, or start it with {self._access.options.host} NAME\n"
-            return Answer(403, told.encode(), "text/plain")
+            return PageResponse(403, told.encode(), "text/plain")
         if question.path.startswith(_STATIC):
             return None if question.method in ("GET", "HEAD") else self._message(404, "There is no such file", "")
         if question.method == "POST":
             if not self._access.same_origin(question.headers):
-                return Answer(403, b"sent by another site\n", "text/plain")
+                return PageResponse(403, b"sent by another site\n", "text/plain")
             if question.path == "/login":
                 return None
         elif question.method not in ("GET", "HEAD"):
-            return Answer(405, b"use GET\n", "text/plain", (("Allow", "GET, HEAD"),))
+            return PageResponse(405, b"use GET\n", "text/plain", (("Allow", "GET, HEAD"),))
         return self._not_admitted(self._access.admission(question.headers, question.sender), "")
 
-    def _not_admitted(self, found: Admission, problem: str) -> Answer | None:
+    def _not_admitted(self, found: Admission, problem: str) -> PageResponse | None:
         if found.admitted:
             return None
         if not found.wait_s:
@@ -148,7 +148,7 @@ class Site:
         answer = page("login.html", 429, title="Sign in", problem=wait)
         return replace(answer, headers=(("Retry-After", str(found.wait_s)),))
 
-    def _admitted(self, question: Question) -> Answer:
+    def _admitted(self, question: Question) -> PageResponse:
         refused = self.refusal(question)
         if refused is not None:
             return refused
@@ -156,29 +156,29 @@ class Site:
             return static_file(question.path.removeprefix(_STATIC)) or self._message(404, "There is no such file", "")
         return self._posted(question) if question.method == "POST" else self._shown(question)
 
-    def _posted(self, question: Question) -> Answer:
+    def _posted(self, question: Question) -> PageResponse:
         form = question.form
         if question.path == "/login":
             return self._signed_in(form, question.sender)
         write = {"/policies": self._replayed, "/alerts": self._silenced}.get(question.path)
         if write is None or not self._access.is_form_token(form.get("form_token", "")):
-            return Answer(403, b"open the page anew, and send it from there\n", "text/plain")
+            return PageResponse(403, b"open the page anew, and send it from there\n", "text/plain")
         return write(self._read(question), form)
 
-    def _signed_in(self, form: dict[str, str], sender: str) -> Answer:
+    def _signed_in(self, form: dict[str, str], sender: str) -> PageResponse:
         found = self._access.try_token(form.get("token", ""), sender)
         refused = self._not_admitted(found, "That is not the token.")
         if refused is not None:
             return refused
         cookie = f"{COOKIE}={self._access.session()}; HttpOnly; SameSite=Strict; Path=/"
-        return Answer(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
+        return PageResponse(303, b"", headers=(("Location", "/"), ("Set-Cookie", cookie)))
 
-    def _replayed(self, address: ViewAddress, form: dict[str, str]) -> Answer:
+    def _replayed(self, address: ViewAddress, form: dict[str, str]) -> PageResponse:
         text = form.get("policy", "").replace("\r\n", "\n")
         content = replayed(self._stored, address, text, form.get("newest", ""))
         return self._page("policies.html", "Policies", "/policies", address, **content)
 
-    def _silenced(self, address: ViewAddress, form: dict[str, str]) -> Answer:
+    def _silenced(self, address: ViewAddress, form: dict[str, str]) -> PageResponse:
         """Silence, or lift a silence, and redirect to the list; on an error, return the page with the filled form."""
         try:
             submit(self._stored, form)
@@ -190,7 +190,7 @@ class Site:
             return self._page(
                 "alerts.html", "Alerts", "/alerts", address, status, **(content | kept | {"problem": str(error)})
             )
-        return Answer(303, b"", headers=(("Location", f"{address.url('/alerts')}#silences"),))
+        return PageResponse(303, b"", headers=(("Location", f"{address.url('/alerts')}#silences"),))
 
     def _read(self, question: Question) -> ViewAddress:
         """Return the view of an address, with a window that fits the data where it names none."""
@@ -203,7 +203,7 @@ class Site:
             window = None
         return address if window is None else address.fit(window)
 
-    def _shown(self, question: Question) -> Answer:
+    def _shown(self, question: Question) -> PageResponse:
         path = question.path
         if path.startswith("/trace/"):
             return self._trace(question, path.removeprefix("/trace/"))
@@ -216,14 +216,14 @@ class Site:
             return self._message(404, "There is no such page", "The pages are in the navigation above.")
         address = self._read(question)
         if path == _SEARCH and (trace_id := trace_in(address.q)):
-            return Answer(303, b"", headers=(("Location", address.frame().url(f"/trace/{trace_id}")),))
+            return PageResponse(303, b"", headers=(("Location", address.frame().url(f"/trace/{trace_id}")),))
         title, template, content = view
         if not as_json and self._stored.empty:
             return self._empty(question)
         found = content(self._stored, address)
         return json_answer(found) if as_json else self._page(template, title, path, address, **found)
 
-    def _trace(self, question: Question, name: str) -> Answer:
+    def _trace(self, question: Question, name: str) -> PageResponse:
         as_json = name.endswith(".json")
         trace_id = name.removesuffix(".json").lower()
         if not TRACE_ID.fullmatch(trace_id):
@@ -237,7 +237,7 @@ class Site:
 
     def _page(
         self, template: str, title: str, path: str, address: ViewAddress, status: int = 200, **content: Any
-    ) -> Answer:
+    ) -> PageResponse:
         now = self._stored.now_ns()
         since, until = address.window(now)
         groups = self._stored.remembered.get(
@@ -261,7 +261,7 @@ class Site:
             **content,
         )
 
-    def _empty(self, question: Question) -> Answer:
+    def _empty(self, question: Question) -> PageResponse:
         if question.path.endswith(".json"):
             return json_answer({"empty": True}, 404)
         return page(
@@ -273,5 +273,5 @@ class Site:
             directory=str(self._stored.directory),
         )
 
-    def _message(self, status: int, heading: str, text: str) -> Answer:
+    def _message(self, status: int, heading: str, text: str) -> PageResponse:
         return page("message.html", status, title=heading, navigation=NAVIGATION, path="", text=text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import requirements
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.answer import Answer
+from otel_fe.dashboard.answer import PageResponse
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.figure_notes import NOTES
@@ -58,19 +58,19 @@ def environment() -> Environment:
     return made
 
 
-def page(template: str, status: int = 200, **content: Any) -> Answer:
+def page(template: str, status: int = 200, **content: Any) -> PageResponse:
     """Return a page."""
-    return Answer(status, environment().get_template(template).render(**content).encode())
+    return PageResponse(status, environment().get_template(template).render(**content).encode())
 
 
 @lru_cache(maxsize=16)
-def static_file(name: str) -> Answer | None:
+def static_file(name: str) -> PageResponse | None:
     """Return one of our own files; None for what is none of them."""
     kind = _TYPES.get(name.rpartition(".")[2])
     if kind is None or "/" in name or "\\" in name or name.startswith("."):
         return None
     found = files("otel_fe.dashboard").joinpath("static").joinpath(name)
-    return Answer(200, found.read_bytes(), kind, cacheable=True) if found.is_file() else None
+    return PageResponse(200, found.read_bytes(), kind, cacheable=True) if found.is_file() else None
 
 
 @lru_cache(maxsize=16)

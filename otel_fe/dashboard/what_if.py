@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.capacity.pool_traffic import PoolTraffic
-    from otel_fe.dashboard.outcome import Outcome
+    from otel_fe.dashboard.outcome import WhatIfOutcome
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
     from otel_fe.forecast.prediction import Prediction
@@ -43,7 +43,7 @@ def what_if(stored: PageContext, address: ViewAddress, window: tuple[int, int]) 
         StoreError: The store cannot be read.
     """
     pools = pools_of(stored.reader.series, window, address.service or None)
-    questions: list[tuple[str, str, Callable[[], Outcome]]] = []
+    questions: list[tuple[str, str, Callable[[], WhatIfOutcome]]] = []
     if address.hit_rate:
         questions.append(("hit_rate", "Hit rate", lambda: _hit_rate(stored, address, window)))
     if address.pool_size:
@@ -59,7 +59,7 @@ def what_if(stored: PageContext, address: ViewAddress, window: tuple[int, int]) 
     return {"pools": [{"label": one.label, "size": one.size} for one in pools], "answers": answers}
 
 
-def _hit_rate(stored: PageContext, address: ViewAddress, window: tuple[int, int]) -> Outcome:
+def _hit_rate(stored: PageContext, address: ViewAddress, window: tuple[int, int]) -> WhatIfOutcome:
     text = address.hit_rate.strip().removesuffix("%").strip()
     if not _PERCENT.fullmatch(text) or float(text) > 100:  # noqa: PLR2004 per cent
         raise ConfigurationError("hit rate", address.hit_rate, "use a number of per cent from 0 to 100, for example 85")
@@ -67,7 +67,9 @@ def _hit_rate(stored: PageContext, address: ViewAddress, window: tuple[int, int]
     return at_hit_rate(sample, now, float(text) / 100, _counted(stored, address, window, address.service or None))
 
 
-def _pool_size(stored: PageContext, address: ViewAddress, window: tuple[int, int], pools: list[PoolTraffic]) -> Outcome:
+def _pool_size(
+    stored: PageContext, address: ViewAddress, window: tuple[int, int], pools: list[PoolTraffic]
+) -> WhatIfOutcome:
     size = _whole_number("pool size", address.pool_size, "connections")
     processes = _whole_number("processes", address.processes, "processes") if address.processes.strip() else 0
     if not pools:

@@ -14,11 +14,11 @@ from otel_fe.store.store_error import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from otel_fe.demo.report import Report
+    from otel_fe.demo.report import DemoReport
     from otel_fe.demo.slow_feature_sets import SlowFeatureSet
 
 
-def explained(report: Report, store: Path, service: str, window_ns: tuple[int, int]) -> Report:
+def explained(report: DemoReport, store: Path, service: str, window_ns: tuple[int, int]) -> DemoReport:
     """Return a report whose slow feature sets have the sentences of the store; their own where the store has none.
 
     Args:

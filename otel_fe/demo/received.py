@@ -31,7 +31,7 @@ class ReceivedSpan:
 
 
 @dataclass(slots=True)
-class Point:
+class LastPoint:
     """The last data point of one series."""
 
     value: float = 0
@@ -44,11 +44,11 @@ class Point:
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedTelemetry:
     """Everything received so far; `receive` may be called from any thread."""
 
     spans: list[ReceivedSpan] = field(default_factory=list)
-    points: dict[str, dict[Dimensions, Point]] = field(default_factory=lambda: defaultdict(dict))
+    points: dict[str, dict[Dimensions, LastPoint]] = field(default_factory=lambda: defaultdict(dict))
     requests: int = 0
     exemplars: set[str] = field(default_factory=set)
     """Trace ids of the exemplars of `feature_extraction.duration`."""
@@ -98,11 +98,11 @@ class Received:
                             self.exemplars.update(exemplar.trace_id.hex() for exemplar in point.exemplars)
 
 
-def _point(kind: str, point: Any) -> Point:
+def _point(kind: str, point: Any) -> LastPoint:
     if kind != "histogram":
         value = point.as_int if point.WhichOneof("value") == "as_int" else point.as_double
-        return Point(value)
-    return Point(
+        return LastPoint(value)
+    return LastPoint(
         point.count,
         point.sum,
         tuple(point.explicit_bounds),

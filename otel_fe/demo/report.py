@@ -16,13 +16,13 @@ from otel_fe.pipeline.slo import REQUIREMENTS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 
 if TYPE_CHECKING:
-    from otel_fe.demo.received import Dimensions, Point, Received, ReceivedSpan
+    from otel_fe.demo.received import Dimensions, LastPoint, ReceivedSpan, ReceivedTelemetry
 
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
+class LatencyRow:
     """Extractions of one feature set in one cache state."""
 
     feature_set: str
@@ -36,7 +36,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class RequirementResult:
     """One of the four, and whether it was met."""
 
     name: str
@@ -67,14 +67,14 @@ class Slowest:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DemoReport:
     """All of it."""
 
     extractions: int
     targeted: int
     """Of those, the ones of the service's targets: one for each request. The others are of its start, when its models are fit."""
-    latencies: list[Latency]
-    requirements: list[Requirement]
+    latencies: list[LatencyRow]
+    requirements: list[RequirementResult]
     cache_hits: int
     cache_lookups: int
     errors: int
@@ -98,7 +98,7 @@ class Report:
     @property
     def slowest_feature_set(self) -> str:
         """The one with the highest p95, over all of its cache states; empty without any."""
-        whole: dict[str, Latency] = {}
+        whole: dict[str, LatencyRow] = {}
         for row in self.latencies:  # the row of all cache states of a feature set comes first, or is the only one
             if row.feature_set in FEATURE_SETS:
                 whole.setdefault(row.feature_set, row)
@@ -112,13 +112,13 @@ class Report:
         return plain
 
 
-def report_of(received: Received) -> Report:
+def report_of(received: ReceivedTelemetry) -> DemoReport:
     """Return the report on what was received."""
     durations = received.points[semconv.DURATION]
     lookups = received.by(semconv.CACHE_LOOKUPS_METRIC, semconv.RESULT)
     extractions = received.extractions()
     known = {span.trace_id for span in received.spans}
-    return Report(
+    return DemoReport(
         extractions=int(sum(point.value for point in durations.values())),
         targeted=int(
             sum(p.value for labels, p in durations.items() if dict(labels).get(semconv.FEATURE_SET) in FEATURE_SETS)
@@ -145,8 +145,8 @@ def report_of(received: Received) -> Report:
     )
 
 
-def _latencies(durations: dict[Dimensions, Point]) -> list[Latency]:
-    groups: dict[tuple[str, str], list[Point]] = {}
+def _latencies(durations: dict[Dimensions, LastPoint]) -> list[LatencyRow]:
+    groups: dict[tuple[str, str], list[LastPoint]] = {}
     for labels, point in durations.items():
         dimensions = dict(labels)
         feature_set = dimensions.get(semconv.FEATURE_SET, "")
@@ -161,23 +161,23 @@ def _latencies(durations: dict[Dimensions, Point]) -> list[Latency]:
     return [row for row in rows if not (row.cache == "all" and states[row.feature_set] == 2)]  # noqa: PLR2004
 
 
-def _latency(feature_set: str, cache: str, points: list[Point]) -> Latency:
+def _latency(feature_set: str, cache: str, points: list[LastPoint]) -> LatencyRow:
     bounds = points[0].bounds
     buckets = [sum(counts) for counts in zip(*(point.buckets for point in points), strict=True)]
     least = min(point.least or 0.0 for point in points)
     most = max(point.most or 0.0 for point in points)
     found = (quantile(q, bounds, buckets, least, most) for q in _QUANTILES)
     p50, p95, p99 = (1e3 * one.value if one else 0.0 for one in found)
-    return Latency(feature_set, cache, sum(buckets), p50, p95, p99, most * 1e3)
+    return LatencyRow(feature_set, cache, sum(buckets), p50, p95, p99, most * 1e3)
 
 
-def _requirement(received: Received, slo: Any) -> Requirement:
+def _requirement(received: ReceivedTelemetry, slo: Any) -> RequirementResult:
     good = int(received.total(semconv.SLO_EVENTS, slo=slo.name, good=True))
     bad = int(received.total(semconv.SLO_EVENTS, slo=slo.name, good=False))
-    return Requirement(slo.name, slo.meaning, good, good + bad, slo.met(good, good + bad))
+    return RequirementResult(slo.name, slo.meaning, good, good + bad, slo.met(good, good + bad))
 
 
-def _slowest(received: Received, extractions: list[ReceivedSpan]) -> Slowest | None:
+def _slowest(received: ReceivedTelemetry, extractions: list[ReceivedSpan]) -> Slowest | None:
     if not extractions:
         return None
     span = max(extractions, key=lambda s: s.end_ns - s.start_ns)

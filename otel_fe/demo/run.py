@@ -17,9 +17,9 @@ from otel_fe.demo.collecting import Collecting, Forwarded
 from otel_fe.demo.explained import explained
 from otel_fe.demo.load import CLIENTS, Load, Sent
 from otel_fe.demo.narrator import Narrator
-from otel_fe.demo.received import Received
+from otel_fe.demo.received import ReceivedTelemetry
 from otel_fe.demo.receiver import Receiver
-from otel_fe.demo.report import Report, report_of
+from otel_fe.demo.report import DemoReport, report_of
 from otel_fe.demo.service import SERVICE_NAME, Service, ServiceError
 from otel_fe.demo.text import Text
 from otel_fe.demo.where_to_look import where_to_look
@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
 
 def _run(arguments: Namespace, url: str, narrator: Narrator) -> int:
     """Run the load and print the report; `url` is where a dashboard is served, if one is."""
-    received = Received()
+    received = ReceivedTelemetry()
     receiver = Receiver(received.receive)
     receiver.start()
     forwarded = None
@@ -95,7 +95,7 @@ class _Driven(NamedTuple):
     """Unix time, from and until."""
 
 
-def _drive(endpoint: str, received: Received, arguments: Namespace, narrator: Narrator) -> _Driven:
+def _drive(endpoint: str, received: ReceivedTelemetry, arguments: Namespace, narrator: Narrator) -> _Driven:
     narrator.say("1/3 starting the example service under opentelemetry-instrument")
     began = time.monotonic()
     service = Service(
@@ -117,7 +117,7 @@ def _drive(endpoint: str, received: Received, arguments: Namespace, narrator: Na
         service.stop()
 
 
-def _wait(began: float, seconds: float, received: Received, service: Service, narrator: Narrator) -> None:
+def _wait(began: float, seconds: float, received: ReceivedTelemetry, service: Service, narrator: Narrator) -> None:
     while (passed := time.monotonic() - began) < seconds:
         time.sleep(min(0.5, seconds - passed))
         if not service.alive:
@@ -129,7 +129,7 @@ def _wait(began: float, seconds: float, received: Received, service: Service, na
         )
 
 
-def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> dict[str, Any]:
+def _document(report: DemoReport, sent: Sent, seconds: float, forwarded: Forwarded | None) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 3),
         "clients": {"requests": sent.requests, "errors": sent.errors, "failures": len(sent.failures)},
@@ -138,7 +138,7 @@ def _document(report: Report, sent: Sent, seconds: float, forwarded: Forwarded |
     }
 
 
-def _closing(report: Report, sent: Sent, seconds: float, forwarded: Forwarded | None) -> str:
+def _closing(report: DemoReport, sent: Sent, seconds: float, forwarded: Forwarded | None) -> str:
     checked = (
         f"Cross-check: the clients had {sent.requests:,} answers in {seconds:.0f} s ({sent.errors:,} not 200); "
         f"{report.targeted:,} extractions of its four feature sets were counted."

@@ -10,7 +10,7 @@ from otel_fe.terminal import paint
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_fe.demo.report import Report, Slowest
+    from otel_fe.demo.report import DemoReport, Slowest
     from otel_fe.demo.slow_feature_sets import SlowFeatureSet
 
 _BAR: Final = 36
@@ -26,7 +26,7 @@ class Text:
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
 
-    def render(self, report: Report, closing: str = "") -> str:
+    def render(self, report: DemoReport, closing: str = "") -> str:
         """Return the whole report, with a newline at its end; `closing` comes before the causes, which are what is read last."""
         parts = (
             self._latencies(report),
@@ -41,7 +41,7 @@ class Text:
     def _paint(self, style: str, text: str) -> str:
         return paint(style, text, colour=self._colour)
 
-    def _latencies(self, report: Report) -> str:
+    def _latencies(self, report: DemoReport) -> str:
         title = self._paint("bold", f"Latency of {report.extractions:,} extractions, ms")
         rows: list[tuple[str, ...]] = [("feature set", "cache", "count", "p50", "p95", "p99", "max")]
         for row in report.latencies:
@@ -53,7 +53,7 @@ class Text:
         note = self._paint("dim", "  read off the histogram, interpolated within a bucket")
         return f"{title}\n{_table(rows, left=2)}\n{note}"
 
-    def _requirements(self, report: Report) -> str:
+    def _requirements(self, report: DemoReport) -> str:
         lines = [self._paint("bold", "The four requirements")]
         for requirement in report.requirements:
             if requirement.met is None:
@@ -71,7 +71,7 @@ class Text:
         )
         return "\n".join(lines)
 
-    def _kept(self, report: Report) -> str:
+    def _kept(self, report: DemoReport) -> str:
         total = sum(report.traces.values())
         why = ", ".join(
             f"{count:,} {reason}"

@@ -13,14 +13,14 @@ from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from otel_fe.demo.report import Report
+    from otel_fe.demo.report import DemoReport
 
 OWN_URL: Final = "http://localhost:8899/"
 """The default address of `otel-fe dashboard`."""
 _MARGIN_MS: Final = 30_000
 
 
-def where_to_look(report: Report, store: Path, window_ns: tuple[int, int], url: str = "") -> str:
+def where_to_look(report: DemoReport, store: Path, window_ns: tuple[int, int], url: str = "") -> str:
     """Return the lines.
 
     Args:

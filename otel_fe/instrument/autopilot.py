@@ -17,7 +17,7 @@ from otel_fe.autopilot.controller import Controller, Proposal, unsized
 from otel_fe.autopilot.evidence import Evidence, Seen
 from otel_fe.autopilot.pool_proposal import pool_proposal
 from otel_fe.autopilot.redis_pools import RedisPool
-from otel_fe.autopilot.resource import CannotResizeError, Refused
+from otel_fe.autopilot.resource import CannotResizeError, NotResizable
 from otel_fe.autopilot.sqlalchemy_pools import SqlalchemyPool
 from otel_fe.autopilot.step import REFUSED, REVERTED
 from otel_fe.config.autopilot import ACT, CACHES, POOLS, limits_of
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, MeterProvider
 
-    from otel_fe.autopilot.resource import Resource
-    from otel_fe.autopilot.step import Step
+    from otel_fe.autopilot.resource import ResizableResource
+    from otel_fe.autopilot.step import ResizeStep
     from otel_fe.clock import Clock
     from otel_fe.config.settings import Settings
     from otel_fe.instrument.sampled_caches import SampledCaches
@@ -47,7 +47,7 @@ _TOLD: Final = 32
 """Steps that the gauge reports: the last ones."""
 
 
-class Pools:
+class PoolResources:
     """The pools of this process as resources, and what they did in the window.
 
     Args:
@@ -76,7 +76,7 @@ class Pools:
             use.restart()
         self._begun = {name: use.tally() for name, use in WATCHED.uses().items()}
 
-    def resources(self) -> list[Resource]:
+    def resources(self) -> list[ResizableResource]:
         """Return the pools that have a name of their own; of a pool that `dispose()` replaced, the new one."""
         by_name: dict[str, list[Any]] = {}
         for pool in WATCHED.watched():
@@ -114,10 +114,10 @@ class Pools:
         return found
 
 
-def _resource(name: str, pools: list[Any]) -> Resource:
+def _resource(name: str, pools: list[Any]) -> ResizableResource:
     if len(pools) > 1:
         why = f"{len(pools)} pools go by the name of {name}: what each does is not known. Give them a pool_logging_name each."
-        return Refused(name, POOLS, why)
+        return NotResizable(name, POOLS, why)
     return SqlalchemyPool(name, pools[0]) if is_sqlalchemy_pool(pools[0]) else RedisPool(name, pools[0])
 
 
@@ -138,8 +138,8 @@ class Autopilot:
         self._caches = caches
         self._clock = clock
         self._waiting: deque[Seen] = deque(maxlen=_MOST_WAITING)
-        self._steps: deque[Step] = deque(maxlen=_TOLD)
-        self._pools = Pools(round(settings.autopilot_window_s * 1e9))
+        self._steps: deque[ResizeStep] = deque(maxlen=_TOLD)
+        self._pools = PoolResources(round(settings.autopilot_window_s * 1e9))
         self._process = os.getpid()
         self._controller = self._made()
         self._background = Background((("autopilot", self.tick),))
@@ -210,9 +210,9 @@ class Autopilot:
 
     # --- the controller's inputs --------------------------------------------------------------------------------------
 
-    def resources(self) -> Sequence[Resource]:
+    def resources(self) -> Sequence[ResizableResource]:
         """Return everything that may be resized."""
-        found: list[Resource] = self._pools.resources() if POOLS in self._kinds else []
+        found: list[ResizableResource] = self._pools.resources() if POOLS in self._kinds else []
         if self._caches is not None and CACHES in self._kinds:
             found += self._caches.resources()
         return found
@@ -248,7 +248,7 @@ class Autopilot:
 
     # --- telling --------------------------------------------------------------------------------------------------------
 
-    def report(self, step: Step) -> None:
+    def report(self, step: ResizeStep) -> None:
         """Report a step: in the log, as a log event, and by the gauge."""
         self._steps.append(step)
         level = logging.WARNING if step.outcome in (REVERTED, REFUSED) else logging.INFO
@@ -309,7 +309,7 @@ class _AsAdviser:
         self._autopilot.begin_window()
 
 
-def attributes_of(step: Step) -> dict[str, Any]:
+def attributes_of(step: ResizeStep) -> dict[str, Any]:
     """Return the attributes of a step; what is not known is absent."""
     told = {
         autopilot_event.RESOURCE: step.resource,

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.inert import InertExtraction
     from otel_fe.instrument.runtime import Runtime
     from otel_fe.instrument.spec import Spec
-    from otel_fe.instrument.watch.finding import Found
+    from otel_fe.instrument.watch.finding import Finding
     from otel_fe.model.measurements import Measurements
 
 _log = logging.getLogger("otel_fe")
@@ -333,7 +333,7 @@ class Extraction(LiveMeasurements):
             span.set_attributes(self.attributes())
             span.end(end_ns)
 
-    def _tell_stacks(self, found: Found, span: Span) -> None:
+    def _tell_stacks(self, found: Finding, span: Span) -> None:
         """Put the samples of a slow extraction on its span, and release them."""
         self.found = None
         self.hotspot = found.hotspot()

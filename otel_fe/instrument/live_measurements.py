@@ -16,7 +16,7 @@ from otel_fe.pipeline.attribution import bottleneck
 
 if TYPE_CHECKING:
     from otel_fe.instrument.spec import Spec
-    from otel_fe.instrument.watch.finding import Found
+    from otel_fe.instrument.watch.finding import Finding
     from otel_fe.instrument.watch.watched import Watched
     from otel_fe.pipeline.attribution import Interval
 
@@ -77,7 +77,7 @@ class LiveMeasurements(Measurements):
     """Of the thread that it runs on, or ran on last, as Python has it."""
     watched: Watched | None = None
     """The samples taken since it became slow."""
-    found: Found | None = None
+    found: Finding | None = None
     """Their result, until it is on the span."""
     hotspot: tuple[str, int] | None = None
     """The line in which most of its main cause's time went, and how much, in ns."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from otel_fe.autopilot.resource import Resource
+    from otel_fe.autopilot.resource import ResizableResource
 
 _SPREAD: Final = 0x9E3779B97F4A7C15
 """Odd, from the golden ratio: hashes of small integers are those integers, and have to lie everywhere."""
@@ -58,7 +58,7 @@ class SampledCaches:
 
         return sampled
 
-    def resources(self) -> list[Resource]:
+    def resources(self) -> list[ResizableResource]:
         """Return the caches."""
         return [*self._resources.values()]
 

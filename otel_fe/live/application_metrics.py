@@ -84,7 +84,7 @@ def numbers_of(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class MonitorSums:
     """The sums of a monitor since it was made."""
 
     total: int
@@ -98,7 +98,7 @@ class Sums:
     memory_mb: float
 
 
-def sums_of(found: Mapping[str, Any]) -> Sums:
+def sums_of(found: Mapping[str, Any]) -> MonitorSums:
     """Return the statistics of `FeatureExtractionPerformanceMonitor`, or what has its fields.
 
     Raises:
@@ -118,7 +118,7 @@ def sums_of(found: Mapping[str, Any]) -> Sums:
         )
         if found.get(name) is not None
     ]
-    return Sums(
+    return MonitorSums(
         total,
         round(_share(found, "error_rate") * total),
         round(hit_rate * lookups),

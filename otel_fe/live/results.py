@@ -9,7 +9,7 @@ from otel_fe.model.mapping_dataclass import MappingDataclass
 from otel_fe.requirements import LATENCY_LIMIT_NS
 
 if TYPE_CHECKING:
-    from otel_fe.live.view import Window
+    from otel_fe.live.view import LiveWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class PerformanceTrends(MappingDataclass):
     """By the name of the figure in the points."""
 
 
-def metrics_of(window: Window) -> dict[str, float | int]:
+def metrics_of(window: LiveWindow) -> dict[str, float | int]:
     """Return the fields of `WindowMetrics`."""
     tally = window.tally
     count = tally.count
@@ -146,7 +146,7 @@ def metrics_of(window: Window) -> dict[str, float | int]:
     }
 
 
-def slow_of(window: Window) -> int:
+def slow_of(window: LiveWindow) -> int:
     """Return how many took 100 ms or more: exact, whatever other limits the tally has."""
     tally = window.tally
     return tally.reached[tally.limits_ns.index(LATENCY_LIMIT_NS)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.extraction_series import Dimensions
 
 
-class Counting(Protocol):
+class CountingEngine(Protocol):
     """An engine, as far as the view needs it."""
 
     metrics: DerivedMetrics
@@ -43,7 +43,7 @@ class LiveSource:
     def __init__(
         self,
         clock: Clock,
-        engine: Callable[[], Counting | None] = lambda: None,
+        engine: Callable[[], CountingEngine | None] = lambda: None,
         gpu: Callable[[], GpuReading | None] = lambda: None,
         limits_ns: Sequence[int] = (),
     ) -> None:

@@ -9,12 +9,12 @@ from otel_fe.live.extraction_totals import ExtractionTotals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.live.application_metrics import Sums
+    from otel_fe.live.application_metrics import MonitorSums
 
 _OTHER: Final = "_OTHER"
 
 
-def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> ExtractionTotals:
+def tally_of(sums: MonitorSums, before: MonitorSums | None, limits_ns: Sequence[int]) -> ExtractionTotals:
     """Return what was added since the statistics before.
 
     A total that has shrunk is that of a new monitor, and counts from zero. Each duration is taken to be the next higher
@@ -55,7 +55,7 @@ def tally_of(sums: Sums, before: Sums | None, limits_ns: Sequence[int]) -> Extra
     return tally
 
 
-def _spread(tally: ExtractionTotals, sums: Sums, total: int) -> None:
+def _spread(tally: ExtractionTotals, sums: MonitorSums, total: int) -> None:
     """Lay `total` durations out over the percentiles."""
     done = 0
     for share, duration_ms in sums.quantiles_ms or ((1.0, sums.average_ms),):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
+class SliceWidth:
     """Slices of one width."""
 
     width_ns: int
@@ -27,7 +27,7 @@ class Tier:
         return self.width_ns * self.keep
 
 
-TIERS: Final = (Tier(10 * NS_PER_S, 37), Tier(60 * NS_PER_S, 61), Tier(900 * NS_PER_S, 97))
+TIERS: Final = (SliceWidth(10 * NS_PER_S, 37), SliceWidth(60 * NS_PER_S, 61), SliceWidth(900 * NS_PER_S, 97))
 """Ten seconds for six minutes, minutes for an hour, quarters of an hour for a day. Each width divides the next."""
 LONGEST_NS: Final = 24 * 3600 * NS_PER_S
 

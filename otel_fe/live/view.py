@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_GROUPS: Final = 100
 
 
-class Group(NamedTuple):
+class ExtractionGroup(NamedTuple):
     """The key of a group's windows."""
 
     service: str = ""
@@ -34,11 +34,11 @@ class Group(NamedTuple):
     """Empty for extractions without one; `otel.metric.overflow` for the groups beyond the bound."""
 
 
-_OTHERS: Final = Group("", OVERFLOW)
+_OTHERS: Final = ExtractionGroup("", OVERFLOW)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LiveWindow:
     """The extractions of the last so many seconds."""
 
     tally: ExtractionTotals
@@ -82,7 +82,7 @@ class LiveView:
     def _reset(self) -> None:
         """Start over; in a forked child, which did not run what its parent has counted."""
         self._lock = RLock()
-        self._groups: dict[Group, _Held] = {}
+        self._groups: dict[ExtractionGroup, _Held] = {}
         self._own: dict[str, _Held] = {}
         """Those of this process, by feature set."""
         self._recording = False
@@ -102,7 +102,9 @@ class LiveView:
             try:
                 now = self._monotonic_ns()
                 self._count(
-                    figures, self._own.get(figures.feature_set) or self._held(Group("", figures.feature_set), now), now
+                    figures,
+                    self._own.get(figures.feature_set) or self._held(ExtractionGroup("", figures.feature_set), now),
+                    now,
                 )
             finally:
                 self._recording = False
@@ -113,9 +115,9 @@ class LiveView:
         """Count an ended extraction of a service, which is not counted anywhere else in this process."""
         now = self._monotonic_ns()
         with self._lock:
-            self._count(figures, self._held(Group(service, figures.feature_set), now), now)
+            self._count(figures, self._held(ExtractionGroup(service, figures.feature_set), now), now)
 
-    def add(self, tally: ExtractionTotals, group: Group) -> None:
+    def add(self, tally: ExtractionTotals, group: ExtractionGroup) -> None:
         """Count extractions that were added up elsewhere; the tally has this view's limits."""
         now = self.clock.monotonic_ns()
         with self._lock:
@@ -131,7 +133,7 @@ class LiveView:
         if figures.duration_ns >= LATENCY_LIMIT_NS:
             held.sample.slow(now, figures)
 
-    def _held(self, group: Group, now_ns: int) -> _Held:
+    def _held(self, group: ExtractionGroup, now_ns: int) -> _Held:
         found = self._groups.get(group)
         if found is not None:
             return found
@@ -149,12 +151,12 @@ class LiveView:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ExtractionGroup]:
         """Return the groups that there are, in order."""
         with self._lock:
             return sorted(self._groups)
 
-    def slices(self, group: Group, length_s: float, before_s: float = 0.0) -> list[Slice]:
+    def slices(self, group: ExtractionGroup, length_s: float, before_s: float = 0.0) -> list[Slice]:
         """Return the slices of a group that lie within the last `length_s` seconds, oldest first, without empty ones.
 
         Args:
@@ -169,31 +171,31 @@ class LiveView:
         end = now - int(before_s * NS_PER_S)
         return [one for one in found if one.end_ns <= end] if before_s else found
 
-    def window(self, group: Group, length_s: float) -> Window:
+    def window(self, group: ExtractionGroup, length_s: float) -> LiveWindow:
         """Return what a group did in the last so many seconds."""
         return self._window(self.slices(group, length_s), length_s)
 
-    def windows(self, length_s: float) -> dict[Group, Window]:
+    def windows(self, length_s: float) -> dict[ExtractionGroup, LiveWindow]:
         """Return the same of every group that did anything then."""
         found = {group: self.window(group, length_s) for group in self.groups()}
         return {group: window for group, window in found.items() if window.tally.count}
 
-    def overall(self, windows: Sequence[Window], length_s: float) -> Window:
+    def overall(self, windows: Sequence[LiveWindow], length_s: float) -> LiveWindow:
         """Return the sum of some groups' windows of one length."""
         found = added_up((), self.limits_ns)
         for window in windows:
             found.merge(window.tally)
-        return Window(found, max((window.seconds for window in windows), default=self._seconds(length_s)))
+        return LiveWindow(found, max((window.seconds for window in windows), default=self._seconds(length_s)))
 
-    def slow(self, group: Group, length_s: float) -> tuple[list[Explained], list[Explained]]:
+    def slow(self, group: ExtractionGroup, length_s: float) -> tuple[list[Explained], list[Explained]]:
         """Return a sample of a group's slow extractions of the last so many seconds, and of those that hit."""
         start = self.clock.monotonic_ns() - int(length_s * NS_PER_S)
         with self._lock:
             held = self._groups.get(group)
             return ([], []) if held is None else held.sample.since(start)
 
-    def _window(self, slices: Sequence[Slice], length_s: float) -> Window:
-        return Window(added_up(slices, self.limits_ns), self._seconds(length_s))
+    def _window(self, slices: Sequence[Slice], length_s: float) -> LiveWindow:
+        return LiveWindow(added_up(slices, self.limits_ns), self._seconds(length_s))
 
     def _seconds(self, length_s: float) -> float:
         now = self.clock.monotonic_ns()

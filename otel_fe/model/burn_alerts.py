@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from otel_fe.model.slo import PAGE, TICKET, Alert, show_number
+from otel_fe.model.slo import PAGE, TICKET, BurnAlert, show_number
 from otel_fe.model.time_windows import show_span
 from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 
@@ -24,7 +24,7 @@ OBJECTIVE: Final = "objective"
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class WorkbookLine:
     """A line of the workbook's table."""
 
     severity: str
@@ -37,9 +37,9 @@ class Recommendation:
 
 
 WORKBOOK: Final = (
-    Recommendation(PAGE, Fraction(2, 100), HOUR_NS, 5 * MINUTE_NS, Fraction(3, 4)),
-    Recommendation(PAGE, Fraction(5, 100), 6 * HOUR_NS, 30 * MINUTE_NS, Fraction(1, 2)),
-    Recommendation(TICKET, Fraction(10, 100), 3 * DAY_NS, 6 * HOUR_NS, Fraction(1)),
+    WorkbookLine(PAGE, Fraction(2, 100), HOUR_NS, 5 * MINUTE_NS, Fraction(3, 4)),
+    WorkbookLine(PAGE, Fraction(5, 100), 6 * HOUR_NS, 30 * MINUTE_NS, Fraction(1, 2)),
+    WorkbookLine(TICKET, Fraction(10, 100), 3 * DAY_NS, 6 * HOUR_NS, Fraction(1)),
 )
 """Table 5-8; `reachable` is ours: falling, so that the page with the shorter window needs the larger share."""
 MOST_BAD: Final = Fraction(3, 4)
@@ -53,7 +53,7 @@ _DIRECT_SHORT_NS: Final = 5 * MINUTE_NS
 class Recommended:
     """The workbook's table, fitted to an SLO."""
 
-    alerts: tuple[Alert, ...]
+    alerts: tuple[BurnAlert, ...]
     left_out: tuple[str, ...] = ()
     """The reason why a line of the table has no alert."""
 
@@ -68,7 +68,7 @@ def recommend(objective: Fraction, length_ns: int) -> Recommended:
     budget = 1 - objective
     found = [_burn(line, budget, length_ns) for line in WORKBOOK] if budget else []
     return Recommended(
-        (*(one for one in found if isinstance(one, Alert)), _objective(budget)),
+        (*(one for one in found if isinstance(one, BurnAlert)), _objective(budget)),
         tuple(one for one in found if isinstance(one, str)),
     )
 
@@ -82,13 +82,13 @@ def out_of_reach(share: Fraction, objective: Fraction) -> str:
     return f"{rate}x is out of reach: at an objective of {_percent(objective)} everything bad burns at {most}x"
 
 
-def _objective(budget: Fraction) -> Alert:
+def _objective(budget: Fraction) -> BurnAlert:
     # Without a budget one bad event breaks the objective: it stays in sight for the whole long window.
     short = _DIRECT_SHORT_NS if budget else 0
-    return Alert(OBJECTIVE, TICKET, DIRECT_WINDOW_NS, short, budget)
+    return BurnAlert(OBJECTIVE, TICKET, DIRECT_WINDOW_NS, short, budget)
 
 
-def _burn(line: Recommendation, budget: Fraction, length_ns: int) -> Alert | str:
+def _burn(line: WorkbookLine, budget: Fraction, length_ns: int) -> BurnAlert | str:
     """Return a line's alert, or why it has no place in the SLO's window or above its budget."""
     name = f"{line.severity} on {show_span(line.long_ns)}"
     if line.long_ns >= length_ns:
@@ -104,7 +104,7 @@ def _burn(line: Recommendation, budget: Fraction, length_ns: int) -> Alert | str
             return f"no {name}: {note}, and {_percent(share)} bad is within the budget"
     elif rate > recommended:
         note = f"{show_number(recommended)}x, as recommended, is within the budget of {show_span(length_ns)}"
-    return Alert(BURN, line.severity, line.long_ns, line.short_ns, share, note=note)
+    return BurnAlert(BURN, line.severity, line.long_ns, line.short_ns, share, note=note)
 
 
 def _percent(share: Fraction) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _Proto: Final = descriptor_pb2.FieldDescriptorProto
 
 
-class Field(NamedTuple):
+class MessageField(NamedTuple):
     """A field of a message."""
 
     number: int
@@ -30,7 +30,7 @@ class Field(NamedTuple):
     """Whether an empty value differs from an absent one."""
 
 
-def build_messages(package: str, declared: Mapping[str, Sequence[Field]]) -> dict[str, Any]:
+def build_messages(package: str, declared: Mapping[str, Sequence[MessageField]]) -> dict[str, Any]:
     """Return the classes of messages, by name.
 
     Args:
@@ -49,7 +49,7 @@ def build_messages(package: str, declared: Mapping[str, Sequence[Field]]) -> dic
     return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in declared}
 
 
-def _declare(message: Any, field: Field, package: str) -> None:
+def _declare(message: Any, field: MessageField, package: str) -> None:
     label = _Proto.LABEL_REPEATED if field.repeated else _Proto.LABEL_OPTIONAL
     made = message.field.add(name=field.name, number=field.number, label=label)
     if isinstance(field.kind, str):

@@ -25,7 +25,7 @@ Value = str | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class EventSelection:
     """Counted events: those of a counter, or the values of a histogram, that have the given attributes."""
 
     metric: str
@@ -53,10 +53,10 @@ class Limit:
 class Indicator:
     """Counts the events of an SLO."""
 
-    part: Selection
+    part: EventSelection
     """The good ones, or the bad ones."""
     part_is_good: bool
-    total: Selection
+    total: EventSelection
     limit: Limit | None = None
 
     def bad(self, part: int, total: int) -> int:
@@ -65,7 +65,7 @@ class Indicator:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EventCounts:
     """Events of a window."""
 
     bad: int
@@ -83,7 +83,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class BurnAlert:
     """A condition on recent windows of an SLO: too large a share of bad events, in both at once."""
 
     name: str
@@ -119,7 +119,7 @@ class Slo:
     """Share of events that must be good: above 0, at most 1."""
     window: Window
     """The purpose of the objective."""
-    alerts: tuple[Alert, ...] = ()
+    alerts: tuple[BurnAlert, ...] = ()
     strict: bool = False
     """Whether the share has to exceed the objective rather than reach it."""
     service: str = ""
@@ -137,16 +137,16 @@ class Slo:
         """The burn rate when every event is bad, which none can exceed; None without a budget."""
         return 1 / self.budget if self.budget else None
 
-    def burn_rate(self, counts: Counts) -> Fraction | None:
+    def burn_rate(self, counts: EventCounts) -> Fraction | None:
         """Return how many times faster than allowed the budget is spent; None without events or without a budget."""
         share = counts.bad_share
         return share / self.budget if share is not None and self.budget else None
 
-    def met(self, counts: Counts) -> bool | None:
+    def met(self, counts: EventCounts) -> bool | None:
         """Return whether a window's events satisfy the objective; None without events."""
         return not counts.exceed(self.budget, reached=self.strict) if counts.total else None
 
-    def describe(self, alert: Alert) -> str:
+    def describe(self, alert: BurnAlert) -> str:
         """Return in words when an alert fires."""
         when = " and in the last ".join(show_span(window) for window in alert.windows)
         if not self.budget:

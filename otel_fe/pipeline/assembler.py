@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.decision import NOT_SAMPLED, Decision
-from otel_fe.pipeline.trace import FULL, GROWN, LATE, OPEN, REMARKABLE, Bounds, LocalTrace
+from otel_fe.pipeline.trace import FULL, GROWN, LATE, OPEN, REMARKABLE, DecisionBounds, LocalTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ BATCH: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AssemblerLimits:
     """The bounds of the assembler; each has a setting of the same name."""
 
     max_open_traces: int
@@ -54,7 +54,7 @@ class Assembler:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: AssemblerLimits,
         sampler: LocalSampler,
         counters: Counters,
         clock: Clock,
@@ -63,7 +63,7 @@ class Assembler:
     ) -> None:
         self._limits = limits
         self._sampler = sampler
-        self._bounds = Bounds(
+        self._bounds = DecisionBounds(
             sampler.slow_ns, sampler.decides_immediately, limits.max_spans_per_trace, clock.monotonic_ns
         )
         self._counters = counters

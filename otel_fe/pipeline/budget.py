@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.model.time_windows import Calendar
 from otel_fe.pipeline.confidence import interval
 from otel_fe.units import HOUR_NS
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from otel_fe.model.slo import Slo
-    from otel_fe.pipeline.event_sums import EventSums, Group
+    from otel_fe.pipeline.event_sums import BudgetGroup, EventSums
 
 RECENT_NS: Final = 6 * HOUR_NS
 """The traffic and the share of bad events of this window are assumed to continue."""
@@ -41,14 +41,14 @@ class Projection:
 class _Course:
     """A group's events: of the window as it moves on, and recently."""
 
-    left: tuple[Counts, ...]
+    left: tuple[EventCounts, ...]
     """Of what has been counted, how much is still in the window after each step: the rest has left a rolling one."""
     step_ns: int
-    recent: Counts
-    slices: tuple[Counts, ...]
+    recent: EventCounts
+    slices: tuple[EventCounts, ...]
 
 
-def remaining(slo: Slo, counts: Counts) -> Fraction | None:
+def remaining(slo: Slo, counts: EventCounts) -> Fraction | None:
     """Return the share of the budget that is left: 1 of all, 0 of none, negative where overspent; None without events.
 
     Without a budget (an objective of 100 %) it is 1 until the first bad event and 0 from then on.
@@ -60,7 +60,7 @@ def remaining(slo: Slo, counts: Counts) -> Fraction | None:
     return 1 - counts.bad / (slo.budget * counts.total)
 
 
-def project(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, Projection]:
+def project(slo: Slo, sums: EventSums, now_ns: int) -> dict[BudgetGroup, Projection]:
     """Return when each group's budget will be spent.
 
     What will leave a rolling window is known, and used; only the future is assumed: that traffic and the share of bad
@@ -71,7 +71,7 @@ def project(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, Projection]:
     return {group: _projection(slo, course, now_ns) for group, course in courses.items()}
 
 
-def _courses(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, _Course]:
+def _courses(slo: Slo, sums: EventSums, now_ns: int) -> dict[BudgetGroup, _Course]:
     begin, end = slo.window.begin_ns(now_ns), slo.window.end_ns(now_ns)
     step = ((end or 2 * now_ns - begin) - now_ns) // _STEPS
     moves = 0 if isinstance(slo.window, Calendar) else step
@@ -79,7 +79,7 @@ def _courses(slo: Slo, sums: EventSums, now_ns: int) -> dict[Group, _Course]:
     recent = sums.events(slo.indicator, now_ns - RECENT_NS, now_ns)
     edges = [now_ns - RECENT_NS + RECENT_NS * k // _SLICES for k in range(_SLICES + 1)]
     slices = [sums.events(slo.indicator, a, b) for a, b in itertools.pairwise(edges)]
-    none = Counts(0, 0)
+    none = EventCounts(0, 0)
     return {
         group: _Course(
             tuple(one.get(group, none) for one in left),

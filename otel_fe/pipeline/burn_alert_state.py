@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otel_fe.model.slo import Counts, show_number
+from otel_fe.model.slo import EventCounts, show_number
 from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.confidence import at_least, exceeds
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from otel_fe.model.slo import Alert, Slo
+    from otel_fe.model.slo import BurnAlert, Slo
 
-_NONE = Counts(0, 0)
+_NONE = EventCounts(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class BurnAlertState:
     """An alert of an SLO at one moment, for one group."""
 
     slo: Slo
-    alert: Alert
-    long: Counts
-    short: Counts
+    alert: BurnAlert
+    long: EventCounts
+    short: EventCounts
     """The burn rate of the short window; that of the long one if the alert has no other."""
     true: bool
     """Whether its condition holds; it fires once that has lasted for `alert.after_ns`."""
@@ -59,7 +59,7 @@ class BurnAlertState:
         return f"{words}; fires at {self.slo.describe(self.alert)}"
 
 
-def burn_alert_states(slo: Slo, counts: Mapping[int, Counts]) -> tuple[BurnAlertState, ...]:
+def burn_alert_states(slo: Slo, counts: Mapping[int, EventCounts]) -> tuple[BurnAlertState, ...]:
     """Return the state of each of an SLO's alerts.
 
     Args:
@@ -74,7 +74,7 @@ def burn_alert_states(slo: Slo, counts: Mapping[int, Counts]) -> tuple[BurnAlert
     return tuple(found)
 
 
-def _holds(alert: Alert, long: Counts, short: Counts) -> bool:
+def _holds(alert: BurnAlert, long: EventCounts, short: EventCounts) -> bool:
     """Return whether both windows exceed the share, and the long one not by chance.
 
     The short window only shows that the condition persists: it needs no confidence, or few events would never reset it.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from otel_fe.model.slo import Counts
+    from otel_fe.model.slo import EventCounts
 
 CONFIDENCE: Final = 0.99
 """An alert's share is exceeded with at least this confidence, in its long window."""
@@ -40,12 +40,12 @@ def evidence(bad: float, total: float, share: float) -> float:
     return found + good * math.log(good / (total * (1 - share))) if good > 0 else found
 
 
-def exceeds(counts: Counts, share: Fraction) -> bool:
+def exceeds(counts: EventCounts, share: Fraction) -> bool:
     """Return whether the true share of bad events is above `share` with `CONFIDENCE`."""
     return evidence(counts.bad, counts.total, float(share)) >= NEEDED
 
 
-def at_least(counts: Counts) -> float:
+def at_least(counts: EventCounts) -> float:
     """Return the share of bad events that is exceeded with `CONFIDENCE`; 0 without events."""
     low, high = 0.0, counts.bad / counts.total if counts.total else 0.0
     for _ in range(_STEPS):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from otel_fe import semconv
 from otel_fe.model.edges import EDGES
-from otel_fe.model.slo import Counts
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.model.slo import EventCounts
+from otel_fe.pipeline.event_sums import BudgetGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
-    from otel_fe.model.slo import Indicator, Selection
+    from otel_fe.model.slo import EventSelection, Indicator
 
 _ANY_EXTRACTION = "latency"  # every extraction counts for this SLO, so that its groups are all that there are
 
@@ -68,13 +68,13 @@ class CountedEvents:
         only: The one group to look at; None for all.
     """
 
-    def __init__(self, sums: CounterSums, only: Group | None = None) -> None:
+    def __init__(self, sums: CounterSums, only: BudgetGroup | None = None) -> None:
         self._sums = sums
         self._only = only
 
-    def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> dict[Group, Counts]:
+    def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> dict[BudgetGroup, EventCounts]:
         """Return an SLO's events by group; none for a group without events."""
-        found: dict[Group, Counts] = {}
+        found: dict[BudgetGroup, EventCounts] = {}
         counted = _counted(indicator)
         if counted is not None:
             slo, good = counted
@@ -82,25 +82,25 @@ class CountedEvents:
             for group in self._groups(indicator.total):
                 good_ones, total = both.get(group, (0, 0))
                 if total:
-                    found[group] = Counts(indicator.bad(good_ones if good else total - good_ones, total), total)
+                    found[group] = EventCounts(indicator.bad(good_ones if good else total - good_ones, total), total)
             return found
         for group in self._groups(indicator.total):
             part, total = self._both(indicator, group, start_ns, end_ns)
             if total:
-                found[group] = Counts(indicator.bad(part, total), total)
+                found[group] = EventCounts(indicator.bad(part, total), total)
         return found
 
     def at_most(
-        self, values: Selection, edges: Sequence[Fraction], start_ns: int, end_ns: int
-    ) -> dict[Group, tuple[int, ...]]:
+        self, values: EventSelection, edges: Sequence[Fraction], start_ns: int, end_ns: int
+    ) -> dict[BudgetGroup, tuple[int, ...]]:
         """Return how many values of a histogram are at most each edge, and last how many there are in all."""
-        found: dict[Group, tuple[int, ...]] = {}
+        found: dict[BudgetGroup, tuple[int, ...]] = {}
         for group in self._groups(values):
             one = self._sums.distribution(values.metric, start_ns, end_ns, *group)
             found[group] = (*(round(one.at_most(float(edge))) for edge in edges), one.count)
         return found
 
-    def _groups(self, selection: Selection) -> Iterable[Group]:
+    def _groups(self, selection: EventSelection) -> Iterable[BudgetGroup]:
         """Return the groups that a selection is of."""
         wanted = dict(selection.attributes)
         groups = [self._only] if self._only else self._sums.groups(str(wanted.get(semconv.SLO, _ANY_EXTRACTION)))
@@ -109,14 +109,14 @@ class CountedEvents:
                 wanted.get(semconv.SERVICE_NAME, service) == service
                 and wanted.get(semconv.FEATURE_SET, feature_set) == feature_set
             ):
-                yield Group(service, feature_set)
+                yield BudgetGroup(service, feature_set)
 
-    def _both(self, indicator: Indicator, group: Group, start_ns: int, end_ns: int) -> tuple[int, int]:
+    def _both(self, indicator: Indicator, group: BudgetGroup, start_ns: int, end_ns: int) -> tuple[int, int]:
         """Return a group's events in the part and in all."""
         part, total = indicator.part, indicator.total
         return self._number(part, group, start_ns, end_ns), self._number(total, group, start_ns, end_ns)
 
-    def _number(self, selection: Selection, group: Group, start_ns: int, end_ns: int) -> int:
+    def _number(self, selection: EventSelection, group: BudgetGroup, start_ns: int, end_ns: int) -> int:
         if selection.metric in EDGES:
             values = self._sums.distribution(selection.metric, start_ns, end_ns, *group)
             return values.count if selection.most is None else round(values.at_most(float(selection.most)))

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.config.process_sampling import process_sampling
-from otel_fe.pipeline.assembler import BATCH, Assembler, Limits
+from otel_fe.pipeline.assembler import BATCH, Assembler, AssemblerLimits
 from otel_fe.pipeline.counters import Counters
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.pipeline.local_sampler import LocalSampler
@@ -58,7 +58,7 @@ class Engine:
         self.metrics = DerivedMetrics(settings.max_series, draw)
         self.sampler = LocalSampler(sampling or process_sampling(settings), clock, view)
         self.assembler = Assembler(
-            Limits(
+            AssemblerLimits(
                 settings.max_open_traces,
                 settings.max_spans_per_trace,
                 settings.max_pending_bytes,

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
-    from otel_fe.model.slo import Counts, Indicator, Selection
+    from otel_fe.model.slo import EventCounts, EventSelection, Indicator
 
 
-class Group(NamedTuple):
+class BudgetGroup(NamedTuple):
     """The group that an SLO is evaluated for; each has its own budget."""
 
     service: str = ""
@@ -27,12 +27,12 @@ class EventSums(Protocol):
     adds what it counts from zero. What is counted while the clock on the wall is wrong belongs to the time that it showed.
     """
 
-    def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> Mapping[Group, Counts]:
+    def events(self, indicator: Indicator, start_ns: int, end_ns: int) -> Mapping[BudgetGroup, EventCounts]:
         """Return an SLO's events by group; none for a group without events."""
         ...
 
     def at_most(
-        self, values: Selection, edges: Sequence[Fraction], start_ns: int, end_ns: int
-    ) -> Mapping[Group, Sequence[int]]:
+        self, values: EventSelection, edges: Sequence[Fraction], start_ns: int, end_ns: int
+    ) -> Mapping[BudgetGroup, Sequence[int]]:
         """Return how many values of a histogram are at most each of some of its edges, and last how many there are in all."""
         ...

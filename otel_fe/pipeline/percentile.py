@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from otel_fe.model.edges import EDGES
-from otel_fe.model.slo import Selection
+from otel_fe.model.slo import EventSelection
 from otel_fe.pipeline.confidence import interval
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from otel_fe.model.slo import Limit
-    from otel_fe.pipeline.event_sums import EventSums, Group
+    from otel_fe.pipeline.event_sums import BudgetGroup, EventSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,9 @@ class Percentile:
     total: int
 
 
-def percentiles(limit: Limit, share: Fraction, sums: EventSums, start_ns: int, end_ns: int) -> dict[Group, Percentile]:
+def percentiles(
+    limit: Limit, share: Fraction, sums: EventSums, start_ns: int, end_ns: int
+) -> dict[BudgetGroup, Percentile]:
     """Return the percentile of what a limit is about, by group.
 
     "p95 < 100 ms" and "at least 95 % take less than 100 ms" are one statement, so the alert is on exact counts, and
@@ -45,7 +47,7 @@ def percentiles(limit: Limit, share: Fraction, sums: EventSums, start_ns: int, e
         end_ns: Its end, which it does not hold.
     """
     edges = EDGES[limit.metric]
-    found = sums.at_most(Selection(limit.metric, limit.attributes), edges, start_ns, end_ns)
+    found = sums.at_most(EventSelection(limit.metric, limit.attributes), edges, start_ns, end_ns)
     return {group: _percentile(edges, below, total, share) for group, (*below, total) in found.items() if total}
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Slo:
+class Requirement:
     """One requirement: which extractions count, which of them are good, and what share must be."""
 
     name: str
@@ -39,7 +39,7 @@ class Slo:
 
 
 REQUIREMENTS: Final = (
-    Slo(
+    Requirement(
         "latency",
         f"p95 < {requirements.LATENCY}: at least {requirements.LATENCY_OBJECTIVE[0]} % of extractions take less than "
         f"{requirements.LATENCY}",
@@ -48,7 +48,7 @@ REQUIREMENTS: Final = (
         good=lambda figures: figures.duration_ns < LATENCY_LIMIT_NS,
         breached_by_one=True,
     ),
-    Slo(
+    Requirement(
         "cache_hit_rate",
         f"cache hit rate > {requirements.HITS}: of the extractions that look up, those whose every look-up hits",
         requirements.HIT_OBJECTIVE,
@@ -56,7 +56,7 @@ REQUIREMENTS: Final = (
         good=lambda figures: figures.all_hit,
         breached_by_one=False,
     ),
-    Slo(
+    Requirement(
         "error_rate",
         f"error rate < {requirements.ERRORS}",
         requirements.SUCCESS_OBJECTIVE,
@@ -64,7 +64,7 @@ REQUIREMENTS: Final = (
         good=lambda figures: not figures.error_type,
         breached_by_one=True,
     ),
-    Slo(
+    Requirement(
         "memory",
         f"memory < {requirements.MEMORY} per operation: every extraction grows the process by less than {requirements.MEMORY}",
         requirements.MEMORY_OBJECTIVE,

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.model.time_windows import show_span
 from otel_fe.pipeline.budget import remaining
 from otel_fe.pipeline.burn_alert_state import burn_alert_states
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.model.slo import Slo
     from otel_fe.pipeline.burn_alert_state import BurnAlertState
-    from otel_fe.pipeline.event_sums import EventSums, Group
+    from otel_fe.pipeline.event_sums import BudgetGroup, EventSums
 
-_NONE = Counts(0, 0)
+_NONE = EventCounts(0, 0)
 WARM_UP_NS: Final = MINUTE_NS
 """A group that was first counted less than this ago has no alert yet: its caches are cold and its models load."""
 
@@ -32,10 +32,10 @@ class SloState:
     """An SLO at one moment, for one group."""
 
     slo: Slo
-    group: Group
+    group: BudgetGroup
     time_ns: int
     """Unix time."""
-    counts: Counts
+    counts: EventCounts
     """Over the SLO's whole window."""
     alerts: tuple[BurnAlertState, ...]
 
@@ -94,7 +94,7 @@ class SloEngine:
                 alerts = tuple(replace(one, true=False, warming_up=one.true) for one in alerts)
             yield SloState(slo, group, now, whole.get(group, _NONE), alerts)
 
-    def _warm(self, slo: Slo, now: int, longest_ns: int) -> Mapping[Group, Counts]:
+    def _warm(self, slo: Slo, now: int, longest_ns: int) -> Mapping[BudgetGroup, EventCounts]:
         """Return the groups that had events before the warm-up, to the minute as counts are stored."""
         until = (now - WARM_UP_NS) // MINUTE_NS * MINUTE_NS
         return self._sums.events(slo.indicator, now - longest_ns, until)
@@ -118,5 +118,5 @@ def gauges(states: Iterable[SloState]) -> list[GaugeValue]:
     return found
 
 
-def _windows(one: BurnAlertState) -> list[tuple[int, Counts]]:
+def _windows(one: BurnAlertState) -> list[tuple[int, EventCounts]]:
     return list(zip(one.alert.windows, (one.long, one.short), strict=False))

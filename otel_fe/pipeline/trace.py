@@ -41,7 +41,7 @@ SWEEP_EVERY_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class DecisionBounds:
     """The limits by which a local trace is decided as its spans end."""
 
     slow_ns: int
@@ -54,7 +54,7 @@ class Bounds:
     """The clock of the wait for open children."""
 
 
-UNBOUNDED: Final = Bounds(sys.maxsize, False, sys.maxsize, lambda: 0)  # noqa: FBT003
+UNBOUNDED: Final = DecisionBounds(sys.maxsize, False, sys.maxsize, lambda: 0)  # noqa: FBT003
 
 
 class PlainLocalTrace:
@@ -80,7 +80,7 @@ class PlainLocalTrace:
     end_ns: int = 0
     bytes: int = 0
 
-    def __init__(self, trace_id: int, entry: str | None, key: Key = b"", bounds: Bounds = UNBOUNDED) -> None:
+    def __init__(self, trace_id: int, entry: str | None, key: Key = b"", bounds: DecisionBounds = UNBOUNDED) -> None:
         self.trace_id = trace_id
         self.key = key
         """Empty if it is never looked up."""

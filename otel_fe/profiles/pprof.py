@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import descriptor_pb2
 
-from otel_fe.model.protobuf import Field, build_messages
+from otel_fe.model.protobuf import MessageField, build_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,27 +21,27 @@ _Proto: Final = descriptor_pb2.FieldDescriptorProto
 _INT64: Final = _Proto.TYPE_INT64
 _UINT64: Final = _Proto.TYPE_UINT64
 
-_DECLARED: Final[Mapping[str, Sequence[Field]]] = {
+_DECLARED: Final[Mapping[str, Sequence[MessageField]]] = {
     "Profile": (
-        Field(1, "sample_type", "ValueType", repeated=True),
-        Field(2, "sample", "Sample", repeated=True),
-        Field(4, "location", "Location", repeated=True),
-        Field(5, "function", "Function", repeated=True),
-        Field(6, "string_table", _Proto.TYPE_STRING, repeated=True),
-        Field(9, "time_nanos", _INT64),
-        Field(10, "duration_nanos", _INT64),
-        Field(14, "default_sample_type", _INT64),
+        MessageField(1, "sample_type", "ValueType", repeated=True),
+        MessageField(2, "sample", "Sample", repeated=True),
+        MessageField(4, "location", "Location", repeated=True),
+        MessageField(5, "function", "Function", repeated=True),
+        MessageField(6, "string_table", _Proto.TYPE_STRING, repeated=True),
+        MessageField(9, "time_nanos", _INT64),
+        MessageField(10, "duration_nanos", _INT64),
+        MessageField(14, "default_sample_type", _INT64),
     ),
-    "ValueType": (Field(1, "type", _INT64), Field(2, "unit", _INT64)),
+    "ValueType": (MessageField(1, "type", _INT64), MessageField(2, "unit", _INT64)),
     "Sample": (
-        Field(1, "location_id", _UINT64, repeated=True),
-        Field(2, "value", _INT64, repeated=True),
-        Field(3, "label", "Label", repeated=True),
+        MessageField(1, "location_id", _UINT64, repeated=True),
+        MessageField(2, "value", _INT64, repeated=True),
+        MessageField(3, "label", "Label", repeated=True),
     ),
-    "Label": (Field(1, "key", _INT64), Field(2, "str", _INT64)),
-    "Location": (Field(1, "id", _UINT64), Field(4, "line", "Line", repeated=True)),
-    "Line": (Field(1, "function_id", _UINT64), Field(2, "line", _INT64)),
-    "Function": (Field(1, "id", _UINT64), Field(2, "name", _INT64), Field(4, "filename", _INT64)),
+    "Label": (MessageField(1, "key", _INT64), MessageField(2, "str", _INT64)),
+    "Location": (MessageField(1, "id", _UINT64), MessageField(4, "line", "Line", repeated=True)),
+    "Line": (MessageField(1, "function_id", _UINT64), MessageField(2, "line", _INT64)),
+    "Function": (MessageField(1, "id", _UINT64), MessageField(2, "name", _INT64), MessageField(4, "filename", _INT64)),
 }
 _MESSAGES: Final = build_messages("otel_fe.pprof", _DECLARED)
 Profile: Final[Any] = _MESSAGES["Profile"]

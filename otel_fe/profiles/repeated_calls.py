@@ -42,7 +42,7 @@ _LIST: Final = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _DIGITS: Final = re.compile(r"\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
-class Call(NamedTuple):
+class CallPattern(NamedTuple):
     """The common properties of equal calls."""
 
     kind: str
@@ -62,7 +62,7 @@ class Call(NamedTuple):
 class RepeatedCalls:
     """Equal calls below one parent."""
 
-    call: Call
+    call: CallPattern
     count: int
     total_ns: int
     """Their durations together."""
@@ -86,7 +86,7 @@ class RepeatedCalls:
         return self.count >= FEWEST and self.sequential and self.share >= _WORTH and self.call.reads
 
 
-def call_of(span: Any, attributes: Mapping[str, Any]) -> Call | None:
+def call_of(span: Any, attributes: Mapping[str, Any]) -> CallPattern | None:
     """Return what a span's call has in common with its like; None for a span that is no call.
 
     Args:
@@ -98,17 +98,17 @@ def call_of(span: Any, attributes: Mapping[str, Any]) -> Call | None:
         return None
     name = _name(span, attributes, statement, database or _text(attributes, _SYSTEMS))[:_LONGEST_NAME]
     if database or statement:
-        return Call(
+        return CallPattern(
             "cache" if database in _CACHES else "database", name, statement_shape(statement) if statement else ""
         )
     where = (
         _text(attributes, ("url.template", "http.route"))
         or _text(attributes, ("url.full", "http.url")).partition("?")[0]
     )
-    return Call("client", name, _DIGITS.sub("?", where[:_LONGEST]))
+    return CallPattern("client", name, _DIGITS.sub("?", where[:_LONGEST]))
 
 
-def repeated_calls(call: Call, times: Sequence[tuple[int, int]], parent_ns: int) -> RepeatedCalls:
+def repeated_calls(call: CallPattern, times: Sequence[tuple[int, int]], parent_ns: int) -> RepeatedCalls:
     """Return what equal calls below one parent are together.
 
     Args:
@@ -127,14 +127,14 @@ def repeated_calls(call: Call, times: Sequence[tuple[int, int]], parent_ns: int)
     return RepeatedCalls(call, len(times), total, sequential, min(1.0, total / parent_ns) if parent_ns else 0.0)
 
 
-def n_plus_ones(calls: Iterable[tuple[Any, Call, int, int]], duration_ns: int) -> tuple[RepeatedCalls, ...]:
+def n_plus_ones(calls: Iterable[tuple[Any, CallPattern, int, int]], duration_ns: int) -> tuple[RepeatedCalls, ...]:
     """Return the N+1s among the calls of an extraction, those that take most of its time first.
 
     Args:
         calls: The parent's key, the call, start and end (ns), for each call.
         duration_ns: The extraction's.
     """
-    found: dict[tuple[Any, Call], list[tuple[int, int]]] = defaultdict(list)
+    found: dict[tuple[Any, CallPattern], list[tuple[int, int]]] = defaultdict(list)
     for parent, call, start, end in calls:
         found[parent, call].append((start, end))
     repeated = (repeated_calls(call, times, duration_ns) for (_, call), times in found.items() if len(times) >= FEWEST)
@@ -147,7 +147,7 @@ def usual_n_plus_one(extractions: Iterable[tuple[Sequence[RepeatedCalls], float]
     Args:
         extractions: The N+1s and the weight of each slow extraction.
     """
-    found: dict[Call, list[tuple[RepeatedCalls, float]]] = defaultdict(list)
+    found: dict[CallPattern, list[tuple[RepeatedCalls, float]]] = defaultdict(list)
     weight = 0.0
     for repeated, its_weight in extractions:
         weight += its_weight

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_fe.model.measurements import Measurements
-    from otel_fe.ray.requests_seen import Key, Sums
+    from otel_fe.ray.requests_seen import RequestKey, RequestSums
 
 PREFIX: Final = "ray_"
 APPLICATION: Final = "application"
@@ -70,7 +70,7 @@ class Published:
         self._add(self._lookups, figures.cache_hits, {**labels, "result": "hit"})
         self._add(self._lookups, figures.cache_lookups - figures.cache_hits, {**labels, "result": "miss"})
 
-    def requests(self, taken: Mapping[Key, Sums]) -> None:
+    def requests(self, taken: Mapping[RequestKey, RequestSums]) -> None:
         """Count requests that ended."""
         for key, sums in taken.items():
             labels = {APPLICATION: key.application, DEPLOYMENT: key.deployment, LE: key.edge}

@@ -26,7 +26,7 @@ EDGES: Final = (*map(str, EDGES_MS), "+Inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RequestKey:
     """Whose requests, in which bucket."""
 
     application: str
@@ -41,7 +41,7 @@ class Key:
 
 
 @dataclass(slots=True)
-class Sums:
+class RequestSums:
     """Summed times of the requests of one bucket."""
 
     requests: int = 0
@@ -55,7 +55,7 @@ class RequestsSeen:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sums: dict[Key, Sums] = {}
+        self._sums: dict[RequestKey, RequestSums] = {}
 
     def add(self, request: ServeRequest, processing_ns: int) -> None:
         """Count a request that has ended, `processing_ns` after its turn had come."""
@@ -63,14 +63,14 @@ class RequestsSeen:
         latency_ns = queue_ns + processing_ns
         bucket = bisect_left(EDGES_MS, latency_ns / NS_PER_MS)
         with self._lock:
-            sums = self._sums.setdefault(Key(request.application, request.deployment, bucket), Sums())
+            sums = self._sums.setdefault(RequestKey(request.application, request.deployment, bucket), RequestSums())
             sums.requests += 1
             sums.queue_ns += queue_ns
             # Extractions that ran side by side took no longer than the request did.
             sums.extraction_ns += min(request.extraction_ns, processing_ns)
             sums.latency_ns += latency_ns
 
-    def take(self) -> dict[Key, Sums]:
+    def take(self) -> dict[RequestKey, RequestSums]:
         """Return what was counted since the last call."""
         with self._lock:
             taken, self._sums = self._sums, {}

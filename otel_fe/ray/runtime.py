@@ -30,7 +30,7 @@ class Ended:
     deployment: str
 
 
-class Outbox:
+class RayOutbox:
     """Extractions on their way to Ray's metrics. Appending needs no lock."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class WorkerRuntime:
         outbox: Gets every extraction that ends.
     """
 
-    def __init__(self, inner: Runtime, outbox: Outbox) -> None:
+    def __init__(self, inner: Runtime, outbox: RayOutbox) -> None:
         self.inner = inner
         self.tracer = inner.tracer
         self.exception_messages = inner.exception_messages

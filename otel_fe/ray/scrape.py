@@ -17,7 +17,7 @@ _TIMEOUT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ScrapedSample:
     """One line of an exposition."""
 
     name: str
@@ -33,7 +33,7 @@ class Sample:
 class Scraped:
     """The metrics of a cluster at one moment."""
 
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ScrapedSample] = field(default_factory=list)
     unreachable: tuple[str, ...] = ()
     """Addresses of nodes that are alive by Ray's account and did not answer."""
 
@@ -43,7 +43,7 @@ class Scraped:
         return sum(one.value for one in self.samples if one.name == name and wanted <= dict(one.labels).items())
 
 
-def parse(text: str, prefixes: tuple[str, ...] = _WANTED) -> Iterator[Sample]:
+def parse(text: str, prefixes: tuple[str, ...] = _WANTED) -> Iterator[ScrapedSample]:
     """Yield the samples of a text exposition whose names begin with one of the prefixes."""
     for line in text.splitlines():
         if not line.startswith(prefixes):
@@ -53,7 +53,7 @@ def parse(text: str, prefixes: tuple[str, ...] = _WANTED) -> Iterator[Sample]:
         if not closed:
             name, _, value = line.partition(" ")
         labels = tuple((key, _ESCAPED.sub(_unescaped, text)) for key, text in _LABEL.findall(inside))
-        yield Sample(name, labels, float(value.split()[0]))
+        yield ScrapedSample(name, labels, float(value.split()[0]))
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -67,7 +67,7 @@ def scrape(nodes: Iterable[dict[str, Any]], timeout_s: float = _TIMEOUT_S) -> Sc
         nodes: What `ray.nodes()` returns.
         timeout_s: For each of them.
     """
-    samples: list[Sample] = []
+    samples: list[ScrapedSample] = []
     unreachable: list[str] = []
     for node in nodes:
         port = node.get("MetricsExportPort") or 0

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from otel_fe.clock import Clock
-    from otel_fe.ray.scrape import Sample
+    from otel_fe.ray.scrape import ScrapedSample
 
 _CUMULATIVE: Final = ("_total", "_bucket", "_count", "_sum")
 _MOST: Final = 720
@@ -23,7 +23,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 """A name and those of its labels that matter."""
 
 
-class Totals:
+class GrowthTotals:
     """The growth of counters over the last `window_s`; at first, since their processes started.
 
     A process that dies takes its counters with it, and a restarted one counts from zero: neither reduces the totals.
@@ -41,7 +41,7 @@ class Totals:
         self._grown: dict[Series, float] = {}
         self._readings: deque[tuple[int, dict[Series, float]]] = deque([(clock.monotonic_ns(), {})])
 
-    def update(self, samples: Iterable[Sample]) -> None:
+    def update(self, samples: Iterable[ScrapedSample]) -> None:
         """Take in one reading of all counters."""
         now: dict[Series, float] = defaultdict(float)
         for sample in samples:

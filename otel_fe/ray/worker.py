@@ -17,7 +17,7 @@ from otel_fe.ray.client import Client
 from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
 from otel_fe.ray.requests_seen import RequestsSeen
-from otel_fe.ray.runtime import Outbox, WorkerRuntime
+from otel_fe.ray.runtime import RayOutbox, WorkerRuntime
 from otel_fe.ray.serving import Serving
 from otel_fe.ray.tasks import patches
 from otel_fe.sdk.providers import sdk_disabled
@@ -29,11 +29,11 @@ _SCHEDULE_DELAY_MS: Final = "1000"
 SETUP: Final = "otel_fe.ray_integration.setup_worker"
 
 
-class Worker:
+class RayWorker:
     """The additional instrumentation of a Ray process."""
 
     def __init__(self) -> None:
-        self._outbox = Outbox()
+        self._outbox = RayOutbox()
         self._seen = RequestsSeen()
         self._serving = Serving(self._seen, self.flush)
         self._client = Client()
@@ -86,7 +86,7 @@ class Worker:
             pipeline.flush_all()
 
 
-_worker: Worker | None = None
+_worker: RayWorker | None = None
 
 
 def setup_worker() -> None:
@@ -109,7 +109,7 @@ def join() -> None:
     """Join an instrumented process to Ray, once: a driver as well as a worker."""
     global _worker  # noqa: PLW0603 one per process
     if _worker is None:
-        _worker = Worker()
+        _worker = RayWorker()
         _worker.install()
 
 

@@ -17,12 +17,12 @@ from otel_fe.model.time_windows import Calendar, show_span
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED
 from otel_fe.pipeline.slo_engine import WARM_UP_NS
 from otel_fe.render.prometheus_names import JOB, decimal, edge_matcher, label_name, matcher, metric_name, selector
-from otel_fe.render.rule_file import Group, PrometheusRule, literal, write
+from otel_fe.render.rule_file import PrometheusRule, RuleGroup, literal, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.model.slo import Alert, Selection, Slo
+    from otel_fe.model.slo import BurnAlert, EventSelection, Slo
 
 FILE: Final = "otel_fe_slos.rules.yaml"
 """The file that `otel-fe render prometheus --out DIR` writes."""
@@ -61,7 +61,7 @@ def prometheus_rules(slos: Sequence[Slo], origin: Origin = _NOWHERE) -> str:
     return write([group for slo in slos for group in _groups(slo, origin)], _HEAD)
 
 
-def _groups(slo: Slo, origin: Origin) -> list[Group]:
+def _groups(slo: Slo, origin: Origin) -> list[RuleGroup]:
     windows = sorted({window for alert in slo.alerts for window in alert.windows})
     rules = [rule for window in windows for rule in _events(slo, show_span(window))]
     rules += _percentile(slo)
@@ -73,10 +73,10 @@ def _groups(slo: Slo, origin: Origin) -> list[Group]:
         comments.append(
             f"Its budget is for {slo.window}, which PromQL has no windows for: only otel_fe tells what is left."
         )
-        return [Group(name, rules, comments=comments)]
+        return [RuleGroup(name, rules, comments=comments)]
     length = show_span(slo.window.length_ns)
     budget = [*_events(slo, length), _remaining(slo, length)]
-    return [Group(name, rules, comments=comments), Group(f"{name}:budget", budget, _BUDGET_INTERVAL)]
+    return [RuleGroup(name, rules, comments=comments), RuleGroup(f"{name}:budget", budget, _BUDGET_INTERVAL)]
 
 
 def _events(slo: Slo, window: str) -> list[PrometheusRule]:
@@ -94,7 +94,7 @@ def _events(slo: Slo, window: str) -> list[PrometheusRule]:
     ]
 
 
-def _increase(selection: Selection, window: str) -> str:
+def _increase(selection: EventSelection, window: str) -> str:
     matchers = [matcher(name, value) for name, value in selection.attributes]
     name = metric_name(selection.metric)
     if selection.most is not None:
@@ -123,7 +123,7 @@ def _remaining(slo: Slo, window: str) -> PrometheusRule:
     return PrometheusRule(f"{_LEFT}{window}", left, labels={semconv.SLO: slo.name})
 
 
-def _alert(slo: Slo, alert: Alert, origin: Origin) -> PrometheusRule:
+def _alert(slo: Slo, alert: BurnAlert, origin: Origin) -> PrometheusRule:
     """Return an alert's rule; its value is the share of bad events in the long window."""
     share = decimal(alert.share)
     conditions = [f"{_share(slo, window)} > {share}" for window in alert.windows]
@@ -154,7 +154,7 @@ def _alert(slo: Slo, alert: Alert, origin: Origin) -> PrometheusRule:
     )
 
 
-def _cause(alert: Alert) -> str:
+def _cause(alert: BurnAlert) -> str:
     """Return the annotation with the main cause of slow extractions, by `feature_extraction.time`."""
     time = metric_name(semconv.CAUSE_TIME)
     own = f"{{{JOB}=%q, {_FEATURE_SET}=%q}}[{show_span(alert.long_ns)}]"
@@ -188,7 +188,7 @@ def _share(slo: Slo, window: int) -> str:
     return " / ".join(selector(f"{name}{show_span(window)}", own) for name in (_BAD, _ALL))
 
 
-def _guard(slo: Slo, alert: Alert) -> str:
+def _guard(slo: Slo, alert: BurnAlert) -> str:
     """Return `confidence.exceeds` over the long window, for where its share is exceeded."""
     own, window = [matcher(semconv.SLO, slo.name)], show_span(alert.long_ns)
     bad, total = selector(f"{_BAD}{window}", own), selector(f"{_ALL}{window}", own)

@@ -9,7 +9,7 @@ from otel_fe.model.slo import PAGE, TICKET
 from otel_fe.render import collector_places as places
 from otel_fe.render.alertmanager_templates import FILE
 from otel_fe.render.prometheus_names import JOB, label_name, selector
-from otel_fe.render.rule_file import Group, PrometheusRule, write
+from otel_fe.render.rule_file import PrometheusRule, RuleGroup, write
 from otel_fe.render.yaml_file import write_yaml
 
 LOSSES: Final = "fleet.rules.yaml"
@@ -74,7 +74,7 @@ def loss_rules(comments: tuple[str, ...]) -> str:
         )
         for name, metric, labels, meaning in _LOST
     ]
-    return write([Group("otel_fe:fleet", rules)], comments)
+    return write([RuleGroup("otel_fe:fleet", rules)], comments)
 
 
 def _increased(counter: str) -> str:

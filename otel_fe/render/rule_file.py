@@ -26,7 +26,7 @@ class PrometheusRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RuleGroup:
     """Rules that are evaluated together, in their order."""
 
     name: str
@@ -36,7 +36,7 @@ class Group:
     comments: Sequence[str] = ()
 
 
-def write(groups: Sequence[Group], comments: Sequence[str] = ()) -> str:
+def write(groups: Sequence[RuleGroup], comments: Sequence[str] = ()) -> str:
     """Return the text of a rule file."""
     lines = [line for comment in comments for line in comment_lines(comment)]
     lines.append("groups:")

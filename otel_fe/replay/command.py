@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.config.collector import read_collector_config
 from otel_fe.config.text_file import read_text_file
 from otel_fe.errors import ConfigurationError
-from otel_fe.replay.ledger import Share, Summary, summary
+from otel_fe.replay.ledger import KeptShare, Summary, summary
 from otel_fe.replay.recorded import requests
 from otel_fe.replay.run import Replay, tail_sampling_of
 from otel_fe.units import NS_PER_MS
@@ -86,7 +86,9 @@ def _changes(before: Replay, after: Replay) -> Iterator[dict[str, Any]]:
 
 def _plain(found: Summary) -> dict[str, Any]:
     shares = {
-        name: {**asdict(v), "ratio": v.ratio} for name in asdict(found) if isinstance(v := getattr(found, name), Share)
+        name: {**asdict(v), "ratio": v.ratio}
+        for name in asdict(found)
+        if isinstance(v := getattr(found, name), KeptShare)
     }
     return {**asdict(found), **shares}
 
@@ -111,7 +113,7 @@ def _text(file: str, found: Summary, slow_ms: float) -> str:
     return "\n".join(lines)
 
 
-def _share(name: str, share: Share) -> str:
+def _share(name: str, share: KeptShare) -> str:
     return f"  {name:<20}{share.kept:>12} of {share.total} ({share.ratio:.1%})"
 
 

@@ -23,7 +23,7 @@ _ERROR_BIT: Final = 1 << ERROR
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DecidedTrace:
     """One trace as it was when it was decided; its size, duration and errors with what came later."""
 
     trace_id: int
@@ -47,14 +47,14 @@ class Entry:
 class Ledger:
     """Every decision of a replay; takes the place of a sampler's decision records."""
 
-    entries: dict[bytes, Entry] = field(default_factory=dict)
+    entries: dict[bytes, DecidedTrace] = field(default_factory=dict)
     """By `trace_key`."""
 
     def add(
         self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]
     ) -> None:
         """Note a decision."""
-        self.entries[trace_key(trace.trace_id)] = Entry(
+        self.entries[trace_key(trace.trace_id)] = DecidedTrace(
             trace.trace_id,
             trace.count,
             trace.size_bytes,
@@ -81,7 +81,7 @@ class Ledger:
             failed=entry.failed or any(span.status == ERROR for span in spans),
         )
 
-    def explained(self, entry: Entry, policies: Sequence[Evaluator]) -> DecisionRecord:
+    def explained(self, entry: DecidedTrace, policies: Sequence[Evaluator]) -> DecisionRecord:
         """Return a decision in words."""
         return explained(
             policies,
@@ -96,7 +96,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class KeptShare:
     """Kept and total amounts."""
 
     kept: int
@@ -112,12 +112,12 @@ class Share:
 class Summary:
     """The result of a policy on recorded traffic."""
 
-    traces: Share
-    spans: Share
-    bytes: Share
-    failed: Share
+    traces: KeptShare
+    spans: KeptShare
+    bytes: KeptShare
+    failed: KeptShare
     """Traces with a span of status ERROR."""
-    slow: Share
+    slow: KeptShare
     """Traces that last as long as the given bound, or longer."""
     estimated_traces: float
     """The sum of the weights of the kept traces: the estimate of the number of all traces."""
@@ -138,11 +138,11 @@ def summary(ledger: Ledger, slow_ns: int, late_spans: int) -> Summary:
     slow = [entry for entry in entries if entry.duration_ns >= slow_ns]
     failed = [entry for entry in entries if entry.failed]
     return Summary(
-        traces=Share(len(kept), len(entries)),
-        spans=Share(sum(e.spans for e in kept), sum(e.spans for e in entries)),
-        bytes=Share(sum(e.size_bytes for e in kept), sum(e.size_bytes for e in entries)),
-        failed=Share(sum(e.decision.sampled for e in failed), len(failed)),
-        slow=Share(sum(e.decision.sampled for e in slow), len(slow)),
+        traces=KeptShare(len(kept), len(entries)),
+        spans=KeptShare(sum(e.spans for e in kept), sum(e.spans for e in entries)),
+        bytes=KeptShare(sum(e.size_bytes for e in kept), sum(e.size_bytes for e in entries)),
+        failed=KeptShare(sum(e.decision.sampled for e in failed), len(failed)),
+        slow=KeptShare(sum(e.decision.sampled for e in slow), len(slow)),
         estimated_traces=sum(weight for weight in weights if weight is not None),
         unknown_weights=weights.count(None),
         late_spans=late_spans,

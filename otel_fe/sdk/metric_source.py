@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.sdk.metric_points import Collection
 
 
-class Counting(Protocol):
+class CountingPipeline(Protocol):
     """The pipeline that counts extractions."""
 
     def collect(self) -> Collection:
@@ -60,7 +60,7 @@ class MetricSource:
         counting: Whose metrics they are.
     """
 
-    def __init__(self, provider: MeterProvider, counting: Counting) -> None:
+    def __init__(self, provider: MeterProvider, counting: CountingPipeline) -> None:
         self._provider = provider
         self._counting = counting
         self._lock = threading.Lock()

@@ -18,7 +18,7 @@ from otel_fe import faults, process_metrics, semconv
 from otel_fe.daemons import start_daemon
 from otel_fe.forks import renew_after_fork
 from otel_fe.profiles.stacks import SlowExtraction, stacks_of
-from otel_fe.sdk.profile_senders import FAILED, UNSUPPORTED, Answer
+from otel_fe.sdk.profile_senders import FAILED, UNSUPPORTED, SendOutcome
 from otel_fe.version import __version__
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class ProfileExport(SpanProcessor):
     def _run(self) -> None:
         with suppress_instrumentation():
             while (batch := self._next()) is not None:
-                answer = Answer(FAILED)
+                answer = SendOutcome(FAILED)
                 try:
                     answer = self._send(batch)
                 except Exception as fault:
@@ -209,13 +209,13 @@ class ProfileExport(SpanProcessor):
             self._sending = True
             return batch
 
-    def _send(self, batch: list[_Waiting]) -> Answer:
+    def _send(self, batch: list[_Waiting]) -> SendOutcome:
         payload = _encoded(batch)
         if self._sender is None:
             self._sender = self._connect()
         return self._sender.send(payload)
 
-    def _settle(self, answer: Answer, profiles: int) -> None:
+    def _settle(self, answer: SendOutcome, profiles: int) -> None:
         if answer.lost == UNSUPPORTED and not self._unsupported:
             self._unsupported = True
             _log.warning(

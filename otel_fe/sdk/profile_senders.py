@@ -38,7 +38,7 @@ _PAUSES_S: Final = (1.0, 2.0, 4.0)
 """Between attempts, as far as the timeout allows."""
 
 
-class Answer(NamedTuple):
+class SendOutcome(NamedTuple):
     """The outcome of a request."""
 
     lost: str = ""
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 class Sender(Protocol):
     """Sends requests, one at a time."""
 
-    def send(self, payload: bytes) -> Answer:
+    def send(self, payload: bytes) -> SendOutcome:
         """Send a request, with retries if they may succeed; return the outcome."""
         ...
 
@@ -104,7 +104,7 @@ class _Retrying:
     def __init__(self) -> None:
         self._closed = Event()
 
-    def send(self, payload: bytes) -> Answer:
+    def send(self, payload: bytes) -> SendOutcome:
         """Send a request, with retries if they may succeed; return the outcome."""
         deadline = monotonic() + self._timeout_s
         answer = self._attempt(payload, self._timeout_s)
@@ -124,7 +124,7 @@ class _Retrying:
     def _timeout_s(self) -> float:
         raise NotImplementedError
 
-    def _attempt(self, payload: bytes, timeout_s: float) -> Answer:
+    def _attempt(self, payload: bytes, timeout_s: float) -> SendOutcome:
         raise NotImplementedError
 
 
@@ -142,7 +142,7 @@ class GrpcSender(_Retrying):
     def _timeout_s(self) -> float:
         return float(self._exporter._timeout)
 
-    def _attempt(self, payload: bytes, timeout_s: float) -> Answer:
+    def _attempt(self, payload: bytes, timeout_s: float) -> SendOutcome:
         from grpc import RpcError, StatusCode  # noqa: PLC0415 likewise
 
         try:
@@ -152,10 +152,10 @@ class GrpcSender(_Retrying):
             code = error.code()
             detail = f"{code.name}: {error.details()}"
             if code is StatusCode.UNIMPLEMENTED:
-                return Answer(UNSUPPORTED, detail)
-            return Answer(FAILED, detail, again=code in self._exporter._retryable_error_codes)
+                return SendOutcome(UNSUPPORTED, detail)
+            return SendOutcome(FAILED, detail, again=code in self._exporter._retryable_error_codes)
         except ValueError as error:  # the channel was closed meanwhile
-            return Answer(FAILED, str(error))
+            return SendOutcome(FAILED, str(error))
         return _delivered(answer)
 
 
@@ -177,19 +177,21 @@ class HttpSender(_Retrying):
     def _timeout_s(self) -> float:
         return float(self._client._timeout)
 
-    def _attempt(self, payload: bytes, timeout_s: float) -> Answer:
+    def _attempt(self, payload: bytes, timeout_s: float) -> SendOutcome:
         result = self._client._submit(self._client._compress(payload), timeout_s)
         status = result.status_code
         if status is None:
-            return Answer(FAILED, str(result.error), again=self._client._transport.is_connection_error(result.error))
+            return SendOutcome(
+                FAILED, str(result.error), again=self._client._transport.is_connection_error(result.error)
+            )
         if status in _NO_SUCH_PATH:
-            return Answer(UNSUPPORTED, f"{status} {result.reason}")
+            return SendOutcome(UNSUPPORTED, f"{status} {result.reason}")
         if status not in _TAKEN:
-            return Answer(FAILED, f"{status} {result.reason}", again=status in _TRY_AGAIN)
+            return SendOutcome(FAILED, f"{status} {result.reason}", again=status in _TRY_AGAIN)
         return _delivered(result.content())
 
 
-def _delivered(answer: bytes) -> Answer:
+def _delivered(answer: bytes) -> SendOutcome:
     from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2 import (  # noqa: PLC0415 as above
         ExportProfilesServiceResponse,
     )
@@ -197,5 +199,5 @@ def _delivered(answer: bytes) -> Answer:
     try:
         partial = ExportProfilesServiceResponse.FromString(answer).partial_success
     except Exception:  # noqa: BLE001 protobuf's own error; a proxy's page is no answer that rejects anything
-        return Answer()
-    return Answer(detail=partial.error_message, rejected=max(0, partial.rejected_profiles))
+        return SendOutcome()
+    return SendOutcome(detail=partial.error_message, rejected=max(0, partial.rejected_profiles))

@@ -14,7 +14,7 @@ from otel_fe.profiles.repeated_calls import call_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_fe.profiles.repeated_calls import Call
+    from otel_fe.profiles.repeated_calls import CallPattern
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class SpanNode:
     children: tuple[SpanNode, ...] = ()
     """By their start."""
     _attributes: dict[str, Any] | None = None
-    _call: Call | None = None
+    _call: CallPattern | None = None
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class SpanNode:
         return self._attributes
 
     @property
-    def call(self) -> Call | None:
+    def call(self) -> CallPattern | None:
         """Return what it has in common with equal calls; None for a span that is no call."""
         if self._attributes is None:
             _ = self.attributes

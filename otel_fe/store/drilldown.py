@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from otel_fe.pipeline.causes import Explained
     from otel_fe.store.attribute_counts import AttributeCounts
-    from otel_fe.store.kept import Found
+    from otel_fe.store.kept import FoundExtraction
     from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
-    from otel_fe.store.trace_totals import Totals
+    from otel_fe.store.trace_totals import SelectionTotals
 
 _FEW: Final = 2_000
 """A selection of no more is read once, and all at once: it may take a look at every row to find them."""
@@ -29,8 +29,8 @@ _FEW: Final = 2_000
 class Drilldown:
     """A selection."""
 
-    totals: Totals
-    found: list[Found]
+    totals: SelectionTotals
+    found: list[FoundExtraction]
     """As many as requested, in the requested order."""
     explained: list[Explained]
     """The newest, as `pipeline.causes.rank` takes them."""
@@ -76,7 +76,7 @@ def drilldown(
 def _of_few(
     connection: sqlite3.Connection,
     selection: Selection,
-    totals: Totals,
+    totals: SelectionTotals,
     page: tuple[str, int, int],
     wanted: tuple[int, int],
 ) -> Drilldown:

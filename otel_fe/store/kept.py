@@ -117,7 +117,7 @@ class KeptBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundExtraction:
     """An extraction that was looked for."""
 
     trace_id: int

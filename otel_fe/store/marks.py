@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from otel_fe import autopilot_event, semconv
 from otel_fe.changes.mark import AUTOPILOT, CACHE_SIZE, POOL_SIZE, VERSION, Mark
-from otel_fe.changes.tracker import Fact, Seen, Tracker
+from otel_fe.changes.tracker import Fact, ProcessReport, Tracker
 from otel_fe.store.bodies import request_of
 from otel_fe.store.kept import EncodedTrace
 from otel_fe.store.otlp_points import attributes_of
@@ -86,10 +86,10 @@ class MarkRows:
         if kind and isinstance(point.value, float):
             value = (kind, str(point.labels.get(label, "")), f"{point.value:g}")
             # Another instance than that of its traces: who sums up the pools of one name does not say the same of them.
-            self._observe([Seen(point.service, _digest(point.source), point.time_ns, (value,))])
+            self._observe([ProcessReport(point.service, _digest(point.source), point.time_ns, (value,))])
         return False
 
-    def _observe(self, seen: Iterable[Seen]) -> None:
+    def _observe(self, seen: Iterable[ProcessReport]) -> None:
         for one in seen:
             for mark in self._tracker.observe(one):
                 self._write(mark)
@@ -187,7 +187,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return len(data), len(data)
 
 
-def seen_in(spans: bytes) -> Iterator[Seen]:
+def seen_in(spans: bytes) -> Iterator[ProcessReport]:
     """Yield the resource attributes of each process of a trace, given its encoded spans."""
     try:
         request = TracesData.FromString(spans)
@@ -208,7 +208,7 @@ def seen_in(spans: bytes) -> Iterator[Seen]:
             values = [(VERSION, "", str(resource.get("service.version", "")))]
             values += [(POOL_SIZE, name, size) for name, size in sizes.items()]
             begun = min(span.start_time_unix_nano for span in members)
-            yield Seen(service, _instance(resource), min(begun, (1 << 62)), tuple(values))
+            yield ProcessReport(service, _instance(resource), min(begun, (1 << 62)), tuple(values))
 
 
 def _instance(resource: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from otel_fe.store.traces import found_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from otel_fe.store.kept import Found
+    from otel_fe.store.kept import FoundExtraction
     from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
 
@@ -23,7 +23,7 @@ _ID_DIGITS: Final = 32
 class SearchResult:
     """Extractions whose traces a search accepted."""
 
-    found: list[Found]
+    found: list[FoundExtraction]
     """The newest first; one for each trace."""
     read: int
     """Extractions whose traces were looked at, the newest ones."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from otel_fe.profiles.repeated_calls import Call
+    from otel_fe.profiles.repeated_calls import CallPattern
     from otel_fe.store.decoded_trace import SpanNode
     from otel_fe.store.read_connections import ReadConnections
     from otel_fe.store.selection import Selection
@@ -133,7 +133,7 @@ def stacks_in(span: Any) -> dict[str, list[str]]:
     }
 
 
-def _calls(trace: DecodedTrace, extraction: SpanNode) -> Iterator[tuple[bytes, Call, int, int]]:
+def _calls(trace: DecodedTrace, extraction: SpanNode) -> Iterator[tuple[bytes, CallPattern, int, int]]:
     """Yield the calls below an extraction."""
     for node in trace.below(extraction):
         if node.call is not None:

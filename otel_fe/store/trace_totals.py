@@ -49,7 +49,7 @@ class HeatMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class SelectionTotals:
     """The sums of a selection."""
 
     extractions: int
@@ -100,7 +100,7 @@ class TraceTotals:
             ],
         )
 
-    def totals(self, selection: Selection) -> Totals:
+    def totals(self, selection: Selection) -> SelectionTotals:
         """Return what all extractions of a selection add up to."""
         with self._reading.transaction() as connection:
             return totals_in(connection, selection)
@@ -143,7 +143,7 @@ class TraceTotals:
         return sorted((names[service], names[feature_set]) for service, feature_set in found)
 
 
-def totals_in(connection: sqlite3.Connection, selection: Selection) -> Totals:
+def totals_in(connection: sqlite3.Connection, selection: Selection) -> SelectionTotals:
     """Return what all extractions of a selection add up to, in a transaction of the caller's."""
     columns = ("duration_ns", *SPLIT_COLUMNS.split(", "))
     cells = RollupQuery.of(connection, selection)
@@ -157,7 +157,7 @@ def totals_in(connection: sqlite3.Connection, selection: Selection) -> Totals:
         source = f"SELECT coalesce(weight, 1) AS w, {', '.join(columns)} FROM extraction WHERE {where}"  # noqa: S608
         rows.append(connection.execute(f"SELECT count(*), total(w), {weighted} FROM ({source})", values).fetchone())  # noqa: S608
     weight, duration, *split = (sum(row[place] for row in rows) for place in range(1, len(columns) + 2))
-    return Totals(sum(row[0] for row in rows), weight, duration, dict(zip(SPLIT_CAUSES, split, strict=True)))
+    return SelectionTotals(sum(row[0] for row in rows), weight, duration, dict(zip(SPLIT_CAUSES, split, strict=True)))
 
 
 def explained_in(connection: sqlite3.Connection, selection: Selection, limit: int) -> list[Explained]:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.bodies import Bodies
-from otel_fe.store.kept import Found, KeptExtraction, KeptTrace
+from otel_fe.store.kept import FoundExtraction, KeptExtraction, KeptTrace
 from otel_fe.store.rollup_query import by_latency
 from otel_fe.store.slots import SPLIT_COLUMNS, split_by_cause
 
@@ -54,7 +54,9 @@ class Traces:
             extractions = _extractions(connection, [row[0] for row in rows])
             return _trace(trace_id, rows, extractions, _names(connection), Bodies(connection))
 
-    def find(self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0) -> list[Found]:
+    def find(
+        self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0
+    ) -> list[FoundExtraction]:
         """Return extractions, without their spans.
 
         Args:
@@ -69,7 +71,7 @@ class Traces:
 
 def find_in(
     connection: sqlite3.Connection, selection: Selection, order: str, limit: int, offset: int = 0
-) -> list[Found]:
+) -> list[FoundExtraction]:
     """Return extractions as `Traces.find` does, in a transaction of the caller's."""
     where, values = _where(connection, selection, order, limit + offset)
     query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS}
@@ -78,17 +80,18 @@ def find_in(
     return _found(connection, connection.execute(query, (*values, limit, offset)))
 
 
-def found_at(connection: sqlite3.Connection, keys: Iterable[tuple[int, int, int, int]]) -> list[Found]:
+def found_at(connection: sqlite3.Connection, keys: Iterable[tuple[int, int, int, int]]) -> list[FoundExtraction]:
     """Return extractions by their keys, in the order of those: slot, bucket of latency, key of the trace, ordinal."""
     query = f"""SELECT trace_id, e.policy, e.weight, {_COLUMNS} FROM extraction e JOIN trace t ON t.key = e.trace
         WHERE slot = ? AND latency = ? AND trace = ? AND ordinal = ?"""  # noqa: S608
     return _found(connection, (row for key in keys for row in connection.execute(query, key)))
 
 
-def _found(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[Found]:
+def _found(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[FoundExtraction]:
     names = _names(connection)
     return [
-        Found(int.from_bytes(row[0], "big"), names.get(row[1], ""), row[2], _extraction(row[3:], names)) for row in rows
+        FoundExtraction(int.from_bytes(row[0], "big"), names.get(row[1], ""), row[2], _extraction(row[3:], names))
+        for row in rows
     ]
 
 

@@ -24,7 +24,7 @@ _DEEPEST: Final = 100
 _TOP_BIT: Final = 0x80
 
 
-class Found(NamedTuple):
+class LocatedField(NamedTuple):
     """A field and its position."""
 
     number: int
@@ -36,7 +36,7 @@ class Found(NamedTuple):
     end: int
 
 
-def walk(data: bytes, start: int, end: int) -> Iterator[Found]:
+def walk(data: bytes, start: int, end: int) -> Iterator[LocatedField]:
     """Yield the fields of a message between two places.
 
     Raises:
@@ -102,7 +102,7 @@ def delimited_head(number: int, size: int) -> bytes:
     return b"%c%b" % (number << 3 | DELIMITED, varint(size))
 
 
-def _field(data: bytes, start: int, end: int, depth: int) -> Found:
+def _field(data: bytes, start: int, end: int, depth: int) -> LocatedField:
     tag, value = _read_varint(data, start, end)
     number, wire_type = tag >> 3, tag & 7
     if not number:
@@ -122,7 +122,7 @@ def _field(data: bytes, start: int, end: int, depth: int) -> Found:
         raise WireError(f"no protobuf: a field of an unknown kind at byte {start}")
     if stop > end:
         raise WireError(f"no protobuf: the field at byte {start} ends after the message does")
-    return Found(number, wire_type, start, value, stop)
+    return LocatedField(number, wire_type, start, value, stop)
 
 
 def _end_of_group(data: bytes, start: int, end: int, number: int, depth: int) -> int:

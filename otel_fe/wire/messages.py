@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import descriptor_pb2
 
-from otel_fe.model.protobuf import Field, build_messages
+from otel_fe.model.protobuf import MessageField, build_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,56 +34,56 @@ _FIXED64: Final = _Proto.TYPE_FIXED64
 PACKAGE: Final = "otel_fe.wire"
 
 
-DECLARED: Final[Mapping[str, Sequence[Field]]] = {
-    "Spans": (Field(2, "spans", _BYTES, repeated=True),),
-    "Heads": (Field(2, "spans", "Head", repeated=True),),
+DECLARED: Final[Mapping[str, Sequence[MessageField]]] = {
+    "Spans": (MessageField(2, "spans", _BYTES, repeated=True),),
+    "Heads": (MessageField(2, "spans", "Head", repeated=True),),
     "Head": (
-        Field(1, "trace_id", _BYTES),
-        Field(2, "span_id", _BYTES),
-        Field(3, "trace_state", _STRING),
-        Field(4, "parent_span_id", _BYTES),
-        Field(5, "name", _STRING),
-        Field(6, "kind", _INT32),
-        Field(7, "start_time_unix_nano", _FIXED64),
-        Field(8, "end_time_unix_nano", _FIXED64),
-        Field(9, "attributes", _BYTES, repeated=True),
+        MessageField(1, "trace_id", _BYTES),
+        MessageField(2, "span_id", _BYTES),
+        MessageField(3, "trace_state", _STRING),
+        MessageField(4, "parent_span_id", _BYTES),
+        MessageField(5, "name", _STRING),
+        MessageField(6, "kind", _INT32),
+        MessageField(7, "start_time_unix_nano", _FIXED64),
+        MessageField(8, "end_time_unix_nano", _FIXED64),
+        MessageField(9, "attributes", _BYTES, repeated=True),
         # As bytes: a message within the message costs three times as much to ask, for every span. Where a span has two,
         # which no encoder writes, protobuf would merge them, and here the last one counts.
-        Field(15, "status", _BYTES, optional=True),
-        Field(16, "flags", _FIXED32),
+        MessageField(15, "status", _BYTES, optional=True),
+        MessageField(16, "flags", _FIXED32),
     ),
-    "Status": (Field(2, "message", _BYTES), Field(3, "code", _INT32)),
+    "Status": (MessageField(2, "message", _BYTES), MessageField(3, "code", _INT32)),
     "Rest": (
-        Field(10, "dropped_attributes_count", _INT32),
-        Field(12, "dropped_events_count", _INT32),
-        Field(14, "dropped_links_count", _INT32),
-        Field(15, "status", "Status"),
+        MessageField(10, "dropped_attributes_count", _INT32),
+        MessageField(12, "dropped_events_count", _INT32),
+        MessageField(14, "dropped_links_count", _INT32),
+        MessageField(15, "status", "Status"),
     ),
-    "Events": (Field(11, "events", "Event", repeated=True),),
+    "Events": (MessageField(11, "events", "Event", repeated=True),),
     "Event": (
-        Field(1, "time_unix_nano", _FIXED64),
-        Field(2, "name", _BYTES),
-        Field(3, "attributes", _BYTES, repeated=True),
+        MessageField(1, "time_unix_nano", _FIXED64),
+        MessageField(2, "name", _BYTES),
+        MessageField(3, "attributes", _BYTES, repeated=True),
     ),
-    "ResourceOrigin": (Field(1, "resource", "Resource"),),
-    "Resource": (Field(1, "attributes", _BYTES, repeated=True),),
-    "ScopeOrigin": (Field(1, "scope", "Scope"),),
+    "ResourceOrigin": (MessageField(1, "resource", "Resource"),),
+    "Resource": (MessageField(1, "attributes", _BYTES, repeated=True),),
+    "ScopeOrigin": (MessageField(1, "scope", "Scope"),),
     "Scope": (
-        Field(1, "name", _STRING),
-        Field(2, "version", _STRING),
-        Field(3, "attributes", _BYTES, repeated=True),
+        MessageField(1, "name", _STRING),
+        MessageField(2, "version", _STRING),
+        MessageField(3, "attributes", _BYTES, repeated=True),
     ),
-    "Pair": (Field(1, "key", _BYTES), Field(2, "value", _BYTES)),
+    "Pair": (MessageField(1, "key", _BYTES), MessageField(2, "value", _BYTES)),
     "Any": (
-        Field(1, "string_value", _BYTES, one_of=True),
-        Field(2, "bool_value", _BOOL, one_of=True),
-        Field(3, "int_value", _INT64, one_of=True),
-        Field(4, "double_value", _DOUBLE, one_of=True),
-        Field(5, "array_value", "Array", one_of=True),
-        Field(6, "kvlist_value", "Array", one_of=True),
-        Field(7, "bytes_value", _BYTES, one_of=True),
+        MessageField(1, "string_value", _BYTES, one_of=True),
+        MessageField(2, "bool_value", _BOOL, one_of=True),
+        MessageField(3, "int_value", _INT64, one_of=True),
+        MessageField(4, "double_value", _DOUBLE, one_of=True),
+        MessageField(5, "array_value", "Array", one_of=True),
+        MessageField(6, "kvlist_value", "Array", one_of=True),
+        MessageField(7, "bytes_value", _BYTES, one_of=True),
     ),
-    "Array": (Field(1, "values", _BYTES, repeated=True),),
+    "Array": (MessageField(1, "values", _BYTES, repeated=True),),
 }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NO_REASONS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Outcome(NamedTuple):
+class ExportOutcome(NamedTuple):
     """The outcome of an export that was answered with success."""
 
     rejected: int = 0
@@ -28,7 +28,7 @@ class Outcome(NamedTuple):
     """The rejected ones, by reason; empty for a response that was read."""
 
 
-def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False) -> bytes:  # noqa: B008 it is frozen
+def response(signal: str, outcome: ExportOutcome = ExportOutcome(), *, as_json: bool = False) -> bytes:  # noqa: B008 it is frozen
     """Return an encoded answer.
 
     Args:
@@ -48,7 +48,7 @@ def response(signal: str, outcome: Outcome = Outcome(), *, as_json: bool = False
     return bytes(answer.SerializeToString())
 
 
-def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outcome:
+def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> ExportOutcome:
     """Parse an answer.
 
     Raises:
@@ -60,7 +60,7 @@ def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Outc
     except (DecodeError, RecursionError, ValueError) as error:
         raise WireError(f"no answer to an export of {signal}: {error}") from None
     partial = answer.partial_success
-    return Outcome(int(getattr(partial, found.rejected)), str(partial.error_message))
+    return ExportOutcome(int(getattr(partial, found.rejected)), str(partial.error_message))
 
 
 def _from_json(payload: bytes, answer: Any) -> Any:

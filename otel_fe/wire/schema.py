@@ -37,7 +37,7 @@ DEPRECATED_SLOT: Final = 31
 """The index of a field number in the table; no message has a field 31."""
 
 
-class Field(NamedTuple):
+class SchemaField(NamedTuple):
     """A field of a message."""
 
     kind: int
@@ -45,50 +45,56 @@ class Field(NamedTuple):
     """The name of the message in it."""
 
 
-_V, _I64, _I32, _S, _B = Field(VARINT), Field(I64), Field(I32), Field(STRING), Field(BYTES)
-_T, _P = Field(TRACE_ID), Field(SPAN_ID)
-_ATTRIBUTES = Field(MESSAGE, "KeyValue")
-_EXEMPLARS = Field(MESSAGE, "Exemplar")
+_V, _I64, _I32, _S, _B = (
+    SchemaField(VARINT),
+    SchemaField(I64),
+    SchemaField(I32),
+    SchemaField(STRING),
+    SchemaField(BYTES),
+)
+_T, _P = SchemaField(TRACE_ID), SchemaField(SPAN_ID)
+_ATTRIBUTES = SchemaField(MESSAGE, "KeyValue")
+_EXEMPLARS = SchemaField(MESSAGE, "Exemplar")
 
 
-def _resource(scopes: str) -> Mapping[int, Field]:
+def _resource(scopes: str) -> Mapping[int, SchemaField]:
     return {
-        1: Field(MESSAGE, "Resource"),
-        2: Field(CONTAINER, scopes),
+        1: SchemaField(MESSAGE, "Resource"),
+        2: SchemaField(CONTAINER, scopes),
         3: _S,
-        DEPRECATED_NUMBER: Field(MESSAGE, scopes),
+        DEPRECATED_NUMBER: SchemaField(MESSAGE, scopes),
     }
 
 
-def _scope(items: Field) -> Mapping[int, Field]:
-    return {1: Field(MESSAGE, "InstrumentationScope"), 2: items, 3: _S}
+def _scope(items: SchemaField) -> Mapping[int, SchemaField]:
+    return {1: SchemaField(MESSAGE, "InstrumentationScope"), 2: items, 3: _S}
 
 
-MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
-    "ExportTraceServiceRequest": {1: Field(CONTAINER, "ResourceSpans")},
-    "ExportMetricsServiceRequest": {1: Field(CONTAINER, "ResourceMetrics")},
-    "ExportLogsServiceRequest": {1: Field(CONTAINER, "ResourceLogs")},
+MESSAGES: Final[Mapping[str, Mapping[int, SchemaField]]] = {
+    "ExportTraceServiceRequest": {1: SchemaField(CONTAINER, "ResourceSpans")},
+    "ExportMetricsServiceRequest": {1: SchemaField(CONTAINER, "ResourceMetrics")},
+    "ExportLogsServiceRequest": {1: SchemaField(CONTAINER, "ResourceLogs")},
     "ResourceSpans": _resource("ScopeSpans"),
     "ResourceMetrics": _resource("ScopeMetrics"),
     "ResourceLogs": _resource("ScopeLogs"),
-    "ScopeSpans": _scope(Field(ITEM, "Span")),
-    "ScopeMetrics": _scope(Field(CONTAINER, "Metric")),
-    "ScopeLogs": _scope(Field(ITEM, "LogRecord")),
-    "Resource": {1: _ATTRIBUTES, 2: _V, 3: Field(MESSAGE, "EntityRef")},
+    "ScopeSpans": _scope(SchemaField(ITEM, "Span")),
+    "ScopeMetrics": _scope(SchemaField(CONTAINER, "Metric")),
+    "ScopeLogs": _scope(SchemaField(ITEM, "LogRecord")),
+    "Resource": {1: _ATTRIBUTES, 2: _V, 3: SchemaField(MESSAGE, "EntityRef")},
     "EntityRef": {1: _S, 2: _S, 3: _S, 4: _S},
     "InstrumentationScope": {1: _S, 2: _S, 3: _ATTRIBUTES, 4: _V},
-    "KeyValue": {1: _S, 2: Field(MESSAGE, "AnyValue"), 3: _V},
+    "KeyValue": {1: _S, 2: SchemaField(MESSAGE, "AnyValue"), 3: _V},
     "AnyValue": {
         1: _S,
         2: _V,
         3: _V,
         4: _I64,
-        5: Field(MESSAGE, "ArrayValue"),
-        6: Field(MESSAGE, "KeyValueList"),
+        5: SchemaField(MESSAGE, "ArrayValue"),
+        6: SchemaField(MESSAGE, "KeyValueList"),
         7: _B,
         8: _V,
     },
-    "ArrayValue": {1: Field(MESSAGE, "AnyValue")},
+    "ArrayValue": {1: SchemaField(MESSAGE, "AnyValue")},
     "KeyValueList": {1: _ATTRIBUTES},
     "Span": {
         1: _T,
@@ -101,11 +107,11 @@ MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
         8: _I64,
         9: _ATTRIBUTES,
         10: _V,
-        11: Field(MESSAGE, "Event"),
+        11: SchemaField(MESSAGE, "Event"),
         12: _V,
-        13: Field(MESSAGE, "Link"),
+        13: SchemaField(MESSAGE, "Link"),
         14: _V,
-        15: Field(MESSAGE, "Status"),
+        15: SchemaField(MESSAGE, "Status"),
         16: _I32,
     },
     "Event": {1: _I64, 2: _S, 3: _ATTRIBUTES, 4: _V},
@@ -115,7 +121,7 @@ MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
         1: _I64,
         2: _V,
         3: _S,
-        5: Field(MESSAGE, "AnyValue"),
+        5: SchemaField(MESSAGE, "AnyValue"),
         6: _ATTRIBUTES,
         7: _V,
         8: _I32,
@@ -128,26 +134,26 @@ MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
         1: _S,
         2: _S,
         3: _S,
-        5: Field(CONTAINER, "Gauge"),
-        7: Field(CONTAINER, "Sum"),
-        9: Field(CONTAINER, "Histogram"),
-        10: Field(CONTAINER, "ExponentialHistogram"),
-        11: Field(CONTAINER, "Summary"),
+        5: SchemaField(CONTAINER, "Gauge"),
+        7: SchemaField(CONTAINER, "Sum"),
+        9: SchemaField(CONTAINER, "Histogram"),
+        10: SchemaField(CONTAINER, "ExponentialHistogram"),
+        11: SchemaField(CONTAINER, "Summary"),
         12: _ATTRIBUTES,
     },
-    "Gauge": {1: Field(ITEM, "NumberDataPoint")},
-    "Sum": {1: Field(ITEM, "NumberDataPoint"), 2: _V, 3: _V},
-    "Histogram": {1: Field(ITEM, "HistogramDataPoint"), 2: _V},
-    "ExponentialHistogram": {1: Field(ITEM, "ExponentialHistogramDataPoint"), 2: _V},
-    "Summary": {1: Field(ITEM, "SummaryDataPoint")},
+    "Gauge": {1: SchemaField(ITEM, "NumberDataPoint")},
+    "Sum": {1: SchemaField(ITEM, "NumberDataPoint"), 2: _V, 3: _V},
+    "Histogram": {1: SchemaField(ITEM, "HistogramDataPoint"), 2: _V},
+    "ExponentialHistogram": {1: SchemaField(ITEM, "ExponentialHistogramDataPoint"), 2: _V},
+    "Summary": {1: SchemaField(ITEM, "SummaryDataPoint")},
     "NumberDataPoint": {2: _I64, 3: _I64, 4: _I64, 5: _EXEMPLARS, 6: _I64, 7: _ATTRIBUTES, 8: _V},
     "HistogramDataPoint": {
         2: _I64,
         3: _I64,
         4: _I64,
         5: _I64,
-        6: Field(PACKED_I64),
-        7: Field(PACKED_I64),
+        6: SchemaField(PACKED_I64),
+        7: SchemaField(PACKED_I64),
         8: _EXEMPLARS,
         9: _ATTRIBUTES,
         10: _V,
@@ -162,60 +168,63 @@ MESSAGES: Final[Mapping[str, Mapping[int, Field]]] = {
         5: _I64,
         6: _V,
         7: _I64,
-        8: Field(MESSAGE, "Buckets"),
-        9: Field(MESSAGE, "Buckets"),
+        8: SchemaField(MESSAGE, "Buckets"),
+        9: SchemaField(MESSAGE, "Buckets"),
         10: _V,
         11: _EXEMPLARS,
         12: _I64,
         13: _I64,
         14: _I64,
     },
-    "Buckets": {1: _V, 2: Field(PACKED_VARINT)},
+    "Buckets": {1: _V, 2: SchemaField(PACKED_VARINT)},
     "SummaryDataPoint": {
         2: _I64,
         3: _I64,
         4: _I64,
         5: _I64,
-        6: Field(MESSAGE, "ValueAtQuantile"),
+        6: SchemaField(MESSAGE, "ValueAtQuantile"),
         7: _ATTRIBUTES,
         8: _V,
     },
     "ValueAtQuantile": {1: _I64, 2: _I64},
     "Exemplar": {2: _I64, 3: _I64, 4: _P, 5: _T, 6: _I64, 7: _ATTRIBUTES},
-    "ExportProfilesServiceRequest": {1: Field(CONTAINER, "ResourceProfiles"), 2: Field(MESSAGE, "ProfilesDictionary")},
-    "ResourceProfiles": {1: Field(MESSAGE, "Resource"), 2: Field(CONTAINER, "ScopeProfiles"), 3: _S},
-    "ScopeProfiles": _scope(Field(CONTAINER, "Profile")),
+    "ExportProfilesServiceRequest": {
+        1: SchemaField(CONTAINER, "ResourceProfiles"),
+        2: SchemaField(MESSAGE, "ProfilesDictionary"),
+    },
+    "ResourceProfiles": {1: SchemaField(MESSAGE, "Resource"), 2: SchemaField(CONTAINER, "ScopeProfiles"), 3: _S},
+    "ScopeProfiles": _scope(SchemaField(CONTAINER, "Profile")),
     "Profile": {
-        1: Field(MESSAGE, "ValueType"),
-        2: Field(ITEM, "Sample"),
+        1: SchemaField(MESSAGE, "ValueType"),
+        2: SchemaField(ITEM, "Sample"),
         3: _I64,
         4: _V,
-        5: Field(MESSAGE, "ValueType"),
+        5: SchemaField(MESSAGE, "ValueType"),
         6: _V,
         7: _B,
         8: _V,
         9: _S,
         10: _B,
-        11: Field(PACKED_VARINT),
+        11: SchemaField(PACKED_VARINT),
     },
-    "Sample": {1: _V, 2: Field(PACKED_VARINT), 3: _V, 4: Field(PACKED_VARINT), 5: Field(PACKED_I64)},
+    "Sample": {1: _V, 2: SchemaField(PACKED_VARINT), 3: _V, 4: SchemaField(PACKED_VARINT), 5: SchemaField(PACKED_I64)},
     "ValueType": {1: _V, 2: _V, 3: _V},
     "ProfilesDictionary": {
-        1: Field(MESSAGE, "Mapping"),
-        2: Field(MESSAGE, "Location"),
-        3: Field(MESSAGE, "Function"),
-        4: Field(MESSAGE, "ProfileLink"),
+        1: SchemaField(MESSAGE, "Mapping"),
+        2: SchemaField(MESSAGE, "Location"),
+        3: SchemaField(MESSAGE, "Function"),
+        4: SchemaField(MESSAGE, "ProfileLink"),
         5: _S,
-        6: Field(MESSAGE, "KeyValueAndUnit"),
-        7: Field(MESSAGE, "Stack"),
+        6: SchemaField(MESSAGE, "KeyValueAndUnit"),
+        7: SchemaField(MESSAGE, "Stack"),
     },
-    "Mapping": {1: _V, 2: _V, 3: _V, 4: _V, 5: Field(PACKED_VARINT)},
-    "Location": {1: _V, 2: _V, 3: Field(MESSAGE, "Line"), 4: Field(PACKED_VARINT)},
+    "Mapping": {1: _V, 2: _V, 3: _V, 4: _V, 5: SchemaField(PACKED_VARINT)},
+    "Location": {1: _V, 2: _V, 3: SchemaField(MESSAGE, "Line"), 4: SchemaField(PACKED_VARINT)},
     "Line": {1: _V, 2: _V, 3: _V},
     "Function": {1: _V, 2: _V, 3: _V, 4: _V},
     "ProfileLink": {1: _T, 2: _P},
-    "KeyValueAndUnit": {1: _V, 2: Field(MESSAGE, "AnyValue"), 3: _V},
-    "Stack": {1: Field(PACKED_VARINT)},
+    "KeyValueAndUnit": {1: _V, 2: SchemaField(MESSAGE, "AnyValue"), 3: _V},
+    "Stack": {1: SchemaField(PACKED_VARINT)},
 }
 
 NUMBERS: Final[Mapping[str, int]] = {name: place for place, name in enumerate(MESSAGES)}

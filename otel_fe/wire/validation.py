@@ -90,7 +90,7 @@ class Scanned(NamedTuple):
     """Whether it has more messages than its size justifies; then it was not read to the end."""
 
 
-class Checked(NamedTuple):
+class ValidatedRequest(NamedTuple):
     """A request that any backend can read."""
 
     payload: bytes
@@ -118,7 +118,7 @@ _MEANINGS: Final = {
 }
 
 
-def check(signal: str, payload: bytes, *, identified: bool = False) -> Checked:
+def check(signal: str, payload: bytes, *, identified: bool = False) -> ValidatedRequest:
     """Return a request without the items that some backend would refuse all of it for.
 
     Args:
@@ -137,11 +137,11 @@ def check(signal: str, payload: bytes, *, identified: bool = False) -> Checked:
     if dense:
         raise WireError(f"most of the messages in these {len(payload)} bytes are empty")
     if not cuts:
-        return Checked(payload, items, {})
+        return ValidatedRequest(payload, items, {})
     rejected = {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}
     if not items and rejected.keys() == {MALFORMED}:
         raise WireError(f"no request to export {signal}: nothing in it can be read")
-    return Checked(excised(payload, cuts), items, rejected)
+    return ValidatedRequest(excised(payload, cuts), items, rejected)
 
 
 def excised(payload: bytes, cuts: Sequence[Cut]) -> bytes:

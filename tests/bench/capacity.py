@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otel_fe.capacity.answer import Requirement, answer
+from otel_fe.capacity.answer import LatencyRequirement, answer
 from otel_fe.capacity.fitted import fitted
 from otel_fe.capacity.model import rate_of
 from otel_fe.forecast.forecast_error import ForecastError
@@ -54,7 +54,7 @@ def compared(recording: Mapping[str, Any]) -> CapacityFigures:
     except ForecastError as error:
         nothing = (math.nan,) * 4
         return CapacityFigures(kind, str(error), {}, nothing, "")
-    wanted = [Requirement("latency", recording["limit_s"], 0.95)]
+    wanted = [LatencyRequirement("latency", recording["limit_s"], 0.95)]
     now = rate_of(seen.windows[-3:])
     shown = {}
     for name, step in zip(("1.5x", "2x"), recorded.steps(recording), strict=False):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from otel_fe import semconv
-from otel_fe.capacity.measured import Measured, PoolSize, PoolUse, Setup, Window
+from otel_fe.capacity.measured import MeasuredService, PoolActivity, PoolSize, ServiceWindow, Setup
 from otel_fe.capacity.pool_traffic import variability
 from otel_fe.forecast.prediction import Observed
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, TIME_EDGES_NS
@@ -35,7 +35,7 @@ class Step:
     """From arrival to end."""
 
 
-def measured(recording: Mapping[str, Any]) -> Measured:
+def measured(recording: Mapping[str, Any]) -> MeasuredService:
     """Return what is known of the recorded service from its time at today's load and below."""
     windows = tuple(_window(one) for one in recording["windows"])
     rows = recording["rows"]
@@ -49,7 +49,7 @@ def measured(recording: Mapping[str, Any]) -> Measured:
         if any(name in one.pools for one in windows)
     }
     setup = Setup(1, recording["cores"], 1, pools, event_loop=recording["event_loop"])
-    return Measured(recording["kind"], windows, observed, setup)
+    return MeasuredService(recording["kind"], windows, observed, setup)
 
 
 def steps(recording: Mapping[str, Any]) -> list[Step]:
@@ -90,7 +90,7 @@ def _distribution(edges_ns: Sequence[int], buckets: Mapping[str, int], total_s: 
     return found
 
 
-def _window(one: Mapping[str, Any]) -> Window:
+def _window(one: Mapping[str, Any]) -> ServiceWindow:
     pools = {}
     for name, found in one["pools"].items():
         uses, use_s, _ = found.get(semconv.CONNECTION_USE_TIME, (0, 0.0, {}))
@@ -99,8 +99,8 @@ def _window(one: Mapping[str, Any]) -> Window:
             for metric in (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_CREATE_TIME)
         )
         if uses:
-            pools[name] = PoolUse(uses, use_s, max(0.0, wait_s - create_s))
-    return Window(
+            pools[name] = PoolActivity(uses, use_s, max(0.0, wait_s - create_s))
+    return ServiceWindow(
         one["since_ns"],
         one["seconds"],
         {_SET: _distribution(DURATION_EDGES_NS, one["durations"], one["total_s"])},

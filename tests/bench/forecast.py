@@ -17,7 +17,7 @@ from tests.unit.anomalies.labelled import make
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_fe.anomalies.kinds import Kind
+    from otel_fe.anomalies.kinds import SeriesKind
     from tests.real.load_traces import Points
 
 SEEDS = range(100, 120)
@@ -31,7 +31,7 @@ STRETCHES = (
 COVERED = (0.7, 0.9)
 
 
-def series(seeds: range = SEEDS) -> Iterator[tuple[str, Kind, list[Points]]]:
+def series(seeds: range = SEEDS) -> Iterator[tuple[str, SeriesKind, list[Points]]]:
     """Yield what is backtested, by name."""
     for kind in KINDS:
         yield f"labelled {kind.name}", kind, [hourly(make(kind.name, seed).points) for seed in seeds]

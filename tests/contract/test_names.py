@@ -88,3 +88,19 @@ def test_the_tree_of_errors_is_the_one_that_is_drawn():
         drawn[name] = line_of_ancestors[depth - 1] if depth else "Exception"
         line_of_ancestors[depth:] = [name]
     assert drawn == {name: derived[name] for name in ours}
+
+
+SHARED_CLASS_NAMES: dict[str, str] = {}
+"""Names of public classes that several modules may define, and the reason for each."""
+
+
+def test_public_class_name_is_defined_once():
+    """A reader who searches for a class finds one; a second one says whose it is (`BudgetGroup`, `RuleGroup`)."""
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    shared = {name: found for name, found in homes.items() if len(found) > 1}
+    assert {name: found for name, found in shared.items() if name not in SHARED_CLASS_NAMES} == {}
+    assert set(SHARED_CLASS_NAMES) <= set(shared), "no longer shared"

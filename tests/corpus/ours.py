@@ -14,7 +14,7 @@ from otel_fe.model import trace_state
 from otel_fe.model.metric import Buckets
 from otel_fe.model.vote import SAMPLED
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler
-from otel_fe.pipeline.policies.composite import Share
+from otel_fe.pipeline.policies.composite import SubPolicyShare
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.tail_sampler import TailSampler
 from otel_fe.testing import FakeClock
@@ -139,7 +139,11 @@ class CaseBench:
         recorded, _, _, decided, _, _, votes = self.sampler.records._unpacked(self.sampler.records._ring[-1])
         late = recorded != trace_id or (decided.reason, decided.threshold) != (decision.reason, decision.threshold)
         late = late or any(span.trace_id == trace_id for span in self.kept)
-        shares = [v[2][0] for v in votes if isinstance(v[2], tuple) and isinstance(v[2][0], Share) and v[0] == SAMPLED]
+        shares = [
+            v[2][0]
+            for v in votes
+            if isinstance(v[2], tuple) and isinstance(v[2][0], SubPolicyShare) and v[0] == SAMPLED
+        ]
         for span in spans:
             written = trace_state.stamped(span.trace_state, decision.threshold)
             state = span.trace_state if written is None else written

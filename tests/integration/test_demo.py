@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_fe.demo.received import Received
+from otel_fe.demo.received import ReceivedTelemetry
 from otel_fe.demo.receiver import Receiver
 from otel_fe.store import Selection, StoreReader
 from tests.unit.collector.running import until
@@ -44,7 +44,7 @@ def demo(store, *arguments, **more):
 
 def test_the_report_is_whole_and_its_sums_agree(store):
     """What the clients sent, what was counted, what was kept and where the slowest spent its time all add up."""
-    user = Received()
+    user = ReceivedTelemetry()
     backend = Receiver(user.receive)
     backend.start()
     done = demo(store, "--seconds", "4", "--json", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint)

@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 from otel_fe import semconv
-from otel_fe.demo.received import Received
+from otel_fe.demo.received import ReceivedTelemetry
 from otel_fe.demo.receiver import Receiver
 from otel_fe.demo.report import report_of
 from otel_fe.demo.service import FEATURE_SETS
@@ -212,7 +212,7 @@ def chain(tmp_path_factory):
     """Run everything: a round of load, a kill -9 of the collector, and a second round; what was read in between is kept."""
     folder = tmp_path_factory.mktemp("numbers")
     with ExitStack() as stack:
-        received = Received()
+        received = ReceivedTelemetry()
         receiver = Receiver(received.receive)
         receiver.start()
         stack.callback(receiver.stop)

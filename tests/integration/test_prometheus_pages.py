@@ -15,9 +15,9 @@ from otel_fe.clock import SystemClock
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.settings import Settings
 from otel_fe.model.measurements import Measurements
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.engine import Engine
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.pipeline.extraction_series import SLO_NAMES
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.render.prometheus import prometheus_rules
@@ -26,7 +26,7 @@ from otel_fe.sdk.metric_points import Collection
 from tests.real import prometheus as real
 
 pytestmark = pytest.mark.timeout(180)
-GROUP = Group("shop", "user_profile")
+GROUP = BudgetGroup("shop", "user_profile")
 EVALUATION_S = 2.0
 SCRAPE_S = 0.25
 EXPECTED = {("error_rate", "1h"), ("error_rate", "6h")}
@@ -89,7 +89,7 @@ class Service:
             return {}
         slo = dict(indicator.total.attributes)[semconv.SLO]
         good, bad = (last[0][slo, told] - (before[0][slo, told] if before else 0) for told in (True, False))
-        return {GROUP: Counts(bad, good + bad)} if good + bad else {}
+        return {GROUP: EventCounts(bad, good + bad)} if good + bad else {}
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from otel_fe.alerting.alert import AlertType, Severity, State
 from otel_fe.alerting.alert_state import AlertStateTable
 from otel_fe.alerting.evaluation import Evaluation
+from otel_fe.alerting.likely_cause import Likely
 from otel_fe.alerting.rule import Rule
-from otel_fe.alerting.why import Likely
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.testing import FakeClock
 
 RULES = st.builds(
@@ -43,8 +43,8 @@ STEPS = st.lists(
 
 def _reading(rule, value, feature_set="a"):
     if value == "unknown":
-        return Evaluation(rule, 0.0, holds=False, over=False, group=Group("", feature_set), known=False)
-    return Evaluation(rule, value, rule.reached(value), rule.over(value), 50, Group("", feature_set))
+        return Evaluation(rule, 0.0, holds=False, over=False, group=ExtractionGroup("", feature_set), known=False)
+    return Evaluation(rule, value, rule.reached(value), rule.over(value), 50, ExtractionGroup("", feature_set))
 
 
 def _play(rule, steps, *, explain=lambda _: (Likely(), ()), jumps=(0,)):

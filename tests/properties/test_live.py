@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from otel_fe.live.extraction_totals import ExtractionTotals
 from otel_fe.live.timeline import LONGEST_NS, TIERS
-from otel_fe.live.view import Group, LiveView
+from otel_fe.live.view import ExtractionGroup, LiveView
 from otel_fe.model.edges import EDGES
 from otel_fe.model.measurements import Measurements
 from otel_fe.model.quantile import quantile
@@ -133,11 +133,11 @@ def test_it_is_bounded_in_groups_and_in_time():
         view.record(figures)
     windows = view.windows(60)
     assert sum(window.tally.count for window in windows.values()) == 10
-    assert windows[Group("", OVERFLOW)].tally.count == 7
+    assert windows[ExtractionGroup("", OVERFLOW)].tally.count == 7
     assert len(view.groups()) == 4
     clock.advance(LONGEST_NS / 1e9 + 2 * 900)
     view.record(_figures(1, 0))
-    assert view.groups() == [Group("", "a")]
+    assert view.groups() == [ExtractionGroup("", "a")]
 
 
 def test_years_hold_no_more_than_a_day():
@@ -148,4 +148,4 @@ def test_years_hold_no_more_than_a_day():
         clock.advance(30)
         view.record(_figures(5_000_000, 0))
     for tier, length_s in zip(TIERS, (60, 3600, 86_400), strict=True):
-        assert len(view.slices(Group("", "a"), length_s)) <= tier.keep + 1
+        assert len(view.slices(ExtractionGroup("", "a"), length_s)) <= tier.keep + 1

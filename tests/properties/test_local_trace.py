@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import compiled
-from otel_fe.pipeline.trace import SWEEP_EVERY_BYTES, UNBOUNDED, Bounds, LocalTrace, PlainLocalTrace
+from otel_fe.pipeline.trace import SWEEP_EVERY_BYTES, UNBOUNDED, DecisionBounds, LocalTrace, PlainLocalTrace
 
 pytestmark = pytest.mark.skipif(compiled.backend is None, reason="not compiled, or switched off")
 
@@ -49,7 +49,7 @@ def test_a_compiled_trace_is_the_plain_one(steps, most_spans, slow_ns, immediate
     traces = []
     for kind in (LocalTrace, PlainLocalTrace):
         ticks = itertools.count(1)
-        traces.append(kind(7, "th:8", b"key", Bounds(slow_ns, immediately, most_spans, ticks.__next__)))
+        traces.append(kind(7, "th:8", b"key", DecisionBounds(slow_ns, immediately, most_spans, ticks.__next__)))
     assert type(traces[0]) is not type(traces[1])
     for step in steps:
         outcomes = [_performed(trace, step) for trace in traces]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 
 from otel_fe.model.burn_alerts import recommend
-from otel_fe.model.slo import Counts, Indicator, Selection, Slo
+from otel_fe.model.slo import EventCounts, EventSelection, Indicator, Slo
 from otel_fe.model.time_windows import Rolling
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.testing import FakeClock
 from otel_fe.units import DAY_NS, MINUTE_NS
 
-GROUP = Group("shop", "user_profile")
+GROUP = BudgetGroup("shop", "user_profile")
 START_NS = 1_700_000_000 * 1_000_000_000 // MINUTE_NS * MINUTE_NS
-EVENTS = Indicator(Selection("events", (("good", False),)), part_is_good=False, total=Selection("events"))
+EVENTS = Indicator(EventSelection("events", (("good", False),)), part_is_good=False, total=EventSelection("events"))
 MONTH = Rolling(30 * DAY_NS)
 
 
@@ -35,7 +35,7 @@ class Minutes:
         begin = min(max(-((START_NS - start_ns) // MINUTE_NS), 0), last)
         end = min(max(-((START_NS - end_ns) // MINUTE_NS), 0), last)
         total = self._total[end] - self._total[begin]
-        return {GROUP: Counts(self._bad[end] - self._bad[begin], total)} if total else {}
+        return {GROUP: EventCounts(self._bad[end] - self._bad[begin], total)} if total else {}
 
 
 def evaluations(slo, history, first, last):

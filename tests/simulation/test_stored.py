@@ -10,9 +10,9 @@ from otel_fe import semconv
 from otel_fe.config.openslo import default_slos
 from otel_fe.model.edges import EDGES
 from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
-from otel_fe.model.slo import Counts, Indicator, Selection
+from otel_fe.model.slo import EventCounts, EventSelection, Indicator
 from otel_fe.pipeline.counted_events import CountedEvents
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.pipeline.percentile import percentiles
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.store import Store, StoreReader
@@ -91,10 +91,10 @@ def test_no_event_is_lost_or_counted_twice(stored):
     clock.advance(60)
     states = {state.group: state for state in SloEngine([ERRORS], events, clock).evaluate()}
     assert {group: state.counts for group, state in states.items()} == {
-        Group("shop", "a"): Counts(0, truth),
-        Group("shop", "b"): Counts(truth, truth),
+        BudgetGroup("shop", "a"): EventCounts(0, truth),
+        BudgetGroup("shop", "b"): EventCounts(truth, truth),
     }
-    assert [any(one.true for one in states[Group("shop", name)].alerts) for name in "ab"] == [False, True]
+    assert [any(one.true for one in states[BudgetGroup("shop", name)].alerts) for name in "ab"] == [False, True]
 
 
 def test_thresholds_and_percentiles_come_from_the_histogram(stored):
@@ -103,21 +103,24 @@ def test_thresholds_and_percentiles_come_from_the_histogram(stored):
     end = clock.time_ns() + MINUTE_NS
     only_b = ((semconv.FEATURE_SET, "b"),)
     slow = Indicator(
-        Selection(semconv.DURATION, only_b, Fraction(1, 4)),
+        EventSelection(semconv.DURATION, only_b, Fraction(1, 4)),
         part_is_good=True,
-        total=Selection(semconv.DURATION, only_b),
+        total=EventSelection(semconv.DURATION, only_b),
     )
-    assert events.events(slow, START_NS, end) == {Group("shop", "b"): Counts(truth, truth)}
-    elsewhere = Selection(semconv.DURATION, (("service.name", "search"),))
+    assert events.events(slow, START_NS, end) == {BudgetGroup("shop", "b"): EventCounts(truth, truth)}
+    elsewhere = EventSelection(semconv.DURATION, (("service.name", "search"),))
     assert events.events(Indicator(elsewhere, part_is_good=True, total=elsewhere), START_NS, end) == {}
     found = percentiles(LATENCY.indicator.limit, LATENCY.objective, events, START_NS, end)
-    assert found[Group("shop", "a")].at_most == Fraction("0.02")
-    assert (found[Group("shop", "b")].above, found[Group("shop", "b")].at_most) == (Fraction("0.25"), Fraction("0.3"))
+    assert found[BudgetGroup("shop", "a")].at_most == Fraction("0.02")
+    assert (found[BudgetGroup("shop", "b")].above, found[BudgetGroup("shop", "b")].at_most) == (
+        Fraction("0.25"),
+        Fraction("0.3"),
+    )
 
 
 def test_lookups_are_counted_as_they_are(stored):
     """A counter by its own dimensions; without any there are no events."""
     events, clock, _ = stored
-    hits = Selection(semconv.CACHE_LOOKUPS_METRIC, ((semconv.RESULT, "hit"),))
-    lookups = Indicator(hits, part_is_good=True, total=Selection(semconv.CACHE_LOOKUPS_METRIC))
+    hits = EventSelection(semconv.CACHE_LOOKUPS_METRIC, ((semconv.RESULT, "hit"),))
+    lookups = Indicator(hits, part_is_good=True, total=EventSelection(semconv.CACHE_LOOKUPS_METRIC))
     assert events.events(lookups, START_NS, clock.time_ns()) == {}

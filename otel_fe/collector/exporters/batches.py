@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.clock import Clock
-    from otel_fe.collector.exporters.payload import Entry, Payload
+    from otel_fe.collector.exporters.payload import Payload, QueueEntry
     from otel_fe.collector.exporters.payload_queue import PayloadQueue
     from otel_fe.config.sending import QueueBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EntryPart:
     """The part of one entry that is in a request: mostly all of it."""
 
-    entry: Entry
+    entry: QueueEntry
     payload: Payload
 
 
@@ -30,7 +30,7 @@ class Part:
 class OutgoingRequest:
     """One request to be sent."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[EntryPart, ...]
 
 
 class Requests(Protocol):
@@ -49,7 +49,7 @@ class Singles:
         load: Returns the whole payload of an entry, or settles it and returns None where nothing of it can be sent.
     """
 
-    def __init__(self, backlog: PayloadQueue, load: Callable[[Entry], Payload | None]) -> None:
+    def __init__(self, backlog: PayloadQueue, load: Callable[[QueueEntry], Payload | None]) -> None:
         self._backlog = backlog
         self._load = load
 
@@ -58,7 +58,7 @@ class Singles:
         while (entry := self._backlog.take()) is not None:
             payload = self._load(entry)
             if payload is not None:
-                return OutgoingRequest((Part(entry, payload),))
+                return OutgoingRequest((EntryPart(entry, payload),))
         return None
 
 
@@ -70,7 +70,7 @@ class Batches:
     """
 
     def __init__(
-        self, backlog: PayloadQueue, load: Callable[[Entry], Payload | None], settings: QueueBatch, clock: Clock
+        self, backlog: PayloadQueue, load: Callable[[QueueEntry], Payload | None], settings: QueueBatch, clock: Clock
     ) -> None:
         self._backlog = backlog
         self._load = load
@@ -79,7 +79,7 @@ class Batches:
         self._clock = clock
         self._turn = threading.Lock()
         # Guarded by the turn: what is gathered.
-        self._parts: list[Part] = []
+        self._parts: list[EntryPart] = []
         self._size = 0
         self._since_ns = 0
 
@@ -96,7 +96,7 @@ class Batches:
                     continue
                 if not self._parts:
                     self._since_ns = self._clock.monotonic_ns()
-                self._parts.append(Part(entry, payload))
+                self._parts.append(EntryPart(entry, payload))
                 self._size += self._measure(payload)
             if not self._parts:
                 return None
@@ -106,7 +106,7 @@ class Batches:
         """Remove and return `max_size` of the collected items; the rest begins the next batch."""
         most = self._settings.max_size
         gathered, self._parts, self._size = self._parts, [], 0
-        fitting: list[Part] = []
+        fitting: list[EntryPart] = []
         room = most
         for position, part in enumerate(gathered):
             size = self._measure(part.payload)
@@ -122,7 +122,7 @@ class Batches:
             break
         return OutgoingRequest(tuple(fitting))
 
-    def _split(self, part: Part, room: int, *, alone: bool) -> tuple[list[Part], list[Part]]:
+    def _split(self, part: EntryPart, room: int, *, alone: bool) -> tuple[list[EntryPart], list[EntryPart]]:
         """Return what of a part fits and what does not; where it is alone, at least one item does."""
         try:
             head, tail = split(part.payload, room, by_bytes=self._settings.sizer == "bytes")
@@ -132,8 +132,8 @@ class Batches:
             head, tail = (part.payload, None) if alone else (None, part.payload)
         if head is not None and tail is not None:
             part.entry.open_parts += 1
-        return [Part(part.entry, half) for half in (head,) if half], [
-            Part(part.entry, half) for half in (tail,) if half
+        return [EntryPart(part.entry, half) for half in (head,) if half], [
+            EntryPart(part.entry, half) for half in (tail,) if half
         ]
 
     def _measure(self, payload: Payload) -> int:

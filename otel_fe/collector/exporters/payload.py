@@ -105,7 +105,7 @@ A payload that `batch::max_size` has split is settled in its parts: each with it
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
+class QueueEntry:
     """An accepted payload."""
 
     payload: Payload

@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, SIZERS, STORAGE_FULL, STORED, Entry, Payload
-from otel_fe.collector.exporters.shared_commit import Found
+from otel_fe.collector.exporters.payload import QUEUE_FULL, SHUTDOWN, SIZERS, STORAGE_FULL, STORED, Payload, QueueEntry
+from otel_fe.collector.exporters.shared_commit import IndexEntry
 from otel_fe.collector.exporters.storage_errors import StorageFullError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class PayloadQueue:
         self._more = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._settled = threading.Condition(lock)
-        self._waiting: deque[Entry] = deque()
-        self._in_hand: dict[Entry, None] = {}
+        self._waiting: deque[QueueEntry] = deque()
+        self._in_hand: dict[QueueEntry, None] = {}
         self._entering = 0
         self._leaving = 0
         self._size = 0
@@ -106,7 +106,7 @@ class PayloadQueue:
             self._changed()
         return refused
 
-    def take(self, until_ns: int | None = None) -> Entry | None:
+    def take(self, until_ns: int | None = None) -> QueueEntry | None:
         """Return the oldest, waiting for one; None when it is closed and empty, on a flush, or after `until_ns`."""
         with self._more:
             while not self._waiting or self._halted:
@@ -120,14 +120,14 @@ class PayloadQueue:
             self._in_hand[entry] = None
             return entry
 
-    def load(self, entry: Entry) -> Payload | None:
+    def load(self, entry: QueueEntry) -> Payload | None:
         """Return the whole payload of an entry, or None where the disk does not give it back."""
         if self._storage is None or not entry.key:
             return entry.payload
         data = self._storage.load(entry.key)
         return None if data is None else replace(entry.payload, data=data)
 
-    def done(self, entry: Entry, items: int, settle: Callable[[], None], *, keep: bool = False) -> None:
+    def done(self, entry: QueueEntry, items: int, settle: Callable[[], None], *, keep: bool = False) -> None:
         """Settle one part of an entry, unless time is up for it.
 
         Args:
@@ -147,7 +147,7 @@ class PayloadQueue:
                 self._in_hand.pop(entry, None)
             self._leaving += 1
         if over and not entry.kept and self._storage is not None:
-            self._storage.remove(Found(entry.key, entry.payload.items, entry.size_bytes))
+            self._storage.remove(IndexEntry(entry.key, entry.payload.items, entry.size_bytes))
         settle()
         with self._more:
             self._leaving -= 1
@@ -183,7 +183,7 @@ class PayloadQueue:
             self._more.notify_all()
             self._settled.notify_all()
 
-    def abandon(self) -> list[Entry]:
+    def abandon(self) -> list[QueueEntry]:
         """Remove and return all entries, in order, and close the storage; their later outcomes do not count."""
         self.close()
         with self._more:
@@ -216,7 +216,7 @@ class PayloadQueue:
     def _enter(self, payload: Payload, key: int, size_bytes: int, *, recovered: bool = False) -> None:
         size = self._sizer(payload.items, size_bytes)
         self._size += size
-        entry = Entry(payload, size, key, size_bytes, open_items=payload.items, recovered=recovered)
+        entry = QueueEntry(payload, size, key, size_bytes, open_items=payload.items, recovered=recovered)
         self._waiting.append(entry)
         self._more.notify()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.batches import OutgoingRequest, Requests
     from otel_fe.collector.exporters.delivery import Delivery
-    from otel_fe.collector.exporters.payload import Entry, Payload
+    from otel_fe.collector.exporters.payload import Payload, QueueEntry
     from otel_fe.collector.exporters.payload_queue import PayloadQueue
     from otel_fe.collector.exporters.tallies import Tallies
     from otel_fe.config.sending import SendingQueue
@@ -149,7 +149,7 @@ class QueueConsumers:
         if interrupted and not keep:
             self._delivery.reachability.dropped(SHUTDOWN, interrupted)
 
-    def _load(self, entry: Entry) -> Payload | None:
+    def _load(self, entry: QueueEntry) -> Payload | None:
         """Return what an entry holds; None where nothing of it can be sent, which is then settled."""
         payload = self.backlog.load(entry)
         if payload is None:
@@ -170,7 +170,7 @@ class QueueConsumers:
         self._lose(entry, replace(payload, items=payload.items - rest.items), MALFORMED)
         return rest if rest.items else None
 
-    def _lose(self, entry: Entry, part: Payload, reason: str) -> None:
+    def _lose(self, entry: QueueEntry, part: Payload, reason: str) -> None:
         self._delivery.reachability.dropped(reason, part.items)
         self.backlog.done(entry, part.items, self._settling(part, {reason: part.items}))
 

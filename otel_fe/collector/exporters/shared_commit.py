@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IndexEntry:
     """The entry of one payload in the index of a file."""
 
     key: int
@@ -45,12 +45,12 @@ class SharedCommit:
         commit: Makes one; it sets the key or the failure of each write.
     """
 
-    def __init__(self, commit: Callable[[list[Write], list[Found]], None]) -> None:
+    def __init__(self, commit: Callable[[list[Write], list[IndexEntry]], None]) -> None:
         self._commit = commit
         # Its lock guards the three below; it is not held during a commit, so that others can join the next one meanwhile.
         self._turn = threading.Condition()
         self._writes: list[Write] = []
-        self._removals: list[Found] = []
+        self._removals: list[IndexEntry] = []
         self._busy = False
 
     def write(self, write: Write) -> None:
@@ -64,7 +64,7 @@ class SharedCommit:
             self._busy = True
         self._lead()
 
-    def remove(self, found: Found) -> None:
+    def remove(self, found: IndexEntry) -> None:
         """Commit a removal: now, or with the next commit if one is in progress."""
         with self._turn:
             self._removals.append(found)

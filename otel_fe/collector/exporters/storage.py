@@ -14,7 +14,7 @@ import threading
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.exporters.shared_commit import Found, SharedCommit, Write
+from otel_fe.collector.exporters.shared_commit import IndexEntry, SharedCommit, Write
 from otel_fe.collector.exporters.storage_errors import DamagedError, StorageError, StorageFullError
 from otel_fe.collector.exporters.storage_file import identity, move, open_file, remove_file, rescue, translated
 
@@ -88,7 +88,7 @@ class Storage:
             return None
         return row[1]
 
-    def remove(self, found: Found) -> None:
+    def remove(self, found: IndexEntry) -> None:
         """Remove a settled payload: now, or with the next commit if one is in progress."""
         self._commits.remove(found)
 
@@ -102,7 +102,7 @@ class Storage:
             self._disconnect()
             self._closed = True
 
-    def _commit(self, writes: list[Write], removed: list[Found]) -> None:
+    def _commit(self, writes: list[Write], removed: list[IndexEntry]) -> None:
         """Write all that waits, as one transaction."""
         with self._disk:
             self._account(removed)
@@ -127,7 +127,7 @@ class Storage:
             if not self._live and not self._closed:
                 self._shrink()
 
-    def _account(self, removed: list[Found]) -> None:
+    def _account(self, removed: list[IndexEntry]) -> None:
         self._live -= len(removed)
         self._sent_bytes += sum(found.size_bytes for found in removed)
         # A removal that did not fit on a full disk has another chance with each commit.
@@ -194,11 +194,11 @@ class Storage:
         self._disconnect()
         rescue(self._path)
 
-    def _index(self) -> tuple[Found, ...]:
+    def _index(self) -> tuple[IndexEntry, ...]:
         rows = self._connected().execute("SELECT key, items, length(data) FROM waiting ORDER BY key").fetchall()
         # A damaged row may hold anything; its checksum is verified when the row is loaded.
         return tuple(
-            Found(key, *(int(value) if isinstance(value, int) else 0 for value in rest)) for key, *rest in rows
+            IndexEntry(key, *(int(value) if isinstance(value, int) else 0 for value in rest)) for key, *rest in rows
         )
 
     def _connected(self) -> sqlite3.Connection:

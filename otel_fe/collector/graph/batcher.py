@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from otel_fe.clock import FAR_NS
 
 if TYPE_CHECKING:
-    from otel_fe.config.processors import Batch
+    from otel_fe.config.processors import BatchProcessor
 
 _MOST_PAUSED: Final = 5_000
 """Items that end a pause."""
@@ -24,7 +24,7 @@ class Batcher(Generic[Part]):
             load one for every request that came would be a good part of the work; what comes now and then still leaves at once.
     """
 
-    def __init__(self, settings: Batch | None, pause_ns: int = 0) -> None:
+    def __init__(self, settings: BatchProcessor | None, pause_ns: int = 0) -> None:
         # As in the Collector, a size of 0 and a time of 0 both send at once.
         self._size = settings.send_batch_size if settings is not None else 0
         self._timeout_ns = settings.timeout_ns if settings is not None else 0

@@ -14,7 +14,7 @@ from otel_fe.collector.graph.passthrough import PassthroughPipeline
 from otel_fe.collector.graph.sampled import SampledPipeline
 from otel_fe.config.identifiers import SIGNALS
 from otel_fe.config.policies import TailSampling
-from otel_fe.config.processors import Batch, MemoryLimiter
+from otel_fe.config.processors import BatchProcessor, MemoryLimiter
 from otel_fe.errors import ConfigurationError
 from otel_fe.model.randomness import drawing
 
@@ -121,7 +121,7 @@ class PipelineBuilder:
             raise ConfigurationError(where, str(processors[samplers[1]][0]), "use one tail_sampling in a pipeline")
         exporters = {str(i): self._exporters[str(i)] for i in pipeline.exporters if str(i) in self._exporters}
         after = processors[samplers[0] + 1 :] if samplers else processors
-        batch = next((one for _, one in after if isinstance(one, Batch)), None)
+        batch = next((one for _, one in after if isinstance(one, BatchProcessor)), None)
         durable = exporters.keys() & set(self._context.durable)
         if identifier.signal == "profiles":
             batch = None  # requests cannot be joined: each has its own dictionary

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.counters import Counters
 
 
-class Refused(NamedTuple):
+class RefusedDelivery(NamedTuple):
     """An exporter that did not take a payload."""
 
     exporter: str
@@ -51,7 +51,7 @@ class Fanout:
             if payload is not None:
                 exporter.offer(payload)
 
-    def accept(self, data: bytes, reasons: Counter[str]) -> Refused | None:
+    def accept(self, data: bytes, reasons: Counter[str]) -> RefusedDelivery | None:
         """Offer a payload whose sender waits for the answer; return an exporter that refused it, if there is one.
 
         Where none did, its items are no longer counted: its sender sends them again.
@@ -60,7 +60,7 @@ class Fanout:
         if payload is None:
             return None
         answers = {name: exporter.accept(payload) for name, exporter in self.exporters.items()}
-        refused = [Refused(name, reason) for name, reason in answers.items() if reason]
+        refused = [RefusedDelivery(name, reason) for name, reason in answers.items() if reason]
         again = [one for one in refused if one.reason != EXPORT_FAILED]  # which the exporter has settled
         if len(again) == len(answers):
             self.counters.withdraw(payload.items)
@@ -84,14 +84,14 @@ class Fanout:
                 with self._lock:
                     self._held.append((name, payload))
 
-    def retry(self) -> Refused | None:
+    def retry(self) -> RefusedDelivery | None:
         """Try again what is held; return why some of it still is."""
         with self._lock:
             while self._held:
                 name, payload = self._held[0]
                 reason = self.exporters[name].enqueue(payload)
                 if reason:
-                    return Refused(name, reason)
+                    return RefusedDelivery(name, reason)
                 self._held.popleft()
         return None
 

@@ -15,7 +15,7 @@ from otel_fe.collector.graph.parts import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.encode import ExportRequest, run_of
-from otel_fe.wire.responses import Outcome
+from otel_fe.wire.responses import ExportOutcome
 from otel_fe.wire.validation import check
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.graph.sampled import Kept, SampledPipeline
     from otel_fe.model.metric import ResourceMetrics
     from otel_fe.wire.batch import Batch, Trace
-    from otel_fe.wire.validation import Checked
+    from otel_fe.wire.validation import ValidatedRequest
 
     Due = tuple[SampledPipeline, list[Kept]]
     Collected = tuple[str, list[ResourceMetrics]]
@@ -65,7 +65,7 @@ class Observer(Protocol):
         ...
 
 
-_SUCCESS = Outcome()
+_SUCCESS = ExportOutcome()
 _METRICS_INTERVAL_NS = 60_000_000_000
 """Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
 _ROOM_S = 5.0
@@ -111,7 +111,7 @@ class PipelineGraph:
         """Return the signals that some pipeline takes from a receiver."""
         return self.parts.routes.get(receiver, {})
 
-    def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, Outcome]:
+    def take(self, receiver: str, signal: str, payload: bytes) -> tuple[int, ExportOutcome]:
         """Process a request; return the number of accepted items, and the answer.
 
         Items that a backend would refuse are rejected here, before they meet other senders' items.
@@ -283,9 +283,9 @@ class PipelineGraph:
             self._observer.exported(derived)
 
 
-def _outcome(checked: Checked) -> Outcome:
+def _outcome(checked: ValidatedRequest) -> ExportOutcome:
     rejected = checked.rejected
-    return Outcome(sum(rejected.values()), checked.message, rejected) if rejected else _SUCCESS
+    return ExportOutcome(sum(rejected.values()), checked.message, rejected) if rejected else _SUCCESS
 
 
 def encoded(traces: Sequence[Trace]) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from otel_fe.clock import Clock
     from otel_fe.collector.exporters.exporter import Exporter
-    from otel_fe.config.processors import Batch
+    from otel_fe.config.processors import BatchProcessor
 
 
 class PassthroughPipeline:
@@ -35,7 +35,7 @@ class PassthroughPipeline:
     """
 
     def __init__(
-        self, name: str, signal: str, exporters: Mapping[str, Exporter], batch: Batch | None, clock: Clock
+        self, name: str, signal: str, exporters: Mapping[str, Exporter], batch: BatchProcessor | None, clock: Clock
     ) -> None:
         self.name = name
         self.signal = signal

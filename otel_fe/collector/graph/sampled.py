@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.exporters.exporter import Exporter
     from otel_fe.config.policies import TailSampling
     from otel_fe.config.process_policies import Policy
-    from otel_fe.config.processors import Batch as BatchSettings
+    from otel_fe.config.processors import BatchProcessor as BatchSettings
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.records import DecisionRecords

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from otel_fe.config.receivers import GrpcServer, HttpServer
+    from otel_fe.config.receivers import GrpcServerSettings, HttpServerSettings
 
 _MOST: Final = 65_535
 
@@ -68,7 +68,7 @@ def host_name(header: str) -> str:
     return (host if colon and port.isdigit() else text).strip("[]").removesuffix(".")
 
 
-def check_open(where: Endpoint, settings: GrpcServer | HttpServer, key: str) -> None:
+def check_open(where: Endpoint, settings: GrpcServerSettings | HttpServerSettings, key: str) -> None:
     """Refuse to listen beyond loopback without authentication.
 
     Raises:

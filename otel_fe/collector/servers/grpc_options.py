@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.servers.open_files import most_connections
 
 if TYPE_CHECKING:
-    from otel_fe.config.receivers import GrpcServer
+    from otel_fe.config.receivers import GrpcServerSettings
 
 _STREAMS: Final = 128
 """Requests in progress on one connection, by default: HTTP/2 recommends at least 100; nginx has 128."""
@@ -19,7 +19,7 @@ _IDLE_MS: Final = 900_000
 """A connection without a call is closed after this, as over HTTP; gRPC clients reconnect automatically."""
 
 
-def options_of(settings: GrpcServer, most_bytes: int, *, shared: bool) -> list[tuple[str, int]]:
+def options_of(settings: GrpcServerSettings, most_bytes: int, *, shared: bool) -> list[tuple[str, int]]:
     """Return the options for the settings of a receiver."""
     keepalive = settings.keepalive
     times = {

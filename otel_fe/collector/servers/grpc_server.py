@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.intake import Intake
     from otel_fe.collector.servers.tokens import Tokens
-    from otel_fe.config.receivers import GrpcServer
+    from otel_fe.config.receivers import GrpcServerSettings
 
 _log = logging.getLogger("otel_fe")
 _WORKING: Final = 2
@@ -58,7 +58,7 @@ class OtlpGrpcServer:
 
     def __init__(
         self,
-        settings: GrpcServer,
+        settings: GrpcServerSettings,
         endpoint: Endpoint,
         intake: Intake,
         tokens: Tokens | None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.servers.byte_stream import ByteStream
     from otel_fe.collector.servers.held_bytes import HeldBytes
-    from otel_fe.collector.servers.http_limits import Limits
+    from otel_fe.collector.servers.http_limits import HttpLimits
     from otel_fe.collector.servers.http_messages import Answer, Look, Terms
 
 _log = logging.getLogger("otel_fe")
@@ -54,7 +54,7 @@ class HttpConnection:
         stream: ByteStream,
         look: Look,
         answer: Answer,
-        limits: Limits,
+        limits: HttpLimits,
         held: HeldBytes,
         tls: ssl.SSLContext | None = None,
     ) -> None:

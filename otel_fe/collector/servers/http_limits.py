@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """Deadlines in seconds, each for the whole of its stage: one byte now and then extends none.
 
     The names of the configuration's keys are the Collector's, which are those of Go's `net/http`.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.servers.byte_stream import READ_BYTES, ByteStream
 from otel_fe.collector.servers.connections import Connections
 from otel_fe.collector.servers.http_connection import HttpConnection
-from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.open_files import most_connections
 from otel_fe.collector.servers.taken_ports import listen_error
 
@@ -44,14 +44,14 @@ class HttpServer:
         loop: Loop,
         look: Look,
         answer: Answer,
-        limits: Limits | None = None,
+        limits: HttpLimits | None = None,
         tls: ssl.SSLContext | None = None,
         turned_away: Callable[[], None] | None = None,
     ) -> None:
         self.look = look
         self.answer = answer
         self._loop = loop
-        self._limits = limits or Limits()
+        self._limits = limits or HttpLimits()
         self._tls = tls
         self._turned_away = turned_away
         self._connections = Connections(most_connections(self._limits.most_connections))

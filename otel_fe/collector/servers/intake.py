@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.refusals import NoPipelineError, RefusedError, StoppingError
-from otel_fe.wire.responses import Outcome
+from otel_fe.wire.responses import ExportOutcome
 from otel_fe.wire.validation import rejection
 from otel_fe.wire.wire_error import WireError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Received:
+class IntakeCounters:
     """The counters of one receiver and transport. Updated under `lock`."""
 
     def __init__(self, receiver: str, transport: str) -> None:
@@ -43,7 +43,7 @@ class Intake:
         engine: Returns the engine as it is now: a reload puts another in its place.
     """
 
-    def __init__(self, received: Received, engine: Callable[[], PipelineGraph]) -> None:
+    def __init__(self, received: IntakeCounters, engine: Callable[[], PipelineGraph]) -> None:
         self.received = received
         self._engine = engine
         self.stopping = False
@@ -52,7 +52,7 @@ class Intake:
         """Return whether some pipeline takes a signal."""
         return signal in self._engine().signals_of(self.received.receiver)
 
-    def take(self, signal: str, payload: bytes, rejected: Mapping[str, int] = _NONE) -> Outcome:
+    def take(self, signal: str, payload: bytes, rejected: Mapping[str, int] = _NONE) -> ExportOutcome:
         """Process a request, and return the answer.
 
         Args:
@@ -69,7 +69,7 @@ class Intake:
             accepted, outcome = self._take(signal, payload)
             if rejected:
                 reasons = dict(Counter(rejected) + Counter(outcome.reasons))
-                outcome = Outcome(sum(reasons.values()), rejection(reasons), reasons)
+                outcome = ExportOutcome(sum(reasons.values()), rejection(reasons), reasons)
         except (RefusedError, WireError) as error:
             self.refuse(error)
             raise
@@ -85,7 +85,7 @@ class Intake:
         with self.received.lock:
             self.received.refused[reason] += 1
 
-    def _take(self, signal: str, payload: bytes) -> tuple[int, Outcome]:
+    def _take(self, signal: str, payload: bytes) -> tuple[int, ExportOutcome]:
         if self.stopping:
             raise StoppingError
         engine = self._engine()

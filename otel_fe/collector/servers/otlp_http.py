@@ -12,7 +12,7 @@ from otel_fe.collector.refusals import EncodingError, PressureError, RefusedErro
 from otel_fe.collector.servers.bodies import ACCEPTED, check_encoding, unpacked
 from otel_fe.collector.servers.cors import allowance, preflight
 from otel_fe.collector.servers.daemon_pool import DaemonPool
-from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.json_bounds import check_values
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.intake import Intake
     from otel_fe.collector.servers.loop import Loop
     from otel_fe.collector.servers.tokens import Tokens
-    from otel_fe.config.receivers import HttpServer as Settings
+    from otel_fe.config.receivers import HttpServerSettings as Settings
 
 _log = logging.getLogger("otel_fe")
 _PROTOBUF: Final = "application/x-protobuf"
@@ -197,10 +197,10 @@ class OtlpHttpServer:
         return (*self._settings.response_headers.items(), *allowance(self._settings.cors, request))
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings) -> HttpLimits:
     """Return the deadlines of the configuration's keys; 0 means the default."""
-    given = Limits()
-    return Limits(
+    given = HttpLimits()
+    return HttpLimits(
         header_s=settings.read_header_timeout_ns / 1e9 or given.header_s,
         read_s=settings.read_timeout_ns / 1e9 or given.read_s,
         write_s=settings.write_timeout_ns / 1e9 or given.write_s,

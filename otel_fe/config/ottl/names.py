@@ -81,7 +81,7 @@ _CONTEXTS: Final = {"span": "span", "resource": "resource", "scope": "scope", "i
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PathSegment:
     """A name between two dots."""
 
     name: str
@@ -90,7 +90,7 @@ class Segment:
     offset: int
 
 
-def resolve(segments: list[Segment], context: Context) -> tuple[str, str]:
+def resolve(segments: list[PathSegment], context: Context) -> tuple[str, str]:
     """Find the context and the name, as in `PATHS`, of a path that may leave out its context.
 
     Raises:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from otel_fe.config.ottl.lexer import tokens
 from otel_fe.config.ottl.refusal import MismatchError, OttlSyntaxError, RefusalError
-from otel_fe.config.ottl.tree import And, Boolean, Comparator, Comparison, Condition, Constant, Context, Not, Or, Truth
+from otel_fe.config.ottl.tree import (
+    AllOf,
+    AnyOf,
+    Boolean,
+    Comparator,
+    Comparison,
+    Condition,
+    Constant,
+    Context,
+    Inverted,
+    Truth,
+)
 from otel_fe.config.ottl.values import ValueParser
 
 if TYPE_CHECKING:
@@ -58,17 +69,17 @@ class _ConditionParser(ValueParser):
         operands = [self._conjunction()]
         while self.accept("or"):
             operands.append(self._conjunction())
-        return operands[0] if len(operands) == 1 else Or(tuple(operands))
+        return operands[0] if len(operands) == 1 else AnyOf(tuple(operands))
 
     def _conjunction(self) -> Boolean:
         operands = [self._operand()]
         while self.accept("and"):
             operands.append(self._operand())
-        return operands[0] if len(operands) == 1 else And(tuple(operands))
+        return operands[0] if len(operands) == 1 else AllOf(tuple(operands))
 
     def _operand(self) -> Boolean:
         if self.accept("not"):
-            return Not(self._bare_operand())
+            return Inverted(self._bare_operand())
         return self._bare_operand()
 
     def _bare_operand(self) -> Boolean:

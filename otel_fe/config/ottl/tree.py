@@ -46,7 +46,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ConverterCall:
     """A converter, applied."""
 
     name: str
@@ -90,32 +90,32 @@ class Constant:
 class Truth:
     """A converter alone, which must give a bool."""
 
-    call: Call
+    call: ConverterCall
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Inverted:
     """The opposite."""
 
     operand: Boolean
 
 
 @dataclass(frozen=True, slots=True)
-class And:
+class AllOf:
     """All of at least two."""
 
     operands: tuple[Boolean, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Or:
+class AnyOf:
     """One of at least two."""
 
     operands: tuple[Boolean, ...]
 
 
-Expression: TypeAlias = Literal | ListOf | MapOf | Path | Call | Negative | Arithmetic
-Boolean: TypeAlias = Comparison | Constant | Truth | Not | And | Or
+Expression: TypeAlias = Literal | ListOf | MapOf | Path | ConverterCall | Negative | Arithmetic
+Boolean: TypeAlias = Comparison | Constant | Truth | Inverted | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, cast
 from otel_fe.config.ottl.arguments import Argument, arrange, lookup
 from otel_fe.config.ottl.converters import CONVERTERS
 from otel_fe.config.ottl.cursor import Cursor
-from otel_fe.config.ottl.names import Segment, enum, resolve
+from otel_fe.config.ottl.names import PathSegment, enum, resolve
 from otel_fe.config.ottl.numbers import INT64_MAX, parse_float
 from otel_fe.config.ottl.refusal import RefusalError, suggestion
 from otel_fe.config.ottl.tree import (
     Arithmetic,
-    Call,
     Context,
+    ConverterCall,
     Expression,
     ListOf,
     Literal,
@@ -138,7 +138,7 @@ class ValueParser(Cursor):
         """Return whether a name and a parenthesis follow."""
         return bool(self.name_before("("))
 
-    def call(self) -> Call:
+    def call(self) -> ConverterCall:
         """Read a converter with its arguments and indices."""
         start, name = self.token, self.name_before("(")
         if start.kind == "lower":
@@ -152,7 +152,7 @@ class ValueParser(Cursor):
                 if given and not self.accept(","):
                     raise self.mismatch(", or )")
                 given.append(self._argument())
-        return Call(name, arrange(name, converter, given, start.offset), self._keys())
+        return ConverterCall(name, arrange(name, converter, given, start.offset), self._keys())
 
     def _argument(self) -> Argument:
         offset, name = self.token.offset, ""
@@ -162,14 +162,14 @@ class ValueParser(Cursor):
         return Argument(name, self.value(), offset)
 
     def _path(self) -> Path:
-        segments: list[Segment] = []
+        segments: list[PathSegment] = []
         keys: tuple[Expression, ...] = ()
         while not segments or self.accept("."):
             if self.token.kind != "lower":
                 raise self.mismatch("a name in lower case")
             token = self.advance()
             keys = self._keys()
-            segments.append(Segment(token.text, len(keys), token.offset))
+            segments.append(PathSegment(token.text, len(keys), token.offset))
         context, name = resolve(segments, self._context)
         if name == "trace_state" and keys and not (isinstance(keys[0], Literal) and isinstance(keys[0].value, str)):
             raise RefusalError(segments[-1].offset, "trace_state takes one key, a string in quotes")

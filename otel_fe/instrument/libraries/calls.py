@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.libraries.kind import Arguments, Counts, Kind, Named
+    from otel_fe.instrument.libraries.kind import Arguments, CallKind, Counts, Named
     from otel_fe.instrument.runtime import Runtime
 
 _INTERNAL: Final = SpanKind.INTERNAL
@@ -36,7 +36,7 @@ _spec: Final = functools.lru_cache(maxsize=1_024)(Spec)
 """One value for all calls of the same name."""
 
 
-class Call:
+class LibraryCall:
     """A call that is running, or has ended. Its creator ends it, in the same context.
 
     Args:
@@ -55,7 +55,7 @@ class Call:
 
     def __init__(
         self,
-        kind: Kind,
+        kind: CallKind,
         function: str,
         args: Arguments,
         kwargs: Named,
@@ -68,16 +68,16 @@ class Call:
         self.subject = subject
         self.now = now
         self.started = self.ended = False
-        self._token: Token[Call | None] | None = None
+        self._token: Token[LibraryCall | None] | None = None
         self._counts: Counts = (None, None)
         self._args, self._kwargs = args, kwargs
-        self._outer: Call | None = None
+        self._outer: LibraryCall | None = None
         self._extraction: Extraction | None = None
         self._span: Span | None = None
         self._context: Token[Context] | None = None
         self._runtime: Runtime | None = None
 
-    def enter(self, outer: Call | None) -> None:
+    def enter(self, outer: LibraryCall | None) -> None:
         """Make it the innermost call, without a span yet."""
         self._outer = outer
         self._token = innermost.set(self)
@@ -153,5 +153,5 @@ class Call:
             record_exception(span, error, error_type, with_message=self._runtime.exception_messages)
 
 
-innermost: Final[ContextVar[Call | None]] = ContextVar("otel_fe-library-call", default=None)
+innermost: Final[ContextVar[LibraryCall | None]] = ContextVar("otel_fe-library-call", default=None)
 """The innermost call of a library that is running in this context, whether its span has been started or not."""

@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 from otel_fe import faults, semconv
 from otel_fe.clock import SystemClock
 from otel_fe.forks import after_fork
-from otel_fe.instrument.libraries.connection_points import Counted, metrics_of
+from otel_fe.instrument.libraries.connection_points import PoolSnapshot, metrics_of
 from otel_fe.instrument.libraries.pool_state import REDIS, PoolState, state_of
 from otel_fe.instrument.libraries.pool_use import POOLS
 from otel_fe.sdk.collected import with_ours
@@ -65,7 +65,7 @@ class ConnectionMetrics:
         self._asked = 0
         self._consumer: Any = provider._measurement_consumer
         self._config = provider._sdk_config
-        self._previous: dict[int, Counted] = {}
+        self._previous: dict[int, PoolSnapshot] = {}
         self._views: dict[int, ReaderViews] = {}
         self._warned: set[str] = set()
         self._started_ns = _CLOCK.time_ns()
@@ -132,7 +132,7 @@ class ConnectionMetrics:
 
     def _added(self, reader: Any, collected: MetricsData | None) -> MetricsData | None:
         temporality = reader._instrument_class_temporality
-        now = Counted.take(POOLS.uses(), _CLOCK.time_ns(), told_by_redis())
+        now = PoolSnapshot.take(POOLS.uses(), _CLOCK.time_ns(), told_by_redis())
         metrics = metrics_of(
             now,
             self._previous.get(id(reader)),

@@ -21,7 +21,7 @@ from otel_fe.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from otel_fe.instrument.libraries.pool_use import PoolUse
+    from otel_fe.instrument.libraries.pool_use import PoolCounters
     from otel_fe.model.histogram import HistogramState
 
 _BOUNDS: Final = [edge / NS_PER_S for edge in TIME_EDGES_NS]
@@ -29,7 +29,7 @@ _HISTOGRAMS: Final = (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_USE_TIME,
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PoolSnapshot:
     """All pools at one moment."""
 
     time_ns: int
@@ -40,7 +40,9 @@ class Counted:
     """By pool."""
 
     @classmethod
-    def take(cls, uses: Mapping[str, PoolUse], time_ns: int, left_out: Iterable[tuple[str, str]] = ()) -> Counted:
+    def take(
+        cls, uses: Mapping[str, PoolCounters], time_ns: int, left_out: Iterable[tuple[str, str]] = ()
+    ) -> PoolSnapshot:
         """Return what has been counted so far.
 
         Args:
@@ -60,7 +62,7 @@ class Counted:
 
 
 def metrics_of(
-    now: Counted, previous: Counted | None, started_ns: int, *, delta_histograms: bool, delta_counters: bool
+    now: PoolSnapshot, previous: PoolSnapshot | None, started_ns: int, *, delta_histograms: bool, delta_counters: bool
 ) -> list[Metric]:
     """Return the SDK's form of what has been counted.
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.hooked import HookedMethods
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import cut
@@ -66,4 +66,4 @@ def _features(features: Any) -> int | None:
     return None if projections is None else sum(len(projection.features) for projection in projections) or None
 
 
-_KIND: Final = Kind(ABOUT.library, _name, counts=_counts)
+_KIND: Final = CallKind(ABOUT.library, _name, counts=_counts)

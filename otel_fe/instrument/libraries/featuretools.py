@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.hooked import HookedFunction
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import columns, rows
@@ -62,5 +62,5 @@ def _step(_args: Arguments, _kwargs: Named, _outer: Any) -> str:
     return "calculate_feature_matrix"
 
 
-_SYNTHESIS: Final = Kind(ABOUT.library, _target, lambda *_: "dfs", _counts, _calculates)
-_CALCULATION: Final = Kind(ABOUT.library, _target_of_definitions, _step, _counts)
+_SYNTHESIS: Final = CallKind(ABOUT.library, _target, lambda *_: "dfs", _counts, _calculates)
+_CALCULATION: Final = CallKind(ABOUT.library, _target_of_definitions, _step, _counts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.calls import innermost
 from otel_fe.instrument.libraries.hooked import HookedFunction, HookedMethods
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import columns, cut, rows
@@ -63,6 +63,6 @@ def _in_an_execution(_args: Arguments, _kwargs: Named) -> bool:
     return outer is not None and outer.kind is _EXECUTION
 
 
-_EXECUTION: Final = Kind(ABOUT.library, _name, counts=_counts)
-_NODE: Final = Kind(ABOUT.library, _node_name, _node_name, applies=_in_an_execution)
-ASYNCHRONOUS: Final = Kind(ABOUT.library, _name, counts=_counts)
+_EXECUTION: Final = CallKind(ABOUT.library, _name, counts=_counts)
+_NODE: Final = CallKind(ABOUT.library, _node_name, _node_name, applies=_in_an_execution)
+ASYNCHRONOUS: Final = CallKind(ABOUT.library, _name, counts=_counts)

@@ -19,7 +19,7 @@ def _nothing(_args: Arguments, _kwargs: Named, _result: Any) -> Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CallKind:
     """The description of the calls of one method. None of the functions may look at a feature's value, copy data or compute."""
 
     library: str

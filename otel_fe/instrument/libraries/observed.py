@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from otel_fe import faults
 from otel_fe.instrument import runtime
 from otel_fe.instrument.continued import stepwise
-from otel_fe.instrument.libraries.calls import Call, innermost
+from otel_fe.instrument.libraries.calls import LibraryCall, innermost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_fe.instrument.libraries.kind import Arguments, Kind, Named
+    from otel_fe.instrument.libraries.kind import Arguments, CallKind, Named
 
 
 def opened(
-    kind: Kind, function: str, args: Arguments, kwargs: Named, subject: Any = None, *, now: bool = True
-) -> Call | None:
+    kind: CallKind, function: str, args: Arguments, kwargs: Named, subject: Any = None, *, now: bool = True
+) -> LibraryCall | None:
     """Open a call, and start its span.
 
     Args:
@@ -44,7 +44,7 @@ def opened(
             if subject is not None and outer.subject is subject and not outer.ended:
                 return None
             outer.start()
-        call = Call(kind, function, args, kwargs, subject, now=now)
+        call = LibraryCall(kind, function, args, kwargs, subject, now=now)
         call.enter(outer)
         if now:
             call.start()
@@ -57,9 +57,9 @@ def opened(
 
 
 def observed(
-    function: Callable[..., Any], kind: Kind, *, method: bool, now: bool = True, name: str = ""
+    function: Callable[..., Any], kind: CallKind, *, method: bool, now: bool = True, name: str = ""
 ) -> Callable[..., Any]:
-    """Return a function of the same kind (plain or coroutine), each call of which is a `Call`.
+    """Return a function of the same kind (plain or coroutine), each call of which is a `LibraryCall`.
 
     Args:
         function: What is replaced.

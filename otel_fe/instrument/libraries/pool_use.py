@@ -46,7 +46,7 @@ class PoolUseTotals:
     timeouts: int = 0
 
 
-class PoolUse:
+class PoolCounters:
     """The counters of the pools with one name. Appending needs no lock; the sums are under one.
 
     Args:
@@ -145,21 +145,21 @@ def _taken(apart: list[T]) -> list[T]:
     return found
 
 
-class Pools:
+class WatchedPools:
     """The watched pools, by weak reference, and their counters by name: a new pool of a name continues them."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._uses: dict[str, PoolUse] = {}
+        self._uses: dict[str, PoolCounters] = {}
 
-    def adopt(self, pool: Any, library: str, describe: Callable[[Any], tuple[str, int | None]]) -> PoolUse:
+    def adopt(self, pool: Any, library: str, describe: Callable[[Any], tuple[str, int | None]]) -> PoolCounters:
         """Watch a pool from now on; return what its use is counted in."""
         name, _ = describe(pool)
         with self._lock:
             if name not in self._uses and len(self._uses) >= _MAX_NAMES:
                 name = _OTHERS
-            use = self._uses.setdefault(name, PoolUse(library))
+            use = self._uses.setdefault(name, PoolCounters(library))
             self._watched.add(pool)
         vars(pool)[KEY] = use
         return use
@@ -169,7 +169,7 @@ class Pools:
         with self._lock:
             return list(self._watched)
 
-    def uses(self) -> dict[str, PoolUse]:
+    def uses(self) -> dict[str, PoolCounters]:
         """Return what is counted, by name."""
         with self._lock:
             return dict(self._uses)
@@ -189,11 +189,11 @@ class Pools:
             use.__init__(use.library)  # type: ignore[misc]
 
 
-def use_of(pool: Any) -> PoolUse | None:
+def use_of(pool: Any) -> PoolCounters | None:
     """Return what a pool's use is counted in; None where it is not watched."""
-    found: PoolUse | None = vars(pool).get(KEY)
+    found: PoolCounters | None = vars(pool).get(KEY)
     return found
 
 
-POOLS: Final = Pools()
+POOLS: Final = WatchedPools()
 after_fork(POOLS.renew)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import faults
 from otel_fe.instrument.libraries import redis_pools
 from otel_fe.instrument.libraries.pool_state import REDIS
-from otel_fe.instrument.libraries.pool_use import KEY, POOLS, PoolUse, use_of
+from otel_fe.instrument.libraries.pool_use import KEY, POOLS, PoolCounters, use_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def patches() -> list[Patch]:
     return [Patch(module.ConnectionPool, "__init__", _made) for module in (now, later)]
 
 
-def watch(pool: Any) -> PoolUse:
+def watch(pool: Any) -> PoolCounters:
     """Watch a pool from now on."""
     use = use_of(pool)
     if use is not None:
@@ -114,7 +114,7 @@ def _get(kind: Any) -> Callable[..., Any]:
     return get_connection
 
 
-async def _answer(use: PoolUse | None, connection: Any, *, asked: bool = False) -> Any:
+async def _answer(use: PoolCounters | None, connection: Any, *, asked: bool = False) -> Any:
     if use is None:
         return await connection
     if not asked:
@@ -162,21 +162,21 @@ def _note_made(connection: Any, start_ns: int) -> None:
     vars(connection)[_MADE] = start_ns
 
 
-def _asked(use: PoolUse) -> None:
+def _asked(use: PoolCounters) -> None:
     try:
         use.came()
     except Exception as fault:
         faults.record("redis.asked", fault)
 
 
-def _failed(use: PoolUse, error: BaseException) -> None:
+def _failed(use: PoolCounters, error: BaseException) -> None:
     try:
         use.failed(timeout=_timed_out(error))
     except Exception as fault:
         faults.record("redis.failed", fault)
 
 
-def _got(use: PoolUse, connection: Any, start: int) -> None:
+def _got(use: PoolCounters, connection: Any, start: int) -> None:
     try:
         end = perf_counter_ns()
         held = vars(connection)

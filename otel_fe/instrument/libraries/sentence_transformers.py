@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.hooked import HookedMethods
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import texts, whole
@@ -52,4 +52,4 @@ def _counts(args: Arguments, kwargs: Named, result: Any) -> Counts:
     return texts(inputs), whole(shape[-1]) if isinstance(shape, tuple) and shape else None
 
 
-_KIND: Final = Kind(ABOUT.library, _name, counts=_counts)
+_KIND: Final = CallKind(ABOUT.library, _name, counts=_counts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import columns, cut, rows
@@ -77,7 +77,7 @@ def counts(args: Arguments, kwargs: Named, result: Any) -> Counts:
     return rows(data), columns(result)
 
 
-KIND: Final = Kind(LIBRARY, name_of, step_name, counts)
+KIND: Final = CallKind(LIBRARY, name_of, step_name, counts)
 
 
 def transforming(function: Callable[..., Any]) -> Callable[..., Any]:

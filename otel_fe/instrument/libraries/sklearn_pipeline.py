@@ -20,7 +20,7 @@ from otel_fe.instrument.libraries.subclasses import Subclasses
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from otel_fe.instrument.libraries.calls import Call
+    from otel_fe.instrument.libraries.calls import LibraryCall
     from otel_fe.instrument.libraries.library import Replaced
 
 TO_A_MODEL: Final = (
@@ -58,7 +58,7 @@ def _iterating(original: Callable[..., Any]) -> Callable[..., Any]:
     return replacement
 
 
-def _to_the_end(steps: Generator[Any, None, None], call: Call) -> Generator[Any, None, None]:
+def _to_the_end(steps: Generator[Any, None, None], call: LibraryCall) -> Generator[Any, None, None]:
     """Pass on the steps; behind the last one comes the model."""
     yield from steps
     if call.started:  # not where the steps were only looked at

@@ -14,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_c
 
 from otel_fe import faults
 from otel_fe.instrument import runtime
-from otel_fe.instrument.libraries.calls import Call, innermost
+from otel_fe.instrument.libraries.calls import LibraryCall, innermost
 from otel_fe.instrument.libraries.sklearn_estimators import KIND
 from otel_fe.instrument.patch import Patch
 from otel_fe.sdk.context import SPAN_KEY, get_context, reset_context, set_context
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextvars import Token
 
-    Entered = tuple[Token[Context], Token[Call | None]]
+    Entered = tuple[Token[Context], Token[LibraryCall | None]]
 
 _CARRIED: Final = "_otel_fe_carried"
 """Attribute of a task; scikit-learn's own, and pickled with it."""
@@ -106,7 +106,7 @@ def _entered(carried: Carried | str) -> Entered | None:
             return set_context(carried.context), innermost.set(carried.call)
         trace_id, span_id, flags = (int(part, 16) for part in carried.split("-"))
         remote = NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags)))
-        elsewhere = Call(KIND, "", (), {})
+        elsewhere = LibraryCall(KIND, "", (), {})
         elsewhere.started = True
         return set_context(Context({**get_context(), SPAN_KEY: remote})), innermost.set(elsewhere)
     except Exception as fault:

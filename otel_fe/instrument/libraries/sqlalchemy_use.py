@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import faults
 from otel_fe.instrument.libraries import sqlalchemy
 from otel_fe.instrument.libraries.pool_state import SQLALCHEMY
-from otel_fe.instrument.libraries.pool_use import POOLS, PoolUse, use_of
+from otel_fe.instrument.libraries.pool_use import POOLS, PoolCounters, use_of
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _note_created(record: Any, took_ns: int) -> None:
     vars(record)[_CREATED] = took_ns
 
 
-def _asked(pool: Any) -> PoolUse | None:
+def _asked(pool: Any) -> PoolCounters | None:
     try:
         use = use_of(pool) or POOLS.adopt(pool, SQLALCHEMY, sqlalchemy.describe)
         use.came()
@@ -107,7 +107,7 @@ def _asked(pool: Any) -> PoolUse | None:
     return use
 
 
-def _got(use: PoolUse | None, fairy: Any, start: int) -> None:
+def _got(use: PoolCounters | None, fairy: Any, start: int) -> None:
     try:
         if use is not None:
             end = perf_counter_ns()
@@ -119,7 +119,7 @@ def _got(use: PoolUse | None, fairy: Any, start: int) -> None:
         faults.record("sqlalchemy.got", fault)
 
 
-def _failed(use: PoolUse | None, error: BaseException) -> None:
+def _failed(use: PoolCounters | None, error: BaseException) -> None:
     try:
         if use is not None:
             use.failed(timeout=type(error).__name__ == _TIMEOUT)

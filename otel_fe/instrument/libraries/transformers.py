@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import columns, rows, texts, whole
@@ -59,10 +59,10 @@ def _processor_counts(_args: Arguments, _kwargs: Named, result: Any) -> Counts:
 
 
 PIPELINE: Final = functools.partial(
-    observed, kind=Kind(ABOUT.library, _pipeline_name, counts=_pipeline_counts), method=True
+    observed, kind=CallKind(ABOUT.library, _pipeline_name, counts=_pipeline_counts), method=True
 )
 """Makes what replaces a pipeline's `__call__`."""
 PROCESSOR: Final = functools.partial(
-    observed, kind=Kind(ABOUT.library, _class_name, counts=_processor_counts), method=True
+    observed, kind=CallKind(ABOUT.library, _class_name, counts=_processor_counts), method=True
 )
 """Makes what replaces the `__call__` of a feature extractor or image processor."""

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.hooked import HookedFunction
-from otel_fe.instrument.libraries.kind import Kind
+from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
 from otel_fe.instrument.libraries.observed import observed
 from otel_fe.instrument.libraries.shapes import columns, rows
@@ -38,5 +38,5 @@ def _counts(_args: Arguments, _kwargs: Named, result: Any) -> Counts:
     return rows(result), columns(result)
 
 
-def _kind(name: str) -> Kind:
-    return Kind(ABOUT.library, lambda _args, _kwargs: name, counts=_counts)
+def _kind(name: str) -> CallKind:
+    return CallKind(ABOUT.library, lambda _args, _kwargs: name, counts=_counts)

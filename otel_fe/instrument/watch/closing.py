@@ -14,7 +14,7 @@ from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.instrument.watch.counters import CounterHistory, Counters
+    from otel_fe.instrument.watch.counters import CounterHistory, ThreadCounters
 
 _WORTH_NS: Final = 1_000_000
 """A thread that was off the CPU for less since the last look is not examined."""
@@ -58,7 +58,7 @@ def segments_of(extraction: Any, end_ns: int, history: CounterHistory) -> Sequen
     return segments
 
 
-def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
+def _count(last: Segment, since: ThreadCounters, history: CounterHistory) -> None:
     last.throttled_ns = max(0, history.throttled_ns() - since.throttled_ns) if since.throttled_ns >= 0 else 0
     faults, blocks = paging()
     last.faults, last.blocks = faults - since.faults, blocks - since.blocks
@@ -71,7 +71,7 @@ def _count(last: Segment, since: Counters, history: CounterHistory) -> None:
     last.others_wait_ns = sum(_waited(tid, since) for ns, tid in sorted(used)[-_MOST_ASKED:] if ns > _BUSY_NS)
 
 
-def _waited(tid: int, since: Counters) -> int:
+def _waited(tid: int, since: ThreadCounters) -> int:
     """Return how long a thread has waited for a core since then; 0 where that is not known."""
     before = since.core_wait_ns.get(tid)
     return 0 if before is None else max(0, core_wait_ns(tid) - before)

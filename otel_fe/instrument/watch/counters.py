@@ -26,7 +26,7 @@ _FILE_BYTES: Final = 4_096
 """Of `cgroup` and `cpu.stat`."""
 
 
-class Counters:
+class ThreadCounters:
     """The sums until one moment, in ns."""
 
     __slots__ = ("at_ns", "blocks", "core_wait_ns", "cpu_ns", "faults", "process_cpu_ns", "throttled_ns")
@@ -43,7 +43,7 @@ class Counters:
         self.core_wait_ns: dict[int, int] = {}
         """Of threads that run extractions, and of those that have run since the counters before."""
 
-    def others_ns(self, since: Counters, own: int, watcher: int) -> tuple[int, int, int]:
+    def others_ns(self, since: ThreadCounters, own: int, watcher: int) -> tuple[int, int, int]:
         """Return what other threads of Python have done since then.
 
         Returns:
@@ -64,11 +64,11 @@ class Counters:
                     most, busiest = used, tid
         return total, busiest, waited
 
-    def throttled_since_ns(self, since: Counters) -> int:
+    def throttled_since_ns(self, since: ThreadCounters) -> int:
         """Return for how long the quota has stopped processes of the control group since then; 0 where that is not known."""
         return max(0, self.throttled_ns - since.throttled_ns) if since.throttled_ns >= 0 else 0
 
-    def native_share(self, since: Counters) -> float:
+    def native_share(self, since: ThreadCounters) -> float:
         """Return the CPU time of threads that are not Python's since then, in cores."""
         python = sum(now - since.cpu_ns.get(tid, now) for tid, now in self.cpu_ns.items())
         passed = self.at_ns - since.at_ns
@@ -97,7 +97,7 @@ class CounterHistory:
 
     def __init__(self, files: ThreadFiles) -> None:
         self._files = files
-        self._kept: deque[Counters] = deque(maxlen=_KEPT)
+        self._kept: deque[ThreadCounters] = deque(maxlen=_KEPT)
         self._throttled: dict[str, File] = {}
         """Open files that say for how long the quota has stopped processes, by path; none without a quota."""
         self._asked_ns = -_QUOTA_FOR_NS
@@ -107,7 +107,7 @@ class CounterHistory:
         self.watcher = 0
         """The system's id of the thread that this belongs to."""
 
-    def take(self, now_ns: int, idents: Iterable[int], extracting: Iterable[int]) -> Counters:
+    def take(self, now_ns: int, idents: Iterable[int], extracting: Iterable[int]) -> ThreadCounters:
         """Return the counters of now.
 
         Args:
@@ -115,7 +115,7 @@ class CounterHistory:
             idents: Of the threads of Python.
             extracting: Ids, as the system has them, of the threads that run extractions.
         """
-        taken = Counters(now_ns, time.process_time_ns(), self.throttled_ns())
+        taken = ThreadCounters(now_ns, time.process_time_ns(), self.throttled_ns())
         before = self._kept[-1] if self._kept else taken
         wanted = set(extracting)
         for ident in list(idents)[:_MOST_THREADS]:
@@ -143,14 +143,14 @@ class CounterHistory:
         After a rest there is nothing newer to compare its first look with.
         """
         own = threading.get_native_id()
-        began = Counters(time.perf_counter_ns(), time.process_time_ns(), -1)
+        began = ThreadCounters(time.perf_counter_ns(), time.process_time_ns(), -1)
         began.cpu_ns[own] = time.thread_time_ns()
         waited = core_wait_ns(own)
         if waited >= 0:
             began.core_wait_ns[own] = waited
         self._kept.append(began)
 
-    def before(self, at_ns: int) -> Counters | None:
+    def before(self, at_ns: int) -> ThreadCounters | None:
         """Return the newest counters from before a moment; the oldest that there are where none is; None without any."""
         kept = list(self._kept)
         older = [one for one in kept if one.at_ns <= at_ns]

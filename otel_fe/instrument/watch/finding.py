@@ -47,7 +47,7 @@ Place = tuple[str, "Stack", "Line | None"]
 """A cause, the stack, and the line that held the interpreter or the loop."""
 
 
-class Found:
+class Finding:
     """An extraction's time by cause and by stack, in ns; both have equal sums for the sampled part."""
 
     __slots__ = ("_lines", "between_calls", "places", "samples", "seen_after_ns", "split")
@@ -126,7 +126,7 @@ def find(
     cpu_ns: int,
     segments: Sequence[Segment],
     ident: int,
-) -> Found:
+) -> Finding:
     """Split an extraction's duration over its causes, and each cause's time over the stacks that were seen in it.
 
     Args:
@@ -144,10 +144,10 @@ def find(
     left = cpu_ns - sum(segment.cpu_ns for segment in segments) if segments else cpu_ns
     split, ordered = attributed(start_ns, end_ns, intervals, left)
     if not segments:
-        return Found(split, {}, 0, 0)
+        return Finding(split, {}, 0, 0)
     between = between_calls(gaps_between(measured, start_ns, end_ns), ordered, segments, start_ns)
     looks = sum(segment.looks for segment in segments)
-    return Found(split, _places(ordered, segments), looks, segments[0].end_ns - start_ns, between)
+    return Finding(split, _places(ordered, segments), looks, segments[0].end_ns - start_ns, between)
 
 
 def _settle_core_waits(segments: Sequence[Segment]) -> None:

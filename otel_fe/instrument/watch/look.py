@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.counters import ThreadCounters
     from otel_fe.instrument.watch.threads import ThreadFiles
 
 _NO_NAMES: Final[frozenset[str]] = frozenset()
@@ -232,7 +232,7 @@ def needs_counters(seen: Glimpse) -> bool:
 
 
 def segment_of(
-    seen: Glimpse, watched: Watched, counters: Counters | None, since: Counters | None, lock: range
+    seen: Glimpse, watched: Watched, counters: ThreadCounters | None, since: ThreadCounters | None, lock: range
 ) -> Segment:
     """Return the segment of time since the last look, by a glimpse.
 
@@ -260,7 +260,7 @@ def segment_of(
 
 
 def place_child(
-    seen: Glimpse, segment: Segment, counters: Counters | None, since: Counters | None, lock: range
+    seen: Glimpse, segment: Segment, counters: ThreadCounters | None, since: ThreadCounters | None, lock: range
 ) -> Glimpse:
     """Attribute an extraction's wait for a thread that works for it to the activity of that thread.
 
@@ -288,7 +288,7 @@ def place_child(
     return child
 
 
-def _wait_of(seen: Glimpse, counters: Counters, since: Counters, lock: range) -> str:
+def _wait_of(seen: Glimpse, counters: ThreadCounters, since: ThreadCounters, lock: range) -> str:
     if seen.waiting.call == UNKNOWN:
         return by_names(seen.stack, seen.names)
     return wait_of(seen.waiting, seen.stack, seen.names, lock, counters.native_share(since))

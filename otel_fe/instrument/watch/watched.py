@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument.watch.lines import without_detail
 
 if TYPE_CHECKING:
-    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.counters import ThreadCounters
     from otel_fe.instrument.watch.lines import Line, Stack
 
 MOST_SEGMENTS: Final = 600
@@ -129,7 +129,7 @@ class Watched:
         self.tid = 0
         self.peak_bytes = 0
         """The most resident memory of the process at a look."""
-        self.counters: Counters | None = None
+        self.counters: ThreadCounters | None = None
         """Of the last look."""
         self.child_clocks: dict[int, int] = {}
         """CPU clocks of the threads that work for it, at the last look."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.watch.counters import Counters
+    from otel_fe.instrument.watch.counters import ThreadCounters
     from otel_fe.instrument.watch.lines import Line
     from otel_fe.instrument.watch.watched import Segment
 
@@ -255,7 +255,7 @@ class Watcher:
             return next_ns or now_ns + self._rest_ns
         return min((*later, next_ns) if next_ns else later)
 
-    def _take(self, now_ns: int, idents: Iterable[int], opened: dict[int, Any]) -> Counters:
+    def _take(self, now_ns: int, idents: Iterable[int], opened: dict[int, Any]) -> ThreadCounters:
         extracting = {native_id(one.thread_id) for one in list(opened.values())[: 2 * _MOST_LOOKS]}
         extracting.discard(0)
         return self._history.take(now_ns, idents, extracting)
@@ -299,7 +299,9 @@ class Watcher:
         if len(watched.segments) >= MOST_SEGMENTS:
             watched.next_ns += age
 
-    def _hogs(self, counters: Counters, glimpses: list[Any], frames: Any) -> dict[int, tuple[int, int, Line | None]]:
+    def _hogs(
+        self, counters: ThreadCounters, glimpses: list[Any], frames: Any
+    ) -> dict[int, tuple[int, int, Line | None]]:
         """Return the CPU time of other threads, their wait for a core, and the line of the busiest of them.
 
         By the ids of the threads that may have waited for them.
@@ -315,13 +317,13 @@ class Watcher:
                     del thread
         return found
 
-    def _since(self, extraction: Extraction) -> Counters | None:
+    def _since(self, extraction: Extraction) -> ThreadCounters | None:
         """Return the counters of the look before, or from before the extraction."""
         watched = extraction.watched
         return self._history.before(extraction.start_mono_ns) if watched is None else watched.counters
 
     def _note(
-        self, extraction: Extraction, seen: look.Glimpse, counters: Counters | None, hogs: dict[int, Any]
+        self, extraction: Extraction, seen: look.Glimpse, counters: ThreadCounters | None, hogs: dict[int, Any]
     ) -> Watched:
         watched = extraction.watched or Watched(extraction.start_mono_ns)
         since = self._since(extraction) or counters

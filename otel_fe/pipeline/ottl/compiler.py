@@ -42,12 +42,12 @@ def _compile(condition: tree.Boolean, context: tree.Context) -> Predicate | bool
             return _comparison(condition, context)
         case tree.Truth(call):
             return _truth(call, context)
-        case tree.Not(operand):
+        case tree.Inverted(operand):
             compiled = _compile(operand, context)
             return not compiled if isinstance(compiled, bool) else _negated(compiled)
-        case tree.And(operands):
+        case tree.AllOf(operands):
             return _connected([_compile(operand, context) for operand in operands], all_of=True)
-        case tree.Or(operands):
+        case tree.AnyOf(operands):
             return _connected([_compile(operand, context) for operand in operands], all_of=False)
 
 
@@ -79,7 +79,7 @@ def _connected(operands: list[Predicate | bool], *, all_of: bool) -> Predicate |
     return conjunction if all_of else disjunction
 
 
-def _truth(call: tree.Call, context: tree.Context) -> Predicate:
+def _truth(call: tree.ConverterCall, context: tree.Context) -> Predicate:
     result = getter(call, context)
 
     def holds(subject: Any) -> bool:

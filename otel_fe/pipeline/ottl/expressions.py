@@ -39,7 +39,7 @@ def getter(expression: tree.Expression, context: tree.Context) -> Getter:  # noq
             return lambda subject: {key: _inside_map(value(subject)) for key, value in values_of.items()}
         case tree.Path():
             return _path(expression, context)
-        case tree.Call():
+        case tree.ConverterCall():
             return _call(expression, context)
         case tree.Negative(operand):
             of = getter(operand, context)
@@ -96,7 +96,7 @@ def _of_pair(get: Getter, place: int) -> Getter:
     return lambda pair: get(pair[place])
 
 
-def _call(call: tree.Call, context: tree.Context) -> Getter:
+def _call(call: tree.ConverterCall, context: tree.Context) -> Getter:
     result = _unindexed(call, context)
     if call.arguments and all(value is None or tree.is_literal(value) for value in call.arguments):
         result = _once(result)
@@ -115,7 +115,7 @@ def _once(result: Getter) -> Getter:
     return lambda _subject: value
 
 
-def _unindexed(call: tree.Call, context: tree.Context) -> Getter:
+def _unindexed(call: tree.ConverterCall, context: tree.Context) -> Getter:
     if call.name == "IsRootSpan":
         return lambda span: span.parent_id == 0
     if call.name == "Coalesce":
@@ -140,7 +140,7 @@ def _argument(value: tree.Expression | None, context: tree.Context) -> Getter:
     return getter(tree.Literal(None) if value is None else value, context)
 
 
-def _coalesce(call: tree.Call, context: tree.Context) -> Getter:
+def _coalesce(call: tree.ConverterCall, context: tree.Context) -> Getter:
     values = call.arguments[0]
     alternatives = [getter(item, context) for item in values.items] if isinstance(values, tree.ListOf) else []
 

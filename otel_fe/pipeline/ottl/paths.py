@@ -6,7 +6,7 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from otel_fe.pipeline.ottl.values import Events, OttlEvaluationError, SpanId, Time, TraceId, wrap
+from otel_fe.pipeline.ottl.values import OttlEvaluationError, SpanEvents, SpanId, Time, TraceId, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ PATHS: Final[dict[str, dict[str, Getter]]] = {
         "end_time_unix_nano": lambda span: wrap(span.end_ns),
         "attributes": attrgetter("attributes"),
         "dropped_attributes_count": _carried("dropped_attributes_count"),
-        "events": lambda span: Events(span.events),
+        "events": lambda span: SpanEvents(span.events),
         "dropped_events_count": _carried("dropped_events_count"),
         "dropped_links_count": _carried("dropped_links_count"),
         "status.code": attrgetter("status"),

@@ -61,7 +61,7 @@ class SpanId(bytes):
     """A span's id."""
 
 
-class Events(tuple[Any, ...]):
+class SpanEvents(tuple[Any, ...]):
     """The events of a span."""
 
     __slots__ = ()
@@ -100,7 +100,7 @@ _KINDS: Final[dict[type, Kind]] = {
     Duration: "duration",
     TraceId: "trace id",
     SpanId: "span id",
-    Events: "events",
+    SpanEvents: "events",
 }
 # Attributes that were never on the wire may hold subclasses, such as numpy's float64.
 _ABSTRACT: Final[dict[type, Kind]] = {

@@ -25,7 +25,7 @@ _ABSENT: Final = object()
 _INT64: Final = 1 << 63
 
 
-class Bounds(NamedTuple):
+class NumericRange(NamedTuple):
     """The matching range of numbers or booleans, for `compiled`."""
 
     by: str
@@ -62,7 +62,7 @@ class AttributeEvaluator(SpanEvaluator):
         self._matches = matches
         self._invert = invert
         self._shown = shown
-        self.bounds: Bounds | None = None
+        self.bounds: NumericRange | None = None
         """The range, if it compares numbers or booleans."""
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
@@ -119,7 +119,7 @@ def numeric(policy: NumericAttribute) -> Evaluator:
     found = AttributeEvaluator(
         policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v if type(v) is int else 0)
     )
-    found.bounds = Bounds("number", least, most)
+    found.bounds = NumericRange("number", least, most)
     return found
 
 
@@ -133,7 +133,7 @@ def boolean(policy: BooleanAttribute) -> Evaluator:
     found = AttributeEvaluator(
         policy.name, policy.key, matches, invert=policy.invert_match, shown=lambda v: str(v is True).lower()
     )
-    found.bounds = Bounds("truth", int(wanted), int(wanted))
+    found.bounds = NumericRange("truth", int(wanted), int(wanted))
     return found
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Pool
 
 
-class Share:
+class SubPolicyShare:
     """A sub-policy, and what of its share of the current second is left."""
 
     __slots__ = ("_second", "policy", "spans_per_second", "spent", "threshold")
@@ -65,7 +65,7 @@ class CompositeEvaluator(Evaluator):
 
     __slots__ = ("_shares",)
 
-    def __init__(self, name: str, shares: Sequence[Share]) -> None:
+    def __init__(self, name: str, shares: Sequence[SubPolicyShare]) -> None:
         super().__init__(name, batched=True)
         self._shares = tuple(shares)
 
@@ -90,7 +90,7 @@ class CompositeEvaluator(Evaluator):
             return None
         return [(share, functools.partial(self._competes, share)) for share in self._shares]
 
-    def _competes(self, share: Share, trace: BufferedTrace) -> bool:
+    def _competes(self, share: SubPolicyShare, trace: BufferedTrace) -> bool:
         for each in self._shares:
             kind = each.policy.evaluate(trace)[0]
             if kind != NOT_SAMPLED:

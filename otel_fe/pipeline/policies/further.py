@@ -8,7 +8,7 @@ from otel_fe.config import policies
 from otel_fe.pipeline.policies import attributes, limiting
 from otel_fe.pipeline.policies.always import AlwaysSampleEvaluator
 from otel_fe.pipeline.policies.combined import AndEvaluator, DropEvaluator, NotEvaluator
-from otel_fe.pipeline.policies.composite import CompositeEvaluator, Share
+from otel_fe.pipeline.policies.composite import CompositeEvaluator, SubPolicyShare
 from otel_fe.pipeline.policies.latency import latency
 from otel_fe.pipeline.policies.probabilistic import ProbabilisticEvaluator
 from otel_fe.pipeline.policies.span_count import SpanCountEvaluator
@@ -48,7 +48,7 @@ MAKERS: Final[dict[type, Callable[[Any, EvaluatorOf], Evaluator]]] = {
     policies.And: lambda policy, of: AndEvaluator(policy.name, [of(p) for p in policy.policies]),
     policies.Drop: lambda policy, of: DropEvaluator(policy.name, [of(p) for p in policy.policies]),
     policies.Composite: lambda policy, of: CompositeEvaluator(
-        policy.name, [Share(of(a.policy), a.spans_per_second) for a in policy.allocations]
+        policy.name, [SubPolicyShare(of(a.policy), a.spans_per_second) for a in policy.allocations]
     ),
 }
 """By the type of the settings; the second argument evaluates the policies that one holds."""

@@ -15,7 +15,7 @@ from otel_fe.config.span_metrics import SERVICE_NAME
 from otel_fe.model import trace_state
 from otel_fe.model.metric import ExemplarPoint, Metric, Point, ResourceMetrics
 from otel_fe.model.probability import NEVER
-from otel_fe.pipeline.span_metrics.measure import Measure, Measured, Measures, Source
+from otel_fe.pipeline.span_metrics.measure import Measure, Measures, SharedMeasures, Source
 from otel_fe.pipeline.span_metrics.series import FIXED_BITS, Series
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SpanMetricsConnector:
         self._draw = draw
         self._per_unit = _PER_UNIT[settings.unit]
         self._measures = Measures(settings, self._per_unit, instance_id)
-        self._resources: OrderedDict[object, Measured] = OrderedDict()
+        self._resources: OrderedDict[object, SharedMeasures] = OrderedDict()
         """By the key of the resource."""
         self._sources: dict[ResourceView, Source | None] = {}
         """By identity: spans that came together share the object. None without a service's name."""
@@ -192,7 +192,7 @@ class SpanMetricsConnector:
             if measured.seen_ns >= since_ns and (metrics := self._changed(measured, since_ns, now_ns))
         ]
 
-    def _changed(self, measured: Measured, since_ns: int, now_ns: int) -> list[Metric]:
+    def _changed(self, measured: SharedMeasures, since_ns: int, now_ns: int) -> list[Metric]:
         metrics = []
         for measure in measured.all:
             series = [one for _, one in measure.series.items() if one.seen_ns >= since_ns]
@@ -203,7 +203,7 @@ class SpanMetricsConnector:
                 metrics.append(Metric(report.name, report.unit, False, points))  # noqa: FBT003 as in `_metrics`
         return metrics
 
-    def _metrics(self, identity: object, measured: Measured, now_ns: int, *, last: bool) -> list[Metric]:
+    def _metrics(self, identity: object, measured: SharedMeasures, now_ns: int, *, last: bool) -> list[Metric]:
         limit, delta = self._settings.exemplars.max_per_data_point, self._settings.delta
         metrics = []
         for measure in measured.all:

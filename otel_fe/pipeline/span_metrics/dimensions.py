@@ -28,7 +28,7 @@ _SCOPE_NAME: Final = "span.instrumentation.scope.name"
 _SCOPE_VERSION: Final = "span.instrumentation.scope.version"
 
 
-class Dimensions:
+class SpanDimensions:
     """The dimensions of one metric of one resource.
 
     `key` is called for every span and only reads; `attributes` is called once per series.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
 from otel_fe.pipeline.span_metrics.aggregates import Count, durations
-from otel_fe.pipeline.span_metrics.dimensions import Dimensions
+from otel_fe.pipeline.span_metrics.dimensions import SpanDimensions
 from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.span_metrics.aggregates import Aggregate
     from otel_fe.pipeline.span_metrics.dimensions import Key
 
-    DimensionsOf = Callable[[Sequence[Dimension], Attributes], Dimensions]
+    DimensionsOf = Callable[[Sequence[Dimension], Attributes], SpanDimensions]
     """From a metric's own dimensions and the attributes that spans fall back on to how to count by them."""
 
 
@@ -28,7 +28,7 @@ REPLACED: Final = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MeasureReport:
     """One metric that is made from a measure."""
 
     name: str
@@ -50,10 +50,10 @@ class Measure:
     own: Sequence[Dimension]
     """Dimensions beside those of every metric."""
     series: SeriesMap
-    reports: tuple[Report, ...]
+    reports: tuple[MeasureReport, ...]
 
 
-class Measured:
+class SharedMeasures:
     """The measures of all resources that count as one."""
 
     __slots__ = ("attributes", "events", "measures", "seen_ns")
@@ -79,26 +79,28 @@ class Source:
 
     __slots__ = ("_attributes", "_dimensions_of", "counted", "finders", "measured")
 
-    def __init__(self, measured: Measured, attributes: Attributes, dimensions_of: DimensionsOf) -> None:
+    def __init__(self, measured: SharedMeasures, attributes: Attributes, dimensions_of: DimensionsOf) -> None:
         self.measured = measured
         self._attributes = attributes
         self._dimensions_of = dimensions_of
-        self.counted = tuple(Counted(dimensions_of(measure.own, attributes), measure) for measure in measured.measures)
+        self.counted = tuple(
+            ResourceMeasure(dimensions_of(measure.own, attributes), measure) for measure in measured.measures
+        )
         finders = tuple(counted.finder for counted in self.counted if counted.finder is not None)
         self.finders = finders if len(finders) == len(self.counted) and measured.events is None else None
         """The counter of spans in C; None if it is absent or does not support all that is counted."""
 
-    def of_event(self, events: Measure, attributes: Mapping[str, Value]) -> Counted:
+    def of_event(self, events: Measure, attributes: Mapping[str, Value]) -> ResourceMeasure:
         """Return the key of an event: its attributes take precedence over the resource's."""
-        return Counted(self._dimensions_of(events.own, {**self._attributes, **attributes}), events)
+        return ResourceMeasure(self._dimensions_of(events.own, {**self._attributes, **attributes}), events)
 
 
-class Counted:
+class ResourceMeasure:
     """A measure seen from one resource."""
 
     __slots__ = ("by_key", "dimensions", "finder", "series")
 
-    def __init__(self, dimensions: Dimensions, measure: Measure) -> None:
+    def __init__(self, dimensions: SpanDimensions, measure: Measure) -> None:
         self.dimensions = dimensions
         usual = not dimensions.unusual and not any(REPLACED in name for name in dimensions.names)
         self.finder: ForgettingFinder | None = (
@@ -136,20 +138,20 @@ class Measures:
         self._settings = settings
         self._instance_id = instance_id
         prefix = f"{settings.namespace}." if settings.namespace else ""
-        self._calls = Report(f"{prefix}calls", "", lambda aggregate: aggregate.count, is_sum=True)
-        self._duration = Report(f"{prefix}duration", settings.unit, lambda aggregate: aggregate.value())
-        self._events = Report(f"{prefix}events", "", lambda aggregate: aggregate.count, is_sum=True)
+        self._calls = MeasureReport(f"{prefix}calls", "", lambda aggregate: aggregate.count, is_sum=True)
+        self._duration = MeasureReport(f"{prefix}duration", settings.unit, lambda aggregate: aggregate.value())
+        self._events = MeasureReport(f"{prefix}events", "", lambda aggregate: aggregate.count, is_sum=True)
         self._durations = None if settings.histogram is None else durations(settings.histogram, per_unit)
 
-    def of(self, attributes: Attributes) -> Measured:
+    def of(self, attributes: Attributes) -> SharedMeasures:
         """Return new measures for a resource."""
         settings = self._settings
         events = self._measure(settings.event_dimensions, Count, self._events) if settings.events_enabled else None
-        return Measured(attributes, self._of_spans(), events)
+        return SharedMeasures(attributes, self._of_spans(), events)
 
-    def source(self, measured: Measured, attributes: Attributes) -> Source:
+    def source(self, measured: SharedMeasures, attributes: Attributes) -> Source:
         """Return how the spans of a resource are counted in measures."""
-        return Source(measured, attributes, lambda own, of: Dimensions(self._settings, own, of, self._instance_id))
+        return Source(measured, attributes, lambda own, of: SpanDimensions(self._settings, own, of, self._instance_id))
 
     def _of_spans(self) -> list[Measure]:
         calls, duration = self._settings.calls_dimensions, self._settings.histogram_dimensions
@@ -162,5 +164,5 @@ class Measures:
             self._measure(duration, self._durations, self._duration),
         ]
 
-    def _measure(self, own: Sequence[Dimension], make: Callable[[], Aggregate], *reports: Report) -> Measure:
+    def _measure(self, own: Sequence[Dimension], make: Callable[[], Aggregate], *reports: MeasureReport) -> Measure:
         return Measure(own, SeriesMap(make, self._settings.cardinality_limit), reports)

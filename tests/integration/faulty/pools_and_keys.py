@@ -9,7 +9,7 @@ from otel_fe.cache_connection_integration import CacheConnectionIntegration
 from otel_fe.instrument.exported_load import ExportedLoad
 from tests.integration.faulty.injection import injected, tried
 
-USE = "otel_fe.instrument.libraries.pool_use:PoolUse"
+USE = "otel_fe.instrument.libraries.pool_use:PoolCounters"
 SQL = "otel_fe.instrument.libraries.sqlalchemy_use"
 REDIS = "otel_fe.instrument.libraries.redis_use"
 METRICS = "otel_fe.instrument.libraries.connection_metrics"

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from otel_fe.alerting import DEFAULT_RULES, Reading, State
-from otel_fe.alerting.why import Likely
+from otel_fe.alerting.likely_cause import Likely
 from otel_fe.alerting.wording import alert_of
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 
 
 class Received:
@@ -59,7 +59,7 @@ def receiver(*answers):
 def an_alert(state=State.FIRING, feature_set="user_profile", rule=DEFAULT_RULES[0], start=1_700_000_000.0):
     """Return an alert."""
     reading = Reading(
-        rule, 142.0, holds=True, over=False, samples=50, group=Group("", feature_set), words="50 extractions"
+        rule, 142.0, holds=True, over=False, samples=50, group=ExtractionGroup("", feature_set), words="50 extractions"
     )
     times = (start, start + 60, start + 600 if state is State.RESOLVED else 0.0)
     why = Likely("pool_wait", "pool_wait takes 70%")

@@ -11,7 +11,7 @@ from otel_fe.alerting.kept_silence import LONGEST_NS, SHORTEST_NS, KeptSilence
 from otel_fe.config.openslo import default_slos
 from otel_fe.errors import ConfigurationError
 from otel_fe.live.source import LiveSource
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.slo_engine import SloEngine
 from otel_fe.testing import FakeClock
 
@@ -59,9 +59,12 @@ class Burning:
     """Events of which nine of ten are bad."""
 
     def events(self, indicator, start_ns, end_ns):
-        from otel_fe.pipeline.event_sums import Group
+        from otel_fe.pipeline.event_sums import BudgetGroup
 
-        return {Group("shop", "user"): Counts(900, 1_000), Group("shop", "other"): Counts(900, 1_000)}
+        return {
+            BudgetGroup("shop", "user"): EventCounts(900, 1_000),
+            BudgetGroup("shop", "other"): EventCounts(900, 1_000),
+        }
 
 
 @pytest.fixture

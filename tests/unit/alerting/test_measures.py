@@ -13,9 +13,9 @@ from otel_fe.alerting.sources import measure_burning
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.live.results import SystemResources
 from otel_fe.live.source import LiveSource
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 from otel_fe.model.measurements import Measurements
-from otel_fe.model.slo import Counts, Indicator, Selection, Slo
+from otel_fe.model.slo import EventCounts, EventSelection, Indicator, Slo
 from otel_fe.model.time_windows import Rolling
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.pipeline.causes import rank
@@ -74,7 +74,7 @@ def test_the_alert_names_the_cause_that_the_page_ranks_first(clock):
     _slow(collector, 20, cache_lookups=1, cache_hits=1, split={"downstream": 120_000_000, "unexplained": 30_000_000})
     _slow(collector, 20, cache_lookups=1, cache_hits=0, split=split)
     (alert,) = system.check_performance_alerts()
-    slow, hits = collector.source.view.slow(Group("", "a"), 600.0)
+    slow, hits = collector.source.view.slow(ExtractionGroup("", "a"), 600.0)
     assert alert.cause == rank(slow, hits=hits).ranked[0].cause == "downstream"
 
 
@@ -141,15 +141,15 @@ def test_the_machine_is_measured(resources, subject, holds, over):
 
 def _state(bad, short_bad, severity="page", short_total=100):
     """Return the state of an SLO with an alert on an hour and five minutes."""
-    from otel_fe.model.slo import Alert
+    from otel_fe.model.slo import BurnAlert
     from otel_fe.pipeline.burn_alert_state import burn_alert_states
     from otel_fe.pipeline.slo_engine import SloState
 
-    alert = Alert("burn", severity, HOUR, HOUR // 12, Fraction(72, 100))
-    indicator = Indicator(Selection("m"), True, Selection("m"))
+    alert = BurnAlert("burn", severity, HOUR, HOUR // 12, Fraction(72, 100))
+    indicator = Indicator(EventSelection("m"), True, EventSelection("m"))
     slo = Slo("latency", indicator, Fraction(95, 100), Rolling(30 * 24 * HOUR), (alert,))
-    counts = {HOUR: Counts(bad, 1000), HOUR // 12: Counts(short_bad, short_total)}
-    return SloState(slo, Group("", "a"), 0, Counts(bad, 1000), burn_alert_states(slo, counts))
+    counts = {HOUR: EventCounts(bad, 1000), HOUR // 12: EventCounts(short_bad, short_total)}
+    return SloState(slo, ExtractionGroup("", "a"), 0, EventCounts(bad, 1000), burn_alert_states(slo, counts))
 
 
 def test_burning_budgets_fire(clock):

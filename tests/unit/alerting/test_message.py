@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from otel_fe.alerting import DEFAULT_RULES, Evaluation, Origin, State, text_of
+from otel_fe.alerting.likely_cause import Likely
 from otel_fe.alerting.message import lasting, share_in_words
-from otel_fe.alerting.why import Likely
 from otel_fe.alerting.wording import alert_of
 from otel_fe.errors import ConfigurationError
-from otel_fe.live.view import Group
+from otel_fe.live.view import ExtractionGroup
 
 ORIGIN = Origin("shop", "https://fe.example/", "")
 LINE = "features.py:86 transaction_history"
@@ -17,7 +17,7 @@ LINE = "features.py:86 transaction_history"
 
 def made(state=State.FIRING, origin=ORIGIN, why=None, exemplars=("a" * 32, "b" * 32)):
     reading = Evaluation(
-        DEFAULT_RULES[0], 156.0, holds=True, over=False, samples=120, group=Group("", "transaction_history"),
+        DEFAULT_RULES[0], 156.0, holds=True, over=False, samples=120, group=ExtractionGroup("", "transaction_history"),
         words="38 of 120 extractions took 100 ms or more", bad=38,
     )  # fmt: skip
     why = Likely("downstream", f"81 % of slow time in SELECT … transactions ({LINE})", LINE) if why is None else why

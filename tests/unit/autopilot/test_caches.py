@@ -14,7 +14,7 @@ from otel_fe.autopilot.cachetools_caches import CachetoolsCache
 from otel_fe.autopilot.controller import Controller
 from otel_fe.autopilot.evidence import Evidence
 from otel_fe.autopilot.resource import CannotResizeError
-from otel_fe.config.autopilot import Bounds
+from otel_fe.config.autopilot import SizeBounds
 from otel_fe.instrument.sampled_caches import SampledCaches
 
 S = 1_000_000_000
@@ -102,7 +102,12 @@ def test_a_cache_grows_to_what_its_keys_need_and_the_hit_rate_is_verified():
             return [] if found is None else [found]
 
     controller = Controller(
-        Adviser(), lambda: Evidence(lookups=sampled.ticks(now)), steps.append, {"caches": Bounds(50, 800)}, True, 60 * S
+        Adviser(),
+        lambda: Evidence(lookups=sampled.ticks(now)),
+        steps.append,
+        {"caches": SizeBounds(50, 800)},
+        True,
+        60 * S,
     )
     for _ in range(600):
         now += S

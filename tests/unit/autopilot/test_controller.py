@@ -8,11 +8,11 @@ import random
 import pytest
 
 from otel_fe.autopilot.controller import Controller, Proposal, unsized
-from otel_fe.autopilot.evidence import Evidence, Seen, Tick
+from otel_fe.autopilot.evidence import Evidence, Seen, WindowPart
 from otel_fe.autopilot.pool_proposal import pool_proposal
-from otel_fe.autopilot.resource import CannotResizeError, Refused
+from otel_fe.autopilot.resource import CannotResizeError, NotResizable
 from otel_fe.autopilot.verdict import burns_faster, faster, not_slower
-from otel_fe.config.autopilot import Bounds
+from otel_fe.config.autopilot import SizeBounds
 from otel_fe.forecast.moments import Moments
 from otel_fe.forecast.traffic import Traffic
 
@@ -89,7 +89,7 @@ class Bench:
         self.now = 0
         self.windows = {}
         self.begin()
-        bounds = limits or {"pools": Bounds(1, 20)}
+        bounds = limits or {"pools": SizeBounds(1, 20)}
         self.controller = Controller(self, self.measure, self.steps.append, bounds, act, WINDOW)
 
     def begin(self):
@@ -249,7 +249,7 @@ def window(count, took_ms, failed=0, seconds=60):
         fails = number % max(1, count // failed) == 0 if failed else False
         end = number * seconds * S // count
         found.count(Seen(end, MS if fails else round((took_ms + number % 7) * MS), 0, fails, fails))
-    found.ticks = [Tick(found.total // 4, found.bad // 4, found.failed // 4)] * 4
+    found.ticks = [WindowPart(found.total // 4, found.bad // 4, found.failed // 4)] * 4
     found.elapsed_ns = seconds * S
     return found
 
@@ -321,8 +321,8 @@ def test_a_dry_run_changes_nothing_and_says_each_thing_once():
 @pytest.mark.parametrize(
     ("limits", "most", "largest"),
     [
-        ({"pools": Bounds(1, 3)}, None, 3),
-        ({SimulatedPool.name: Bounds(1, 5), "pools": Bounds(1, 3)}, None, 5),
+        ({"pools": SizeBounds(1, 3)}, None, 3),
+        ({SimulatedPool.name: SizeBounds(1, 5), "pools": SizeBounds(1, 3)}, None, 5),
         (None, 4, 4),
     ],
     ids=["of the kind", "of the name", "of the server"],
@@ -340,7 +340,7 @@ def test_limits_hold_under_faults():
     pool = SimulatedPool(2, most=8)
     chance = random.Random(9)
     pool.fails = lambda: chance.random() < 0.5
-    bench = Bench(pool, limits={"pools": Bounds(2, 6)})
+    bench = Bench(pool, limits={"pools": SizeBounds(2, 6)})
     raised = 0
     for _ in range(40 * 60):
         try:
@@ -382,14 +382,14 @@ def test_a_server_that_does_not_say_its_limit_is_left_alone(why):
 
 def test_without_bounds_nothing_is_sized():
     pool = SimulatedPool(2)
-    bench = Bench(pool, limits={"caches": Bounds(1, 5)})
+    bench = Bench(pool, limits={"caches": SizeBounds(1, 5)})
     bench.run(5)
     assert pool.sizes == [2]
     assert bench.steps[0].reason == "postgresql://db/features has no bounds in OTEL_FE_AUTOPILOT_LIMITS."
 
 
 def test_what_cannot_be_resized_is_said_once():
-    one = Refused("redis://cache", "pools", "A class of the application's own.")
+    one = NotResizable("redis://cache", "pools", "A class of the application's own.")
     bench = Bench()
     bench.pools = ()
     bench.advise = lambda before: [unsized(one)]
@@ -408,7 +408,7 @@ def test_one_experiment_at_a_time():
 
 def test_burning_needs_certainty():
     def part(bad, total):
-        return Evidence([], total, bad, ticks=[Tick(total, bad)])
+        return Evidence([], total, bad, ticks=[WindowPart(total, bad)])
 
     assert not burns_faster(part(0, 1_000), part(1, 1_000))
     assert not burns_faster(part(50, 1_000), part(60, 1_000))
@@ -449,7 +449,7 @@ def test_a_size_of_the_application_s_own_ends_the_experiment():
 def test_a_pool_from_beyond_its_bounds_comes_step_by_step():
     """Not to the upper bound at once: a step is half at most, and what it brings was predicted for that."""
     pool = SimulatedPool(64)
-    bench = Bench(pool, limits={"pools": Bounds(2, 10)})
+    bench = Bench(pool, limits={"pools": SizeBounds(2, 10)})
     while "tried" not in bench.outcomes:
         bench.run(1 / 60)
     assert pool.size() == 32
@@ -459,7 +459,7 @@ def test_what_is_predicted_is_of_the_size_that_is_tried():
     """Also where the bounds, or the server, leave less than was proposed."""
     found = []
     for high in (3, 4):
-        bench = Bench(SimulatedPool(2), limits={"pools": Bounds(1, high)})
+        bench = Bench(SimulatedPool(2), limits={"pools": SizeBounds(1, high)})
         while "tried" not in bench.outcomes:
             bench.run(1 / 60)
         found.append((bench.steps[0].after, bench.steps[0].predicted))

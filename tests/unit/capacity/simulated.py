@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 
 from otel_fe import process_metrics, semconv
-from otel_fe.capacity.measured import Measured, PoolSize, PoolUse, Setup, Window
+from otel_fe.capacity.measured import MeasuredService, PoolActivity, PoolSize, ServiceWindow, Setup
 from otel_fe.forecast.prediction import Observed
 from otel_fe.model.metric import Buckets, Metric, Point, ResourceMetrics
 from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS, TIME_EDGES_NS
@@ -52,12 +52,16 @@ def measured(service, rates, seconds, seed=1, keep=7, **setup):
         asked = [one for one in seen if one.asked]
         uses += [one.use_s for one in asked]
         pools = (
-            {"primary": PoolUse(len(asked), sum(u.use_s for u in asked), sum(u.wait_s for u in asked))} if asked else {}
+            {"primary": PoolActivity(len(asked), sum(u.use_s for u in asked), sum(u.wait_s for u in asked))}
+            if asked
+            else {}
         )
         durations = [one.duration_s for one in seen]
         cpu = sum(one.cpu_s for one in seen)
         windows.append(
-            Window(round(begin * NS), seconds, {SET: spread(durations)}, cpu, len(seen), cpu, service.processes, pools)
+            ServiceWindow(
+                round(begin * NS), seconds, {SET: spread(durations)}, cpu, len(seen), cpu, service.processes, pools
+            )
         )
         rows += [
             Observed(
@@ -75,7 +79,7 @@ def measured(service, rates, seconds, seed=1, keep=7, **setup):
     sizes = {"primary": PoolSize(service.pool, variability(uses))} if uses else {}
     cores = service.cores if math.isfinite(service.cores) else 64
     found = Setup(service.processes, cores, 1, sizes, has_gil=service.lock, **setup)
-    return Measured("service", tuple(windows), tuple(rows), found)
+    return MeasuredService("service", tuple(windows), tuple(rows), found)
 
 
 def true_p95(service, rate, seconds=600.0, seed=77):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from otel_fe.capacity.answer import Requirement, answer
+from otel_fe.capacity.answer import LatencyRequirement, answer
 from otel_fe.capacity.fitted import fitted
 from otel_fe.capacity.memory import memory_of
 from otel_fe.capacity.services import ServiceCapacity
@@ -37,7 +37,7 @@ def seen(memory_of_peak, seed=1):
 def test_memory_is_full_at_as_many_at_once_as_fit():
     """300 MiB and 8 for each at once: 12.5 at once, which a mean of 7.0 reaches, at 70 a second."""
     measurements = seen(lambda peak, _: 300 * MIB + EACH * peak)
-    said = answer(fitted(measurements), [Requirement("latency", 1.0, 0.95)], 2.5)
+    said = answer(fitted(measurements), [LatencyRequirement("latency", 1.0, 0.95)], 2.5)
     assert said.first == "memory"
     assert said.broken_by == "memory"
     assert said.headroom.value == pytest.approx(70, rel=0.15)

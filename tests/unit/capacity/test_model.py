@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from otel_fe.capacity.answer import Requirement, answer
+from otel_fe.capacity.answer import LatencyRequirement, answer
 from otel_fe.capacity.fitted import fitted
 from otel_fe.capacity.stations import stations_of
 from otel_fe.capacity.text import sentence
@@ -54,7 +54,7 @@ def test_a_service_at_more_traffic_is_as_predicted(name):
     """p95 at 1.5 and 2 times within 20 %, the highest good rate within 20 %, and the right resource named."""
     service, now, limit_s, first = CASES[name]
     found = fitted(measured(service, day(now), 1_000 / now))
-    requirement = Requirement("latency", limit_s, 0.95)
+    requirement = LatencyRequirement("latency", limit_s, 0.95)
     for factor in (1.5, 2.0):
         said = answer(found, [requirement], factor)
         assert said.p95_then_s.value == pytest.approx(true_p95(service, now * factor, 8_000 / now), rel=0.2)
@@ -70,7 +70,7 @@ def test_a_service_at_more_traffic_is_as_predicted(name):
 def test_the_asked_size_of_the_pool_is_enough_and_no_larger():
     service, now, limit_s, _ = CASES["a pool of four"]
     found = fitted(measured(service, day(now), 1_000 / now))
-    said = answer(found, [Requirement("latency", limit_s, 0.95)], 3.0)
+    said = answer(found, [LatencyRequirement("latency", limit_s, 0.95)], 3.0)
     assert said.kept[0].verdict == "breaks"
     assert math.isinf(said.p95_then_s.value)  # 240 uses a second of 20 ms are 4.8 connections
     (pool,) = [one for one in said.resources if one.kind == "pool"]
@@ -136,7 +136,7 @@ def test_feature_sets_are_answered_apart():
         )
     rows = (*fast.rows, *(replace(row, feature_set="slow") for row in slow.rows))
     found = fitted(replace(fast, windows=tuple(windows), rows=rows))
-    wanted = [Requirement("latency", 0.12, 0.95)]
+    wanted = [LatencyRequirement("latency", 0.12, 0.95)]
     whole, quick, late = (answer(found, wanted, 2.0, name) for name in (None, "profile", "slow"))
     assert late.now == pytest.approx(20, rel=0.15)
     assert quick.now == pytest.approx(60, rel=0.15)
@@ -152,7 +152,9 @@ def test_what_is_not_measured_is_found_by_what_it_does():
     seen = measured(service, day(now), 1_000 / now)
     windows = tuple(replace(one, cpu_s=0.0, cpu_count=0, process_cpu_s=None) for one in seen.windows)
     rows = tuple(replace(row, cpu_ns=-1) for row in seen.rows)
-    said = answer(fitted(replace(seen, windows=windows, rows=rows)), [Requirement("latency", limit_s, 0.95)], 1.5)
+    said = answer(
+        fitted(replace(seen, windows=windows, rows=rows)), [LatencyRequirement("latency", limit_s, 0.95)], 1.5
+    )
     assert said.first == "something not measured"
     assert true_p95(service, said.headroom.value / 1.2, 8_000 / now) < limit_s
     assert true_p95(service, said.headroom.value * 1.2, 8_000 / now) > limit_s
@@ -168,7 +170,7 @@ def test_a_service_of_which_no_resource_is_known_is_no_answer():
 def test_a_knee_beyond_what_is_looked_at_is_no_headroom():
     """Extractions that take next to nothing: twenty times today's traffic breaks nothing."""
     service = Service(lambda _: 0.0001, other=exponential(0.005), cores=8)
-    said = answer(fitted(measured(service, day(40), 12)), [Requirement("latency", 0.1, 0.95)], 2.0)
+    said = answer(fitted(measured(service, day(40), 12)), [LatencyRequirement("latency", 0.1, 0.95)], 2.0)
     assert said.broken_by == ""
     assert sentence(said).startswith("headroom beyond ")
 

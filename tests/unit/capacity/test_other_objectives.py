@@ -7,7 +7,7 @@ import random
 import pytest
 
 from otel_fe import semconv
-from otel_fe.capacity.other_objectives import Events, load_effect
+from otel_fe.capacity.other_objectives import ObjectiveEvents, load_effect
 from otel_fe.capacity.services import capacity_of
 from otel_fe.capacity.text import document, in_words
 from otel_fe.config.openslo import default_slos
@@ -22,7 +22,7 @@ LOADS = [20.0, 25.0, 30.0, 35.0, 40.0] * 6
 def events(good, seed=1, total=1_000):
     """Return events of which a share, by the rate, is good; each stands for itself."""
     rng = random.Random(seed)
-    return [Events(rate, sum(rng.random() < good(rate) for _ in range(total)), total) for rate in LOADS]
+    return [ObjectiveEvents(rate, sum(rng.random() < good(rate) for _ in range(total)), total) for rate in LOADS]
 
 
 def test_errors_that_grow_with_load_limit_it():

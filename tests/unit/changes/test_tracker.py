@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otel_fe.changes import Mark, Tracker
 from otel_fe.changes.mark import POOL_SIZE, RESTART, VERSION
-from otel_fe.changes.tracker import MOST_FACTS, Seen
+from otel_fe.changes.tracker import MOST_FACTS, ProcessReport
 
 S = 1_000_000_000
 MINUTE = 60 * S
@@ -15,7 +15,7 @@ def seen(time_ns, instance="a", version="1", pool=None, service="shop"):
     values = [(VERSION, "", version)]
     if pool is not None:
         values.append((POOL_SIZE, "postgresql://db", str(pool)))
-    return Seen(service, instance, time_ns, tuple(values))
+    return ProcessReport(service, instance, time_ns, tuple(values))
 
 
 def marks(tracker, *observed):

@@ -8,12 +8,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from otel_fe.collector import pending
 from otel_fe.collector.accounts import COUNTER, GAUGE, UPTIME, Sample, samples_of
+from otel_fe.collector.decision_request import UnreachableError, ask, in_words
 from otel_fe.collector.graph.memory import MemoryLimit
 from otel_fe.collector.own_metrics import added_up, encode, prometheus_text
 from otel_fe.collector.process_memory import resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.summing_up import stop_line
-from otel_fe.collector.why import UnreachableError, ask, in_words
 from otel_fe.config.processors import MemoryLimiter
 from otel_fe.errors import ConfigurationError
 from otel_fe.testing import FakeClock

@@ -16,7 +16,7 @@ from otel_fe.collector.servers.connections import Connections, Phase
 from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.collector.servers.held_bytes import HeldBytes, most_held_bytes
-from otel_fe.collector.servers.http_limits import Limits
+from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.http_messages import Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.json_bounds import check_values
@@ -96,7 +96,7 @@ def request(body=b"", more=b""):
 @pytest.mark.parametrize("start", [b"", b"P", HEAD, HEAD + b"X: " + b"a" * 10_000])
 def test_a_head_has_a_deadline_from_the_connection_s_begin(start):
     """A byte now and then does not extend it."""
-    with served(limits=Limits(header_s=0.4, read_s=60)) as server, server.connect() as client:
+    with served(limits=HttpLimits(header_s=0.4, read_s=60)) as server, server.connect() as client:
         client.sendall(start)
         with pytest.raises(ConnectionError):
             while True:
@@ -106,7 +106,7 @@ def test_a_head_has_a_deadline_from_the_connection_s_begin(start):
 
 @pytest.mark.thorough
 def test_a_second_head_has_a_deadline_too():
-    with served(limits=Limits(header_s=0.4, idle_s=60)) as server, server.connect() as client:
+    with served(limits=HttpLimits(header_s=0.4, idle_s=60)) as server, server.connect() as client:
         assert status_of(client, request()) == 200
         time.sleep(0.6)  # between requests, the deadline is `idle_s`
         assert status_of(client, request(b"ab")) == 200
@@ -115,7 +115,7 @@ def test_a_second_head_has_a_deadline_too():
 
 
 def test_a_body_has_a_deadline_for_the_whole():
-    with served(limits=Limits(header_s=60, read_s=0.4)) as server, server.connect() as client:
+    with served(limits=HttpLimits(header_s=60, read_s=0.4)) as server, server.connect() as client:
         client.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         with pytest.raises(ConnectionError):
             while True:
@@ -130,7 +130,7 @@ def test_a_response_has_a_deadline_for_the_whole():
         client.recv(1000)
         return server.seen and server.loop.held.total == 0
 
-    with served(limits=Limits(write_s=0.5), answer=bytes(64 << 20)) as server, server.connect() as client:
+    with served(limits=HttpLimits(write_s=0.5), answer=bytes(64 << 20)) as server, server.connect() as client:
         client.sendall(request())
         wait_for(lambda: server.loop.held.total == 64 << 20)
         wait_for(released)
@@ -145,7 +145,7 @@ def wait_for(true, timeout_s=10.0):
 
 def test_half_heads_give_way_to_a_new_connection():
     """A thousand of them lock nobody out; one that has completed a request before stays."""
-    with served(limits=Limits(most_connections=10)) as server, contextlib.ExitStack() as stack:
+    with served(limits=HttpLimits(most_connections=10)) as server, contextlib.ExitStack() as stack:
         proven = stack.enter_context(server.connect())
         assert status_of(proven, request()) == 200
         halves = [stack.enter_context(server.connect()) for _ in range(30)]
@@ -162,7 +162,7 @@ def test_half_heads_give_way_to_a_new_connection():
 def test_handshakes_take_a_place_and_have_a_deadline(tmp_path):
     """Connections that never begin TLS count, and give way; asyncio alone would hold any number of them."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with served(limits=Limits(most_connections=5, handshake_s=0.4), tls=context) as server:
+    with served(limits=HttpLimits(most_connections=5, handshake_s=0.4), tls=context) as server:
         clients = [server.connect() for _ in range(8)]
         wait_for(lambda: server.cut == 3)
         assert all(gone(client) for client in clients)

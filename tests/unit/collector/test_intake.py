@@ -8,7 +8,7 @@ import time
 import pytest
 
 from otel_fe.collector.refusals import StoppingError
-from otel_fe.collector.servers.intake import Intake, Received
+from otel_fe.collector.servers.intake import Intake, IntakeCounters
 from otel_fe.collector.workers.peer_receiver import into_engine
 from tests.unit.collector.parts import SAMPLED, PipelineBench
 from tests.unit.collector.running import request
@@ -41,7 +41,7 @@ def test_what_comes_in_the_middle_of_a_reload_is_taken_by_the_next(way):
     reload = Replacing()
     payload = request(1).SerializeToString()
     if way == "sender":
-        intake = Intake(Received("otlp", "grpc"), lambda: reload.now)
+        intake = Intake(IntakeCounters("otlp", "grpc"), lambda: reload.now)
         found = reload.while_it_lasts(lambda: intake.take("traces", payload).rejected)
         assert found == [0]
         assert intake.received.refused == {}
@@ -55,7 +55,7 @@ def test_an_engine_that_ends_without_another_refuses():
     """That is the end of the collector, and not a reload."""
     engine = PipelineBench(SAMPLED).engine
     engine.closed = True
-    intake = Intake(Received("otlp", "grpc"), lambda: engine)
+    intake = Intake(IntakeCounters("otlp", "grpc"), lambda: engine)
     with pytest.raises(StoppingError):
         intake.take("traces", request(1).SerializeToString())
     assert into_engine(lambda: engine)("otlp", request(1).SerializeToString()) == 0

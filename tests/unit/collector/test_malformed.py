@@ -16,7 +16,7 @@ from otel_fe.collector.accounts import samples_of
 from otel_fe.collector.exporters.payload import MALFORMED, SENT
 from otel_fe.collector.exporters.queued import Queued
 from otel_fe.collector.exporters.storage import Storage
-from otel_fe.collector.servers.intake import Intake, Received
+from otel_fe.collector.servers.intake import Intake, IntakeCounters
 from otel_fe.config.sending import QueueBatch, SendingQueue
 from otel_fe.wire import validation
 from otel_fe.wire.fields import delimited
@@ -67,7 +67,7 @@ def test_a_malformed_span_is_rejected_and_everybody_else_arrives(text: str, name
 
 def test_rejected_items_are_counted_by_reason():
     bench = PipelineBench(SAMPLED)
-    received = Received("otlp", "grpc")
+    received = IntakeCounters("otlp", "grpc")
     intake = Intake(received, lambda: bench.engine)
     intake.take("traces", mixed(BAD_SPANS["half a surrogate pair"][0]))
     outcome = intake.take("traces", mixed(BAD_SPANS["truncated event"][0], 3), {"malformed": 2})

@@ -28,7 +28,7 @@ from otel_fe.collector.servers.statuses import code_of, status
 from otel_fe.collector.servers.tokens import Tokens
 from otel_fe.config.extensions import BearerTokenAuth
 from otel_fe.config.identifiers import ComponentId
-from otel_fe.config.receivers import GrpcKeepalive, GrpcServer
+from otel_fe.config.receivers import GrpcKeepalive, GrpcServerSettings
 from otel_fe.config.transport import ServerTls
 from otel_fe.errors import ConfigurationError
 from otel_fe.wire.wire_error import WireError
@@ -126,12 +126,12 @@ def test_beyond_loopback_somebody_has_to_ask():
     """Tokens or client certificates; a server's certificate alone lets everybody in."""
     open_ = Endpoint("0.0.0.0", 4317)
     with pytest.raises(ConfigurationError, match="allow-unauthenticated"):
-        check_open(open_, GrpcServer(), "key")
+        check_open(open_, GrpcServerSettings(), "key")
     with pytest.raises(ConfigurationError):
-        check_open(open_, GrpcServer(tls=ServerTls(cert_file="a", key_file="b")), "key")
-    check_open(open_, GrpcServer(tls=ServerTls(client_ca_file="ca")), "key")
-    check_open(open_, GrpcServer(auth=ComponentId("bearertokenauth")), "key")
-    check_open(Endpoint("localhost", 4317), GrpcServer(), "key")
+        check_open(open_, GrpcServerSettings(tls=ServerTls(cert_file="a", key_file="b")), "key")
+    check_open(open_, GrpcServerSettings(tls=ServerTls(client_ca_file="ca")), "key")
+    check_open(open_, GrpcServerSettings(auth=ComponentId("bearertokenauth")), "key")
+    check_open(Endpoint("localhost", 4317), GrpcServerSettings(), "key")
 
 
 def test_tokens():
@@ -204,7 +204,7 @@ def test_only_what_may_be_sent_again_has_retry_info():
 
 def test_grpc_options():
     """The Collector's keys as gRPC's, in its units; what is not given is bounded, or gRPC's own."""
-    assert dict(options_of(GrpcServer(), 5, shared=False)) == {
+    assert dict(options_of(GrpcServerSettings(), 5, shared=False)) == {
         "grpc.max_receive_message_length": 5,
         "grpc.max_concurrent_streams": 128,
         "grpc.max_allowed_incoming_connections": 1_000,
@@ -214,7 +214,7 @@ def test_grpc_options():
         "grpc.per_message_decompression": 0,
     }
     keepalive = GrpcKeepalive(max_connection_age_ns=2_000_000_000, time_ns=1, permit_without_stream=True)
-    found = dict(options_of(GrpcServer(keepalive=keepalive, max_concurrent_streams=7), 5, shared=True))
+    found = dict(options_of(GrpcServerSettings(keepalive=keepalive, max_concurrent_streams=7), 5, shared=True))
     assert found["grpc.max_connection_age_ms"] == 2_000
     assert found["grpc.keepalive_time_ms"] == 1
     assert found["grpc.max_concurrent_streams"] == 7

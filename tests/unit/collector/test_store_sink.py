@@ -45,10 +45,10 @@ def test_alerts_that_a_process_logs_reach_the_store_through_the_pipelines(tmp_pa
     from otel_fe.clock import SystemClock
     from otel_fe.collector.graph.graph import PipelineGraph
     from otel_fe.collector.graph.parts import Parts, Route
-    from otel_fe.store.told_alerts import FILE_NAME, ToldAlerts
+    from otel_fe.store.reported_alerts import FILE_NAME, ReportedAlerts
     from otel_fe.testing import FakeClock
     from tests.unit.alerting.test_message import made
-    from tests.unit.store.test_told_alerts import NOW, exported
+    from tests.unit.store.test_reported_alerts import NOW, exported
 
     with Store(tmp_path / "store") as store:
         sink = StoreSink(store, store.counters, FakeClock(NOW))
@@ -59,7 +59,7 @@ def test_alerts_that_a_process_logs_reach_the_store_through_the_pipelines(tmp_pa
         graph = PipelineGraph(parts, SystemClock(), threading.Lock(), observer=sink)
         accepted, _ = graph.take("otlp", "logs", exported(made()))
         assert accepted == 1
-        (found,) = ToldAlerts(store.directory).firing()
+        (found,) = ReportedAlerts(store.directory).firing()
         assert found.cause == "downstream"
         (store.directory / FILE_NAME).write_bytes(b"no database")
         records = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_fe.config.autopilot import Bounds, limits_of
+from otel_fe.config.autopilot import SizeBounds, limits_of
 from otel_fe.config.settings import Settings, read_settings
 from otel_fe.errors import ConfigurationError
 
@@ -17,9 +17,9 @@ def test_bounds_are_by_kind_or_by_name():
     """Names have colons and slashes, and may have an equals sign."""
     found = limits_of("pools=2..20, postgresql://db:5432/f?a=b=2..40 ,caches=100..1000")
     assert found == {
-        "pools": Bounds(2, 20),
-        "postgresql://db:5432/f?a=b": Bounds(2, 40),
-        "caches": Bounds(100, 1_000),
+        "pools": SizeBounds(2, 20),
+        "postgresql://db:5432/f?a=b": SizeBounds(2, 40),
+        "caches": SizeBounds(100, 1_000),
     }
     read = read_settings(
         {

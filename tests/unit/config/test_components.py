@@ -6,8 +6,8 @@ from otel_fe.config.components import COMPONENTS
 from otel_fe.config.exporters import Debug, GrpcClientKeepalive, Nop, OtlpGrpc, OtlpHttp
 from otel_fe.config.extensions import BearerTokenAuth, FileStorage, HealthCheck
 from otel_fe.config.identifiers import ComponentId
-from otel_fe.config.processors import Batch, MemoryLimiter
-from otel_fe.config.receivers import Cors, GrpcKeepalive, GrpcServer, HttpServer, OtlpReceiver
+from otel_fe.config.processors import BatchProcessor, MemoryLimiter
+from otel_fe.config.receivers import Cors, GrpcKeepalive, GrpcServerSettings, HttpServerSettings, OtlpReceiver
 from otel_fe.config.sending import QueueBatch, Retry, SendingQueue
 from otel_fe.config.transport import ClientTls, ServerTls
 from tests.unit.config.reads import read, read_reporting
@@ -19,15 +19,15 @@ END = "endpoint: 'h:1'"
 @pytest.mark.parametrize(
     ("component", "text", "value"),
     [
-        ("receivers/otlp", "protocols: {grpc: , http: }", OtlpReceiver(GrpcServer(), HttpServer())),
-        ("receivers/otlp", "protocols: {grpc: {enabled: false}, http: {}}", OtlpReceiver(None, HttpServer())),
+        ("receivers/otlp", "protocols: {grpc: , http: }", OtlpReceiver(GrpcServerSettings(), HttpServerSettings())),
+        ("receivers/otlp", "protocols: {grpc: {enabled: false}, http: {}}", OtlpReceiver(None, HttpServerSettings())),
         (
             "receivers/otlp",
             """protocols: {grpc: {endpoint: "[::1]:1", transport: tcp, tls: {cert_file: c, key_file: k, client_ca_file: a},
             auth: {authenticator: bearertokenauth/in}, max_recv_msg_size_mib: 8, max_concurrent_streams: 9, include_metadata: true,
             keepalive: {server_parameters: {time: 1s}, enforcement_policy: {min_time: 2s, permit_without_stream: true}}}}""",
             OtlpReceiver(
-                GrpcServer(
+                GrpcServerSettings(
                     endpoint="[::1]:1",
                     tls=ServerTls(cert_file="c", key_file="k", client_ca_file="a"),
                     auth=ComponentId("bearertokenauth", "in"),
@@ -45,7 +45,7 @@ END = "endpoint: 'h:1'"
             read_header_timeout: 3s, write_timeout: 4s,
             traces_url_path: t, metrics_url_path: /m, logs_url_path: /l}}""",
             OtlpReceiver(
-                http=HttpServer(
+                http=HttpServerSettings(
                     tls=ServerTls(cert_pem="C", key_pem="K", min_version="1.3"),
                     cors=Cors(("*",), max_age_s=5),
                     response_headers={"a": "b"},
@@ -59,8 +59,8 @@ END = "endpoint: 'h:1'"
                 )
             ),
         ),
-        ("processors/batch", "{}", Batch(200_000_000, 8192, 0)),
-        ("processors/batch", "{timeout: 0, send_batch_size: 5, send_batch_max_size: 5}", Batch(0, 5, 5)),
+        ("processors/batch", "{}", BatchProcessor(200_000_000, 8192, 0)),
+        ("processors/batch", "{timeout: 0, send_batch_size: 5, send_batch_max_size: 5}", BatchProcessor(0, 5, 5)),
         (
             "processors/memory_limiter",
             "{check_interval: 1s, limit_percentage: 80}",

@@ -9,7 +9,7 @@ import pytest
 from otel_fe import semconv
 from otel_fe.config.openslo import default_text, read_openslo
 from otel_fe.config.problems import InvalidConfigError
-from otel_fe.model.slo import Alert, Indicator, Limit, Selection
+from otel_fe.model.slo import BurnAlert, EventSelection, Indicator, Limit
 from otel_fe.model.time_windows import Calendar, Rolling
 from otel_fe.units import DAY_NS, HOUR_NS, MINUTE_NS
 
@@ -46,8 +46,8 @@ def changed(old, new):
 def test_a_threshold():
     """The histogram's values up to an edge are good."""
     (slo,) = read(SLO)
-    values = Selection(semconv.DURATION)
-    good = Selection(semconv.DURATION, (), Fraction(1, 4))
+    values = EventSelection(semconv.DURATION)
+    good = EventSelection(semconv.DURATION, (), Fraction(1, 4))
     limit = Limit(semconv.DURATION, (), Fraction(1, 4), strict=False)
     assert slo.indicator == Indicator(good, part_is_good=True, total=values, limit=limit)
     assert (slo.name, slo.service, slo.objective, slo.strict) == ("slow", "shop", Fraction(99, 100), False)
@@ -60,9 +60,9 @@ def test_a_ratio():
     text = SLO.replace(THRESHOLD, ratio).replace("op: lte, value: 0.25, ", "")
     (slo,) = read(text)
     assert slo.indicator == Indicator(
-        Selection(semconv.CACHE_LOOKUPS_METRIC, ((semconv.RESULT, "hit"),)),
+        EventSelection(semconv.CACHE_LOOKUPS_METRIC, ((semconv.RESULT, "hit"),)),
         part_is_good=True,
-        total=Selection(semconv.CACHE_LOOKUPS_METRIC),
+        total=EventSelection(semconv.CACHE_LOOKUPS_METRIC),
     )
     (bad,) = read(text.replace("good:", "bad:"))
     assert not bad.indicator.part_is_good
@@ -290,7 +290,7 @@ def test_documents_refer_to_each_other():
     """In any order of the file, and one alert for each policy, instead of the recommended ones."""
     (slo,) = read(REFERRED)
     assert slo.indicator == read(SLO)[0].indicator
-    alert = Alert("burn", "page", HOUR_NS, 0, Fraction("0.144"), 5 * MINUTE_NS, targets=("on-call",))
+    alert = BurnAlert("burn", "page", HOUR_NS, 0, Fraction("0.144"), 5 * MINUTE_NS, targets=("on-call",))
     assert slo.alerts == (alert,)
     backwards = "\n---\n".join(reversed(REFERRED.split("\n---\n")))
     assert read(backwards) == (slo,)

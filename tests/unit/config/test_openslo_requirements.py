@@ -12,7 +12,7 @@ from otel_fe.config.openslo import default_slos
 from otel_fe.config.openslo_metrics import SLO_NAMES
 from otel_fe.config.settings import Settings
 from otel_fe.model.measurements import Measurements
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.extraction_series import SLO_NAMES as COUNTED_NAMES
 from otel_fe.pipeline.slo import REQUIREMENTS
@@ -59,8 +59,8 @@ def test_what_the_file_counts_is_what_the_requirements_say(extractions):
     for slo, requirement in zip(SLOS, REQUIREMENTS, strict=True):
         verdicts = [requirement.good(figures) for figures in ended]
         part, total = (_sum(counters, one) for one in (slo.indicator.part, slo.indicator.total))
-        counts = Counts(slo.indicator.bad(part, total), total)
-        assert counts == Counts(verdicts.count(False), len(verdicts) - verdicts.count(None))
+        counts = EventCounts(slo.indicator.bad(part, total), total)
+        assert counts == EventCounts(verdicts.count(False), len(verdicts) - verdicts.count(None))
         assert slo.met(counts) == requirement.met(counts.total - counts.bad, counts.total)
 
 

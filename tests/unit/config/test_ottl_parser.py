@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 from otel_fe.config.ottl import CONVERTERS, PATHS, OttlSyntaxError, parse_condition
 from otel_fe.config.ottl.converters import ELSEWHERE
 from otel_fe.config.ottl.tree import (
-    And,
+    AllOf,
+    AnyOf,
     Arithmetic,
-    Call,
     Comparison,
     Constant,
+    ConverterCall,
+    Inverted,
     ListOf,
     Literal,
     MapOf,
     Negative,
-    Not,
-    Or,
     Path,
     Truth,
 )
 
 NAME = Path("span", "name", ())
 A = Comparison(NAME, "==", Literal("a"))
-B = Truth(Call("IsRootSpan", (), ()))
+B = Truth(ConverterCall("IsRootSpan", (), ()))
 
 
 def tree(text, context="span"):
@@ -38,11 +38,11 @@ def tree(text, context="span"):
     [
         ('name == "a"', A),
         ('span.name == "a"', A),
-        ('name == "a" or IsRootSpan() and true', Or((A, And((B, Constant(True)))))),
-        ('(name == "a" or IsRootSpan()) and true', And((Or((A, B)), Constant(True)))),
-        ('not name == "a" and IsRootSpan()', And((Not(A), B))),
-        ('not (name == "a" and IsRootSpan())', Not(And((A, B)))),
-        ("not false", Not(Constant(False))),
+        ('name == "a" or IsRootSpan() and true', AnyOf((A, AllOf((B, Constant(True)))))),
+        ('(name == "a" or IsRootSpan()) and true', AllOf((AnyOf((A, B)), Constant(True)))),
+        ('not name == "a" and IsRootSpan()', AllOf((Inverted(A), B))),
+        ('not (name == "a" and IsRootSpan())', Inverted(AllOf((A, B)))),
+        ("not false", Inverted(Constant(False))),
         ("(((true)))", Constant(True)),
     ],
 )
@@ -79,11 +79,11 @@ def test_words_bind_as_in_ottl(text, meaning):
         ("attributes[name]", Path("span", "attributes", (NAME,))),
         ('resource.attributes["a"]', Path("resource", "attributes", (Literal("a"),))),
         ("instrumentation_scope.name", Path("scope", "name", ())),
-        ('IsMatch(name, "x")', Call("IsMatch", (NAME, Literal("x")), ())),
-        ('Is M atch(pattern="x", target=name)', Call("IsMatch", (NAME, Literal("x")), ())),
-        ('ConvertCase(name, toCase="upper")', Call("ConvertCase", (NAME, Literal("upper")), ())),
-        ("Trim(name)", Call("Trim", (NAME, None), ())),
-        ('Split(name, ",")[0]', Call("Split", (NAME, Literal(",")), (Literal(0),))),
+        ('IsMatch(name, "x")', ConverterCall("IsMatch", (NAME, Literal("x")), ())),
+        ('Is M atch(pattern="x", target=name)', ConverterCall("IsMatch", (NAME, Literal("x")), ())),
+        ('ConvertCase(name, toCase="upper")', ConverterCall("ConvertCase", (NAME, Literal("upper")), ())),
+        ("Trim(name)", ConverterCall("Trim", (NAME, None), ())),
+        ('Split(name, ",")[0]', ConverterCall("Split", (NAME, Literal(",")), (Literal(0),))),
     ],
 )
 def test_a_value_is_read(text, value):

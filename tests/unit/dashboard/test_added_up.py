@@ -18,7 +18,7 @@ from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.dashboard.templating import environment
 from otel_fe.dashboard.view_address import ViewAddress
 from otel_fe.pipeline.counted_events import CountedEvents
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.store import Selection
 from otel_fe.store.slots import BY_GROUP, SLOT_NS
 from tests.unit.dashboard.conftest import NOW, Elements
@@ -55,7 +55,7 @@ def test_sums_by_group_add_up_to_the_sum(stored):
 
 def test_the_events_of_one_group_are_those_that_it_has_among_all(stored):
     """Of each SLO, in each window."""
-    group = Group("ranking", "session")
+    group = BudgetGroup("ranking", "session")
     for slo in stored.slos:
         for begin in (0, *WINDOW):
             everything = CountedEvents(stored.reader.sums).events(slo.indicator, begin, NOW)

@@ -6,7 +6,7 @@ import pytest
 
 from otel_fe.cli import main
 from otel_fe.demo.narrator import Narrator
-from otel_fe.demo.received import Point, Received, ReceivedSpan
+from otel_fe.demo.received import LastPoint, ReceivedSpan, ReceivedTelemetry
 from otel_fe.demo.report import report_of, split_of
 from otel_fe.demo.text import Text
 
@@ -52,7 +52,7 @@ def test_a_slow_extraction_s_own_split_is_taken_as_it_is():
 
 
 def test_each_slow_feature_set_has_its_cause_and_line():
-    received = Received()
+    received = ReceivedTelemetry()
     received.spans += [
         slow("a", "cpu", 90, "shop/embedding.py:88 resize", cpu=90, lock=30),
         slow("b", "cpu", 110, "shop/embedding.py:88 resize", cpu=110, lock=10),
@@ -72,7 +72,7 @@ def test_each_slow_feature_set_has_its_cause_and_line():
 
 def test_misses_have_the_line_of_what_they_make_an_extraction_do():
     """The look-up takes a millisecond; the ranking puts the miss first, and the line is that of the work."""
-    received = Received()
+    received = ReceivedTelemetry()
     received.spans += [
         slow("a", "cpu", 150, "shop/embedding.py:88 resize", cpu=150, cache_miss=1, unexplained=1),
         span("b", "", 0, 2, feature_set="image", **{"cache.hit": True}),
@@ -97,16 +97,16 @@ def test_narrator_says_steps_and_now_and_then_how_far_they_are(capsys):
 
 def test_a_report_on_nothing_can_be_read():
     """Without data there is no division by zero, and no requirement is met."""
-    report = report_of(Received())
+    report = report_of(ReceivedTelemetry())
     assert all(requirement.met is None for requirement in report.requirements)
     assert "no data" in Text(colour=False).render(report)
 
 
 def test_hostile_names_do_not_break_the_report():
     """What a span is called is only text."""
-    received = Received()
+    received = ReceivedTelemetry()
     received.spans.append(span("a", "", 0, 5))
-    received.points["feature_extraction.duration"][("feature_extraction.feature_set", "\x1b[31m<b>"),] = Point(
+    received.points["feature_extraction.duration"][("feature_extraction.feature_set", "\x1b[31m<b>"),] = LastPoint(
         1, 0.1, (0.1,), (1, 0), 0.05, 0.05
     )
     assert report_of(received).extractions == 1

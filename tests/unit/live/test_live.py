@@ -12,7 +12,7 @@ from otel_fe.cgroup import Cgroup
 from otel_fe.live.feed import leave, watch
 from otel_fe.live.resources import ResourceSampler
 from otel_fe.live.trends import trends_of
-from otel_fe.live.view import Group, LiveView
+from otel_fe.live.view import ExtractionGroup, LiveView
 from otel_fe.model.measurements import Measurements
 from otel_fe.pipeline.derive import DerivedMetrics
 from otel_fe.testing import FakeClock
@@ -152,7 +152,7 @@ def test_an_extraction_that_ends_in_the_middle_of_a_record_is_counted():
     view._monotonic_ns = reentering
     view.record(Measurements())
     assert view.total == 2
-    assert view.window(Group(), 60).tally.count == 2
+    assert view.window(ExtractionGroup(), 60).tally.count == 2
 
 
 def test_threads_lose_no_count():
@@ -170,7 +170,7 @@ def test_threads_lose_no_count():
         thread.start()
     for thread in threads:
         thread.join()
-    assert view.window(Group(), 60).tally.count == view.total == 4_000
+    assert view.window(ExtractionGroup(), 60).tally.count == view.total == 4_000
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,6 @@ def test_trends(durations, direction):
             figures.duration_ns = duration * 1_000_000
             view.record(figures)
         clock.advance(60)
-    found = trends_of(view.slices(Group(), 3600), 1.0, 0)
+    found = trends_of(view.slices(ExtractionGroup(), 3600), 1.0, 0)
     assert found.trends["p95_latency_ms"].direction == direction
     assert len(found.points) == len(durations)

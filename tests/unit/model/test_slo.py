@@ -4,17 +4,17 @@ from fractions import Fraction
 
 import pytest
 
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from tests.simulation.minutes import EVENTS, slo
 
 
 def test_shares_are_exact():
     """Exactly at the share is not more than it: 0.95 is 95/100, in counts of any size."""
     share = Fraction("0.05")
-    assert not Counts(5, 100).exceed(share)
-    assert Counts(5, 100).exceed(share, reached=True)
-    assert Counts(5 * 10**20 + 1, 100 * 10**20).exceed(share)
-    assert not Counts(0, 0).exceed(share, reached=True)
+    assert not EventCounts(5, 100).exceed(share)
+    assert EventCounts(5, 100).exceed(share, reached=True)
+    assert EventCounts(5 * 10**20 + 1, 100 * 10**20).exceed(share)
+    assert not EventCounts(0, 0).exceed(share, reached=True)
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,16 @@ def test_shares_are_exact():
 )
 def test_an_objective_is_reached_or_exceeded(strict, bad, met):
     """As the SLO says; without events nothing is known."""
-    assert slo(Fraction("0.95"), strict=strict).met(Counts(bad, 100)) is met
-    assert slo(Fraction("0.95"), strict=strict).met(Counts(0, 0)) is None
+    assert slo(Fraction("0.95"), strict=strict).met(EventCounts(bad, 100)) is met
+    assert slo(Fraction("0.95"), strict=strict).met(EventCounts(0, 0)) is None
 
 
 def test_burn_rates():
     """The share of bad events over the share that may be."""
     objective = slo(Fraction("0.7"))
-    assert objective.burn_rate(Counts(10, 10)) == objective.fastest_burn == Fraction(10, 3)
-    assert objective.burn_rate(Counts(0, 0)) is None
-    assert slo(Fraction(1)).burn_rate(Counts(1, 10)) is None
+    assert objective.burn_rate(EventCounts(10, 10)) == objective.fastest_burn == Fraction(10, 3)
+    assert objective.burn_rate(EventCounts(0, 0)) is None
+    assert slo(Fraction(1)).burn_rate(EventCounts(1, 10)) is None
     assert slo(Fraction(1)).fastest_burn is None
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.model.time_windows import Calendar
 from otel_fe.pipeline.budget import Projection, project, remaining
 from otel_fe.units import MINUTE_NS
@@ -39,7 +39,7 @@ def projected(slo, bad, total):
 )
 def test_what_is_left(objective, bad, total, left):
     """Exact, and negative where overspent."""
-    assert remaining(slo(Fraction(objective)), Counts(bad, total)) == left
+    assert remaining(slo(Fraction(objective)), EventCounts(bad, total)) == left
 
 
 def test_nothing_ends_while_all_is_well():

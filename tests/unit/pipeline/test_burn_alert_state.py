@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.burn_alert_state import burn_alert_states
 from otel_fe.units import HOUR_NS, MINUTE_NS
 from tests.simulation.minutes import slo
@@ -12,7 +12,7 @@ ERRORS = slo(Fraction("0.99"))
 
 def first(long, short):
     """Return the state of the page on 1 h and 5 m."""
-    return burn_alert_states(ERRORS, {HOUR_NS: Counts(*long), 5 * MINUTE_NS: Counts(*short)})[0]
+    return burn_alert_states(ERRORS, {HOUR_NS: EventCounts(*long), 5 * MINUTE_NS: EventCounts(*short)})[0]
 
 
 def test_both_windows_have_to_exceed_the_share():
@@ -46,7 +46,7 @@ def test_it_says_what_was_counted():
 def test_without_a_budget_any_bad_event_counts():
     """An objective of 100 %."""
     memory = slo(Fraction(1))
-    (state,) = burn_alert_states(memory, {HOUR_NS: Counts(1, 10**6)})
+    (state,) = burn_alert_states(memory, {HOUR_NS: EventCounts(1, 10**6)})
     assert (state.true, state.rate, state.rate_at_least) == (True, None, None)
     assert state.describe() == "1 of 1000000 (0.0001 %) bad in the last 1h; fires at any bad event in the last 1h"
-    assert not burn_alert_states(memory, {HOUR_NS: Counts(0, 10**6)})[0].true
+    assert not burn_alert_states(memory, {HOUR_NS: EventCounts(0, 10**6)})[0].true

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_fe.model.slo import Counts
+from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.confidence import CONFIDENCE, NEEDED, at_least, evidence, exceeds, interval
 
 
@@ -22,7 +22,7 @@ def test_the_bound_never_claims_more_than_the_exact_one(bad, total, percent):
     bad, share = min(bad, total), Fraction(percent, 100)
     exact = tail(bad, total, share)
     assert math.exp(-evidence(bad, total, float(share))) >= exact * (1 - 1e-9)
-    if exceeds(Counts(bad, total), share):
+    if exceeds(EventCounts(bad, total), share):
         assert exact <= 1 - CONFIDENCE + 1e-12
 
 
@@ -43,16 +43,16 @@ def test_the_bound_never_claims_more_than_the_exact_one(bad, total, percent):
 )
 def test_few_events_prove_little(bad, total, share, sure):
     """How many it takes."""
-    assert exceeds(Counts(bad, total), Fraction(share)) is sure
+    assert exceeds(EventCounts(bad, total), Fraction(share)) is sure
 
 
 def test_what_is_surely_exceeded():
     """The share at which the evidence is just enough; more events bring it closer to what was counted."""
-    found = [at_least(Counts(one, 10 * one)) for one in (1, 10, 1000)]
+    found = [at_least(EventCounts(one, 10 * one)) for one in (1, 10, 1000)]
     assert found == sorted(found)
     assert 0.09 < found[-1] < 0.1
     assert evidence(1000, 10_000, found[-1]) == pytest.approx(NEEDED)
-    assert at_least(Counts(0, 10)) == at_least(Counts(0, 0)) == 0
+    assert at_least(EventCounts(0, 10)) == at_least(EventCounts(0, 0)) == 0
 
 
 def test_wilson_s_interval():

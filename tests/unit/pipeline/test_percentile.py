@@ -9,10 +9,10 @@ import pytest
 from otel_fe import semconv
 from otel_fe.model.edges import EDGES
 from otel_fe.model.slo import Limit
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.pipeline.percentile import percentiles
 
-GROUP = Group("shop", "user_profile")
+GROUP = BudgetGroup("shop", "user_profile")
 LIMIT = Limit(semconv.DURATION, (), Fraction(1, 10), strict=True)
 P95 = Fraction(95, 100)
 

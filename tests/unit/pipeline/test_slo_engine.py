@@ -4,8 +4,8 @@ import random
 from fractions import Fraction
 
 from otel_fe import semconv
-from otel_fe.model.slo import Counts
-from otel_fe.pipeline.event_sums import Group
+from otel_fe.model.slo import EventCounts
+from otel_fe.pipeline.event_sums import BudgetGroup
 from otel_fe.pipeline.slo_engine import SloEngine, gauges
 from otel_fe.testing import FakeClock
 from otel_fe.units import MINUTE_NS
@@ -23,7 +23,7 @@ def state_of(history, minute, objective=ERRORS):
 def test_ratios_are_sums_over_sums():
     """A quiet minute with every event bad does not outweigh a busy one: 10 of 100 010 are bad, not half of them."""
     state = state_of(Minutes([0, 10], [100_000, 10]), 2)
-    assert state.counts == Counts(10, 100_010)
+    assert state.counts == EventCounts(10, 100_010)
     assert not any(one.true for one in state.alerts)
     assert state.met
     assert state.remaining == 1 - Fraction(1000, 100_010)
@@ -38,7 +38,7 @@ def test_a_gap_and_a_restart_lose_nothing_and_add_nothing():
     state = state_of(history, 460)
     assert not any(one.true for one in state.alerts)
     assert state.alerts[0].rate is None
-    assert state.counts == Counts(1200, 6000)
+    assert state.counts == EventCounts(1200, 6000)
 
 
 def test_a_clock_that_is_set_makes_no_alert():
@@ -59,16 +59,20 @@ class Groups:
     def events(self, indicator, start_ns, end_ns):
         """Return events by group."""
         return {
-            Group("shop", "b"): Counts(100, 100),
-            Group("shop", "a"): Counts(0, 900),
-            Group("search", ""): Counts(0, 5),
+            BudgetGroup("shop", "b"): EventCounts(100, 100),
+            BudgetGroup("shop", "a"): EventCounts(0, 900),
+            BudgetGroup("search", ""): EventCounts(0, 5),
         }
 
 
 def test_every_group_has_its_own_budget():
     """In their order; one that fails is not hidden by one that does not."""
     states = SloEngine([ERRORS], Groups(), FakeClock()).evaluate()
-    assert [state.group for state in states] == [Group("search", ""), Group("shop", "a"), Group("shop", "b")]
+    assert [state.group for state in states] == [
+        BudgetGroup("search", ""),
+        BudgetGroup("shop", "a"),
+        BudgetGroup("shop", "b"),
+    ]
     assert [any(one.true for one in state.alerts) for state in states] == [False, False, True]
 
 

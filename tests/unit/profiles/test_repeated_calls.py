@@ -7,7 +7,7 @@ import time
 import pytest
 
 from otel_fe.profiles.repeated_calls import (
-    Call,
+    CallPattern,
     RepeatedCalls,
     n_plus_ones,
     repeated_calls,
@@ -16,7 +16,7 @@ from otel_fe.profiles.repeated_calls import (
 )
 from tests.unit.dashboard.traces import decoded, get, sql
 
-SELECT = Call("database", "SELECT … item", "SELECT 1")
+SELECT = CallPattern("database", "SELECT … item", "SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ SELECT = Call("database", "SELECT … item", "SELECT 1")
 def test_statements_are_equal_but_for_their_values(statement, shape, name):
     assert statement_shape(statement) == shape
     (node,) = decoded(sql(0, 1, statement)).nodes
-    assert node.call == Call("database", name, shape)
+    assert node.call == CallPattern("database", name, shape)
 
 
 def test_the_conventions_own_summary_names_a_call():

@@ -17,7 +17,7 @@ from otel_fe.instrument import background, runtime
 from otel_fe.ray import client, serving, task_span, tasks, worker
 from otel_fe.ray.request import ServeRequest, current
 from otel_fe.ray.requests_seen import RequestsSeen
-from otel_fe.ray.runtime import Outbox, WorkerRuntime
+from otel_fe.ray.runtime import RayOutbox, WorkerRuntime
 from tests.integration.faulty.call_sites import never_reached, reached
 from tests.observed import instrumented
 
@@ -113,7 +113,7 @@ def an_extraction(monkeypatch):
     """An extraction in a replica."""
     monkeypatch.setattr("otel_fe.ray.runtime.request_here", broken)
     with instrumented() as observed:
-        runtime.set_runtime(WorkerRuntime(runtime.current, Outbox()))
+        runtime.set_runtime(WorkerRuntime(runtime.current, RayOutbox()))
         with otel_fe.extraction("user_profile"):
             pass
         assert len(observed.extractions()) == 1
@@ -182,8 +182,8 @@ def the_runtime_environment(monkeypatch):
 
 def publishing(monkeypatch):
     """Metrics of Ray's that cannot be made."""
-    joined = object.__new__(worker.Worker)
-    joined._outbox, joined._seen, joined._published = Outbox(), RequestsSeen(), None
+    joined = object.__new__(worker.RayWorker)
+    joined._outbox, joined._seen, joined._published = RayOutbox(), RequestsSeen(), None
     joined._seen.add(ServeRequest("a", "d", "r"), 1)
     monkeypatch.setattr(worker, "Published", broken)
     _in_the_background(monkeypatch, "ray.publish", joined.publish)

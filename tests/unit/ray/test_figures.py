@@ -23,8 +23,8 @@ from otel_fe.pipeline.extraction_series import DURATION_EDGES_NS
 from otel_fe.ray import published
 from otel_fe.ray.request import ServeRequest
 from otel_fe.ray.requests_seen import EDGES, EDGES_MS, RequestsSeen
-from otel_fe.ray.scrape import Sample, Scraped, parse, scrape
-from otel_fe.ray.totals import Totals
+from otel_fe.ray.scrape import Scraped, ScrapedSample, parse, scrape
+from otel_fe.ray.totals import GrowthTotals
 from otel_fe.ray.view import View
 from otel_fe.testing import FakeClock
 
@@ -40,12 +40,12 @@ ray_serve_x{application="b",deployment="d",le="+Inf"} NaN 1700000000
 def test_an_exposition_is_read_line_by_line():
     """Labels are unescaped, other names left out, and a time after the value is no part of it."""
     first, second, third = parse(TEXT)
-    assert first == Sample(
+    assert first == ScrapedSample(
         "ray_serve_x", (("application", "a"), ("deployment", 'd "quoted" \\ {b}'), ("le", "0.5")), 3.0
     )
     assert first.label("le") == "0.5"
     assert first.label("nothing") == ""
-    assert second == Sample("ray_serve_plain", (), 4.0)
+    assert second == ScrapedSample("ray_serve_plain", (), 4.0)
     assert math.isnan(third.value)
 
 
@@ -72,12 +72,12 @@ def test_a_node_that_does_not_answer_is_named():
 
 
 def sample(value, worker="w1", name="ray_serve_n_total", **labels):
-    return Sample(name, (*sorted(labels.items()), ("WorkerId", worker)), value)
+    return ScrapedSample(name, (*sorted(labels.items()), ("WorkerId", worker)), value)
 
 
 def test_processes_that_die_take_nothing_away():
     """A counter that is gone keeps what it had counted, and one that starts anew adds to that."""
-    totals = Totals(FakeClock(), 300)
+    totals = GrowthTotals(FakeClock(), 300)
     totals.update([sample(10, application="a"), sample(5, "w2", application="a")])
     totals.update([sample(12, application="a")])
     totals.update([sample(3, application="a"), sample(4, "w3", application="a")])
@@ -86,7 +86,7 @@ def test_processes_that_die_take_nothing_away():
 
 def test_a_series_that_is_missing_once_is_not_counted_twice():
     """A node that did not answer comes back with the values that it had."""
-    totals = Totals(FakeClock(), 300)
+    totals = GrowthTotals(FakeClock(), 300)
     for values in ([sample(10)], [], [sample(11)]):
         totals.update(values)
     assert list(totals.within().values()) == [11]
@@ -95,7 +95,7 @@ def test_a_series_that_is_missing_once_is_not_counted_twice():
 def test_figures_are_those_of_the_window():
     """What was counted before it is left out; gauges are no counters."""
     clock = FakeClock()
-    totals = Totals(clock, 60)
+    totals = GrowthTotals(clock, 60)
     for value in (10, 20, 50):
         totals.update([sample(value), sample(7, name="ray_serve_queue")])
         clock.advance(40)

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from otel_fe.instrument.libraries.pool_use import Pools
+from otel_fe.instrument.libraries.pool_use import WatchedPools
 from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import FeatureExtractionPerformanceMonitor
 from otel_fe.pipeline.derive import DerivedMetrics
@@ -97,7 +97,7 @@ def test_pools_beyond_the_bound_are_counted_together():
     class Pool:
         pass
 
-    pools = Pools()
+    pools = WatchedPools()
     made = [Pool() for _ in range(300)]
     uses = [pools.adopt(pool, "redis", lambda pool: (str(id(pool)), None)) for pool in made]
     assert len(pools.uses()) == 257

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from otel_fe import faults, semconv
 from otel_fe.sdk import profile_export
 from otel_fe.sdk.profile_export import ProfileExport
-from otel_fe.sdk.profile_senders import FAILED, UNSUPPORTED, Answer
+from otel_fe.sdk.profile_senders import FAILED, UNSUPPORTED, SendOutcome
 
 STACK = "sleep;app.py:3 handle;app.py:9 fetch 40000"
 
@@ -26,7 +26,7 @@ class Backend:
 
     def __init__(self):
         self.payloads = []
-        self.answer = Answer()
+        self.answer = SendOutcome()
         self.free = threading.Event()
         self.free.set()
         self.busy = threading.Event()
@@ -147,10 +147,10 @@ def test_many_are_sent_in_several_requests(process, sink, monkeypatch):
 
 def test_what_a_backend_refuses_is_counted_by_the_reason_and_said_once(process, sink, caplog):
     """Whatever it refuses later."""
-    sink.answer = Answer(FAILED, "INTERNAL")
+    sink.answer = SendOutcome(FAILED, "INTERNAL")
     process.slow(number=2)
     process.traces.force_flush()
-    sink.answer = Answer(rejected=1)
+    sink.answer = SendOutcome(rejected=1)
     process.slow(number=3)
     process.export._delay_s = 0.2
     process.traces.force_flush()
@@ -163,7 +163,7 @@ def test_what_a_backend_refuses_is_counted_by_the_reason_and_said_once(process, 
 
 def test_a_backend_that_takes_no_profiles_is_asked_once(process, sink, caplog):
     """Profiles that wait, and later ones, are counted."""
-    sink.answer = Answer(UNSUPPORTED, "404 Not Found")
+    sink.answer = SendOutcome(UNSUPPORTED, "404 Not Found")
     with caplog.at_level("WARNING", logger="otel_fe"):
         process.slow()
         process.traces.force_flush()

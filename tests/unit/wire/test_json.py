@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_fe.wire.decode import decode
 from otel_fe.wire.json import from_protobuf, to_protobuf
-from otel_fe.wire.responses import Outcome, read_response, response
+from otel_fe.wire.responses import ExportOutcome, read_response, response
 from otel_fe.wire.wire_error import WireError
 from tests.unit.wire.otlp import IDS, REQUESTS, TEXT, TRACE_IDS, UINT64, spans_of
 
@@ -178,13 +178,13 @@ def test_answers(signal, field):
     """Full success is empty; a partial one counts and explains; a sender of ours reads what a receiver of ours writes."""
     assert response(signal) == b""
     assert response(signal, as_json=True) == b"{}"
-    partial = Outcome(3, "no ids")
+    partial = ExportOutcome(3, "no ids")
     written = json.loads(response(signal, partial, as_json=True))
     assert written == {"partialSuccess": {field: "3", "errorMessage": "no ids"}}
     for as_json in (False, True):
-        for outcome in (Outcome(), partial, Outcome(0, "a warning")):
+        for outcome in (ExportOutcome(), partial, ExportOutcome(0, "a warning")):
             assert read_response(signal, response(signal, outcome, as_json=as_json), as_json=as_json) == outcome
-    assert read_response(signal, b"", as_json=True) == Outcome()
+    assert read_response(signal, b"", as_json=True) == ExportOutcome()
     for as_json in (False, True):
         with pytest.raises(WireError, match=f"no answer to an export of {signal}"):
             read_response(signal, b"\xff", as_json=as_json)

@@ -9,8 +9,8 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.resources import Resource
 
 from otel_fe.alerting import LogEvents, State
-from otel_fe.store import told_alerts
-from otel_fe.store.told_alerts import ToldAlerts
+from otel_fe.store import reported_alerts
+from otel_fe.store.reported_alerts import ReportedAlerts
 from tests.unit.alerting.test_message import made
 
 NOW = 1_700_000_700 * 10**9
@@ -29,8 +29,8 @@ def exported(*alerts, service="shop"):
 
 
 def test_an_alert_is_kept_with_its_cause_traces_and_action(tmp_path):
-    assert ToldAlerts(tmp_path).take(exported(made()), NOW) == 1
-    (found,) = ToldAlerts(tmp_path).firing()
+    assert ReportedAlerts(tmp_path).take(exported(made()), NOW) == 1
+    (found,) = ReportedAlerts(tmp_path).firing()
     assert (found.service, found.feature_set, found.type) == ("shop", "transaction_history", "latency_threshold")
     assert (found.cause, found.line) == ("downstream", "features.py:86 transaction_history")
     assert found.exemplars == ("a" * 32, "b" * 32)
@@ -39,7 +39,7 @@ def test_an_alert_is_kept_with_its_cause_traces_and_action(tmp_path):
 
 
 def test_a_resolved_one_is_gone_and_another_service_s_stays(tmp_path):
-    told = ToldAlerts(tmp_path)
+    told = ReportedAlerts(tmp_path)
     told.take(exported(made()), NOW)
     told.take(exported(made(), service="other"), NOW)
     told.take(exported(made(State.RESOLVED)), NOW)
@@ -47,18 +47,18 @@ def test_a_resolved_one_is_gone_and_another_service_s_stays(tmp_path):
 
 
 def test_other_logs_make_no_file_and_rubbish_harms_nothing(tmp_path):
-    told = ToldAlerts(tmp_path)
+    told = ReportedAlerts(tmp_path)
     assert told.take(b"\xff feature_extraction.alert \xff", NOW) == 0
     assert told.take(b"any", NOW) == 0
     assert list(tmp_path.iterdir()) == []
     assert told.firing() == ()
-    (tmp_path / told_alerts.FILE_NAME).write_bytes(b"no database")
+    (tmp_path / reported_alerts.FILE_NAME).write_bytes(b"no database")
     assert told.firing() == ()
 
 
 def test_alerts_are_bounded_in_number_and_in_age(tmp_path, monkeypatch):
-    monkeypatch.setattr(told_alerts, "MOST", 2)
-    told = ToldAlerts(tmp_path)
+    monkeypatch.setattr(reported_alerts, "MOST", 2)
+    told = ReportedAlerts(tmp_path)
     for name in "abc":
         told.take(exported(made(), service=name), NOW)
     assert len(told.firing()) == 2
@@ -72,7 +72,7 @@ def test_the_page_says_why_an_alert_of_a_process_fires(tmp_path, events):
     from otel_fe.dashboard.alert_list import ShownAlert, _event_of
     from otel_fe.dashboard.shown_incidents import incidents_of
 
-    told = ToldAlerts(tmp_path)
+    told = ReportedAlerts(tmp_path)
     if events:
         told.take(exported(made()), NOW)
     event = _event_of(told.firing(), "shop", "transaction_history", "latency_threshold")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-FILE_NAME: Final = "told_alerts.sqlite3"
+FILE_NAME: Final = "told_alerts.sqlite3"  # written by earlier versions too
 MOST: Final = 1_000
 """Alerts that are kept: the newest."""
 _KEPT_NS: Final = 7 * 86_400 * 1_000_000_000
@@ -33,7 +33,7 @@ _NAME: Final = alert_event.EVENT.encode()
 
 
 @dataclass(frozen=True, slots=True)
-class ToldAlert:
+class ReportedAlert:
     """An alert as its process reported it."""
 
     service: str
@@ -50,7 +50,7 @@ class ToldAlert:
     exemplars: tuple[str, ...]
 
 
-class ToldAlerts:
+class ReportedAlerts:
     """The reported alerts of a store. Safe to share between threads and processes.
 
     Args:
@@ -80,7 +80,7 @@ class ToldAlerts:
                 )
         return len(events)
 
-    def firing(self) -> tuple[ToldAlert, ...]:
+    def firing(self) -> tuple[ReportedAlert, ...]:
         """Return the alerts reported as firing and not as resolved, the newest first; none if they cannot be read."""
         if not self._path.exists():
             return ()
@@ -125,12 +125,12 @@ def _put(connection: sqlite3.Connection, service: str, time_ns: int, attributes:
     connection.execute("INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)", (service, key, time_ns, document))
 
 
-def _told(service: str, found: dict[str, Any]) -> ToldAlert:
+def _told(service: str, found: dict[str, Any]) -> ReportedAlert:
     def text(name: str) -> str:
         return str(found.get(name, ""))
 
     exemplars = found.get(alert_event.EXEMPLARS)
-    return ToldAlert(
+    return ReportedAlert(
         service,
         text(semconv.FEATURE_SET),
         text(alert_event.TYPE),
