@@ -11,7 +11,7 @@ MOST: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EndedExtraction:
     """An extraction that has ended."""
 
     end_ns: int
@@ -36,7 +36,7 @@ class WindowPart(NamedTuple):
 class Evidence:
     """The measurements of a window."""
 
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[EndedExtraction] = field(default_factory=list)
     total: int = 0
     bad: int = 0
     failed: int = 0
@@ -50,7 +50,7 @@ class Evidence:
     """By pool: requests for a connection, and those of them that were answered with an error."""
     _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 no secret
 
-    def count(self, one: Seen) -> None:
+    def count(self, one: EndedExtraction) -> None:
         """Count an extraction; of more than are compared, each is as likely to stay (reservoir sampling)."""
         self.total += 1
         self.bad += one.bad

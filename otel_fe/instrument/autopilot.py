@@ -14,7 +14,7 @@ from otel_fe import autopilot_event, faults, semconv
 from otel_fe.autopilot import redis_pools, sqlalchemy_pools
 from otel_fe.autopilot.cache_proposal import cache_proposal
 from otel_fe.autopilot.controller import Controller, Proposal, unsized
-from otel_fe.autopilot.evidence import Evidence, Seen
+from otel_fe.autopilot.evidence import EndedExtraction, Evidence
 from otel_fe.autopilot.pool_proposal import pool_proposal
 from otel_fe.autopilot.redis_pools import RedisPool
 from otel_fe.autopilot.resource import CannotResizeError, NotResizable
@@ -137,7 +137,7 @@ class Autopilot:
         self._runtime = runtime
         self._caches = caches
         self._clock = clock
-        self._waiting: deque[Seen] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[EndedExtraction] = deque(maxlen=_MOST_WAITING)
         self._steps: deque[ResizeStep] = deque(maxlen=_TOLD)
         self._pools = PoolResources(round(settings.autopilot_window_s * 1e9))
         self._process = os.getpid()
@@ -174,7 +174,9 @@ class Autopilot:
                 failed = bool(extraction.error_type)
                 wait_ns = extraction.pool_wait_so_far_ns
                 waiting.append(
-                    Seen(extraction.start_mono_ns + took, took, wait_ns, failed or took >= bad_from_ns, failed)
+                    EndedExtraction(
+                        extraction.start_mono_ns + took, took, wait_ns, failed or took >= bad_from_ns, failed
+                    )
                 )
             except Exception as fault:
                 faults.record("autopilot.measure", fault)

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from otel_fe.autopilot.controller import Controller, Proposal, unsized
-from otel_fe.autopilot.evidence import Evidence, Seen, WindowPart
+from otel_fe.autopilot.evidence import EndedExtraction, Evidence, WindowPart
 from otel_fe.autopilot.pool_proposal import pool_proposal
 from otel_fe.autopilot.resource import CannotResizeError, NotResizable
 from otel_fe.autopilot.verdict import burns_faster, faster, not_slower
@@ -107,14 +107,14 @@ class Bench:
                 asked, failures = asked + 1, failures + (not use)
                 if not use:
                     failed = not pool.gives_default
-                    found.count(Seen(round(at * S), round(pool.own_s * S), 0, failed, failed))
+                    found.count(EndedExtraction(round(at * S), round(pool.own_s * S), 0, failed, failed))
                     continue
                 gaps.append(round((at - (last[-1] if last else at)) * S))
                 last.append(at)
                 waits.append(round(wait * S))
                 uses.append(round(use * S))
                 took = round((wait + use + pool.own_s) * S)
-                found.count(Seen(round((at + wait + use) * S), took, round(wait * S), took >= 100 * MS))
+                found.count(EndedExtraction(round((at + wait + use) * S), took, round(wait * S), took >= 100 * MS))
             found.requests[pool.name] = asked, failures
         return found
 
@@ -248,7 +248,7 @@ def window(count, took_ms, failed=0, seconds=60):
     for number in range(count):
         fails = number % max(1, count // failed) == 0 if failed else False
         end = number * seconds * S // count
-        found.count(Seen(end, MS if fails else round((took_ms + number % 7) * MS), 0, fails, fails))
+        found.count(EndedExtraction(end, MS if fails else round((took_ms + number % 7) * MS), 0, fails, fails))
     found.ticks = [WindowPart(found.total // 4, found.bad // 4, found.failed // 4)] * 4
     found.elapsed_ns = seconds * S
     return found
@@ -419,7 +419,7 @@ def test_burning_needs_certainty():
 def test_a_sample_of_a_window_stands_for_all_of_it():
     evidence = Evidence()
     for number in range(20_000):
-        evidence.count(Seen(number, number, 0))
+        evidence.count(EndedExtraction(number, number, 0))
     assert (evidence.total, len(evidence.seen)) == (20_000, 2_000)
     assert sum(one.duration_ns for one in evidence.seen) / 2_000 == pytest.approx(10_000, rel=0.05)
 
