@@ -30,7 +30,7 @@ from otel_fe.live.trends import trends_of
 from otel_fe.live.view import ExtractionGroup
 from otel_fe.model.measurements import Measurements
 from otel_fe.monitoring import RequirementStatus
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.units import HOUR_NS
 
 if TYPE_CHECKING:

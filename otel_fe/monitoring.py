@@ -18,7 +18,7 @@ from otel_fe.instrument.extraction import Extraction, begin
 from otel_fe.instrument.spec import Spec
 from otel_fe.model.mapping_dataclass import MappingDataclass
 from otel_fe.model.measurements import Measurements
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.units import MB, NS_PER_MS
 
 _OTHER: Final = "_OTHER"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.clock import SystemClock
 from otel_fe.instrument.background import Background
 from otel_fe.live.application_metrics import SUMS, entries, figures_of, is_many, numbers_of
-from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
+from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.request import request_here
 from otel_fe.ray.results import UnifiedPerformanceStats
 from otel_fe.ray.scrape import Scraped, scrape

@@ -9,7 +9,7 @@ system.check_performance_alerts()
 from __future__ import annotations
 
 from otel_fe.alerting.alert import Alert, AlertType, Severity, State
-from otel_fe.alerting.attached import Attached, attach
+from otel_fe.alerting.background_alerts import Attached, attach
 from otel_fe.alerting.delivery import Alertmanager, LogEvents, Webhook, verify
 from otel_fe.alerting.evaluation import Evaluation
 from otel_fe.alerting.message import text_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import Alert, AlertType, State
+from otel_fe.alerting.first_action import first_action
 from otel_fe.alerting.message import clock, share_in_words
 from otel_fe.alerting.origin import Origin
 

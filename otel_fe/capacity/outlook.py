@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.anomalies.ahead import HOUR_S, forecast
+from otel_fe.anomalies.adaptive_forecast import HOUR_S, forecast
 from otel_fe.anomalies.kinds import CACHE_HIT_RATE, LATENCY_P95, THROUGHPUT
-from otel_fe.capacity.reading import counted_seconds, events_by_step
+from otel_fe.capacity.stored_measurements import counted_seconds, events_by_step
 from otel_fe.errors import MissingExtraError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.store.series_keys import Which
@@ -17,7 +17,7 @@ from otel_fe.units import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from otel_fe.anomalies.ahead import SeriesForecast
+    from otel_fe.anomalies.adaptive_forecast import SeriesForecast
     from otel_fe.anomalies.kinds import SeriesKind
     from otel_fe.model.slo import EventSelection, Slo
     from otel_fe.store.reader import StoreReader

@@ -11,7 +11,7 @@ from otel_fe.capacity.fitted import fitted
 from otel_fe.capacity.model import ALL, rate_of
 from otel_fe.capacity.other_objectives import LoadEffect, load_effect
 from otel_fe.capacity.outlook import outlook
-from otel_fe.capacity.reading import read_events, read_measured, services_of
+from otel_fe.capacity.stored_measurements import read_events, read_measured, services_of
 from otel_fe.forecast.forecast_error import ForecastError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from otel_fe.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.anomalies.ahead import SeriesForecast
+    from otel_fe.anomalies.adaptive_forecast import SeriesForecast
     from otel_fe.capacity.answer import GroupForecast, Interval, Kept, StationLoad
     from otel_fe.capacity.other_objectives import LoadEffect
     from otel_fe.capacity.outlook import BudgetEnd, Moment, Outlook

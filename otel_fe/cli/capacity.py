@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.cli.arguments import duration_ns
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import default_store
 from otel_fe.errors import OtelFeError, needs_extra
 from otel_fe.units import DAY_NS
 
@@ -68,8 +68,8 @@ def _times(text: str) -> float:
 
 def _capacity(arguments: argparse.Namespace) -> int:
     with needs_extra("otel-fe capacity", "collector"):
-        from otel_fe.capacity.reading import services_of  # noqa: PLC0415 only this command needs it
         from otel_fe.capacity.services import capacity_of  # noqa: PLC0415
+        from otel_fe.capacity.stored_measurements import services_of  # noqa: PLC0415 only this command needs it
         from otel_fe.capacity.text import document, in_words  # noqa: PLC0415
         from otel_fe.clock import SystemClock  # noqa: PLC0415
         from otel_fe.config.openslo import read_openslo_file  # noqa: PLC0415

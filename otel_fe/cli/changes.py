@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe.changes.mark import AUTOPILOT
 from otel_fe.cli.arguments import duration_ns
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import default_store
 from otel_fe.errors import needs_extra
 from otel_fe.terminal import coloured, paint
 
@@ -97,7 +97,7 @@ def _found(arguments: argparse.Namespace) -> list[ShownChange]:
 
 def _printed(arguments: argparse.Namespace, found: list[ShownChange], nothing: str) -> int:
     if arguments.json:
-        from otel_fe.dashboard.answer import plain  # noqa: PLC0415 imported already
+        from otel_fe.dashboard.page_response import plain  # noqa: PLC0415 imported already
 
         print(json.dumps({"changes": [document(one, plain) for one in found]}, indent=2, ensure_ascii=False))
     elif found:

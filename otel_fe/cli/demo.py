@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import number, port, whole_number
+from otel_fe.cli.default_folders import demo_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import demo_store
 from otel_fe.dashboard.command import add_to_another
 
 if TYPE_CHECKING:

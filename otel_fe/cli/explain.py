@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_fe.cli.arguments import duration_ns
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import default_store
 from otel_fe.errors import OtelFeError, needs_extra
 from otel_fe.nearest import nearest
 from otel_fe.requirements import LATENCY

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import default_store
 from otel_fe.config.settings import DASHBOARD_TOKEN
 from otel_fe.config.text_file import read_text_file
 from otel_fe.config.web_address import web_address

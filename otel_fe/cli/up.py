@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import requirements
 from otel_fe.cli.arguments import port
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
-from otel_fe.cli.places import default_store
 from otel_fe.errors import OtelFeError, needs_extra
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import requirements
-from otel_fe.cli.seen import seen_services
+from otel_fe.cli.service_lines import seen_services
 from otel_fe.dashboard.page_context import PageContext
 from otel_fe.errors import OtelFeError
 from otel_fe.store import StoreReader
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from otel_fe.cli.seen import SeenService
+    from otel_fe.cli.service_lines import SeenService
 
 _EVERY_S: Final = 2.0
 _EVERY_OFF_TERMINAL_S: Final = 60.0

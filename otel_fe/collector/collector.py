@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector import own_metrics, pending
 from otel_fe.collector.accounts import samples_of
-from otel_fe.collector.explaining import explained
-from otel_fe.collector.exporting import Exporters
+from otel_fe.collector.active_exporters import Exporters
+from otel_fe.collector.active_receivers import Listeners
+from otel_fe.collector.decision_lookup import explained
 from otel_fe.collector.graph.build import BuildContext, PipelineBuilder
 from otel_fe.collector.graph.connected import send_metrics
 from otel_fe.collector.graph.graph import PipelineGraph
-from otel_fe.collector.listening import Listeners
 from otel_fe.collector.reload import transfer_state
 from otel_fe.collector.servers.held_bytes import most_held_bytes
 from otel_fe.collector.wakeup_timer import WakeupTimer

@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.explaining import DECIDED, PENDING, REMEMBERED, UNKNOWN
+from otel_fe.collector.decision_lookup import DECIDED, PENDING, REMEMBERED, UNKNOWN
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.errors import OtelFeError, os_error_reason

@@ -18,7 +18,7 @@ from otel_fe.collector.process_memory import put_off, share_arenas
 from otel_fe.collector.servers.loop import Loop
 from otel_fe.collector.servers.open_files import raise_open_files
 from otel_fe.collector.sidecar import SidecarProcess
-from otel_fe.collector.summing_up import start_line, stop_line
+from otel_fe.collector.summary_lines import start_line, stop_line
 from otel_fe.config.gaps import gaps_of
 from otel_fe.config.problems import InvalidConfigError
 from otel_fe.config.settings import check_compiled

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from otel_fe.clock import SystemClock
 from otel_fe.collector.servers.endpoints import Endpoint, host_name
-from otel_fe.dashboard.guesses import Guesses
 from otel_fe.dashboard.settings import OWN, OptionNames
+from otel_fe.dashboard.token_guesses import Guesses
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:

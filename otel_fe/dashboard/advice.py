@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
-from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import AlertType
+from otel_fe.alerting.first_action import first_action
 from otel_fe.dashboard import formatting
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict

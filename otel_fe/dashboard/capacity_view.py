@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.capacity.reading import services_of
 from otel_fe.capacity.services import capacity_of
+from otel_fe.capacity.stored_measurements import services_of
 from otel_fe.capacity.text import effect_line, needed, outlook_lines, sentence
 from otel_fe.errors import ConfigurationError
 from otel_fe.units import DAY_NS

@@ -113,7 +113,7 @@ def opened(settings: DashboardSettings, store: Path, **more: Any) -> DashboardSe
         OtelFeError, OSError: It cannot be served.
     """
     with needs_extra("the dashboard", "dashboard"):
-        from otel_fe.dashboard.serving import open_dashboard  # noqa: PLC0415 only who serves it needs it
+        from otel_fe.dashboard.start_server import open_dashboard  # noqa: PLC0415 only who serves it needs it
 
     server = open_dashboard(settings, store, **more)
     # What is loaded by now stays: to look through all of it for garbage, every few pages, would keep a reader waiting for it.

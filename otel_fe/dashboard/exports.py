@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.answer import PageResponse
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, ms, percent, spell
 from otel_fe.dashboard.overview import overview
+from otel_fe.dashboard.page_response import PageResponse
 from otel_fe.dashboard.report import FORMATS, ExportedReport, Table, written
 from otel_fe.dashboard.series_over_time import over_time
 from otel_fe.errors import ConfigurationError

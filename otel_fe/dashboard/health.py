@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import requirements
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

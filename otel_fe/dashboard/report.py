@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.answer import plain
+from otel_fe.dashboard.page_response import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

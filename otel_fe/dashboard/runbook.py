@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from otel_fe import semconv
-from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import AlertType
+from otel_fe.alerting.first_action import first_action
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.pipeline.attribution import CAUSES
 

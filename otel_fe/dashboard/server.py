@@ -13,7 +13,7 @@ from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.http_messages import HttpRequest, Response, Terms
 from otel_fe.collector.servers.http_server import HttpServer
 from otel_fe.collector.servers.loop import Loop
-from otel_fe.dashboard.answer import SECURITY, PageResponse
+from otel_fe.dashboard.page_response import SECURITY, PageResponse
 from otel_fe.dashboard.policy_view import MOST_BYTES
 from otel_fe.dashboard.site import Question
 

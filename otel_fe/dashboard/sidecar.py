@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from otel_fe.collector.logging_setup import log_to_stderr
 from otel_fe.config.openslo import read_openslo
+from otel_fe.dashboard.active_configuration import InForce
 from otel_fe.dashboard.command import opened
-from otel_fe.dashboard.in_force import InForce
 from otel_fe.dashboard.settings import DashboardSettings
 from otel_fe.errors import OtelFeError
 

@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 
 from otel_fe.dashboard.access import COOKIE, Access, Admission
 from otel_fe.dashboard.alerts_view import alerts_view
-from otel_fe.dashboard.answer import PageResponse, json_answer
 from otel_fe.dashboard.capacity_view import capacity_view
 from otel_fe.dashboard.explore import explore
 from otel_fe.dashboard.exports import export
 from otel_fe.dashboard.find import find, trace_in
 from otel_fe.dashboard.overview import overview
+from otel_fe.dashboard.page_response import PageResponse, json_answer
 from otel_fe.dashboard.policy_view import policy_view, replayed
 from otel_fe.dashboard.resource_view import resource_view
 from otel_fe.dashboard.runbook import runbook

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import requirements
 from otel_fe.dashboard import formatting
-from otel_fe.dashboard.answer import PageResponse
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.figure_notes import NOTES
+from otel_fe.dashboard.page_response import PageResponse
 from otel_fe.dashboard.view_address import RANGES
 from otel_fe.errors import MissingExtraError
 from otel_fe.version import __version__

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_fe.capacity.pool_traffic import PoolTraffic
-    from otel_fe.dashboard.outcome import WhatIfOutcome
     from otel_fe.dashboard.page_context import PageContext
     from otel_fe.dashboard.view_address import ViewAddress
+    from otel_fe.dashboard.what_if_outcome import WhatIfOutcome
     from otel_fe.forecast.prediction import Prediction
     from otel_fe.store.observed import ObservedSample
 

@@ -12,7 +12,7 @@ from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.quantile import quantile
 from otel_fe.model.span import OUTGOING_KINDS
 from otel_fe.pipeline import attribution
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.semconv import CAUSE_DOWNSTREAM
 
 if TYPE_CHECKING:

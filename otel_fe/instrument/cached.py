@@ -17,7 +17,7 @@ from otel_fe import faults
 from otel_fe.instrument.descriptors import NotWrappedError
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.targets import NamedTargets
-from otel_fe.instrument.transparent import stand_in, underneath
+from otel_fe.instrument.transparent_wrapper import stand_in, underneath
 from otel_fe.instrument.wrapping import is_wrapped
 
 if TYPE_CHECKING:

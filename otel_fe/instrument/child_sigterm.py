@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.daemons import start_daemon
 from otel_fe.forks import around_fork
-from otel_fe.instrument.unseen_handler import UnseenHandler
+from otel_fe.instrument.hidden_handler import UnseenHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from otel_fe.instrument.block_pairing import Entered, place
 from otel_fe.instrument.descriptors import NotWrappedError, function_in, remade
-from otel_fe.instrument.entered import Entered, place
 from otel_fe.instrument.extraction import Extraction, begin_block, current_extraction
 from otel_fe.instrument.inert import INERT, InertExtraction
 from otel_fe.instrument.spec import Spec
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from otel_fe.instrument.entered import Place
+    from otel_fe.instrument.block_pairing import Place
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 

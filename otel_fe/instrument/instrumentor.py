@@ -12,9 +12,9 @@ from otel_fe.config.settings import Settings, read_settings
 from otel_fe.errors import ConfigurationError
 from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.engines import CLOCK
-from otel_fe.instrument.exported import ExportEverything
+from otel_fe.instrument.export_only_runtime import ExportEverything
 from otel_fe.instrument.exported_load import ExportedLoad
-from otel_fe.instrument.handed import HandedWork
+from otel_fe.instrument.handed_work import HandedWork
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.libraries import Libraries
 from otel_fe.instrument.plans import asking

@@ -20,7 +20,7 @@ from otel_fe.instrument.gpu import GpuSampler, import_nvml_early
 from otel_fe.instrument.process_load import ProcessLoad
 from otel_fe.instrument.resources import sample_rss, set_gpu
 from otel_fe.model.span import OUTGOING_KINDS
-from otel_fe.pipeline.slo import breached_by
+from otel_fe.pipeline.requirement_slos import breached_by
 from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.sdk import summed_counter
 from otel_fe.sdk import tracer as lean_tracer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.errors import ConfigurationError
 from otel_fe.instrument import celery_tasks
 from otel_fe.instrument.descriptors import NotWrappedError, remade
-from otel_fe.instrument.transparent import is_stand_in, underneath
+from otel_fe.instrument.transparent_wrapper import is_stand_in, underneath
 from otel_fe.nearest import nearest
 
 if TYPE_CHECKING:

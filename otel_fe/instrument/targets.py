@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import faults
 from otel_fe.instrument.descriptors import NotWrappedError
-from otel_fe.instrument.in_place import Redirected, describe, holders_of, redirectable
+from otel_fe.instrument.function_redirect import Redirected, describe, holders_of, redirectable
 from otel_fe.instrument.libraries.subclasses import Subclasses
 from otel_fe.instrument.script import runs_as_script
 from otel_fe.instrument.spec import Spec

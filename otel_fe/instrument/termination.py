@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from otel_fe import faults
 from otel_fe.forks import renew_after_fork
 from otel_fe.instrument.child_sigterm import ChildSigterm
-from otel_fe.instrument.unseen_handler import UnseenHandler
+from otel_fe.instrument.hidden_handler import UnseenHandler
 from otel_fe.sdk.standby import Standby
 
 if TYPE_CHECKING:

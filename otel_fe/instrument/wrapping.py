@@ -27,7 +27,7 @@ from otel_fe.instrument.continued import (
     generator_around,
 )
 from otel_fe.instrument.extraction import begin
-from otel_fe.instrument.transparent import is_stand_in, stand_in
+from otel_fe.instrument.transparent_wrapper import is_stand_in, stand_in
 from otel_fe.instrument.wrapper_code import placed_at
 
 if TYPE_CHECKING:

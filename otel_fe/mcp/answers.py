@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.dashboard.alert_list import alerts_of
-from otel_fe.dashboard.answer import plain
 from otel_fe.dashboard.changes import changes_of
 from otel_fe.dashboard.overview import groups_in
+from otel_fe.dashboard.page_response import plain
 from otel_fe.dashboard.reasons import reason_of
 from otel_fe.dashboard.slo_view import slo_view
 from otel_fe.dashboard.trace_view import TRACE_ID

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe import faults
 from otel_fe.instrument.patch import Patch
-from otel_fe.ray.carried import KEY, beside, taking_context
-from otel_fe.ray.extra import ray_module
+from otel_fe.ray.context_argument import KEY, beside, taking_context
+from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.tasks import carrier_here
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.model.edges import EDGES
-from otel_fe.pipeline.slo import REQUIREMENTS
-from otel_fe.ray.extra import ray_module
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
+from otel_fe.ray.ray_import import ray_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

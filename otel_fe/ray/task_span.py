@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_fe import faults, semconv
 from otel_fe.instrument import runtime
-from otel_fe.ray.extra import ray_module
+from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.request import ServeRequest, current
 from otel_fe.sdk.exceptions import error_type_of, record_exception
 from otel_fe.version import __version__

@@ -13,8 +13,8 @@ from opentelemetry import propagate, trace
 
 from otel_fe import faults
 from otel_fe.instrument.patch import Patch
-from otel_fe.ray.carried import KEY, carried
-from otel_fe.ray.extra import ray_module
+from otel_fe.ray.context_argument import KEY, carried
+from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.request import request_here
 from otel_fe.ray.task_span import REQUEST
 

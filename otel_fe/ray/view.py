@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.model.quantile import quantile
 from otel_fe.monitoring import RequirementStatus
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.ray import published
 from otel_fe.ray.requests_seen import EDGES
 from otel_fe.ray.results import DeploymentStats, ExtractionStats, LatencySplit

@@ -14,11 +14,11 @@ from otel_fe.instrument.background import Background
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.launcher import configure, switched_off
 from otel_fe.ray.client import Client
-from otel_fe.ray.extra import ray_module
 from otel_fe.ray.published import Published
+from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import RayOutbox, WorkerRuntime
-from otel_fe.ray.serving import Serving
+from otel_fe.ray.serve import Serving
 from otel_fe.ray.tasks import patches
 from otel_fe.sdk.providers import sdk_disabled
 

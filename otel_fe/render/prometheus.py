@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.alerting.advice import first_action
 from otel_fe.alerting.alert import AlertType
+from otel_fe.alerting.first_action import first_action
 from otel_fe.alerting.origin import Origin
 from otel_fe.model.burn_alerts import BURN, DIRECT_WINDOW_NS
 from otel_fe.model.time_windows import Calendar, show_span

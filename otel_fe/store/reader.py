@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.attribute_counts import attribute_counts
-from otel_fe.store.calls import call_totals
+from otel_fe.store.covered_time import latest_extent
 from otel_fe.store.decision_ring import Decisions
+from otel_fe.store.downstream_calls import call_totals
 from otel_fe.store.drilldown import drilldown
-from otel_fe.store.extent import latest_extent
 from otel_fe.store.kept_points import kept_points
 from otel_fe.store.marks import StoredMarks
-from otel_fe.store.newest import newest
+from otel_fe.store.newest_traces import newest
 from otel_fe.store.observed import observed
 from otel_fe.store.read_connections import ReadConnections
 from otel_fe.store.search import search_traces, trace_ids_from
 from otel_fe.store.series import StoredSeries
 from otel_fe.store.slow_extractions import slow_extractions, slow_extractions_of
-from otel_fe.store.spread import spread
+from otel_fe.store.spread_sample import spread
 from otel_fe.store.sums import StoredSums
 from otel_fe.store.trace_totals import TraceTotals
 from otel_fe.store.traces import Traces
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from otel_fe.changes import Sampled
     from otel_fe.profiles.stacks import SlowExtraction
     from otel_fe.store.attribute_counts import AttributeCounts
-    from otel_fe.store.calls import CallTotal
+    from otel_fe.store.downstream_calls import CallTotal
     from otel_fe.store.drilldown import Drilldown
     from otel_fe.store.kept_points import KeptPoint
-    from otel_fe.store.newest import NewestTraces
+    from otel_fe.store.newest_traces import NewestTraces
     from otel_fe.store.observed import ObservedSample
     from otel_fe.store.search import SearchResult
     from otel_fe.store.selection import Selection

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.clock import SystemClock
-from otel_fe.store.counters import StoreCounters
 from otel_fe.store.database import make_directory, own
 from otel_fe.store.inbox import QUEUE_FULL, Inbox, Item
 from otel_fe.store.limits import StoreLimits
+from otel_fe.store.write_counters import StoreCounters
 from otel_fe.store.writer import Writer
 
 if TYPE_CHECKING:

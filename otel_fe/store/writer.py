@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_fe.clock import Clock
-    from otel_fe.store.counters import StoreCounters
     from otel_fe.store.inbox import Inbox, Item
     from otel_fe.store.limits import StoreLimits
+    from otel_fe.store.write_counters import StoreCounters
 
 _log = logging.getLogger("otel_fe")
 _BATCH: Final = 1_000

@@ -68,9 +68,11 @@ def an_extraction(_app):
 
 
 INJECTIONS = [
-    Injection("library.begin", "instrument.libraries.observed", (f"{OURS}.calls:LibraryCall.start",), calls),
-    Injection("library.begin", "instrument.libraries.observed", ("otel_fe.sdk.tracer:LeanTracer.start_span",), calls),
-    Injection("library.begin", "instrument.libraries.observed", (f"{OURS}.calls:set_context",), calls),
+    Injection("library.begin", "instrument.libraries.observed_function", (f"{OURS}.calls:LibraryCall.start",), calls),
+    Injection(
+        "library.begin", "instrument.libraries.observed_function", ("otel_fe.sdk.tracer:LeanTracer.start_span",), calls
+    ),
+    Injection("library.begin", "instrument.libraries.observed_function", (f"{OURS}.calls:set_context",), calls),
     Injection("library.describe", "instrument.libraries.calls", (f"{OURS}.sklearn_estimators:rows",), calls),
     Injection("library.end", "instrument.libraries.calls", (f"{OURS}.calls:LibraryCall._tell",), calls),
     Injection("library.end", "instrument.libraries.calls", ("otel_fe.sdk.span:LeanSpan.end",), calls),

@@ -9,7 +9,7 @@ import pytest
 
 from otel_fe import compiled
 from otel_fe.clock import SystemClock
-from otel_fe.collector.explaining import explained
+from otel_fe.collector.decision_lookup import explained
 from otel_fe.config.policies import AlwaysSample, RateLimiting, SpanCount, TailSampling
 from otel_fe.config.settings import Settings
 from otel_fe.dashboard.waterfall import waterfall

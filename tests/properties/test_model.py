@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from otel_fe.model import probability, trace_state
 from otel_fe.model.histogram import Exemplar, Histogram
 from otel_fe.model.measurements import Measurements
-from otel_fe.pipeline import attribution, slo
+from otel_fe.pipeline import attribution, requirement_slos
 from otel_fe.pipeline.extraction_series import SLO_NAMES, Dimensions, ExtractionSeries
 
 EDGES = (0, 10, 25, 100)
@@ -64,12 +64,12 @@ def test_the_written_out_requirements_are_those_of_the_definition(duration, erro
     figures.cache_hits, figures.cache_lookups = hits, hits + misses
     series = ExtractionSeries(Dimensions("", None, "", ""))
     series.record(figures)
-    assert tuple(requirement.name for requirement in slo.REQUIREMENTS) == SLO_NAMES
-    for index, requirement in enumerate(slo.REQUIREMENTS):
+    assert tuple(requirement.name for requirement in requirement_slos.REQUIREMENTS) == SLO_NAMES
+    for index, requirement in enumerate(requirement_slos.REQUIREMENTS):
         good = requirement.good(figures)
         assert (series.slo_good[index], series.slo_bad[index]) == (int(good is True), int(good is False))
-    expected = tuple(r.name for r in slo.REQUIREMENTS if r.breached_by_one and r.good(figures) is False)
-    assert slo.breached_by(figures) == expected
+    expected = tuple(r.name for r in requirement_slos.REQUIREMENTS if r.breached_by_one and r.good(figures) is False)
+    assert requirement_slos.breached_by(figures) == expected
 
 
 _BY_PRECEDENCE = {

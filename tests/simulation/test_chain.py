@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import StatusCode, set_span_in_context
 
 from otel_fe import semconv
-from otel_fe.collector.explaining import explained
+from otel_fe.collector.decision_lookup import explained
 from otel_fe.collector.store_sink import StoreSink
 from otel_fe.config.settings import Settings
 from otel_fe.dashboard.trace_view import in_short

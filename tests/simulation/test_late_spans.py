@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from otel_fe.collector.decision_lookup import explained
 from otel_fe.collector.decision_request import in_words
-from otel_fe.collector.explaining import explained
 from otel_fe.model.span import Span
 from otel_fe.wire.decode import decode
 from tests.corpus.wire import encode

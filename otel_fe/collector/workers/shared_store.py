@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.collector.explaining import DECIDED
+from otel_fe.collector.decision_lookup import DECIDED
 from otel_fe.collector.store_sink import store_samples
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.collector.workers.peer_receiver import PeerReceiver

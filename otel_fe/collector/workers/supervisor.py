@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.collector.accounts import COUNTER, Sample
-from otel_fe.collector.explaining import UNKNOWN
+from otel_fe.collector.decision_lookup import UNKNOWN
 from otel_fe.collector.own_metrics import added_up
 from otel_fe.collector.servers.endpoints import endpoint, free_port
 from otel_fe.collector.workers.child_process import ChildProcess

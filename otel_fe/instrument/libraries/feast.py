@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument.libraries.hooked import HookedMethods
 from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
-from otel_fe.instrument.libraries.observed import observed
+from otel_fe.instrument.libraries.observed_function import observed
 from otel_fe.instrument.libraries.shapes import cut
 
 if TYPE_CHECKING:

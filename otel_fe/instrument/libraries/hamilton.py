@@ -14,7 +14,7 @@ from otel_fe.instrument.libraries.calls import innermost
 from otel_fe.instrument.libraries.hooked import HookedFunction, HookedMethods
 from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
-from otel_fe.instrument.libraries.observed import observed
+from otel_fe.instrument.libraries.observed_function import observed
 from otel_fe.instrument.libraries.shapes import columns, cut, rows
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 
 from otel_fe.instrument.libraries.hamilton import ASYNCHRONOUS
 from otel_fe.instrument.libraries.hooked import HookedMethods
-from otel_fe.instrument.libraries.observed import observed
+from otel_fe.instrument.libraries.observed_function import observed
 
 
 def patches() -> list[HookedMethods]:

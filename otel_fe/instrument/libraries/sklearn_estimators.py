@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.libraries.kind import CallKind
 from otel_fe.instrument.libraries.library import About
-from otel_fe.instrument.libraries.observed import observed
+from otel_fe.instrument.libraries.observed_function import observed
 from otel_fe.instrument.libraries.shapes import columns, cut, rows
 from otel_fe.instrument.libraries.subclasses import Subclasses
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument.libraries import sklearn_workers
 from otel_fe.instrument.libraries.calls import innermost
 from otel_fe.instrument.libraries.hooked import HookedMethods
-from otel_fe.instrument.libraries.observed import observed
+from otel_fe.instrument.libraries.observed_function import observed
 from otel_fe.instrument.libraries.sklearn_estimators import KIND
 from otel_fe.instrument.libraries.subclasses import Subclasses
 

@@ -17,7 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_conte
 from otel_fe import faults, plan_event, semconv
 from otel_fe.instrument.plans import asking
 from otel_fe.instrument.plans.databases import explainer, plan_of
-from otel_fe.instrument.plans.statement import may_be_explained
+from otel_fe.instrument.plans.explainable import may_be_explained
 from otel_fe.profiles.repeated_calls import statement_shape
 from otel_fe.version import __version__
 

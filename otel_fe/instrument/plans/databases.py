@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from otel_fe.instrument.plans.statement import numbered, parameters_in, shortened, without_values
+from otel_fe.instrument.plans.explainable import numbered, parameters_in, shortened, without_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable

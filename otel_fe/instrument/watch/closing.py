@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.causes.waits import NOT_WAITING
-from otel_fe.instrument.watch.counters import paging
+from otel_fe.instrument.watch.thread_counters import paging
 from otel_fe.instrument.watch.threads import core_wait_ns, cpu_clock_ns
 from otel_fe.instrument.watch.watched import Segment, Watched
 from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
@@ -14,7 +14,7 @@ from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_fe.instrument.watch.counters import CounterHistory, ThreadCounters
+    from otel_fe.instrument.watch.thread_counters import CounterHistory, ThreadCounters
 
 _WORTH_NS: Final = 1_000_000
 """A thread that was off the CPU for less since the last look is not examined."""

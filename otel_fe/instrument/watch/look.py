@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.watch.counters import ThreadCounters
+    from otel_fe.instrument.watch.thread_counters import ThreadCounters
     from otel_fe.instrument.watch.threads import ThreadFiles
 
 _NO_NAMES: Final[frozenset[str]] = frozenset()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.instrument.watch.lines import without_detail
 
 if TYPE_CHECKING:
-    from otel_fe.instrument.watch.counters import ThreadCounters
     from otel_fe.instrument.watch.lines import Line, Stack
+    from otel_fe.instrument.watch.thread_counters import ThreadCounters
 
 MOST_SEGMENTS: Final = 600
 """Reached after hours: looks become rarer with the age of an extraction."""

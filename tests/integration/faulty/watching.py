@@ -31,7 +31,7 @@ def slow_extractions(_app):
     return [tried(extract, x) for x in (5, 0)]
 
 
-@injected("handed.note", "instrument.handed", "otel_fe.instrument.handed:_outlives")
+@injected("handed.note", "instrument.handed_work", "otel_fe.instrument.handed_work:_outlives")
 def work_handed_over(_app):
     with otel_fe.extraction("handing"), ThreadPoolExecutor(1) as pool:
         return [tried(pool.submit(divmod, 7, x).result) for x in (2, 0)]

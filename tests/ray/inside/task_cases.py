@@ -17,7 +17,7 @@ from ray import cloudpickle
 
 from otel_fe import faults
 from otel_fe.ray import tasks
-from otel_fe.ray.carried import KEY, carried, taking_context
+from otel_fe.ray.context_argument import KEY, carried, taking_context
 from tests.ray.inside.functions import decorated, here, start_tracing, with_a_lock
 from tests.ray.inside.tracing import OUTSIDE, WORKERS, instrumented, traced
 from tests.ray.starting import start

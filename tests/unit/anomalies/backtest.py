@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from otel_fe.anomalies.ahead import HOUR_S, _Run
+from otel_fe.anomalies.adaptive_forecast import HOUR_S, _Run
 from otel_fe.forecast.forecast_error import ForecastError
 
 DAY = 24

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from otel_fe.capacity.reading import read_measured, services_of
 from otel_fe.capacity.services import capacity_of, requirements
+from otel_fe.capacity.stored_measurements import read_measured, services_of
 from otel_fe.capacity.text import document, in_words
 from otel_fe.cli.main import main
 from otel_fe.clock import SystemClock

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.main import main
-from otel_fe.cli.places import default_store
-from otel_fe.cli.seen import SeenService, seen_services
+from otel_fe.cli.service_lines import SeenService, seen_services
 from otel_fe.cli.up import configuration
 from otel_fe.cli.up_announcer import ServiceLines, guide
 from otel_fe.config.collector import read_collector_config

@@ -13,7 +13,7 @@ from otel_fe.collector.graph.memory import MemoryLimit
 from otel_fe.collector.own_metrics import added_up, encode, prometheus_text
 from otel_fe.collector.process_memory import resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
-from otel_fe.collector.summing_up import stop_line
+from otel_fe.collector.summary_lines import stop_line
 from otel_fe.config.processors import MemoryLimiter
 from otel_fe.errors import ConfigurationError
 from otel_fe.testing import FakeClock

@@ -352,7 +352,7 @@ def test_a_reload_goes_on_with_what_is_pending(threshold):
     assert new.sums() == {"received": 4, "sampled": 2, "not_sampled": 2, "dropped": 0, "queued": 0}
     new.take(payload(2, spans=1))  # late: follows the decision
     assert new.sums()["not_sampled"] == 3
-    from otel_fe.collector.explaining import explained
+    from otel_fe.collector.decision_lookup import explained
 
     for trace in (1, 2):
         assert explained(new.engine, trace, bench.clock.monotonic_ns())["state"] == "decided"

@@ -15,7 +15,7 @@ from otel_fe.model.measurements import Measurements
 from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.engine import Engine
 from otel_fe.pipeline.extraction_series import SLO_NAMES as COUNTED_NAMES
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 from otel_fe.sdk.metric_points import Collection
 from otel_fe.testing import FakeClock

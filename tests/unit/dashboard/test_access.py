@@ -8,8 +8,8 @@ import pytest
 
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import COOKIE, Access
-from otel_fe.dashboard.guesses import Guesses
 from otel_fe.dashboard.site import Question, Site
+from otel_fe.dashboard.token_guesses import Guesses
 from otel_fe.errors import ConfigurationError
 from otel_fe.testing import FakeClock
 from tests.unit.dashboard.conftest import Asked

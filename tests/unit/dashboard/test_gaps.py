@@ -6,7 +6,7 @@ import pytest
 
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
-from otel_fe.dashboard.in_force import InForce
+from otel_fe.dashboard.active_configuration import InForce
 from otel_fe.dashboard.page_context import PageContext
 from otel_fe.dashboard.site import Site
 from otel_fe.testing import FakeClock

@@ -16,8 +16,8 @@ from otel_fe import cli
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
 from otel_fe.dashboard.server import DashboardServer
-from otel_fe.dashboard.serving import grafana_link, trace_links
 from otel_fe.dashboard.site import Question, Site
+from otel_fe.dashboard.start_server import grafana_link, trace_links
 from otel_fe.errors import ConfigurationError
 
 

@@ -14,7 +14,7 @@ import pytest
 import otel_fe
 from otel_fe import faults
 from otel_fe.instrument import background, runtime
-from otel_fe.ray import client, serving, task_span, tasks, worker
+from otel_fe.ray import client, serve, task_span, tasks, worker
 from otel_fe.ray.request import ServeRequest, current
 from otel_fe.ray.requests_seen import RequestsSeen
 from otel_fe.ray.runtime import RayOutbox, WorkerRuntime
@@ -128,7 +128,7 @@ def metadata_of_a_request(monkeypatch):
         def __init__(self, request_id):
             self.request_id = request_id
 
-    Metadata.__init__ = serving._stamping(Metadata.__init__)
+    Metadata.__init__ = serve._stamping(Metadata.__init__)
     assert Metadata("r").request_id == "r"
 
 
@@ -138,7 +138,7 @@ def _turn(seen, replica):
         yield "slot"
 
     async def request():
-        watched = serving.Serving(seen, lambda: None)._starting(own)
+        watched = serve.Serving(seen, lambda: None)._starting(own)
         async with watched(replica, SimpleNamespace(request_id="r")) as slot:
             return slot, current.get()
 
@@ -165,7 +165,7 @@ def the_end_of_a_replica(monkeypatch):
     async def own(_replica):
         return "stopped"
 
-    assert asyncio.run(serving.Serving(RequestsSeen(), broken)._stopping(own)(object())) == "stopped"
+    assert asyncio.run(serve.Serving(RequestsSeen(), broken)._stopping(own)(object())) == "stopped"
 
 
 def the_setup_of_a_worker(monkeypatch):
@@ -269,7 +269,7 @@ def test_what_is_replaced_is_put_back():
     tracing._tracing_enabled, tracing.trace = False, object()
     exec("RAY_SERVE_TRACING_EXPORTER_IMPORT_PATH = ''\ndef setup_tracing(**kwargs): return kwargs", vars(tracing))
     own = tracing.setup_tracing
-    parts = serving.Serving(RequestsSeen(), lambda: None)
+    parts = serve.Serving(RequestsSeen(), lambda: None)
     parts._trace(tracing)
     assert tracing._tracing_enabled
     assert tracing.setup_tracing(tracing_config=None) is True

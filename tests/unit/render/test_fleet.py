@@ -11,7 +11,7 @@ import yaml
 from otel_fe.cli import main
 from otel_fe.config.openslo import default_slos
 from otel_fe.config.problems import InvalidConfigError
-from otel_fe.pipeline.slo import REQUIREMENTS
+from otel_fe.pipeline.requirement_slos import REQUIREMENTS
 from otel_fe.render.collector import collector_files
 from otel_fe.render.collector_sampler import GATES
 from otel_fe.render.fleet import read_fleet

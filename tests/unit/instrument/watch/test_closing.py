@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from otel_fe.instrument.watch import closing
-from otel_fe.instrument.watch.counters import CounterHistory
+from otel_fe.instrument.watch.thread_counters import CounterHistory
 from otel_fe.instrument.watch.threads import ThreadFiles, native_id
 from otel_fe.instrument.watch.watched import Segment, Watched
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from otel_fe.instrument.watch import counters, held
-from otel_fe.instrument.watch.counters import CounterHistory
+from otel_fe.instrument.watch import held, thread_counters
 from otel_fe.instrument.watch.held import File
+from otel_fe.instrument.watch.thread_counters import CounterHistory
 from otel_fe.instrument.watch.threads import ThreadFiles
 
 
@@ -95,7 +95,7 @@ def test_the_time_that_a_quota_has_taken_follows_a_quota_that_is_set_and_lifted(
     stat = tmp_path / "cpu.stat"
     stat.write_text("usage_usec 9\nnr_throttled 3\nthrottled_usec 7\n")
     group = _Group()
-    monkeypatch.setattr(counters, "own_cgroup", lambda: group)
+    monkeypatch.setattr(thread_counters, "own_cgroup", lambda: group)
     history = CounterHistory(ThreadFiles())
     seen = []
     for at_s, paths in ((0, ()), (5, (stat,)), (11, (stat,)), (22, (stat,)), (33, ())):
@@ -110,8 +110,8 @@ def test_a_process_that_is_moved_to_another_group_has_its_quota_at_once(tmp_path
     stat = tmp_path / "cpu.stat"
     stat.write_text("throttled_usec 7\n")
     group, groups = _Group(), b"0::/before"
-    monkeypatch.setattr(counters, "own_cgroup", lambda: group)
-    monkeypatch.setattr(counters, "_groups", lambda: groups)
+    monkeypatch.setattr(thread_counters, "own_cgroup", lambda: group)
+    monkeypatch.setattr(thread_counters, "_groups", lambda: groups)
     history = CounterHistory(ThreadFiles())
     history.look_for_quota(0)
     group = _Group(stat)
@@ -131,10 +131,10 @@ def test_a_forked_child_goes_on_with_what_its_parent_knows_of_the_quota(tmp_path
     """Without reading the dozen files again."""
     stat = tmp_path / "cpu.stat"
     stat.write_text("throttled_time 8\n")
-    monkeypatch.setattr(counters, "own_cgroup", lambda: _Group(stat))
+    monkeypatch.setattr(thread_counters, "own_cgroup", lambda: _Group(stat))
     history = CounterHistory(ThreadFiles())
     history.look_for_quota(20_000_000_000)
-    monkeypatch.setattr(counters, "own_cgroup", lambda: 1 / 0)
+    monkeypatch.setattr(thread_counters, "own_cgroup", lambda: 1 / 0)
     child = history.renewed()
     child.look_for_quota(21_000_000_000)
     assert child.throttled_ns() == 8

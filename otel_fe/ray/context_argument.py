@@ -13,7 +13,7 @@ import inspect
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.ray.extra import ray_module
+from otel_fe.ray.ray_import import ray_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEY: Final = "_otel_fe_context"
 """The argument's name."""
 
-_ID: Final = "otel_fe.ray.carried/1"
+_ID: Final = "otel_fe.ray.context_argument/1"
 """To be raised when `task` below changes: what is exported under an id stays there for the whole job."""
 _BESIDE: Final = "_otel_fe_carried"
 _NOWHERE: Final = "<otel_fe>"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from otel_fe import semconv
-from otel_fe.pipeline.slo import breached_by
+from otel_fe.pipeline.requirement_slos import breached_by
 from otel_fe.sdk.flush import Providers
 from otel_fe.sdk.providers import tracer_provider
 from otel_fe.version import __version__

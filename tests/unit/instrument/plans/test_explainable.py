@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from otel_fe.instrument.plans.statement import may_be_explained, numbered, parameters_in, shortened, without_values
 
 

@@ -2,7 +2,7 @@
 
 Two courses run along the series, each with the level of the last hours on top: the regression on hour and weekday of
 the detector (`season.py`), and the mean of the same hour of the last four weeks. At each point they predict the hours
-ahead, and later how far off they were (`horizon.py`). The same hour of the week before is a third forecast: where that
+ahead, and later how far off they were (`forecast_record.py`). The same hour of the week before is a third forecast: where that
 is as good, no forecast is given.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.anomalies.horizon import DAY, Asked, Horizon, UsualDeviation
+from otel_fe.anomalies.forecast_record import DAY, Asked, Horizon, UsualDeviation
 from otel_fe.anomalies.season import Season
 from otel_fe.forecast.forecast_error import ForecastError
 
