@@ -29,7 +29,13 @@ NAME = "cached_shop_of_faults"
     "background.autopilot", "instrument.background", "otel_fe.autopilot.controller:Controller.tick",
     when="before", settings=ON,
 )  # fmt: skip
-@injected("autopilot.measure", "instrument.autopilot", "otel_fe.instrument.autopilot:EndedExtraction", when="before", settings=ON)
+@injected(
+    "autopilot.measure",
+    "instrument.autopilot",
+    "otel_fe.instrument.autopilot:EndedExtraction",
+    when="before",
+    settings=ON,
+)
 def work_while_the_autopilot_fails(app):
     found = [traced(app), traced(app)]
     app.await_fault()

@@ -6,8 +6,8 @@ import math
 import random
 
 import pytest
-from otel_fe.anomalies.ahead import HOUR_S, SeriesForecast, forecast
 
+from otel_fe.anomalies.adaptive_forecast import HOUR_S, SeriesForecast, forecast
 from otel_fe.anomalies.kinds import KINDS, THROUGHPUT
 from otel_fe.forecast.forecast_error import ForecastError
 from tests.real.load_traces import BICYCLES, ROAD

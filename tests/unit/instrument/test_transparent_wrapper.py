@@ -17,7 +17,6 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
-from otel_fe.instrument.transparent import is_stand_in
 from sklearn.base import BaseEstimator, clone
 
 import otel_fe
@@ -25,6 +24,7 @@ from otel_fe.instrument.cached import CachedTargets
 from otel_fe.instrument.imports import ImportHooks
 from otel_fe.instrument.spec import Spec
 from otel_fe.instrument.targets import Targets
+from otel_fe.instrument.transparent_wrapper import is_stand_in
 from otel_fe.instrument.wrapping import is_wrapped, wrap
 from otel_fe.testing import capture
 

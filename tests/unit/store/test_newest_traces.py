@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from otel_fe.store.newest import NewestTraces
 
 from otel_fe.store import Selection
+from otel_fe.store.newest_traces import NewestTraces
 from tests.unit.store.parts import HOUR, MINUTE, T0, bed, extraction, trace
 
 ALL = Selection(0, T0 + HOUR, whole_traces=True)

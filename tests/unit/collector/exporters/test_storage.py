@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from otel_fe.collector.exporters.storage import Found, Storage
+from otel_fe.collector.exporters.shared_commit import IndexEntry
+from otel_fe.collector.exporters.storage import Storage
 from otel_fe.collector.exporters.storage_errors import StorageError, StorageFullError
 
 
@@ -29,7 +30,7 @@ def path(tmp_path):
 def test_what_was_appended_is_found_in_order(path, fsync):
     storage = opened(path, fsync=fsync)
     keys = [storage.append(number, b"x" * number) for number in range(1, 5)]
-    storage.remove(Found(keys[1], 2, 2))
+    storage.remove(IndexEntry(keys[1], 2, 2))
     assert storage.load(keys[1]) is None
     storage.close()
     again = opened(path)
@@ -133,7 +134,7 @@ def test_space_comes_back_when_it_is_empty(path, monkeypatch):
     storage = opened(path)
     keys = [storage.append(1, b"x" * 100_000) for _ in range(40)]
     for key in keys:
-        storage.remove(Found(key, 1, 100_000))
+        storage.remove(IndexEntry(key, 1, 100_000))
     assert path.stat().st_size + path.with_name(path.name + "-wal").stat().st_size < 200_000
     storage.close()
 
@@ -142,7 +143,7 @@ def test_after_it_was_closed_it_refuses(path):
     storage = opened(path)
     storage.close()
     storage.close()
-    storage.remove(Found(1, 1, 1))
+    storage.remove(IndexEntry(1, 1, 1))
     with pytest.raises(StorageFullError):
         storage.append(1, b"x")
     assert storage.load(1) is None
@@ -189,7 +190,7 @@ def test_a_queue_that_is_removed_while_it_runs_goes_on_in_a_new_file(path, empti
     else:
         for one in folder.iterdir():
             one.unlink()
-    storage.remove(Found(gone, 1, 4))
+    storage.remove(IndexEntry(gone, 1, 4))
     second = storage.append(2, b"after")
     assert [storage.load(key) for key in (first, gone, second)] == [b"before", None, b"after"]
     assert "was removed" in caplog.text

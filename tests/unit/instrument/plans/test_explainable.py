@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from otel_fe.instrument.plans.statement import may_be_explained, numbered, parameters_in, shortened, without_values
+
+from otel_fe.instrument.plans.explainable import may_be_explained, numbered, parameters_in, shortened, without_values
 
 
 @pytest.mark.parametrize(
