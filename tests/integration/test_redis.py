@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import queue
 import socket
 import subprocess
 import sys
@@ -123,22 +124,39 @@ def test_nested_extractions_each_keep_their_own(observed, client):
     assert inner.parent.span_id == outer.context.span_id
 
 
-def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, redis_port):
+class Asked(queue.LifoQueue):
+    """The connections of a pool; says when one is asked for, before the asking thread waits."""
+
+    asked = None
+
+    def get(self, *args, **kwargs):
+        if self.asked is not None:
+            self.asked.set()
+        return super().get(*args, **kwargs)
+
+
+@pytest.mark.parametrize("opened_again", [False, True], ids=["kept open", "opened again"])
+def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, redis_port, opened_again):
     """Of two threads at one connection, the second waits as long as the first holds it, and only it."""
     pool = redis.BlockingConnectionPool(
-        port=redis_port, max_connections=1, timeout=10, username="default", password=None
+        port=redis_port, max_connections=1, timeout=60, queue_class=Asked, username="default", password=None
     )
-    held = threading.Event()
+    held, asked = threading.Event(), threading.Event()
 
     def hold():
         with otel_fe.extraction("first"):
             connection = pool.get_connection()
+            if opened_again:  # as a command does that finds it closed
+                connection.disconnect()
+                connection.connect()
+            pool.pool.asked = asked
             held.set()
-            time.sleep(0.2)
+            asked.wait(60)
+            time.sleep(0.5)
             pool.release(connection)
 
     def wait():
-        held.wait()
+        held.wait(60)
         with otel_fe.extraction("second"):
             pool.release(pool.get_connection())
 
@@ -150,11 +168,36 @@ def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, re
     pool.disconnect()
     waits = {span.name: span.attributes for span in observed.extractions()}
     second = waits["feature_extraction second"]
-    assert second[f"{PREFIX}pool.wait_time"] > 0.15
-    assert waits["feature_extraction first"][f"{PREFIX}pool.wait_time"] < 0.1
+    assert second[f"{PREFIX}pool.wait_time"] >= 0.5
+    assert waits["feature_extraction first"][f"{PREFIX}pool.wait_time"] < 0.5
     assert second[f"{PREFIX}pool.name"] == f"redis://localhost:{redis_port}/0"
     assert (second[f"{PREFIX}pool.size"], second[f"{PREFIX}pool.in_use"]) == (1, 1)
     assert second[f"{PREFIX}bottleneck"] == "pool_wait"
+
+
+@pytest.mark.parametrize("kind", ["sync", "asyncio"])
+def test_making_a_connection_is_no_wait(observed, redis_port, kind):
+    """A pool with room lets nobody wait, however long its connections take to be made."""
+    module = redis.asyncio if kind == "asyncio" else redis
+
+    class SlowToMake(module.Connection):
+        def __init__(self, **kwargs):
+            time.sleep(0.5)
+            super().__init__(**kwargs)
+
+    pool = module.BlockingConnectionPool(connection_class=SlowToMake, port=redis_port, max_connections=1)
+
+    async def later():
+        await pool.release(await pool.get_connection())
+        await pool.disconnect()
+
+    with otel_fe.extraction("x"):
+        asyncio.run(later()) if kind == "asyncio" else pool.release(pool.get_connection())
+    if kind == "sync":
+        pool.disconnect()
+    (span,) = observed.extractions()
+    assert span.attributes[f"{PREFIX}pool.wait_time"] < 0.5
+    assert span.end_time - span.start_time >= 500_000_000
 
 
 def test_redis_own_pool_is_no_pool_that_is_waited_for(observed, redis_port):

@@ -30,6 +30,7 @@ def patches() -> list[Patch]:
         Patch(connection.AbstractConnection, "connect", redis_pools.opening_later),
         Patch(connection.ConnectionPool, "get_connection", redis_pools.exhausting_later),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.awaiting),
+        Patch(connection.BlockingConnectionPool, "make_connection", redis_pools.making),
     ]
     # redis-py 6 brought transactions to the asyncio cluster.
     if hasattr(cluster, "TransactionStrategy"):

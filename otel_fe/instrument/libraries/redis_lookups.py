@@ -39,6 +39,7 @@ def patches() -> list[Patch]:
         Patch(connection.AbstractConnection, "connect", redis_pools.opening),
         Patch(connection.ConnectionPool, "get_connection", redis_pools.exhausting),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.waiting),
+        Patch(connection.BlockingConnectionPool, "make_connection", redis_pools.making),
     ]
     # redis-py 6 moved the cluster's pipelines into strategies.
     strategy = getattr(cluster, "PipelineStrategy", cluster.ClusterPipeline)

@@ -1,11 +1,12 @@
 """Waits for connections of redis-py's pools, plain and blocking, synchronous and asyncio.
 
-Only a blocking pool lets its callers wait. The time to open a connection, which every pool does for its caller, is a call: an
-unreachable server is no reason to let a pool grow.
+Only a blocking pool lets its callers wait, until it has a connection for them or room for another one. To make that one is no
+wait. To open it, which every pool does for its caller, is a call: an unreachable server is no reason to let a pool grow.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
     from otel_fe.instrument.extraction import Extraction
 
+_served: ContextVar[list[int] | None] = ContextVar("otel_fe_served", default=None)
+"""The first entry is when a blocking pool had something for its caller, and the wait was over. None while no pool is asked.
+
+Not kept on the connection: one that is opened again by a command would carry it into the next caller's wait.
+"""
 _OPENING: Final = "_otel_fe_opening"
-"""When the opening of a connection began; on the connection, or on the error that it ended in."""
+"""Marks the error that the opening of a connection ended in."""
 _UNBOUNDED: Final = 2**31
 """The size that redis-py treats as unbounded."""
 
@@ -30,14 +36,13 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return original(self, *args, **kwargs)
-        start = perf_counter_ns()
+        start, before, served = perf_counter_ns(), _served.get(), []
+        _served.set(served)
         try:
-            connection = original(self, *args, **kwargs)
-        except BaseException as error:
-            _record(running, self, start, error)
-            raise
-        _record(running, self, start, connection)
-        return connection
+            return original(self, *args, **kwargs)
+        finally:
+            _served.set(before)  # by `reset` it would raise where a coroutine is driven from several contexts
+            _record(running, self, start, served)
 
     return replacement
 
@@ -49,14 +54,23 @@ def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return await original(self, *args, **kwargs)
-        start = perf_counter_ns()
+        start, before, served = perf_counter_ns(), _served.get(), []
+        _served.set(served)
         try:
-            connection = await original(self, *args, **kwargs)
-        except BaseException as error:
-            _record(running, self, start, error)
-            raise
-        _record(running, self, start, connection)
-        return connection
+            return await original(self, *args, **kwargs)
+        finally:
+            _served.set(before)
+            _record(running, self, start, served)
+
+    return replacement
+
+
+def making(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the hook of a blocking pool's `make_connection`, of both kinds: there the caller's wait is over."""
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _serve(perf_counter_ns())
+        return original(self, *args, **kwargs)
 
     return replacement
 
@@ -95,12 +109,13 @@ def opening(original: Callable[..., Any]) -> Callable[..., Any]:
         if running is None:
             return original(self, *args, **kwargs)
         start = perf_counter_ns()
+        _serve(start)
         try:
             result = original(self, *args, **kwargs)
         except BaseException as error:
-            _record_opening(running, error, start)
+            _record_opening(running, start, error)
             raise
-        _record_opening(running, self, start)
+        _record_opening(running, start)
         return result
 
     return replacement
@@ -114,37 +129,39 @@ def opening_later(original: Callable[..., Any]) -> Callable[..., Any]:
         if running is None:
             return await original(self, *args, **kwargs)
         start = perf_counter_ns()
+        _serve(start)
         try:
             result = await original(self, *args, **kwargs)
         except BaseException as error:
-            _record_opening(running, error, start)
+            _record_opening(running, start, error)
             raise
-        _record_opening(running, self, start)
+        _record_opening(running, start)
         return result
 
     return replacement
 
 
-def _record_opening(running: Extraction, outcome: Any, start: int) -> None:
-    """Count the time to open a connection as a call: the server's and the network's, whatever the size of the pool.
+def _serve(now: int) -> None:
+    served = _served.get()
+    if served is not None:
+        served.append(now)
 
-    Args:
-        running: The extraction that opened it.
-        outcome: The connection, or the error; the pool's hook finds the beginning of the call on it.
-        start: When it began.
-    """
+
+def _record_opening(running: Extraction, start: int, error: BaseException | None = None) -> None:
+    """Count the time to open a connection as a call: the server's and the network's, whatever the size of the pool."""
     try:
+        if error is not None:
+            error.__dict__[_OPENING] = True
         running.looked_up(0, 0, start, perf_counter_ns())
-        outcome.__dict__.setdefault(_OPENING, start)
     except Exception as fault:
         faults.record("redis.opening", fault)
 
 
-def _record(running: Extraction, pool: Any, start: int, outcome: Any) -> None:
+def _record(running: Extraction, pool: Any, start: int, served: list[int]) -> None:
     """Count a wait, also one that ended in an error: a pool that is exhausted is what it should show."""
     try:
-        end = outcome.__dict__.pop(_OPENING, 0) or perf_counter_ns()
-        running.waited(pool, describe, start, max(start, end), _in_use(pool))
+        end = served[0] if served else perf_counter_ns()
+        running.waited(pool, describe, start, end, _in_use(pool))
     except Exception as fault:
         faults.record("redis.pool", fault)
 
