@@ -169,7 +169,7 @@ class Case:
     """Any of these is right."""
     around: Callable[[Path], contextlib.AbstractContextManager[BuildContext]] = nothing
     besides: tuple[str, ...] = ("cpu_wait",)
-    """Causes that a busy machine adds: tests, which may run beside others, leave them out of the comparison."""
+    """Causes that a busy machine adds: tests, whose machine may not be quiet, leave them out of the comparison."""
     holds_interpreter: bool = False
     """Whether it is one call in C that never lets go of it: the watcher cannot look at it, so the line is named now and then."""
     may_be_fast: bool = False
