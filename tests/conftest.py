@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import threading
+import warnings
 
 import pytest
 
@@ -64,6 +67,34 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     prepare(print if reporter is None else reporter.write_line)
     if session.config.getoption("make_parts") and FAILURES in os.environ:
         leave_failures()
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Note on a test that it failed."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Free what a failed test has left open, in silence: it has been reported.
+
+    Its traceback holds sockets, files and processes. The next test that collects garbage would be failed by the warnings about them.
+    """
+    result = yield
+    if item.stash.get(_FAILED, False):
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    return result
 
 
 _EXPORTING = ("OtelBatch", "OtelPeriodic")
