@@ -187,12 +187,14 @@ def test_making_a_connection_is_no_wait(observed, redis_port, kind):
 
     pool = module.BlockingConnectionPool(connection_class=SlowToMake, port=redis_port, max_connections=1)
 
+    client = module.Redis(connection_pool=pool)
+
     async def later():
-        await pool.release(await pool.get_connection())
+        await client.ping()
         await pool.disconnect()
 
     with otel_fe.extraction("x"):
-        asyncio.run(later()) if kind == "asyncio" else pool.release(pool.get_connection())
+        asyncio.run(later()) if kind == "asyncio" else client.ping()
     if kind == "sync":
         pool.disconnect()
     (span,) = observed.extractions()
