@@ -108,6 +108,7 @@ def flown():
         assert not WATCHING._asked
 
 
+@pytest.mark.alone
 def test_a_pool_of_two_finds_its_size(flown, postgres_url):
     """Ten callers want a connection half of the time. With two they queue; with eight or so they hardly do."""
     autopilot = flown()
@@ -135,6 +136,7 @@ def test_a_pool_of_two_finds_its_size(flown, postgres_url):
         engine.dispose()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("slow_s", "reason"),
     [(60.0, "p95 or the mean rose"), (0.25, "requirements broke more often than before: in ")],
