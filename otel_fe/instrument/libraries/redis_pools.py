@@ -36,7 +36,8 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return original(self, *args, **kwargs)
-        start, before, served = perf_counter_ns(), _served.get(), []
+        served: list[int] = []
+        start, before = perf_counter_ns(), _served.get()
         _served.set(served)
         try:
             return original(self, *args, **kwargs)
@@ -54,7 +55,8 @@ def awaiting(original: Callable[..., Any]) -> Callable[..., Any]:
         running = current_extraction()
         if running is None:
             return await original(self, *args, **kwargs)
-        start, before, served = perf_counter_ns(), _served.get(), []
+        served: list[int] = []
+        start, before = perf_counter_ns(), _served.get()
         _served.set(served)
         try:
             return await original(self, *args, **kwargs)
