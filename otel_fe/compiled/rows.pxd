@@ -5,8 +5,9 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from otel_fe.compiled.batches cimport Batch, Group
+from otel_fe.compiled.prefetch cimport prefetch
 from otel_fe.compiled.segments cimport Segment, Segments
-from otel_fe.compiled.traces cimport place_of_id
+from otel_fe.compiled.traces cimport DecisionTable, place_of_id
 
 
 cdef struct Piece:  # spans of one resource and scope that arrived together
@@ -73,6 +74,8 @@ cdef class Rows:
     cdef list spans_of(self, Wait *row, type kind)
     cdef int read_piece(self, Piece *piece, trace_id, type kind, list spans) except -1
     cdef Wait *next_due(self, int64_t arrived_until_ns, int64_t rooted_until_ns, int *trigger) noexcept
+    cdef void prefetch_groups(self, Batch batch, Py_ssize_t which, DecisionTable decided) noexcept
+    cdef void prefetch_due(self, Wait *row, DecisionTable decided) noexcept
     cdef tuple values_of(self, Wait *row)
     cdef list due(self, int64_t arrived_until_ns, int64_t rooted_until_ns)
     cdef list ids(self)
@@ -83,6 +86,21 @@ cdef class Rows:
         while row != NULL and (row.low != low or row.high != high):
             row = row.chained
         return row
+
+    cdef inline Wait *first_at(self, uint64_t high, uint64_t low) noexcept:
+        """Return the first row at the place of a trace: mostly its own, if it has one."""
+        return self.table[place_of_id(high, low, self.shift)]
+
+    cdef inline void prefetch_place(self, uint64_t high, uint64_t low) noexcept:
+        """Have the place of the table loaded that a trace's row is found by."""
+        prefetch(&self.table[place_of_id(high, low, self.shift)])
+
+
+cdef inline void prefetch_row(Wait *row) noexcept:
+    cdef const char *at = <const char *>row
+    prefetch(at)
+    prefetch(at + 64)
+    prefetch(at + 128)
 
 
 cdef inline object id_of(Wait *row):

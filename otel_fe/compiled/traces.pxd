@@ -32,6 +32,7 @@ cdef class DecisionTable:
 
     cdef int64_t find(self, uint64_t key) noexcept
     cdef int put(self, uint64_t key, decision) except -1
+    cdef void prefetch(self, uint64_t key) noexcept
 
 
 @cython.final

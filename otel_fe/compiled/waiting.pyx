@@ -96,6 +96,7 @@ cdef class Waiting:
         cdef Py_ssize_t which
         cdef list known = [None] * PyList_GET_SIZE(batch.origins)
         for which in range(batch.groups_count):
+            self.rows.prefetch_groups(batch, which, remembered.now)
             group = &batch.groups[which]
             if not group.count:
                 continue
@@ -309,6 +310,7 @@ cdef class Waiting:
         if not rounds.count:
             row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
             while row != NULL:
+                self.rows.prefetch_due(row, remembered.now)
                 decision = self.decision_of(row)
                 packed = record_of(row, self.rows.seen_count, time_ns, trigger or waited, NULL, 0)
                 self.conclude(row, decision, packed, remembered, record, sampled, others)
@@ -319,6 +321,7 @@ cdef class Waiting:
             thresholds[which] = rounds.pools[which].threshold
         for i in range(rounds.due_count):
             row = rounds.due[i].row
+            self.rows.prefetch_due(row, remembered.now)
             decision = rounds.decision_of(self.rows, &rounds.due[i], self.decided)
             packed = record_of(row, self.rows.seen_count, time_ns, trigger or rounds.due[i].trigger, thresholds, rounds.count)
             self.conclude(row, decision, packed, remembered, record, sampled, others)

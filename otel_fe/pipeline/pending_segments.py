@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     Compress = Callable[[memoryview], bytes | None]
     Decompress = Callable[[bytes], bytes]
 
-SEGMENT_BYTES: Final = 64 * 1024
+SEGMENT_BYTES: Final = 32 * 1024
 """Large enough that spans of many requests are compressed together; small enough that reading one of its traces costs little."""
 REST_NS: Final = 2 * NS_PER_S
 """How long a full segment stays uncompressed. Errors and slow roots, which sample a trace, mostly come before."""
-_LEVEL: Final = 1
-"""On spans, higher levels of Zstandard take longer and save no more."""
+_LEVEL: Final = -1
+"""On spans, higher levels of Zstandard take longer and save hardly more."""
 
 
 def pending_segments() -> Any:
