@@ -230,11 +230,11 @@ def _error(
     weights = [count / mean**2 for _, mean, count in points]
     resumed_s = 0.0
     lock = next((one for one in stations if one.kind in (GIL, EVENT_LOOP)), None)
-    slopes = [sharing(stations, rate).lock for rate, _, _ in points]
     if lock is not None and not (lock.resumed_s or lock.resumed_share):
+        slopes = [sharing(stations, rate).lock for rate, _, _ in points]
         prior_s = _RESUMED * math.fsum(works_s) / len(works_s)
         resumed_s = _slope(slopes, rest, weights, prior_s if lock.kind == EVENT_LOOP else 0.0, prior_s)
-    rest = [one - resumed_s * slope for one, slope in zip(rest, slopes, strict=True)]
+        rest = [one - resumed_s * slope for one, slope in zip(rest, slopes, strict=True)]
     # Alone, an extraction takes its CPU time at least.
     alone = max(math.fsum(works_s) / len(works_s), _weighted(rest, weights))
     return math.fsum(weight * (one - alone) ** 2 for one, weight in zip(rest, weights, strict=True)), resumed_s

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 _ROWS: Final = 400
 _DRAWS: Final = 5
 _WORKS: Final = 40
+_KINDS_OF_USERS: Final = 3
+"""See `_users`."""
 _QUEUES: Final = 6
 """Stations with numbers of their own; further ones use theirs again."""
 _NORMAL: Final = NormalDist()
 _SEED: Final = 20_170
+_Draw = tuple[float, float, float, list[tuple[float, float]]]
+"""A uniform, an exponential and a normal number, and for each queue a uniform and an exponential one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +82,16 @@ class ExtractionMix:
             work_mean_s: Mean CPU time of the service's extractions.
         """
         shared = sharing(stations, rate)
-        waits = [(one.waits(rate), _users(one)) for one in stations if one.kind in WAITED_FOR]
-        if shared.overloaded or any(math.isinf(each) for (_, each), _ in waits):
+        queues = [
+            (place % _QUEUES, *one.waits(rate), _users(one))
+            for place, one in enumerate(one for one in stations if one.kind in WAITED_FOR)
+        ]
+        if shared.overloaded or any(math.isinf(wait_s) for _, _, wait_s, _ in queues):
             return []
-        found = []
+        waited = [[queue[:3] for queue in queues if users >= queue[3]] for users in range(_KINDS_OF_USERS)]
+        found: list[float] = []
         for (base_s, work_s, users), draws in zip(self._rows, self._draws, strict=True):
-            mean, share, each = _slowed(shared, work_s, work_mean_s)
-            for uniform, exponential, normal, queues in draws:
-                extra = _drawn(mean, share, each, uniform, exponential, normal) if mean else 0.0
-                for place, ((waiting, wait_s), wanted) in enumerate(waits):
-                    chance, long = queues[place % _QUEUES]
-                    if chance < waiting and users >= wanted:
-                        extra += wait_s * long
-                found.append(base_s + extra)
+            found += _lengthened(base_s, _slowed(shared, work_s, work_mean_s), waited[users], draws)
         found.sort()
         return found
 
@@ -125,17 +126,43 @@ def _slowed(shared: Sharing, work_s: float, mean_s: float) -> tuple[float, float
     return mean, 1.0, math.sqrt(variance)
 
 
-def _drawn(mean: float, share: float, each: float, uniform: float, exponential: float, normal: float) -> float:
-    """Return one value: of 0 or exponential where it varies more than that, else of a gamma distribution.
+def _lengthened(
+    base_s: float,
+    slowed: tuple[float, float, float],
+    waited: Sequence[tuple[int, float, float]],
+    draws: Sequence[_Draw],
+) -> list[float]:
+    """Return the durations of a row, one for each draw: its own, with what processors and queues add.
 
-    E. Wilson, M. Hilferty, "The distribution of chi-square", PNAS 17, 1931, for the latter.
+    Processors add 0 or an exponential value where that varies more than an exponential one, else a gamma-distributed one:
+    E. Wilson, M. Hilferty, "The distribution of chi-square", PNAS 17, 1931. A fit and its knee ask for millions of values, so this
+    is flat.
+
+    Args:
+        base_s: Its duration alone.
+        slowed: See `_slowed`.
+        waited: Of each queue the place of its numbers, the share that waits, and how long those do in the mean.
+        draws: Of its numbers.
     """
+    mean, share, each = slowed
     if share < 1:
-        return each * exponential if uniform < share else 0.0
-    if each <= 0:
-        return mean
-    ninth = (each / mean) ** 2 / 9
-    return float(mean * max(0.0, 1 - ninth + normal * math.sqrt(ninth)) ** 3)
+        found = (
+            [base_s + each * draw[1] if draw[0] < share else base_s for draw in draws]
+            if mean
+            else [base_s] * len(draws)
+        )
+    elif each <= 0:
+        found = [base_s + mean] * len(draws)
+    else:
+        ninth = (each / mean) ** 2 / 9
+        middle, deviation = 1 - ninth, math.sqrt(ninth)
+        found = [base_s + mean * max(0.0, middle + draw[2] * deviation) ** 3 for draw in draws]
+    for place, waiting, wait_s in waited:
+        for row, draw in enumerate(draws):
+            chance, long = draw[3][place]
+            if chance < waiting:
+                found[row] += wait_s * long
+    return found
 
 
 def _users(station: Station) -> int:
@@ -170,7 +197,7 @@ def _rows_of(group: Sequence[Alone]) -> list[tuple[float, float, int]]:
 
 
 @lru_cache(maxsize=8)
-def _draws(rows: int) -> list[list[tuple[float, float, float, list[tuple[float, float]]]]]:
+def _draws(rows: int) -> list[list[_Draw]]:
     """Return the numbers of each row: the same for every mix, and each kind spread evenly over its range."""
     rng = random.Random(_SEED)
     count = rows * _DRAWS

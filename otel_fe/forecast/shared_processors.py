@@ -15,7 +15,7 @@ from otel_fe.forecast.processor_sharing import slowdown
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from otel_fe.forecast.station import Station
 
@@ -45,6 +45,26 @@ class Sharing:
         extra_s = work_s * (self.stretch - 1) if work_s > 0 else 0.0
         given_way_s = max(0.0, work_s - self.held_s) + self.resumed_share * work_s
         return extra_s + (self.lock * given_way_s if given_way_s > 0 else 0.0) + self.resuming_s
+
+    def mean_extra_s(self, works_s: Sequence[float]) -> float:
+        """Return the mean of `extra_s` over some CPU times, in seconds; 0 without any.
+
+        A fit asks for it thousands of times: `extra_s` is linear above and below `held_s`, so that a sum of each part is enough.
+        """
+        if not works_s:
+            return 0.0
+        mean_s = math.fsum(works_s) / len(works_s)
+        given_way_s = self.resumed_share * mean_s + self._beyond_held_s(works_s, mean_s)
+        extra_s = mean_s * (self.stretch - 1) if mean_s > 0 else 0.0
+        return extra_s + (self.lock * given_way_s if given_way_s > 0 else 0.0) + self.resuming_s
+
+    def _beyond_held_s(self, works_s: Sequence[float], mean_s: float) -> float:
+        """Return how much of the CPU times is beyond `held_s`, in the mean."""
+        if not self.held_s:
+            return mean_s
+        if math.isinf(self.held_s):
+            return 0.0
+        return math.fsum([each_s - self.held_s for each_s in works_s if each_s > self.held_s]) / len(works_s)
 
     @property
     def resuming_s(self) -> float:
@@ -103,17 +123,12 @@ def mean_extras_s(stations: Sequence[Station], rate: float, works_s: Sequence[fl
         rate: Extractions a second.
         works_s: The CPU times of some extractions that represent all.
     """
-    together_s = _mean(map(sharing(stations, rate).extra_s, works_s))
+    together_s = sharing(stations, rate).mean_extra_s(works_s)
     # The lock would add as much on cores without end; the rest is for want of cores.
-    lock_s = _mean(map(sharing([one for one in stations if one.kind != CORES], rate).extra_s, works_s))
+    lock_s = sharing([one for one in stations if one.kind != CORES], rate).mean_extra_s(works_s)
     cores_s = 0.0 if math.isinf(lock_s) else together_s - lock_s
     of_kind = {CORES: cores_s, GIL: lock_s, EVENT_LOOP: lock_s}
     return [of_kind[one.kind] if one.kind in of_kind else one.mean_wait_s(rate) for one in stations]
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return math.fsum(found) / len(found) if found else 0.0
 
 
 @lru_cache(maxsize=1024)

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+from functools import cache
 
-import otel_fe
+from tests.contract.sources import FILES, PACKAGE, nodes_of
 from tests.integration.faulty import INJECTIONS as OF_THE_PIPELINE
 from tests.libraries.test_faults_libraries import INJECTIONS as OF_LIBRARIES
 
-PACKAGE = Path(otel_fe.__file__).parent
-"""Ray's hooks are those of tests/unit/ray/test_faults.py, which collects them likewise."""
-
 
 def _modules():
-    for path in sorted(PACKAGE.rglob("*.py")):
+    """Return the name and the nodes of each module; Ray's hooks are those of tests/unit/ray/test_faults.py."""
+    for path in FILES:
         if path.relative_to(PACKAGE).parts[0] in {"ray", "ray_integration.py"}:
             continue
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        yield name, ast.parse(path.read_text())
+        yield name, nodes_of(path)
 
 
-def _calls(tree, name):
+def _calls(nodes, name):
     """Return the calls of a function, by the last part of its name."""
     return [
         node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
+        for node in nodes
+        if isinstance(node, ast.Call) and name == getattr(node.func, "attr", getattr(node.func, "id", ""))
     ]
 
 
+@cache
 def _background_tasks():
     """Return the names of the tasks that `Background` is made with; it counts each one's faults under its own."""
     return {
         task.elts[0].value
-        for _, tree in _modules()
-        for call in _calls(tree, "Background")
+        for _, nodes in _modules()
+        for call in _calls(nodes, "Background")
         for task in call.args[0].elts
     }
 
@@ -43,8 +42,8 @@ def _background_tasks():
 def _hooks():
     """Return each hook with the module it is in."""
     found = set()
-    for module, tree in _modules():
-        for call in _calls(tree, "record"):
+    for module, nodes in _modules():
+        for call in _calls(nodes, "record"):
             if not ast.unparse(call.func).startswith("faults."):
                 continue
             name = call.args[0]
@@ -69,10 +68,10 @@ def test_every_hook_has_a_fault_injected():
 
 def test_every_handler_of_everything_counts():
     """`except Exception` around calls of the application hands what it caught to `faults.record`, raises, or says why not beside it."""
-    for module, tree in _modules():
+    for module, nodes in _modules():
         if not module.startswith(("instrument.", "sdk.", "resources.")):
             continue  # outside of the application's own calls, what fails is reported otherwise
-        for node in ast.walk(tree):
+        for node in nodes:
             if not isinstance(node, ast.ExceptHandler) or ast.unparse(node.type or ast.Constant("")) != "Exception":
                 continue
             body = "\n".join(map(ast.unparse, node.body))

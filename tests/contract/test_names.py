@@ -6,15 +6,12 @@ import ast
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
 
 import otel_fe
 from otel_fe import errors, semconv
-
-ROOT = Path(otel_fe.__file__).parents[1]
-FILES = sorted((ROOT / "otel_fe").rglob("*.py"))
+from tests.contract.sources import FILES, ROOT, functions_of, nodes_of, tree_of
 
 
 def test_every_public_name_exists():
@@ -38,9 +35,7 @@ def test_wire_names_stand_in_semconv_only():
         if path.name == "semconv.py":
             continue
         literals = {
-            node.value
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            node.value for node in nodes_of(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
         assert not literals & set(names), path
 
@@ -48,11 +43,11 @@ def test_wire_names_stand_in_semconv_only():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_public_name_has_a_docstring(path):
     """Modules, classes and functions without a leading underscore say what they are."""
-    tree = ast.parse(path.read_text())
-    local = {inner for function in _functions(tree) for inner in ast.walk(function) if inner is not function}
+    tree = tree_of(path)
+    local = {inner for function in functions_of(path) for inner in ast.walk(function) if inner is not function}
     named = [
         node
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
         and not node.name.startswith("_")
         and node not in local
@@ -61,10 +56,6 @@ def test_every_public_name_has_a_docstring(path):
     missing = [node.name for node in named if ast.get_docstring(node) is None]
     assert not missing
     assert not tree.body or ast.get_docstring(tree)
-
-
-def _functions(tree: ast.AST) -> list[ast.AST]:
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
 
 
 def _overload(node: ast.AST) -> bool:
@@ -76,7 +67,7 @@ def test_the_tree_of_errors_is_the_one_that_is_drawn():
     """`otel_fe.errors` draws every error below `OtelFeError`, below the class that it derives from."""
     derived = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef) and node.name.endswith("Error") and node.bases:
                 derived[node.name] = ast.unparse(node.bases[0]).rpartition(".")[2]
     ours = {"OtelFeError"}

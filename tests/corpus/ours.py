@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import textwrap
 from collections.abc import Mapping
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from tests.corpus.wire import encode, resource_spans_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from otel_fe.config.collector import CollectorConfig
     from otel_fe.model.decision import Decision
     from otel_fe.model.exponential import ExponentialState
     from otel_fe.model.metric import ResourceMetrics
@@ -57,11 +59,17 @@ def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
     return outcome(bench.kept, bench.points)
 
 
+@cache
+def _config(text: str, name: str) -> CollectorConfig:
+    """Return the settings of a case, which do not change; reading them takes longer than all else, and each is run several times."""
+    return read_collector_config(text, name, {})
+
+
 class CaseBench:
     """The engine with the settings of a case, and what left it."""
 
     def __init__(self, case: Case, keep_early: bool, in_c: bool) -> None:
-        config = read_collector_config(collector_yaml(case), f"{case.id}.yaml", {})
+        config = _config(collector_yaml(case), f"{case.id}.yaml")
         self.clock = FakeClock(time_ns=0, monotonic_ns=0)
         self.kept: list[KeptSpan] = []
         self._flushes: list[list[dict[str, Any]]] = []
