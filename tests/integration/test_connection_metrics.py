@@ -69,7 +69,7 @@ def engine_at(tmp_path, **options):
 def test_sqlalchemy_s_pools(watched, tmp_path):
     """States, bounds, a caller that waits, one that gives up, and three histograms."""
     name = f"sqlite:///{tmp_path}/x.db"
-    engine = engine_at(tmp_path, pool_size=1, max_overflow=1, pool_timeout=0.2)
+    engine = engine_at(tmp_path, pool_size=1, max_overflow=1, pool_timeout=2)
     with engine.connect() as connection, engine.connect():
         connection.execute(ONE)
         waiting = threading.Thread(target=lambda: tried(engine.connect))

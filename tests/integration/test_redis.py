@@ -251,7 +251,7 @@ def test_a_time_out_is_a_call_not_a_wait_for_the_pool(observed, kind, blocking, 
         pool = pools(
             port=server.getsockname()[1],
             protocol=2,
-            socket_timeout=0.2,
+            socket_timeout=0.5,
             retry=retry(NoBackoff(), 0),
             max_connections=2,
             **credentials,
@@ -271,10 +271,10 @@ def test_a_time_out_is_a_call_not_a_wait_for_the_pool(observed, kind, blocking, 
         thread.join()
     (span,) = observed.extractions()
     lasted = (span.end_time - span.start_time) / 1e9
-    assert lasted >= 0.2
+    assert lasted >= 0.5
     assert span.attributes[f"{PREFIX}bottleneck"] == "downstream"
-    assert span.attributes[f"{PREFIX}time.downstream"] >= 0.15
-    assert span.attributes.get(f"{PREFIX}pool.wait_time", 0) < 0.1
+    assert span.attributes[f"{PREFIX}time.downstream"] >= 0.4
+    assert span.attributes.get(f"{PREFIX}pool.wait_time", 0) < 0.4
 
 
 def test_asyncio_clients_and_concurrent_tasks(observed, client, redis_port):

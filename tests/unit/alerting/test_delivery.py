@@ -151,7 +151,7 @@ def test_one_that_raises_and_one_that_hangs_harm_nobody(caplog):
         outbox.tell([an_alert()])
     started = time.monotonic()
     assert not outbox.wait(0.2)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10  # of the 20 s that the hanging one takes
     assert len(told) == 3
     time.sleep(0.06)
     outbox.remind([], 0)
@@ -160,7 +160,7 @@ def test_one_that_raises_and_one_that_hangs_harm_nobody(caplog):
     assert len([record for record in caplog.records if record.name == "otel_fe"]) == 2
     started = time.monotonic()
     assert not outbox.wait(5)  # who is known to hang is not waited for
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     held.set()
     while not outbox.wait(5):
         assert time.monotonic() - started < 10
