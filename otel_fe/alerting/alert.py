@@ -93,6 +93,8 @@ class Alert(MappingDataclass):
     """Whether a silence keeps it from being sent."""
     resolution: str = ""
     """The reason for its resolution: `recovered` or `no data`."""
+    ended: str = ""
+    """How it ended, in words; empty where `resolution` says it all."""
     cause_line: str = ""
     """`file:line function` where most of the cause's time went; empty where it is not known."""
     impact: str = ""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 STALE_S: Final = 300.0
-
-
 """Without an evaluation for so long, a firing alert is resolved as `no data`."""
 
 
@@ -55,8 +53,11 @@ class AlertState:
         known = reading is not None and reading.known
         if reading is not None and known:
             self.reading, self._unknown_ns = reading, None
-        elif self._unknown_ns is None:
-            self._unknown_ns = now_ns
+        else:
+            if self._unknown_ns is None:
+                self._unknown_ns = now_ns
+            if reading is not None and reading.ending:
+                self.reading = replace(self.reading, ending=reading.ending, statement=reading.statement)
         if self.state is State.FIRING:
             return self._firing(reading if known else None, now_ns)
         return self._quiet(reading if known else None, now_ns)

@@ -35,6 +35,10 @@ class Evaluation:
     """The consequence if the condition persists, in words."""
     known: bool = True
     """False where there was too little to say anything."""
+    statement: str = ""
+    """What is wrong, as a sentence without its full stop, where a value beside its threshold does not say it."""
+    ending: str = ""
+    """Beside a statement, why it ended: where "recovered" and "nothing is measured any more" do not say it."""
 
     @property
     def key(self) -> str:

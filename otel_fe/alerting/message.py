@@ -64,7 +64,7 @@ def parts(alert: Alert) -> dict[str, str]:
     ending = {"recovered": "recovered", "no data": "nothing is measured any more; see whether it still runs"}
     found = {
         "Since": since,
-        "Ended": ending.get(alert.resolution, alert.resolution) if resolved else "",
+        "Ended": (alert.ended or ending.get(alert.resolution, alert.resolution)) if resolved else "",
         "How bad": "" if resolved else alert.impact,
         "Likely cause": alert.cause_detail or alert.cause,
         "Also": also,

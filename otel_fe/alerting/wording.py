@@ -69,6 +69,7 @@ def alert_of(  # noqa: PLR0917 what an alert is
         exemplars=exemplars,
         first_action=first_action(rule.type, why.cause),
         resolution=resolution,
+        ended=reading.ending if state is State.RESOLVED else "",
         cause_line=why.line,
         impact=_impact(reading, side, limit),
         service_name=reading.group.service or origin.service,
@@ -87,22 +88,28 @@ def _side(rule: Rule) -> str:
 
 def _firing(reading: Evaluation, since_unix_s: float, why: Likely, value: str, healthy: str) -> tuple[str, str]:
     """Return the title and the message of an alert that is pending or fires."""
-    title = f"{_capital(reading.rule.subject)}{_where(reading)} is {value}"
+    title = reading.statement or f"{_capital(reading.rule.subject)}{_where(reading)} is {value}"
     counted = f" {_capital(reading.words)}." if reading.words else ""
-    message = f"{title}, and {healthy}. Since {clock(since_unix_s)}.{counted}"
+    judged = "" if reading.statement else f", and {healthy}"
+    message = f"{title}{judged}. Since {clock(since_unix_s)}.{counted}"
     return title, message + (f" Likely cause: {why.detail}." if why.detail else "")
 
 
 def _resolved(reading: Evaluation, since_unix_s: float, resolution: str, last: str) -> tuple[str, str]:
     """Return the title and the message of an alert that is over."""
+    began = f"It began at {clock(since_unix_s)}."
+    if reading.statement and reading.ending:
+        return f"Resolved: {reading.statement}", f"{reading.statement}: {reading.ending}. {began}"
     subject, where = reading.rule.subject, _where(reading)
     after = "recovered" if resolution == "recovered" else "nothing is measured any more"
-    message = f"{_capital(subject)}{where}: {after}; {last}. It began at {clock(since_unix_s)}."
+    message = f"{_capital(subject)}{where}: {after}; {last}. {began}"
     return f"Resolved: {subject}{where}", message
 
 
 def _impact(reading: Evaluation, side: str, limit: str) -> str:
     """Return the impact in words: an intuitive share, the counts, and the consequence."""
+    if reading.statement:
+        return reading.outlook or reading.words
     found = f"it {side} {limit}"
     if reading.bad and reading.samples:
         found = share_in_words(reading.bad, reading.samples)

@@ -1,9 +1,12 @@
 """A series some days ahead, with intervals that adapt to how often they were missed.
 
-Two courses run along the series, each with the level of the last hours on top: the regression on hour and weekday of
-the detector (`season.py`), and the mean of the same hour of the last four weeks. At each point they predict the hours
-ahead, and later how far off they were (`forecast_record.py`). The same hour of the week before is a third forecast: where that
-is as good, no forecast is given.
+Three courses run along the series: the regression on hour and weekday of the detector (`season.py`) and the mean of the
+same hour of the last four weeks, each with the level of the last hours on top, and the same hour of the week before. At
+each point they predict the hours ahead, and later how far off they were (`forecast_record.py`); the forecast weighs them by that.
+
+The same hour of the week before, alone, is the seasonal naive forecast. Where the weighed one has not been closer in
+clearly more than half of the hours of the last four weeks, the naive one is shown, with intervals of its own errors.
+Hours are counted, since means are decided by holidays: the week after one hardly tells which forecast is better next.
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ _LEVEL: Final = 0.25
 _KEEPS: Final = 0.97
 """The share of a deviation of the level that is left an hour later."""
 _CUT: Final = 3.0
+CLOSER: Final = 0.52
+"""The share of hours in which the weighed forecast has to have been closer than the week before, to be shown."""
+MODEL: Final = "model"
+WEEK_BEFORE: Final = "week before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,8 @@ class SeriesForecast:
     """The hours ahead."""
 
     hours: tuple[Ahead, ...]
-    error: float
-    """Mean absolute error so far on the kind's even scale, over all horizons."""
-    naive_error: float
-    """The same of the same hour of the week, or day, before."""
+    course: str = MODEL
+    """`model`; or `week before`, where that has been as close: the same hour of the week before, of a day until there is one."""
 
     def first_above(self, limit: float) -> tuple[float | None, float | None]:
         """Return when the expected value, and when the upper bound, first reach a limit (Unix s); None where they do not."""
@@ -116,51 +121,69 @@ class _Run:
         """Of the regression, and of the same hour of the last weeks."""
         self._usual = UsualDeviation()
         self._last = 0
-        self._asked: dict[int, list[Asked]] = {}
-        """By hour."""
-        self._horizons = {ahead: Horizon(ahead, len(self._levels)) for ahead in HORIZONS}
+        self._asked: dict[int, list[tuple[Asked, Asked]]] = {}
+        """By hour: of the weighed forecast, and of the week before."""
+        self._weighed = {ahead: Horizon(ahead, len(self._levels) + 1) for ahead in HORIZONS}
+        self._naive = {ahead: Horizon(ahead, 1) for ahead in HORIZONS}
 
     def take(self, hour: int, value: float) -> None:
         """Learn from a point, and forecast the hours ahead of it."""
         even = self._kind.even(value)
         if not self._seen:
             self._origin = even
-        for asked in self._asked.pop(hour, ()):
-            self._horizons[asked.ahead].settle(asked, even)
+        for weighed, naive in self._asked.pop(hour, ()):
+            self._weighed[weighed.ahead].settle(weighed, even)
+            self._naive[naive.ahead].settle(naive, even)
         self._learn(hour, even)
         self._last = hour
         if len(self._seen) >= 2 * DAY:
-            for ahead, horizon in self._horizons.items():
-                at = hour + ahead
-                courses = self._expected(at)
-                said = Asked(
-                    ahead, courses, horizon.weigh(courses), self._before(at), horizon.half(), self._usual.at(at)
-                )
-                self._asked.setdefault(at, []).append(said)
+            for ahead in HORIZONS:
+                self._ask(hour + ahead, ahead)
         if len(self._asked) > 4 * _WEEK:  # hours that never came
             self._asked = {at: said for at, said in self._asked.items() if at > hour}
 
     def forecast(self, hours: int) -> SeriesForecast:
-        """Return the hours ahead, as far as errors are known."""
-        known = [(ahead, half) for ahead, one in self._horizons.items() if (half := one.half()) is not None]
+        """Return the hours ahead, as far as errors are known, by the model or by the week before.
+
+        Raises:
+            ForecastError: No errors are known.
+        """
+        model = self._closer() > CLOSER
+        horizons = self._weighed if model else self._naive
+        known = [(ahead, half) for ahead, one in horizons.items() if (half := one.half()) is not None]
         if not known:
             raise ForecastError("The history has too many gaps to know how far off forecasts are.")
-        error, naive = (self._mean_error(name) for name in ("errors", "naive"))
-        if error >= naive:
-            raise ForecastError(
-                "So far the same hour of the week before would have been as good a forecast: none is made."
-            )
         # What is further ahead is not better known: few errors of days ahead may look so.
         widest = accumulate((half for _, half in known), max)
         halves = [(ahead, half) for (ahead, _), half in zip(known, widest, strict=True)]
         found = []
         for ahead in range(1, min(hours, halves[-1][0]) + 1):
             at = self._last + ahead
-            nearest = self._horizons[next(one for one in HORIZONS if one >= ahead)]
-            expected, half = nearest.weigh(self._expected(at)), _between(halves, ahead) * self._usual.at(at)
+            nearest = horizons[next(one for one in HORIZONS if one >= ahead)]
+            expected = nearest.weigh(self._expected(at) if model else (self._before(at),))
+            half = _between(halves, ahead) * self._usual.at(at)
             values = [self._kind.back(expected + off) for off in (0.0, -half, half)]
             found.append(Ahead(at * HOUR_S, values[0], min(values), max(values)))
-        return SeriesForecast(tuple(found), error, naive)
+        return SeriesForecast(tuple(found), MODEL if model else WEEK_BEFORE)
+
+    def _ask(self, hour: int, ahead: int) -> None:
+        """Forecast an hour, to see later how far off that was."""
+        courses, before, usual = self._expected(hour), self._before(hour), self._usual.at(hour)
+        weighed, naive = self._weighed[ahead], self._naive[ahead]
+        pair = (
+            Asked(ahead, courses, weighed.weigh(courses), weighed.half(), usual),
+            Asked(ahead, (before,), before, naive.half(), usual),
+        )
+        self._asked.setdefault(hour, []).append(pair)
+
+    def _closer(self) -> float:
+        """Return the share of the last hours, over all horizons, in which the weighed forecast was closer than the week before."""
+        pairs = [
+            one < other
+            for ahead in HORIZONS
+            for one, other in zip(self._weighed[ahead].errors, self._naive[ahead].errors, strict=True)
+        ]
+        return sum(pairs) / len(pairs) if pairs else 0.0
 
     def _learn(self, hour: int, even: float) -> None:
         gone = hour - self._last if self._seen else 1
@@ -183,7 +206,8 @@ class _Run:
 
     def _expected(self, hour: int) -> tuple[float, ...]:
         left = _KEEPS ** (hour - self._last)
-        return tuple(course + level.now * left for course, level in zip(self._courses(hour), self._levels, strict=True))
+        courses = zip(self._courses(hour), self._levels, strict=True)
+        return *(course + level.now * left for course, level in courses), self._before(hour)
 
     def _before(self, hour: int) -> float:
         """Return the value of the same hour a week before, or two; until there is one, of the day before."""
@@ -192,10 +216,6 @@ class _Run:
             if found is not None and hour - back <= self._last:
                 return found
         return self._seen[self._last]
-
-    def _mean_error(self, name: str) -> float:
-        errors = [one for horizon in self._horizons.values() for one in getattr(horizon, name)]
-        return math.fsum(errors) / len(errors)
 
 
 def _between(halves: Sequence[tuple[int, float]], ahead: int) -> float:

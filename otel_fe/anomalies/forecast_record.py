@@ -1,4 +1,4 @@
-"""The record of forecasts some hours ahead: which of two courses came closer, and how wide an interval has to be.
+"""The record of forecasts some hours ahead: which of several courses came closer, and how wide an interval has to be.
 
 Courses are weighed by their errors so far. Intervals are quantiles of the errors of the weighed forecast, wider where they were
 missed too often and narrower where too seldom: I. Gibbs, E. Candès, "Adaptive conformal inference under distribution shift",
@@ -21,6 +21,8 @@ _FEWEST_ERRORS: Final = 24
 """At a horizon; without as many, it is too far ahead."""
 _MOST_ERRORS: Final = 336
 """The last two weeks': older ones are of another service."""
+_MOST_COMPARED: Final = 672
+"""The last four weeks': a holiday, and the week after it, must not decide which forecast is shown."""
 _INSIDE: Final = 0.8
 """The share of hours that an interval is to hold."""
 _STEP: Final = 0.05
@@ -45,7 +47,6 @@ class Asked:
     ahead: int
     courses: Sequence[float]
     expected: float
-    naive: float
     half: float | None
     """Of the interval, in usual deviations; None where errors were not known yet."""
     usual: float
@@ -83,9 +84,8 @@ class Horizon:
 
     ahead: int
     courses: int
-    errors: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
+    errors: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_COMPARED))
     """Absolute ones."""
-    naive: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
     _scores: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
     """Errors in usual deviations."""
     _share: float = 0.0
@@ -122,7 +122,6 @@ class Horizon:
         """Take in how far off a forecast was."""
         error = abs(even - asked.expected)
         self.errors.append(error)
-        self.naive.append(abs(even - asked.naive))
         self._scores.append(error / asked.usual)
         for place, value in enumerate(asked.courses):
             self._sums[place] += _FORGETS * (abs(even - value) - self._sums[place])

@@ -135,16 +135,23 @@ def answer(
     part = now / service_now if service_now else 1.0
     rate = service_now * factor
     spread = fitted.checks[feature_set].spread
-    versions = [(model, math.exp(spread * off)) for model, off in fitted.draws if feature_set in model.mixes]
+    versions = [
+        (one.model, one.durations_factor(spread), one.rates_factor(spread))
+        for one in fitted.draws
+        if feature_set in one.model.mixes
+    ]
     if len(versions) < _FEWEST_DRAWS:
         raise ForecastError(f"{feature_set}: too few of its extractions are kept")
     if feature_set is not ALL:
         versions = versions[:_FEWEST_DRAWS]  # a page shows several sets: each draw takes a tenth of a second
     limit, first = _knee(fitted.model, requirements, feature_set, 1.0, service_now * _FAR)
-    limits = [_knee(model, requirements, feature_set, off, service_now * _FAR)[0] for model, off in versions]
+    limits = [
+        stretch * _knee(model, requirements, feature_set, off, service_now * _FAR)[0]
+        for model, off, stretch in versions
+    ]
     headroom = _interval(limit * part, [one * part for one in limits])
     then = fitted.model.durations(feature_set, rate)
-    thens = [[one * off for one in model.durations(feature_set, rate)] for model, off in versions]
+    thens = [[one * off for one in model.durations(feature_set, rate / stretch)] for model, off, stretch in versions]
     return GroupForecast(
         feature_set,
         now,
@@ -168,10 +175,23 @@ def recent(windows: Sequence[ServiceWindow]) -> list[ServiceWindow]:
 
 
 def _interval(value: float, others: Sequence[float]) -> Interval:
-    """Return a value with the 5th and 95th percentile of what drawn models say; it lies in between."""
+    """Return a value with the 5th and 95th percentile of what drawn models say; it lies in between.
+
+    The percentiles are at p (n + 1), between which a further draw lies with 90 % whatever their distribution (R. Hyndman, Y. Fan,
+    "Sample Quantiles in Statistical Packages", 1996, definition 6).
+    """
     ordered = sorted(others)
-    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.05, 0.95))
+    low, high = (_at(ordered, share * (len(ordered) + 1) - 1) for share in (0.05, 0.95))
     return Interval(value, min(value, low), max(value, high))
+
+
+def _at(ordered: Sequence[float], place: float) -> float:
+    """Return a value between those of the two nearest places; the first or the last beyond them."""
+    place = min(max(0.0, place), len(ordered) - 1.0)
+    below, part = math.floor(place), place % 1
+    if not part or math.isinf(ordered[below + 1]):
+        return ordered[math.ceil(place)]
+    return ordered[below] + part * (ordered[below + 1] - ordered[below])
 
 
 def _good(durations: Sequence[float], limit_s: float) -> float:

@@ -6,6 +6,7 @@ import math
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe.anomalies.adaptive_forecast import MODEL
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, MEMORY, POOL, UNMEASURED, WORKERS
 from otel_fe.units import MIB
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from otel_fe.anomalies.adaptive_forecast import SeriesForecast
     from otel_fe.capacity.answer import GroupForecast, Interval, Kept, StationLoad
+    from otel_fe.capacity.budget_hours import Moment
     from otel_fe.capacity.other_objectives import LoadEffect
-    from otel_fe.capacity.outlook import BudgetEnd, Moment, Outlook
+    from otel_fe.capacity.outlook import BudgetEnd, Outlook
     from otel_fe.capacity.services import ServiceCapacity
 
 _UNITS: Final = {
@@ -126,10 +128,11 @@ def outlook_lines(one: Outlook) -> list[str]:
     lines = []
     for name, series, unit in (("traffic", one.traffic, "/s"), ("p95", one.latency, " ms")):
         if series is not None:
+            how = "" if series.course == MODEL else ", as in the week before: so far no model was closer"
             peak = max(series.hours, key=lambda hour: hour.value)
             lines.append(
                 f"{name} ahead: up to {peak.value:.3g}{unit} ({peak.low:.3g} to {peak.high:.3g}) on {when(peak.unix_s)}, in the "
-                f"next {len(series.hours)} hours"
+                f"next {len(series.hours)} hours{how}"
             )
     if one.traffic is not None:
         lines.append(f"headroom: {_moment(one.headroom, 'used up')}")
@@ -149,10 +152,19 @@ def _budget(one: BudgetEnd) -> str:
 def _moment(one: Moment, what: str) -> str:
     if one.expected_unix_s is None and one.earliest_unix_s is None:
         return f"not {what} in this time, by the 80 % interval either"
-    earliest = f"at the earliest {when(one.earliest_unix_s)}" if one.earliest_unix_s is not None else ""
-    if one.expected_unix_s is None:
-        return f"{what} {earliest}; not expected in this time"
-    return f"{what} {when(one.expected_unix_s)}" + (f", {earliest}" if earliest else "")
+    if one.expected_unix_s is None and one.earliest_unix_s is not None:
+        return f"{what} at the earliest {when(one.earliest_unix_s)}; not expected in this time"
+    return f"{what} {moment_in_words(one.expected_unix_s, one.earliest_unix_s, one.latest_unix_s)}"
+
+
+def moment_in_words(expected_unix_s: float | None, earliest_unix_s: float | None, latest_unix_s: float | None) -> str:
+    """Write an expected time with its 80 % interval, as far as that is known; empty where it is not expected."""
+    if expected_unix_s is None:
+        return ""
+    text = when(expected_unix_s)
+    if earliest_unix_s is not None and latest_unix_s is not None:
+        return f"{text}, between {when(earliest_unix_s)} and {when(latest_unix_s)} (80 %)"
+    return text if earliest_unix_s is None else f"{text}, at the earliest {when(earliest_unix_s)}"
 
 
 def when(unix_s: float) -> str:
@@ -255,7 +267,9 @@ def _as_values(one: GroupForecast) -> dict[str, Any]:
 def _outlook(one: Outlook) -> dict[str, Any]:
     return {
         "traffic_per_s": _series(one.traffic),
+        "traffic_forecast_by": None if one.traffic is None else one.traffic.course,
         "p95_ms": _series(one.latency),
+        "p95_forecast_by": None if one.latency is None else one.latency.course,
         "headroom_used_up": _moments(one.headroom),
         "error_budgets": [
             {
@@ -278,7 +292,11 @@ def _series(one: SeriesForecast | None) -> list[dict[str, float]] | None:
 
 
 def _moments(one: Moment) -> dict[str, float | None]:
-    return {"expected_unix_s": one.expected_unix_s, "earliest_unix_s": one.earliest_unix_s}
+    return {
+        "expected_unix_s": one.expected_unix_s,
+        "earliest_unix_s": one.earliest_unix_s,
+        "latest_unix_s": one.latest_unix_s,
+    }
 
 
 def _interval(one: Interval) -> dict[str, float | None]:

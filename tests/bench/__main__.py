@@ -17,8 +17,8 @@ from tests.bench.dashboard import run_dashboard
 from tests.bench.engine import run_engine
 from tests.bench.fleet import Plan, run_fleet
 from tests.bench.fleet_cells import DEFAULT_CELLS, SMOKE_CELLS, chosen
+from tests.bench.forecast import budget_table, run_budgets, run_forecast
 from tests.bench.forecast import goals as forecast_goals
-from tests.bench.forecast import run_forecast
 from tests.bench.forecast import table as forecast_table
 from tests.bench.memory import run_memory
 from tests.bench.rounds import Scenario, run_child, run_rounds
@@ -156,8 +156,10 @@ def main() -> None:
                 everything[name] = services
             elif name == "forecast":
                 scores = run_forecast(quick=arguments.quick)
-                table, goal = forecast_table(scores), forecast_goals(scores)
-                everything[name] = scores
+                ends = run_budgets(quick=arguments.quick)
+                table = f"{forecast_table(scores)}\n\n{budget_table(ends)}"
+                goal = forecast_goals(scores, ends)
+                everything[name] = {"series": scores, "budgets": ends}
             elif name == "dashboard":
                 shown = run_dashboard(rounds, quick=arguments.quick)
                 table, goal = report.dashboard(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, _Run
+from otel_fe.anomalies.adaptive_forecast import HOUR_S, MODEL, _Run
 from otel_fe.forecast.forecast_error import ForecastError
 
 DAY = 24
@@ -20,10 +20,14 @@ class Score:
 
     asked: int = 0
     made: int = 0
+    modelled: int = 0
+    """Those made by the model; the others are the week before."""
     error: float = 0.0
-    """Sum of absolute errors on the kind's even scale."""
+    """Sum of absolute errors on the kind's even scale, of the forecasts by the model."""
     naive: float = 0.0
-    """The same of the same hour of the week before."""
+    """The same of the week before, for the same hours."""
+    other: float = 0.0
+    """The same of the forecasts that are the week before."""
     inside: dict[int, list[bool]] = field(default_factory=lambda: defaultdict(list))
     """Whether each hour lies inside its interval, by how far ahead it was."""
 
@@ -35,8 +39,13 @@ class Score:
 
     @property
     def relative_error(self) -> float:
-        """Error over that of the seasonal naive forecast."""
-        return self.error / self.naive
+        """Error of the forecasts by the model over that of the seasonal naive forecast; 1 without any."""
+        return self.error / self.naive if self.naive else 1.0
+
+    @property
+    def shown_error(self) -> float:
+        """Error of all that is shown over that of the seasonal naive forecast."""
+        return (self.error + self.other) / (self.naive + self.other)
 
     def coverages(self) -> list[float]:
         """Return the coverage by how far ahead."""
@@ -45,7 +54,9 @@ class Score:
     def add(self, other: Score) -> None:
         """Take in another series'."""
         self.asked, self.made = self.asked + other.asked, self.made + other.made
+        self.modelled += other.modelled
         self.error, self.naive = self.error + other.error, self.naive + other.naive
+        self.other += other.other
         for until, hours in other.inside.items():
             self.inside[until] += hours
 
@@ -72,11 +83,16 @@ def backtest(kind, points):
         except ForecastError:
             continue
         found.made += 1
+        found.modelled += said.course == MODEL
         for ahead, one in enumerate(said.hours, 1):
             if one.unix_s in actual:
                 even = kind.even(actual[one.unix_s])
                 until = next(most for most in FURTHEST if ahead <= most)
                 found.inside[until].append(one.low <= actual[one.unix_s] <= one.high)
-                found.error += abs(even - kind.even(one.value))
-                found.naive += abs(even - run._before(round(one.unix_s / HOUR_S)))
+                naive = abs(even - run._before(round(one.unix_s / HOUR_S)))
+                if said.course == MODEL:
+                    found.error += abs(even - kind.even(one.value))
+                    found.naive += naive
+                else:
+                    found.other += naive
     return found

@@ -7,15 +7,15 @@ import random
 
 import pytest
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, SeriesForecast, forecast
+from otel_fe.anomalies.adaptive_forecast import HOUR_S, MODEL, WEEK_BEFORE, SeriesForecast, forecast
 from otel_fe.anomalies.kinds import KINDS, THROUGHPUT
 from otel_fe.forecast.forecast_error import ForecastError
-from tests.real.load_traces import BICYCLES, ROAD
+from tests.real.load_traces import BICYCLES, OCCUPANCY, ROAD
 from tests.unit.anomalies.backtest import Score, backtest, hourly
 from tests.unit.anomalies.labelled import make
 
 DAY = 24
-SEEDS = range(100, 105)
+SEEDS = range(200, 205)
 """Of the twenty that `make bench ARGS=forecast` shows, with longer stretches of the traces."""
 
 
@@ -33,7 +33,7 @@ def test_labelled_series_are_forecast_better_than_by_the_week_before(kind):
     found = Score()
     for seed in SEEDS:
         found.add(backtest(kind, hourly(make(kind.name, seed).points)))
-    assert found.made == found.asked
+    assert found.modelled == found.asked
     assert 0.7 <= found.coverage <= 0.9
     assert min(found.coverages()) > 0.7
     assert found.relative_error < 0.95
@@ -46,18 +46,29 @@ def test_labelled_series_are_forecast_better_than_by_the_week_before(kind):
     ids=lambda value: getattr(value, "name", value),
 )
 def test_public_load_traces_are_forecast_better_than_by_the_week_before(trace, since, until):
-    """Of other stretches than those that the method was made with; some weeks it says nothing."""
+    """Of other stretches than those that the method was made with; on some days it is the week before."""
     found = backtest(THROUGHPUT, trace.between(since, until))
-    assert found.made > found.asked / 4
+    assert found.made == found.asked
+    assert found.modelled > found.asked / 4
     assert 0.7 <= found.coverage <= 0.9
     assert found.relative_error < 0.95
 
 
+@pytest.mark.thorough
+def test_a_trace_of_much_the_same_weeks_is_forecast_no_worse_than_by_the_week_before():
+    """Occupancy of roads. A mean of errors would choose the model in the weeks after holidays, which is 15 % worse there."""
+    found = backtest(THROUGHPUT, OCCUPANCY.between("2016-02-01", "2016-05-01"))
+    assert found.made == found.asked
+    assert 0 < found.modelled < found.asked
+    assert 0.7 <= found.coverage <= 0.9
+    assert found.relative_error < 1
+
+
 def test_a_trace_of_water_is_forecast_better_than_by_the_week_before():
     found = backtest(THROUGHPUT, water_flow())
-    assert found.made > 30
+    assert found.modelled > 30
     assert 0.7 <= found.coverage <= 0.9
-    assert found.relative_error < 0.6
+    assert found.relative_error < 0.65
 
 
 def daily(hours):
@@ -74,6 +85,7 @@ def test_a_regular_course_goes_on():
     points = daily(35 * DAY)
     found = forecast(points[:-168], THROUGHPUT)
     assert len(found.hours) == 168
+    assert found.course == MODEL
     for one, (unix_s, value) in zip(found.hours, points[-168:], strict=True):
         assert one.unix_s == unix_s
         assert one.value == pytest.approx(value, rel=0.1)
@@ -90,12 +102,21 @@ def test_a_short_history_is_no_forecast():
         forecast(daily(71), THROUGHPUT)
 
 
-def test_a_series_that_is_no_better_known_than_by_its_week_before_is_not_forecast():
-    """A course of the week that the regression cannot follow, exactly repeated: each hour jumps to a level of its own."""
+def test_a_series_that_is_no_better_known_than_by_its_week_before_is_forecast_by_that():
+    """A course of the week that the regression cannot follow, repeated with a little noise: each hour jumps to a level of its own."""
+    draw = random.Random(6)
     levels = [(hour * 7919) % 97 + 10.0 for hour in range(168)]
-    points = [(hour * float(HOUR_S), levels[hour % 168]) for hour in range(480_000, 480_000 + 28 * DAY)]
-    with pytest.raises(ForecastError, match="week before"):
-        forecast(points, THROUGHPUT)
+    points = [
+        (hour * float(HOUR_S), levels[hour % 168] * math.exp(draw.gauss(0, 0.01)))
+        for hour in range(480_000, 480_000 + 28 * DAY)
+    ]
+    before = dict(points[-168:])
+    found = forecast(points, THROUGHPUT)
+    assert found.course == WEEK_BEFORE
+    assert all(one.value == pytest.approx(before[one.unix_s - 168 * HOUR_S]) for one in found.hours)
+    inside = [one.low <= levels[round(one.unix_s / HOUR_S) % 168] <= one.high for one in found.hours]
+    assert sum(inside) > 0.8 * 168  # the level itself is nearer than another noisy week
+    assert all(one.high < 1.2 * one.low for one in found.hours)
 
 
 def test_missing_hours_are_left_out():

@@ -10,7 +10,8 @@ from fractions import Fraction
 import pytest
 
 from otel_fe import semconv
-from otel_fe.capacity.outlook import BudgetEnd, Moment, outlook
+from otel_fe.capacity.budget_hours import Moment
+from otel_fe.capacity.outlook import BudgetEnd, outlook
 from otel_fe.capacity.services import ServiceCapacity
 from otel_fe.capacity.text import document, in_words
 from otel_fe.config.openslo import default_slos
