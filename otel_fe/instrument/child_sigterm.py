@@ -29,20 +29,22 @@ class ChildSigterm:
 
     Args:
         flush: Exports what is finished, bounded in time.
+        exports_here: Returns whether the calling thread is exporting already, which `flush` in another thread waits for.
     """
 
-    def __init__(self, flush: Callable[[], None]) -> None:
+    def __init__(self, flush: Callable[[], None], exports_here: Callable[[], bool]) -> None:
         self._flush = flush
+        self._exports_here = exports_here
         self._sigterm = UnseenHandler(self._handle, flush)
         self._pipe: tuple[int, int] | None = None
         self._ended = threading.Event()
         self._once = threading.Lock()
         self._masks = threading.local()
 
-    def install(self) -> None:
-        """Wait for the signal, unless the application handles it, or has its own wake-up pipe for signals."""
+    def install(self) -> bool:
+        """Wait for the signal; return False where the application handles it, or has its own wake-up pipe for signals."""
         if not self._sigterm.install():
-            return
+            return False
         pipe = os.pipe()
         os.set_blocking(pipe[1], False)
         before = signal.set_wakeup_fd(pipe[1], warn_on_full_buffer=False)
@@ -50,15 +52,16 @@ class ChildSigterm:
             signal.set_wakeup_fd(before, warn_on_full_buffer=False)
             _close(pipe)
             self._sigterm.remove()
-            return
+            return False
         self._pipe = pipe
         if start_daemon("termination", "otel-fe-sigterm", self._watch, pipe[0]) is None:
             self._pipe = None
             self._sigterm.remove()
             signal.set_wakeup_fd(-1)
             _close(pipe)
-            return
+            return False
         around_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
+        return True
 
     def _watch(self, pipe: int) -> None:
         while told := os.read(pipe, 64):
@@ -66,9 +69,10 @@ class ChildSigterm:
                 self._end()
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
-        """Hold the main thread: without us it would have ended here."""
+        """Hold the main thread, unless it is exporting: without us it would have ended here."""
         if signal.set_wakeup_fd(-1) == (self._pipe or (0, -1))[1]:
-            self._ended.wait(_HOLD_S)  # the thread has been notified
+            if not self._exports_here():
+                self._ended.wait(_HOLD_S)  # the thread has been notified
         else:  # the application has replaced our pipe
             self._end()
 

@@ -54,7 +54,12 @@ class Termination:
         self._exported = 0
         """The pipeline's progress at the last export here."""
         self._unfinished: list[Event] = []
+        """Of what has not ended since an earlier export, or of what is under way in the current one."""
         self._lock = threading.RLock()
+        self._exporter: int | None = None
+        """The thread that exports here now, by its ident."""
+        self._deferred = 0
+        """A signal that is to end the process once that is done; 0 for none."""
         self._own_exit: Callable[[int], NoReturn] | None = None
         renew_after_fork(self._after_fork)
 
@@ -87,6 +92,8 @@ class Termination:
         """
         self._sigterm.remove()
         self._lock = threading.RLock()
+        self._exporter = None
+        self._deferred = 0
         self._unfinished = []
         if self._installed:
             self._exported = self._pipeline.progress()
@@ -109,22 +116,37 @@ class Termination:
         finally:
             (self._own_exit or os.abort)(status)  # type: ignore[call-arg]
 
+    def exports_here(self) -> bool:
+        """Return whether the calling thread is exporting here: a signal handler has then interrupted that."""
+        return self._exporter == threading.get_ident()
+
     def _export(self, *, final: bool = False, only_new: bool = False) -> None:
         if not self._installed:
             return
         deadline = monotonic() + self._timeout_s
         if not self._lock.acquire(timeout=self._timeout_s):  # another thread exports already, with the same time limit
             return
+        interrupted, self._exporter = self._exporter, threading.get_ident()
         try:
-            # What has not ended since an earlier end of the same process holds the threads that would do it.
-            if not all(event.wait(max(0.0, deadline - monotonic())) for event in self._unfinished):
-                return
-            if only_new and not self._has_new():
-                return
-            left_s = max(0.0, deadline - monotonic())
-            self._unfinished = self._pipeline.providers.export(self._standby, left_s, self._decide, final=final)
+            # What an interrupted export has decided is no longer new, and not sent either.
+            self._export_until(deadline, final=final, only_new=only_new and interrupted is None)
         finally:
+            self._exporter = interrupted
             self._lock.release()
+            if self._deferred and interrupted is None:  # read last: a signal that comes now is handled at once
+                self._die(self._deferred)
+
+    def _export_until(self, deadline: float, *, final: bool, only_new: bool) -> None:
+        # What has not ended since an earlier end of the same process holds the threads that would do it. That end may be under
+        # way still, interrupted by a handler of the application's that ends the process.
+        if not all(event.wait(max(0.0, deadline - monotonic())) for event in self._unfinished):
+            return
+        if only_new and not self._has_new():
+            return
+        left_s = max(0.0, deadline - monotonic())
+        self._unfinished = started = []
+        self._pipeline.providers.export(self._standby, left_s, self._decide, started, final=final)
+        self._unfinished = [event for event in started if not event.is_set()]
         if self._unfinished:
             _log.warning(
                 "otel_fe: the last telemetry of process %d could not be exported within %g s (OTEL_FE_FLUSH_TIMEOUT_S) and is lost",
@@ -147,15 +169,30 @@ class Termination:
             faults.record("termination.flush", fault)
 
     def _terminated(self, signum: int, _frame: FrameType | None) -> None:
-        """Flush, then die of the signal as without a handler: the parent sees the same exit status."""
+        """Flush, then die of the signal as without a handler: the parent sees the same exit status.
+
+        Where the signal has interrupted an export of this thread, the process dies at its end. A second export would not wait
+        for the first: providers that are being shut down flush nothing.
+        """
+        if self.exports_here():
+            self._deferred = signum
+            return
         self.flush()
+        self._die(signum)
+
+    def _die(self, signum: int) -> None:
         self._sigterm.remove()
         os.kill(os.getpid(), signum)
 
     def watch_sigterm(self) -> None:
         """Export in a child of multiprocessing that is terminated."""
-        if self._installed and self._on_sigterm:
-            ChildSigterm(self.flush_new).install()
+        if not (self._installed and self._on_sigterm):
+            return
+        spawned = self._sigterm.installed()  # in a forked child it is not, nor where the application has a handler
+        if spawned:
+            self._sigterm.remove()
+        if not ChildSigterm(self.flush_new, self.exports_here).install() and spawned:
+            self._sigterm.install()
 
     def _register_children(self, util: ModuleType) -> None:
         """Flush in multiprocessing's children: `_bootstrap` runs finalizers, but nothing registered with atexit."""

@@ -42,13 +42,16 @@ class Providers:
         for provider in (*self._tracers(), *self._others()):
             _flush(provider)
 
-    def export(self, standby: Standby, timeout_s: float, prepare: Callable[[], None], *, final: bool) -> list[Event]:
-        """Export everything; return the events of what has not ended within the timeout.
+    def export(
+        self, standby: Standby, timeout_s: float, prepare: Callable[[], None], started: list[Event], *, final: bool
+    ) -> None:
+        """Export everything that can be exported within the timeout.
 
         Args:
             standby: Runs it.
             timeout_s: For all of it. Spans that take longer than half of it are sent beside metrics and logs, not before.
             prepare: Called first, on the same thread as the export of spans. It must not raise.
+            started: Gets an event for each part as it starts; one that is not set afterwards has not ended within the timeout.
             final: Whether the process ends: shut down the providers that the SDK would shut down at the exit.
         """
         deadline = monotonic() + timeout_s
@@ -64,14 +67,14 @@ class Providers:
             for provider in others:
                 act(provider)
 
-        done = [standby.run(first)]
-        done[0].wait(timeout_s / 2)
-        done.append(standby.run(second))
-        unfinished = [event for event in done if not event.wait(max(0.0, deadline - monotonic()))]
+        started.append(standby.run(first))
+        started[-1].wait(timeout_s / 2)
+        started.append(standby.run(second))
+        for event in started:
+            event.wait(max(0.0, deadline - monotonic()))
         if final:
             for provider in (*traces, *others):
                 _leave_exit(provider)
-        return unfinished
 
     def _tracers(self) -> list[object]:
         return list(dict.fromkeys((*self._traces, trace.get_tracer_provider())))

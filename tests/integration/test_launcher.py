@@ -205,6 +205,65 @@ def test_sigterm_exports_what_is_finished_and_still_kills(folder):
     assert got.total("feature_extraction.duration") == 5
 
 
+SLOW_EXIT = """
+import os, shop, signal, threading, time
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+export, told = ConsoleSpanExporter.export, threading.Event()
+def slow(self, spans):
+    if not told.is_set():
+        told.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.3)
+    return export(self, spans)
+ConsoleSpanExporter.export = slow
+{handler}
+for i in range(4): shop.UserFeatures().extract(i)
+"""
+
+
+@pytest.mark.parametrize(
+    ("handler", "status"),
+    [
+        pytest.param("", -signal.SIGTERM, id="default"),
+        pytest.param("signal.signal(signal.SIGTERM, lambda *_: os._exit(3))", 3, id="os._exit"),
+    ],
+)
+def test_sigterm_during_the_export_at_exit_loses_nothing(folder, handler, status):
+    """A worker that has just been dismissed is often terminated as well: the process ends by that, after its last batch."""
+    app = write(folder, SLOW_EXIT.format(handler=handler))
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+    assert got.status == status, got.err
+    assert len(got.extractions()) == 4
+    assert got.total("feature_extraction.duration") == 4
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_terminated_during_its_last_export_is_not_held(folder, method):
+    """Its main thread is exporting: held, it would use up the time for metrics, which are sent after spans."""
+    source = f"""
+import multiprocessing, os, shop, signal, time
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+from otel_fe.instrument import child_sigterm
+child_sigterm._HOLD_S = 60
+export = ConsoleSpanExporter.export
+def slow(self, spans):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.3)
+    return export(self, spans)
+ConsoleSpanExporter.export = slow
+def work():
+    shop.UserFeatures().extract(1)
+if __name__ == "__main__":
+    child = multiprocessing.get_context({method!r}).Process(target=work)
+    child.start()
+    child.join()
+"""
+    app = write(folder, source)
+    got = run(app, OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000", OTEL_FE_FLUSH_TIMEOUT_S="10")
+    assert len(got.extractions()) == 1
+    assert got.total("feature_extraction.duration") == 1
+
+
 def test_an_application_s_own_sigterm_handler_stays(folder):
     """A handler of the application's is neither replaced nor called by us."""
     source = """
@@ -295,8 +354,9 @@ print("default", os.waitpid(pid, 0)[1] >> 8)
     assert "default 1" in got.out
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("waits", ["lock", "native code"])
-def test_a_terminated_worker_ends_whatever_its_main_thread_waits_for(folder, waits):
+def test_a_terminated_worker_ends_whatever_its_main_thread_waits_for(folder, waits, method):
     """A handler in Python would wait for the main thread, and whoever joins the worker with it."""
     waiting = {
         "lock": "lock.acquire()",
@@ -309,7 +369,7 @@ def work(lock, connection):
     connection.send(1)
     {waiting[waits]}
 if __name__ == "__main__":
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context({method!r})
     lock, (ours, theirs) = context.Lock(), context.Pipe()
     lock.acquire()
     child = context.Process(target=work, args=(lock, theirs))
