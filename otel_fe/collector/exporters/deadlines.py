@@ -8,6 +8,7 @@ name, which the C library does, is out of reach.
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -19,22 +20,23 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_FAR_S: Final = 3600.0
-
 
 class Exchange:
     """One request, until its answer has been read."""
 
     def __init__(self, deadline_s: float) -> None:
         self.deadline_s: Final = deadline_s
-        """Of `time.monotonic`."""
+        """Of `time.monotonic`; infinite without a bound."""
         self.connection: Any = None
         """The one that it uses, once there is one."""
         self.expired = False
+        """Whether its time was up."""
+        self.ended = False
+        """Whether it was ended, then or before."""
 
     def end(self) -> None:
         """Have whatever it waits for fail at once."""
-        self.expired = True
+        self.ended = True
         sock = getattr(self.connection, "sock", None)
         if sock is not None:
             with contextlib.suppress(OSError):
@@ -58,10 +60,9 @@ class Deadlines:
     @contextlib.contextmanager
     def exchange(self, seconds: float | None) -> Generator[Exchange, None, None]:
         """Bound what is done inside; None for no bound."""
-        exchange = Exchange(time.monotonic() + (seconds or _FAR_S))
+        exchange = Exchange(math.inf if seconds is None else time.monotonic() + seconds)
         _current.exchange = exchange
-        if seconds is not None:
-            self._add(exchange)
+        self._add(exchange, bounded=seconds is not None)
         try:
             yield exchange
         finally:
@@ -76,9 +77,11 @@ class Deadlines:
         for exchange in exchanges:
             exchange.end()
 
-    def _add(self, exchange: Exchange) -> None:
+    def _add(self, exchange: Exchange, *, bounded: bool) -> None:
         with self._changed:
             self._exchanges.add(exchange)
+            if not bounded:
+                return  # `end_all` ends it
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
@@ -88,7 +91,7 @@ class Deadlines:
     def _run(self) -> None:
         while True:
             with self._changed:
-                first_s = min((one.deadline_s for one in self._exchanges), default=None)
+                first_s = min((one.deadline_s for one in self._exchanges if one.deadline_s < math.inf), default=None)
                 wait_s = None if first_s is None else first_s - time.monotonic()
                 if wait_s is None or wait_s > 0:
                     # One that was added meanwhile ends no earlier: all have the same timeout.
@@ -98,6 +101,7 @@ class Deadlines:
                 late = [one for one in self._exchanges if one.deadline_s <= now_s]
                 self._exchanges.difference_update(late)
             for one in late:
+                one.expired = True
                 one.end()
 
 

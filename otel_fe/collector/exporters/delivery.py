@@ -34,10 +34,11 @@ class Result(NamedTuple):
 
 
 class Stop:
-    """Set when an exporter shuts down; waits between retries end with it."""
+    """Set when an exporter shuts down; waits between retries end with it. Ended when the time for the last tries is up."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._ended = False
 
     def set(self) -> None:
         """End every wait now."""
@@ -46,6 +47,14 @@ class Stop:
     def is_set(self) -> bool:
         """Return whether it was set."""
         return self._event.is_set()
+
+    def end(self) -> None:
+        """Have requests that fail from now on fail in silence: the exporter closes their connections itself."""
+        self._ended = True
+
+    def is_ended(self) -> bool:
+        """Return whether it was ended."""
+        return self._ended
 
     def pause(self, ns: int) -> None:
         """Wait for `ns`, or until it is set."""
@@ -83,6 +92,8 @@ class Delivery:
             if isinstance(outcome, Delivered):
                 self._delivered(outcome, items)
                 return Result(SENT)
+            if self.stop.is_ended():  # says nothing about the backend, and the request is settled already
+                return Result(UNREACHABLE if once else SHUTDOWN)
             self.tallies.failed_try()
             if not outcome.may_pass:
                 return Result(EXPORT_FAILED, outcome.why or "refused", outcome.divisible)

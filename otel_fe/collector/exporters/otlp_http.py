@@ -107,6 +107,8 @@ class HttpTransport:
             # A head that was cut off in the middle is taken for a whole one by urllib3.
             if exchange.expired:
                 return Failed(f"there was no whole answer within {self._timeout_s:g} s", may_pass=True)
+            if exchange.ended:
+                return Failed("the exporter was shut down before there was a whole answer", may_pass=True)
         return found
 
     def _exchanged(self, signal: str, body: bytes, headers: Mapping[str, str]) -> Delivered | Failed:

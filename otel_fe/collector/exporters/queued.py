@@ -144,6 +144,7 @@ class Queued:
         self._stop.set()
         for lane in self._lanes.values():
             lane.finish(deadline_s)
+        self._stop.end()
         self._transport.close()
 
     def counts(self) -> ExporterCounts:

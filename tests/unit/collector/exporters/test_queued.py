@@ -36,9 +36,18 @@ SOON = Retry(initial_interval_ns=1_000_000, max_interval_ns=1_000_000, max_elaps
 def made():
     exporters = []
 
-    def make(transport, ledger=None, retry=SOON, signals=("traces", "logs"), start=True, storage=None, **queue):
+    def make(
+        transport,
+        ledger=None,
+        retry=SOON,
+        signals=("traces", "logs"),
+        start=True,
+        storage=None,
+        name="otlp_grpc",
+        **queue,
+    ):
         exporter = Queued(
-            "otlp_grpc",
+            name,
             transport,
             SendingQueue(**{"num_consumers": 2, **queue}),
             retry,
@@ -233,6 +242,25 @@ class TestShutdown:
         assert not exporter.offer(traces(1))
         assert exporter.counts().lost == {SHUTDOWN: 11}
         exporter.shutdown(5)
+
+    def test_requests_that_it_cuts_off_say_nothing_about_the_backend(self, made, caplog):
+        """Their threads notice later: after the last line of a process that ends, of a backend that may well answer."""
+
+        class Silent(Scripted):
+            def close(self):
+                super().close()
+                self.gate.set()
+
+        transport = Silent(AGAIN, Failed("the channel was closed", may_pass=False))
+        transport.gate.clear()
+        exporter = made(transport, name="cut_off")
+        exporter.offer(traces(1))
+        exporter.offer(traces(1))
+        eventually(lambda: len(transport.sent) == 2)
+        exporter.shutdown(0.05)
+        eventually(lambda: not [one for one in threading.enumerate() if one.name.startswith("otel-fe-cut_off")])
+        assert caplog.messages == ["exporter cut_off: items are being dropped (shutdown)"]
+        assert exporter.counts().failed_tries == 0
 
     def test_the_rest_is_settled_when_the_time_is_up_and_only_once(self, made):
         transport, ledger = Scripted(), Ledger()
