@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -513,8 +515,9 @@ def test_gunicorn_prefork_workers_each_export(folder):
     """gunicorn's workers are forked after instrumentation; each has a working pipeline and sends its own spans once."""
     write(
         folder,
-        "import shop\ndef application(environ, start):\n"
-        "    shop.UserFeatures().extract(1)\n    start('200 OK', [])\n    return [b'ok']\n",
+        "import os, shop, time\ndef application(environ, start):\n"
+        "    shop.UserFeatures().extract(1)\n    time.sleep(0.01)\n"
+        "    start('200 OK', [])\n    return [b'pid=%d;' % os.getpid()]\n",
         "web.py",
     )
     gunicorn = Path(sys.executable).parent / "gunicorn"
@@ -529,26 +532,43 @@ def test_gunicorn_prefork_workers_each_export(folder):
         start_new_session=True,
     )
     try:
-        _request_often(folder / "web.sock", 20)
+        workers = _served_by_both(folder / "web.sock")
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     got = read(process.returncode, out, err)
     ids = [span["context"]["span_id"] for span in got.extractions()]
-    assert len(ids) == len(set(ids)) == 20, err[-2000:]
-    assert got.total("feature_extraction.duration") == 20
+    assert len(ids) == len(set(ids)) == len(workers), err[-2000:]
+    assert got.total("feature_extraction.duration") == len(workers)
+    processes = Counter(span["resource"]["attributes"]["service.instance.id"] for span in got.extractions())
+    assert sorted(processes.values()) == sorted(Counter(workers).values())
 
 
-def _request_often(path: Path, times: int) -> None:
-    import socket
+def _served_by_both(path: Path) -> list[str]:
+    """Return the worker of each of at least twenty requests, once both have answered some.
 
-    for _ in range(times):
-        for _attempt in range(200):
-            try:
-                with socket.socket(socket.AF_UNIX) as client:
-                    client.connect(os.fspath(path))
-                    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    assert b"200 OK" in client.recv(4096)
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                time.sleep(0.05)
+    A worker that has not booted yet still has the handler of gunicorn's master, which takes note of SIGTERM in the wrong process:
+    gunicorn, with otel_fe or without, then waits for it for thirty seconds (`--graceful-timeout`) and kills it.
+    """
+    workers: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        while len(workers) < 20 or len(set(workers)) < 2:
+            assert len(workers) < 1_000, "one worker has answered a thousand requests alone"
+            workers += pool.map(_request, [path] * 2)
+    return workers
+
+
+def _request(path: Path) -> str:
+    """Return the process that has answered."""
+    for _attempt in range(200):
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(os.fspath(path))
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                answer = b"".join(iter(lambda: client.recv(4096), b""))
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(0.05)
+        else:
+            assert b"200 OK" in answer, answer
+            return answer.partition(b"pid=")[2].partition(b";")[0].decode()
+    raise AssertionError("gunicorn does not listen")
