@@ -144,7 +144,8 @@ class Termination:
         if only_new and not self._has_new():
             return
         left_s = max(0.0, deadline - monotonic())
-        self._unfinished = started = []
+        started: list[Event] = []
+        self._unfinished = started
         self._pipeline.providers.export(self._standby, left_s, self._decide, started, final=final)
         self._unfinished = [event for event in started if not event.is_set()]
         if self._unfinished:
