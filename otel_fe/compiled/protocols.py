@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from otel_fe.compiled.trace_protocols import PendingTracesOf, RequestTraces, SegmentsOf, SpanHead
+
 _Metrics = TypeVar("_Metrics")
 _Scanned = tuple[int, "Sequence[int]", "Sequence[Any]", bool]
 """The number of valid items, that of invalid ones by reason, the parts to cut out, and whether there are too many messages."""
@@ -328,21 +330,21 @@ class Backend(Protocol):
         ...
 
     @property
-    def Head(self) -> type[Any]:  # noqa: N802
-        """The class below those of spans: the fields of `wire.span`'s plain one."""
+    def Head(self) -> type[SpanHead]:  # noqa: N802
+        """The class below those of received spans."""
         ...
 
     @property
-    def Traces(self) -> type[Any]:  # noqa: N802
-        """The class of a batch's traces, which `Waiting.receive` takes."""
+    def Traces(self) -> type[RequestTraces]:  # noqa: N802
+        """The class of a batch's traces, which `PendingTraces.receive` takes."""
         ...
 
     @property
-    def Segments(self) -> type[Any]:  # noqa: N802
+    def Segments(self) -> SegmentsOf:  # noqa: N802
         """The bytes of pending spans; plain Python keeps objects."""
         ...
 
     @property
-    def Waiting(self) -> type[Any]:  # noqa: N802
-        """The pending traces of `CompiledTailSampler`, which follows `TailSampler`."""
+    def Waiting(self) -> PendingTracesOf:  # noqa: N802
+        """Given policies and decisions, makes the pending traces of `CompiledTailSampler`, which follows `TailSampler`."""
         ...

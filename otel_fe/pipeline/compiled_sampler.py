@@ -37,6 +37,7 @@ from otel_fe.pipeline.tail_sampler import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from otel_fe.compiled.trace_protocols import PendingTraces
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
@@ -76,7 +77,7 @@ class CompiledTailSampler(TailSampler):
             self._pools, self._competing = [], []
         self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q{len(self._pools)}Q").unpack
         self._put = self.records.packed(self._unpacked)
-        self._waiting: Any = compiled.backend.Waiting(  # type: ignore[union-attr]
+        self._waiting: PendingTraces = compiled.backend.Waiting(  # type: ignore[union-attr]
             leaves.packed,
             leaves.names,
             kind,
@@ -155,25 +156,28 @@ class CompiledTailSampler(TailSampler):
     ) -> None:
         sums, held = BufferedTrace(trace_id, arrived_ns), list(spans)
         sums.add(held, size_bytes, now_ns)
-        settings, row = self._settings, self._waiting
+        settings, waiting = self._settings, self._waiting
         answers = [
             next((said for span in held if (said := self._leaves.ask(number, span)) is not NOTHING), NOTHING)
             if isinstance(leaf, SpanEvaluator)
             else NOTHING
             for number, leaf in enumerate(self._leaves.evaluators)
         ]
-        row.add_objects(sums, held, answers, arrived_ns, sums.root_received_ns, settings.num_traces, self._make_room)
+        waiting.add_objects(
+            sums, held, answers, arrived_ns, sums.root_received_ns, settings.num_traces, self._make_room
+        )
         if settings.maximum_trace_size_bytes:
-            found = row.row(trace_id)
-            if self._stand_in(found).size_bytes > settings.maximum_trace_size_bytes:
-                self._drop_large(found)
+            row = waiting.row(trace_id)
+            if row is not None and self._stand_in(row).size_bytes > settings.maximum_trace_size_bytes:
+                self._drop_large(row)
                 return
-        kept = row.settle(trace_id, self._remembered, self._clock.time_ns())
+        kept = waiting.settle(trace_id, self._remembered, self._clock.time_ns())
         if kept is not None:
             self._keep([(trace_id, *kept)])
 
     def _make_room(self) -> None:
-        self._decide_rows([(self._waiting.first(), NUM_TRACES)])
+        if (row := self._waiting.first()) is not None:
+            self._decide_rows([(row, NUM_TRACES)])
 
     def _drop_large(self, row: Row) -> None:
         self._conclude_row(row, TRACE_SIZE, TOO_LARGE, ())

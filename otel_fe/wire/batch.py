@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from otel_fe.compiled.trace_protocols import RequestTraces
     from otel_fe.wire.span import WireSpan
-
 
 _LOWER_HALF: Final = (1 << 64) - 1
 
@@ -34,6 +34,10 @@ def worker_of(trace_id: int, workers: int) -> int:
     """Return which of several workers decides a trace."""
     # Not by the last bits alone: samplers use them, and generators of ids may, too.
     return ((trace_id ^ trace_id >> 64) & _LOWER_HALF) % workers
+
+
+if TYPE_CHECKING:
+    _follows: type[RequestTraces] = list[Trace]
 
 
 class Batch:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from otel_fe.compiled.trace_protocols import SpanHead
     from otel_fe.wire.resource_scope import WireResource, WireScope
 
 _UINT32 = 2**32 - 1
@@ -76,6 +77,7 @@ class _Plain:
 
 if TYPE_CHECKING:  # a class that is chosen cannot be the base of another
     _Head = _Plain
+    _follows: type[SpanHead] = _Plain
 else:
     _Head = _Plain if compiled.backend is None else compiled.backend.Head
 

@@ -9,14 +9,17 @@ import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Generic, Protocol
 
 import pytest
 
 from otel_fe import compiled
 from otel_fe.cli.main import main
+from otel_fe.compiled import trace_protocols
 from otel_fe.compiled.digest import source_digest
 from otel_fe.config.settings import check_compiled, read_settings
 from otel_fe.errors import ConfigurationError
+from otel_fe.wire import span
 
 FOLDER = Path(compiled.__file__).parent
 
@@ -125,6 +128,48 @@ def test_stub_says_what_the_compiled_module_has(stubbed):
         found = getattr(found, name)
     if not function.name.startswith("__") and not function.decorator_list:
         assert list(inspect.signature(found).parameters) == [argument.arg for argument in function.args.args]
+
+
+def _public(kind):
+    """Return the members of a class, or the fields and methods that a protocol asks for."""
+    names = {name for each in kind.__mro__ if each not in (object, Protocol, Generic) for name in vars(each)}
+    names |= {name for each in kind.__mro__ for name in vars(each).get("__annotations__", ())}
+    return {name for name in names if not name.startswith("_") or name in ("__len__", "__iter__", "__getitem__")}
+
+
+def _parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "plain", "made"),
+    [
+        (trace_protocols.SpanHead, span._Plain, "Head"),
+        (trace_protocols.RequestTraces, list, "Traces"),
+        (trace_protocols.PendingTraces, None, "Waiting"),  # the plain sampler has them as objects of its own
+    ],
+)
+def test_both_implementations_have_the_names_and_parameters_of_their_protocol(protocol, plain, made):
+    """Type checkers hold the stubs and the plain classes to the protocols; this holds what is really there."""
+    wanted = _public(protocol)
+    assert wanted
+    compiled_one = None if compiled.backend is None else getattr(compiled.backend, made)
+    for implementation in (plain, compiled_one):
+        if implementation is None:
+            continue
+        assert wanted <= set(dir(implementation))
+        for name in wanted:
+            function = vars(protocol).get(name)
+            if inspect.isfunction(function) and not name.startswith("__"):
+                assert _parameters(getattr(implementation, name)) == _parameters(function), name
+
+
+@needs_it
+def test_compiled_module_has_nothing_public_that_its_protocol_lacks():
+    """A method that only one side has would be called past the protocol; `make_attributes` is for subclasses to define."""
+    for protocol, made in ((trace_protocols.SpanHead, "Head"), (trace_protocols.PendingTraces, "Waiting")):
+        public = {name for name in dir(getattr(compiled.backend, made)) if not name.startswith("_")}
+        assert public - _public(protocol) <= {"make_attributes"}
 
 
 @pytest.mark.parametrize("value", ["0", "no", "yes", "1"])
