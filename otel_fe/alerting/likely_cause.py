@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.sources import subject_of
+from otel_fe.formatting import milliseconds
 from otel_fe.pipeline.causes import line_of, rank
 from otel_fe.pipeline.explanation import explain
 from otel_fe.requirements import LATENCY_LIMIT_NS
@@ -57,8 +58,8 @@ def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
     explanation = explain(reading.group.feature_set, None, causes.ranked, lines=lines, slow=len(slow))
     detail = f"{explanation.reason()}, of {len(slow)} recent slow extractions"
     if first.cause != CAUSE_UNEXPLAINED:
-        without = first.quantile_without_ns / 1e6
-        detail += f"; their p95 is {causes.quantile_ns / 1e6:.4g} ms and would be {without:.4g} ms without it"
+        now, without = milliseconds(causes.quantile_ns), milliseconds(first.quantile_without_ns)
+        detail += f"; their p95 is {now} and would be {without} without it"
     return Likely(first.cause, detail, explanation.line)
 
 

@@ -13,10 +13,11 @@ Runbook: https://otel-fe.example.com/runbook#downstream
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import State
+from otel_fe.formatting import clock_time, elapsed
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.alerting.alert import Alert
@@ -36,9 +37,6 @@ _MOST_RELATED: Final = 5
 _NEARLY_ALL: Final = 0.9
 _MANY: Final = 0.36
 """From here on, tenths say it better than "1 in 2"."""
-_MINUTE_S: Final = 60
-_HOUR_S: Final = 3_600
-_DAY_S: Final = 86_400
 
 
 def text_of(alert: Alert) -> str:
@@ -56,9 +54,9 @@ def headline(alert: Alert) -> str:
 def parts(alert: Alert) -> dict[str, str]:
     """Return the lines behind the headline, by their names; what is not known is absent."""
     resolved = alert.state is State.RESOLVED
-    since = clock(alert.since_unix_s)
+    since = clock_time(alert.since_unix_s * NS_PER_S)
     if resolved:
-        since += f", until {clock(alert.resolved_unix_s)} ({lasting(alert.resolved_unix_s - alert.since_unix_s)})"
+        since += f", until {clock_time(alert.resolved_unix_s * NS_PER_S)} ({elapsed(alert.resolved_unix_s - alert.since_unix_s)})"
     hidden = len(alert.related) - _MOST_RELATED
     also = "; ".join(alert.related[:_MOST_RELATED]) + (f"; and {hidden} more" if hidden > 0 else "")
     ending = {"recovered": "recovered", "no data": "nothing is measured any more; see whether it still runs"}
@@ -84,23 +82,6 @@ def in_service(alert: Alert) -> str:
         if name and not alert.title.endswith(f" in {name}") and f" in {name} is " not in alert.title
         else ""
     )
-
-
-def clock(unix_s: float) -> str:
-    """Return a time with its zone."""
-    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def lasting(seconds: float) -> str:
-    """Return a duration in words: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`."""
-    whole = max(0, round(seconds))
-    if whole < _MINUTE_S:
-        return f"{whole} s"
-    if whole < _HOUR_S:
-        return f"{whole // _MINUTE_S} min"
-    large, small, names = (_DAY_S, _HOUR_S, ("d", "h")) if whole >= _DAY_S else (_HOUR_S, _MINUTE_S, ("h", "min"))
-    rest = whole % large // small
-    return f"{whole // large} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
 
 
 def share_in_words(bad: int, total: int) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
-from otel_fe.alerting.message import lasting
 from otel_fe.alerting.rule import Rule
+from otel_fe.formatting import elapsed
 from otel_fe.live.view import ExtractionGroup
 from otel_fe.model.slo import PAGE
 from otel_fe.model.time_windows import Calendar, show_span
@@ -68,7 +68,7 @@ def _outlook(state: SloState, rate: float) -> str:
     window = state.slo.window
     if isinstance(window, Calendar) or rate <= 1:
         return ""
-    return f"at this pace the error budget of {show_span(window.length_ns)} lasts {lasting(window.length_ns / NS_PER_S / rate)}"
+    return f"at this pace the error budget of {show_span(window.length_ns)} lasts {elapsed(window.length_ns / NS_PER_S / rate)}"
 
 
 def _burning(state: SloState, one: BurnAlertState, cooldown_s: float) -> Evaluation:

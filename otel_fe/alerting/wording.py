@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import Alert, AlertType, State
 from otel_fe.alerting.first_action import first_action
-from otel_fe.alerting.message import clock, share_in_words
+from otel_fe.alerting.message import share_in_words
 from otel_fe.alerting.origin import Origin
+from otel_fe.formatting import clock_time
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.alerting.evaluation import Evaluation
@@ -91,13 +93,13 @@ def _firing(reading: Evaluation, since_unix_s: float, why: Likely, value: str, h
     title = reading.statement or f"{_capital(reading.rule.subject)}{_where(reading)} is {value}"
     counted = f" {_capital(reading.words)}." if reading.words else ""
     judged = "" if reading.statement else f", and {healthy}"
-    message = f"{title}{judged}. Since {clock(since_unix_s)}.{counted}"
+    message = f"{title}{judged}. Since {clock_time(since_unix_s * NS_PER_S)}.{counted}"
     return title, message + (f" Likely cause: {why.detail}." if why.detail else "")
 
 
 def _resolved(reading: Evaluation, since_unix_s: float, resolution: str, last: str) -> tuple[str, str]:
     """Return the title and the message of an alert that is over."""
-    began = f"It began at {clock(since_unix_s)}."
+    began = f"It began at {clock_time(since_unix_s * NS_PER_S)}."
     if reading.statement and reading.ending:
         return f"Resolved: {reading.statement}", f"{reading.statement}: {reading.ending}. {began}"
     subject, where = reading.rule.subject, _where(reading)

@@ -10,6 +10,8 @@ from otel_fe.autopilot.verdict import faster, not_slower
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.pool_size import Waits, at_size, waits_at
 from otel_fe.forecast.prediction import Observed, predict
+from otel_fe.formatting import milliseconds
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.autopilot.evidence import Evidence
@@ -42,11 +44,11 @@ def pool_proposal(
     size = traffic.size
     target_s = max(_GOOD_ENOUGH_S, _SHARE * traffic.use_s)
     needed = traffic.size_for(target_s)
-    wait = f"callers wait {traffic.wait_s * 1e3:.3g} ms in the mean, {traffic.load:.3g} of {size} connections are busy"
+    wait = f"callers wait {milliseconds(traffic.wait_s * NS_PER_S)} in the mean, {traffic.load:.3g} of {size} connections are busy"
     predict = partial(_predicted_ms, traffic, before)
     if traffic.wait_s > target_s and needed > size:
         then = min(needed, 2 * size)
-        reason = f"{wait}: {needed} are the fewest for at most {target_s * 1e3:.3g} ms"
+        reason = f"{wait}: {needed} are the fewest for at most {milliseconds(target_s * NS_PER_S)}"
         gain = (traffic.wait_s - traffic.wait_at(then)) * 1e3
         return Proposal(resource, then, reason, predict, partial(faster, window_ns=window_ns, pool=resource.name), gain)
     needed = max(needed, traffic.callers, 1)

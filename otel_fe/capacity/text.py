@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.anomalies.adaptive_forecast import MODEL
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, MEMORY, POOL, UNMEASURED, WORKERS
-from otel_fe.units import MIB
+from otel_fe.formatting import milliseconds
+from otel_fe.units import MIB, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,11 +185,12 @@ def _duration(one: Interval) -> str:
 
 
 def _mib(size: float) -> str:
+    """Write memory in powers of 1 024, as the limits of containers are set."""
     return f"{size / MIB:.4g} MiB"
 
 
 def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"
+    return milliseconds(seconds * NS_PER_S)
 
 
 def document(services: Sequence[ServiceCapacity]) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ def _printed(arguments: argparse.Namespace, found: list[ShownChange], nothing: s
 
 def lines(change: ShownChange, *, colour: bool) -> list[str]:
     """Return what is printed of a change."""
-    from otel_fe.dashboard.formatting import clock_time  # noqa: PLC0415 imported already
+    from otel_fe.formatting import clock_time  # noqa: PLC0415 imported already
 
     mark = change.mark
     said = [f"{clock_time(mark.time_ns)}  {paint('bold', mark.service or '(no name)', colour=colour)}  {change.title}"]

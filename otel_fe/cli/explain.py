@@ -11,6 +11,7 @@ from otel_fe.cli.arguments import duration_ns
 from otel_fe.cli.default_folders import default_store
 from otel_fe.cli.parser import examples
 from otel_fe.errors import OtelFeError, needs_extra
+from otel_fe.formatting import milliseconds, percent
 from otel_fe.nearest import nearest
 from otel_fe.requirements import LATENCY
 from otel_fe.terminal import coloured, paint
@@ -119,8 +120,6 @@ def text(found: Sequence[tuple[Group, FeatureSetReason]], *, colour: bool) -> st
 
 
 def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: bool) -> str:
-    from otel_fe.dashboard.formatting import percent  # noqa: PLC0415 only this command needs it
-
     figures, explanation = one["figures"], reason.explanation
     service = f" ({one['service']})" if several else ""
     lines = [f"{paint('bold', explanation.subject, colour=colour)}{service}: {explanation.after_subject()}"]
@@ -130,7 +129,7 @@ def _paragraph(one: Group, reason: FeatureSetReason, *, several: bool, colour: b
     lines.append(paint("dim", f"  {', '.join(facts)}", colour=colour))
     for number, advice in enumerate(reason.advice, 1):
         without = advice["p95_without_ns"]
-        gain = f"; without it, p95 would be {without / NS_PER_MS:.3g} ms" if without < advice["p95_ns"] else ""
+        gain = f"; without it, p95 would be {milliseconds(without)}" if without < advice["p95_ns"] else ""
         lines.append(f"  {number}. {advice['name']}: {percent(advice['share'])} {advice['words']}{gain}")
         if advice["line"]:
             lines.append(f"     {paint('yellow', advice['line'], colour=colour)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.units import duration_text
+from otel_fe.formatting import milliseconds
 
 if TYPE_CHECKING:
     from otel_fe.dashboard.page_context import PageContext
@@ -39,7 +39,7 @@ class SeenService:
         sets = f"{self.feature_sets} feature set{'' if self.feature_sets == 1 else 's'}"
         if self.per_s is None:
             return f"{name}: {sets}; rates and percentiles come with its next metrics, within a minute"
-        p95 = "" if self.p95_ns is None else f", p95 {duration_text(self.p95_ns)}"
+        p95 = "" if self.p95_ns is None else f", p95 {milliseconds(self.p95_ns)}"
         slow = f", {self.slow:,} slow" if self.slow else ""
         return f"{name}: {sets}, {self.per_s:.3g}/s{p95}{slow}"
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import process_metrics, semconv
 from otel_fe.alerting.alert import AlertType, Severity
 from otel_fe.alerting.evaluation import Evaluation
-from otel_fe.alerting.message import lasting
 from otel_fe.alerting.rule import Rule
 from otel_fe.alerting.sources import subject_of
 from otel_fe.capacity.text import when
+from otel_fe.formatting import elapsed
 from otel_fe.live.view import ExtractionGroup
 from otel_fe.pipeline.slo_engine import GaugeValue
 
@@ -172,7 +172,7 @@ def _statement(end: _End, now_s: float) -> str:
     if end.expected_unix_s is None and end.was_used_up:
         return f"{what} is no longer used up"
     if end.expected_unix_s is None:
-        return f"{what} is no longer expected to end within {lasting(end.horizon_h * _HOUR_S)}"
+        return f"{what} is no longer expected to end within {elapsed(end.horizon_h * _HOUR_S)}"
     if end.expected_unix_s <= now_s:
         return f"{what} is expected to have ended by {when(end.expected_unix_s)}"
     return f"{what} is expected to end {when(end.expected_unix_s)}"
@@ -186,7 +186,7 @@ def _outlook(end: _End, left_s: float | None) -> str:
         if end.earliest_unix_s is None:
             return ""
         return f"it may still end, at the earliest {when(end.earliest_unix_s)} (80 % interval); the alert stays until it cannot"
-    left = f"in {lasting(left_s)}" if left_s else "about now"
+    left = f"in {elapsed(left_s)}" if left_s else "about now"
     bounds = [
         f"{name} {when(at)}"
         for name, at in (("not before", end.earliest_unix_s), ("not after", end.latest_unix_s))
@@ -202,7 +202,7 @@ def _ending(end: _End) -> str:
         return f"{end.missing}. That is no recovery: see `otel-fe capacity`, and the burn rate"
     if end.expected_unix_s is not None or end.used_up or end.earliest_unix_s is not None:
         return ""
-    ahead = lasting(end.horizon_h * _HOUR_S)
+    ahead = elapsed(end.horizon_h * _HOUR_S)
     if end.was_used_up:
         return f"enough bad extractions have left its window, and no end is expected within {ahead}"
     return f"the forecast has turned: by its 80 % interval there is no end within {ahead} either"

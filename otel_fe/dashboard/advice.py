@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
+from otel_fe import formatting, semconv
 from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.first_action import first_action
-from otel_fe.dashboard import formatting
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.forecast.prediction import predict
 from otel_fe.pipeline.causes import Cause, Causes, rank

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe import semconv
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, semconv
 from otel_fe.model.slo import PAGE
 from otel_fe.store.reported_alerts import ReportedAlerts
 from otel_fe.store.series_keys import Which
@@ -100,11 +99,11 @@ def _told(stored: PageContext) -> list[ShownAlert]:
         if shown and shown[-1].last > 0:
             kind = str(key.labels.get(semconv.ALERT, "alert"))
             name = kind.replace("_", " ")
-            words = f"{formatting.count(shown[-1].last)} firing, told by the process itself"
+            words = f"{formatting.count(shown[-1].last)} firing, reported by the process itself"
             severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
             feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
             told = _event_of(events, key.service, feature_set, kind)
-            words = words if told is None or told.type != kind else f"{told.title}, told by the process itself"
+            words = words if told is None or told.type != kind else f"{told.title}, reported by the process itself"
             found.append(ShownAlert(name, severity, key.service, feature_set, words, "", told=told))
     return found
 

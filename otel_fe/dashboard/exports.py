@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, ms, percent, spell
 from otel_fe.dashboard.overview import overview
 from otel_fe.dashboard.page_response import PageResponse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.report import Table
 from otel_fe.requirements import LATENCY
 

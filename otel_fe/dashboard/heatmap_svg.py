@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from markupsafe import Markup
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.charts import AxisMark, time_ticks
 from otel_fe.requirements import LATENCY_LIMIT_NS
 from otel_fe.store.latency import EDGES_NS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.what_if_outcome import TIMES, WhatIfOutcome, of_the_sample
 from otel_fe.forecast.hit_rate import at_hit_ratio, hit_ratio
 from otel_fe.forecast.prediction import predict

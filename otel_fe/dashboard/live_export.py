@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.figure_tables import ALL, Row, figures_table, health_table, percent, spell
 from otel_fe.dashboard.report import ExportedReport, Table
 from otel_fe.units import NS_PER_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.what_if_outcome import LOW, MEDIUM, TIMES, WhatIfOutcome, graded, of_the_sample, weakest
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.forecast.pool_size import at_size, waits_at

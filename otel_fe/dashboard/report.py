@@ -15,7 +15,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.page_response import plain
 
 if TYPE_CHECKING:

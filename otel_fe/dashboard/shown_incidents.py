@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.incidents import Symptom, group
-from otel_fe.alerting.message import clock
 from otel_fe.dashboard.trace_view import TRACE_ID
+from otel_fe.formatting import clock_time
 from otel_fe.model.slo import PAGE, TICKET
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +104,7 @@ def _shown(alerts: Sequence[ShownAlert], reasons: Mapping[tuple[str, str], Featu
         told.advice[0]["action"] if told is not None and told.advice else "" if event is None else event.first_action,
         tuple(alerts),
         sum(one.silence is not None for one in alerts),
-        "" if event is None or not event.since_unix_s else clock(event.since_unix_s),
+        "" if event is None or not event.since_unix_s else clock_time(event.since_unix_s * NS_PER_S),
         () if event is None else tuple(one for one in event.exemplars if TRACE_ID.fullmatch(one)),
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import semconv
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, semconv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

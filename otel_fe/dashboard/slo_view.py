@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 from otel_fe.dashboard.charts import line_chart
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.sorting import headings, sorted_rows

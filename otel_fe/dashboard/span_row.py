@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import plan_event, semconv
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, plan_event, semconv
 from otel_fe.dashboard.main_cause import is_slow
 from otel_fe.dashboard.own_time import own_time
 from otel_fe.dashboard.shown_value import shown_attributes

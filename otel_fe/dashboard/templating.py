@@ -7,8 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe import requirements
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, requirements
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.comparison import NAMES
 from otel_fe.dashboard.figure_notes import NOTES

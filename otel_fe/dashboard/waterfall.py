@@ -7,8 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe import semconv
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, semconv
 from otel_fe.dashboard.span_row import DEEPEST, ERROR, Scale, SpanRow, kind_of, span_row
 from otel_fe.profiles.repeated_calls import FEWEST, repeated_calls
 

@@ -74,7 +74,7 @@ def _pool_size(
     processes = _whole_number("processes", address.processes, "processes") if address.processes.strip() else 0
     if not pools:
         raise ForecastError(
-            "No pool has told of itself in this window: how long connections are held is not known. Set "
+            "No pool reported its use in this window: how long connections are held is not known. Set "
             "OTEL_FE_CONNECTION_METRICS=true for the services, or make a CacheConnectionIntegration in them: then they send "
             "db.client.connection.use_time, and the other figures of SQLAlchemy's and redis-py's pools."
         )
@@ -112,7 +112,7 @@ def _sample(
         )
     if sample.unknown > _FEW_UNKNOWN * read:
         raise ForecastError(
-            f"Of {read} kept extractions {sample.unknown} do not say how many they stand for: whoever sampled them has left no "
+            f"Of {read} kept extractions {sample.unknown} have an unknown weight: the sampler that kept them left no "
             "threshold in their tracestate (ot=th:…). Without weights a mix of kept traces is not the mix of all."
         )
     return sample, predict(

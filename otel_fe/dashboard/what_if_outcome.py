@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.dashboard import formatting
+from otel_fe import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.formatting import milliseconds
 from otel_fe.pipeline.causes import COMPUTED
 from otel_fe.semconv import (
     CAUSE_CACHE_MISS,
@@ -30,7 +31,6 @@ from otel_fe.semconv import (
     CAUSE_SUBPROCESS,
     CAUSE_UNEXPLAINED,
 )
-from otel_fe.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ class Explanation:
 
     def after_subject(self) -> str:
         """Return the sentence without its subject, for where that is a heading or a link."""
-        figures = [] if self.p95_ns is None else [f"p95 {duration_text(self.p95_ns)}"]
+        figures = [] if self.p95_ns is None else [f"p95 {milliseconds(self.p95_ns)}"]
         return ", ".join([*figures, self.reason()])
 
     def reason(self) -> str:

@@ -6,9 +6,10 @@ import pytest
 
 from otel_fe.alerting import DEFAULT_RULES, Evaluation, Origin, State, text_of
 from otel_fe.alerting.likely_cause import Likely
-from otel_fe.alerting.message import lasting, share_in_words
+from otel_fe.alerting.message import share_in_words
 from otel_fe.alerting.wording import alert_of
 from otel_fe.errors import ConfigurationError
+from otel_fe.formatting import elapsed
 from otel_fe.live.view import ExtractionGroup
 
 ORIGIN = Origin("shop", "https://fe.example/", "")
@@ -100,4 +101,4 @@ def test_shares_are_said_as_a_person_says_them(bad, total, words):
     ],
 )
 def test_durations_are_said_as_a_person_says_them(seconds, words):
-    assert lasting(seconds) == words
+    assert elapsed(seconds) == words

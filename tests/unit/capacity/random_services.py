@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from otel_fe.capacity.answer import Requirement, answer
+from otel_fe.capacity.answer import LatencyRequirement, answer
 from otel_fe.capacity.fitted import fitted
 from tests.unit.capacity.network_simulation import Service
 from tests.unit.capacity.simulated import measured, true_knee
@@ -39,7 +39,7 @@ def knee_of(one, seed):
     """Return the headroom of a service, as it is answered, and its true knee."""
     rates = [one.now * (0.75 - 0.25 * math.cos(2 * math.pi * place / 12)) for place in range(24)] + [one.now] * 3
     model = fitted(measured(one.service, rates, _EXTRACTIONS / one.now, seed=seed))
-    said = answer(model, [Requirement("latency", one.limit_s, 0.95)], 1.5)
+    said = answer(model, [LatencyRequirement("latency", one.limit_s, 0.95)], 1.5)
     true = true_knee(one.service, one.limit_s, one.now * 0.5, one.most * 1.05, seconds=_IN_TRUTH / one.most)
     return said.headroom, true
 

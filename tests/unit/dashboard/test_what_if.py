@@ -37,7 +37,7 @@ def traces(bed, *durations_ms, **more):
 
 
 def used(minutes=range(3, 9), **more):
-    """Return what a pool told of itself in some minutes, counted back from now."""
+    """Return the metrics that a pool reported in some minutes, counted back from now."""
     return [one for n in sorted(minutes, reverse=True) for one in pool_metrics(NOW - n * MINUTE, **more)]
 
 
@@ -140,8 +140,8 @@ def refused(asked, **address):
 def test_without_pools_that_tell_of_themselves_there_is_no_answer(own):
     bed, asked = own
     traces(bed, 50, 150)
-    assert "No pool has told of itself" in refused(asked, pool_size="5")
-    assert "No pool has told of itself" in asked.text("/resources?pool_size=5")
+    assert "No pool reported its use" in refused(asked, pool_size="5")
+    assert "No pool reported its use" in asked.text("/resources?pool_size=5")
 
 
 def test_without_a_bound_or_many_requests_there_is_none(own):
@@ -193,7 +193,7 @@ def test_without_weights_there_is_none(own):
     unknown = [replace(kept(0x5000 + n, NOW - MINUTE, 150 * MS), weight=None) for n in range(3)]
     traces(bed, *range(20, 90))
     bed.write("trace", *unknown)
-    assert "do not say how many they stand for" in refused(asked, hit_rate="50")
+    assert "have an unknown weight" in refused(asked, hit_rate="50")
 
 
 def test_a_few_unknown_weights_are_left_out(own):

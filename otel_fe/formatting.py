@@ -1,4 +1,10 @@
-"""Formats numbers for people: rounded to significant digits, and always with their unit."""
+"""Formats numbers for people, the same on pages, in commands and in alerts: rounded, and always with their unit.
+
+Measured values have three significant digits, and whole numbers from 1 000 on in groups: `9.53 ms`, `231 ms`, `1.25 s`, `12.4 GB`.
+There are two styles of time. `milliseconds` is for latencies: they are compared with each other and with a limit in ms, so the
+unit stays ms below a second; `duration` chooses the unit, for axes and single times. How long a state lasted is `elapsed`: its
+two largest units, rounded down, since `3 h 5 min` is read more easily than `3.08 h`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,12 @@ import math
 from datetime import datetime, timezone
 from typing import Final
 
-from otel_fe.units import NS_PER_S
+from otel_fe.units import DAY_S, HOUR_S, MINUTE_S, NS_PER_S
 
 _NONE: Final = "–"  # noqa: RUF001 a dash is what is shown
 _BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
-_LENGTHS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_WHOLE_FROM_S: Final = 10.0
 _THIN: Final = "\u202f"  # narrow no-break space
 
 
@@ -26,14 +32,21 @@ def duration(value_ns: float | None) -> str:
     return f"{value_ns:.0f} ns" if value_ns else "0 ms"
 
 
-def length(seconds: float | None) -> str:
-    """Write how long something went on: `32 s`, `59 min`, `5.2 h`, `3 d`."""
+def elapsed(seconds: float | None) -> str:
+    """Write how long something lasted: `2.5 s`, `119 s`, `1 min`, `12 min`, `3 h 5 min`, `2 d 4 h`; a dash for None.
+
+    Below two minutes seconds are exact, so they are not rounded down to a minute.
+    """
     if seconds is None:
         return _NONE
-    for size, unit in _LENGTHS:
-        if seconds >= 2 * size:
-            return f"{_short(seconds / size)} {unit}"
-    return f"{_short(seconds)} s"
+    whole = max(0, round(seconds))
+    if whole < 2 * MINUTE_S and whole != MINUTE_S:
+        return f"{_short(max(0.0, seconds))} s" if whole < _WHOLE_FROM_S else f"{whole} s"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min"
+    large, small, names = (DAY_S, HOUR_S, ("d", "h")) if whole >= DAY_S else (HOUR_S, MINUTE_S, ("h", "min"))
+    rest = whole % large // small
+    return f"{whole // large} {names[0]}" + (f" {rest} {names[1]}" if rest else "")
 
 
 def milliseconds(value_ns: float | None) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from otel_fe import semconv
-from otel_fe.dashboard import formatting
+from otel_fe import formatting, semconv
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.shown_value import shown_attributes
 
@@ -27,10 +26,24 @@ def test_a_column_is_in_the_unit_of_its_axis(value_ns, column, axis):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(32, "32 s"), (119, "119 s"), (3_564, "59.4 min"), (18_720, "5.2 h"), (259_200, "3 d")]
+    ("seconds", "words"),
+    [
+        (2.5, "2.5 s"),
+        (32, "32 s"),
+        (60, "1 min"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (3_564, "59 min"),
+        (3_600, "1 h"),
+        (18_720, "5 h 12 min"),
+        (187_200, "2 d 4 h"),
+        (259_200, "3 d"),
+        (None, "–"),  # noqa: RUF001 a dash is what is shown
+    ],
 )
-def test_a_length_is_in_the_unit_that_people_use(seconds, words):
-    assert formatting.length(seconds) == words
+def test_elapsed_time_has_its_two_largest_units(seconds, words):
+    """One rule for pages and alerts."""
+    assert formatting.elapsed(seconds) == words
 
 
 def test_attributes_of_ours_have_their_unit():
