@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ def nearest(name: str, known: Iterable[str], similarity: float = _SIMILARITY) ->
 
 def nearest_few(name: str, known: Iterable[str], most: int, similarity: float = _SIMILARITY) -> list[str]:
     """Return the known names that are most like `name`, `most` at most, the nearest first."""
+    import difflib  # noqa: PLC0415 most processes misspell nothing, and all that are instrumented import this module
+
     return difflib.get_close_matches(name, list(known), n=most, cutoff=similarity)
 
 

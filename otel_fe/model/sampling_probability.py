@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.probability import ALWAYS, NEVER
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 SamplingProbability = int | tuple[tuple[str, int], ...] | None
 
@@ -61,6 +63,8 @@ def _joint_threshold(terms: frozenset[SamplingProbability]) -> int:
 
 def _union(terms: list[dict[str, int]]) -> Fraction:
     """Inclusion and exclusion over independent random numbers."""
+    from fractions import Fraction  # noqa: PLC0415 see `randomness.hash_limit`
+
     total = Fraction(0)
     for size in range(1, len(terms) + 1):
         for chosen in itertools.combinations(terms, size):
