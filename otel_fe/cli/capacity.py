@@ -25,14 +25,14 @@ def add_capacity(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     capacity = commands.add_parser(
         "capacity",
-        help="say how much more traffic each service carries, what gives out first, and what it would have to be",
-        description="Fit a queueing model to what a store has of each service, check it on times that it was not shown, "
-        "and say: p95 and each latency objective at more traffic, the highest rate at which all of them hold, and which resource "
-        "gives out first. Where the check fails, or the load did not vary, it says so and answers nothing.",
+        help="forecast how much more traffic each service can take, which resource gives out first, and the size it needs",
+        description="Fit a queueing model to the stored measurements of each service, check it on windows held back from the fit, "
+        "and print p95 and each latency objective at more traffic, the highest rate at which all objectives hold, and the resource "
+        "that gives out first. If the check fails or the load did not vary, it prints the reason instead of a forecast.",
         epilog=examples(
-            ("otel-fe capacity", "twice today's traffic, by the last day of data"),
+            ("otel-fe capacity", "twice today's traffic, from the last day of data"),
             ("otel-fe capacity --traffic 1.5x --service ranking", "one service at half as much again"),
-            ("otel-fe capacity --since 168h --json", "by a week of data, for machines"),
+            ("otel-fe capacity --since 168h --json", "from a week of data, as JSON"),
         ),
     )
     capacity.add_argument(
@@ -43,11 +43,15 @@ def add_capacity(commands: Commands) -> None:
         type=_times,
         default=2.0,
         metavar="FACTOR",
-        help="the traffic to ask about, over today's (default 2x)",
+        help="the traffic to forecast, relative to today's (default 2x)",
     )
     capacity.add_argument("--service", metavar="NAME", help="only this service")
     capacity.add_argument(
-        "--since", type=duration_ns, default=DAY_NS, metavar="DURATION", help="by the data of so long (default: 24h)"
+        "--since",
+        type=duration_ns,
+        default=DAY_NS,
+        metavar="DURATION",
+        help="how much of the newest data to use (default 24h)",
     )
     capacity.add_argument("--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)")
     capacity.add_argument("--json", action="store_true", help="print one JSON document instead of text")

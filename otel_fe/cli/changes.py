@@ -32,7 +32,7 @@ def add_changes(commands: Commands) -> None:
         epilog=examples(
             ("otel-fe changes", "of the last day"),
             ("otel-fe changes --since 168h --service ranking", "of a week, of one service"),
-            ("otel-fe changes --store ./otel_fe_store --json", "another store, for machines"),
+            ("otel-fe changes --store ./otel_fe_store --json", "another store, as JSON"),
         ),
     )
     _add_common(changes)
@@ -53,7 +53,7 @@ def add_autopilot(commands: Commands) -> None:
         "history",
         help="its steps, with their predicted and measured effects",
         description="List the steps of the autopilot that a store has marked, the newest first.",
-        epilog=examples(("otel-fe autopilot history --since 168h --json", "a week, for machines")),
+        epilog=examples(("otel-fe autopilot history --since 168h --json", "a week, as JSON")),
     )
     _add_common(history)
     history.set_defaults(run=_history, feature_set=None)

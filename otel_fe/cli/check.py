@@ -18,12 +18,12 @@ def add_check(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     check = commands.add_parser(
         "check",
-        help="say what is wrong in configuration files, all of it, with its lines",
-        description="Read configuration files of the OpenTelemetry Collector as `otel-fe collector` would. Prints one line "
-        "for a file that is right; for others, all problems on stderr, and the exit status is 1.",
+        help="validate configuration files; report every problem with its line",
+        description="Read configuration files of the OpenTelemetry Collector as `otel-fe collector` would. Print one line "
+        "for a valid file; for an invalid one, print all problems on stderr and exit with status 1.",
         epilog=examples(
-            ("otel-fe check collector.yaml slos.yaml", "one line a file, or all of its problems"),
-            ("otel-fe check --json *.yaml", "the same for machines"),
+            ("otel-fe check collector.yaml slos.yaml", "one line for each valid file, else all of its problems"),
+            ("otel-fe check --json *.yaml", "the same as JSON"),
         ),
     )
     check.add_argument("file", nargs="+", help="a YAML file")

@@ -29,12 +29,12 @@ def add_commands(commands: Commands) -> argparse.ArgumentParser:
     collector = _add_collector(commands)
     why = commands.add_parser(
         "why",
-        help="say why the running collector kept a trace, or did not",
-        description="Ask the running `otel-fe collector` for the decision on a trace: each policy's vote with what it saw, the "
-        "winner, the weight, the trigger. The exit status is 1 for a trace that it does not know.",
+        help="show why the running collector kept a trace or did not",
+        description="Print the decision of the running `otel-fe collector` on a trace: each policy's vote with the value it saw, "
+        "the winning policy, the weight, and what triggered the decision. Exit with status 1 for an unknown trace.",
         epilog="examples:\n"
-        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10                # of the running collector\n"
-        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10 --store store  # also older ones\n",
+        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10                # from the running collector\n"
+        "  otel-fe why 8ebb77de0d814c3aa5e9f2bb3c6f8a10 --store store  # older decisions, too\n",
     )
     why.add_argument("trace_id", type=trace_id, help="32 hexadecimal digits")
     why.add_argument(
@@ -42,9 +42,11 @@ def add_commands(commands: Commands) -> argparse.ArgumentParser:
         "--own-page",
         default=_ADMIN_ENDPOINT,
         metavar="HOST:PORT",
-        help="where the collector answers",
+        help="the collector's admin endpoint (default %(default)s)",
     )
-    why.add_argument("--store", type=Path, metavar="DIR", help="where older decisions are, also if no collector runs")
+    why.add_argument(
+        "--store", type=Path, metavar="DIR", help="the collector's store: older decisions, even if no collector runs"
+    )
     why.add_argument("--json", action="store_true", help="print the answer as one JSON document")
     why.set_defaults(run=_why)
     return collector
@@ -54,8 +56,8 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     collector: argparse.ArgumentParser = commands.add_parser(
         "collector",
         help="receive OTLP, decide which traces to keep, and send them on",
-        description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM ends it, SIGHUP reads the "
-        "configuration again.",
+        description="Run a configuration of the OpenTelemetry Collector on this machine. SIGTERM stops it, SIGHUP reloads the "
+        "configuration.",
         epilog="examples:\n"
         "  otel-fe up                                          # no configuration needed\n"
         "  otel-fe collector --config collector.yaml           # your own\n"
@@ -67,10 +69,10 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
         "--own-page",
         default=_ADMIN_ENDPOINT,
         metavar="HOST:PORT",
-        help="where /metrics and `otel-fe why` are answered, on loopback; `none` for nowhere (default %(default)s)",
+        help="serve /metrics and the decisions for `otel-fe why` here, on loopback; `none` for neither (default %(default)s)",
     )
     collector.add_argument(
-        "--store", type=Path, metavar="DIR", help="keep kept traces and series here, for the dashboard"
+        "--store", type=Path, metavar="DIR", help="store kept traces and metrics in this folder, for the dashboard"
     )
     _add_alerting(collector)
     collector.add_argument(
@@ -83,7 +85,7 @@ def _add_collector(commands: Commands) -> argparse.ArgumentParser:
     collector.add_argument(
         "--allow-unauthenticated",
         action="store_true",
-        help="let receivers listen beyond loopback without asking who sends",
+        help="allow receivers to listen beyond loopback without authentication",
     )
     collector.set_defaults(run=_collector, companion=lambda _: None)
     return collector
@@ -94,16 +96,16 @@ def _add_alerting(collector: argparse.ArgumentParser) -> None:
         "--slo",
         type=Path,
         metavar="FILE",
-        help="OpenSLO documents to alert on, with --store (default: the four requirements)",
+        help="OpenSLO documents to alert on; needs --store (default: the four requirements)",
     )
     collector.add_argument(
-        "--alertmanager", default="", metavar="URL", help="tell this Alertmanager of alerts, with --store"
+        "--alertmanager", default="", metavar="URL", help="send alerts to this Alertmanager; needs --store"
     )
     collector.add_argument(
         "--page-url",
         default="",
         metavar="URL",
-        help="where others open the dashboard: alerts link to it (default: that of --dashboard)",
+        help="public address of the dashboard, which alerts link to (default: that of --dashboard)",
     )
     collector.add_argument(
         "--runbook-url",

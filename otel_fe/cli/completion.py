@@ -60,7 +60,7 @@ def add_completion(commands: Commands, whole: argparse.ArgumentParser) -> None:
             ("otel-fe completion fish > ~/.config/fish/completions/otel-fe.fish", "for fish"),
         ),
     )
-    completion.add_argument("shell", choices=sorted(SCRIPTS), help="whose script to print")
+    completion.add_argument("shell", choices=sorted(SCRIPTS), help="the shell to print a script for")
 
     def run(arguments: argparse.Namespace) -> int:
         print(SCRIPTS[arguments.shell](command_of(whole, _PROGRAM)))

@@ -20,13 +20,13 @@ def add_demo(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     demo = commands.add_parser(
         "demo",
-        help="run the example service under load and say where its milliseconds went",
-        description="Run examples/feature_service under opentelemetry-instrument and a mixed load, receive its OTLP on "
-        "loopback, and report. With OTEL_EXPORTER_OTLP_ENDPOINT set, that backend gets everything too.",
+        help="run the example service under load and report where its time went",
+        description="Run examples/feature_service under opentelemetry-instrument with a mixed load, receive its OTLP on "
+        "loopback, and print a report. If OTEL_EXPORTER_OTLP_ENDPOINT is set, everything is sent there, too.",
         epilog=examples(
             ("otel-fe demo", "half a minute, then the report"),
-            ("otel-fe demo --seconds 10 --json", "the same for machines"),
-            ("otel-fe demo --dashboard", "with its pages, until Ctrl-C"),
+            ("otel-fe demo --seconds 10 --json", "the same as JSON"),
+            ("otel-fe demo --dashboard", "serve the dashboard, until Ctrl-C"),
         ),
     )
     demo.add_argument(
@@ -39,7 +39,7 @@ def add_demo(commands: Commands) -> None:
         type=Path,
         default=demo_store(),
         metavar="DIR",
-        help="folder that the kept traces are left in, for the dashboard (default %(default)s)",
+        help="folder for the kept traces, which the dashboard can open (default %(default)s)",
     )
     demo.add_argument("--seed", type=whole_number(0, 2**31), default=1, help="seed of the load (default 1)")
     add_to_another(demo)

@@ -32,13 +32,13 @@ def add_explain(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     explain = commands.add_parser(
         "explain",
-        help="say what is slow, by how much, why, at which line, and what to do",
-        description="Read a store and say of each feature set what the dashboard's first page says: its percentile, what its slow "
-        "extractions spend their time on, the line of code, and what to do first. A running collector may write to the store.",
+        help="print what is slow, by how much, why, at which line, and what to do",
+        description="Print for each feature set of a store what the dashboard's first page shows: its p95, what its slow "
+        "extractions spend their time on, the line of code, and what to do first. The collector may be running.",
         epilog=examples(
             ("otel-fe explain", "the last hour of data of `otel-fe up`"),
-            ("otel-fe explain --feature-set user_profile --since 15m", "one feature set, since then"),
-            ("otel-fe explain --store ./otel_fe_store --json", "another store, for machines"),
+            ("otel-fe explain --feature-set user_profile --since 15m", "one feature set, the last 15 minutes"),
+            ("otel-fe explain --store ./otel_fe_store --json", "another store, as JSON"),
         ),
     )
     explain.add_argument(

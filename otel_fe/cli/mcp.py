@@ -28,10 +28,10 @@ def add_mcp(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     mcp = commands.add_parser(
         "mcp",
-        help="let an assistant ask a store what is slow, why, and what would help",
-        description="Serve the Model Context Protocol over a store: an assistant (Claude, an IDE) asks what is slow, why, what "
-        "changed, what a trace did, what an objective has left, what another pool would do. It only reads. On standard input and "
-        "output, unless --http is given.",
+        help="serve a store to an AI assistant: what is slow, why, and what would help",
+        description="Serve the Model Context Protocol over a store: an assistant (Claude, an IDE) can ask what is slow and "
+        "why, what changed, what a trace did, how much error budget is left, and what another pool size would do. Read-only. Uses "
+        "standard input and output unless --http is given.",
         epilog=examples(
             ("otel-fe mcp", "for an assistant that starts it; the store of `otel-fe up`"),
             ("claude mcp add otel_fe -- otel-fe mcp --store /var/otel_fe", "another store, in Claude Code"),
@@ -46,23 +46,27 @@ def add_mcp(commands: Commands) -> None:
         "--page-url",
         default=_PAGE,
         metavar="URL",
-        help="the dashboard that answers link to; `none` for no links (default %(default)s)",
+        help="address of the dashboard, for links in answers; `none` for no links (default %(default)s)",
     )
     mcp.add_argument(
         "--http",
         nargs="?",
         const="localhost:8897",
         metavar="HOST:PORT",
-        help="serve streamable HTTP at /mcp there instead of standard input and output (default of HOST:PORT: %(const)s)",
+        help="serve streamable HTTP at /mcp instead of standard input and output (default of HOST:PORT: %(const)s)",
     )
     mcp.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="beyond loopback, clients send its content as bearer token (or OTEL_FE_DASHBOARD_TOKEN)",
+        help="file with the bearer token that clients must send; required beyond loopback (or OTEL_FE_DASHBOARD_TOKEN)",
     )
     mcp.add_argument(
-        "--host", action="append", default=[], metavar="NAME", help="beyond loopback, a name that clients ask by"
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name that clients may use beyond loopback; repeatable",
     )
     mcp.set_defaults(run=_mcp)
 

@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         # Suppressed, so that a subparser's default does not override an option before the command.
         for names, help_ in (
             (("-q", "--quiet"), "print results and errors only: no progress, no notes"),
-            (("-v", "--verbose"), "on an error, print where it comes from, too"),
+            (("-v", "--verbose"), "on an error, also print the traceback"),
         ):
             output.add_argument(*names, action="store_true", default=argparse.SUPPRESS, help=help_)
 

@@ -19,8 +19,8 @@ def add_render(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     render = commands.add_parser(
         "render",
-        help="write other systems' configuration, made of ours",
-        description="Write what other systems need to decide and to alert as otel_fe does.",
+        help="write configuration for Prometheus and for fleets of OpenTelemetry Collectors",
+        description="Write configuration with which other systems decide and alert as otel_fe does.",
         epilog=examples(
             ("otel-fe render prometheus --out rules/", "recording and alerting rules"),
             ("otel-fe render collector --out fleet/", "a fleet of Collectors and its backends"),
@@ -35,7 +35,7 @@ def _add_prometheus(systems: Commands) -> None:
     prometheus = systems.add_parser(
         "prometheus",
         help="recording and alerting rules for the SLOs",
-        description="Write the rules with which Prometheus alerts on the SLOs as otel_fe itself does.",
+        description="Write recording and alerting rules with which Prometheus alerts on the SLOs as otel_fe does.",
         epilog=examples(
             ("otel-fe render prometheus", "print the rules of the four requirements"),
             ("otel-fe render prometheus --slo slos.yaml --out rules/", "your own SLOs, as a file"),
@@ -49,9 +49,9 @@ def _add_prometheus(systems: Commands) -> None:
 def _add_fleet(systems: Commands) -> None:
     collector = systems.add_parser(
         "collector",
-        help="a fleet of OpenTelemetry Collectors, and what stores and shows what they send",
-        description="Write everything that a policy needs on many machines: Collectors in two tiers, Prometheus, Alertmanager, "
-        "Jaeger or Tempo, Grafana, compose and Kubernetes files. A policy that would decide differently there is refused.",
+        help="a fleet of OpenTelemetry Collectors with its backends and dashboards",
+        description="Write all files to run a policy on many machines: Collectors in two tiers, Prometheus, Alertmanager, "
+        "Jaeger or Tempo, Grafana, compose and Kubernetes. A policy that a fleet would decide differently is refused.",
         epilog=examples(
             ("otel-fe render collector --config policy.yaml", "print the samplers' settings"),
             ("otel-fe render collector --config policy.yaml --out fleet/", "all files"),

@@ -20,23 +20,25 @@ def add_replay(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     replay = commands.add_parser(
         "replay",
-        help="run a policy over recorded traffic: what it keeps, and what changes against another",
-        description="Runs the tail_sampling processor of a Collector configuration over recorded OTLP traces (protobuf or JSON, "
-        "also gzipped, also as the Collector's file exporter writes them), with the timing of the recording.",
+        help="run a policy over recorded traffic: what it keeps, and what changes compared with another",
+        description="Run the tail_sampling processor of a Collector configuration over recorded OTLP traces (protobuf or JSON, "
+        "plain or compressed, also from the Collector's file exporter), with the timing of the recording.",
         epilog=examples(
             ("otel-fe replay --config new.yaml traces.jsonl", "what a policy keeps"),
             ("otel-fe replay --config new.yaml --against old.yaml traces.jsonl.gz", "what changes"),
         ),
     )
-    replay.add_argument("recorded", nargs="+", metavar="RECORDED", help="files of recorded traces, in their order")
+    replay.add_argument(
+        "recorded", nargs="+", metavar="RECORDED", help="files of recorded traces, in the order of recording"
+    )
     replay.add_argument("--config", required=True, help="the configuration with the policies to try")
-    replay.add_argument("--against", help="the configuration to compare with, for example the one in force")
-    replay.add_argument("--processor", default="", help="id of the processor, where a file has several")
+    replay.add_argument("--against", help="the configuration to compare with, for example the deployed one")
+    replay.add_argument("--processor", default="", help="id of the tail_sampling processor, if a file has several")
     replay.add_argument(
         "--slow-ms",
         type=number(0, 1e9, "100"),
         default=float(LATENCY_LIMIT_MS),
-        help="what counts as slow, inclusive (default %(default)g)",
+        help="duration in ms from which a trace counts as slow (default %(default)g)",
     )
     replay.add_argument(
         "--wait", action="store_true", help="wait as long as the Collector before keeping a trace whose vote is final"
@@ -45,7 +47,7 @@ def add_replay(commands: Commands) -> None:
         "--changes",
         type=whole_number(0, 10**9),
         default=20,
-        help="how many traces that change sides to show (default 20)",
+        help="how many traces with a different decision to show (default 20)",
     )
     replay.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     replay.set_defaults(run=_replay)

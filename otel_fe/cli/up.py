@@ -31,13 +31,13 @@ def add_up(commands: Commands) -> None:
     """Add it to the commands of `otel-fe`."""
     up = commands.add_parser(
         "up",
-        help="receive from your service and show why it is slow; no configuration needed",
-        description="Receive OTLP on loopback, keep it in a store, and serve the dashboard, until Ctrl-C. Extractions are held to "
+        help="receive telemetry from your service and show why it is slow; no configuration needed",
+        description="Receive OTLP on loopback, store it, and serve the dashboard, until Ctrl-C. Extractions are measured against "
         f"four requirements: {requirements.IN_WORDS}.",
         epilog=examples(
             ("otel-fe up", "then export the three lines that it prints in your service's shell"),
             ("otel-fe up --grpc-port 14317 --http-port 14318", "beside another collector"),
-            ("otel-fe up --print-config", "the Collector's YAML behind it, for one of your own"),
+            ("otel-fe up --print-config", "its Collector YAML, as a start for your own"),
         ),
     )
     for option, default, what in (
@@ -53,7 +53,7 @@ def add_up(commands: Commands) -> None:
             help=f"port of {what}; 0 for a free one (default {default})",
         )
     up.add_argument(
-        "--store", type=Path, default=default_store(), metavar="DIR", help="where to keep it (default %(default)s)"
+        "--store", type=Path, default=default_store(), metavar="DIR", help="folder of the store (default %(default)s)"
     )
     up.add_argument("--print-config", action="store_true", help="print the configuration and exit")
     up.set_defaults(run=_up)

@@ -46,7 +46,7 @@ class Options:
     workers: int = 1
     """Processes that share the work."""
     open_to_all: bool = False
-    """Listen beyond loopback without asking who sends."""
+    """Listen beyond loopback without authentication."""
     grace_s: float = 10.0
     """The longest that a stop may take."""
     companion: Sidecar | None = None

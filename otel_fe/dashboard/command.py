@@ -34,24 +34,28 @@ def add_dashboard(commands: Commands) -> None:
     dashboard = commands.add_parser(
         "dashboard",
         help="show what a collector has stored: from a latency bucket to the trace behind it",
-        description="Serve pages about a store that `otel-fe collector --store` writes, also while it does. Offline; "
-        "all that it writes are silences.",
+        description="Serve the dashboard of a store, also while `otel-fe collector --store` writes to it. Works offline; it writes "
+        "nothing but silences.",
         epilog="examples:\n"
         "  otel-fe dashboard --store store\n"
         "  otel-fe dashboard --store store --trace-url 'http://localhost:16686/trace/{trace_id}'  # with links to Jaeger\n",
     )
     dashboard.add_argument("--store", required=True, type=Path, metavar="DIR", help="the collector's store")
     dashboard.add_argument(
-        OWN.listen, dest="dashboard", default=_LISTEN, metavar="HOST:PORT", help="where (default %(default)s)"
+        OWN.listen,
+        dest="dashboard",
+        default=_LISTEN,
+        metavar="HOST:PORT",
+        help="address to listen on (default %(default)s)",
     )
     _add_readers(dashboard, OWN)
     dashboard.add_argument(
-        "--config", type=Path, metavar="FILE", help="the collector's YAML, for the page about policies"
+        "--config", type=Path, metavar="FILE", help="the collector's YAML, shown on the page about policies"
     )
     dashboard.add_argument(
         "--slo", type=Path, metavar="FILE", help="OpenSLO documents (default: the four requirements)"
     )
-    dashboard.add_argument("--open", action="store_true", help="open it in the browser of this desktop")
+    dashboard.add_argument("--open", action="store_true", help="open the dashboard in the browser")
     dashboard.set_defaults(run=_dashboard)
 
 
@@ -63,7 +67,7 @@ def add_to_another(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_LISTEN,
         metavar="HOST:PORT",
-        help="serve pages about the store, too (`otel-fe dashboard` alone does the same; default of HOST:PORT: %(const)s)",
+        help="also serve the dashboard, as `otel-fe dashboard` does (default of HOST:PORT: %(const)s)",
     )
     _add_readers(group, OF_OTHERS)
 
@@ -128,14 +132,14 @@ def _add_readers(parser: Any, names: OptionNames) -> None:
         dest=_destination(OF_OTHERS.token),
         default="",
         metavar="TOKEN",
-        help=f"who asks must know it; needed off loopback. Better in {DASHBOARD_TOKEN}: others see arguments",
+        help=f"token that readers must give; required beyond loopback. Prefer {DASHBOARD_TOKEN}: arguments are visible to others",
     )
     parser.add_argument(
         names.token_file,
         dest=_destination(OF_OTHERS.token_file),
         type=Path,
         metavar="FILE",
-        help="a file that holds it",
+        help="file with the token",
     )
     parser.add_argument(
         names.host,
@@ -143,20 +147,20 @@ def _add_readers(parser: Any, names: OptionNames) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that it may be asked by, off loopback",
+        help="host name that readers may use beyond loopback; repeatable",
     )
     parser.add_argument(
         names.trace_url,
         action="append",
         default=[],
         metavar="[NAME=]URL",
-        help=f"where else traces are, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; several times for several",
+        help=f"link to a trace in another UI, with {_TRACE_ID}: http://localhost:16686/trace/{_TRACE_ID}; repeatable",
     )
     parser.add_argument(
         names.grafana_url,
         default="",
         metavar="URL",
-        help="the Grafana that has the rendered dashboards: pages link to the same service and time there",
+        help="the Grafana with the rendered dashboards; pages link to the same service and time there",
     )
 
 

@@ -45,7 +45,7 @@ def encode(spans: Sequence[Span]) -> bytes:
 
 
 def size_in_collector(spans: Sequence[Span]) -> int:
-    """Return what the original takes for the bytes of a trace: it encodes an empty parent id, which nobody sends."""
+    """Return what the original takes for the bytes of a trace: it encodes an empty parent id, which no sender writes."""
     return len(encode(spans)) + _EMPTY_PARENT * sum(not span.parent_id for span in spans)
 
 

@@ -80,7 +80,7 @@ def short():
 
 
 def pause(folder, ms):
-    """Have the service's own Redis answer nobody for a while."""
+    """Let the service's own Redis answer no request for a while."""
     (path,) = [one for one in folder.rglob("*") if one.is_socket()]
     client = redis.Redis(unix_socket_path=str(path))
     client.execute_command("CLIENT", "PAUSE", ms, "ALL")

@@ -110,7 +110,7 @@ def url(browser, tmp_path_factory):
 
 
 class Walk:
-    """A page, and how often somebody has clicked."""
+    """A page, and the number of clicks."""
 
     def __init__(self, page, url):
         self.page, self.clicks = page, 0

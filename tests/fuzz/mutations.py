@@ -1,4 +1,4 @@
-"""Small changes to bytes, as a faulty network or a faulty encoder makes them, and as somebody does who means it."""
+"""Small changes to bytes, as a faulty network or a faulty encoder makes them, and as an attacker would."""
 
 from __future__ import annotations
 

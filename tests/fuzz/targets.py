@@ -162,7 +162,7 @@ def _ask(span):
 
 
 def _must_be_refused(payload: bytes) -> None:
-    """What protobuf takes, we take; but for groups in places where nobody looks, and numbers of nothing."""
+    """What protobuf takes, we take; but for groups in places that are not read, and numbers of nothing."""
     try:
         ExportTraceServiceRequest.FromString(payload)
     except DecodeError:

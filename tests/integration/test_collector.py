@@ -93,7 +93,7 @@ def test_what_is_not_kept_does_not_arrive_and_says_why(at_work):
 
 
 def test_unknown_and_pending_traces_are_told_apart(at_work):
-    """A trace nobody has sent is unknown; one whose root is missing is not decided yet."""
+    """A trace that was never sent is unknown; one whose root is missing is not decided yet."""
     _, collector = at_work
     send(collector.grpc, 0xC1, rooted=False)
     assert "not decided yet; 2 spans" in collector.why(0xC1)[1]

@@ -146,7 +146,7 @@ def test_a_dead_dashboard_is_started_again_and_the_collector_goes_on(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_ends_with_the_collector(tmp_path, how):
-    """However that ends: also by `kill -9`, which nobody can do anything at. Its port is free again."""
+    """However that ends: also by `kill -9`, which no handler can catch. Its port is free again."""
     with served(tmp_path) as collector:
         orphan = child(collector)
         collector.send_signal(how)

@@ -1,4 +1,4 @@
-"""A collector whose queue is on a disk that is full, or that somebody empties: what was acknowledged arrives."""
+"""A collector whose queue is on a disk that is full, or that is emptied from outside: what was acknowledged arrives."""
 
 from __future__ import annotations
 

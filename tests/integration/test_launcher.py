@@ -359,7 +359,7 @@ print("default", os.waitpid(pid, 0)[1] >> 8)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("waits", ["lock", "native code"])
 def test_a_terminated_worker_ends_whatever_its_main_thread_waits_for(folder, waits, method):
-    """A handler in Python would wait for the main thread, and whoever joins the worker with it."""
+    """A handler in Python would wait for the main thread, and so would the process that joins the worker."""
     waiting = {
         "lock": "lock.acquire()",
         "native code": "ctypes.PyDLL(None).usleep(300_000); ctypes.CDLL(None).sleep(600)",
@@ -484,7 +484,7 @@ sys.exit(0)
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 @pytest.mark.parametrize("backend", ["refuses", "never answers"])
 def test_an_unreachable_backend_delays_nothing_but_the_exit_and_that_by_its_bound(folder, protocol, backend):
-    """With nobody listening the application runs at its own pace; the SDK's shutdown of all three signals is bounded too."""
+    """Without a receiver the application runs at its own pace; the SDK's shutdown of all three signals is bounded too."""
     source = """
 import shop, time
 start = time.perf_counter()

@@ -177,7 +177,7 @@ def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, re
 
 @pytest.mark.parametrize("kind", ["sync", "asyncio"])
 def test_making_a_connection_is_no_wait(observed, redis_port, kind):
-    """A pool with room lets nobody wait, however long its connections take to be made."""
+    """A pool with room makes no caller wait, however long its connections take to open."""
     module = redis.asyncio if kind == "asyncio" else redis
 
     class SlowToMake(module.Connection):
@@ -333,7 +333,7 @@ def test_a_cluster_counts_single_commands_and_pipelines(observed, cluster_port):
 @pytest.mark.parametrize("order", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 @pytest.mark.parametrize("undone", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 def test_beside_the_redis_instrumentation_in_every_order(client, order, undone):
-    """Both see every command, whoever came first; when both have left, redis-py is as it was."""
+    """Both see every command, in either order of instrumentation; when both are removed, redis-py is unchanged."""
     from tests.observed import Observed
 
     before = {name: vars(redis.Redis)[name] for name in ("execute_command", "_send_command_parse_response")}

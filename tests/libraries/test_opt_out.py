@@ -1,4 +1,4 @@
-"""Libraries that are switched off by name, and those that nobody imports."""
+"""Libraries that are switched off by name, and libraries that are never imported."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ RESOURCES, SCOPES = (Resource({"a": "b" * 130}), Resource({})), (Scope("lib", "1
 
 
 class Id(int):
-    """An id of which nobody may take the hash."""
+    """An id whose hash must not be taken."""
 
     __hash__ = None
 

@@ -1,4 +1,4 @@
-"""A batch that is released by somebody who is called while it is worked off: nothing is read that is no longer there."""
+"""A batch that a callback releases while it is processed: nothing is read that is no longer there."""
 
 from __future__ import annotations
 

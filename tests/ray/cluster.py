@@ -17,7 +17,7 @@ from tests.venvs import RUNNER, Environment
 
 ENVIRONMENT = Environment("ray", ("ray[serve]==2.60.*", "opentelemetry-distro==0.66b1", *RUNNER), installed=True)
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Of every process of Ray's: it asks nobody for a token, and tells nobody."""
+"""For every process of Ray: no token is asked for, and no usage statistics are sent."""
 TARGETS = "features:UserFeatures.extract=user_profile,features:embedding=embedding"
 
 

@@ -42,7 +42,7 @@ def files(decision_wait: str) -> dict[str, str]:
 def fleet(
     folder: Path, backends: Sequence[str], *, metrics: str = "", decision_wait: str = "3s"
 ) -> Iterator[tuple[Tier, list[Tier]]]:
-    """Run an agent and a sampler for each backend; yields both. Metrics go where nobody looks unless a test says where."""
+    """Run an agent and a sampler for each backend; yields both. Metrics are discarded unless a test names a receiver."""
     rendered = files(decision_wait)
     with ExitStack() as stack:
         metrics = metrics or f"{stack.enter_context(OtlpSink()).url}/api/v1/write"

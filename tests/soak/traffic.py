@@ -174,7 +174,7 @@ class Hostile:
         self._expect({413, 429, 503}, post(self._target("http"), body, headers))
 
     def broken_spans(self):
-        """A span that is broken inside, between good ones of nobody's."""
+        """A span with a broken attribute, between valid spans whose ids the ledger does not count."""
         made = request(self._random.getrandbits(127) | 1 << 127).SerializeToString()
         self._expect({200, 400, 429, 503}, post(self._target("http"), made + b"\x4a\x03\x0a\x7f\x6b", PROTOBUF))
 

@@ -1,4 +1,4 @@
-"""No message shows a password that somebody wrote into a URL, wherever the URL is wrong."""
+"""No message shows a password in a URL, wherever the URL is wrong."""
 
 from __future__ import annotations
 

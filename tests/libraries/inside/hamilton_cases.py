@@ -86,7 +86,7 @@ def test_an_error_of_a_node_is_on_it_and_on_the_extraction():
 
 
 def test_the_asyncio_driver_is_an_extraction_without_nodes():
-    """Its nodes are tasks that nobody waits for one by one."""
+    """Its nodes are tasks that are not awaited one by one."""
 
     async def run():
         built = async_driver.AsyncDriver({}, MODULE, result_builder=base.DictResult())

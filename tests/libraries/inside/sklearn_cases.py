@@ -52,7 +52,7 @@ def by_columns(**options):
 
 
 class Doubling(TransformerMixin, BaseEstimator):
-    """A transformer of somebody else's, defined before anything is hooked."""
+    """A third party's transformer, defined before anything is hooked."""
 
     def __init__(self, times=2):
         self.times = times

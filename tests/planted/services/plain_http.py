@@ -1,4 +1,4 @@
-"""A service that is called by a client which nobody has instrumented."""
+"""A service that an uninstrumented client calls."""
 
 import sys
 import urllib.request

@@ -38,7 +38,7 @@ def inside(trace_id, name):
 
 
 def a_function():
-    """Return a remote function that nobody has called yet."""
+    """Return a remote function that has not been called yet."""
 
     @ray.remote
     def embed():

@@ -175,7 +175,7 @@ def test_burning_budgets_fire(clock):
     ids=["good_again", "dead"],
 )
 def test_a_service_that_died_has_not_recovered(clock, short_total, resolution, words):
-    """Its long window is still full of bad events, and nothing comes any more: that is no recovery, and is not told as one."""
+    """Its long window is still full of bad events, and nothing comes any more: that is no recovery, and is not reported as one."""
     told = []
     states = [_state(900, 90)]
     system = FeatureExtractionAlertingSystem(EnhancedMetricsCollector(clock=clock), [], slo_states=lambda: states)
@@ -260,7 +260,7 @@ def test_attached_to_a_pipeline_it_evaluates_every_ten_seconds(clock):
 
 
 def test_a_collector_that_is_forgotten_leaves_nothing_behind(clock):
-    """No close is needed: what the engine counts goes nowhere once nobody looks."""
+    """No close is needed: once the source is gone, the engine passes nothing on."""
     engine = _Engine()
     source = LiveSource(clock, lambda: engine)
     other = LiveSource(clock, lambda: engine)

@@ -1,4 +1,4 @@
-"""The message that wakes somebody says what, since when, how bad, why, where to look and what to do."""
+"""The message of an alert says what, since when, how bad, why, where to look and what to do."""
 
 from __future__ import annotations
 

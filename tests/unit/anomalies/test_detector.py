@@ -73,7 +73,7 @@ def test_it_says_nothing_in_the_first_hour(kind):
 
 @pytest.mark.parametrize(("kind", "value"), [(LATENCY_P95, 50.0), (CACHE_HIT_RATE, 0.9), (THROUGHPUT, 10.0)])
 def test_a_constant_is_never_unusual_and_a_tenth_is_no_anomaly(kind, value):
-    """However regular a series is, what nobody would care about is no alert."""
+    """However regular a series is, a deviation too small to matter is no alert."""
     detector = Detector(kind)
     for index in range(PER_DAY * 2):
         wobble = 1.0 if index < PER_DAY else 1.0 + 0.02 * (index % 2)

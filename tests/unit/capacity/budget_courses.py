@@ -33,7 +33,7 @@ class Budget:
     bad: dict[int, float]
     total: dict[int, float]
     turns: tuple[int, ...] = ()
-    """The hours at which its level changes for good, which nobody could foresee."""
+    """The hours at which its level changes for good, which no forecast could foresee."""
 
     @property
     def hours(self):

@@ -23,7 +23,7 @@ LAST = 480_000
 def test_ends_of_budgets_are_forecast():
     """Of those that end within a week most are expected to, few are that do not, and the 80 % interval holds its share.
 
-    Where the level turned before the forecast: nobody knows of a deployment of tomorrow.
+    Where the level turned before the forecast: no forecast knows of tomorrow's deployment.
     """
     found = Ends()
     for course in (*COURSES, LABELLED):

@@ -50,7 +50,7 @@ def test_reader_that_has_left_is_no_failure():
 
 
 def test_colour_is_for_terminals_unless_forced():
-    """Errors in red, where somebody asks for it."""
+    """Errors in red, where colour is asked for."""
     assert shell("otel-fe nonsense").stderr.startswith("otel-fe: ")
     assert shell("otel-fe nonsense", FORCE_COLOR="1").stderr.startswith("\033[31motel-fe\033[0m: ")
 

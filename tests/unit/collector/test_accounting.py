@@ -143,7 +143,7 @@ def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_p
 
 
 def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
-    """What stands before the damage; and a file of somebody else nothing."""
+    """What precedes the damage is read; of a foreign file, nothing."""
     bench = PipelineBench(SAMPLED)
     for trace in (1, 2, 3):
         bench.take(request(trace, rooted=False).SerializeToString())

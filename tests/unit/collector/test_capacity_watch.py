@@ -294,7 +294,7 @@ def test_a_failure_leaves_what_was_known(store, caplog):
 
 
 def test_a_real_child_answers(store, caplog):
-    """An empty store: the child says that nothing is stored, and nobody hears of a headroom."""
+    """An empty store: the child reports that nothing is stored, and no headroom is published."""
     capacity = CapacityWatch(store.directory)
     capacity.refresh()
     assert capacity.gauges() == ()

@@ -78,7 +78,7 @@ def test_what_is_pending_is_decided_by_ticks():
     ids=["flush", "pending", "kept", "paused", "rootless", "batched", "plain batch", "derived"],
 )
 def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
-    """What is waited for soonest; and a request that brings something sooner wakes whoever ticks."""
+    """What is waited for soonest; and a request that brings something sooner wakes the ticking thread."""
     bench = PipelineBench(text)
     before_s = bench.due_s()
     for data in sent:

@@ -144,7 +144,7 @@ def wait_for(true, timeout_s=10.0):
 
 
 def test_half_heads_give_way_to_a_new_connection():
-    """A thousand of them lock nobody out; one that has completed a request before stays."""
+    """A thousand of them lock no client out; one that has completed a request before stays."""
     with served(limits=HttpLimits(most_connections=10)) as server, contextlib.ExitStack() as stack:
         proven = stack.enter_context(server.connect())
         assert status_of(proven, request()) == 200

@@ -104,7 +104,7 @@ ctypes.CDLL(None).malloc_stats()
 @NEEDS_GLIBC
 @pytest.mark.parametrize(("environ", "arenas"), [({}, 1), ({"MALLOC_ARENA_MAX": "3"}, 3)], ids=["ours", "the host's"])
 def test_threads_share_an_arena(environ, arenas):
-    """Unless whoever starts the process has said how many there shall be."""
+    """Unless the environment already sets their number."""
     lines = said(ARENAS, PATH="", **environ)
     assert len([line for line in lines if line.startswith("Arena ")]) == arenas
 

@@ -13,7 +13,7 @@ from otel_fe.collector.servers.taken_ports import check_free, listen_error
 
 
 def test_taken_port_names_the_program_that_has_it():
-    """Its pid is what somebody needs to end it."""
+    """The message has its pid, so that it can be ended."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(

@@ -1,4 +1,4 @@
-"""Who may read: this machine, or whoever has the token; never by a borrowed name."""
+"""Access to the pages: from this machine, or with the token; never under another host name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_names_of_loopback_are_answered(asked, host):
     "host", ["evil.example", "evil.example:8899", "localhost.evil.example", "", "192.168.0.7", "127.0.0.1.evil.example"]
 )
 def test_other_names_are_not(asked, host):
-    """A name that somebody has pointed to this machine."""
+    """A foreign name that resolves to this machine (DNS rebinding)."""
     for path in ("/", "/explore.json", "/static/dashboard.js"):
         assert asked.answer(path, host=host).status == 403
 

@@ -1,4 +1,4 @@
-"""What somebody looks for is found: by id, by name, by attribute, by text; and never by a secret."""
+"""Search finds traces by id, by name, by attribute, by text; and never by a secret."""
 
 from __future__ import annotations
 

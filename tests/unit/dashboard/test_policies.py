@@ -136,7 +136,7 @@ def test_what_cannot_be_replayed_says_why(traced, text):
 
 
 def test_a_replay_reads_no_variables_of_this_process(traced, monkeypatch):
-    """A policy that somebody pastes must not read them out."""
+    """A pasted policy must not read them out."""
     monkeypatch.setenv("SESAME", "open-sesame")
     text = "tail_sampling: {policies: [{name: '${env:SESAME}', type: '${env:SESAME}'}]}"
     assert "open-sesame" not in str(replayed(traced.site._stored, WEEK, text))

@@ -44,7 +44,7 @@ def test_nothing_overflows():
 
 
 def test_a_closed_pool_in_its_limits():
-    """Without thinking the rest always waits; with no more callers than servers nobody does."""
+    """Without thinking the rest always waits; with no more callers than servers none does."""
     assert closed_wait(4, 12, 0.0, 0.01) == pytest.approx(0.02)
     assert closed_wait(4, 12, 1e-7, 0.01) == pytest.approx(0.02, rel=1e-3)
     assert closed_wait(4, 4, 0.1, 0.01) == 0.0

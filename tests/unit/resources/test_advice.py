@@ -105,7 +105,7 @@ def test_pools_that_are_left_alone(change):
 
 
 def test_a_pool_that_is_far_too_large():
-    """No smaller than the most callers that were inside at once; not where nobody could wait for it."""
+    """No smaller than the most callers that were inside at once; not where no caller could wait for it."""
     large = replace(POOL, size=60, wait_ms=0.0)
     (advice,) = pool_advice(large)
     assert (advice.current, advice.advised) == (60, 18)

@@ -28,7 +28,7 @@ def names(data):
 
 
 def test_all_under_one_scope_arrive():
-    """An instrument of ours, two lots of ours beside it, and somebody else's: the encoder knows a scope once."""
+    """An instrument of ours, two lots of ours beside it, and a foreign one: the encoder knows a scope once."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], HERE)
     provider.get_meter(semconv.SCOPE_NAME, __version__).create_counter("instrument").add(1)

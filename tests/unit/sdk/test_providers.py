@@ -1,4 +1,4 @@
-"""The SDK is set up where nobody has, once, and by nobody uninvited."""
+"""The SDK is set up once, only if it is not set up yet, and only where asked for."""
 
 from __future__ import annotations
 

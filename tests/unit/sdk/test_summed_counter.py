@@ -66,7 +66,7 @@ def test_changes_are_handed_on_at_once_where_no_pipeline_runs(counted):
 
 
 def test_changes_from_many_threads_are_all_counted(counted):
-    """Appending needs no lock, and whoever sums takes each change once."""
+    """Appending needs no lock, and each change is summed once."""
     reader, _, summed, _ = counted
 
     def work():

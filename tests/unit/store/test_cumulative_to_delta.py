@@ -73,7 +73,7 @@ def test_a_clock_that_is_put_back_loses_nothing(store):
 
 
 def test_what_comes_from_the_future_is_of_now(store):
-    """A sender whose clock is ahead would count where nobody looks for months."""
+    """A sender whose clock is ahead would count in the future, out of sight for months."""
     store.points(
         counter(5, T0 + 5 * DAY, start_ns=T0 + 5 * DAY - MINUTE),
         counter(6, T0 + 6 * DAY, start_ns=T0 + 5 * DAY - MINUTE),

@@ -1,4 +1,4 @@
-"""Strategies for whatever OTLP can say: requests of the official classes, with every field and some that nobody knows."""
+"""Strategies for any OTLP request: the official classes, with every field and some unknown ones."""
 
 from __future__ import annotations
 
