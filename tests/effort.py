@@ -1,4 +1,4 @@
-"""How hard a test tries."""
+"""The number of examples that a property is tried with."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What otel_fe costs, measured beside the alternatives; `make bench`, see README.md here."""
+"""The cost of otel_fe, measured beside the alternatives; `make bench`, see README.md here."""

@@ -1,4 +1,4 @@
-"""What a fleet sends: traces over three services, each of which sends its own spans when it pleases.
+"""The traffic of a fleet: traces over three services, each of which sends its own spans at its own time.
 
     gateway    GET /items (SERVER, the root) ── POST /features (CLIENT)
     features       POST /features (SERVER) ── feature_extraction user_profile (14 attributes) ── GET (Redis), POST /rank (CLIENT)

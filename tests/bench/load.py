@@ -1,4 +1,4 @@
-"""How extractions arrive: one after another, from eight threads, or from a thousand tasks."""
+"""Arrivals of extractions: one after another, from eight threads, or from a thousand tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the CPU goes: per function of the main thread (cProfile), and per thread (the operating system)."""
+"""CPU time per function of the main thread (cProfile), and per thread (the operating system)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the receiver got what it must: a variant that loses telemetry is not cheap, it is broken."""
+"""Checks that the receiver got all it must: a variant that loses telemetry is not cheap, it is broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where collectors send: counts traces and notes when each first arrived. `python -m tests.bench.sink` prints its port."""
+"""The receiver behind benchmarked collectors: counts traces and notes when each first arrived. `python -m tests.bench.sink` prints its port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What otel_fe adds to the start of `opentelemetry-instrument python -c pass`."""
+"""The time that otel_fe adds to the start of `opentelemetry-instrument python -c pass`."""
 
 from __future__ import annotations
 

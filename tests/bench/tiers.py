@@ -1,4 +1,4 @@
-"""What each tier of a fleet costs: `python -m tests.bench.tiers`. The rendered files, real Collectors, recorded-like traffic.
+"""The cost of each tier of a fleet: `python -m tests.bench.tiers`. The rendered files, real Collectors, recorded-like traffic.
 
 CPU is what the operating system counted for each process, over the spans that came to it; memory is VmHWM. Nothing is pinned, since
 three Collectors, Jaeger, Prometheus and a sender share the machine: compare the tiers with each other rather than with other machines.

@@ -1,4 +1,4 @@
-"""What looking at slow extractions costs, beside py-spy and pyroscope-io as a user would run them, at 100 Hz.
+"""The cost of watching slow extractions, beside py-spy and pyroscope-io as a user would run them, at 100 Hz.
 
 `make bench ARGS=watcher`. Three loads: all extractions healthy; one in a hundred slow, in four threads; 64 threads that are all slow.
 Each variant runs once a round, in a process of its own, in turn.

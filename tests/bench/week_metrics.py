@@ -1,4 +1,4 @@
-"""What the services of a made-up week have counted of all their extractions, as their processes export it: as deltas."""
+"""The metrics of a synthetic week of extractions, as the services' processes export them: as deltas."""
 
 from __future__ import annotations
 

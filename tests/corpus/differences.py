@@ -1,4 +1,4 @@
-"""Where we answer otherwise than the original, on purpose, and why: the whole list.
+"""The deliberate differences from the original, each with its reason.
 
 Our own answers stand in `ours.json`, the original's in `recorded.json`; tests hold both. A case that is refused is one that the
 original takes and that cannot mean what its author wants: our reader says so, with the line.

@@ -1,4 +1,4 @@
-"""What came of a case: which spans left, and which metrics; without what differs from run to run."""
+"""The outcome of a case: the spans and metrics that left, without what differs from run to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written to `tracestate` on the spans of a sampled trace."""
+"""The `tracestate` of the spans of a sampled trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fed with mutated inputs, and what must hold whatever they are. The only error that may come out is `WireError`."""
+"""The targets of mutated inputs, each with its invariants. The only error that may come out is `WireError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may send: TLS, client certificates, bearer tokens, and loopback."""
+"""Authentication of senders: TLS, client certificates, bearer tokens, and loopback."""
 
 from __future__ import annotations
 

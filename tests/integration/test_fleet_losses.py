@@ -1,4 +1,4 @@
-"""What a fleet loses when a part of it is away, and what it does not."""
+"""The losses of a fleet while a part of it is absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is published: an sdist that a wheel can be built from, and a wheel that holds everything."""
+"""The published distributions: an sdist that a wheel can be built from, and a wheel that holds everything."""
 
 from __future__ import annotations
 

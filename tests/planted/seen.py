@@ -1,4 +1,4 @@
-"""What the slow extractions of a planted service say: the first cause, its line, and what stays unexplained."""
+"""The findings on the slow extractions of a planted service: the first cause, its line, and the unexplained rest."""
 
 from __future__ import annotations
 

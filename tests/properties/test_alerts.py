@@ -1,4 +1,4 @@
-"""What must hold of alerts for every input, by a clock that is handed in."""
+"""Invariants of alerts for every input, with a given clock."""
 
 from __future__ import annotations
 

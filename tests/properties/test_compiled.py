@@ -1,4 +1,4 @@
-"""What is compiled, against its plain twin: the same of everything that OTLP can say, and of what it cannot."""
+"""The compiled modules against their plain twins: the same results for valid and invalid OTLP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compiled, and what no sender and no caller may do to it: read past an end, take time by the square, grow without a bound."""
+"""The compiled modules under hostile senders and callers: no read past an end, no quadratic time, no unbounded growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of the live view for every input: it counts like a list of everything that has happened."""
+"""Invariants of the live view for every input: it counts like a list of all events."""
 
 from __future__ import annotations
 

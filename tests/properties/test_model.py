@@ -1,4 +1,4 @@
-"""What must hold for every input: histograms, SLOs, attribution, sampling probabilities."""
+"""Invariants for every input: histograms, SLOs, attribution, sampling probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of derived metrics: exact counts, exponential histograms to the specification, fair exemplars."""
+"""Invariants of derived metrics: exact counts, exponential histograms to the specification, fair exemplars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of tail sampling for every span that OTLP can carry."""
+"""Invariants of tail sampling for every span that OTLP can carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has arrived at the backends of a fleet, and what must."""
+"""The arrivals at the backends of a fleet, compared with what must arrive."""
 
 from __future__ import annotations
 

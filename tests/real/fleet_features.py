@@ -1,4 +1,4 @@
-"""What the example services of a fleet compute: found by name, cached, through a pool; some slow, some failing."""
+"""The features of a fleet's example services: found by name, cached, through a pool; some slow, some failing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon alerts come, beside the SRE workbook's own formula.
+"""The delay of alerts, compared with the SRE workbook's formula.
 
 "The Site Reliability Workbook", chapter 5: detection takes (1 - SLO) / error ratio x alerting window x burn rate; for 99.9 %, that is
 52 s, 8.6 min and, with 6x over 6 h, 3.6 h for error ratios of 100 %, 10 % and 1 %.

@@ -1,4 +1,4 @@
-"""What an injected fault is: an inner function of ours that raises, and what the application does meanwhile.
+"""An injected fault: an inner function of ours that raises, and the application's work meanwhile.
 
 The application's part is run twice, without us and with the fault, and must come to the same. So it returns all that an
 application can see: results, and exceptions by `tried`.

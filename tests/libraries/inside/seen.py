@@ -1,4 +1,4 @@
-"""What the tests inside an environment look at: spans as a tree."""
+"""Spans as a tree, for the tests inside an environment."""
 
 from __future__ import annotations
 

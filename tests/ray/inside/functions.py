@@ -1,4 +1,4 @@
-"""What the cases of `task_cases` run as tasks. Workers import it, so that functions can be pickled by name."""
+"""Functions that the cases of `task_cases` run as tasks. Workers import it, so that functions can be pickled by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules measure, beside what the end-to-end tests show: pools, budgets, the machine, causes, advice."""
+"""Measurements of rules that the end-to-end tests do not cover: pools, budgets, the machine, causes, advice."""
 
 from __future__ import annotations
 

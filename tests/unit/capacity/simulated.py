@@ -1,4 +1,4 @@
-"""What otel_fe would have measured of a simulated service: windows with histograms and sums, kept extractions, and its setup."""
+"""The measurements that otel_fe would have made of a simulated service: windows with histograms and sums, kept extractions, and its setup."""
 
 from __future__ import annotations
 

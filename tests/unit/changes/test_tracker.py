@@ -1,4 +1,4 @@
-"""What is a change, and what is only another process saying the same or the old."""
+"""Changes, told apart from another process that reports the same or the old value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where output goes, or does not: pipes that close, full disks, closed streams, encodings."""
+"""Output to difficult streams: pipes that close, full disks, closed streams, encodings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is acknowledged is safe; what an exporter cannot take is refused in a way that senders try again."""
+"""Acknowledged items are safe; items that an exporter cannot take are refused so that senders retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a collector's process takes: what is imported, which arenas there are, what is given back."""
+"""The memory of a collector's process: imports, arenas, and memory that is returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers ask before they take a request: sizes, addresses, tokens; and how they say no."""
+"""The checks of servers before they accept a request: sizes, addresses, tokens; and their refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into the store of metrics that processes export: those of extractions and of pools, and no others."""
+"""The exported metrics that the store takes: those of extractions and of pools, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why an address cannot be listened on."""
+"""The message for an address that cannot be listened on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the dashboard's tests share: a filled store, and a site over it."""
+"""Fixtures of the dashboard's tests: a filled store, and a site over it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a failed trace is told."""
+"""The page of a failed trace."""
 
 from __future__ import annotations
 

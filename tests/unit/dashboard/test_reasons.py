@@ -1,4 +1,4 @@
-"""Why each feature set of a store is slow, in one sentence."""
+"""The reason why each feature set of a store is slow, in one sentence."""
 
 from __future__ import annotations
 

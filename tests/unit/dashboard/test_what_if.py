@@ -1,4 +1,4 @@
-"""What if, on the page: another hit rate and another pool size, with what they rest on; where nothing can be said, why."""
+"""The page's what-if questions: another hit rate and another pool size, with their assumptions, or the reason for no answer."""
 
 from __future__ import annotations
 

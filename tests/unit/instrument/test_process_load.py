@@ -1,4 +1,4 @@
-"""What a process tells of its own load: its number, its CPU time, its size, and how many extractions run at once."""
+"""The load that a process reports: its number, its CPU time, its size, and how many extractions run at once."""
 
 from __future__ import annotations
 

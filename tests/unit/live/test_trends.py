@@ -1,4 +1,4 @@
-"""Whether figures move, also those that are 0 most of the time."""
+"""Trends of figures, also of those that are 0 most of the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Collector v0.160 answered, condition by condition and span by span, replayed."""
+"""Recorded answers of the Collector v0.160, condition by condition and span by span, replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What misses and waits cost, from extractions whose durations are known."""
+"""The cost of misses and waits, from extractions of known durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store's tests share."""
+"""Fixtures of the store's tests."""
 
 from __future__ import annotations
 

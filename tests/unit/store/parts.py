@@ -1,4 +1,4 @@
-"""What the store's tests are made with."""
+"""Builders for the store's tests."""
 
 from __future__ import annotations
 

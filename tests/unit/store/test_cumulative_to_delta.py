@@ -1,4 +1,4 @@
-"""What a process has counted becomes what is new, whatever happens to it, to us, or to the clock in between."""
+"""Cumulative counts become increments, through restarts of the process, of the collector, and jumps of the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What extractions called, out of the spans of kept traces."""
+"""The calls of extractions, read from the spans of kept traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be written is bounded, and what does not fit is counted."""
+"""The queue of items to be written is bounded, and items that do not fit are counted."""
 
 from __future__ import annotations
 

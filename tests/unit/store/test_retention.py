@@ -1,4 +1,4 @@
-"""What is too old or too much goes, the oldest first, in small pieces."""
+"""Rows beyond the bounds of age and size are removed, the oldest first, in small steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request leaves behind when it has been worked off."""
+"""The memory that a processed request leaves behind."""
 
 from __future__ import annotations
 

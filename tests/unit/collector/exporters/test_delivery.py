@@ -1,4 +1,4 @@
-"""What becomes of one request: sent, refused, out of time, or interrupted."""
+"""The outcome of one request: sent, refused, out of time, or interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the watcher share."""
+"""Fixtures of the watcher's tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was seen in the gaps between calls."""
+"""The causes observed in the gaps between calls."""
 
 from __future__ import annotations
 
