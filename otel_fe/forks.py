@@ -22,14 +22,19 @@ def after_fork(function: Callable[[], object]) -> None:
 
 def renew_after_fork(method: Callable[[], object]) -> None:
     """Call a bound method in each child, for as long as its object lives."""
+    around_fork(after_in_child=while_alive(method))
+
+
+def while_alive(method: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that calls a bound method for as long as its object lives, and does not keep it alive."""
     held: weakref.WeakMethod[Any] = weakref.WeakMethod(method)
 
-    def renew() -> None:
+    def call() -> None:
         alive = held()
         if alive is not None:
             alive()
 
-    around_fork(after_in_child=renew)
+    return call
 
 
 def around_fork(**hooks: Callable[[], object]) -> None:

@@ -39,7 +39,6 @@ class ChildSigterm:
         self._pipe: tuple[int, int] | None = None
         self._ended = threading.Event()
         self._once = threading.Lock()
-        self._masks = threading.local()
 
     def install(self) -> bool:
         """Wait for the signal; return False where the application handles it, or has its own wake-up pipe for signals."""
@@ -60,7 +59,7 @@ class ChildSigterm:
             signal.set_wakeup_fd(-1)
             _close(pipe)
             return False
-        around_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._after_fork)
+        around_fork(before=self._sigterm.hold, after_in_parent=self._sigterm.release, after_in_child=self._after_fork)
         return True
 
     def _watch(self, pipe: int) -> None:
@@ -81,15 +80,6 @@ class ChildSigterm:
             self._flush()
             _die()
 
-    def _hold(self) -> None:
-        """Hold SIGTERM back while this thread forks: a child that it reached at once would still have our handler."""
-        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-    def _release(self) -> None:
-        before = getattr(self._masks, "before", None)
-        if before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
     def _after_fork(self) -> None:
         """Leave the signal to a child of this one, which would write into our pipe."""
         pipe, self._pipe = self._pipe, None
@@ -99,7 +89,7 @@ class ChildSigterm:
             if held not in (-1, pipe[1]):
                 signal.set_wakeup_fd(held)
             _close(pipe)
-        self._release()
+        self._sigterm.release()
 
 
 def _die() -> None:

@@ -31,6 +31,8 @@ class UnseenHandler:
         self._flush = flush
         self._originals: tuple[Any, Any] | None = None
         self._replacements: tuple[Any, Any] = (None, None)
+        self._masks = threading.local()
+        """`before`: the signal mask of this thread, while it forks."""
 
     def install(self) -> bool:
         """Replace the default; return whether it was the default, and this is the main thread."""
@@ -63,6 +65,21 @@ class UnseenHandler:
             module: Any = signal
             module.signal, module.getsignal = self._originals
         self._originals = None  # code that has copied our functions gets the real answers from now on
+
+    def hold(self) -> None:
+        """Hold SIGTERM back in this thread, which is about to fork.
+
+        A child has this handler until it removes it. Python forgets signals that reach a child right after the fork, so that
+        SIGTERM would end nothing; a little later it would start an export in a child without threads.
+        """
+        if self.installed():
+            self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def release(self) -> None:
+        """Let SIGTERM in: in the parent, or in a child that has removed the handler. One that was held back arrives now."""
+        before = self._masks.__dict__.pop("before", None)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _called(self, signum: int, frame: FrameType | None) -> None:
         if self.installed():

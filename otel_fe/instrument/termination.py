@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from otel_fe import faults
-from otel_fe.forks import renew_after_fork
+from otel_fe.forks import around_fork, while_alive
 from otel_fe.instrument.child_sigterm import ChildSigterm
 from otel_fe.instrument.hidden_handler import UnseenHandler
 from otel_fe.sdk.standby import Standby
@@ -61,7 +61,11 @@ class Termination:
         self._deferred = 0
         """A signal that is to end the process once that is done; 0 for none."""
         self._own_exit: Callable[[int], NoReturn] | None = None
-        renew_after_fork(self._after_fork)
+        around_fork(
+            before=while_alive(self._sigterm.hold),
+            after_in_parent=while_alive(self._sigterm.release),
+            after_in_child=while_alive(self._after_fork),
+        )
 
     def install(self, hooks: ImportHooks) -> None:
         """Register for every kind of end."""
@@ -91,6 +95,7 @@ class Termination:
         moment may never, and its parent would wait forever to join it.
         """
         self._sigterm.remove()
+        self._sigterm.release()
         self._lock = threading.RLock()
         self._exporter = None
         self._deferred = 0

@@ -356,6 +356,43 @@ print("default", os.waitpid(pid, 0)[1] >> 8)
     assert "default 1" in got.out
 
 
+def test_a_worker_that_is_terminated_as_soon_as_it_is_forked_ends(folder):
+    """Python forgets the signals of a child's first moments, so that a handler of its parent's would swallow this one."""
+    source = """
+import multiprocessing, time
+context = multiprocessing.get_context("fork")
+for _ in range(5):
+    child = context.Process(target=time.sleep, args=(600,))
+    child.start()
+    child.terminate()
+    child.join(10)
+    print("ended by", child.exitcode, flush=True)
+    child.kill()
+"""
+    got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
+    assert [line for line in got.out.splitlines() if line.startswith("ended")] == ["ended by -15"] * 5, got.err
+
+
+def test_sigterm_reaches_a_forked_child_only_without_our_handler(folder):
+    """Here it comes before otel_fe has renewed anything in the child: an export would wait for threads that are not there."""
+    source = """
+import os, signal, time
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+import otel_fe
+otel_fe.configure()
+pid = os.fork()
+if not pid:
+    time.sleep(600)
+print("ended by", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    app = write(folder, source)
+    done = subprocess.run(
+        [sys.executable, app], env=environment(), cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ended by -15" in done.stdout, done.stderr
+    assert "could not be exported" not in done.stderr
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("waits", ["lock", "native code"])
 def test_a_terminated_worker_ends_whatever_its_main_thread_waits_for(folder, waits, method):
