@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting.alert import State
 from otel_fe.alerting.likely_cause import Likely
-from otel_fe.alerting.measures import usual_of
 from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.rule import THROUGHPUT
+from otel_fe.alerting.thresholds import usual_of
 from otel_fe.alerting.wording import alert_of
 from otel_fe.units import NS_PER_S
 
@@ -35,10 +35,10 @@ class AlertState:
     since_ns: int = 0
     state: State | None = None
     """None while nothing is wrong."""
-    told: bool = False
+    sent: bool = False
     """Whether the firing has been sent."""
     resolution: str = ""
-    told_ns: int | None = None
+    sent_ns: int | None = None
     """The time at which one was last sent."""
     _over_ns: int | None = None
     _unknown_ns: int | None = None
@@ -67,11 +67,11 @@ class AlertState:
 
         When a silence has ended, only if it still holds: what is on its way to being resolved is no news.
         """
-        if self.state is not State.FIRING or self.told or self._cooling(now_ns):
+        if self.state is not State.FIRING or self.sent or self._cooling(now_ns):
             return False
         if self._unknown_ns is not None or not self.reading.holds:
             return False
-        self.told, self.told_ns = True, now_ns
+        self.sent, self.sent_ns = True, now_ns
         return True
 
     def idle(self, now_ns: int) -> bool:
@@ -88,7 +88,7 @@ class AlertState:
         # In its cooldown it stays pending: one that comes back at once is the same incident, already sent.
         if now_ns - self.since_ns >= self.rule.for_s * NS_PER_S and not self._cooling(now_ns):
             self.state = entered = State.FIRING
-            self.told, self.resolution, self._over_ns = False, "", None
+            self.sent, self.resolution, self._over_ns = False, "", None
         return entered
 
     def _firing(self, reading: Evaluation | None, now_ns: int) -> State | None:
@@ -111,7 +111,7 @@ class AlertState:
         return State.RESOLVED
 
     def _cooling(self, now_ns: int) -> bool:
-        return self.told_ns is not None and now_ns - self.told_ns < self.rule.cooldown_s * NS_PER_S
+        return self.sent_ns is not None and now_ns - self.sent_ns < self.rule.cooldown_s * NS_PER_S
 
 
 MAX_TRACKS: Final = 1_000
@@ -166,7 +166,7 @@ class AlertStateTable:
             silent: Whether the alert of a reading is silenced.
         """
         now = self._clock.monotonic_ns()
-        told: list[Alert] = []
+        alerts: list[Alert] = []
         seen = {reading.key: reading for reading in readings}
         for key, reading in seen.items():
             if key not in self._followed and reading.holds:
@@ -175,10 +175,10 @@ class AlertStateTable:
                 else:
                     self._followed[key] = _Followed(AlertState(reading.rule, reading))
         for key, one in list(self._followed.items()):
-            told += self._advance(one, seen.get(key), now, silent)
+            alerts += self._advance(one, seen.get(key), now, silent)
             if one.track.idle(now):
                 del self._followed[key]
-        return told
+        return alerts
 
     def alerts(self, state: State) -> list[Alert]:
         """Return the alerts in a state, pending or firing, the oldest first."""
@@ -193,12 +193,12 @@ class AlertStateTable:
         self, one: _Followed, reading: Evaluation | None, now: int, silent: Callable[[Evaluation], bool]
     ) -> list[Alert]:
         track, unix_s = one.track, self._clock.time_ns() / 1e9
-        was_told = track.told
+        was_sent = track.sent
         entered = track.advance(reading, now)
         if entered is State.RESOLVED:
             alert = self._made(one, State.RESOLVED, unix_s)
             one.alert, one.usual = None, None
-            return [alert] if was_told else []
+            return [alert] if was_sent else []
         if track.state is None:
             one.alert, one.usual = None, None
             return []

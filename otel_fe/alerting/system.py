@@ -11,12 +11,12 @@ from otel_fe.alerting.alert_state import AlertStateTable
 from otel_fe.alerting.delivery.log_events import LogEvents
 from otel_fe.alerting.gauges import Labels, active_gauges, labels_of
 from otel_fe.alerting.likely_cause import Likely, exemplars_of, likely_cause
-from otel_fe.alerting.measures import measure, measure_machine
 from otel_fe.alerting.origin import Origin
 from otel_fe.alerting.outbox import Outbox
 from otel_fe.alerting.rule import DEFAULT_RULES, POOL_USE
 from otel_fe.alerting.silence import Silence
 from otel_fe.alerting.sources import measure_burning, measure_pools
+from otel_fe.alerting.thresholds import measure, measure_machine
 from otel_fe.forks import renew_after_fork
 from otel_fe.live.source import LiveSource
 

@@ -35,7 +35,7 @@ class ShownAlert:
     """Its SLO; empty for one reported by a process."""
     silence: KeptSilence | None = None
     """The silence that ends last, if it is silenced; None without one. A process silences its own alerts itself."""
-    told: ReportedAlert | None = None
+    report: ReportedAlert | None = None
     """Its process' log event with cause, traces and action; None if none is stored."""
 
 
@@ -102,9 +102,9 @@ def _told(stored: PageContext) -> list[ShownAlert]:
             words = f"{formatting.count(shown[-1].last)} firing, reported by the process itself"
             severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
             feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
-            told = _event_of(events, key.service, feature_set, kind)
-            words = words if told is None or told.type != kind else f"{told.title}, reported by the process itself"
-            found.append(ShownAlert(name, severity, key.service, feature_set, words, "", told=told))
+            report = _event_of(events, key.service, feature_set, kind)
+            words = words if report is None or report.type != kind else f"{report.title}, reported by the process itself"
+            found.append(ShownAlert(name, severity, key.service, feature_set, words, "", report=report))
     return found
 
 

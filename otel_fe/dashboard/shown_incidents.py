@@ -78,7 +78,7 @@ def incidents_of(
 def _symptom(key: str, alert: ShownAlert, reasons: Mapping[tuple[str, str], FeatureSetReason]) -> Symptom:
     told = _reason(alert, reasons)
     cause, line = ("", "") if told is None else (told.explanation.spent_in, told.explanation.line)
-    event = alert.told
+    event = alert.report
     if event is not None and not cause:
         cause, line = event.cause, event.line
     since = 0.0 if event is None else event.since_unix_s
@@ -93,7 +93,7 @@ def _reason(alert: ShownAlert, reasons: Mapping[tuple[str, str], FeatureSetReaso
 def _shown(alerts: Sequence[ShownAlert], reasons: Mapping[tuple[str, str], FeatureSetReason]) -> ShownIncident:
     lead = alerts[0]  # they come with pages first and silenced ones last
     told = next((one for alert in alerts if (one := _reason(alert, reasons)) is not None), None)
-    event = next((one.told for one in alerts if one.told is not None), None)
+    event = next((one.report for one in alerts if one.report is not None), None)
     explanation = None if told is None or not told.explanation.cause else told.explanation
     return ShownIncident(
         PAGE if any(one.severity == PAGE and one.silence is None for one in alerts) else TICKET,

@@ -150,8 +150,8 @@ class Answers:
                 "feature_set": one.feature_set,
                 "detail": one.detail,
                 "silenced": one.silence is not None,
-                "cause": "" if one.told is None else one.told.cause_detail,
-                "first_action": "" if one.told is None else one.told.first_action,
+                "cause": "" if one.report is None else one.report.cause_detail,
+                "first_action": "" if one.report is None else one.report.first_action,
             }
             for one in alerts_of(self.context, service, feature_set)
         ]

@@ -16,7 +16,7 @@ from otel_fe.model.metric import ExemplarPoint
 from otel_fe.model.span import Resource, Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.pipeline.span_metrics.dimensions import key_function, text_of
-from otel_fe.pipeline.span_metrics.reservoir import Reservoir
+from otel_fe.pipeline.span_metrics.exemplar_reservoir import Reservoir
 from otel_fe.testing import FakeClock
 from tests.properties.traffic import ATTRIBUTES, KEYS, SPANS, VALUES, clock
 

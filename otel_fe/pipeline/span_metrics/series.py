@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.pipeline.span_metrics.reservoir import Reservoir
+from otel_fe.pipeline.span_metrics.exemplar_reservoir import Reservoir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from otel_fe.alerting.thresholds import measure_machine
 
 from otel_fe.alerting import DEFAULT_RULES, AlertType, FeatureExtractionAlertingSystem, PoolUse, Rule, Severity, attach
 from otel_fe.alerting.first_action import first_action
-from otel_fe.alerting.measures import measure_machine
 from otel_fe.alerting.sources import measure_burning
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.live.results import SystemResources

@@ -1,4 +1,4 @@
-"""Measures each rule on the live view. Shares are compared as exact counts, and fire only beyond chance."""
+"""Compares each rule with its threshold on the live view. Shares are compared as exact counts, and fire only beyond chance."""
 
 from __future__ import annotations
 
