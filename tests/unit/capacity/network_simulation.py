@@ -37,6 +37,7 @@ class Service:
     cores: float = math.inf
     lock: bool = True  # the GIL: one core a process at most
     pool: float = math.inf
+    serial: bool = False  # connections of all processes take turns in the database, as writers of SQLite do
     _state: dict = field(default_factory=dict)
 
     def run(self, rate, seconds, seed, start_s=0.0):
@@ -46,6 +47,7 @@ class Service:
         computing = [{} for _ in range(self.processes)]  # extraction: work left
         busy, queues = [0] * self.processes, [deque() for _ in range(self.processes)]
         arrival = rng.expovariate(rate)
+        free_at = 0.0
 
         def speed():
             """Return how fast each process's extractions compute, each of them."""
@@ -64,11 +66,15 @@ class Service:
             serve(process)
 
         def serve(process):
+            nonlocal free_at
             while queues[process] and busy[process] < self.pool:
                 index = queues[process].popleft()
                 one = seen[index]
                 busy[process] += 1
                 one.wait_s = now - one._asked_at
+                if self.serial:
+                    free_at = max(now, free_at) + one.use_s
+                    one.use_s = free_at - now
                 heapq.heappush(events, (now + one.use_s, number * 1_000_000 + index, "back", index, process, 0.0))
 
         while arrival < seconds or events or any(computing):

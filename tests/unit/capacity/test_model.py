@@ -79,6 +79,23 @@ def test_the_asked_size_of_the_pool_is_enough_and_no_larger():
     assert true_p95(replace(service, pool=pool.needed - 2), 3 * now, 100) > limit_s
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize(("pool", "processes"), [(4, 1), (4, 2)], ids=["one process", "two processes"])
+def test_writers_of_sqlite_that_take_turns_are_not_taken_for_a_small_pool(pool, processes):
+    """One transaction writes at a time, whatever the pools: connections are held longer as traffic grows.
+
+    The knee is within 20 %, the pool is not what gives out, and no larger one is asked for, which would change nothing.
+    """
+    service = Service(lambda _: 0.001, use=exponential(0.01), pool=pool, cores=8, processes=processes, serial=True)
+    now, limit_s = 40, 0.1
+    said = answer(fitted(measured(service, day(now), 1_000 / now)), [LatencyRequirement("latency", limit_s, 0.95)], 3.0)
+    assert said.first == "something not measured"
+    assert true_p95(service, said.headroom.value / 1.2, 8_000 / now) < limit_s
+    assert true_p95(service, said.headroom.value * 1.2, 8_000 / now) > limit_s
+    assert said.kept[0].verdict == "breaks"
+    assert [one.needed for one in said.resources if one.kind == "pool"] == [None]
+
+
 def test_an_even_load_is_no_answer():
     service, now, *_ = CASES["an interpreter"]
     with pytest.raises(ForecastError, match="load did not vary"):
