@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting import rule as rules
 from otel_fe.alerting.evaluation import Evaluation
+from otel_fe.formatting import percent
 from otel_fe.live.results import ratio
 from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.confidence import exceeds
@@ -122,7 +123,7 @@ def _pool_wait(rule: Rule, group: ExtractionGroup, window: LiveWindow) -> Evalua
         return None
     mean_ms = tally.pool_wait_ns / tally.waited / 1e6
     share = ratio(tally.pool_wait_ns, tally.duration.total)
-    words = f"{tally.waited} extractions waited for connections, {share:.0%} of the time of all"
+    words = f"{tally.waited} extractions waited for connections, {percent(share)} of the time of all"
     return _judged(rule, group, mean_ms, tally.waited, words, holds=rule.reached(mean_ms))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.autopilot.controller import Proposal
 from otel_fe.autopilot.verdict import hardly_fewer_hits, more_hits
+from otel_fe.formatting import percent
 
 if TYPE_CHECKING:
     from otel_fe.autopilot.resource import ResizableResource
@@ -36,11 +37,11 @@ def cache_proposal(resource: ResizableResource, curve: ReuseCurve) -> Proposal |
         return (curve.hit_ratio(entries) - now) * 100
 
     if twice - now >= _WORTH:
-        reason = f"with {2 * size} entries {twice:.0%} of its look-ups would hit, now {now:.0%}"
+        reason = f"with {2 * size} entries {percent(twice)} of its look-ups would hit, now {percent(now)}"
         judge = partial(more_hits, cache=resource.name)
         return Proposal(resource, 2 * size, reason, predict, judge, gain=(twice - now) * 100)
     if now - half <= _FREE and size > 1:
-        reason = f"with {size // 2} entries {half:.0%} of its look-ups would hit, as now"
+        reason = f"with {size // 2} entries {percent(half)} of its look-ups would hit, as now"
         judge = partial(hardly_fewer_hits, cache=resource.name)
         return Proposal(resource, size // 2, reason, predict, judge)
     return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.anomalies.adaptive_forecast import MODEL
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, MEMORY, POOL, UNMEASURED, WORKERS
-from otel_fe.formatting import milliseconds
+from otel_fe.formatting import milliseconds, percent
 from otel_fe.units import MIB, NS_PER_S
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _service(one: ServiceCapacity) -> str:
     if one.answers:
         check = one.answers[0].check
         lines.append(
-            f"  Checked on {check.windows} stretches of time that the model had not been shown: p95 {check.median_error:.0%} off "
-            f"in the median, {check.busiest_error:.0%} at the highest load. Intervals are 90 %."
+            f"  Checked on {check.windows} stretches of time that held back from the model: p95 {percent(check.median_error)} off "
+            f"in the median, {percent(check.busiest_error)} at the highest load. Intervals are 90 %."
         )
     lines += [f"  {effect_line(effect, one.factor)}" for effect in one.effects]
     lines += [f"  Nothing is said of {silent}." for silent in one.silent]
@@ -87,8 +87,8 @@ def _kept(one: Kept) -> str:
     requirement = one.requirement
     good = one.good
     return (
-        f"{requirement.name} {one.verdict}: {good.value:.1%} ({good.low:.1%} to {good.high:.1%}) under "
-        f"{_ms(requirement.limit_s)}, {100 * requirement.share:.4g} % wanted"
+        f"{requirement.name} {one.verdict}: {percent(good.value)} ({percent(good.low)} to {percent(good.high)}) under "
+        f"{_ms(requirement.limit_s)}, {percent(requirement.share)} wanted"
     )
 
 
@@ -97,7 +97,7 @@ def _resource(one: StationLoad, factor: float) -> str:
     if one.kind == MEMORY:
         size = f"{_mib(one.size)} for each process"
     full = f"full at {one.full_at:.4g}/s" if math.isfinite(one.full_at) else "never full"
-    said = f"{one.name} ({size}): {one.busy_now:.0%} busy, {one.busy_then:.0%} at {factor:g}x, {full}"
+    said = f"{one.name} ({size}): {percent(one.busy_now)} busy, {percent(one.busy_then)} at {factor:g}x, {full}"
     return said + needed(one, factor)
 
 
@@ -114,12 +114,12 @@ def needed(one: StationLoad, factor: float) -> str:
 
 def effect_line(one: LoadEffect, factor: float) -> str:
     """Return what load does to an objective without a latency limit, in one sentence."""
-    now = f"{one.name}: {one.now:.2%} good, {100 * one.wanted:.4g} % wanted"
+    now = f"{one.name}: {percent(one.now)} good, {percent(one.wanted)} wanted"
     if not one.falls:
         return f"{now}; it does not fall as traffic grows, and does not limit it"
     then = "that is too far from what was seen to say more"
     if one.then is not None:
-        then = f"{one.then[0]:.2%} ({one.then[1]:.2%} to {one.then[2]:.2%}) at {factor:g}x"
+        then = f"{percent(one.then[0])} ({percent(one.then[1])} to {percent(one.then[2])}) at {factor:g}x"
     broken = "" if one.broken_at is None else f"; broken from {one.broken_at:.4g}/s on"
     return f"{now}; it falls as traffic grows: {then}{broken}"
 

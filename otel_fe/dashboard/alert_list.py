@@ -103,7 +103,9 @@ def _told(stored: PageContext) -> list[ShownAlert]:
             severity = str(key.labels.get(semconv.SEVERITY, "ticket"))
             feature_set = str(key.labels.get(semconv.FEATURE_SET, ""))
             report = _event_of(events, key.service, feature_set, kind)
-            words = words if report is None or report.type != kind else f"{report.title}, reported by the process itself"
+            words = (
+                words if report is None or report.type != kind else f"{report.title}, reported by the process itself"
+            )
             found.append(ShownAlert(name, severity, key.service, feature_set, words, "", report=report))
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.formatting import percent
 from otel_fe.pipeline.attribution import CAUSES
 from otel_fe.semconv import (
     CAUSE_CACHE_MISS,
@@ -133,9 +134,9 @@ def line_of(cause: str, group: Sequence[Explained]) -> tuple[str, float] | None:
 
 def in_words(cause: Cause, count: int) -> str:
     """Return in words what a cause costs, for alerts."""
-    words = f"{cause.cause} takes {cause.share:.0%} of the time of {count} recent slow extractions"
+    words = f"{cause.cause} takes {percent(cause.share)} of the time of {count} recent slow extractions"
     if cause.cost_share > cause.share + _MORE:
-        words += f", and {cause.cost_share:.0%} with what it makes them compute"
+        words += f", and {percent(cause.cost_share)} with what it makes them compute"
     return words
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.formatting import percent
 from otel_fe.resources.results import Recommendation
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _memory(forecast: _Forecast) -> Recommendation | None:
         arithmetic=(
             f"{cache.entry_bytes:.0f} bytes an entry: {entries_at(cache, limit):.0f} fit now, "
             f"{entries_at(cache, limit * factor):.0f} at {factor:g} times the memory. Of {forecast.curve.references} look-ups, "
-            f"{now:.1%} had their key looked up within the last {entries_at(cache, limit):.0f} keys, {then:.1%} within the other "
-            f"number. {forecast.in_words(now, then)}"
+            f"{percent(now)} had their key looked up within the last {entries_at(cache, limit):.0f} keys, {percent(then)} within "
+            f"the other number. {forecast.in_words(now, then)}"
         ),
         confidence=confidence,
         because=because,
@@ -154,7 +155,7 @@ def _lifetime(forecast: _Forecast) -> Recommendation | None:
         hit_ratio=(now, then),
         arithmetic=(
             f"{expired:.3g} entries/s expire and {evicted:.3g} are evicted. Lived through once for each time to live, the sampled "
-            f"look-ups hit {now:.1%} at {lifetime:g} s and {then:.1%} at {advised:g} s. {forecast.in_words(now, then)}"
+            f"look-ups hit {percent(now)} at {lifetime:g} s and {percent(then)} at {advised:g} s. {forecast.in_words(now, then)}"
         ),
         confidence="medium" if confidence == "high" else confidence,
         because=because,
@@ -168,13 +169,13 @@ def _lifetime(forecast: _Forecast) -> Recommendation | None:
 
 def _confidence(forecast: _Forecast, predicted: float) -> tuple[str, tuple[str, ...]]:
     curve, seen = forecast.curve, forecast.cache.hit_ratio
-    because = [f"{curve.references} look-ups, of {curve.ratio:.2%} of the keys"]
+    because = [f"{curve.references} look-ups, of {percent(curve.ratio)} of the keys"]
     apart = None if seen is None else abs(seen - predicted)
     if apart is not None:
-        because.append(f"at the current setting it gives {predicted:.1%}, and Redis counted {seen:.1%}")
+        because.append(f"at the current setting it gives {percent(predicted)}, and Redis counted {percent(seen)}")
     if curve.first_ratio > _FIRST:
         because.append(
-            f"{curve.first_ratio:.0%} were the first look-ups of their key: it has not been watched for long"
+            f"{percent(curve.first_ratio)} were the first look-ups of their key: it has not been watched for long"
         )
     sure = curve.references >= _ENOUGH and curve.first_ratio <= _FIRST and apart is not None
     if sure and apart is not None and apart <= _CLOSE:

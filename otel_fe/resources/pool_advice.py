@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.formatting import percent
 from otel_fe.instrument.libraries.pool_state import SQLALCHEMY
 from otel_fe.resources.pools import traffic_of
 from otel_fe.resources.results import Recommendation
@@ -73,7 +74,7 @@ def _size(pool: PoolStats, traffic: Traffic, target_s: float, target_ms: float) 
 def _arithmetic(pool: PoolStats, traffic: Traffic, needed: int, target_ms: float) -> str:
     said = (
         f"{traffic.rate:.4g} requests/s x {pool.use_ms:.4g} ms use = {traffic.load:.3g} connections busy on average, of "
-        f"{traffic.size}: {traffic.utilisation:.0%}. "
+        f"{traffic.size}: {percent(traffic.utilisation)}. "
     )
     if traffic.model == "closed":
         said += (
@@ -128,7 +129,7 @@ def _kept(pool: PoolStats, traffic: Traffic) -> Recommendation | None:
         unit="connections",
         saves_ms=saves_ms,
         arithmetic=(
-            f"{pool.created} of {pool.requests} requests ({churn:.0%}) opened a connection, {pool.create_ms:.3g} ms each: "
+            f"{pool.created} of {pool.requests} requests ({percent(churn)}) opened a connection, {pool.create_ms:.3g} ms each: "
             f"{saves_ms:.3g} ms a request. {pool.keeps} stay open, and {traffic.load:.3g} are busy on average, at most "
             f"{min(pool.callers, pool.size)}."
         ),

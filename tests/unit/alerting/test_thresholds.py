@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from otel_fe.alerting.thresholds import measure_machine
 
 from otel_fe.alerting import DEFAULT_RULES, AlertType, FeatureExtractionAlertingSystem, PoolUse, Rule, Severity, attach
 from otel_fe.alerting.first_action import first_action
 from otel_fe.alerting.sources import measure_burning
+from otel_fe.alerting.thresholds import measure_machine
 from otel_fe.enhanced_metrics import EnhancedMetricsCollector
 from otel_fe.live.results import SystemResources
 from otel_fe.live.source import LiveSource
@@ -105,7 +105,7 @@ def test_waits_for_pools_fire(clock):
         clock.advance(10)
     (alert,) = system.get_active_alerts()
     assert alert.type is AlertType.POOL_EXHAUSTION
-    assert "83% of the time" in alert.message
+    assert "83.3 % of the time" in alert.message
 
 
 def test_pools_that_are_full_fire_where_somebody_waits(clock):

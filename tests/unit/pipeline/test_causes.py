@@ -184,7 +184,7 @@ def test_a_miss_that_makes_all_the_difference_is_the_first_cause():
     hits = [Explained(2 * MS, {}, hit=True) for _ in range(20)]
     first = rank(slow, hits=hits).ranked[0]
     assert (first.cause, round(first.cost_share, 3)) == ("cache_miss", round(148 / 150, 3))
-    assert "99% with what it makes them compute" in in_words(first, 20)
+    assert "98.7 % with what it makes them compute" in in_words(first, 20)
 
 
 def test_a_pool_that_is_too_small_for_misses_is_the_cause_and_not_the_misses():

@@ -75,7 +75,7 @@ def test_a_pool_that_is_too_small():
     )
     assert advice.wait_ms[0] == POOL.wait_ms
     assert advice.saves_ms == pytest.approx(POOL.wait_ms - open_wait(7, 200.0, 0.02) * 1e3)
-    assert "200 requests/s x 20 ms use = 4 connections busy on average, of 5: 80%" in advice.arithmetic
+    assert "200 requests/s x 20 ms use = 4 connections busy on average, of 5: 80 %" in advice.arithmetic
     assert advice.confidence == "high"
     assert advice.wrong_if
 
