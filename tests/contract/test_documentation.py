@@ -64,6 +64,12 @@ def test_every_generated_table_stands_once():
         assert text.count(f"<!-- generated: {name} -->") == 1, name
 
 
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in (ROOT / "otel_fe").glob("*/__init__.py")))
+def test_room_has_a_readme_that_the_architecture_links_to(room):
+    assert (ROOT / "otel_fe" / room / "README.md").exists()
+    assert f"({room}/README.md)" in (ROOT / "otel_fe" / "README.md").read_text()
+
+
 def test_readme_has_at_most_200_lines():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
 
