@@ -45,6 +45,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the longest tests, as far as their timeouts show them, so that no worker is left with one at the end."""
     if getattr(config.option, "loadgroup", False):
         items.sort(key=_timeout_s, reverse=True)
+        for item in items:
+            _name_group(item)
+
+
+def _name_group(item: pytest.Item) -> None:
+    """Append a test's group to its node id, by which xdist's scheduler knows it.
+
+    xdist 3.8 sets `_nodeid` for that, which pytest 9.2 no longer has: without a word, no test stays with its group.
+    """
+    mark, node_id = item.get_closest_marker("xdist_group"), getattr(item, "_id", None)
+    if mark is not None and node_id is not None and not item.nodeid.endswith(f"@{mark.args[0]}"):
+        item._id = type(node_id).parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 def _timeout_s(item: pytest.Item) -> float:

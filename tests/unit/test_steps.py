@@ -299,3 +299,27 @@ def test_failure_does_not_spread_by_what_it_left_open(made):
         "test_made.py::test_right": "passed",
         "test_made.py::test_collecting_garbage": "passed",
     }
+
+
+GROUPED = """
+import os, pytest
+from pathlib import Path
+@pytest.fixture(scope="module")
+def shared():
+    Path(f"set_up_{os.getpid()}").touch()
+@pytest.mark.parametrize("n", range(8))
+def test_sharing(shared, n): pass
+@pytest.mark.parametrize("n", range(8))
+def test_by_itself(n): pass
+"""
+
+
+@pytest.mark.thorough
+def test_fixture_of_a_module_is_set_up_in_one_worker(made, tmp_path):
+    plugins = ["-p", "xdist.plugin", "-p", "pytest_timeout", "-p", "tests.conftest", "-o", "timeout=120"]
+
+    step = made(GROUPED, *plugins, "-n", "2", "--dist=loadgroup")
+
+    assert step.counts == {"passed": 16}
+    assert "test_made.py::test_sharing[0]" in step.outcomes.tests
+    assert len(list(tmp_path.glob("set_up_*"))) == 1
