@@ -11,10 +11,16 @@ import pytest
 
 from otel_fe import semconv
 from otel_fe.capacity.stored_measurements import read_measured
+from otel_fe.clock import SystemClock
+from otel_fe.collector.servers.endpoints import Endpoint
+from otel_fe.dashboard.access import Access
+from otel_fe.dashboard.page_context import PageContext
+from otel_fe.dashboard.site import Site
 from otel_fe.store import StoreReader
 from otel_fe.store.series_keys import Which
 from tests.integration import launched
 from tests.unit.collector.running import OTEL_FE, backend, config, running, until
+from tests.unit.dashboard.conftest import Asked
 
 SERVICE = """
 import random, sys, threading, time
@@ -57,6 +63,7 @@ print("served", number, sum(held))
 CPU_S = 0.004
 SECONDS = 64
 """So that half of a minute is counted at least, as a window of the model has to be."""
+TOO_FEW = "stretches of time with 30 extractions or more are too few: 12 are needed"
 KEEP_ALL = "{name: all, type: always_sample}"
 
 
@@ -112,6 +119,13 @@ def measured(store):
         return read_measured(reader, "shop", (now - 3_600_000_000_000, now))
 
 
+def page(store, path):
+    """Return a page of the dashboard over a store."""
+    with StoreReader(store) as reader:
+        context = PageContext(reader, store, SystemClock())
+        return Asked(Site(context, Access(Endpoint("localhost", 8899), ""))).text(path)
+
+
 def asked(store, *arguments):
     """Return what `otel-fe capacity --json` says of the service."""
     command = [OTEL_FE, "capacity", "--store", store, "--json", "--traffic", "1.5x", *arguments]
@@ -148,4 +162,7 @@ def test_processes_behind_a_collector_are_known_by_their_metrics(tmp_path):
         assert sum(one.process_cpu_s or 0.0 for one in windows) > 0.5 * CPU_S * seen
         said = asked(store)
         assert said["not_known"] == []
-        assert "stretches of time with 30 extractions or more are too few: 12 are needed" in said["refused"]
+        assert TOO_FEW in said["refused"]
+        html = page(store, "/capacity")
+        assert "shop" in html
+        assert TOO_FEW in html
