@@ -110,7 +110,7 @@ def _companion(settings: DashboardSettings) -> Sidecar:
 
 
 def opened(settings: DashboardSettings, store: Path, **more: Any) -> DashboardServer:
-    """Return a dashboard that listens: see `serving.open_dashboard`, which is imported now.
+    """Return a dashboard that listens: see `start_server.open_dashboard`, which is imported now.
 
     Raises:
         MissingExtraError: What it needs is not installed.
