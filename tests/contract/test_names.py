@@ -89,7 +89,7 @@ def test_public_class_name_is_defined_once():
     """A reader who searches for a class finds one; a second one says whose it is (`BudgetGroup`, `RuleGroup`)."""
     homes: dict[str, list[str]] = {}
     for path in FILES:
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     shared = {name: found for name, found in homes.items() if len(found) > 1}
