@@ -11,7 +11,7 @@ export UV_NO_PROGRESS := $(shell [ -t 2 ] || echo 1)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit wheel bench fuzz soak lint docs screenshots lock clean
+.PHONY: help setup demo test unit wheel bench fuzz sanitize soak lint docs screenshots lock clean
 
 help:
 	@echo "make demo    run the example service and see where its milliseconds went"
@@ -21,6 +21,7 @@ help:
 	@echo "make wheel   the tests against the built wheel, in a clean environment"
 	@echo "make bench   what it costs, beside the alternatives"
 	@echo "make fuzz    a million hostile payloads at the receivers' decoder, 11 000 sequences of calls at spans"
+	@echo "make sanitize   the compiled modules' tests and the decoder's fuzzer under GCC's sanitizers"
 	@echo "make soak ARGS='--minutes 60'   a collector under attacks, kills, full disks and jumps of the clock"
 	@echo "make lint    ruff, mypy, pyright, import-linter, and the workflows"
 	@echo "make screenshots  the README's pictures of the dashboard"
@@ -76,6 +77,9 @@ bench: $(VENV)/.stamp-bench
 fuzz: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.fuzz --inputs 1000000 $(ARGS)
 	@SPAN_SEQUENCES=11000 $(BIN)/python -m pytest -q tests/properties/test_span_api.py
+
+sanitize: $(VENV)/.stamp-test
+	@$(BIN)/python -m tests.sanitized $(ARGS)
 
 soak: $(VENV)/.stamp-test
 	@$(BIN)/python -m tests.soak $(ARGS)
