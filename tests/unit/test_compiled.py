@@ -207,7 +207,7 @@ class Hook:
     def __init__(self, monkeypatch, raises, switch):
         interface = SimpleNamespace(BuildHookInterface=object)  # hatchling is only there while a wheel is built
         monkeypatch.setitem(sys.modules, "hatchling.builders.hooks.plugin.interface", interface)
-        names = runpy.run_path(str(FOLDER.parents[1] / ".hatch" / "compile.py"))
+        names = runpy.run_path(str(Path(__file__).parents[2] / ".hatch" / "compile.py"))
         initialize = names["CompileHook"].initialize
 
         def compile_beside(_root):
