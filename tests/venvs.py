@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import otel_fe
 from tests.real.go import run
 from tests.real.parts import Unavailable, cache_folder, declare, missing, obtain
 
-ROOT = Path(otel_fe.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
 RUNNER = ("pytest", "pytest-timeout")
 """What runs a file of tests inside."""
