@@ -15,8 +15,6 @@ _CONNECTIONS: Final = 1_000
 """gRPC closes newer ones."""
 _HANDSHAKE_MS: Final = 10_000
 """For TLS and HTTP/2's preface; gRPC's own is two minutes."""
-_FRAME_BYTES: Final = 1 << 20
-"""Of HTTP/2, as the server allows them: of its default of 16 KiB, reading a request of 512 spans takes a fifth more."""
 _IDLE_MS: Final = 900_000
 """A connection without a call is closed after this, as over HTTP; gRPC clients reconnect automatically."""
 
@@ -42,7 +40,6 @@ def options_of(settings: GrpcServerSettings, most_bytes: int, *, shared: bool) -
     return [
         *options,
         ("grpc.max_receive_message_length", most_bytes),
-        ("grpc.http2.max_frame_size", _FRAME_BYTES),
         ("grpc.max_allowed_incoming_connections", most_connections(_CONNECTIONS)),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.so_reuseport", int(shared)),

@@ -206,7 +206,6 @@ def test_grpc_options():
     """The Collector's keys as gRPC's, in its units; what is not given is bounded, or gRPC's own."""
     assert dict(options_of(GrpcServerSettings(), 5, shared=False)) == {
         "grpc.max_receive_message_length": 5,
-        "grpc.http2.max_frame_size": 1 << 20,
         "grpc.max_concurrent_streams": 128,
         "grpc.max_allowed_incoming_connections": 1_000,
         "grpc.max_connection_idle_ms": 900_000,
