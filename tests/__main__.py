@@ -74,7 +74,7 @@ class Step:
 
     @property
     def broken(self) -> str:
-        """What went wrong with pytest itself; empty where it came to its end, whatever its tests did."""
+        """Return pytest's own failure, or an empty string if pytest ran to its end, whatever the outcome of the tests."""
         if self.outcomes is None:
             return f"pytest ended with {self.status} and without outcomes"
         if self.outcomes.crashed:
@@ -87,7 +87,7 @@ class Step:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed, which an empty selection does not either."""
+        """Return True if no test failed; an empty selection also passes."""
         return self.status in {0, NOTHING_COLLECTED} and not self.broken
 
 

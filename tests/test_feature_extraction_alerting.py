@@ -382,7 +382,7 @@ def test_the_gauge_goes_back_to_zero(collector, clock):
 
 
 def test_wrong_arguments_are_named(collector):
-    """What is no collector, no type, no function, no rule."""
+    """An invalid collector, alert type, handler or rule raises an error that names the argument and its value."""
     with pytest.raises(TypeError, match="metrics_collector is None"):
         FeatureExtractionAlertingSystem(None)
     system = FeatureExtractionAlertingSystem(collector)

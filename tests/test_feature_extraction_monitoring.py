@@ -32,7 +32,7 @@ def test_the_seed_s_sample_code_works_as_written():
 
 
 def test_it_emits_the_same_span_as_every_extraction():
-    """What the caller gives stands on the span, with its duration."""
+    """The monitor emits an extraction span with the caller's figures and duration."""
     with instrumented() as observed:
         monitor = FeatureExtractionPerformanceMonitor("user_profile")
         monitor.start_extraction()

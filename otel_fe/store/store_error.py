@@ -27,7 +27,7 @@ class StoreBusyError(StoreError):
 
 
 class StoreMissingError(StoreError):
-    """Nothing has been written to the store yet."""
+    """The store is missing or empty: no process has written to it yet."""
 
 
 class InvalidItemError(OtelFeError, ValueError):

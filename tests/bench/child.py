@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to measure."""
+    """A measurement's parameters."""
 
     variant: str
     load: str

@@ -94,7 +94,7 @@ class Cell:
 
     @property
     def keeps_all_remarkable(self) -> bool:
-        """Whether every error and every slow trace must arrive: not where they are limited."""
+        """Return True if every error and every slow trace must arrive; with rate limits, some may not."""
         return self.policies != "limits"
 
     @property

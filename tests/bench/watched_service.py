@@ -58,7 +58,7 @@ LOADS: Final[dict[str, tuple[Callable[[int], None], int, float]]] = {
 
 @dataclass
 class Tally:
-    """What the threads have measured."""
+    """Measurements shared by the threads."""
 
     calls: int = 0
     healthy_ms: list[float] = field(default_factory=list)

@@ -103,7 +103,7 @@ def test_every_command_line_is_accepted(line):
 
 
 class Stub:
-    """What the blocks take for granted of their reader's own code."""
+    """A stand-in for the objects that documented code blocks expect from the reader's own code."""
 
     hits, misses = 3, 1
 

@@ -58,7 +58,7 @@ def _hooks():
 
 
 def test_every_hook_has_a_fault_injected():
-    """What `faults.record` names anywhere in the package stands in tests/integration/faulty/, and nothing else does."""
+    """tests/integration/faulty/ injects a fault into every hook that `faults.record` names in the package, and into no other."""
     hooks = _hooks()
     assert len(hooks) > 40
     injected = {(injection.module, injection.hook) for injection in (*OF_THE_PIPELINE, *OF_LIBRARIES)}

@@ -190,7 +190,7 @@ HEAVY = {"ray", "redis", "sqlalchemy", "sklearn", "numpy", "grpc", "pynvml", "pl
 
 
 def test_importing_otel_fe_and_switching_it_on_loads_no_extra():
-    """What is an extra is imported when it is used, and not before."""
+    """`instrument()` imports no optional dependency; each is imported on its first use."""
     source = """
 import sys, otel_fe
 from otel_fe import FeatureExtractionInstrumentor, configure, extraction

@@ -45,7 +45,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        """What it is called in recorded.json and by pytest."""
+        """Return the case's name in recorded.json and in pytest."""
         return f"{self.group}/{self.name}"
 
     def tail_sampling_yaml(self) -> str:

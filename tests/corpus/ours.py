@@ -92,7 +92,7 @@ class CaseBench:
 
     @property
     def points(self) -> list[dict[str, Any]]:
-        """What the connector has reported, as `Outcome.points` has it."""
+        """Return the connector's data points, in the form of `Outcome.points`."""
         if self._delta:
             return [point for flush in self._flushes for point in flush]
         return with_first_values(self._flushes)

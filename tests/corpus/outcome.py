@@ -20,7 +20,7 @@ Json = Any
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a case. Equal to another one where their JSON is, so that 1, 1.0 and true are told apart."""
+    """A case's result. Two outcomes are equal if their JSON is, so 1, 1.0 and true differ."""
 
     kept: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """By trace id and `tracestate`, the ids of its exported spans: hexadecimal, sorted, as often as they were exported."""

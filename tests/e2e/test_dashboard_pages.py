@@ -195,7 +195,7 @@ def test_tables_are_sorted_without_a_script(browser, served):
 
 
 def test_figures_change_without_reloading(page, served):
-    """What a service counts now shows, and the page was not loaded again."""
+    """Newly counted extractions appear on the page without a reload."""
     url, store = served
     page.goto(f"{url}/?range=1h")
     page.evaluate("window.stillHere = true")

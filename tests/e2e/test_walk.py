@@ -135,7 +135,7 @@ class Walk:
 
 @pytest.mark.parametrize("planted", (*DEMO, *OTHERS)[:MOST], ids=lambda one: one.feature_set)
 def test_a_sentence_on_the_first_page_leads_to_the_cause(page, url, planted):
-    """Nothing to click to read why; one click to the slowest trace, which says the same."""
+    """The first page names the cause without a click; one click opens the slowest trace, which names the same cause."""
     walk = Walk(page, url)
     sentence = page.locator("#why li", has_text=f"{planted.feature_set}:")
     told = sentence.inner_text()

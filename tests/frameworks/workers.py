@@ -18,7 +18,7 @@ DURATION = "feature_extraction.duration"
 
 
 class Received:
-    """What has been received: extraction spans, and extractions by the metric, which is asked for as deltas."""
+    """Received extraction spans, and the number of extractions according to the metric (delta temporality)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

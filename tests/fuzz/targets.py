@@ -162,7 +162,8 @@ def _ask(span):
 
 
 def _must_be_refused(payload: bytes) -> None:
-    """What protobuf takes, we take; but for groups in places that are not read, and numbers of nothing."""
+    """Raise AssertionError if protobuf accepts a refused payload. Known differences: groups in unread fields, and too many empty
+    messages."""
     try:
         ExportTraceServiceRequest.FromString(payload)
     except DecodeError:

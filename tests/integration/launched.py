@@ -22,7 +22,7 @@ _CONSOLE = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What a process left behind."""
+    """A process's exit status, output and exported telemetry."""
 
     status: int
     spans: list[dict[str, Any]]

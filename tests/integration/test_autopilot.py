@@ -267,7 +267,7 @@ def grown(folder, pid):
 
 
 def test_never_above_the_server_s_own_limit(postgres_url, monkeypatch):
-    """What others have open is not free."""
+    """Connections that other clients hold are subtracted from the server's limit."""
     monkeypatch.setattr(server_limit, "siblings", lambda: 1)
     engine, other = (sa.create_engine(postgres_url, pool_size=3, max_overflow=0) for _ in range(2))
     try:

@@ -86,7 +86,7 @@ def test_what_a_full_disk_cannot_take_is_refused_and_the_rest_arrives(tmp_path, 
 
 
 def test_a_queue_directory_that_is_removed_while_it_runs(tmp_path):
-    """What waited and what comes then are in a new one, at once, and survive `kill -9`."""
+    """A removed queue directory is recreated at once; queued and new spans survive `kill -9`."""
     folder = tmp_path / "queue"
     text = PLAIN.format(folder=folder, endpoint="127.0.0.1:1", queue=ON_DISK, processors="")
     with running(tmp_path, text) as collector:

@@ -126,7 +126,7 @@ def test_404_405_415(collector):
 
 
 def test_413_by_its_head_before_its_body(collector):
-    """Who says that the body will be too large is refused before it is sent."""
+    """A request whose Content-Length exceeds the limit gets 413 before its body is sent."""
     with socket.create_connection(collector.http.split(":")) as client:
         client.settimeout(10)
         client.sendall(
@@ -138,7 +138,7 @@ def test_413_by_its_head_before_its_body(collector):
 
 
 def test_413_while_its_body_comes_in_chunks(collector):
-    """Who does not say is refused once it is."""
+    """A chunked request gets 413 as soon as its body exceeds the limit."""
 
     def chunks():
         for _ in range(20):

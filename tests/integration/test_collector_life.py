@@ -188,7 +188,7 @@ def test_reload_moves_receivers_and_exporters(tmp_path):
 
 
 def test_a_port_that_is_taken_is_named(tmp_path):
-    """Nothing is left running."""
+    """The collector names the port that is in use, and exits with status 1."""
     with backend() as sink:
         file = tmp_path / "taken.yaml"
         file.write_text(

@@ -147,7 +147,7 @@ def test_beyond_loopback_somebody_must_ask(tmp_path, protocol):
 
 
 def test_the_own_page_stays_on_loopback(tmp_path):
-    """Nobody is asked who they are there."""
+    """The admin endpoint has no authentication, so any address but loopback is rejected."""
     file = tmp_path / "page.yaml"
     file.write_text(config())
     process = Process(file, "--admin-endpoint", "0.0.0.0:0", wait=False)

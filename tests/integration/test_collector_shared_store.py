@@ -78,7 +78,7 @@ def test_all_that_workers_keep_and_count_is_there_once(tmp_path):
 
 
 def test_a_dead_worker_doubles_nothing(tmp_path):
-    """What it had handed over is there; the one that takes its place begins to count anew, which adds to what was counted."""
+    """The store keeps the counts that a dead worker handed over; its replacement starts at zero, and its counts are added."""
     store = tmp_path / "store"
     with backend() as sink, crew(tmp_path, sink) as collector:
         spread(collector.grpc, range(0x400, 0x420), slow=True)

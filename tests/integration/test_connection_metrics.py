@@ -216,7 +216,7 @@ class Immediate(redis.asyncio.ConnectionPool):
 
 
 def test_plain_methods_of_an_asyncio_pool_stay_plain(watched, redis_port):
-    """What returned no coroutine returns none, and what did is counted when it is awaited."""
+    """Synchronous methods of an asyncio pool stay synchronous; a coroutine's connection is counted when it is awaited."""
 
     async def main():
         pool = Plain(port=redis_port)

@@ -43,7 +43,7 @@ def demo(store, *arguments, **more):
 
 
 def test_the_report_is_whole_and_its_sums_agree(store):
-    """What the clients sent, what was counted, what was kept and where the slowest spent its time all add up."""
+    """The report's sums of requests, extractions, sampled spans and time per stage agree with each other."""
     user = ReceivedTelemetry()
     backend = Receiver(user.receive)
     backend.start()
@@ -147,7 +147,7 @@ def test_it_serves_the_page_while_it_runs_and_until_ctrl_c(store, tmp_path):
 
 
 def test_a_dashboard_that_cannot_be_is_said_before_the_load(store):
-    """Nobody waits half a minute to be told that a port is taken."""
+    """A dashboard address that cannot be used is reported before the example service starts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = demo(store, "--dashboard", f"localhost:{taken.getsockname()[1]}")
     assert done.returncode == 1

@@ -47,7 +47,7 @@ RESPONSE = ExportTraceServiceResponse
 
 
 class Backend:
-    """What a server has received: (path, headers, bytes), and what it answers: from a list, then success."""
+    """A server's received requests (path, headers, bytes), and its answers: from a list first, then success."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -427,7 +427,7 @@ def test_a_token_that_is_not_there_yet_is_waited_for(tmp_path):
 
 @SERVERS
 def test_a_backend_that_is_down_for_a_while(server, settings, caplog):
-    """Nothing is lost, the caller never waits, and the log has two lines."""
+    """A backend outage loses no span and never blocks the caller, and logs two lines."""
     port = free_port()
     caplog.set_level(logging.WARNING)
     with running(settings(port)) as (exporter, ledger):

@@ -203,7 +203,7 @@ def test_grafana_s_types_know_what_is_wrong(tmp_path):
 
 
 def test_kubernetes_objects_fit_together():
-    """What the API server does not look at: services select the pods, and agents ask for the samplers by their service's name."""
+    """References that the API server does not check hold: services select the pods, and agents use the sampler service's name."""
     for file in (FOLDER / "kubernetes" / "agent.yaml", FOLDER / "kubernetes" / "sampler.yaml"):
         by_kind = {one["kind"]: one for one in yaml.safe_load_all(file.read_text())}
         assert set(by_kind) == {"ConfigMap", "Service", "PodDisruptionBudget", "StatefulSet"}

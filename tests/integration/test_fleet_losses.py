@@ -19,7 +19,7 @@ TRACES = 600
 
 
 def test_a_killed_sampler_s_traces_move_and_its_pending_ones_are_lost_and_counted(tmp_path):
-    """What it had not decided is gone, and is the difference of two counters; what comes later goes to the other."""
+    """A killed sampler's undecided traces are lost, and two counters differ by their number; later traces go to the other one."""
     with ExitStack() as stack:
         sinks = [stack.enter_context(backend()) for _ in range(2)]
         endpoints = [f"127.0.0.1:{sink.port}" for sink in sinks]

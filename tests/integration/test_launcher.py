@@ -341,7 +341,7 @@ def test_a_handler_that_sends_itself_the_signal_again_dies_of_it_after_an_export
 
 
 def test_a_plain_forked_child_is_left_to_its_application(folder):
-    """What is no worker of multiprocessing has SIGTERM at its default, as without us."""
+    """A forked child that is no multiprocessing worker has the default SIGTERM action, as without otel_fe."""
     source = """
 import _signal, os, signal
 assert _signal.getsignal(signal.SIGTERM) != _signal.SIG_DFL
@@ -424,7 +424,7 @@ if __name__ == "__main__":
 
 
 def test_a_worker_s_own_sigterm_handler_and_wakeup_pipe_stay(folder):
-    """What the application sets in a worker is what happens there, and its subprocesses are told of nothing."""
+    """A worker's own SIGTERM handler and wakeup pipe are the ones that run, and its subprocesses inherit neither."""
     source = """
 import asyncio, multiprocessing, os, signal, sys, time
 def handled(connection):

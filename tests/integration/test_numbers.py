@@ -49,7 +49,7 @@ NAME = {"p50_ms": "p50 (ms)", "p95_ms": "p95 (ms)", "p99_ms": "p99 (ms)", "max_m
 
 
 class Truth:
-    """What the clients saw, and what Redis counted."""
+    """Reference counts: the clients' requests, errors and latencies, and Redis's hits and misses."""
 
     def __init__(self, redis_port):
         self.lock = threading.Lock()

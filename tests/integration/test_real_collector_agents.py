@@ -147,7 +147,7 @@ def test_the_collector_reads_all_that_is_forwarded(judge, tmp_path):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_the_collector_refuses_a_batch_and_the_culprit_alone_is_lost(judge, protocol):
-    """What an earlier version has merged: Go's INTERNAL or HTTP 400, split until the malformed spans are alone."""
+    """A batch that the Collector refuses (INTERNAL or HTTP 400) is split until only the malformed spans are lost."""
     culprits = [bad for bad, reason in BAD_SPANS.values() if reason in ("malformed", "invalid_id")][:3]
     good = MADE["traces"](20).SerializeToString()
     payload = Payload("traces", good + b"".join(map(raw_request, culprits)) + good, 80 + len(culprits))

@@ -106,7 +106,7 @@ def test_no_key_and_no_value_reaches_a_span(observed, client):
 
 
 def test_commands_outside_of_extractions_are_left_alone(observed, client):
-    """Nothing is recorded without an extraction."""
+    """A Redis command outside an extraction records no span."""
     assert client.get("present") == "the value"
     assert observed.extractions() == []
 

@@ -34,7 +34,7 @@ def cluster(cluster_port):
 
 @TRANSACTIONS
 def test_transactions_count(observed, cluster):
-    """What is looked up between WATCH and MULTI counts, and so does what EXEC returns."""
+    """Look-ups between WATCH and MULTI are counted, and so are those that EXEC returns."""
     with otel_fe.extraction("x"), cluster.pipeline(transaction=True) as pipe:
         pipe.watch(THERE)
         assert pipe.get(THERE) == b"1"

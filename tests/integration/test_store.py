@@ -158,7 +158,7 @@ def small_disk(how, folder):
 
 @pytest.mark.parametrize("how", ["limit", "tmpfs"])
 def test_a_full_disk_stops_writing_and_nothing_else(tmp_path, how):
-    """What does not fit is counted, what is there can be read, and once there is room it goes on."""
+    """On a full disk, rejected writes are counted and reads still work; writing resumes once there is space."""
     folder = tmp_path / "disk"
     folder.mkdir()
     began = time.time_ns()

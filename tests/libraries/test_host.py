@@ -12,5 +12,5 @@ ENVIRONMENT = Environment("host", (*HOST, *RUNNER))
 
 @pytest.mark.timeout(600)
 def test_host():
-    """What the host sees of them is what it sees without us; see inside/host_cases.py."""
+    """The host sees the same behaviour as without otel_fe; inside/host_cases.py has the cases."""
     run_inside(ENVIRONMENT.python(), "tests/libraries/inside/host_cases.py")

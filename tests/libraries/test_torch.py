@@ -83,6 +83,6 @@ def test_a_pytorch_that_has_no_choice_of_allocators(cuda, monkeypatch):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("version", ENVIRONMENTS)
 def test_nvml(version):
-    """What it says of GPUs, in the types of its oldest version that is supported."""
+    """The GPU tests also pass with the types of the oldest supported `pynvml`."""
     python = ENVIRONMENTS[version].python()
     run_inside(python, "tests/unit/instrument/test_gpu.py")

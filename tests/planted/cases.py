@@ -33,7 +33,7 @@ class CannotRunError(Exception):
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What a service is started with."""
+    """A service's start arguments."""
 
     arguments: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()

@@ -118,7 +118,7 @@ def test_a_batch_that_was_released_holds_nothing():
 
 
 def test_a_batch_that_was_released_does_not_hold_its_request():
-    """Whoever still has it, or has asked it for its spans: a request may be large."""
+    """A released batch and its views hold no reference to the request's bytes, which may be large."""
     payload = payload_of(encoded(1))
     batch = read(payload)
     views = batch.spans, batch.traces, list(batch.spans)
@@ -128,7 +128,7 @@ def test_a_batch_that_was_released_does_not_hold_its_request():
 
 
 def test_a_span_becomes_one_object():
-    """Whoever asks, and however often."""
+    """Every access to a span returns the same object."""
     batch = read(payload_of(encoded(1), encoded(2)))
     first, second = batch.spans
     assert batch.traces[0].spans[0] is first

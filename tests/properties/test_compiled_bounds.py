@@ -19,7 +19,7 @@ MIX = 0x9E3779B97F4A7C15
 
 @pytest.mark.parametrize(("kind", "key"), [(DecisionCache, key_of), (PlainDecisionCache, plain_key_of)])
 def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
-    """Whoever sends spans chooses their ids; the multiplication is undone easily, and all of these began at one place."""
+    """Ids chosen to collide (senders choose ids, and the multiplicative hash is easily inverted) still spread over the table."""
     undo = pow(MIX, -1, 1 << 64)
     remembered = kind(10_000)
     for number in range(1, 5_001):

@@ -156,7 +156,7 @@ def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
     MORE,
 )
 def test_traces_compete_for_budgets_as_in_the_plain_sampler(names, other, steps, more):
-    """Who is sampled, what is left of each budget for the next rounds, and what records say of rounds long gone."""
+    """Compiled and plain samplers agree on the sampled traces, the remaining budgets and the records of past rounds."""
     benches = both(tail_sampling(*names, other, settings=more))
     for step in steps:
         payload = encode(step) if isinstance(step, list) else step
@@ -348,7 +348,7 @@ def test_resources_that_are_remembered_are_bounded_in_bytes():
 
 @needs_it
 def test_pending_memory_is_counted_exactly():
-    """What waits is in the sum, and nothing is left once it is decided."""
+    """`pending_bytes` includes every waiting span, and returns to its empty value after the decisions."""
     bench, _ = both(tail_sampling("error"))
     empty = bench.sampler.pending_bytes
     for n in range(1, 50):
@@ -422,7 +422,7 @@ def test_a_segment_that_is_not_compressed_stays_as_it_is(codec):
 
 @needs_it
 def test_a_segment_stays_as_it_is_without_the_memory_to_compress_it(monkeypatch):
-    """Nothing is lost or raised."""
+    """A MemoryError in the compressor loses no span and is not raised."""
     compressor = Mock(compress=Mock(side_effect=MemoryError))
     monkeypatch.setattr("zstandard.ZstdCompressor", lambda **_: compressor)
     bench, _ = both(tail_sampling("slow"))

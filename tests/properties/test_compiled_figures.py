@@ -158,7 +158,7 @@ def test_edges_are_counted_alike(start_ns, end_ns, attributes):
 
 
 def test_extremes_of_what_was_counted_the_plain_way_stay():
-    """What is counted in C knows its own only."""
+    """The compiled counter keeps the least and the greatest duration that the plain one has counted."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     least, middle, most = decoded(*(encoded_span(end_ns=end_ns) for end_ns in (1, 5, 9)))
     for spans in ([least, most], [middle], [middle]):
@@ -186,7 +186,7 @@ def test_texts_are_told_apart_wherever_they_end():
 
 @given(SPANS)
 def test_a_known_series_is_that_of_the_figures(span):
-    """Whoever is found by its bytes belongs there."""
+    """A series found by a span's bytes is the one that its dimensions name."""
     (one,) = decoded(span)
     metrics = ReceivedMetrics(100, lambda _: 0)
     record(metrics, [one])

@@ -36,7 +36,7 @@ def _brought():
 
 
 def test_a_batch_may_be_released_by_whoever_makes_its_traces():
-    """What is at work ends with an error; it read beyond its lists."""
+    """A batch that is released while its traces are being made raises RuntimeError; it used to read beyond its lists."""
     for ask in (lambda b: list(b.traces), lambda b: list(b.spans), lambda b: b.take(0, 1), lambda b: b.traces[0]):
         releasing = _Releasing(Trace(1))
         releasing.batch = batch = read(_brought(), trace_kind=releasing)

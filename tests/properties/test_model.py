@@ -145,7 +145,7 @@ def test_an_unknown_probability_erases_th():
 
 @given(st.text(max_size=60))
 def test_a_tracestate_that_cannot_be_read_is_left_alone(text):
-    """Nothing raises, and what is written can be read."""
+    """An unreadable `tracestate` raises no error and stays unchanged; a stamped one can be read back."""
     after = trace_state.stamped(text, 1 << 55)
     if after is None:
         assert trace_state.members(text) is None or "ot=" in text

@@ -29,7 +29,7 @@ DAY_S = 86_400
 
 
 class Commands:
-    """What the tests may ask for."""
+    """The commands that a test may send to the driver."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/?user=7"

@@ -180,7 +180,7 @@ def test_extractions_of_the_whole_cluster_are_counted(ray_cluster):
 
 
 def test_metrics_of_the_application_s_own_are_shown_by_ray(ray_cluster):
-    """What is synced stands in the exposition of Ray's own endpoint, and in the unified view."""
+    """Synced metrics appear at Ray's own metrics endpoint and in the unified view."""
     ray_cluster.tell("sync", {"duration_ms": 12.0, "used_cache": True, "feature_set": "mine"})
     ray_cluster.tell("sync", [{"duration_ms": 13.0, "used_cache": False, "feature_set": "mine"}])
     ray_cluster.tell("sync_monitor")

@@ -39,7 +39,7 @@ class CollectorBuild:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return the display name."""
         return f"OpenTelemetry Collector of {self.manifest.parent.name}/{self.manifest.name}"
 
     @property
@@ -141,7 +141,7 @@ class RunningCollector:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
+        """Return the log so far."""
         return (self._folder / "collector.log").read_text(errors="replace")
 
     @property

@@ -25,7 +25,7 @@ SERVICES = ("front", "features")
 
 @dataclass(frozen=True)
 class Part:
-    """What a trace is, by its number."""
+    """A trace's properties, derived from its number."""
 
     trace_id: int
     failed: bool

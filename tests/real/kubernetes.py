@@ -41,7 +41,7 @@ _COLLECTIONS = {
 
 
 class Cluster:
-    """What there is of one: its API, on loopback."""
+    """A Kubernetes API server on loopback, without nodes."""
 
     def __init__(self, port: int) -> None:
         self._url = f"https://127.0.0.1:{port}"
@@ -49,7 +49,7 @@ class Cluster:
         self._context = ssl._create_unverified_context()
 
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Return True if the server reports that it is ready."""
         try:
             return self._ask("/readyz")[0] == 200
         except OSError:

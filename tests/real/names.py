@@ -32,7 +32,7 @@ class Names:
 
     @staticmethod
     def obtainable() -> bool:
-        """Whether this process may listen to port 53 and mount files over others: both take root."""
+        """Return True if this process may listen on port 53 and mount files over others; both require root."""
         return os.geteuid() == 0 and Path("/usr/bin/unshare").exists()
 
     @property

@@ -33,11 +33,11 @@ class Part(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Return the display name."""
 
     @property
     def tools(self) -> str:
-        """What makes it. Parts of the same tools are made one after the other, others at the same time."""
+        """Return the build tool's name. Parts of one tool are built one after the other, others in parallel."""
 
     def ready(self) -> bool:
         """Return whether it is there."""

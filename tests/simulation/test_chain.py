@@ -79,7 +79,7 @@ class ToTheCollector(SpanExporter):
 
 @dataclass
 class Chain:
-    """What the client knows, and the store that the chain has filled."""
+    """The client's true counts, and a reader of the store that the chain has filled."""
 
     truth: Counter
     durations_ms: list[int]
@@ -144,7 +144,7 @@ EVERYTHING = Selection(T0, T0 + 60 * NS)
 
 
 def within(weights, exact):
-    """Whether a sum of weights is the exact count, within four standard errors (Horvitz and Thompson)."""
+    """Return True if a sum of weights is within four standard errors (Horvitz and Thompson) of the exact count."""
     error = math.sqrt(sum(weight * (weight - 1) for weight in weights))
     return abs(sum(weights) - exact) <= 4 * error + 1e-9
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """What a run has found."""
+    """A soak run's figures, problems and omitted parts."""
 
     problems: list[str] = field(default_factory=list)
     figures: dict[str, object] = field(default_factory=dict)

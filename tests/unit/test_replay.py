@@ -148,7 +148,7 @@ def test_rubbish_is_refused_with_its_place(folder, content, said, capsys):
 
 
 def test_a_configuration_without_a_sampler_is_refused(folder, capsys):
-    """Nothing is replayed through nothing."""
+    """`replay` refuses a configuration that has no tail sampling processor."""
     (folder / "none.yaml").write_text(
         CONFIG.format(threshold=1)
         .replace("processors: [tail_sampling], ", "")

@@ -46,7 +46,7 @@ def test_paint_only_colours_where_asked():
 
 
 def test_progress_comes_after_a_second_fits_the_width_and_is_erased(monkeypatch):
-    """What is quick stays silent; a line that wraps could not be erased."""
+    """Progress shows after one second, and is cut to the width, as a wrapped line could not be erased."""
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("TERM", "xterm")
     stream, now = Terminal(), [0.0]

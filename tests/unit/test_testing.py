@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_the_example_in_the_docstring_runs():
-    """What the module shows is what it does."""
+    """The examples in the docstrings of `otel_fe.testing` produce the output that they show."""
     results = doctest.testmod(testing)
     assert results.attempted >= 6
     assert results.failed == 0

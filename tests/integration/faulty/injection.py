@@ -29,7 +29,7 @@ class OursError(Exception):
 
 @dataclass
 class Application:
-    """What the application has to work with."""
+    """The application's providers, servers and folder, and the fault to inject into otel_fe."""
 
     captured: Captured
     """Its providers: bare ones, or ones with otel_fe put in."""

@@ -86,7 +86,7 @@ def test_named_features_go_by_their_views(store, entities):
 
 
 def test_the_asynchronous_one_is_an_extraction_that_ends_when_it_is_awaited(store):
-    """Whether the store can read so or refuses, the application sees what it sees without us."""
+    """The application gets the same result or error as without otel_fe, also from a store that has no asynchronous reads."""
     service = store.get_feature_service("ranking")
 
     async def tried():

@@ -43,7 +43,7 @@ def test_dfs_is_an_extraction_with_the_calculation_as_its_child(entities):
 
 
 def test_definitions_alone_are_none(entities):
-    """Nothing is extracted where only the definitions are asked for; the calculation is, when it is called."""
+    """Asking for feature definitions alone is no extraction; calculating the matrix is one."""
     with watching() as captured:
         definitions = ft.dfs(entityset=entities, features_only=True, **OPTIONS)
         assert captured.spans == ()

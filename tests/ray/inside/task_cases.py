@@ -67,7 +67,7 @@ def test_a_function_that_was_called_before_this_process_was_instrumented():
 
 
 def test_a_function_that_comes_from_a_process_which_called_it_without_a_trace():
-    """What an uninstrumented driver did to it is pickled with it, into the replicas of the next deployment."""
+    """A function that an uninstrumented driver has called and pickled still carries a trace in the next deployment's replicas."""
     embed = a_function()
     assert ray.get(embed.remote()) == OUTSIDE
     copy = pickle.loads(cloudpickle.dumps(embed))
@@ -85,7 +85,7 @@ def test_a_function_that_another_process_has_exported_without_the_argument():
 
 
 def test_a_function_that_was_called_in_a_trace_travels_as_it_was_written():
-    """Whoever gets it needs nothing of ours: neither otel_fe nor the argument."""
+    """A pickled function that was called in a trace contains neither otel_fe nor the trace argument."""
     embed = a_function()
     with traced():
         ray.get(embed.remote())

@@ -71,7 +71,7 @@ def test_a_forked_child_starts_over():
 
 
 def test_it_is_light_to_import():
-    """What serves requests does not pay for what only delivery needs."""
+    """Importing `otel_fe.alerting` loads no package that only delivery or anomaly detection needs."""
     import subprocess
     import sys
 

@@ -92,7 +92,7 @@ def groups(alerts: list[Alert]) -> set[tuple[str, str]]:
 
 
 def test_an_alerting_system_honours_them(system):
-    """What matches is silenced, and nothing else; in-process silences go on beside."""
+    """A stored silence silences the alerts that it matches and no other; in-process silences still apply."""
     made, _, silences, told = system
     silences.append(ONE)
     made.silence(60.0, feature_set="nobody")

@@ -132,7 +132,7 @@ def test_pools_that_are_full_fire_where_somebody_waits(clock):
     ],
 )
 def test_the_machine_is_measured(resources, subject, holds, over):
-    """What is not known is no reading."""
+    """A threshold on the machine holds or not by its measurement; without a measurement there is no evaluation."""
     (rule,) = _rules(subject)
     (reading,) = measure_machine(rule, resources)
     assert (reading.holds, reading.over) == (holds, over)
@@ -207,7 +207,7 @@ def test_a_source_that_fails_stops_no_other(clock):
 
 
 class _Engine:
-    """What `attach` needs of a pipeline: an engine that may become another."""
+    """A pipeline with the attributes that `attach` needs; its engine can be replaced."""
 
     def __init__(self):
         from otel_fe.pipeline.derive import DerivedMetrics

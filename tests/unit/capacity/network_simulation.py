@@ -28,7 +28,7 @@ class Seen:
 
 @dataclass
 class Service:
-    """What is simulated. Functions draw from `rng`; `use` returns None for an extraction that needs no connection."""
+    """A simulated service. Functions draw from `rng`; `use` returns None for an extraction that needs no connection."""
 
     cpu: object
     use: object = lambda rng: None

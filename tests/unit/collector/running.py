@@ -87,7 +87,7 @@ def json_keys(flow: str) -> list[str]:
 
 
 class Sink:
-    """What a backend has received."""
+    """A backend's received requests."""
 
     def __init__(self):
         self.lock = threading.Lock()

@@ -143,7 +143,7 @@ def test_pending_traces_wait_no_longer_when_the_clock_has_jumped_meanwhile(tmp_p
 
 
 def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
-    """What precedes the damage is read; of a foreign file, nothing."""
+    """A damaged file is read up to the damage; a file of another format restores no span."""
     bench = PipelineBench(SAMPLED)
     for trace in (1, 2, 3):
         bench.take(request(trace, rooted=False).SerializeToString())
@@ -171,7 +171,7 @@ def test_nothing_pending_leaves_no_file(tmp_path):
 
 
 def test_figures_of_an_engine():
-    """What was received is in exactly one place."""
+    """Every received span is in exactly one of sampled, not sampled and pending."""
     bench = PipelineBench(SAMPLED)
     bench.take(request(1, slow=True).SerializeToString())
     bench.take(request(2).SerializeToString())

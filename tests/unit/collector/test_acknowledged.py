@@ -216,7 +216,7 @@ def test_without_a_queue_a_culprit_is_isolated_too(direct):
 
 
 def test_without_a_queue_what_cannot_wait_is_tried_again(direct):
-    """What a sampler keeps later, and metrics of our own."""
+    """An exporter without a queue retries the spans that a sampler exports later, and otel_fe's own metrics."""
     exporter, transport, ledger = direct(AGAIN, AGAIN)
     assert exporter.offer(traces(3))
     assert exporter.flush(5)
@@ -231,7 +231,7 @@ def test_after_the_shutdown_nothing_is_accepted(direct):
 
 
 def test_another_worker_waits_while_kept_spans_are_held():
-    """What it hands over then comes after them: it reads no more from its senders than it has room for."""
+    """Spans from another worker wait behind held ones, so that worker reads no more from its senders than there is room for."""
     bench = PipelineBench(SAMPLED, durable=["nop"])
     disk = bench.exporters["nop"]
     disk.refuses = "storage_full"

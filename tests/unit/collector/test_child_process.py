@@ -105,7 +105,7 @@ def test_it_ends_when_its_stdin_does(man):
 
 
 def test_one_that_hangs_is_killed(man, caplog):
-    """Whether it owes an answer, or does not notice the end of its stdin."""
+    """A hanging child is killed, whether it owes an answer or ignores the end of its stdin."""
     one = man()
     one.start()
     asking = threading.Thread(target=one.asked, args=("hang",))

@@ -39,7 +39,7 @@ def logs(records: int) -> bytes:
 
 
 def test_traces_with_a_final_vote_are_sent_within_the_request():
-    """What is kept has been offered to the exporter before its sender is told that it was taken; all others wait."""
+    """A sampled trace is offered to the exporter before its request is acknowledged; undecided traces wait."""
     bench = PipelineBench(SAMPLED)
     accepted, outcome = bench.take(payload(1, slow=True))
     assert (accepted, outcome.rejected) == (2, 0)
@@ -78,7 +78,7 @@ def test_what_is_pending_is_decided_by_ticks():
     ids=["flush", "pending", "kept", "paused", "rootless", "batched", "plain batch", "derived"],
 )
 def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
-    """What is waited for soonest; and a request that brings something sooner wakes the ticking thread."""
+    """`due_s()` is the time of the earliest deadline, and a request with an earlier one wakes the ticking thread."""
     bench = PipelineBench(text)
     before_s = bench.due_s()
     for data in sent:
@@ -234,7 +234,7 @@ def test_payloads_that_are_settled_in_parts():
 
 
 def test_a_closed_engine_takes_nothing():
-    """Whoever asks is told to try again: another is in its place, or the process ends."""
+    """A closed engine raises StoppingError, so the sender retries."""
     bench = PipelineBench(SAMPLED)
     bench.engine.close(decide=True)
     with pytest.raises(StoppingError):
@@ -242,7 +242,7 @@ def test_a_closed_engine_takes_nothing():
 
 
 def test_close_decides_as_it_stands_or_not():
-    """What is pending is decided, or left where it can be saved; with `drop_pending_traces_on_shutdown` neither."""
+    """Closing decides pending traces, or keeps them to be saved, or drops them with `drop_pending_traces_on_shutdown`."""
     for decide, drop, expected in ((True, "false", 2), (False, "false", 0), (False, "true", 0)):
         bench = PipelineBench(
             WAITING.replace("decision_wait", f"drop_pending_traces_on_shutdown: {drop}, decision_wait")

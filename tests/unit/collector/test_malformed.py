@@ -52,7 +52,7 @@ def scanned_by(request, monkeypatch):
 @pytest.mark.parametrize("text", [SAMPLED, PLAIN, BOTH], ids=["sampled", "pass-through", "both"])
 @pytest.mark.usefixtures("scanned_by")
 def test_a_malformed_span_is_rejected_and_everybody_else_arrives(text: str, name: str):
-    """What the exporters are offered is read by protobuf's C core."""
+    """A malformed span is rejected; protobuf's C core can read everything that the exporters are offered."""
     bad, reason = BAD_SPANS[name]
     bench = PipelineBench(text)
     accepted, outcome = bench.take(mixed(bad))

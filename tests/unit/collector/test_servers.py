@@ -86,7 +86,7 @@ def test_unknown_encodings_and_several_are_refused_by_the_head(encoding):
 
 @given(body=st.binary(max_size=500))
 def test_messages_of_grpc_are_told_by_their_first_bytes(body):
-    """What is not packed stays as it is, whatever it begins with."""
+    """A gzip or deflate message is recognised by its first bytes; any other stays unchanged."""
     assert unpacked_message(gzip.compress(body), 500) == body
     assert unpacked_message(zlib.compress(body), 500) == body
     if body[:1] not in (b"\x1f", b"\x78"):

@@ -87,7 +87,7 @@ def test_what_the_store_cannot_read_is_said_and_the_rest_goes_on(shared, caplog)
 
 
 def test_a_store_that_stays_away_holds_nobody_up(tmp_path, monkeypatch):
-    """What does not fit is refused, to be offered again; what was taken, and never reaches it, is counted by why."""
+    """While the store is unreachable, a full queue refuses batches; accepted batches that never arrive are counted by reason."""
     monkeypatch.setattr(remote_store, "_MOST_BYTES", 10)
     worker = RemoteStore(tmp_path / "store", tmp_path / "nobody", "worker 0")
     assert worker.add_batch(KeptBatch((trace(1),)))

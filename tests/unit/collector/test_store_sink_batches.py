@@ -1,4 +1,4 @@
-"""What is kept goes into the store together with what was counted; what does not is counted by name."""
+"""Sampled traces are stored together with their metrics; a batch that cannot be stored is counted by reason."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_it_is_time_now_and_then_whatever_is_said(alarm, monkeypatch):
 
 
 def test_stopped(alarm):
-    """Whoever waits waits no longer, and is told."""
+    """`stop()` ends every `wait()`, which then returns False."""
     told = []
     waiting = threading.Thread(target=lambda: told.append(alarm.wait()))
     waiting.start()

@@ -223,7 +223,7 @@ def test_a_queue_on_disk_that_gives_up_is_a_warning(kind, retry, place, when):
 
 
 def test_a_queue_in_memory_may_give_up():
-    """Nobody was told that it lasts."""
+    """An in-memory queue with a retry limit gets no warning: it makes no promise of durability."""
     text = DURABLE.replace("    sending_queue: {storage: file_storage}\n", "")
     assert read(text).warnings == ()
 

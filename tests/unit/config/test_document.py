@@ -49,7 +49,7 @@ def test_scalars_have_the_collectors_types():
 
 
 def test_anchors_and_merge_keys_work():
-    """What is written counts before what is merged, and what is merged first before what is merged later."""
+    """A key of the mapping itself overrides a merged one, and an earlier merge overrides a later one."""
     document = one("""\
         base: &base {a: 1, b: 1}
         other: &other {b: 2, c: 2}

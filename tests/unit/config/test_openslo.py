@@ -392,7 +392,7 @@ def test_names_are_unique_by_kind():
 
 
 def test_replaced_alerts_are_warned_of():
-    """What the objective keeps from firing, with what fires instead."""
+    """A burn-rate alert that can never fire is replaced, and the warning names its replacement."""
     (first, second) = (str(warning) for warning in read_openslo(default_text(), "f", {}).warnings)
     assert first.startswith(
         "f:71:3: spec::objectives: 14.4x is out of reach: at an objective of 70 % everything bad burns at 3.333x;"

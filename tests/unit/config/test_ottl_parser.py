@@ -107,7 +107,7 @@ def test_a_path_without_context_is_the_conditions(text, context, path):
 
 @pytest.mark.parametrize("place", [f"{c}.{name}" for c in PATHS for name in PATHS[c]])
 def test_every_path_of_the_table_is_read(place):
-    """What the table names exists."""
+    """The parser accepts every path of the table."""
     assert tree(f"{place} == nil", "spanevent").left == Path(*place.split(".", 1), ())
 
 
@@ -152,7 +152,7 @@ TOKENS = st.sampled_from(
 
 @given(st.text() | st.lists(TOKENS, max_size=40).map(" ".join), st.sampled_from(["span", "spanevent"]))
 def test_any_text_is_read_or_refused(text, context):
-    """Nothing but an `OttlSyntaxError` comes of any text, and it points into the text."""
+    """Any text parses or raises an `OttlSyntaxError` whose column is within the text."""
     try:
         parse_condition(text, context)
     except OttlSyntaxError as error:

@@ -133,7 +133,7 @@ def test_policies(text, value):
     ],
 )
 def test_wrong_policies(text, problems):
-    """What is wrong, and what would be right."""
+    """Each problem names the invalid setting and the valid form."""
     assert sorted(policy(text)) == problems
 
 

@@ -36,7 +36,7 @@ class Asked:
 
 
 class Elements(HTMLParser):
-    """What a browser would make of a page: its elements and attributes."""
+    """A page's elements and attributes, as an HTML parser finds them."""
 
     def __init__(self, html):
         super().__init__()

@@ -110,7 +110,7 @@ def test_followed_advice_is_verified(own, monkeypatch, capsys):
 
 
 def test_windows_end_at_other_changes():
-    """What happens while a deployment spreads is neither before nor after it, and the next change has its own effect."""
+    """A deployment's roll-out is in neither window, and the window after it ends at the service's next change."""
     minute = MINUTE
     first = Mark(100 * minute, "shop", VERSION, before="1", after="2", until_ns=104 * minute)
     restart = Mark(130 * minute, "shop", RESTART, until_ns=130 * minute)

@@ -1,4 +1,4 @@
-"""Nothing from a span reaches a page unescaped."""
+"""Span data is escaped on every page."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_hostile_address_stays_text(asked, query):
 
 
 def test_no_page_has_script_or_style_in_it(asked):
-    """What the content security policy forbids is not there either."""
+    """No page contains inline script or style, which its content security policy forbids."""
     for path in ("/", "/explore?low=100", "/slo?slo=latency", "/resources", "/policies"):
         page = asked.text(path)
         elements = Elements(page)

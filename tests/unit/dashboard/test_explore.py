@@ -20,7 +20,7 @@ def of(url):
 
 @pytest.mark.thorough
 def test_each_cell_leads_to_just_its_extractions(stored):
-    """What the map counts in a cell is what the list behind it holds, in every cell."""
+    """Every cell of the heat map links to a list of exactly its extractions."""
     address = ViewAddress(range="1h")
     heat = stored.reader.totals.heat_map(address.background(address.window(NOW)), 60_000_000_000)
     drawn = explore(stored, address)["heat"]

@@ -102,7 +102,7 @@ def test_a_body_is_not_read_before_the_token_is_known(stored):
 
 
 def test_a_get_with_a_body_is_one_request(port):
-    """What it carries is not taken for the next one."""
+    """A GET request's body is not read as a second request."""
     inner = b"GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection(("localhost", port), timeout=20) as raw:
         raw.sendall(b"GET /slo.json HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner)

@@ -103,7 +103,7 @@ def test_a_report_on_nothing_can_be_read():
 
 
 def test_hostile_names_do_not_break_the_report():
-    """What a span is called is only text."""
+    """Span and feature set names are handled as plain text."""
     received = ReceivedTelemetry()
     received.spans.append(span("a", "", 0, 5))
     received.points["feature_extraction.duration"][("feature_extraction.feature_set", "\x1b[31m<b>"),] = LastPoint(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Seen:
-    """What a pool's hooks would have measured."""
+    """A simulated pool's measurements, as the pool hooks would report them."""
 
     wait_s: float
     rate: float

@@ -73,7 +73,7 @@ def test_a_simulated_cache_at_another_rate_is_what_was_predicted(ratio):
 
 @given(st.lists(MEMBERS, min_size=1, max_size=60), st.floats(0, 1))
 def test_weights_add_up_and_have_the_asked_rate(group, ratio):
-    """Nothing is added or taken away, those without a look-up weigh the same; at the rate that there is nothing changes."""
+    """Reweighting to a hit ratio keeps the sum and the extractions without look-ups; at the current ratio it changes no weight."""
     if {True, False} - {one.hit for one in group}:
         return
     weights = at_hit_ratio(group, ratio)

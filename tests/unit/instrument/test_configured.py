@@ -93,7 +93,7 @@ def test_extraction_metrics_stay_exact(config):
 
 
 def test_a_file_that_cannot_be_used_is_one_error_with_all_its_problems(tmp_path):
-    """Nothing is instrumented half."""
+    """An invalid file raises one error with all its problems, and instruments no library."""
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(CONFIG.replace("status_codes", "status_kodes").replace("100ms", "100"))
     for file, said in ((str(wrong), "wrong.yaml:6"), ("/nowhere.yaml", "OTEL_FE_CONFIG")):

@@ -403,7 +403,7 @@ def test_series_are_capped_and_the_rest_is_folded():
 
 
 def test_instrument_uninstrument_instrument_is_clean():
-    """What is switched on twice counts once; what is switched off leaves nothing behind."""
+    """After `uninstrument()`, extractions are not recorded; after the next `instrument()`, each is recorded once."""
     observed = Observed()
     instrumentor = otel_fe.FeatureExtractionInstrumentor()
     for _ in range(2):
@@ -441,7 +441,7 @@ def test_a_setting_that_cannot_be_used_is_named(name, value):
 
 
 def test_dropped_extractions_leave_no_garbage():
-    """What is not kept is freed by reference counting alone: nothing waits for the garbage collector."""
+    """Extractions that are not sampled are freed by reference counting alone, without the garbage collector."""
     import gc
 
     with instrumented(baseline_ratio=0.0) as observed:

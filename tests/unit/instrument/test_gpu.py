@@ -1,5 +1,5 @@
-"""What NVML says of GPUs. There is none here: a driver made of Python lies below the real `pynvml`, whose calls, checks and types
-are the ones that a GPU's would go through.
+"""GPU sampling through the real `pynvml`, over a driver written in Python instead of a GPU. The calls, checks and types of `pynvml` are
+those that a real GPU's figures go through.
 
 Also run with the oldest `pynvml`, by tests/libraries/test_torch.py.
 """
@@ -163,7 +163,7 @@ def test_what_a_gpu_refuses_is_left_out(sampling, on_the_host, caplog):
 
 
 def test_a_gpu_that_computes_and_refuses(sampling, monkeypatch):
-    """What is in use there is the best there is; where that is refused as well, nothing is said."""
+    """Without per-process figures, the whole GPU's are used; if those are refused as well, there are none."""
     monkeypatch.setattr(gpu, "_computes_on_a_gpu", lambda: True)
     refuses = {"Processes": pynvml.NVML_ERROR_NO_PERMISSION}
     assert sampling(Card(used=900, refuses=refuses)).sample() == GpuLoad(0.3, 900)
@@ -188,7 +188,7 @@ def test_an_old_driver_has_fewer_functions(sampling, monkeypatch):
 
 
 def test_no_gpu_and_no_driver(sampling, monkeypatch, caplog):
-    """Nothing is sampled, and a debug line says why."""
+    """Without a GPU or a driver there are no samples, and a debug line names the reason."""
     assert sampling().sample() is None
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: pynvml._nvmlCheckReturn(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):

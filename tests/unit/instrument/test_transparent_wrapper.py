@@ -116,7 +116,7 @@ def test_a_cached_method_still_binds(observed, monkeypatch):
 
 
 def test_attributes_of_a_function_are_live(observed):
-    """What its decorator counts on its own function is read through ours, and written through it."""
+    """Reading and writing an attribute of the wrapper reads and writes the wrapped function's."""
     wrapped = wrap(counted, SPEC)
     counted.calls = 0
     wrapped(1)

@@ -93,7 +93,7 @@ def test_what_re2_refuses_is_refused_with_a_reason(pattern):
 
 @given(st.text())
 def test_any_pattern_compiles_or_is_refused(pattern):
-    """Nothing but a `ValueError` comes of any pattern."""
+    """Any pattern compiles or raises a `ValueError`."""
     try:
         compile_re2(pattern)
     except ValueError as error:

@@ -263,7 +263,7 @@ def test_remembered_decisions_are_bounded():
 
 
 def test_a_trace_that_cannot_be_exported_is_dropped_by_name():
-    """What the exporter refuses is counted under its reason, and offers no exemplar."""
+    """A trace that the exporter refuses is counted as dropped, with the exporter's reason."""
     bench = EngineBench(lost="queue_full")
     bench.end(bench.start(DROPPED), "x", error=True)
     assert bench.balance().dropped["queue_full"] == 1

@@ -51,7 +51,7 @@ def test_the_compiled_sampler_gives_the_same_answers(case):
 
 
 def test_every_case_is_recorded_and_nothing_else():
-    """Whoever adds a case records it."""
+    """recorded.json has exactly the cases of the corpus, each once."""
     counts = Counter(case.id for case in CASES)
     assert counts.keys() == RECORDED.keys()
     assert set(counts.values()) == {1}
@@ -80,7 +80,7 @@ def test_outcomes_tell_types_apart():
 
 
 def test_spans_survive_the_wire():
-    """What is sent keeps ids and `tracestate`; what never left is nothing."""
+    """Encoded spans keep their ids and `tracestate`; no request decodes to an empty outcome."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     assert decode() == Outcome()
@@ -93,7 +93,7 @@ def test_spans_survive_the_wire():
 
 @pytest.mark.parametrize("case", CASES[::25], ids=lambda case: case.id)
 def test_settings_are_whole_files(case):
-    """What our reader is given is YAML with both components where a case sets them up."""
+    """A case's YAML file contains the sampler and the connector if the case configures them."""
     import yaml
 
     found = yaml.safe_load(ours.collector_yaml(case))

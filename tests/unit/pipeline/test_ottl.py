@@ -151,7 +151,7 @@ def test_subclasses_count_as_what_they_extend():
 
 
 def test_every_path_and_converter_of_the_tables_is_evaluated():
-    """What can be read can be asked."""
+    """Every path and converter that the parser accepts can be evaluated."""
     assert {c: set(names) for c, names in PATHS.items()} == {c: set(names) for c, names in GETTERS.items()}
     apart = {"Coalesce", "IsRootSpan", "IsBool", "IsDouble", "IsInt", "IsMap", "IsString"}
     assert set(CONVERTERS) == set(FUNCTIONS) | apart
@@ -203,7 +203,7 @@ CONDITIONS = [(case["condition"], case["context"]) for case in RECORDED] + [
 
 @given(st.sampled_from(CONDITIONS), SPANS)
 def test_any_span_is_answered_for_or_an_error(condition, span):
-    """Nothing but a bool or an `OttlEvaluationError` comes of any span."""
+    """A condition returns a bool for any span, or raises an `OttlEvaluationError`."""
     text, context = condition
     ask = compile_condition(parse_condition(text, context))
     for arguments in [(span,)] if context == "span" else [(span, event) for event in span.events]:

@@ -93,7 +93,7 @@ def test_a_series_that_is_missing_once_is_not_counted_twice():
 
 
 def test_figures_are_those_of_the_window():
-    """What was counted before it is left out; gauges are no counters."""
+    """Growth before the window is excluded, and gauges are not counted."""
     clock = FakeClock()
     totals = GrowthTotals(clock, 60)
     for value in (10, 20, 50):
@@ -164,7 +164,7 @@ def test_a_view_of_nothing_says_so():
 
 @given(st.lists(st.integers(0, 400_000_000_000) | st.sampled_from(DURATION_EDGES_NS), min_size=1, max_size=60))
 def test_percentiles_of_the_cluster_are_read_off_the_buckets_of_the_metric(durations_ns):
-    """What takes longer than ten seconds is not shown as ten: Ray counts by the edges that every process exports."""
+    """Cluster percentiles use the exported bucket edges, so a duration above ten seconds is not shown as ten."""
     names = [*map(str, published.DURATION_EDGES_S), "+Inf"]
     below = [
         sum(one <= edge for one in durations_ns)

@@ -263,7 +263,7 @@ def test_kept_traces_are_counted_in_a_namespace_beside_that_of_all(namespace, ke
 
 
 def test_one_policy_and_one_counter():
-    """What a fleet has one of, a file has one of."""
+    """A second tail sampling processor in the file is an error."""
     ((_, key, said),) = problems(
         "\n  tail_sampling:", "\n  tail_sampling/b: {policies: [{name: a, type: always_sample}]}\n  tail_sampling:"
     )

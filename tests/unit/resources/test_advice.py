@@ -171,7 +171,7 @@ def test_a_full_cache_that_drops_nothing():
 
 
 def test_what_fits_into_memory():
-    """What is there before the first entry stays."""
+    """The number of entries that fit excludes the memory that was in use before the first entry."""
     assert entries_at(CACHE, 3_000_000) == pytest.approx(2_000)
     assert entries_at(CACHE, 500_000) == 0.0
     assert entries_at(replace(CACHE, entry_bytes=None), 3_000_000) == 0.0
@@ -190,7 +190,7 @@ def test_redis_answers_are_read_by_name():
 
 
 def test_of_a_client_s_options_only_what_is_needed_to_get_in_is_used():
-    """Nothing of asyncio's, no timeouts of the application's; TLS stays TLS."""
+    """Only a client's address, credentials and TLS options are used: no asyncio option and no timeout."""
 
     class SSLConnection:
         pass

@@ -135,7 +135,7 @@ def test_extractors_are_told_apart_and_not_kept(integration):
 
 @pytest.mark.parametrize("option", ["window_s", "interval_s", "timeout_s", "target_wait_ms", "sample_keys"])
 def test_settings_that_cannot_be_are_named(option):
-    """Nothing is switched on by them."""
+    """A negative setting raises a ValueError that names it."""
     with pytest.raises(ValueError, match=option):
         CacheConnectionIntegration(**{option: -1})
 

@@ -220,7 +220,7 @@ class Withholding(SynchronousMultiSpanProcessor):
 
 @pytest.mark.parametrize("active", [Withholding, ConcurrentMultiSpanProcessor])
 def test_an_active_processor_of_the_applications_decides_what_is_passed_on(active):
-    """What it withholds is neither exported nor waited for; the SDK's own concurrent one passes everything."""
+    """A span that the active processor withholds is neither exported nor waited for; the SDK's concurrent one passes all spans."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(active_span_processor=active(), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -332,7 +332,7 @@ class Adding(Sampler):
 @pytest.mark.parametrize("parent", [None, 0, 1], ids=["root", "unsampled", "sampled"])
 @pytest.mark.parametrize("name", ["yes", "only", "no"])
 def test_samplers_decide_as_with_the_sdk(sampler, parent, name):
-    """Whether a span records and is sampled, its flags and its tracestate are the SDK's for every sampler and parent."""
+    """For every sampler and parent, recording, sampling, flags and tracestate are the same as with the SDK alone."""
     state = TraceState([("other", "x")])
     remote = SpanContext(1 << 100 | 77, 5, is_remote=True, trace_flags=TraceFlags(parent or 0), trace_state=state)
     context = None if parent is None else trace.set_span_in_context(trace.NonRecordingSpan(remote))

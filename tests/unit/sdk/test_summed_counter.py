@@ -55,7 +55,7 @@ def test_a_reader_gets_all_changes_up_to_its_collection(counted):
 
 
 def test_changes_are_handed_on_at_once_where_no_pipeline_runs(counted):
-    """What waits when the pipeline goes is handed on, too."""
+    """Removing the pipeline flushes the waiting changes; without a pipeline, each change is passed on at once."""
     reader, _, summed, pipeline = counted
     summed.add(1, {"state": "used"})
     pipeline.remove()

@@ -12,7 +12,7 @@ from tests.unit.store.parts import HOUR, MINUTE, NS, T0, bed
 
 
 def events(start_ns, time_ns, count, service="shop"):
-    """What a process has counted since its start, as a cumulative sum."""
+    """Return a process's cumulative count since its start."""
     point = Point({"slo": "latency", "good": True}, start_ns, time_ns, count)
     metric = Metric(semconv.SLO_EVENTS, "{extraction}", False, (point,))
     return ResourceMetrics({"service.name": service, "service.instance.id": f"{start_ns}"}, "x", (metric,))

@@ -66,7 +66,7 @@ def test_a_gap_is_spread_over_its_minutes(store):
 
 
 def test_a_clock_that_is_put_back_loses_nothing(store):
-    """What is counted afterwards is new, and of the time that the clock shows."""
+    """After the clock is set back, new counts are stored at the times that it shows."""
     store.points(counter(5, T0 + 30 * MINUTE), counter(8, T0 + 10 * MINUTE), counter(9, T0 + 11 * MINUTE))
     assert total(store) == 9
     assert total(store, T0 + 9 * MINUTE, T0 + 11 * MINUTE) == 4
@@ -131,7 +131,7 @@ def test_an_exponential_histogram_may_become_coarser(store):
 
 
 def test_series_past_the_bound_are_folded_into_one(tmp_path):
-    """What they count is not lost, and they are marked as the rest."""
+    """Counts of series past the limit are kept in one series that is marked as overflow."""
     from otel_fe.store.limits import StoreLimits
     from tests.unit.store.parts import bed
 

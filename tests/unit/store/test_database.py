@@ -109,7 +109,7 @@ def test_other_people_s_files_are_never_overwritten(tmp_path):
 
 
 def test_a_file_that_is_damaged_while_it_is_used_is_replaced(tmp_path, caplog):
-    """What was in it is lost, and counted; what comes next is stored, and a reader that was there before sees it."""
+    """A damaged file is replaced: its traces are lost and counted, new ones are stored, and an open reader finds them."""
     with Store(tmp_path, QUICK) as store, StoreReader(tmp_path) as reader:
         store.add_trace(trace(1))
         assert store.flush()

@@ -53,7 +53,7 @@ def test_calls_below_extractions_add_up_by_name_and_weight(store):
 
 
 def test_circles_end_and_unreadable_traces_have_no_calls(store):
-    """Whoever sends spans decides what their parents are."""
+    """A cycle of parents, which a sender may produce, does not loop; unreadable traces have no calls."""
     circle = encoded(3, (7, 8, 1, "feature_extraction x", 9, {}), (8, 7, 3, "GET", 5, {}))
     store.write("trace", trace(3, extraction(span_id=7), spans=circle))
     store.write("trace", trace(4, extraction(span_id=7), spans=b"\xff\xff"))

@@ -177,7 +177,7 @@ def test_streams_that_a_wrong_clock_has_dated_ahead_are_forgotten_in_time(tmp_pa
 
 
 def test_the_thread_that_writes_survives_jumps_of_the_clock(tmp_path):
-    """What comes before, while and after the clock is a year ahead is there."""
+    """Traces are stored before, during and after the clock is a year ahead."""
     clock = FakeClock(T0)
     with Store(tmp_path, StoreLimits(max_age_s=DAY), clock) as store:
         for number, seconds in enumerate((YEAR, -YEAR, -3600, 3600), 1):

@@ -225,7 +225,7 @@ def test_one_wrong_clock_does_not_make_a_million_hours(tmp_path):
 
 
 def test_a_store_of_the_first_version_answers_as_it_is_and_once_it_is_brought_up(tmp_path):
-    """Who only reads changes nothing in it; who writes brings it up at once, and adds up bit by bit."""
+    """A reader leaves a first-version store unchanged; a writer migrates it at once, and the sums stay equal, bit by bit."""
     make_directory(tmp_path)
     path = tmp_path / FILE_NAME
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
@@ -271,7 +271,7 @@ def test_a_store_of_the_first_version_answers_as_it_is_and_once_it_is_brought_up
 
 
 def test_a_newer_store_is_not_read(tmp_path):
-    """What it holds is not known."""
+    """A store with a newer schema is refused, as the meaning of its rows is unknown."""
     open_for_writing(tmp_path, fsync=False).close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as connection:
         migrate(connection, (*MIGRATIONS, ("CREATE TABLE later (value)",)))

@@ -160,7 +160,7 @@ def test_rows_that_are_too_fine_for_their_age_are_removed(tmp_path):
 
 
 def test_a_clock_of_ours_that_was_years_ahead_does_not_keep_everything_out(tmp_path):
-    """What it has removed is gone; what comes afterwards is kept."""
+    """After the clock was years ahead, the rows removed meanwhile stay removed, and new ones are stored."""
     with bed(tmp_path / "s", SMALL) as store:
         store.clock._time_ns += 1000 * 24 * HOUR
         store.tidy()

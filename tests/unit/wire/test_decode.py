@@ -205,7 +205,7 @@ def test_what_is_no_request_is_refused(payload):
     ],
 )
 def test_unreasonable_numbers_of_nothing_are_refused(payload):
-    """What takes two bytes here would take hundreds once it is parsed."""
+    """Too many empty messages are refused: two bytes each here, but hundreds once parsed."""
     with pytest.raises(WireError):
         decode(payload)
 

@@ -40,7 +40,7 @@ NUMBERS = (
 
 
 def encoding(kind):
-    """What fields of a type look like; those that look alike can be read as each other."""
+    """Return a field type's encoding; types of one encoding can be read as each other."""
     if isinstance(kind, str) or kind in DELIMITED:
         return "delimited"
     return "number" if kind in NUMBERS else kind

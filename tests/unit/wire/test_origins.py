@@ -31,7 +31,7 @@ def test_the_least_recently_seen_is_forgotten():
 
 
 def test_large_ones_do_not_add_up():
-    """What they hold is bounded as well as their number; one that is larger than all the room is not kept."""
+    """The cache limits its bytes as well as its number of entries; an entry above the byte limit is not cached."""
     known = Interned(WireScope, size_bytes=1_000)
     for number in range(100):
         known[frame(b"%03d" % number * 30)]

@@ -40,7 +40,7 @@ class Scripted:
 
 
 class Ledger:
-    """What was settled: (payload, reason), in order."""
+    """Settled payloads: (payload, reason), in order."""
 
     def __init__(self):
         self.entries: list[tuple[Payload, str]] = []

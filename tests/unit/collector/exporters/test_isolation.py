@@ -120,7 +120,7 @@ def test_points_of_a_metric_are_split_too():
 
 
 def test_the_end_interrupts_it():
-    """What has not been tried by then is interrupted, rather than lost as refused."""
+    """Spans not yet tried at shutdown are counted as `shutdown` rather than as refused."""
     stop = Stop()
 
     class Leaving(Picky):

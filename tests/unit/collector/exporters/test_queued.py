@@ -89,7 +89,7 @@ def test_what_is_offered_is_sent_in_order(made):
 
 @pytest.mark.parametrize(("sizer", "size", "taken"), [("requests", 3, 3), ("items", 10, 2), ("bytes", 1_000, 1)])
 def test_the_queue_is_bounded_by_its_sizer(made, sizer, size, taken):
-    """What is under way fills it as well, as in the Collector."""
+    """Requests being sent count towards the queue's size, as in the Collector."""
     transport, ledger = Scripted(), Ledger()
     transport.gate.clear()
     exporter = made(transport, ledger, sizer=sizer, queue_size=size, num_consumers=1)

@@ -115,7 +115,7 @@ def test_a_damaged_file_is_no_end(path, damage):
 
 
 def test_a_truncated_log_loses_only_its_end(path):
-    """What a crash of the machine may leave: SQLite's log without its last bytes."""
+    """A write-ahead log without its last bytes, as after a crash of the machine, loses only its last entry."""
     storage = opened(path)
     for number in range(50):
         storage.append(1, b"%04d" % number * 256)
@@ -202,7 +202,7 @@ def test_a_queue_that_is_removed_while_it_runs_goes_on_in_a_new_file(path, empti
 
 
 def test_a_queue_that_is_removed_and_cannot_be_made_again_refuses(path):
-    """What it holds is still sent; and once the directory is back, it takes more."""
+    """A queue without its directory refuses new entries and still sends old ones; it accepts again once the directory is back."""
     folder = path.parent / "queue"
     folder.mkdir()
     file = folder / "queue.db"

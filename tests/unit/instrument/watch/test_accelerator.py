@@ -53,7 +53,7 @@ def until_looked_at(running, call):
 
 @pytest.mark.parametrize("call", [reads_item, copies_to_the_host], ids=["sleeping", "spinning"])
 def test_a_call_that_needs_the_result_waits_for_the_gpu(watched, monkeypatch, call):
-    """Whether it sleeps meanwhile or spins; with the line that calls."""
+    """A call that needs the result counts as GPU wait, whether it sleeps or spins, and the event names the calling line."""
     use_gpu(monkeypatch, initialised=True)
     with otel_fe.extraction("x") as running:
         until_looked_at(running, call)
@@ -64,7 +64,7 @@ def test_a_call_that_needs_the_result_waits_for_the_gpu(watched, monkeypatch, ca
 
 
 def test_a_launch_is_cpu(watched, monkeypatch):
-    """Nothing waits in it."""
+    """Launching a kernel waits for no result, so it adds no GPU time."""
     use_gpu(monkeypatch, initialised=True)
     with otel_fe.extraction("x") as running:
         until_looked_at(running, launches)

@@ -22,7 +22,7 @@ HERE = __file__
 
 
 def test_a_stack_ends_at_the_extraction_s_wrapper():
-    """What called the extraction (here pytest) has no part in it; the innermost line comes first."""
+    """A stack begins at the innermost line and excludes the extraction's callers (here pytest)."""
 
     @otel_fe.extraction("x")
     def outer():
@@ -66,7 +66,7 @@ def test_no_frame_and_no_local_is_kept():
 
 
 def test_lines_are_shown_relative_to_where_python_found_them():
-    """Whoever reads `tests/…/test_lines.py:33 inner` finds it; the folders above are nobody's business."""
+    """A line is shown with its path relative to the entry of `sys.path`, without the folders above."""
     (line, *_) = stack_of(sys._getframe())
     text = shown(line)
     assert text.endswith(f"test_lines.py:{line.number} test_lines_are_shown_relative_to_where_python_found_them")
@@ -196,7 +196,7 @@ def test_the_system_tells_what_a_thread_waits_in():
 
 
 def test_an_ended_thread_has_no_clock_and_no_files():
-    """Nothing is raised, and nothing made up."""
+    """An ended thread raises no error: every reading is the value for "unknown"."""
     thread = threading.Thread(target=int)
     thread.start()
     thread.join()
