@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml $(wildcard otel_fe/compiled/*.p[yx]*) .hatch/compile.py
 	@echo "setup: done" >&2
 	@touch $@
 
-# Pinned, on the Python that the pins are for, so that a release of somebody else's does not break a test run;
+# Pinned, on the Python that the pins are for, so that a new release of a dependency does not break a test run;
 # `make lock` renews them.
 PINS = $(shell $(BIN)/python -c 'import sys; print("--constraint tests/constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
 

@@ -59,7 +59,7 @@ alerting_system = FeatureExtractionAlertingSystem(collector)
 
 
 def _run(sample, **names):
-    """Run sample code of seed.md's with nothing but the import path changed."""
+    """Run sample code of seed.md's with only the import path changed."""
     exec(textwrap.dedent(sample).replace("src.ml.feature_extraction", "otel_fe"), names)
     return names
 
@@ -345,7 +345,7 @@ def test_a_value_at_the_threshold_fires_and_one_between_does_not_clear(collector
 
 
 def test_a_silenced_alert_is_told_when_the_silence_ends(collector, clock):
-    """It fires all the same, and shows as silenced; what still fires afterwards is told then."""
+    """A silenced alert fires and is shown as silenced; if it still fires when the silence ends, it is sent then."""
     system = FeatureExtractionAlertingSystem(collector)
     told = []
     system.register_alert_handler(None, told.append)

@@ -1,7 +1,7 @@
 """Runs tests against the wheel as it is published, in a clean environment: `python -m tests.wheel [options of pytest's]`.
 
 The sdist is built, the wheel from it, and the wheel is installed with its extras into a new environment. The tests are those of the
-sdist, in a folder without the package's sources, so that nothing but the wheel can be imported.
+sdist, in a folder without the package's sources, so that only the wheel can be imported.
 """
 
 from __future__ import annotations

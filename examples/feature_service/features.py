@@ -83,7 +83,7 @@ class Features:
         return features
 
     def digit_segment(self, digit: int) -> list[float]:
-        """Return the distances of a handwritten digit to ten segments; cheap, so nobody caches it."""
+        """Return the distances of a handwritten digit to ten segments; cheap, so it is not cached."""
         if not 0 <= digit < len(self._digits):
             raise UnknownEntityError(f"no digit {digit}")
         distances: list[float] = self._segments.transform(self._digits[digit : digit + 1])[0].tolist()

@@ -10,7 +10,7 @@ class UserFeatures:
     """Reads a profile, slowly enough that concurrent requests have to wait."""
 
     def extract(self, user: int) -> dict[str, object]:
-        """Return a user's features; 20 ms of somebody else's database."""
+        """Return a user's features; takes 20 ms, as a query of a database would."""
         time.sleep(0.02)
         return {"user": user, "name": f"user {user}", "age": user % 80}
 

@@ -58,7 +58,7 @@ class CachetoolsCache:
                 setattr(cache, _MAXIMUM, host)
 
     def most(self) -> int | None:
-        """Return None: nothing but the bounds limits it."""
+        """Return None: only the configured bounds limit a cache."""
         return None
 
     def _cache(self) -> Any:

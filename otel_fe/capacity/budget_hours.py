@@ -1,8 +1,8 @@
 """When an error budget is used up, by its events hour by hour: paths of the next week, drawn from how fast it is spent now.
 
-Nobody knows how long today's pace has been the pace, nor for how long it stays. So each path takes the pace of another stretch
-of the last days, off by as much as one day is from the next; a third of them go on rising or falling as the last three days did.
-Between the 10th and the 90th percentile of their ends lies the 80 % interval. Turns that have not begun are in none of them.
+It is unknown how long the current pace has lasted and will last. Each path therefore takes the pace of another stretch of the last
+days, with an error as large as the difference from one day to the next; a third of the paths continue the rise or fall of the last
+three days. The 80 % interval lies between the 10th and the 90th percentile of their ends. No path has a future change of trend.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ class PendingTracesOf(Protocol):
             names: The names of the attributes that leaves read.
             kind: The class of a span's object, a subclass of `Backend.Head`.
             asked: Answers for a leaf by its number that C does not know, given a span.
-            told: Returns the threshold of a `tracestate`, and whether it is one.
+            told: Returns the randomness that a `tracestate` states, or None, and whether it says how the span was sampled.
             decided: Returns the decision on a row.
             final: Returns the decision on a row if no later span can change it.
             final_bits: The leaves without which no vote is final.

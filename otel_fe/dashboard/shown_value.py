@@ -50,7 +50,7 @@ def _with_unit(pair: Any) -> str:
 
 def _text(value: Any, depth: int) -> str:  # noqa: PLR0911 a kind of value, a return
     kind = value.WhichOneof("value")
-    if kind is None or depth > 4:  # noqa: PLR2004 nobody reads deeper
+    if kind is None or depth > 4:  # noqa: PLR2004 deeper values are not readable on a page
         return ""
     if kind == "string_value":
         return str(value.string_value)

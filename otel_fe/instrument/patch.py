@@ -25,7 +25,7 @@ class Patch:
     Args:
         owner: The class or module.
         name: The method. A class without it is left alone, with a debug line: libraries change.
-        make: Returns the replacement, given the original. It must do nothing but call the original while no
+        make: Returns the replacement, given the original. It must only call the original while no
             extraction is running.
     """
 

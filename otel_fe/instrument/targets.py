@@ -236,7 +236,7 @@ def _overriding(owner: Any, name: str) -> list[type]:
 
 
 def _not_importable(name: str) -> str:
-    """Return why a module cannot be found, or an empty string. Imports nothing but looks at what lies on the path."""
+    """Return why a module cannot be found, or an empty string. Searches the path without importing the module."""
     top, _, rest = name.partition(".")
     try:
         spec = importlib.util.find_spec(top)

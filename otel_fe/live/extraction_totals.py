@@ -52,7 +52,7 @@ class ExtractionTotals:
         self.looked_up = 0
         """Extractions with a look-up in a cache."""
         self.all_hit = 0
-        """Of those, with nothing but hits."""
+        """Of those, the ones whose look-ups all hit."""
         self.reached = [0] * len(limits_ns)
         """Extractions that lasted at least as long as each limit."""
         self.large = 0

@@ -77,8 +77,8 @@ def _made_from(remote: Any) -> Any:
 def taking_context(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that takes the context beside the arguments of `function`, and runs that in it.
 
-    Nothing of otel_fe is in its pickle: where otel_fe cannot be imported, the task runs without a context. Nothing but names is
-    taken from `function`, which may be pickled by name and have what cannot be pickled: defaults, annotations.
+    Its pickle contains nothing of otel_fe: where otel_fe cannot be imported, the task runs without a context. Only names are
+    copied from `function`, which may be pickled by name and have defaults and annotations that cannot be pickled.
     """
 
     def task(*args: Any, _otel_fe_context: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:

@@ -44,7 +44,7 @@ class RecordedHistograms:
         self._instruments: dict[str, _Histogram] = {}
         self._storages: dict[str, MetricReaderStorage] = {}
         """One each: the SDK (1.45) refuses for good to collect a storage with one exponential histogram of few buckets that
-        held nothing but zeros in its first interval."""
+        held only zeros in its first interval."""
 
     def add(self, instrument: _Histogram) -> None:
         """Record a histogram from now on.

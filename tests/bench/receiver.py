@@ -89,7 +89,7 @@ def _serve(inbox: Inbox) -> tuple[grpc.Server, int]:
 def main() -> None:
     """Serve until stdin closes."""
     inbox = Inbox()
-    # held here: a server that nobody refers to stops
+    # held here: an unreferenced server stops
     server, port = _serve(inbox)
     print(port, flush=True)
     for _ in sys.stdin:

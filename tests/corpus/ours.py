@@ -43,7 +43,7 @@ def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
 
     Settings are read by the same code as a user's file. The clock stands while a batch comes in; in a pause it moves
     on, second by second, and what is due is decided and flushed. Cumulative points are those of the last flush, delta
-    points those of all of them. `keep_early` keeps traces whose vote is final when they come, as we do unless told to wait;
+    points those of all of them. `keep_early` keeps traces whose vote is final when they come, as otel_fe does unless configured to wait;
     `in_c` sends requests as bytes to the compiled sampler.
     """
     bench = CaseBench(case, keep_early, in_c)

@@ -103,7 +103,7 @@ def _series(point: dict[str, Json]) -> str:
 
 
 def _abbreviated(found: Json) -> Json:
-    """Return JSON in which a string too long to be read is told by its length and hash."""
+    """Return JSON in which long strings are replaced by their length and hash."""
     if isinstance(found, dict):
         return {key: _abbreviated(value) for key, value in found.items()}
     if isinstance(found, list):

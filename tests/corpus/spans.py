@@ -28,7 +28,7 @@ def at(ms: float) -> int:
 
 
 def resource(**attributes: Any) -> Resource:
-    """Return a resource; `__` in a name is a dot, and the service is `shop` unless it is told or None."""
+    """Return a resource; `__` in a name is a dot, and the service is `shop` unless another one or None is passed."""
     found = {"service.name": "shop", **{key.replace("__", "."): value for key, value in attributes.items()}}
     return Resource({key: value for key, value in found.items() if (key, value) != ("service.name", None)})
 

@@ -160,7 +160,7 @@ def test_the_hit_ratio_at_another_size_is_as_predicted(tmp_path, sample):
             client.flushall()
             client.config_set("maxmemory", size)
             looked_up(client, keys[:20_000])
-            # Redis' LRU is approximate, which costs hits where a cache is small; nobody is advised to shrink theirs. Which keys
+            # Redis' LRU is approximate, which costs hits where a cache is small; the advice is never to shrink one. Which keys
             # are in the sample is by chance, and with a seventh of them that is a few points more or less.
             allowed = (0.05 if size > 8_000_000 else 0.09) + (0.0 if sample == 100_000 else 0.05)
             assert looked_up(client, keys[20_000:]) == pytest.approx(ratio, abs=allowed), size

@@ -94,7 +94,7 @@ def test_the_policies_shown_are_those_in_force(tmp_path):
         collector.until("reloaded")
         until(lambda: "name: newer" in get(collector.url, "policies")[1])
         assert str(collector.file) in get(collector.url, "policies")[1]
-        # One that dies after that is told the same.
+        # One that is restarted after that gets the same configuration.
         child(collector).kill()
         collector.until("it is started again")
         collector.file.write_text(before)

@@ -72,7 +72,7 @@ def test_acknowledged_spans_survive_kill_9(tmp_path):
     )
     with backend() as sink:
         port = sink.port
-    # Nobody listens there now.
+    # No server listens on that port any more.
     text = config(f"127.0.0.1:{port}", exporter=exporter, extensions=storage)
     with running(tmp_path, text) as collector:
         for number in range(1, 21):

@@ -126,7 +126,7 @@ def test_it_serves_the_page_while_it_runs_and_until_ctrl_c(store, tmp_path):
     command = [OTEL_FE, "demo", "--store", store, "--seconds", "2", "--dashboard", "localhost:0"]
     out, err = tmp_path / "out", tmp_path / "err"
     with out.open("w") as stdout, err.open("w") as stderr:
-        # Whoever runs the tests in the background may have its children ignore Ctrl-C.
+        # A shell that runs the tests in the background may have its children ignore Ctrl-C.
         heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=clean, preexec_fn=heed)  # noqa: PLW1509
         try:

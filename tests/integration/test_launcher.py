@@ -316,7 +316,7 @@ def _printed(got):
 
 @pytest.mark.parametrize("how", ["getsignal(signal.SIGTERM)", "signal(signal.SIGTERM, lambda *_: None)"])
 def test_a_handler_that_calls_the_one_before_cleans_up_and_exits_as_before(folder, how):
-    """It is told that the default was there, which cannot be called; its clean-up runs and the exit status is its own."""
+    """The handler gets SIG_DFL as the previous one, which is not callable; its clean-up runs, and it sets the exit status."""
     source = CHAINED.format(how=how, chain="callable(before) and before(signum, frame)")
     got = run(write(folder, source), OTEL_FE_TARGETS=TARGETS)
     assert (got.status, _printed(got)) == (3, ["True True", "cleaned up"]), got.err

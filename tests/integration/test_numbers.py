@@ -226,7 +226,7 @@ def chain(tmp_path_factory):
             settled(made)
             made.before = read(made, metrics_port)
             made.collector.kill()
-            made.truth.load(port, 2)  # while nobody listens
+            made.truth.load(port, 2)  # while no collector listens
             made.start()
             made.truth.load(port, 3)
             settled(made)

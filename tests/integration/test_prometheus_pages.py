@@ -37,7 +37,7 @@ _KNOWN_NS = 600_000_000_000
 
 
 class Service:
-    """An application that counts its extractions by our own pipeline, and can be told to fail."""
+    """An application that counts its extractions in otel_fe's pipeline, and fails while `failing` is set."""
 
     def __init__(self):
         self.failing = False

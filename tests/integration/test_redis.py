@@ -57,7 +57,7 @@ def cache_of(observed, work):
     ],
 )
 def test_each_command_counts_its_look_ups(observed, client, work, expected):
-    """Hits and misses are told from the response; a command that looks nothing up does not count."""
+    """The response decides between hits and misses; a command without a look-up is not counted."""
     assert cache_of(observed, lambda: work(client)) == expected
 
 

@@ -189,7 +189,7 @@ def test_beside_the_sqlalchemy_instrumentation_in_every_order(tmp_path, order, u
 
 
 def test_sqlalchemy_2_1_has_pool_attributes_and_says_why_spans_are_missing(tmp_path):
-    """The instrumentation of that version accepts only 2.0: the user is told once, and pools are measured all the same."""
+    """The SQLAlchemy instrumentation supports only 2.0, which one warning reports; pools are measured nevertheless."""
     python = SQLALCHEMY_2_1.python()
     source = """
 import otel_fe, sys

@@ -69,7 +69,7 @@ def test_jumps_of_the_wall_clock_change_no_transition(rule, steps, jumps):
 
 @given(RULES, STEPS)
 def test_a_flapping_input_does_not_page_twice(rule, steps):
-    """Firing is told at most once per cooldown; each one that was told is followed by exactly one resolution, before the next."""
+    """An alert is sent at most once per cooldown, and exactly one resolution follows before the next."""
     clock, board, told = _play(rule, steps)
     states = [alert.state for _, alert in told]
     assert states[::2] == [State.FIRING] * len(states[::2])

@@ -144,7 +144,7 @@ def test_more_parts_than_usual_are_read_the_plain_way():
 
 @pytest.mark.parametrize("sized", [False, True])
 def test_spans_outlive_their_request(sized):
-    """Each holds what its bytes are in, whoever holds the span."""
+    """A span keeps the buffer of its bytes alive after its batch is gone."""
     payload = payload_of(*(encoded(1 + n) for n in range(10)))
     batch = Decoder().decode(payload, sized=sized)
     one, trace, spans = batch.traces[0].spans[0], batch.traces[1], batch.traces[2].spans

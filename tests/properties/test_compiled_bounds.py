@@ -38,7 +38,7 @@ def test_a_key_has_room_for_the_number_of_its_decision(key):
 
 
 def test_a_key_may_have_all_its_bits():
-    """Where C is told that a key is a number, Python takes it for an index, which has one bit less."""
+    """A key of 64 bits works: an index would have only 63."""
     remembered = compiled.backend.DecisionCache(10)
     remembered[0xFFFFFFFFFFFF0000] = "a decision"
     assert remembered[0xFFFFFFFFFFFF0000] == "a decision"
@@ -68,7 +68,7 @@ def test_a_name_does_not_run_into_what_follows():
 
 
 def test_what_is_remembered_of_series_counts_their_edges():
-    """A thousand edges took sixty times what was told."""
+    """A series' edges are part of `remembered_bytes()`: a thousand of them once took sixty times the counted memory."""
     finder = compiled.backend.Finder([])
     before = compiled.backend.remembered_bytes()
     finder.learn(*parsed(SPAN_IDS), series(tuple(range(1_000))))

@@ -95,7 +95,7 @@ class WireBench(SamplerBench):
         batch.release()
 
     def outcome(self):
-        """Return all that can be told of what has been decided, and what is pending."""
+        """Return all decisions as far as they can be observed, and the pending traces."""
         sampler, counters = self.sampler, self.sampler.counters
         records = {(r.trace_id, r.trigger): r.as_dict() for r in sampler.records.last(1_000)}
         counts = {name: value for name, value in vars(counters).items() if name != "lock"}

@@ -31,7 +31,7 @@ class _Releasing:
 
 
 def _brought():
-    """Return a request of three traces; whoever reads it alone holds it."""
+    """Return a request of three traces, to which only its reader holds a reference."""
     return payload_of(encoded(1) + delimited(5, b"a"), encoded(2) + delimited(5, b"a"), encoded(3))
 
 
@@ -62,7 +62,7 @@ def test_a_batch_may_be_released_by_whoever_makes_its_spans():
 
 @pytest.mark.parametrize("by", ["told", "metrics_of"])
 def test_a_batch_may_be_released_by_whoever_is_asked_about_extractions(by):
-    """The one that it was about is counted, whose bytes nobody else holds any more."""
+    """The extraction in question is counted, although no other reference to its bytes is left."""
     metrics = ReceivedMetrics(9, lambda _: 0)
     metrics.record_spans(parsed(SPAN_IDS + delimited(5, b"a")))
     releasing = _Releasing(False if by == "told" else metrics)

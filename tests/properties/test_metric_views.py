@@ -45,7 +45,7 @@ KEYS = st.none() | st.sets(st.sampled_from([semconv.FEATURE_SET, semconv.ERROR_T
 HISTOGRAM_VIEWS = st.builds(
     lambda instrument, **asked: View(instrument_type=Histogram, instrument_name=instrument, **asked),
     st.sampled_from([semconv.DURATION, semconv.CPU_TIME_METRIC, semconv.MEMORY_GROWTH_METRIC.upper()]),
-    # Streams of one name would be told apart by nothing.
+    # Streams with the same name could not be distinguished.
     name=st.integers(0, 10**6).map("stream_{}".format),
     description=st.sampled_from([None, "Other words."]),
     attribute_keys=KEYS,

@@ -37,7 +37,7 @@ class Cluster:
         self.extractions = 0
         """Those that have ended in the cluster: all of them are to be exported once, and counted once."""
         self.synced = 0
-        """Those that are only to be counted: the application has told of them."""
+        """Extractions that the application reports, which are only counted."""
 
     def tell(self, *command):
         """Have the driver do something, and return its answer."""

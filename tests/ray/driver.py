@@ -1,4 +1,4 @@
-"""Runs inside the environment that has Ray: starts a cluster with the example application, and does what it is told on stdin.
+"""Runs inside the environment that has Ray: starts a cluster with the example application, and runs the commands from stdin.
 
 Each line is a JSON list of a command and its arguments, each answer one line of JSON.
 """

@@ -55,7 +55,7 @@ class CollectorBuild:
     def make(self) -> None:
         """Build it; that takes two minutes."""
         with _locked(cache_folder() / "build.lock"):
-            # Whoever held the lock before may have built it.
+            # The previous holder of the lock may have built it.
             if not self.ready():
                 _build(cache_folder(), self.binary.parent, self.manifest)
 

@@ -1,7 +1,7 @@
 """A service of a fleet, as a process of its own: the SDK's spans of traces that another service has a part in.
 
 `python -m tests.real.fleet_sender '{"endpoint": …, "service": …, "traces": [first, last]}'`. Times, ids and attributes are those that
-`part` says, so that whoever started it knows what there is to be counted.
+`part` says, so that the process that started it knows the counts to expect.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An example service of a fleet, to be run by `opentelemetry-instrument`: `fleet_service.py ROLE PORT REQUESTS AGENT`.
 
 `front` asks `features` for something and ranks it; the traces are of both. Each decides and counts in its own process, and its metrics
-go where the launcher was told. Beside that, as no user would, it sends every span to a fleet, undecided: so that both have counted
-the same extractions.
+go to the endpoint that the launcher's environment names. In addition, for this test only, it sends every span to a fleet, undecided, so
+that both count the same extractions.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ class GoModule:
     """A module at a version, and what to build with its requirements and replacements."""
 
     name: str
-    """What people call it."""
+    """The display name."""
     module: str
     version: str
     packages: Mapping[str, str]
-    """What to build, by the name of the program."""
+    """The packages to build, by the name of the program."""
     staged: str = ""
     """The version of modules that it replaces by folders of its own, which are not in what is published of it."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class GoModule:
         """Build its programs; that takes minutes."""
         with (cache_folder() / "build.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Whoever held the lock before may have built it.
+            # The previous holder of the lock may have built it.
             if not self.ready():
                 self._build(cache_folder(), self._folder)
 

@@ -97,7 +97,7 @@ def test_a_fake_clock_moves_when_told():
 
 
 def test_a_fake_clock_drives_the_engine():
-    """A trace whose root has ended waits for its child exactly as long as it was told to."""
+    """A trace whose root has ended waits for its child exactly as long as the setting says."""
     from otel_fe.config.settings import Settings
     from otel_fe.pipeline.engine import Engine
 

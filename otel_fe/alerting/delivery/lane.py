@@ -108,7 +108,7 @@ class Lane:
         while (job := self._next()) is not None:
             try:
                 job()
-            except BaseException as error:  # noqa: BLE001 a thread has nobody to raise to, not even SystemExit
+            except BaseException as error:  # noqa: BLE001 no caller would see what this thread raises, not even SystemExit
                 self._fault(self.name, "raised", error)
             with self._changed:
                 self._busy_since, self._late = None, False

@@ -1,6 +1,6 @@
 """The spans of `opentelemetry-instrumentation-redis`, in less time: what is the same for each command is worked out once.
 
-The attributes of a connection depend on nothing but its settings, the text of a command on nothing but its name and the number of
+The attributes of a connection depend only on its settings, the text of a command only on its name and the number of
 its arguments. The instrumentation has functions of its own for both; their answers are remembered here, and stay its own.
 """
 

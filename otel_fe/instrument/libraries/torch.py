@@ -35,7 +35,7 @@ def patches() -> list[Patch]:
 def peaks() -> tuple[int, ...]:
     """Return the peak of each GPU so far, in bytes; nothing where CUDA is not in use, as in the children of a fork.
 
-    The allocators of PyTorch's own (native, cudaMallocAsync) look at nothing but their books for a GPU that is not in use. Others
+    The allocators of PyTorch's own (native, cudaMallocAsync) read only their own statistics for a GPU that is not in use. Others
     (`CUDAPluggableAllocator`) have none, and raise.
     """
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)

@@ -82,5 +82,5 @@ def a_cached_function(app):
 
 @injected("launcher.providers", "instrument.launcher", "otel_fe.sdk.providers:ensure_providers")
 def the_launcher(app):
-    # Without us nobody calls it.
+    # Without otel_fe it is never called.
     return None if app.injection is None else pre_instrument()

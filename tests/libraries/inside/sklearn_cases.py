@@ -155,7 +155,7 @@ def test_on_the_way_to_a_model_only_the_transformers_are_the_extraction(method):
 
 
 def test_a_model_without_transformers_is_no_extraction():
-    """A pipeline of nothing but a model extracts nothing."""
+    """A pipeline that consists only of a model is no extraction."""
     model = make_pipeline("passthrough", LogisticRegression()).fit(X, Y)
     with watching() as captured:
         model.predict(X)

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as told and remembers what it was sent; and an alert to send."""
+"""A real HTTP server with scripted answers that records its requests; and an alert to send."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_alerts_leave_as_log_events():
 
 
 def test_one_that_raises_and_one_that_hangs_harm_nobody(caplog):
-    """The third is told of everything; the first is counted and logged once, the second when its time is up."""
+    """The third handler gets every alert; the failing one is counted and logged once, the hanging one after its timeout."""
     held = threading.Event()
     told = []
 
@@ -199,7 +199,7 @@ def test_receivers_are_told_apart_and_chosen_by_type():
 
 
 def test_a_forked_child_tells_nothing_that_its_parent_tells():
-    """The queue stays behind, and new alerts are told by a thread of the child's own."""
+    """The child does not inherit the queue, and sends new alerts from its own thread."""
     told = []
     held = threading.Event()
     outbox = Outbox(5.0, None)

@@ -69,7 +69,7 @@ class Burning:
 
 @pytest.fixture
 def system():
-    """Return an alerting system on burning budgets, its clock, the silences that it takes over, and what was told."""
+    """Return an alerting system on burning budgets, its clock, the stored silences that it applies, and the sent alerts."""
     clock = FakeClock(NOW)
     engine = SloEngine(default_slos(), Burning(), clock)
     silences, told = [], []

@@ -179,7 +179,7 @@ def test_p95_falls_as_predicted_from_a_pool_that_is_busy_but_not_saturated():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_harmful_step_is_reverted_within_two_windows(seed):
-    """The database is the bottleneck: every connection more makes each use longer, so that p95 rises although nobody waits."""
+    """The database is the bottleneck: every connection more makes each use longer, so that p95 rises although no extraction waits."""
     pool = SimulatedPool(4, seed=seed)
     pool.harm = lambda size: 0.0 if size <= 4 else 0.08
     bench = Bench(pool)

@@ -1,4 +1,4 @@
-"""Changes, told apart from another process that reports the same or the old value."""
+"""Changes, as opposed to another process that reports the same or the old value."""
 
 from __future__ import annotations
 

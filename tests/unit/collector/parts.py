@@ -12,7 +12,7 @@ from otel_fe.testing import FakeClock
 
 
 class Noted:
-    """An exporter that keeps what it is offered, and settles it when told to."""
+    """An exporter that keeps the payloads that it is offered, and settles them on demand."""
 
     def __init__(self, *, at_once: bool = True):
         self.payloads = []

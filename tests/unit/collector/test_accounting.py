@@ -229,7 +229,7 @@ def test_own_metrics_as_otlp():
 
 
 def test_why_in_words():
-    """Each state has its own; nobody who answers is said to be nobody."""
+    """Each state of a trace has its own sentence."""
     assert "not decided yet; 2 spans" in in_words({"state": "pending", "trace_id": "1", "spans": 2, "waiting_s": 1.0})
     remembered = {"state": "remembered", "trace_id": "1", "sampled": True, "policy": "slow"}
     assert "kept by slow; how its policies voted is no longer known" in in_words(remembered)

@@ -145,7 +145,7 @@ def test_the_alert_fires_while_a_budget_is_expected_to_end(told, store, caplog):
 
 
 def test_a_budget_that_is_used_up_raises_no_alert_ahead_but_keeps_one(told):
-    """The alerts on burn rates have told of it, or the one ahead has and stays."""
+    """A used-up budget is reported by the burn-rate alerts, or by the forecast alert that fires already and stays."""
     gauges, alerts = told(budget(0.0, 0.0, used_up=True))
     assert ([value for _, value in gauges], alerts) == ([0.0], [])
     assert told(budget(1.5, 0.5))[1] == [1.0]

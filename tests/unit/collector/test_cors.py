@@ -35,7 +35,7 @@ def test_origins(pattern, origin, allowed):
     """In any case; one `*` is the only wildcard."""
     found = asked(origin, Cors((pattern,)))
     assert ("access-control-allow-origin" in found) == allowed
-    if allowed:  # a browser compares it with its own, byte for byte, and wants to be told of credentials
+    if allowed:  # a browser compares it with its own, byte for byte, and requires the header that allows credentials
         assert found["access-control-allow-origin"] == origin
         assert found["access-control-allow-credentials"] == "true"
     assert found["vary"] == "Origin"  # a cache must not give one origin's answer to another

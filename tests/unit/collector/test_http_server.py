@@ -1,4 +1,4 @@
-"""The HTTP server against clients that hold on to it: each stage has a deadline, and somebody makes room for the next."""
+"""The HTTP server against slow clients: each stage has a deadline, and a slow connection is closed for a new one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Replacing:
 
 @pytest.mark.parametrize("way", ["sender", "worker"])
 def test_what_comes_in_the_middle_of_a_reload_is_taken_by_the_next(way):
-    """From a sender, who would be told to try again, and from another worker, which is told nothing."""
+    """A request during a reload is passed to the new engine, whether it comes from a sender or from another worker."""
     reload = Replacing()
     payload = request(1).SerializeToString()
     if way == "sender":

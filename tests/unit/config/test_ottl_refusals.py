@@ -45,7 +45,7 @@ def refusal(text, context="span"):
     ],
 )
 def test_the_message_says_what_was_found_and_what_would_be_right(text, column, message):
-    """The failure that came furthest is told, in characters from 1."""
+    """The message is that of the failure furthest to the right, with its column counted from 1."""
     assert refusal(text) == (column, message)
 
 

@@ -1,4 +1,4 @@
-"""Changes on the pages and in the terminal: marked, compared, and told what was predicted of them."""
+"""Changes on the pages and in the terminal: marked, compared, and shown with their prediction."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from tests.unit.store.parts import MINUTE, NS, T0, bed
 
 NOW = T0 + 10 * MINUTE
 P95_RULE = Rule(AlertType.LATENCY_THRESHOLD, "p95 latency", 83.0, 41.0, "ms", Severity.PAGE)
-"""Inside of a bucket, so that nothing but the estimate says where the percentile is."""
+"""Its thresholds are inside buckets, so that the percentile depends on the estimate."""
 
 
 def _durations(seed):

@@ -1,4 +1,4 @@
-"""The page about policies: what is in force without its secrets, and a replay that reads nothing but the store."""
+"""The page about policies: the configuration in force without its secrets, and a replay that reads only the store."""
 
 from __future__ import annotations
 

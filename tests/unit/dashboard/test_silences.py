@@ -176,7 +176,7 @@ def test_an_alert_leads_to_the_form_filled_in(burning):
 
 
 def test_silences_that_cannot_be_read_are_said_to_be(burning):
-    """The alerts are shown, as they are told; writing is refused with what to do."""
+    """With an unreadable silence file the alerts are shown and sent; making a silence is refused with the remedy."""
     (burning.site._stored.directory / FILE_NAME).write_bytes(b"rubbish " * 100)
     assert "latency" in burning.text("/")
     page = burning.text("/alerts")

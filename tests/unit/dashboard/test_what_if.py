@@ -113,7 +113,7 @@ def test_so_is_a_wrong_pool_or_number_of_processes(asked, address, said):
 
 
 def test_a_question_stands_in_the_address(asked):
-    """The form sends it by GET with what is shown; whoever filters afterwards keeps it; the answer does not move."""
+    """The form sends the question by GET together with the filters; links to other filters keep it; the answer stays in place."""
     page = asked.text("/resources?range=6h&hit_rate=85&pool_size=8&feature_set=user_profile")
     elements = Elements(page)
     form = next(one for one in elements.all("form") if one.get("class") == "questions")

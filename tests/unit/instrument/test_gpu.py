@@ -23,7 +23,7 @@ from otel_fe.instrument.gpu import GpuLoad, GpuSampler
 
 ME = os.getpid()
 UNKNOWN = 2**64 - 1
-"""What the driver writes for a process whose memory it does not tell; pynvml makes None of it."""
+"""The driver's value for a process whose memory it does not report; pynvml returns None for it."""
 
 
 @dataclass
@@ -153,7 +153,7 @@ def test_in_a_container_whose_driver_knows_its_ids(sampling, in_a_container):
 
 
 def test_what_a_gpu_refuses_is_left_out(sampling, on_the_host, caplog):
-    """With MIG there is no utilisation, and no permission to see processes; other GPUs are told of all the same."""
+    """With MIG there is no utilisation and no permission to list processes; other GPUs are sampled nevertheless."""
     mig = {"Utilization": pynvml.NVML_ERROR_NOT_SUPPORTED, "Processes": pynvml.NVML_ERROR_NO_PERMISSION}
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
         sampler = sampling(Card(used=900, refuses=mig), Card(busy=40, computing=[(ME, 5)]))

@@ -49,7 +49,7 @@ def test_what_was_overtaken_adds_nothing(store):
 
 
 def test_processes_add_up(store):
-    """Told apart by their resources, though a series has only their service."""
+    """Processes are distinguished by their resources, although a series has only their service."""
     for process in "abc":
         store.points(counter(5, T0 + MINUTE, process=process))
     assert total(store) == 15
@@ -141,7 +141,7 @@ def test_series_past_the_bound_are_folded_into_one(tmp_path):
         assert total(store) == 5
         assert total(store, **{"otel.metric.overflow": True}) == 3
         assert store.tally["folded"] >= 3
-        # The processes that are known are bounded, too; what the others count is not, and is told.
+        # The number of known processes is limited, too; points of further ones are refused and counted.
         for process in range(30):
             store.points(counter(1, T0 + MINUTE, process=str(process), user=0))
         assert total(store) == 20

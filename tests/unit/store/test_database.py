@@ -34,7 +34,7 @@ def test_only_its_owner_can_read_it(tmp_path):
 
 
 def test_one_at_a_time_can_write(tmp_path):
-    """The second is told so; once the first is gone, the next may."""
+    """A second writer is refused; after the first has closed the store, the next one is accepted."""
     with Store(tmp_path, QUICK):
         with pytest.raises(StoreBusyError, match="another process writes"):
             Store(tmp_path, QUICK)

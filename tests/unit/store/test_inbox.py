@@ -24,14 +24,14 @@ def test_it_is_bounded_by_number_and_by_size():
 
 
 def test_waiting_for_it_ends_when_all_that_was_in_it_is_settled():
-    """Not when what came later is; and it does not wait for longer than it was told."""
+    """`wait()` does not depend on later items, and ends after its timeout."""
     inbox = Inbox(StoreLimits(linger_s=60))
     inbox.put(Item("trace", 1, 1))
     assert not inbox.wait(0.01)
     ended = []
     waiting = threading.Thread(target=lambda: ended.append(inbox.wait(30)))
     waiting.start()
-    # It would linger for a minute, but for somebody who waits.
+    # It would linger for a minute if no thread waited.
     assert len(inbox.take(5, 1)) == 1
     inbox.put(Item("trace", 2, 1))
     inbox.settle(1)

@@ -171,7 +171,7 @@ def test_a_week_is_read_from_cells(tmp_path):
         assert rows_read(store, window) < 2 * SPAN
         assert rows_read(store, replace(window, cause="cpu", min_duration_ns=100_000_000)) < 2 * SPAN * SPANS
         assert agrees(store, window, SPAN).extractions == 7 * 24 * 6 - 1
-        # Where a selection cuts through cells there is nothing but rows.
+        # A selection that cuts through cells has to read rows.
         assert rows_read(store, replace(window, min_duration_ns=100_000_001)) == window.until_ns - window.since_ns
         agrees(store, replace(window, min_duration_ns=82_000_001), SPAN)
 

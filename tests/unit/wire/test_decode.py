@@ -22,7 +22,7 @@ def key(span):
 def test_every_answer_is_that_of_the_official_classes(request, released):
     """Ids, times, attributes of every type, events, resource and scope; before and after the parsed request is let go."""
     batch = Decoder().decode(request.SerializeToString())
-    held = list(batch.spans)  # what somebody holds outlives the batch
+    held = list(batch.spans)  # spans that are still referenced outlive the batch
     if released:
         batch.release()
     expected = sorted(spans_of(request), key=lambda found: key(found[2]))
@@ -141,7 +141,7 @@ def request_of(*spans):
     ],
 )
 def test_a_span_without_valid_ids_is_rejected_and_the_rest_accepted(wrong):
-    """It is counted, and the sender can be told."""
+    """A span without valid ids is counted, and the message for its sender names the reason."""
     batch = decode(request_of(Span(**{**SPAN, **wrong}), Span(**SPAN)))
     assert batch.rejected == 1
     assert "1 spans have no valid" in batch.message

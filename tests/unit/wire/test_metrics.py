@@ -48,7 +48,7 @@ def test_an_explicit_histogram_keeps_its_edges():
 
 
 def test_more_than_there_is_room_for_is_the_most_that_there_is():
-    """A few hundred spans that say that they stand for 2**56 each kept all metrics of everybody from leaving."""
+    """Counts stop at OTLP's maximum: a few hundred spans with a weight of 2**56 once blocked the export of all metrics."""
     huge = 1 << 64
     exponential = ExponentialState(huge, 1.0, 1, 1, huge, 0, 0, (huge, 1))
     calls, duration, odd = sent(

@@ -97,9 +97,9 @@ def test_nesting_as_deep_as_protobuf_reads_is_fine():
     ],
 )
 def test_what_encloses_items_takes_them_with_it(scope: bytes, resource: bytes, reason: str):
-    """Its sender's spans have nowhere to be; other senders' stay."""
+    """A malformed scope or resource takes its spans with it; other senders' spans stay."""
     checked = check("traces", request(GOOD, GOOD, scope=scope, resource=resource) + request(GOOD))
-    expected = 1 if scope == b"\x0a\x7f" else 2  # what cannot be split is told as one
+    expected = 1 if scope == b"\x0a\x7f" else 2  # a part that cannot be split counts as one item
     assert (checked.payload, checked.items, checked.rejected) == (request(GOOD), 1, {reason: expected})
 
 

@@ -166,7 +166,7 @@ def test_a_file_that_is_gone_bad_while_open_is_replaced(path):
 
 
 def test_nobody_else_can_read_the_queue(path):
-    """Telemetry holds what users do: the file, SQLite's log, and one that an earlier version made for everybody."""
+    """The queue's file and SQLite's log are readable by their owner only, even if an earlier version made the file readable for all."""
     path.touch(0o644)
     storage = opened(path)
     storage.append(1, b"data")

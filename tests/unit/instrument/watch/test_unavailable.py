@@ -52,7 +52,7 @@ def slept():
 
 @pytest.mark.skipif(not threads.LINUX, reason="/proc")
 def test_without_permission_the_cause_is_absent_and_counted_once(monkeypatch, caplog):
-    """Waits are then told by what the statement calls."""
+    """Without the kernel's figures, the called function names the cause of a wait."""
     deny(monkeypatch, "schedstat", "syscall")
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
         span, counts = slept()
@@ -74,7 +74,7 @@ def test_without_control_groups_there_is_no_throttling(monkeypatch):
 
 
 def test_on_another_platform_lines_and_names_are_what_there_is(monkeypatch):
-    """Stacks are Python's own; what a thread waits in is told by what it calls."""
+    """On other platforms, stacks come from Python, and the called function names the cause of a wait."""
     monkeypatch.setattr(threads, "LINUX", False)
     span, counts = slept()
     assert span.attributes[f"{PREFIX}bottleneck"] == "sleep"
