@@ -322,7 +322,7 @@ def test_a_drop_of_throughput_fires_also_when_nothing_comes_at_all(collector, cl
 
 
 def test_a_few_slow_extractions_are_no_alert(collector):
-    """Neither fewer than ten, nor a share that chance explains."""
+    """Fewer than ten slow extractions, or a share that chance explains, raise no alert."""
     system = FeatureExtractionAlertingSystem(collector)
     _hand_over(collector, 9, duration_ms=500.0)
     assert system.check_performance_alerts() == []
@@ -366,7 +366,7 @@ def test_a_silenced_alert_is_told_when_the_silence_ends(collector, clock):
 
 
 def test_the_gauge_goes_back_to_zero(collector, clock):
-    """By type, severity and feature set."""
+    """The gauge of firing alerts returns to 0, by type, severity and feature set."""
     system = FeatureExtractionAlertingSystem(collector)
     _hand_over(collector, 30, duration_ms=150.0)
     system.check_performance_alerts()

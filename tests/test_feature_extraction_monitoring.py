@@ -50,7 +50,7 @@ def test_it_emits_the_same_span_as_every_extraction():
 
 
 def test_durations_are_measured_where_none_is_given():
-    """Without duration_ms the monitor's own clock counts."""
+    """Without duration_ms, the monitor measures the duration with its own clock."""
     monitor = FeatureExtractionPerformanceMonitor()
     monitor.start_extraction()
     monitor.end_extraction()

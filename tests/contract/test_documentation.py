@@ -95,7 +95,7 @@ def commands():
 
 @pytest.mark.parametrize("line", [*commands()])
 def test_every_command_line_is_accepted(line):
-    """Its command exists and takes these arguments."""
+    """The parser accepts every documented command line."""
     from otel_fe.cli.main import parser  # noqa: PLC0415
 
     arguments = parser().parse_args(shlex.split(line)[1:])

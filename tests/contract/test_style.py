@@ -66,7 +66,7 @@ UNITS = {
 
 
 def test_units_are_defined_once():
-    """In `units.py`."""
+    """Units of time and size are defined only in `units.py`."""
     found = [
         f"{path.name}: {target.id}"
         for path in FILES

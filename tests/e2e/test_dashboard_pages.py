@@ -64,7 +64,7 @@ def served(tmp_path_factory):
 
 
 def test_a_cell_leads_to_its_traces_and_back(page, served):
-    """By clicking: a cell, its first trace, and back twice."""
+    """A click on a cell and one on its first trace open them, and going back twice returns to the map."""
     page.goto(f"{served[0]}/explore?range=15m&feature_set=user_profile")
     cells = page.locator("#heat a:has(rect.s8)")
     cells.first.click()
@@ -291,7 +291,7 @@ def test_as_many_traces_are_replayed_as_are_asked_for(page, served):
 
 
 def test_an_alert_is_silenced_and_the_silence_lifted_by_keyboard(page, served):
-    """From the alert to the form filled in, to the list, and back."""
+    """The keyboard alone reaches the alert, its filled-in form and the list of silences, and lifts the silence again."""
     url, store = served
     page.goto(f"{url}/alerts")
     page.locator("#alerts summary").first.focus()
@@ -346,7 +346,7 @@ def test_what_would_be_is_answered_without_a_script(browser, served):
 
 
 def test_a_reader_signs_in(page, served):
-    """Where there is a token, nothing is shown before it."""
+    """With a token configured, no page is shown before it was entered."""
     store = served[1]
     access = Access(Endpoint("localhost", 0), "a-token-of-some-length")
     server = DashboardServer(Site(PageContext(store.reader, store.directory), access), Endpoint("localhost", 0))

@@ -112,7 +112,7 @@ def test_celery_replaces_its_workers_after_each_task(folder):
 
 
 def test_rq_runs_each_job_in_a_process_of_its_own(folder):
-    """Its work horse leaves by os._exit."""
+    """A job's spans are exported although RQ's work horse leaves by `os._exit`."""
     ask = (
         "import redis, rq, os, shop; q = rq.Queue(connection=redis.Redis.from_url(os.environ['URL'])); "
         "print(len([q.enqueue(shop.extract, x) for x in range(12)]))"

@@ -53,7 +53,7 @@ def test_alerts_arrive_and_go(tmp_path):
 
 
 def test_an_alert_that_is_not_repeated_ends_by_itself(tmp_path):
-    """As Prometheus has it, after four repetitions that have not come."""
+    """An alert ends after four missing repetitions, as with Prometheus."""
     with alertmanager(tmp_path) as port:
         Alertmanager(f"http://127.0.0.1:{port}", repeat_s=0.5)(an_alert(start=SystemClock.time_ns() / 1e9 - 60))
         assert len(_until(port, 1)) == 1

@@ -254,7 +254,7 @@ def test_between_two_readings_only_what_happened_counts(integration, redis_port)
 
 
 def test_a_cluster_is_the_sum_of_its_primaries(integration, cluster_port):
-    """Of the synchronous client and the asyncio one."""
+    """A cluster's figures are the sums over its primaries, for the synchronous client and the asyncio one."""
     with redis.cluster.RedisCluster(port=cluster_port, host="127.0.0.1") as client:
         client.set("there", "1")
         stats = integration.sync_cache_metrics(client)
@@ -304,7 +304,7 @@ def test_no_key_is_kept(integration, redis_port):
 
 
 def test_the_background_reads_and_stops(redis_port, monkeypatch):
-    """It reads when due, and no thread is left."""
+    """The background thread reads the caches when due, and ends with the integration."""
     from otel_fe.instrument import background
 
     monkeypatch.setattr(background, "PERIOD_S", 0.01)

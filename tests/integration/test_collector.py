@@ -118,7 +118,7 @@ def test_slow_traces_are_kept_at_once(at_work):
 
 
 def test_metrics_and_logs_pass_through_as_they_came(at_work):
-    """Their bytes are those that were sent."""
+    """Metrics and logs are forwarded byte for byte."""
     sink, collector = at_work
     metrics = ExportMetricsServiceRequest()
     metrics.resource_metrics.add().scope_metrics.add().metrics.add(name="theirs").gauge.data_points.add(as_int=7)
@@ -244,7 +244,7 @@ def test_a_bomb_over_grpc_takes_no_room(at_work):
 
 
 def test_unknown_methods_are_unimplemented(at_work):
-    """As gRPC has it."""
+    """An unknown method gets UNIMPLEMENTED, as gRPC specifies."""
     _, collector = at_work
     with pytest.raises(grpc.RpcError) as caught:
         export(collector.grpc, b"", "/opentelemetry.proto.collector.trace.v1.TraceService/Nonsense")

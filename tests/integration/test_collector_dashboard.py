@@ -173,7 +173,7 @@ def test_a_signal_to_all_processes_is_the_collectors(tmp_path):
 
 
 def test_off_loopback_it_asks_for_the_token_and_shows_it_to_nobody(tmp_path):
-    """By the file that holds it: neither process has it among its arguments."""
+    """The dashboard reads the token from its file, so that no process has it among its arguments."""
     token = "a-token-of-some-length"
     (tmp_path / "token").write_text(f"{token}\n")
     store = str(tmp_path / "store")

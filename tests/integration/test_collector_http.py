@@ -241,7 +241,7 @@ def test_slow_clients_are_cut_off(collector, start):
     ],
 )
 def test_what_is_no_http_is_refused(collector, sent):
-    """With a 4xx where that can be said, and the end of the connection."""
+    """Input that is no HTTP gets a 4xx where that is possible, and its connection is closed."""
     with socket.create_connection(collector.http.split(":")) as client:
         client.settimeout(10)
         client.sendall(sent)

@@ -29,7 +29,7 @@ from tests.unit.collector.running import (
 
 
 def test_pending_traces_are_decided_at_a_stop(tmp_path):
-    """As they stand, and sent; the last line says what became of every span."""
+    """A stop decides pending traces with the spans that they have and sends them; the last line accounts for every span."""
     with backend() as sink, running(tmp_path, config(f"127.0.0.1:{sink.port}")) as collector:
         send(collector.grpc, 1, 2, rooted=False)
         send(collector.grpc, 3)
@@ -138,7 +138,7 @@ def test_reload_changes_the_policies_and_drops_no_connection(tmp_path):
 
 
 def test_a_bad_new_file_leaves_the_old_one_running(tmp_path):
-    """And says all that is wrong with it, with the lines."""
+    """A reload of an invalid file logs all its problems with their lines, and the old configuration stays active."""
     with backend() as sink, running(tmp_path, config(f"127.0.0.1:{sink.port}")) as collector:
         collector.file.write_text(
             config("nonsense", policies="{name: a, type: latency}").replace(
@@ -292,7 +292,7 @@ def test_workers_keep_traces_whole(tmp_path):
 
 
 def test_a_dead_worker_is_started_again(tmp_path):
-    """Its death is noticed and counted, and the ports go on being served."""
+    """A worker's death is noticed and counted, and the ports are still served."""
     import psutil
 
     with backend() as sink, running(tmp_path, config(f"127.0.0.1:{sink.port}"), "--workers", "2") as collector:

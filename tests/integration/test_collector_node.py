@@ -74,7 +74,7 @@ class _NodePackages:
 
     @property
     def folder(self) -> Path:
-        """Where it is, or will be."""
+        """Return the folder, which may not exist yet."""
         return cache_folder() / "node" / hashlib.sha256(repr(PACKAGES).encode()).hexdigest()[:12]
 
     def ready(self) -> bool:

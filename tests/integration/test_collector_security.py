@@ -133,7 +133,7 @@ def test_bearer_tokens(tmp_path):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_beyond_loopback_somebody_must_ask(tmp_path, protocol):
-    """It does not start, and says what to do."""
+    """Without authentication, an address beyond loopback is rejected at the start, with the remedy."""
     text = config().replace(f'{protocol}: {{endpoint: "localhost:0"', f'{protocol}: {{endpoint: "0.0.0.0:0"')
     file = tmp_path / "open.yaml"
     file.write_text(text)
@@ -157,7 +157,7 @@ def test_the_own_page_stays_on_loopback(tmp_path):
 
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path):
-    """With the key of the configuration."""
+    """The error for an unusable certificate names the key of the configuration."""
     (tmp_path / "server.crt").write_text("nonsense")
     (tmp_path / "server.key").write_text("nonsense")
     file = tmp_path / "bad.yaml"

@@ -139,7 +139,7 @@ def test_an_aggregation_that_cannot_be_applied_is_named_once(tmp_path, caplog):
 
 
 def test_redis_pools(watched, redis_port):
-    """Of the plain pool and the blocking one, synchronous and asyncio."""
+    """Plain and blocking pools are measured, synchronous and asyncio."""
     name = f"redis://localhost:{redis_port}/0"
     pool = redis.BlockingConnectionPool(host="localhost", port=redis_port, max_connections=2, timeout=0.1)
     first, second = pool.get_connection(), pool.get_connection()

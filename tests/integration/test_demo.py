@@ -78,7 +78,7 @@ def test_the_report_is_whole_and_its_sums_agree(store):
 
 
 def test_the_text_says_it_in_words(store):
-    """Without --json there is a report to read, and a hint where to go on."""
+    """Without --json, the demo prints a report as text, and a hint at the next step."""
     done = demo(store, "--seconds", "2")
     assert done.returncode == 0, done.stderr
     for word in ("Latency of", "The four requirements", "Kept", "Slowest:", "together", "Cross-check:", "\n  all "):

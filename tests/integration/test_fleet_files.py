@@ -107,7 +107,7 @@ def test_alertmanager_takes_its_routes():
 
 
 def test_jaeger_takes_its_settings():
-    """By its own `validate`."""
+    """Jaeger's own `validate` accepts the rendered settings."""
     command = [built_jaeger(), "validate", "--config", FOLDER / "jaeger.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

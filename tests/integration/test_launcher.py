@@ -334,7 +334,7 @@ def test_a_handler_that_finds_ours_another_way_gets_an_export(folder):
 
 
 def test_a_handler_that_sends_itself_the_signal_again_dies_of_it_after_an_export(folder):
-    """As uvicorn: the default is set again, which is ours, unseen."""
+    """A handler that restores the default and resends the signal, as uvicorn's, ends the process by it, after an export."""
     got = run(write(folder, RESENT), OTEL_FE_TARGETS=TARGETS, OTEL_BSP_SCHEDULE_DELAY="60000")
     assert (got.status, _printed(got)) == (-signal.SIGTERM, ["cleaned up", "True"]), got.err
     assert len(got.extractions()) == 1

@@ -278,7 +278,7 @@ def windows(seen):
 
 
 def test_every_extraction_is_counted_once_everywhere(seen):
-    """By feature set, as the clients sent them."""
+    """Report, page, exports and Prometheus count each feature set's extractions exactly as the clients sent them."""
     labels = {"feature_extraction_feature_set": ""}
     for name, count in seen["truth"].items():
         labels["feature_extraction_feature_set"] = name

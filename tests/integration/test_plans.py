@@ -204,7 +204,7 @@ def test_without_the_setting_nothing_is_explained(logs, tmp_path):
 
 
 def test_in_the_background_by_a_thread_that_ends(logs, tmp_path):
-    """As it is by default."""
+    """By default, plans are requested by a background thread that ends."""
     with instrumented(**EVERYTHING) as captured:
         engine = spanned(sa.create_engine(f"sqlite:///{tmp_path}/x.db"), captured)
         with engine.connect() as connection:

@@ -186,7 +186,7 @@ def test_a_process_sends_the_stacks_of_its_slow_extractions(
 
 
 def test_nothing_is_sent_unless_it_is_asked_for(tmp_path, chain):
-    """By default."""
+    """By default, no profile is sent."""
     sink, collector = chain
     run(tmp_path, "silent", collector.grpc, OTEL_FE_PROFILES="none")
     until(lambda: slow_spans(sink, "silent"))
@@ -216,7 +216,7 @@ def traces_only():
 
 
 def test_a_backend_without_profiles_is_one_warning(tmp_path):
-    """It is asked once, and the spans arrive."""
+    """A backend without profiles is asked once and gets the spans; one warning is logged."""
     with traces_only() as (endpoint, asked):
         log = run(tmp_path, "shop", endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
     assert asked.count("/v1development/profiles") == 1
@@ -232,7 +232,7 @@ def test_a_backend_without_profiles_is_one_warning(tmp_path):
     ],
 )
 def test_settings_by_which_no_profiles_can_be_sent_are_refused(tmp_path, variable, value, right):
-    """With the value, and what would be right."""
+    """The error names the value and the valid ones."""
     log = run(tmp_path, "shop", "127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf", **{variable: value})
     assert f"otel_fe stays off: {variable}: '{value}' cannot be used" in log
     assert right in log

@@ -89,7 +89,7 @@ def test_profiles_arrive_as_they_came_and_are_counted(at_work):
 
 
 def test_profiles_over_http_as_protobuf_and_as_json(at_work):
-    """At the path of the alpha."""
+    """Profiles are received at the path of the alpha version."""
     sink, collector = at_work
     payload = profile(77)
     other = profile(76)

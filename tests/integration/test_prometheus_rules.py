@@ -22,7 +22,7 @@ SLOS = {slo.name: slo for slo in default_slos()}
 
 @pytest.mark.parametrize("odd", ["two\nlines", "{{ $value }}", "{{ range", "a\u2028b", "a\x1bb", '"\\'])
 def test_promtool_accepts_rules_of_slos_with_odd_texts(tmp_path, odd):
-    """It parses the templates, too."""
+    """promtool accepts the rules, and parses their templates too."""
     slos = [replace(slo, title=odd, description=odd, service=odd) for slo in default_slos()]
     rules = tmp_path / "rules.yaml"
     rules.write_text(prometheus_rules(slos))
@@ -31,7 +31,7 @@ def test_promtool_accepts_rules_of_slos_with_odd_texts(tmp_path, odd):
 
 
 def test_promtool_accepts_the_rules(tmp_path):
-    """Those of the four requirements."""
+    """promtool accepts the rules of the four requirements."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(prometheus_rules(default_slos()))
     done = promtool("check", "rules", rules)

@@ -212,7 +212,7 @@ def test_redis_own_pool_is_no_pool_that_is_waited_for(observed, redis_port):
 
 
 def test_an_exhausted_plain_pool_shows_its_bound(observed, redis_port):
-    """It refuses at once: a wait of no time, with the pool's size and use."""
+    """A plain pool refuses at once: the wait is 0, and the pool's size and use are recorded."""
     pool = redis.ConnectionPool(port=redis_port, max_connections=1)
     with redis.Redis(connection_pool=pool) as client, client.pipeline() as pipe:
         pipe.watch("x")

@@ -77,7 +77,7 @@ def test_postgresql_behind_a_pool(observed, postgres_url):
 
 
 def test_a_null_pool_opens_a_connection_each_time(observed, tmp_path):
-    """Its wait is the time to open one; it has neither size nor use."""
+    """A null pool's wait is the time to open a connection; it has neither size nor use."""
     engine = sa.create_engine(f"sqlite:///{tmp_path}/x.db", poolclass=sa.NullPool)
     with otel_fe.extraction("x"), engine.connect() as connection:
         connection.execute(ONE)

@@ -120,7 +120,7 @@ def test_readers_in_other_processes_hold_up_nobody(tmp_path):
 
 
 def test_a_reader_that_takes_its_time_does_not_stop_the_writer(tmp_path):
-    """It goes on seeing what there was when it began."""
+    """A slow reader keeps its snapshot, and the writer continues."""
     with Store(tmp_path, QUICK) as store, StoreReader(tmp_path) as reader:
         store.add_trace(trace(1))
         assert store.flush()

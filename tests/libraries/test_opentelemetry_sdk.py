@@ -33,7 +33,7 @@ class SourceDistribution:
 
     @property
     def folder(self) -> Path:
-        """Where it is unpacked."""
+        """Return the folder of the unpacked SDK."""
         return cache_folder() / f"opentelemetry_sdk-{VERSION}"
 
     def ready(self) -> bool:

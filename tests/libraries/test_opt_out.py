@@ -42,7 +42,7 @@ def test_a_library_that_is_switched_off_is_left_alone():
     [("sklearn", "scikit-learn"), ("scikit-learn,fest", "feast"), ("Sentence_Transformers", "sentence-")],
 )
 def test_a_name_that_does_not_exist_is_an_error_with_the_nearest(value, hint):
-    """In the variable and in code alike."""
+    """An unknown library name is an error with the nearest valid one, in the variable and in code."""
     with pytest.raises(ConfigurationError, match=f"OTEL_FE_DISABLED_LIBRARIES.*did you mean {hint}"):
         read_settings({"OTEL_FE_DISABLED_LIBRARIES": value})
     with pytest.raises(ConfigurationError, match=f"did you mean {hint}"):
@@ -68,7 +68,7 @@ def test_what_is_said_of_versions_is_what_is_tested():
 
 
 def test_a_library_that_is_not_imported_costs_nothing():
-    """Neither it nor our hooks of it are imported when we are switched on."""
+    """Switching on imports neither the library nor otel_fe's hooks of it."""
     source = """
 import sys
 from otel_fe.testing import capture

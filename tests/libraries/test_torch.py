@@ -38,7 +38,7 @@ def test_only_a_peak_that_was_raised_is_one(before, after, peak):
 
 
 def test_an_extraction_that_raises_the_peak_has_it(cuda):
-    """Those that stay below have none."""
+    """Only an extraction that raises the memory peak has the attribute."""
     with instrumented() as captured:
         for name, used in (("first", 300), ("second", 200), ("third", 400)):
             with otel_fe.extraction(name):
@@ -55,7 +55,7 @@ def test_cuda_that_is_not_initialised_is_not_touched(cuda):
 
 
 def test_extractions_are_put_back(cuda):
-    """Without PyTorch, and afterwards, they are as they were written."""
+    """Without PyTorch, and after uninstrumenting, the functions are the original ones."""
     before = dict(vars(Extraction))
     with instrumented():
         assert dict(vars(Extraction)) != before

@@ -32,7 +32,7 @@ RUNS = 3
 @pytest.mark.timeout(320)  # three runs, each with its own bound
 @pytest.mark.parametrize("service", cases())
 def test_the_cause_and_its_line_are_named(service):
-    """As the first cause, and with the line that took most of it."""
+    """The planted cause is the first one, with the line that took most of its time."""
     case = cases()[service]
     wrong, right = [], 0
     try:

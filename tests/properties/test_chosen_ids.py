@@ -56,7 +56,7 @@ def sampler(*policies, **settings):
 
 
 def test_a_sampler_waits_for_a_trace_by_the_bytes_of_its_id():
-    """Until the time has come; what comes then follows it."""
+    """A trace waits until its time has come; later spans follow its decision."""
     waits, kept = sampler()
     waits.receive(Id(5), [span(5, 2, 1)], 10, 1)
     waits.receive(Id(6), [span(6, 2, 1)], 10, 1)

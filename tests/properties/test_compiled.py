@@ -53,7 +53,7 @@ def test_it_is_compiled_where_there_is_a_compiler():
 
 
 def test_the_switch_is_a_setting():
-    """So that it is in the table of variables, and accepted."""
+    """`OTEL_FE_COMPILED` is in the table of variables, and accepted."""
     assert PREFIX + "COMPILED" == compiled.SWITCH
     assert Settings().compiled == "true"
 
@@ -131,7 +131,7 @@ def test_a_usual_request_is_read_in_c():
 @needs_it
 @given(REQUESTS)
 def test_a_trace_adds_up_alike(request):
-    """To the same sums."""
+    """Both implementations add a trace up to the same sums."""
     for trace in Decoder().decode(request.SerializeToString()).traces:
         sums = []
         for _ in range(2):
@@ -176,7 +176,7 @@ def test_spans_that_stand_together_leave_in_one_run():
 
 @given(IDS, st.text(max_size=10))
 def test_ids_are_hashed_alike(trace_id, salt):
-    """By both ways, and as the definition has it."""
+    """Both implementations hash ids as the definition says."""
     salted = fnv1a(salt.encode())
     expected = fnv1a(salt.encode() + trace_id.to_bytes(16, "big"))
     assert hash_of(salted, trace_id) == plain_hash_of(salted, trace_id) == expected
@@ -189,7 +189,7 @@ def test_ids_are_hashed_alike(trace_id, salt):
     )
 )
 def test_extractions_are_found_alike(names):
-    """By their whole name, or its first word."""
+    """Both implementations recognise an extraction by its whole name or its first word."""
     plain_spans = [Span(1, number, name=name) for number, name in enumerate(names, 1)]
     expected = [span.span_id for span in plain_spans if extractions.is_extraction(span)]
     assert [span.span_id for span in extractions.extractions_in(plain_spans)] == expected

@@ -86,7 +86,7 @@ def test_a_class_that_makes_something_else_makes_no_spans():
 
 @pytest.mark.parametrize(("worker", "workers", "taken"), [(4, 5, []), (1, 3, [1]), (0, 1, [1, 2, 3]), (1, 2, [1, 3])])
 def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
-    """Neither as a trace, nor counted, nor decided."""
+    """A trace taken out of a batch is no longer listed, counted or decided there."""
     batch = read(payload_of(*(encoded(n) for n in (1, 2, 3, 1))))
     found = batch.take(worker, workers)
     left = [n for n in (1, 2, 3) if n not in taken]
@@ -105,7 +105,7 @@ def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
 
 
 def test_a_batch_that_was_released_holds_nothing():
-    """Its bytes may be gone: nothing of it may be read."""
+    """Nothing of a released batch can be read, as its bytes may be gone."""
     batch = read(payload_of(encoded(1), encoded(2)))
     spans, traces = batch.spans, batch.traces
     batch.release()

@@ -30,7 +30,7 @@ def test_ids_that_were_made_to_share_a_place_do_not(kind, key):
 
 @pytest.mark.parametrize("key", [0, 1, 0xFFFF, (5 << 16) + 3])
 def test_a_key_has_room_for_the_number_of_its_decision(key):
-    """It would be the number of another decision, or of none."""
+    """A key without room for its decision's number is refused: the number would name another decision, or none."""
     remembered = compiled.backend.DecisionCache(10)
     with pytest.raises(ValueError, match="no key of a trace"):
         remembered[key] = "a decision"
@@ -88,7 +88,7 @@ def test_what_is_remembered_of_series_counts_their_edges():
     ],
 )
 def test_nothing_is_there_that_was_not_made(kind, arguments):
-    """Without its fields, the first call would end the process."""
+    """An object without its fields cannot be made: its first call would end the process."""
     made = getattr(compiled.backend, kind)
     made(*arguments)
     with pytest.raises(TypeError):
@@ -116,7 +116,7 @@ def test_bytes_that_were_exchanged_have_not_been_read():
 
 @pytest.mark.parametrize("field", ["name", "trace_state"])
 def test_a_span_without_a_text_is_read_the_plain_way(field):
-    """And so is one that was never given its bytes."""
+    """A span without a text, or without its bytes, is read in Python."""
     (span,) = parsed(SPAN_IDS)
     setattr(span, field, None)
     finder = compiled.backend.Finder([])
@@ -135,7 +135,7 @@ def test_a_name_that_was_exchanged_is_the_one_that_counts():
 
 
 def test_a_span_that_is_exchanged_while_it_is_asked_about_is_read_as_it_is_then():
-    """Its bytes and its name were written down before, and may have gone."""
+    """A span that is replaced during a callback is read anew: its earlier bytes and name may be gone."""
     finder, short = compiled.backend.Finder([]), SPAN_IDS + delimited(5, b"a")
     finder.learn(*parsed(short), series())
 
@@ -175,7 +175,7 @@ def test_a_series_without_room_for_its_edges_does_not_lose_the_others():
 
 @pytest.mark.parametrize("by_batch", [True, False])
 def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
-    """It would be added to nothing until the series' next span came."""
+    """Counts before a failing callback are added at once, not with the series' next span."""
     finder, one = compiled.backend.Finder([]), series()
     finder.learn(*parsed(SPAN_IDS), one)
     resources = {delimited(3, b"a"): "a", delimited(3, b"b"): "b"}

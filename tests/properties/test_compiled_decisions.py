@@ -171,7 +171,7 @@ def test_traces_compete_for_budgets_as_in_the_plain_sampler(names, other, steps,
 @needs_it
 @pytest.mark.parametrize("name", LIMITERS)
 def test_only_limiters_in_odd_places_need_objects(name):
-    """In `not`, in `drop`, and in `composite`."""
+    """Only limiters in `not`, `drop` and `composite` need span objects."""
     bench, _ = both(tail_sampling("error", name))
     assert bench.sampler._rounds_of_objects == (name in {"unlimited", "spared", "limited_share"})
 
@@ -300,7 +300,7 @@ def test_ids_that_a_sender_chooses_do_not_share_a_place(step):
 
 @needs_it
 def test_a_policy_that_raises_at_a_reload_leaves_the_trace_where_it_was():
-    """It is pending in one sampler or the other."""
+    """After a policy raised at a reload, the trace is pending in one of the two samplers."""
     old, new = WireBench(tail_sampling("ottl"), in_c=True), WireBench(tail_sampling("ottl"), in_c=True)
     fail_at(new, 66)
     old.step(encode([Span(n, n, name="a", resource=RESOURCES[0], scope=SCOPES[0]) for n in (1, 66, 2)]))
@@ -392,7 +392,7 @@ def test_spans_that_wait_long_are_compressed():
 
 @needs_it
 def test_spans_that_will_be_read_are_not_compressed():
-    """Their traces would be sampled with the spans that they have."""
+    """Spans of traces that would be sampled with their present spans are not compressed."""
     compressed = []
     codec = (lambda segment: compressed.append(bytes(segment)) or zlib.compress(segment), zlib.decompress)
     with patch.object(pending_segments, "_codec", return_value=codec):
@@ -409,7 +409,7 @@ def test_spans_that_will_be_read_are_not_compressed():
 @needs_it
 @pytest.mark.parametrize("codec", [(lambda _: None, None), (None, None)], ids=["no memory", "no library"])
 def test_a_segment_that_is_not_compressed_stays_as_it_is(codec):
-    """Without the memory for it, or without Zstandard."""
+    """A segment stays uncompressed without the memory for it, or without Zstandard."""
     with patch.object(pending_segments, "_codec", return_value=codec):
         bench, _ = both(tail_sampling("slow"))
     bench.step(spans_that_wait(range(1, 51)))
@@ -441,7 +441,7 @@ def test_any_number_of_traces_may_wait(in_c):
 
 @needs_it
 def test_unusual_spans_are_in_the_sum_too():
-    """Those that wait as objects."""
+    """`pending_bytes` includes spans that wait as objects."""
     bench, _ = both(tail_sampling("error"))
     empty = bench.sampler.pending_bytes
     span = Span(1, 1, name="n" * 5_000, status=-1, resource=RESOURCES[0], scope=SCOPES[0])

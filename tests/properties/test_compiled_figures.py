@@ -150,7 +150,7 @@ def counted(spans, rounds=3):
     ],
 )
 def test_edges_are_counted_alike(start_ns, end_ns, attributes):
-    """From both sides."""
+    """Both implementations count durations at both sides of an edge alike."""
     span = encoded_span(start_ns=start_ns, end_ns=end_ns, attributes=attributes.items())
     found = counted(decoded(span))
     with plain():
@@ -278,7 +278,7 @@ def test_a_series_that_cannot_be_settled_does_not_lose_the_others():
 
 @pytest.mark.parametrize("by_batch", [True, False])
 def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
-    """It would be added to nothing until the series' next extraction came."""
+    """Counts before a failing callback are added at once, not with the series' next extraction."""
     metrics, asked = ReceivedMetrics(100, lambda _: 0), []
     spans = Decoder().decode(request([(1, encoded_span(**ENDS)), (2, encoded_span(**ENDS))])).spans
     record(metrics, spans)
@@ -294,7 +294,7 @@ def test_what_was_counted_before_somebody_failed_is_counted(by_batch):
 
 
 def test_sums_grow_beyond_64_bits():
-    """As Python's do."""
+    """Sums are exact beyond 64 bits, as Python's integers are."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     most, names = 2**62 - 1, (semconv.MEMORY_GROWTH, semconv.CACHE_LOOKUPS, semconv.CACHE_HITS)
     growth, lookups, hits = ((name, value(int_value=most)) for name in names)
@@ -367,13 +367,13 @@ def test_what_is_remembered_is_bounded_and_given_back():
 
 
 def test_names_that_are_too_few_are_refused():
-    """They would be read beyond."""
+    """Too few names are refused: the counter would read beyond them."""
     with pytest.raises(ValueError, match="8 names, not 9"):
         compiled.backend.Counter(MEASURED[1:], received_metrics._TOLD, 1, 1)
 
 
 def test_other_spans_are_counted_the_plain_way():
-    """Those that are no span of the wire, say."""
+    """Spans of other kinds than the wire's are counted in Python."""
     metrics, span = ReceivedMetrics(100, lambda _: 0), Span(1, 2, name=semconv.SPAN_NAME)
     record(metrics, [span])
     assert left(metrics, [span]) == [span]

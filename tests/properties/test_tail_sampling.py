@@ -88,7 +88,7 @@ def test_neither_order_nor_batches_change_a_decision(names, spans, shuffled, fir
 
 @given(NAMES, st.lists(SPANS, max_size=8))
 def test_a_trace_that_came_whole_is_decided_keep_early_as_it_would_be_later(names, spans):
-    """Not waiting changes when, not what."""
+    """Deciding early changes the time of a decision, not its result."""
     settings = tail_sampling(*[name for name in names if name not in ("rate", "bytes", "composite")] or ["flags"])
     early, late = SpanBench(settings, keep_early=True), SpanBench(settings)
     early.receive(spans)

@@ -44,7 +44,7 @@ class CollectorBuild:
 
     @property
     def binary(self) -> Path:
-        """Where it is, or will be."""
+        """Return the binary's path; it may not be built yet."""
         digest = hashlib.sha256(self.manifest.read_bytes() + BUILDER.encode()).hexdigest()[:12]
         return cache_folder() / f"collector-{digest}" / _NAME
 
@@ -146,7 +146,7 @@ class RunningCollector:
 
     @property
     def pid(self) -> int:
-        """Its process, for measurements."""
+        """Return the process id, for measurements."""
         assert self._process is not None, "not started"
         return self._process.pid
 

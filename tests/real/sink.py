@@ -33,7 +33,7 @@ class OtlpSink:
 
     @property
     def url(self) -> str:
-        """Its address, without a path."""
+        """Return the address, without a path."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> OtlpSink:  # noqa: PYI034 - Self is of 3.11

@@ -83,7 +83,7 @@ def test_every_error_is_kept_whole(shape):
 
 
 def test_an_error_leaves_within_the_request_that_brings_it():
-    """Its trace is final then; what follows streams on, and is not late."""
+    """An error makes its trace's decision final; later spans are exported as they arrive, and are not late."""
     fleet = Fleet(ERRORS, SHARE)
     story = Story(5)
     story.span(1, 0, 0.1, service="gateway")
@@ -103,7 +103,7 @@ def test_an_error_leaves_within_the_request_that_brings_it():
 
 
 def test_an_error_after_the_wait_is_lost_and_says_so():
-    """By a counter of its own, and where the record is still there by `why`."""
+    """A counter of late errors reports it, and so does `why` while the record is kept."""
     fleet = Fleet(ERRORS)
     story = Story(5)
     story.span(1, 0, 0.1, service="gateway")

@@ -253,7 +253,7 @@ class Soak:
         time.sleep(1)
 
     def break_the_backend(self) -> None:
-        """For some seconds, in one way or another."""
+        """Make the backend fail in a random way for some seconds."""
         self._backend.mode = self._random.choice([DEAD, REFUSING, DRIPPING])
         time.sleep(self._random.uniform(3, 6))
         self._backend.mode = OK

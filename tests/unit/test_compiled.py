@@ -189,7 +189,7 @@ def test_required_module_that_is_missing_is_an_error(monkeypatch):
 
 
 def test_collector_refuses_a_switch_it_does_not_know(monkeypatch, capsys, tmp_path):
-    """It was ignored: `0` ran the compiled module."""
+    """An unknown value of the switch is refused; `0` was once ignored and ran the compiled module."""
     monkeypatch.setenv(compiled.SWITCH, "0")
     config = tmp_path / "c.yaml"
     config.write_text("")

@@ -21,7 +21,7 @@ from otel_fe.dashboard.shown_value import shown_attributes
     ],
 )
 def test_a_column_is_in_the_unit_of_its_axis(value_ns, column, axis):
-    """From a second on both are in seconds, and nothing is 0 ms, not 0 ns."""
+    """Column and axis are in seconds from one second on, and zero is 0 ms."""
     assert (formatting.milliseconds(value_ns), formatting.duration(value_ns)) == (column, axis)
 
 
@@ -63,7 +63,7 @@ def test_attributes_of_ours_have_their_unit():
 
 
 def test_no_label_of_an_axis_is_cut_off():
-    """Those of time stay inside, those of values have room before the plot."""
+    """Labels of time stay within the plot, and labels of values fit beside it."""
     window = (0, 3_600 * 10**9)
     drawn = line_chart([(1, 1.0)], window, formatting.duration, step_ns=60 * 10**9, width=560)
     assert all(LEFT <= tick.at <= 560 - 22 for tick in drawn.x_ticks)

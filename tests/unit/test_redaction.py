@@ -47,7 +47,7 @@ PLACES = [
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_problem_of_a_configuration_shows_it(place, url):
-    """At every key that may hold, or wrongly holds, a URL."""
+    """No key that may hold a URL, rightly or wrongly, shows the password in a problem."""
     with pytest.raises(InvalidConfigError) as caught:
         read_collector_config(place.format(url=json.dumps(url)), "x.yaml", {})
     assert SECRET not in str(caught.value)
@@ -57,7 +57,7 @@ def test_no_problem_of_a_configuration_shows_it(place, url):
 
 @pytest.mark.parametrize("url", URLS)
 def test_the_check_does_not_print_it(tmp_path, capsys, url):
-    """In words and as JSON; the host, which is what a reader looks for, stays."""
+    """`otel-fe check` prints the host but no password, as text and as JSON."""
     file = tmp_path / "x.yaml"
     file.write_text(f"exporters: {{otlp_http: {{endpoint: {json.dumps(url)}}}}}")
     for arguments in ([], ["--json"]):
@@ -69,7 +69,7 @@ def test_the_check_does_not_print_it(tmp_path, capsys, url):
 
 @pytest.mark.parametrize("url", URLS)
 def test_no_option_or_variable_shows_it(tmp_path, capsys, url):
-    """Nor do the errors of the library, by their text or their attributes."""
+    """Neither options, variables nor the library's errors show the password."""
     error = ConfigurationError("OTEL_X", url, "use something else")
     assert SECRET not in f"{error} {error.value} {error!r}"
     assert cli.main(["dashboard", "--store", str(tmp_path), "--trace-url", url]) == 1
@@ -109,7 +109,7 @@ def test_what_holds_no_credentials_stays_as_it_is():
 
 
 def test_a_proxy_s_password_is_in_no_failed_try():
-    """As urllib3 says it."""
+    """A failed try through a proxy, as urllib3 reports it, shows no password."""
     proxy = urllib3.ProxyManager("http://bob:s3cr3t@127.0.0.1:1", retries=False)
     with pytest.raises(urllib3.exceptions.HTTPError) as caught:
         proxy.request("GET", "https://host/v1?key=s3cr3t")

@@ -121,7 +121,7 @@ def test_against_another_policy_it_says_who_changes_sides_and_why(folder, capsys
 
 
 def test_waiting_as_the_collector_does_decides_later(folder, capsys):
-    """With --wait no trace is decided before its time."""
+    """With --wait, no trace is decided before its decision wait has passed."""
     assert main(["replay", "--config", "99.yaml", "--wait", "--json", *written(folder, "framed")]) == 0
     found = json.loads(capsys.readouterr().out)["policies"]["99.yaml"]
     assert found["by_trigger"] == {"decision_wait": 5}
@@ -161,7 +161,7 @@ def test_a_configuration_without_a_sampler_is_refused(folder, capsys):
 
 
 def test_progress_says_how_many_spans_were_replayed(folder):
-    """Of each configuration, over all files."""
+    """Progress counts the spans of each configuration over all files."""
     recording = folder / "traces.jsonl"
     recording.write_bytes(b"\n".join(from_protobuf("traces", request) for request in REQUESTS))
     said = []

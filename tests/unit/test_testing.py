@@ -23,7 +23,7 @@ def test_the_example_in_the_docstring_runs():
 
 
 def test_a_whole_trace_is_one_equality():
-    """With ids that count up, names, ids and parents are known beforehand."""
+    """Counting ids make names, ids and parents of a trace predictable."""
     with capture(ids=SequentialIds(10)) as captured:
         with otel_fe.extraction("outer"), otel_fe.extraction("inner"):
             pass
@@ -84,7 +84,7 @@ def test_a_process_is_captured_once_at_a_time():
 
 
 def test_a_fake_clock_moves_when_told():
-    """Both of its clocks together, never backwards."""
+    """A fake clock moves wall and monotonic time together, never backwards."""
     clock = FakeClock(time_ns=1_000, monotonic_ns=5)
     told: Clock = clock
     assert (told.time_ns(), told.monotonic_ns()) == (1_000, 5)

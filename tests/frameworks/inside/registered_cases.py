@@ -62,7 +62,7 @@ def test_fastapi_routes_and_dependencies_count(module, late):
 
 
 def test_flask_views_count(module):
-    """Its table of views holds the function."""
+    """Flask's table of views holds the instrumented function."""
     found = module(FLASK)
     with capture(targets="service:route") as captured:
         client = found.app.test_client()

@@ -62,7 +62,7 @@ def use_a_pool_that_cannot_be_described(app):
 @injected("autopilot.restore", "autopilot.sqlalchemy_pools", "otel_fe.autopilot.sqlalchemy_pools:restore", settings=ON)
 @injected("autopilot.restore", "autopilot.redis_pools", "otel_fe.autopilot.redis_pools:restore", settings=ON)
 def work_with_pools_that_cannot_be_restored(app):
-    """Both are resized, and each injection breaks the way back of one."""
+    """Resize two pools; each injection makes restoring one of them fail."""
     engine, pool = sa.create_engine("sqlite://", poolclass=sa.QueuePool), redis.ConnectionPool(max_connections=2)
     if app.injection is not None:
         SqlalchemyPool("one", engine.pool).resize(20)

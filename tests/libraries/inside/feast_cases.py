@@ -63,7 +63,7 @@ def store(tmp_path_factory):
 
 
 def test_a_feature_service_is_the_feature_set(store):
-    """Its name, the rows of entities and the number of its features."""
+    """The extraction has the service's name, the number of entity rows and the number of its features."""
     service = store.get_feature_service("ranking")
     alone = store.get_online_features(service, ROWS).to_dict()
     with watching() as captured:
@@ -106,7 +106,7 @@ def test_the_asynchronous_one_is_an_extraction_that_ends_when_it_is_awaited(stor
 
 
 def test_an_unknown_feature_is_feast_s_own_error(store):
-    """By type on the span, without its message."""
+    """The span has the type of Feast's error, without its message."""
     with watching() as captured, pytest.raises(Exception, match="secret") as raised:
         store.get_online_features(["secret:value"], ROWS)
     span = captured.extraction("secret")

@@ -60,7 +60,7 @@ def test_a_driver_that_was_built_before_is_seen():
 
 
 def test_materialize_is_one_too():
-    """Its nodes, of which Hamilton adds some."""
+    """`materialize` is an extraction with its nodes."""
     built = driver.Builder().with_modules(MODULE).build()
     with watching() as captured:
         _, found = built.materialize(additional_vars=WANTED, inputs=INPUTS)
@@ -78,7 +78,7 @@ def test_modules_made_of_functions_have_one_name():
 
 
 def test_an_error_of_a_node_is_on_it_and_on_the_extraction():
-    """By type, and the application sees its own error."""
+    """The node's span and the extraction's have the type of the error, and the application gets the error itself."""
     with watching() as captured, pytest.raises(ValueError, match="secret"):
         driver.Driver({}, MODULE).execute(["broken"], inputs=INPUTS)
     assert [span.attributes["error.type"] for span in captured.spans] == ["ValueError"] * 2
@@ -86,7 +86,7 @@ def test_an_error_of_a_node_is_on_it_and_on_the_extraction():
 
 
 def test_the_asyncio_driver_is_an_extraction_without_nodes():
-    """Its nodes are tasks that are not awaited one by one."""
+    """The asyncio driver's nodes have no spans, since their tasks are not awaited one by one."""
 
     async def run():
         built = async_driver.AsyncDriver({}, MODULE, result_builder=base.DictResult())

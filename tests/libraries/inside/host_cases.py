@@ -110,7 +110,7 @@ def test_a_celery_task_is_the_registered_one_and_runs_its_extraction(module, tar
 
 
 def test_a_lazy_task_is_not_evaluated(module, targets):
-    """Its application may not be configured yet."""
+    """A lazy Celery task is not evaluated: its application may not be configured yet."""
     targets("extract", "shared")
     assert not module.app.finalized
     module.app.conf.task_serializer = "pickle"

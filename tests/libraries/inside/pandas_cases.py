@@ -23,7 +23,7 @@ def test_the_pipeline_and_its_steps_are_extractions_by_name():
 
 
 def test_a_pipeline_alone_is_one_extraction():
-    """Its steps are not seen where they are not named."""
+    """A pipeline's steps have no spans unless they are targets."""
     with watching(targets=f"{HOME}:customer_features=customers") as captured:
         features.customer_features(ORDERS)
     assert tree(captured) == ["feature_extraction customers"]

@@ -69,7 +69,7 @@ class Doubling(TransformerMixin, BaseEstimator):
 
 
 def test_a_transformer_is_an_extraction():
-    """Its class is the feature set; rows and columns are counted from shapes."""
+    """The feature set is the transformer's class; rows and columns are counted from shapes."""
     scaler = StandardScaler().fit(X)
     with watching() as captured:
         scaler.transform(X)
@@ -126,7 +126,7 @@ def test_fit_transform_is_one_extraction_too():
 
 @pytest.mark.parametrize("method", ["fit", "predict", "predict_proba", "decision_function", "score"])
 def test_on_the_way_to_a_model_only_the_transformers_are_the_extraction(method):
-    """It begins with the first of them and has ended when the model is called."""
+    """The extraction begins with the first transformer and ends before the model is called."""
     inside = []
 
     class Watching(LogisticRegression):
@@ -197,7 +197,7 @@ def test_exceptions_pass_and_are_noted():
 
 
 def test_an_error_of_the_model_is_none_of_the_extraction_s():
-    """It had ended well by then."""
+    """The extraction has ended without an error by the time the model raises."""
 
     class Refusing(LogisticRegression):
         def predict(self, X):
@@ -386,7 +386,7 @@ print("done")
 
 
 def test_a_class_of_a_script_reaches_the_workers_without_us(tmp_path):
-    """It is pickled by value, its methods as the application wrote them."""
+    """A class of a script is pickled by value, with its original methods."""
     (tmp_path / "script.py").write_text(IN_MAIN)
     done = subprocess.run(
         [sys.executable, "script.py", sys.path[0] or "."], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -439,7 +439,7 @@ def test_everything_is_put_back():
 
 
 def test_no_feature_s_name_or_value_is_recorded():
-    """Only shapes, and names of classes and steps."""
+    """Only shapes and the names of classes and steps are recorded."""
     frame = pd.DataFrame({"secret_income": [12345.5, 54321.5]})
     with watching() as captured:
         make_pipeline(StandardScaler()).fit_transform(frame)

@@ -105,7 +105,7 @@ def test_image_processors_are_extractions():
 
 
 def test_errors_are_transformers_own(pipeline):
-    """By type on the span."""
+    """The span has the type of the error that transformers raises."""
     with watching() as captured, pytest.raises(Exception) as raised:
         pipeline(["red"], truncation=True, tokenize_kwargs={"truncation": True})
     assert captured.extraction("tiny-bert").attributes["error.type"].endswith(raised.type.__name__)

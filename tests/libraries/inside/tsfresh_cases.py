@@ -47,7 +47,7 @@ def test_extracting_what_is_relevant_contains_extracting_all():
 
 
 def test_tsfresh_s_transformers_are_scikit_learn_s():
-    """Their `transform` is the extraction then."""
+    """The `transform` of a tsfresh transformer is the extraction, as for scikit-learn's."""
     from tsfresh.transformers import FeatureAugmenter
 
     augmenter = FeatureAugmenter(

@@ -217,14 +217,14 @@ def test_a_decorator_of_invocations_does_not_see_the_context():
 
 
 def test_a_function_that_can_be_pickled_by_name_only():
-    """Its defaults and annotations go into no pickle of ours."""
+    """The function's defaults and annotations are in no pickle that otel_fe makes."""
     remote = ray.remote(with_a_lock)
     with traced() as trace_id:
         assert ray.get(remote.remote(2)) == [trace_id, f"{with_a_lock.__module__}.with_a_lock ray.remote_worker"]
 
 
 def test_what_ray_shows_of_a_task_is_what_it_shows_without_us():
-    """Its name, and its error."""
+    """Ray shows the same name and error of a task as without otel_fe."""
 
     @ray.remote
     def fails():
@@ -239,7 +239,7 @@ def test_what_ray_shows_of_a_task_is_what_it_shows_without_us():
 
 
 def test_a_function_of_another_language_is_left_alone_and_counted_once_in_the_log(caplog):
-    """It has no argument for a context, and Ray refuses any that has a name."""
+    """A function of another language gets no context argument, which Ray would refuse; a warning is logged once."""
     function = ray.cross_language.java_function("shop.Embedding", "embed")
     submit = tasks._submitting(lambda remote, args, kwargs, **_: (remote, args, kwargs))
     faults.reset()
@@ -267,7 +267,7 @@ with root() as trace_id:
 
 
 def test_where_ray_traces_itself_it_carries_the_context():
-    """Then there is one span of the task's, Ray's own."""
+    """With Ray's own tracing, a task has only Ray's span."""
     assert_in_another_driver(
         f"""
 start(num_cpus=1, object_store_memory=100_000_000, runtime_env={WORKERS!r},

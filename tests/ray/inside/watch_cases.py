@@ -92,7 +92,7 @@ def explained(otlp, name, run):
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_task(otlp, name):
-    """On a worker's main thread."""
+    """A task on a worker's main thread is explained."""
     explained(otlp, name, lambda name: ray.get(task.remote(name)))
 
 
@@ -104,23 +104,23 @@ def test_a_method_of_an_actor(otlp, name):
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_method_of_an_actor_with_threads(otlp, name):
-    """On a thread that Python has not made."""
+    """A method on a thread that Python has not made is explained."""
     explained(otlp, name, lambda name: ray.get(Actor.options(max_concurrency=2).remote().run.remote(name)))
 
 
 @pytest.mark.parametrize("name", IN_LOOPS)
 def test_a_coroutine_of_an_actor(otlp, name):
-    """In uvloop, on a thread."""
+    """A coroutine in a uvloop loop on a thread is explained."""
     explained(otlp, name, lambda name: ray.get(AsyncActor.remote().run.remote(name)))
 
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_method_of_a_deployment(otlp, deployment, name):
-    """In a replica of Ray Serve."""
+    """A method in a replica of Ray Serve is explained."""
     explained(otlp, name, lambda name: deployment.run.remote(name).result(timeout_s=200))
 
 
 @pytest.mark.parametrize("name", IN_LOOPS)
 def test_a_coroutine_of_a_deployment(otlp, deployment, name):
-    """In the loop of a replica, which serves other requests meanwhile."""
+    """A coroutine in a replica's loop, which serves other requests meanwhile, is explained."""
     explained(otlp, name, lambda name: deployment.run_in_the_loop.remote(name).result(timeout_s=200))

@@ -92,7 +92,7 @@ def test_nobody_there_is_an_error_without_secrets(caplog):
 
 
 def test_a_delivery_leaves_no_secret_in_any_log(caplog):
-    """Not even in urllib3's, at DEBUG; what it logs of other requests stays."""
+    """A delivery's secrets are in no log, not even in urllib3's at DEBUG; its log lines of other requests stay."""
     import urllib3
 
     with caplog.at_level(logging.DEBUG), receiver() as received:
@@ -104,7 +104,7 @@ def test_a_delivery_leaves_no_secret_in_any_log(caplog):
 
 @pytest.mark.parametrize("url", ["ftp://host/", "host/path", "http://", "https:///secret"])
 def test_what_is_no_url_is_refused_without_showing_it(url):
-    """When it is made, not when the first alert fires."""
+    """An invalid URL is refused when the receiver is made, not when the first alert fires, and the message does not show it."""
     with pytest.raises(ConfigurationError) as caught:
         Webhook(url)
     assert "secret" not in str(caught.value)

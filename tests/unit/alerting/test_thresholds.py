@@ -190,7 +190,7 @@ def test_a_service_that_died_has_not_recovered(clock, short_total, resolution, w
 
 
 def test_a_source_that_fails_stops_no_other(clock):
-    """It is counted, handed on, and the rules are evaluated without it."""
+    """A failing source is counted and reported, and the other rules are evaluated."""
     faults = []
     collector = EnhancedMetricsCollector(clock=clock)
     system = FeatureExtractionAlertingSystem(
@@ -224,7 +224,7 @@ class _Pipeline:
 
 
 def test_attached_to_a_pipeline_it_evaluates_every_ten_seconds(clock):
-    """It sees what the engine counts, follows another engine, and lets go."""
+    """An attached system reads the engine's counts, follows its replacement, and can be detached."""
     pipeline = _Pipeline()
     attached = attach(pipeline, clock=clock, log_events=False)
     told = []

@@ -190,7 +190,7 @@ def test_a_harmful_step_is_reverted_within_two_windows(seed):
 
 
 def test_requirements_that_break_more_often_revert_at_once():
-    """Not at the end of the window: after seconds."""
+    """Broken requirements revert a size within seconds, before the end of the window."""
     pool = SimulatedPool(4, rate=170)
     pool.harm = lambda size: 0.0 if size <= 4 else 1.0
     bench = Bench(pool)
@@ -263,7 +263,7 @@ def test_fewer_failures_are_an_effect_of_a_larger_pool():
 
 @pytest.mark.parametrize(("failed", "kept"), [(0, True), (1, True), (5, False)])
 def test_a_rise_of_failures_that_may_be_more_than_a_point_is_not_kept(failed, kept):
-    """Of 900: five that fail may be 1.3 %. That is no proof of harm either."""
+    """Five failures of 900 may be a rate of 1.3 %: the size is reverted, without proof of harm."""
     verdict = faster(window(900, 60), window(900, 40, failed=failed), WINDOW)
     assert (verdict.keep, verdict.harmful) == (kept, False)
     assert verdict.measured < 0
@@ -435,7 +435,7 @@ def test_proposals_of_too_little_are_none():
 
 
 def test_a_size_of_the_application_s_own_ends_the_experiment():
-    """It stays, and nothing is judged by it."""
+    """A size that the application sets stays, and ends the experiment without a verdict."""
     pool = SimulatedPool(2)
     bench = Bench(pool)
     while "tried" not in bench.outcomes:
@@ -456,7 +456,7 @@ def test_a_pool_from_beyond_its_bounds_comes_step_by_step():
 
 
 def test_what_is_predicted_is_of_the_size_that_is_tried():
-    """Also where the bounds, or the server, leave less than was proposed."""
+    """The prediction is for the tried size, also where the bounds or the server allow less than was proposed."""
     found = []
     for high in (3, 4):
         bench = Bench(SimulatedPool(2), limits={"pools": SizeBounds(1, high)})
@@ -469,7 +469,7 @@ def test_what_is_predicted_is_of_the_size_that_is_tried():
 
 
 def test_an_experiment_is_taken_back_without_a_word():
-    """As in a forked child, whose parent goes on with it."""
+    """An experiment is reverted silently in a forked child, whose parent continues it."""
     pool = SimulatedPool(2)
     bench = Bench(pool)
     while "tried" not in bench.outcomes:

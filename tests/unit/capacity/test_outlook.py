@@ -107,7 +107,7 @@ def test_a_short_history_says_so(month):
 
 
 def test_a_budget_that_is_used_up_says_so(month):
-    """Of one that allows 1 % bad."""
+    """A used-up budget (1 % bad allowed) is reported as used up."""
     (latency,) = (one for one in default_slos() if one.name == "latency")
     strict = dataclasses.replace(latency, objective=Fraction(99, 100))
     found = outlook(month.reader, "service", [strict], UNTIL, None)

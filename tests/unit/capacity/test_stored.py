@@ -71,7 +71,7 @@ def test_words_and_json_say_the_same(found):
 
 @pytest.mark.thorough
 def test_the_command_answers(stored, monkeypatch, capsys):
-    """For a terminal, for machines, and for a service that is not there."""
+    """The command prints text, JSON, and an error for an unknown service."""
     monkeypatch.setattr(SystemClock, "time_ns", lambda self: UNTIL)
     arguments = ["capacity", "--store", str(stored.directory), "--since", "1h"]
     assert main([*arguments, "--traffic", "150%"]) == 0

@@ -23,7 +23,7 @@ def marks(tracker, *observed):
 
 
 def test_the_first_sight_of_a_service_is_no_change():
-    """Nor are its other processes that start with it."""
+    """The first process of a service is no change, and neither are the others that start with it."""
     assert marks(Tracker(), seen(0, "a"), seen(MINUTE, "b"), seen(2 * MINUTE, "c")) == []
 
 

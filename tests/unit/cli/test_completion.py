@@ -21,7 +21,7 @@ def completed(*words):
 
 
 def test_commands_options_and_choices_are_completed():
-    """By where in the line they stand."""
+    """Completion depends on the position in the line."""
     assert completed("co") == ["collector", "completion"]
     assert completed("render", "") == ["prometheus", "collector"]
     assert completed("render", "collector", "--po") == []
@@ -45,7 +45,7 @@ def test_script_has_every_command_and_option(shell, capsys):
 
 @pytest.mark.parametrize("shell", [one for one in sorted(SCRIPTS) if shutil.which(one)])
 def test_script_is_valid_where_the_shell_is_installed(shell):
-    """At least bash is."""
+    """The script is valid in each installed shell, of which bash must be one."""
     script = SCRIPTS[shell](command_of(parser(), "otel-fe"))
     done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -37,7 +37,7 @@ def test_every_feature_set_has_its_sentence_and_what_to_do(explained):
 
 
 def test_json_has_the_same_sentences(explained):
-    """With the ranking behind them."""
+    """The JSON has the sentences of the text, and the ranking behind them."""
     _, text, _ = explained("--feature-set", "session")
     status, out, _ = explained("--feature-set", "session", "--json")
     (one,) = json.loads(out)["feature_sets"]
@@ -64,7 +64,7 @@ def test_nothing_to_say_is_a_finding(explained, arguments, message):
 
 
 def test_missing_and_empty_stores_are_said(tmp_path, capsys):
-    """In one line, without a traceback."""
+    """A missing or empty store is reported in one line, without a traceback."""
     assert main(["explain", "--store", str(tmp_path / "none")]) == 1
     with bed(tmp_path / "empty", clock=FakeClock(NOW)):
         pass

@@ -45,7 +45,7 @@ def refused(capsys, *arguments):
     ],
 )
 def test_misspelt_word_is_named_with_its_nearest(capsys, arguments, message):
-    """In two lines: what, and where help is."""
+    """The error has two lines: the word with its nearest match, and the command for help."""
     printed = refused(capsys, *arguments)
     assert message in printed
     assert printed.splitlines()[-1].startswith("Try: otel-fe")
@@ -76,7 +76,7 @@ def test_every_command_has_examples_that_the_parser_takes():
 
 
 def test_every_option_has_help_and_every_command_quiet_and_verbose():
-    """Also those that only some users need."""
+    """Every option has help, also those that are rarely needed."""
     for command in command_of(parser(), "otel-fe").walk():
         names = {name for option in command.options for name in option.names}
         assert {"--help", "--quiet", "--verbose"} <= names, command.path
@@ -84,7 +84,7 @@ def test_every_option_has_help_and_every_command_quiet_and_verbose():
 
 
 def test_no_command_prints_help_and_is_a_wrong_call(capsys):
-    """As ruff and uv do."""
+    """Without a command, help is printed and the exit status is that of a usage error, as with ruff and uv."""
     assert main([]) == 2
     assert "usage: otel-fe" in capsys.readouterr().err
 
@@ -96,7 +96,7 @@ def test_collector_without_configuration_points_to_up(capsys):
 
 
 def test_operating_system_errors_are_sentences(tmp_path, capsys):
-    """Without a number."""
+    """An error of the operating system is a sentence without its number."""
     assert main(["check", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"otel-fe check: {tmp_path}: Is a directory\n"
 
@@ -124,7 +124,7 @@ def test_store_that_cannot_be_read_is_said_at_the_start(command, tmp_path, capsy
 
 
 def test_why_says_that_neither_collector_nor_store_knows(tmp_path, capsys):
-    """Both places were asked."""
+    """`why` queries the collector and the store before it says that neither knows the trace."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     arguments = ["why", "a" * 32, "--admin-endpoint", f"localhost:{port}", "--store", str(tmp_path)]

@@ -37,7 +37,7 @@ def test_configuration_is_a_valid_collector_s_and_lacks_nothing():
 
 
 def test_configuration_is_printed(capsys):
-    """With the ports that were asked for."""
+    """The printed configuration has the requested ports."""
     assert main(["up", "--print-config", "--grpc-port", "14317"]) == 0
     assert capsys.readouterr().out == configuration(14317, 4318)
 
@@ -115,7 +115,7 @@ def test_lines_are_printed_sparingly_elsewhere(monkeypatch, capsys):
 
 
 def test_store_is_where_state_belongs():
-    """By the XDG base directory specification, which ignores relative paths."""
+    """The store's folder follows the XDG base directory specification, which ignores relative paths."""
     assert str(default_store({"XDG_STATE_HOME": "/state"})) == "/state/otel_fe/store"
     assert default_store({"XDG_STATE_HOME": "state"}) == default_store({})
     assert str(default_store({})).endswith("/.local/state/otel_fe/store")

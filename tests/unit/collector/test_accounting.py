@@ -70,7 +70,7 @@ def test_a_large_request_of_something_is_taken():
 
 
 def test_refusing_begins_at_once_and_ends_after_an_interval():
-    """From the soft limit on, until memory has been seen below it."""
+    """Requests are refused from the soft limit on, until a later check finds memory below it."""
     clock, used = FakeClock(), [10 * MIB]
     limit = MemoryLimit(MemoryLimiter(1_000_000_000, limit_mib=100, spike_limit_mib=30), clock, lambda: used[0])
     limit.check()
@@ -96,7 +96,7 @@ def test_memory_limits_of_shares_and_percentages():
 
 
 def test_a_limit_below_what_an_idle_process_takes_is_refused():
-    """It would refuse everything, for ever."""
+    """A memory limit below an idle process's use is refused, as it would reject every request."""
     limit = MemoryLimit(MemoryLimiter(1, limit_mib=5), FakeClock())
     with pytest.raises(ConfigurationError, match="the process takes"):
         limit.check_idle("processors::memory_limiter")
@@ -161,7 +161,7 @@ def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
 
 
 def test_nothing_pending_leaves_no_file(tmp_path):
-    """Nor what was there before."""
+    """Without pending traces no file is left, not even an earlier one."""
     bench = PipelineBench(SAMPLED)
     path = tmp_path / "pending"
     path.write_bytes(b"old")
@@ -205,7 +205,7 @@ def test_the_page_for_prometheus():
 
 
 def test_workers_figures_are_added_up():
-    """But for the time since the start."""
+    """Workers' figures are added up, except for the time since the start."""
     found = added_up(
         [Sample("a", COUNTER, (), 1), Sample("a", COUNTER, (), 2), Sample("a", COUNTER, (("b", "c"),), 5)]
         + [Sample(UPTIME, COUNTER, (), 7), Sample(UPTIME, COUNTER, (), 6)]

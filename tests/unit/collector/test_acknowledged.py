@@ -56,7 +56,7 @@ def test_what_the_exporter_does_not_take_is_refused(reason, error, codes):
 
 
 def test_a_refused_request_is_counted_once_when_it_comes_again():
-    """Neither the pipeline nor its connector has counted it before."""
+    """A refused request was counted by neither the pipeline nor its connector, so its repetition counts once."""
     bench = PipelineBench(COUNTED)
     bench.exporters["nop"].refuses = "storage_full"
     for _ in range(3):
@@ -79,7 +79,7 @@ def test_a_refused_request_is_counted_once_when_it_comes_again():
 
 
 def test_the_request_is_refused_when_one_of_two_exporters_does_not_take_it():
-    """As in the Collector: the other has it twice when it comes again."""
+    """If one exporter refuses, the request is refused, and the other gets it twice, as in the Collector."""
     bench = PipelineBench(PLAIN)
     bench.exporters["nop/second"].refuses = "storage_full"
     with pytest.raises(PressureError):
@@ -92,7 +92,7 @@ def test_the_request_is_refused_when_one_of_two_exporters_does_not_take_it():
 
 
 def test_metrics_of_our_own_have_no_sender_to_tell():
-    """They are lost, and counted, without an error."""
+    """otel_fe's own metrics that are refused are counted as lost, without an error."""
     bench = PipelineBench(COUNTED)
     bench.exporters["nop/metrics"].refuses = "queue_full"
     bench.take(payload(1))

@@ -32,7 +32,7 @@ def asked(origin, cors, **headers):
     ],
 )
 def test_origins(pattern, origin, allowed):
-    """In any case; one `*` is the only wildcard."""
+    """Origins match regardless of case; a single `*` is the only wildcard."""
     found = asked(origin, Cors((pattern,)))
     assert ("access-control-allow-origin" in found) == allowed
     if allowed:  # a browser compares it with its own, byte for byte, and requires the header that allows credentials

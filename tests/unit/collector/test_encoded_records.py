@@ -14,7 +14,7 @@ from tests.unit.collector.parts import PipelineBench
 
 @pytest.mark.parametrize("policies", POLICIES)
 def test_an_encoded_record_is_the_explained_one(policies):
-    """Of every kind of policy, kept and not kept, kept early and late."""
+    """An encoded record equals the explained one for every kind of policy, sampled or not, early or late."""
     bench = PipelineBench(Cell("split-0.5", policies, "store", "1w", "512", "paced").configuration(4317, 4318, 1.0))
     for request in requests(4_000, 50, 0.5):
         bench.take(request.payload)

@@ -91,7 +91,7 @@ def test_says_when_a_tick_has_something_to_do(text, sent, due_s):
 
 
 def test_what_was_decided_before_its_time_is_not_waited_for():
-    """Its place in the order of arrival stays, and says nothing."""
+    """A trace that is decided early sets no deadline, although its place in the order of arrival stays."""
     bench = PipelineBench(SAMPLED)
     bench.take(payload(1, rooted=False))
     bench.engine.parts.sampled[0].close()
@@ -99,7 +99,7 @@ def test_what_was_decided_before_its_time_is_not_waited_for():
 
 
 def test_batch_behind_the_sampler():
-    """It waits for enough spans, or for its time."""
+    """`batch` waits for enough spans or for its timeout."""
     bench = PipelineBench(SAMPLED.replace("[tail_sampling]", "[tail_sampling, batch]"))
     bench.take(payload(1, slow=True))
     bench.take(payload(2, slow=True))
@@ -133,7 +133,7 @@ def test_what_is_kept_soon_after_a_send_waits_for_the_next():
 
 @pytest.mark.parametrize("processors", ["[tail_sampling]", "[tail_sampling, batch]"])
 def test_nothing_is_held_that_goes_to_a_queue_on_disk(processors):
-    """It would be acknowledged, and in memory only."""
+    """Spans for a queue on disk are not held in memory, where they would be acknowledged without being durable."""
     bench = PipelineBench(SAMPLED.replace("[tail_sampling]", processors), durable=["nop"])
     for trace in range(1, 4):
         bench.take(payload(trace, slow=True))
@@ -167,7 +167,7 @@ def test_counted_before_and_behind_the_sampler():
 
 
 def test_a_plain_pipeline_forwards_the_bytes():
-    """To each of its exporters; what is rubbish, it does not."""
+    """A pipeline without processors forwards valid bytes to each exporter, and invalid ones to none."""
     bench = PipelineBench(PLAIN)
     sent = payload(1) + b"\xc2\x3e\x03abc"
     bench.take(sent)
@@ -179,7 +179,7 @@ def test_a_plain_pipeline_forwards_the_bytes():
 
 
 def test_a_full_queue_is_told_before_anything_is_done():
-    """So that what is sent again is not there twice."""
+    """A full queue is reported before any span is processed, so that a retry does not duplicate it."""
     bench = PipelineBench(PLAIN)
     bench.exporters["nop/second"].full = True
     with pytest.raises(PressureError, match="the queue of nop/second is full"):
@@ -271,7 +271,7 @@ def test_two_samplers_in_one_pipeline_are_refused():
 
 
 def test_extractions_are_counted_once():
-    """Those that no process has decided; their exemplars are of kept traces."""
+    """Only extractions that no process has decided are counted; their exemplars are of kept traces."""
     bench = PipelineBench(SAMPLED)
     bench.take(payload(1, spans=1, slow=True, name="feature_extraction shop"))
     bench.take(payload(2, spans=1, name="feature_extraction shop"))
@@ -340,7 +340,7 @@ def reloaded(bench: PipelineBench, text: str) -> PipelineBench:
 
 @pytest.mark.parametrize("threshold", [100, 50])
 def test_a_reload_goes_on_with_what_is_pending(threshold):
-    """With the same sampler or another; counts, memory and explanations stay."""
+    """Pending traces, counts, memory and explanations survive a reload, with the same sampler or another."""
     bench = PipelineBench(WAITING)
     bench.take(payload(1, slow=True, rooted=False))
     bench.take(payload(2))

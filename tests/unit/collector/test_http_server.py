@@ -198,7 +198,7 @@ def test_nothing_of_a_body_is_read_before_its_sender_is_known():
 
 
 def test_a_get_with_a_body_is_one_request():
-    """Its body is never taken for another request."""
+    """A GET request's body is not read as a second request."""
     body = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
     with served() as server, server.connect() as client:
         sent = b"GET /first?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
@@ -254,7 +254,7 @@ def test_who_makes_room():
 
 
 def test_held_bytes_are_freed_by_the_largest_sender():
-    """Not by one that sends little, however old."""
+    """At the limit of bytes, the sender with the most loses a request, not one with few, however old."""
     held = HeldBytes(100)
     old, small, large = Fake("a", Phase.BODY, 1), Fake("b", Phase.BODY, 2), Fake("b", Phase.BODY, 3)
     assert held.hold(old, 30)
@@ -276,7 +276,7 @@ def replace_phase(fake, phase):
 
 
 def test_json_is_bounded_before_it_is_read():
-    """By its objects and values; a large string is none of these."""
+    """JSON is limited by its number of objects and values; the length of a string does not count."""
     check_values(b'{"a":"' + b"x" * 10_000_000 + b'"}')
     check_values(b"[" + b"1," * 100_000 + b"1]")
     with pytest.raises(TooManyValuesError, match="send smaller batches"):
@@ -317,7 +317,7 @@ def test_a_pool_carries_errors_and_uses_idle_threads():
 
 
 def test_connections_are_a_third_of_the_files(monkeypatch):
-    """And never so few that nothing could be served."""
+    """Connections are limited to a third of the process's file limit, with a minimum."""
     for soft, expected in ((100, 33), (3_000, 1_000), (1_024, 341), (10, 16), (resource.RLIM_INFINITY, 1_000)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
         assert most_connections(1_000) == expected

@@ -52,7 +52,7 @@ def test_what_comes_in_the_middle_of_a_reload_is_taken_by_the_next(way):
 
 
 def test_an_engine_that_ends_without_another_refuses():
-    """That is the end of the collector, and not a reload."""
+    """An engine that ends without a replacement refuses requests: the collector is stopping."""
     engine = PipelineBench(SAMPLED).engine
     engine.closed = True
     intake = Intake(IntakeCounters("otlp", "grpc"), lambda: engine)

@@ -81,7 +81,7 @@ def test_rejected_items_are_counted_by_reason():
 
 
 def test_pending_traces_of_an_earlier_version_are_validated(tmp_path):
-    """Its file may hold what it took without a look."""
+    """Pending traces that an earlier version saved are validated, since it may not have."""
     bench = PipelineBench(SAMPLED)
     file = tmp_path / "pending"
     now_ns = bench.clock.time_ns()

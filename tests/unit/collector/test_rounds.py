@@ -73,7 +73,7 @@ def test_what_waits_is_decided_by_one(collector):
 
 
 def test_after_a_reload_they_go_on(collector):
-    """With what the new configuration waits for, and what the old one left."""
+    """After a reload, rounds continue with the new configuration's wait and the traces that the old one left."""
     take(collector, 1, slow=True, rooted=False)
     collector.change(read_collector_config(CONFIG.replace("1s", "2s"), "test.yaml", {}))
     until(lambda: sent(collector) == 2, timeout_s=5)

@@ -45,7 +45,7 @@ PACKERS = {
 @pytest.mark.parametrize("encoding", PACKERS)
 @given(body=st.binary(max_size=2_000))
 def test_unpacked_is_what_was_packed(encoding, body):
-    """Up to the size, exactly; one more byte is too many."""
+    """A message of exactly the maximum size is decompressed; one byte more is too large."""
     packed = PACKERS[encoding](body)
     assert unpacked(packed, encoding, len(body)) == body
     if body:
@@ -62,14 +62,14 @@ def test_rubbish_is_named_as_such(encoding, rubbish):
 
 
 def test_half_a_body_is_damaged():
-    """Also where what there is could be read."""
+    """A truncated body is refused, even if its beginning can be read."""
     for encoding in ("gzip", "deflate"):
         with pytest.raises(WireError, match="ends too early"):
             unpacked(PACKERS[encoding](b"x" * 100)[:-5], encoding, 1_000)
 
 
 def test_gzip_in_several_members():
-    """As `cat a.gz b.gz` makes it; not in thousands."""
+    """Several gzip members, as from `cat a.gz b.gz`, are decompressed, but not thousands."""
     assert unpacked(gzip.compress(b"a") + gzip.compress(b"b"), "gzip", 10) == b"ab"
     with pytest.raises(WireError, match="more than 64 parts"):
         unpacked(gzip.compress(b"") * 65, "gzip", 10)
@@ -117,7 +117,7 @@ def test_endpoints(text, expected, loopback):
     "text", ["", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1:4317", "localhost:-1"]
 )
 def test_what_is_no_endpoint(text):
-    """It is named, with its key."""
+    """The error names the invalid endpoint and its key."""
     with pytest.raises(ConfigurationError, match=r"receivers::otlp.*use host:port"):
         endpoint(text, "receivers::otlp")
 
@@ -194,7 +194,7 @@ def test_codes(error, codes):
 
 
 def test_only_what_may_be_sent_again_has_retry_info():
-    """So that a sender knows how long to wait."""
+    """Only a retryable refusal has RetryInfo, which states how long to wait."""
     found = status_pb2.Status.FromString(status(code_of(PressureError("a", "b")), "later", 1.5))
     retry = error_details_pb2.RetryInfo()
     assert found.details[0].Unpack(retry)

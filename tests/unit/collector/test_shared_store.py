@@ -66,7 +66,7 @@ def test_two_workers_that_count_the_same_add_up(shared):
 
 
 def test_slos_are_watched_where_all_is_counted(shared):
-    """Their figures are those of the whole; so are those of the store."""
+    """SLOs and the store's figures cover all workers."""
     worker = shared.workers[0]
     worker.add_batch(KeptBatch((trace(1),)))
     until(lambda: shared.store.counters.written.get("trace"))
@@ -76,7 +76,7 @@ def test_slos_are_watched_where_all_is_counted(shared):
 
 
 def test_what_the_store_cannot_read_is_said_and_the_rest_goes_on(shared, caplog):
-    """It is counted; it may be of a worker that is newer than we are."""
+    """An unreadable item, as of a newer worker, is counted and logged; the others are stored."""
     worker = shared.workers[0]
     worker._link.put(frame("trace", b"rubbish"), 1)
     worker._link.put(frame("unheard of", b""), 1)

@@ -31,7 +31,7 @@ def store(tmp_path):
 
 
 def test_a_burning_budget_is_told_once(store, caplog):
-    """By log, by Alertmanager and as gauges; from exact counts."""
+    """A burning budget is reported once in the log and to Alertmanager, and as gauges, from exact counts."""
     caplog.set_level(logging.INFO, "otel_fe")
     with receiver() as told:
         watch = SloWatch(store.directory, read_slos(None, {}), store.clock, f"http://127.0.0.1:{told.port}")
@@ -63,7 +63,7 @@ def silence(store, **changes):
 
 
 def test_what_is_silenced_in_the_store_is_not_told_until_it_is_lifted(store, caplog):
-    """Neither by log nor to Alertmanager; what was done is logged, once."""
+    """A silenced alert goes neither to the log nor to Alertmanager; making and lifting the silence is logged once."""
     caplog.set_level(logging.INFO, "otel_fe")
     silences = SilenceFile(store.directory)
     with receiver() as told:
@@ -122,7 +122,7 @@ def test_without_events_nothing_is_said(store):
 
 
 def test_a_wrong_file_is_refused_with_its_line(tmp_path):
-    """As `otel-fe check` does."""
+    """An invalid SLO file is refused with its line, as by `otel-fe check`."""
     path = tmp_path / "slos.yaml"
     path.write_text("apiVersion: openslo/v1\nkind: Slo\n")
     with pytest.raises(InvalidConfigError, match=r"slos\.yaml:2:"):
@@ -130,7 +130,7 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path):
 
 
 def test_a_file_that_is_no_utf_8_is_refused(tmp_path):
-    """With the place, as every file that a user has written."""
+    """A file that is not UTF-8 is refused with the position, like every other user file."""
     path = tmp_path / "slos.yaml"
     path.write_bytes(b"apiVersion: \xff")
     with pytest.raises(ConfigurationError, match=r"slos\.yaml: 'byte 12' cannot be used; write the file in UTF-8"):

@@ -28,7 +28,7 @@ def test_frames_are_read_as_they_were_written():
 
 
 def test_each_trace_goes_to_its_worker_whole(tmp_path):
-    """Wherever its spans come in; the sums of both workers are those of one."""
+    """A trace goes to one worker wherever its spans arrive; the sums of both workers equal those of one."""
     sockets = [tmp_path / "0", tmp_path / "1"]
     benches = [PipelineBench(SAMPLED), PipelineBench(SAMPLED)]
     taking = [
@@ -59,7 +59,7 @@ def test_each_trace_goes_to_its_worker_whole(tmp_path):
 
 
 def test_a_worker_that_is_started_again_gets_what_waits(tmp_path):
-    """Its socket is not there for a while."""
+    """A restarted worker gets the waiting spans although its socket was missing for a while."""
     sockets = [tmp_path / "0", tmp_path / "1"]
     link = SpanRouter(0, sockets)
     traces = decode(request(*range(1, 11)).SerializeToString())

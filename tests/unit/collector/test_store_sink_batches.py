@@ -103,7 +103,7 @@ def test_what_there_is_no_room_for_is_counted_by_name(chain, monkeypatch):
 
 
 def test_a_batch_that_the_store_has_no_room_for_waits(chain, monkeypatch):
-    """It is offered again, and nothing is lost."""
+    """A batch that does not fit is offered again, and no trace is lost."""
     refused, put = [], chain.store.add_batch
     monkeypatch.setattr(chain.store, "add_batch", lambda batch: bool(refused.append(batch)))
     chain.send(3)

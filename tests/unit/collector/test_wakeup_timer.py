@@ -29,7 +29,7 @@ def waited_ns(alarm: WakeupTimer) -> int:
 
 
 def test_rounds_have_a_distance(alarm):
-    """However long ago something was due."""
+    """Rounds keep a minimum distance, however overdue the deadline is."""
     alarm.by(0)
     assert waited_ns(alarm) >= _SLACK_NS
 
@@ -44,7 +44,7 @@ def test_what_is_due_sooner_counts(alarm):
 
 
 def test_one_who_waits_is_woken(alarm):
-    """By what becomes due while he does."""
+    """An earlier deadline wakes a waiting thread."""
     woken = threading.Event()
     waiting = threading.Thread(target=lambda: alarm.wait() and woken.set())
     waiting.start()

@@ -23,7 +23,7 @@ def test_a_right_file_is_ok(tmp_path, capsys):
 
 
 def test_all_problems_of_all_files_are_printed(tmp_path, capsys):
-    """To stderr, and the exit status is 1."""
+    """Problems of all files go to stderr, and the exit status is 1."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text(GOOD.replace(", nop: ", ""))
     bad.write_text(GOOD.replace("[otlp]", "[x]").replace(", nop: ", ", y: "))
@@ -53,7 +53,7 @@ def test_json(tmp_path, capsys):
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path, capsys):
-    """With its name, and without a traceback."""
+    """The error names the unreadable file, without a traceback."""
     missing, binary = tmp_path / "missing.yaml", tmp_path / "binary.yaml"
     binary.write_bytes(b"a: \xff")
     assert (main(["check", str(missing)]), main(["check", str(binary)])) == (1, 1)

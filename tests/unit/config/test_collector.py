@@ -159,7 +159,7 @@ service:
 
 
 def test_extensions_are_defined_and_switched_on():
-    """Those that components name too."""
+    """Extensions that components refer to must be defined and switched on, too."""
     text = """
 extensions: {file_storage: , bearertokenauth: {token: a}}
 receivers: {otlp: {protocols: {grpc: }}}
@@ -229,7 +229,7 @@ def test_a_queue_in_memory_may_give_up():
 
 
 def test_what_is_not_used_is_a_warning():
-    """It is right, but does nothing."""
+    """An unused component is valid but has no effect, so it is a warning."""
     text = MINIMAL.replace("debug: }", "debug: , nop: }") + "processors: {batch: }\nextensions: {health_check: }\n"
     assert [str(warning) for warning in read(text).warnings] == [
         "f:3:22: exporters::nop: no pipeline names it, so it does nothing",
@@ -260,12 +260,12 @@ def test_an_exporter_has_an_endpoint_for_what_it_gets():
     ],
 )
 def test_what_is_no_configuration(text, found):
-    """In one or two lines."""
+    """A file that is no configuration is reported in one or two lines."""
     assert problems(text) == found
 
 
 def test_the_error_carries_its_problems():
-    """As data, beside the message."""
+    """The error has its problems as data, beside the message."""
     with pytest.raises(InvalidConfigError) as caught:
         read(MINIMAL.replace("[debug]", "[x]"))
     (problem,) = caught.value.problems
@@ -333,7 +333,7 @@ def test_nothing_else_is_raised_for_any_document(document, value):
 @settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_nothing_else_is_raised_for_any_text(data):
-    """Even for a right file with a few characters changed."""
+    """Any text, even a valid file with a few changed characters, raises no other error."""
     text = (CASES / "everything.yaml").read_text()
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))

@@ -241,7 +241,7 @@ def test_what_is_wrong_with_components(component, text, problem):
 
 
 def test_secrets_stay_out_of_messages_and_values():
-    """Neither a problem nor a repr shows a token, a key or a header."""
+    """No problem and no repr shows a token, a key or a header."""
     exporter = COMPONENTS["exporters"]["otlp_http"].keys
     text = "{endpoint: 'http://h', headers: {a: hidden}, tls: {key_pem: hidden, cert_pem: hidden}}"
     assert "hidden" not in repr(read(exporter, text))
@@ -250,6 +250,6 @@ def test_secrets_stay_out_of_messages_and_values():
 
 
 def test_compaction_is_accepted_with_a_warning():
-    """It changes nothing that is delivered."""
+    """`compaction` is accepted with a warning, as it does not change what is delivered."""
     value, report = read_reporting(COMPONENTS["extensions"]["file_storage"].keys, "compaction: {on_start: true}")
     assert (value, len(report.warnings)) == (FileStorage(), 1)

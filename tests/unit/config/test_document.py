@@ -86,7 +86,7 @@ def test_duplicate_keys_are_problems_with_both_lines():
     ],
 )
 def test_other_problems_are_in_the_document(text, problem):
-    """With their places."""
+    """The document has its other problems with their positions."""
     assert [str(found) for found in one(text).problems] == [problem]
 
 
@@ -105,7 +105,7 @@ def test_other_problems_are_in_the_document(text, problem):
     ],
 )
 def test_what_is_no_yaml_is_one_problem(text, problem):
-    """With the line and column of the fault."""
+    """A file that is no YAML is one problem, with the line and column of the fault."""
     with pytest.raises(InvalidConfigError) as caught:
         read_documents(text, "f", {})
     assert problem is None or str(caught.value) == problem
@@ -124,7 +124,7 @@ def test_a_variable_may_hold_a_mapping():
 
 
 def test_an_unset_variable_is_a_warning():
-    """It counts as empty, as in the Collector."""
+    """An unset variable is empty, as in the Collector, and a warning."""
     document = one("a: x${env:M}")
     assert plain(document.root) == {"a": "x"}
     warning = "f:1:4: a: the environment variable M is not set and counts as empty; use ${env:M:-default}"
@@ -138,7 +138,7 @@ def test_aliases_are_not_multiplied():
 
 
 def test_without_pyyaml_the_message_names_the_extra(monkeypatch):
-    """And the pip command."""
+    """Without PyYAML, the message has the extra and the pip command."""
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'otel-fe\[collector\]'"):
         read_documents("a: 1", "f", {})

@@ -66,13 +66,13 @@ def test_references_are_replaced_as_the_collector_replaces_them(text, expanded):
     ],
 )
 def test_other_references_are_refused(text, why):
-    """With what would be right."""
+    """Any other form of reference is refused, with the valid one."""
     with pytest.raises(SubstitutionError, match=why):
         Environment({"LOOP": "${env:LOOP}", "GROW": "${env:GROW}${env:GROW}"}).expand(text)
 
 
 def test_unset_variables_are_known():
-    """They count as empty, and are there for a warning."""
+    """Unset variables are empty, and listed for a warning."""
     environment = Environment({})
     environment.expand("${env:A} ${env:B:-b}")
     assert environment.unset == ["A"]

@@ -90,7 +90,7 @@ def test_a_section_makes_a_value_of_its_keys():
 
 
 def test_a_section_says_all_that_is_wrong():
-    """Wrong, unknown, unsupported and missing keys."""
+    """A section reports wrong values and unknown, unsupported and missing keys together."""
     assert read(SECTION, "{sise: 1, other: 2, ignored: x, inner: {b: 1}}").splitlines() == [
         "f:1:2: sise: there is no such key; did you mean size?",
         "f:1:11: other: it exists in the Collector but is not supported here; use count",

@@ -95,7 +95,7 @@ def test_objectives_are_exact(written, objective):
 
 
 def test_calendars():
-    """By a time zone's clock and calendar; the zone's name is checked."""
+    """Calendar windows follow a time zone's clock and calendar; an unknown zone is an error."""
     calendar = "{duration: 1M, calendar: {startTime: 2026-01-01 00:00:00, timeZone: Europe/Berlin}}"
     (slo,) = changed("{duration: 30d, isRolling: true}", calendar)
     assert slo.window == Calendar(datetime.fromisoformat("2026-01-01"), ZoneInfo("Europe/Berlin"), 1, "M")
@@ -245,12 +245,12 @@ def test_calendars():
     ],
 )
 def test_what_is_wrong_is_said(old, new, problems):
-    """With the key, the value and what would be right."""
+    """A problem names the key, the value and the valid form."""
     assert changed(old, new) == problems
 
 
 def test_all_problems_are_said_at_once_with_their_lines():
-    """In the order of the file."""
+    """All problems are reported at once, in the order of the file."""
     text = SLO.replace("target: 0.99", "target: 2").replace("service: shop", "servise: shop")
     with pytest.raises(InvalidConfigError) as caught:
         read_openslo(text, "slo.yaml", {})
@@ -358,7 +358,7 @@ def test_documents_refer_to_each_other():
     ],
 )
 def test_what_is_wrong_between_documents_is_said_once(old, new, problem):
-    """Where it stands, and nothing more of what refers to it."""
+    """A problem between documents is reported once, at its origin, and not at the documents that refer to it."""
     assert read(REFERRED.replace(old, new)) == [problem]
 
 
@@ -384,7 +384,7 @@ def test_slo_events_are_those_of_one_slo():
 
 
 def test_names_are_unique_by_kind():
-    """And a file without an SLO has nothing to evaluate."""
+    """Names are unique per kind, and a file without an SLO is an error."""
     assert read(f"{SLO}\n---\n{SLO}") == [
         "metadata::name: slow: another SLO of this file has this name; each needs its own"
     ]
@@ -412,6 +412,6 @@ def test_whatever_is_missing_is_a_problem_and_no_fault(text):
 
 
 def test_variables_are_replaced():
-    """As in the Collector's YAML."""
+    """Environment variables are replaced as in the Collector's YAML."""
     (slo,) = read(SLO.replace("service: shop", "service: ${env:SHOP}"), SHOP="search")
     assert slo.service == "search"

@@ -24,7 +24,7 @@ SLOS = default_slos()
 
 
 def test_names_objectives_and_strictness_are_equal():
-    """In the same order."""
+    """The documents have the requirements' names, objectives and strictness, in the same order."""
     assert [(slo.name, slo.objective, slo.strict) for slo in SLOS] == [
         (requirement.name, Fraction(*requirement.objective), requirement.strict) for requirement in REQUIREMENTS
     ]

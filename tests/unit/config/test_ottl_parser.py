@@ -162,6 +162,6 @@ def test_any_text_is_read_or_refused(text, context):
 
 @pytest.mark.parametrize("opening", ["(", "-(", "Len(", "[", '{"a":', "attributes[", "not ("])
 def test_brackets_beyond_measure_are_refused(opening):
-    """However deep a text is, it is refused with a sentence."""
+    """Text that is nested too deeply is refused with a sentence."""
     with pytest.raises(OttlSyntaxError, match=r"more than 50 brackets are open|must be"):
         parse_condition(opening * 10_000, "span")

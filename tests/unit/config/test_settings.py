@@ -19,6 +19,6 @@ def test_variables_of_other_parts_are_not_refused():
 
 
 def test_a_variable_that_is_nobodys_is_refused():
-    """With the one that was meant."""
+    """An unknown `OTEL_FE_*` variable is refused, with the nearest valid name."""
     with pytest.raises(ConfigurationError, match="no such variable; did you mean OTEL_FE_MAX_SERIES"):
         read_settings({"OTEL_FE_MAX_SERIE": "7"})

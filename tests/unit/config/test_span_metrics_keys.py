@@ -94,7 +94,7 @@ def test_what_is_wrong(text, problem):
     ],
 )
 def test_what_is_pointless(text, warning):
-    """It is read, with a warning."""
+    """A setting without effect is accepted with a warning."""
     value, report = read_reporting(SPAN_METRICS, text)
     assert isinstance(value, SpanMetrics)
     assert [str(found).split(": ", 2)[2] for found in report.warnings] == [warning]

@@ -190,7 +190,7 @@ def test_more_than_all_is_a_warning():
 
 
 def test_a_bound_of_zero_is_a_warning():
-    """It is none, in the Collector too."""
+    """A bound of 0 means no bound, as in the Collector, and is a warning."""
     text = "policies: [{name: a, type: numeric_attribute, numeric_attribute: {key: k, min_value: 0, max_value: 5}}]"
     assert [str(warning).split(": ", 2)[2] for warning in read_reporting(TAIL_SAMPLING, text)[1].warnings] == [
         "0 is no bound here, as in the Collector; for traces of exactly 0 use ottl_condition"
@@ -198,7 +198,7 @@ def test_a_bound_of_zero_is_a_warning():
 
 
 def test_the_processors_own_keys():
-    """With the Collector's defaults where there are none."""
+    """The processor's keys override the Collector's defaults."""
     one = "policies: [{name: a, type: trace_flags}]"
     assert read(TAIL_SAMPLING, one) == policies.TailSampling((policies.TraceFlags("a"),))
     value = read(

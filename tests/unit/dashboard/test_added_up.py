@@ -29,7 +29,7 @@ WINDOW = (NOW - 50 * MINUTE, NOW)
 
 
 def test_each_group_has_the_figures_that_it_has_by_itself(stored):
-    """And all of them together those of everything."""
+    """Each group's figures equal those of a query of that group alone, and their sum that of everything."""
     found = overview(stored, ViewAddress(since=str(WINDOW[0] // 10**6), until=str(WINDOW[1] // 10**6)))
     assert {(one["service"], one["feature_set"]) for one in found["groups"]} == {one[:2] for one in GROUPS}
     for one in found["groups"]:
@@ -54,7 +54,7 @@ def test_sums_by_group_add_up_to_the_sum(stored):
 
 
 def test_the_events_of_one_group_are_those_that_it_has_among_all(stored):
-    """Of each SLO, in each window."""
+    """A query of one group returns the events that a query of all groups has for it, for each SLO and window."""
     group = BudgetGroup("ranking", "session")
     for slo in stored.slos:
         for begin in (0, *WINDOW):
@@ -64,7 +64,7 @@ def test_the_events_of_one_group_are_those_that_it_has_among_all(stored):
 
 
 def test_what_slow_extractions_spent_their_time_on_is_of_all_of_them(stored):
-    """By weight, and not of a sample; the percentiles are of everything."""
+    """Causes are added up over all slow extractions by weight, not over a sample; percentiles are over all extractions."""
     causes = causes_of(stored, WINDOW, None, None)
     slow = stored.reader.totals.totals(Selection(*WINDOW, min_duration_ns=100_000_000))
     assert {one.cause: one.time_ns for one in causes.ranked} == {c: t for c, t in slow.split_ns.items() if t}
@@ -81,7 +81,7 @@ def test_columns_of_long_windows_are_as_the_store_has_them_added_up(hours):
 
 
 def test_a_cell_is_one_element_with_nothing_unescaped_in_it(own):
-    """Its link keeps what the address asks for, however hostile that is."""
+    """A cell's link keeps the parameters of the address, escaped, however hostile they are."""
     bed, asked = own
     evil = "\"><script>alert(1)</script>&'"
     bed.write("trace", kept(1, NOW - 10**10, 120_000_000, feature_set=evil))

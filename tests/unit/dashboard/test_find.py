@@ -80,7 +80,7 @@ def test_feature_sets_are_found_by_a_part_of_their_name(site):
 
 
 def test_a_search_says_how_much_it_looked_at(own):
-    """Of more kept traces than are read, the newest are, and the page says so."""
+    """If there are too many kept traces, the newest are searched, and the page says so."""
     made, asked = own
     made.write("trace", *(kept(n + 1, NOW - (1_201 - n) * S // 2, 20_000_000) for n in range(1_200)))
     page = asked.text("/find?q=nothing+has+this&range=1h")
@@ -125,7 +125,7 @@ def test_every_column_of_the_overview_sorts_without_a_script(asked, stored):
 
 
 def test_every_figure_says_what_it_is_and_where_it_comes_from(asked):
-    """As a tooltip, and in a list that needs no pointer."""
+    """Every figure has its definition and source as a tooltip, and in a list that needs no pointer."""
     page = asked.text("/?range=1h")
     titles = {one.get("title", "") for tag in ("span", "a") for one in Elements(page).all(tag)}
     for name in ("health", "p95", "p50", "throughput", "slow", "hits", "errors", "extractions"):

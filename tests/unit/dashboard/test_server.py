@@ -90,7 +90,7 @@ def test_slow_readers_do_not_stop_the_others(port):
 
 
 def test_a_body_is_not_read_before_the_token_is_known(stored):
-    """Of a form as large as one may be, too."""
+    """Without a valid token no body is read, however large the form."""
     access = Access(Endpoint("0.0.0.0", 80), "a-token-of-some-length")
     server = DashboardServer(Site(stored, access), Endpoint("localhost", 0))
     try:

@@ -120,7 +120,7 @@ def test_a_fast_failing_trace_is_told_by_its_error(own):
 
 
 def test_a_span_among_many_is_opened_without_a_script(own):
-    """By its address alone; one that is not there changes nothing."""
+    """The address alone opens a span; an unknown one changes nothing."""
     bed, asked = own
     bed.write("trace", traces.kept(traces.n_plus_one(), start_ns=NOW - 10**10, splits=traces.N_PLUS_ONE_SPLIT))
     url = f"/trace/{1:032x}"

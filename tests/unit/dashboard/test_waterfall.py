@@ -46,7 +46,7 @@ def test_calls_side_by_side_are_folded_and_are_no_n_plus_one():
 
 
 def test_polling_is_no_n_plus_one():
-    """Of a second, 20 questions of 1 ms."""
+    """Twenty polls of 1 ms within a second are not named N+1."""
     (_, folded) = rows_of(decoded(S("top", 0, 1_000, [sql(n * 50, n * 50 + 1) for n in range(20)])))
     assert (folded.sequential, folded.n_plus_one) == (True, False)
 

@@ -93,7 +93,7 @@ def test_waits_that_queueing_theory_expects_are_believed(own):
     ],
 )
 def test_what_cannot_be_read_is_said_on_the_page(asked, name, value):
-    """With what would be right; the rest of the page is there."""
+    """An invalid value is reported with the valid form, and the rest of the page is shown."""
     page = asked.text("/resources?" + urlencode({name: value}))
     assert "that cannot be read" in page
     assert "Cache look-ups" in page

@@ -84,7 +84,7 @@ def test_misses_have_the_line_of_what_they_make_an_extraction_do():
 
 
 def test_narrator_says_steps_and_now_and_then_how_far_they_are(capsys):
-    """Without a terminal, each ten seconds; nothing where it is to be quiet."""
+    """Without a terminal, progress is printed every ten seconds; with --quiet, never."""
     now = [0.0]
     for quiet in (False, True):
         narrator = Narrator(quiet=quiet, now_s=lambda: now[0])
@@ -96,7 +96,7 @@ def test_narrator_says_steps_and_now_and_then_how_far_they_are(capsys):
 
 
 def test_a_report_on_nothing_can_be_read():
-    """Without data there is no division by zero, and no requirement is met."""
+    """A report without data can be written, and every requirement is undecided."""
     report = report_of(ReceivedTelemetry())
     assert all(requirement.met is None for requirement in report.requirements)
     assert "no data" in Text(colour=False).render(report)

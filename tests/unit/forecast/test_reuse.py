@@ -45,7 +45,7 @@ def curve_of(references, sample, **more):
 
 
 def test_distances_are_exact():
-    """As counted by hand, also across many renumberings."""
+    """Reuse distances equal those counted by hand, also across many renumberings."""
     recency, last = Recency(), {}
     rng = random.Random(3)
     for moment in range(20_000):
@@ -102,7 +102,7 @@ def test_counts_begin_anew_and_keys_stay_known():
 
 
 def test_lifetimes_are_exact():
-    """For each one, as if the cache had been run with it."""
+    """For each time to live, the hit ratio equals that of a cache that ran with it."""
     lifetimes_s = (0.5, 2.0, 8.0)
     lived = Lifetimes(lifetimes_s)
     rng = random.Random(5)

@@ -176,7 +176,7 @@ def test_of_a_context_manager_entering_and_leaving_are_measured(fails):
 
 
 def test_what_is_never_awaited_ends_its_extraction_and_warns_once():
-    """As without us: one RuntimeWarning, under the coroutine's own name."""
+    """A coroutine that is never awaited gives one RuntimeWarning under its own name, as without otel_fe."""
     with capture() as captured, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         otel_fe.extraction("x")(returned_coroutine)()

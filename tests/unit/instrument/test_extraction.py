@@ -87,7 +87,7 @@ def test_the_attributes_are_those_of_the_data_contract(observed):
 
 
 def test_no_gpu_means_no_gpu_attributes(observed):
-    """And nothing is logged about it."""
+    """Without a GPU there are no GPU attributes."""
     with otel_fe.extraction():
         pass
     assert not any("gpu" in name for name in observed.extractions()[0].attributes)
@@ -95,7 +95,7 @@ def test_no_gpu_means_no_gpu_attributes(observed):
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_messages_of_exceptions_are_recorded_only_if_asked_for(asked):
-    """They quote values: by default the type and the stack must do."""
+    """By default only an exception's type and stack are recorded, as messages quote values."""
     with instrumented(exception_messages=asked) as observed:
         with pytest.raises(ValueError, match="secret"), otel_fe.extraction("x"):
             raise ValueError("".join(("sec", "ret")))
@@ -106,7 +106,7 @@ def test_messages_of_exceptions_are_recorded_only_if_asked_for(asked):
 
 
 class Unprintable(Exception):
-    """As a proxy of a closed connection."""
+    """An error whose `__str__` raises, like a proxy of a closed connection."""
 
     def __str__(self):
         raise RuntimeError("no text")

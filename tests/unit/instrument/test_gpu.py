@@ -147,7 +147,7 @@ def test_in_a_container_other_ids_are_listed(sampling, in_a_container, listed):
 
 
 def test_in_a_container_whose_driver_knows_its_ids(sampling, in_a_container):
-    """This process is in the list by its own."""
+    """NVML lists this process by its own id."""
     in_a_container(True)
     assert sampling(Card(used=900, computing=[(0, 70), (ME, 5)])).sample() == GpuLoad(0.3, 5)
 

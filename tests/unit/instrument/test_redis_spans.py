@@ -56,7 +56,7 @@ def test_attributes_of_a_connection_are_the_instrumentations(span, settings, end
 
 @pytest.mark.parametrize("client", [SimpleNamespace(), SimpleNamespace(connection_pool=SimpleNamespace())])
 def test_client_without_a_pool_has_no_attributes(span, client):
-    """As a cluster's."""
+    """A client without a pool, such as a cluster's, has no connection attributes."""
     redis_spans._setting_at_once(instrumentation._set_connection_attributes)(span, client, *MODES)
     assert not span.attributes
 
@@ -78,7 +78,7 @@ def test_text_of_a_command_is_the_instrumentations(args):
 
 
 def test_suppressed_instrumentation_is_seen():
-    """Both of the API's keys count."""
+    """Either of the API's suppression keys suppresses the span."""
     asked = asked_directly(is_instrumentation_enabled)
     assert asked() is True
     with suppress_instrumentation():

@@ -185,7 +185,7 @@ def test_what_is_importable_is_pickled_by_its_name(pickler, monkeypatch):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_what_is_not_importable_is_pickled_with_its_object(observed, protocol):
-    """And counts where it is unpickled."""
+    """An object that is not importable is pickled with its wrapper, and counted where it is unpickled."""
     wrapped = wrap(functools.partial(operator.add, 1), SPEC)
     again = pickle.loads(pickle.dumps(wrapped, protocol))
     assert (again(2), again.args, type(again.__wrapped__)) == (3, (1,), functools.partial)
@@ -386,7 +386,7 @@ def test_the_decorator_works_above_every_descriptor(observed):
     ids=["None", "bytes", "int", "class", "write-only"],
 )
 def test_what_cannot_be_an_extraction_is_refused_at_once(given, said):
-    """Where it is declared, not where it is called."""
+    """An object that cannot be decorated is refused at its declaration, not at its first call."""
     with pytest.raises(TypeError, match=said):
         otel_fe.extraction(given)
 

@@ -100,7 +100,7 @@ def test_the_same_exception_with_its_traceback(observed):
 
 
 def test_a_coroutine_counts_its_own_cpu_time_only(observed):
-    """While it waits, what other tasks burn is theirs."""
+    """CPU time of other tasks is not counted while a coroutine waits."""
 
     def burn(seconds):
         end = time.thread_time() + seconds

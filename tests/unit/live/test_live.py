@@ -97,7 +97,7 @@ def test_memory_limit_above_the_machines_memory_limits_nothing():
 
 
 def test_a_forked_child_samples_itself():
-    """Even if another thread of the parent was sampling at that moment."""
+    """A forked child samples its own resources, even if the parent was sampling during the fork."""
     sampler = ResourceSampler(FakeClock())
     sampler.latest()
     sampler._lock.acquire()
@@ -109,7 +109,7 @@ def test_a_forked_child_samples_itself():
 
 
 def test_one_watcher_that_fails_harms_neither_the_other_nor_the_count(caplog):
-    """It is logged once, and the engine has counted before."""
+    """A failing follower is logged once, after the engine has counted the extraction."""
     metrics = DerivedMetrics(10, lambda _: 0)
     seen = []
 
@@ -138,7 +138,7 @@ def test_nobody_watching_costs_nothing():
 
 
 def test_an_extraction_that_ends_in_the_middle_of_a_record_is_counted():
-    """As when the garbage collector closes a generator on this very thread."""
+    """An extraction is counted that ends within another's record, as when a garbage collection closes a generator."""
     clock = FakeClock()
     view = LiveView(clock)
     original, inside = clock.monotonic_ns, []
@@ -184,7 +184,7 @@ def test_threads_lose_no_count():
     ],
 )
 def test_trends(durations, direction):
-    """By a test on ranks: what only wobbles is steady."""
+    """A rank test decides on trends, so noise is steady."""
     clock = FakeClock()
     view = LiveView(clock)
     for duration in durations:

@@ -12,7 +12,7 @@ MOMENTS = st.integers(0, 30)
 
 @given(st.lists(st.tuples(MOMENTS, MOMENTS).map(sorted).map(tuple)), MOMENTS, MOMENTS)
 def test_uncovered_parts_are_the_moments_that_no_interval_has(intervals, start, end):
-    """Also of intervals that overlap, are empty, or reach beyond both ends."""
+    """Uncovered parts are right also for intervals that overlap, are empty, or reach beyond both ends."""
     found = list(uncovered(intervals, start, end))
     covered = {moment for first, last in intervals for moment in range(first, last)}
     assert [moment for first, last in found for moment in range(first, last)] == [

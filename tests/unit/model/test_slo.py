@@ -21,7 +21,7 @@ def test_shares_are_exact():
     ("strict", "bad", "met"), [(False, 5, True), (True, 5, False), (False, 6, False), (True, 4, True)]
 )
 def test_an_objective_is_reached_or_exceeded(strict, bad, met):
-    """As the SLO says; without events nothing is known."""
+    """The SLO decides whether its objective must be reached or exceeded; without events the result is None."""
     assert slo(Fraction("0.95"), strict=strict).met(EventCounts(bad, 100)) is met
     assert slo(Fraction("0.95"), strict=strict).met(EventCounts(0, 0)) is None
 

@@ -39,21 +39,21 @@ def test_calendars(start, zone, count, unit, now, begin, end):
 
 
 def test_a_day_in_spring_is_shorter():
-    """By an hour."""
+    """The day on which summer time begins has 23 hours."""
     day = Calendar(datetime.fromisoformat("2026-01-01"), BERLIN, 1, "d")
     now = ns(2026, 3, 29, 12, zone=BERLIN)
     assert day.end_ns(now) - day.begin_ns(now) == 23 * HOUR_NS
 
 
 def test_rolling_windows_move_on():
-    """They begin so long ago, and never end."""
+    """A rolling window begins its length ago, and has no end."""
     window = Rolling(30 * DAY_NS)
     assert (window.begin_ns(31 * DAY_NS), window.end_ns(31 * DAY_NS)) == (DAY_NS, None)
     assert str(window) == "30d rolling"
 
 
 def test_spans_in_words():
-    """In the largest unit that gives a whole number."""
+    """A duration is written in the largest unit that gives a whole number."""
     assert [show_span(one) for one in (30 * DAY_NS, 36 * HOUR_NS, 90 * MINUTE_NS, 10**10)] == [
         "30d",
         "36h",

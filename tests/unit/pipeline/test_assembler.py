@@ -212,7 +212,7 @@ def test_a_later_root_of_a_dropped_trace_gets_its_own_chance():
 
 
 def test_a_later_root_of_a_kept_trace_follows_it():
-    """Once part of a trace is kept, the rest that this process adds is too."""
+    """Once part of a trace is kept, its later spans in this process are kept too."""
     bench = EngineBench()
     bench.end(bench.start(DROPPED), "first", error=True)
     bench.end(bench.start(DROPPED), "second")
@@ -221,7 +221,7 @@ def test_a_later_root_of_a_kept_trace_follows_it():
 
 
 def test_concurrent_roots_of_one_trace_are_decided_together():
-    """While one is open, another joins it."""
+    """A root joins the trace while another of its roots is open."""
     bench = EngineBench()
     first, second = bench.start(DROPPED), bench.start(DROPPED)
     assert first is second
@@ -270,7 +270,7 @@ def test_a_trace_that_cannot_be_exported_is_dropped_by_name():
 
 
 def test_an_abandoned_trace_is_neither_counted_nor_exported():
-    """In a forked child, what the parent began ends in silence."""
+    """A forked child discards the traces that its parent began, without counting them."""
     bench = EngineBench()
     trace = bench.start(DROPPED)
     bench.assembler.abandon()

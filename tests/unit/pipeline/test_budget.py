@@ -57,7 +57,7 @@ def test_without_recent_events_nothing_is_known():
 
 
 def test_a_spent_budget_ends_now():
-    """It needs no forecast."""
+    """A spent budget ends now, without a forecast."""
     assert projected(ERRORS, [5] * DAY, [100] * DAY) == [0, 0, 0]
 
 

@@ -29,14 +29,14 @@ def test_the_short_window_needs_no_confidence():
 
 
 def test_without_events_nothing_burns():
-    """And no rate is made up."""
+    """Without events no alert burns, and no rate is reported."""
     state = burn_alert_states(ERRORS, {})[0]
     assert (state.true, state.rate, state.rate_at_least) == (False, None, None)
     assert state.describe() == "no events in the last 1h"
 
 
 def test_it_says_what_was_counted():
-    """With the rate, and what it surely is."""
+    """The alert states the counts, the rate, and the rate's lower bound."""
     assert first((2000, 10_000), (200, 1000)).describe() == (
         "2000 of 10000 (20 %) bad in the last 1h: 20x the budget, surely more than 18.8x; "
         "fires at more than 14.4 % bad in the last 1h and in the last 5m (14.4x the budget)"

@@ -43,7 +43,7 @@ def milliseconds(split):
 
 
 def test_the_process_s_own_split_is_believed():
-    """It has seen where each wait lay; rounding goes to what is unexplained."""
+    """The split that the process measured is used; its rounding error goes to the unexplained part."""
     span = extraction(100, **{"time.pool_wait": 0.07, "time.cpu": 0.02})
     assert milliseconds(split_of(span, SpanTree([span]))) == {"pool_wait": 70, "cpu": 20, "unexplained": 10}
 
@@ -99,7 +99,7 @@ def test_spans_that_lie_in_each_other_are_passed_so_many_times_and_no_more():
 
 
 def test_who_is_below_whom_is_found_out_once_for_all_extractions():
-    """Of a trace that has very many of them."""
+    """A trace's tree is built once for all of its extractions, even if there are very many."""
     asked = []
 
     class Asked(Span):

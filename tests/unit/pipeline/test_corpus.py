@@ -46,7 +46,7 @@ def test_ours_is_the_original_s_answer(case):
     ids=lambda case: case.id,
 )
 def test_the_compiled_sampler_gives_the_same_answers(case):
-    """From the bytes of requests, with pending traces as rows in C."""
+    """The compiled sampler gives the recorded answers from the bytes of requests, with pending traces as rows in C."""
     assert ours.run(case, in_c=True) == ours.run(case)
 
 
@@ -66,7 +66,7 @@ def test_what_differs_differs():
 
 
 def test_the_corpus_is_large():
-    """At least 150 edges, of sampling and of derived metrics."""
+    """The corpus has at least 150 cases, of sampling and of derived metrics."""
     assert len(CASES) >= 150
     assert sum(case.tail_sampling is not None for case in CASES) >= 100
     assert sum(case.span_metrics is not None for case in CASES) >= 50

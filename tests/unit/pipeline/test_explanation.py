@@ -37,7 +37,7 @@ def test_sentence_about_misses_names_what_they_make_an_extraction_do():
 
 
 def test_slow_look_up_explains_itself():
-    """Where the cache itself is slow, nothing else is named."""
+    """If the cache itself is slow, no other cause is named."""
     found = explain("x", None, [cause("cache_miss", 0.7, 0.9), cause("cpu", 0.2)], lines={"cache_miss": "a.py:1 f"})
     assert str(found) == "x: 90 % of slow time because of cache misses (a.py:1 f)"
 

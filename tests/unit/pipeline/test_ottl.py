@@ -63,7 +63,7 @@ def value(expression, span=SPAN):
     ],
 )
 def test_an_error_names_types_and_never_values(condition, message):
-    """Where the Collector's evaluation returns an error, so does this."""
+    """A condition raises an error where the Collector's evaluation returns one."""
     with pytest.raises(OttlEvaluationError) as raised:
         holds(condition)
     assert str(raised.value) == message

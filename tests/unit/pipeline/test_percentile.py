@@ -34,7 +34,7 @@ def percentile(values, share=P95):
 
 
 def test_it_lies_in_the_bucket_of_its_rank():
-    """Of 20 values the 19th; an edge belongs to the bucket below it."""
+    """The p95 of 20 values is in the bucket of the 19th; an edge belongs to the bucket below it."""
     found = percentile([1] * 18 + [100, 500])
     assert (found.above, found.at_most, found.total) == (Fraction("0.095"), Fraction("0.1"), 20)
     assert percentile([1] * 18 + [101, 500]).at_most == Fraction("0.105")

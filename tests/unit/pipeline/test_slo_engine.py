@@ -66,7 +66,7 @@ class Groups:
 
 
 def test_every_group_has_its_own_budget():
-    """In their order; one that fails is not hidden by one that does not."""
+    """Groups come in order, and a good one does not hide a bad one."""
     states = SloEngine([ERRORS], Groups(), FakeClock()).evaluate()
     assert [state.group for state in states] == [
         BudgetGroup("search", ""),
@@ -87,7 +87,7 @@ def test_gauges():
 
 
 def test_without_a_budget_there_is_no_rate():
-    """Of an objective of 100 % only the budget is said."""
+    """An objective of 100 % has a budget but no burn rate."""
     (left,) = gauges([state_of(Minutes([1], [100]), 1, slo(Fraction(1)))])
     assert (left.name, left.value) == (semconv.BUDGET_REMAINING, 0)
     assert gauges([]) == []

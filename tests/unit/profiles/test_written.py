@@ -80,7 +80,7 @@ def test_otlp_profiles_link_to_the_spans():
 
 
 def test_first_entry_of_every_otlp_table_is_empty():
-    """As the specification has it: 0 is no entry."""
+    """Index 0 means no entry, as the specification says."""
     tables = otlp_profiles(EXTRACTIONS).dictionary
     for name in ("mapping", "location", "function", "link", "attribute", "stack"):
         assert not getattr(tables, f"{name}_table")[0].ByteSize()

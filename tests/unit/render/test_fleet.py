@@ -62,7 +62,7 @@ def test_samplers_decide_by_the_policy_itself():
 
 
 def test_samplers_are_started_with_the_gates_that_weights_need():
-    """In compose and in Kubernetes, and agents without."""
+    """Samplers get the feature gates in Compose and in Kubernetes, and agents get none."""
     files = collector_files(fleet())
     compose = yaml.safe_load(files["compose.yaml"])["services"]
     commands = {name: one["command"] for name, one in compose.items() if "otelcol" in str(one.get("command"))}
@@ -75,7 +75,7 @@ def test_samplers_are_started_with_the_gates_that_weights_need():
 
 
 def test_without_exemplars_kept_traces_are_not_counted_apart():
-    """Nor has the dashboard a panel for them."""
+    """Without exemplars, kept traces have no counter of their own, and the dashboard no panel for it."""
     files = collector_files(
         fleet(POLICY.replace("exemplars: {enabled: true, max_per_data_point: 5}", "exemplars: {enabled: false}"))
     )
@@ -191,7 +191,7 @@ EACH = "every sampler of a fleet would have a limit of its own"
     ],
 )
 def test_what_a_fleet_would_decide_otherwise_is_refused(old, new, line, key, wanted):
-    """With its key and its line, and nothing else is said."""
+    """The only problem is that of the setting, with its key and line."""
     ((at, found, said),) = problems(old, new)
     assert at == line
     assert found == f"processors::tail_sampling::{key}"
@@ -223,7 +223,7 @@ SAMPLED = "traces: {receivers: [otlp], processors: [tail_sampling], exporters: [
     ],
 )
 def test_pipelines_that_a_fleet_does_not_have_are_refused(new, exporter, wanted):
-    """Those that count what is kept, or export what is not."""
+    """Pipelines that count kept traces, or export ones that are not kept, are refused."""
     text = POLICY.replace(SAMPLED, new)
     with pytest.raises(InvalidConfigError) as caught:
         fleet(text)

@@ -93,7 +93,7 @@ def test_the_command(tmp_path, capsys):
 
 
 def test_a_file_with_problems_is_not_rendered(tmp_path, capsys):
-    """Nor anything written."""
+    """A file with problems is reported, and no rules are written."""
     own = tmp_path / "slo.yaml"
     own.write_text(default_text().replace("target: 0.7", "target: 7"))
     assert main(["render", "prometheus", "--slo", str(own), "--out", str(tmp_path / "out")]) == 1

@@ -20,7 +20,7 @@ from otel_fe.render.prometheus_names import decimal, edge_matcher, label_name, m
     ],
 )
 def test_metrics_have_their_unit_and_kind_in_their_name(name, translated):
-    """As the Collector's translator and Prometheus's OTLP receiver write them."""
+    """Names equal those of the Collector's translator and Prometheus's OTLP receiver."""
     assert metric_name(name) == translated
 
 

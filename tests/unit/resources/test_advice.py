@@ -65,7 +65,7 @@ def curve_of(keys, count=40_000):
 
 
 def test_a_pool_that_is_too_small():
-    """From, to, what it saves, the arithmetic, and how sure."""
+    """The advice has the old and new size, the saved time, the arithmetic and the confidence."""
     (advice,) = pool_advice(POOL)
     assert (advice.setting, advice.current, advice.advised, advice.unit) == (
         "pool_size + max_overflow",
@@ -135,7 +135,7 @@ def test_a_cache_that_is_too_small():
 
 
 def test_a_cache_that_is_too_large():
-    """Where less memory answers as many."""
+    """A cache is too large if less memory gives the same hit ratio."""
     (advice,) = cache_advice(
         replace(CACHE, hit_ratio=1.0, entries=4_000, memory_bytes=5_000_000, max_memory_bytes=5_000_000),
         curve_of(500),
@@ -165,7 +165,7 @@ def test_entries_that_do_not_live_long_enough():
 
 
 def test_a_full_cache_that_drops_nothing():
-    """Its writes fail: a policy, and no forecast, is advised."""
+    """A full cache without eviction fails writes, so a policy is advised, without a forecast."""
     (advice,) = cache_advice(replace(CACHE, policy="noeviction"), None, IMPACT)
     assert (advice.setting, advice.current, advice.advised) == ("maxmemory-policy", "noeviction", "allkeys-lru")
 

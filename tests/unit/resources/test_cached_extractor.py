@@ -97,7 +97,7 @@ def test_shapes(integration, extractor, expected):
 
 
 def test_a_function_under_lru_cache(integration):
-    """It has cache_info()."""
+    """A function under `lru_cache` is measured by its `cache_info()`."""
     squared.cache_clear()
     for x in (1, 2, 1):
         squared(x)
@@ -107,14 +107,14 @@ def test_a_function_under_lru_cache(integration):
 
 @pytest.mark.parametrize("other", [object(), None, "redis://localhost", 5, Talkative(), Holding(None)])
 def test_what_is_no_cache_is_refused(integration, other):
-    """With what is missing."""
+    """The error names the interfaces that a cache may have."""
     with pytest.raises(TypeError, match=r"no cached extractor: .*get_cache_stats\(\).*redis-py"):
         integration.sync_cache_metrics(other)
     assert integration.get_unified_resource_stats().caches == {}
 
 
 def test_a_cache_that_raises_is_not_available(integration):
-    """By the class of its error: the message may quote a key."""
+    """The reason is the class of the error, as its message may quote a key."""
     stats = integration.sync_cache_metrics(Broken())
     assert (stats.available, stats.problem, stats.hits) == (False, "ConnectionError", None)
     assert "secret" not in repr(integration.get_unified_resource_stats())

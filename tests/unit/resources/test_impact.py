@@ -82,7 +82,7 @@ def test_nothing_is_known_without_extractions(metrics):
 
 
 def test_it_reads_the_process_s_own_counts():
-    """Of every extraction, also those not yet counted."""
+    """Every extraction is included, also those not yet counted."""
     with instrumented():
         monitor = FeatureExtractionPerformanceMonitor("x")
         for duration, hit in ((5.0, True), (45.0, False)):

@@ -202,7 +202,7 @@ def test_nothing_is_recorded_twice_unless_asked_for(pair_of):
 
 
 def test_a_child_starts_at_zero(pair_of):
-    """As everything derived does after a fork."""
+    """A forked child starts at zero, like all derived metrics."""
     pair = pair_of([duration_view(aggregation=ExponentialBucketHistogramAggregation())])
     pair.count(FED[0])
     pair.ours.source.forget()
@@ -220,7 +220,7 @@ def test_a_child_starts_at_zero(pair_of):
     ],
 )
 def test_what_cannot_be_applied_is_said_once(settings, what, caplog):
-    """Not in silence: the metrics keep the aggregation they have."""
+    """One warning says that the metrics keep their aggregation."""
     metrics = data_of(**settings)
     assert {"feature_extraction.slo.events", semconv.DURATION} <= metrics.keys()
     assert len(caplog.messages) == 1

@@ -47,7 +47,7 @@ def test_counts_are_whole_numbers(value, expected):
 
 
 def test_counts_and_sizes_stay_integers():
-    """On the span, in the metrics and in OTLP."""
+    """Counts and sizes are integers on the span, in the metrics and in OTLP."""
     with capture() as captured:
         with otel_fe.extraction("x", batch_size=Int64(32), features=Int64(12)) as running:
             running.cache_hit(Int64(3))
@@ -63,7 +63,7 @@ def test_counts_and_sizes_stay_integers():
 
 @pytest.mark.parametrize("count", [None, "many", 1.5, -1, object()])
 def test_a_count_that_is_none_is_left_out_and_named(count, caplog):
-    """It costs itself, and no metric."""
+    """An invalid count is omitted, and every metric stays."""
     with capture() as captured, caplog.at_level(logging.WARNING, "otel_fe"):
         with otel_fe.extraction("x") as running:
             running.cache_hit(count)
@@ -79,7 +79,7 @@ def test_a_count_that_is_none_is_left_out_and_named(count, caplog):
     [("plain", "plain"), ("grün", "grün"), ("a\udcffb", "a\ufffdb"), ("\ud83d\ude00", "😀"), ("", "")],
 )
 def test_a_lone_surrogate_becomes_the_replacement_character(text, expected):
-    """As in names of files that are no UTF-8; all else stays."""
+    """A lone surrogate, as in a file name that is not UTF-8, is replaced; the rest of the text stays."""
     assert valid_text(text) == expected
 
 

@@ -175,7 +175,7 @@ def test_a_backend_that_takes_no_profiles_is_asked_once(process, sink, caplog):
 
 
 def test_a_connection_that_cannot_be_made_is_a_fault_and_tried_again(sink, caplog):
-    """As with a certificate that is missing."""
+    """A failing connection, as with a missing certificate, is a fault, and is tried again."""
     attempts = []
 
     def connect():

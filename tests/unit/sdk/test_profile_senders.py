@@ -127,7 +127,7 @@ def test_grpc(monkeypatch, codes, lost, attempts):
 
 
 def test_profiles_that_a_backend_rejects_are_told(monkeypatch):
-    """In an answer that is no failure; one that is no message rejects nothing."""
+    """A successful answer may reject profiles; a body that is no message rejects none."""
     body = PARTIAL.SerializeToString()
     with http(200, body=body) as (endpoint, _):
         assert sent(HttpSender(endpoint))[:3] == ("", "too old", 2)
@@ -178,7 +178,7 @@ def test_the_endpoint_of_http(environ, endpoint):
 
 
 def test_the_protocol():
-    """That of traces first; gRPC by default."""
+    """The protocol is that of traces if set, else the general one; gRPC by default."""
     assert connecting({}) is GrpcSender
     traces = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}
     assert connecting(traces) is GrpcSender

@@ -64,6 +64,6 @@ def test_what_an_application_has_set_up_is_left_as_it_is(setting):
 
 
 def test_where_nothing_is_set_the_sdk_is_set_up():
-    """By the standard variables."""
+    """Without providers, the SDK is set up by the standard variables."""
     out, _ = lines("")
     assert out == ["False", "['OtelBatchSpanRecordProcessor']"]

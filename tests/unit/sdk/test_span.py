@@ -154,7 +154,7 @@ class Rest(Keywords):
 
 @pytest.mark.parametrize("kind", [Keywords, Rest])
 def test_processors_get_the_context_by_its_name(kind):
-    """As the SDK calls them."""
+    """Processors get `parent_context` by keyword, as from the SDK."""
     provider, pipeline = lean()
     provider.add_span_processor(processor := kind())
     pipeline.install()
@@ -165,7 +165,7 @@ def test_processors_get_the_context_by_its_name(kind):
 
 
 class Exporting(SimpleSpanProcessor):
-    """Only has a name of its own."""
+    """A subclass of the SDK's processor that differs only in its name."""
 
 
 class Tagging(BatchSpanProcessor):
@@ -252,7 +252,7 @@ class Foreign(SpanProcessor):
 
 
 def test_an_active_processor_without_a_list_of_others_works_as_before():
-    """It sees every span; extractions are counted; and it is put back."""
+    """An active processor without a list sees every span, extractions are counted, and it is restored afterwards."""
     provider = TracerProvider(active_span_processor=(foreign := Foreign()), shutdown_on_exit=False)
     early = provider.get_tracer("early")
     pipeline = ProcessPipeline(Settings(baseline_ratio=0.0), provider, None)
@@ -280,7 +280,7 @@ def test_flags_that_are_not_known_are_not_passed_on():
 
 
 def test_a_sampler_gets_links_as_a_sequence():
-    """Also where a caller has said None."""
+    """A sampler gets a sequence of links even if the caller passed None."""
     given = []
 
     class Looking(Adding):
@@ -397,7 +397,7 @@ def test_current_span_is_a_context_manager_and_a_decorator():
 
 
 def test_other_vendors_tracestate_is_preserved():
-    """Only our own entry is written."""
+    """Only otel_fe's own entry of `tracestate` is written."""
     provider, pipeline = lean()
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

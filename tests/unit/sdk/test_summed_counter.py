@@ -41,7 +41,7 @@ def counted():
 
 
 def test_a_reader_gets_all_changes_up_to_its_collection(counted):
-    """Also those of a series that comes to nothing."""
+    """A collection includes all changes, also those of a series whose sum is 0."""
     reader, _, summed, _ = counted
     summed.add(1, {"state": "used"})
     summed.add(-1, {"state": "idle"})
@@ -85,6 +85,6 @@ def test_changes_from_many_threads_are_all_counted(counted):
 
 
 def test_the_rest_is_the_counters_own(counted):
-    """As its name."""
+    """Other attributes, such as the name, are those of the wrapped counter."""
     _, counter, summed, _ = counted
     assert summed.name == counter.name == "usage"

@@ -105,7 +105,7 @@ def test_many_traces_share_few_chunks_and_lose_nothing(tmp_path):
 
 
 def test_chunks_go_with_the_last_of_their_traces(tmp_path):
-    """Not before, and not later."""
+    """A chunk is removed with the last of its traces, neither earlier nor later."""
     clock = FakeClock(T0)
     with bed(tmp_path, StoreLimits(max_age_s=100), clock) as store:
         store.write("traces", tuple(trace(number, spans=request(number)) for number in range(1, 251)))

@@ -42,7 +42,7 @@ def test_half_a_minute_of_load_is_half_a_minute_in_every_window(store, window_s)
 
 
 def test_a_process_that_idles_still_counts(store):
-    """Its points say that nothing happened: a rate falls."""
+    """An idle process's points count as time without events, so its rate falls."""
     for passed in range(1, 11):
         store.points(events(T0, T0 + passed * MINUTE, 600))
     assert seconds(store, T0, T0 + HOUR) == 600
@@ -87,7 +87,7 @@ def test_the_time_between_two_starts_is_not_counted(tmp_path):
 
 
 def test_what_is_too_old_is_forgotten(tmp_path):
-    """As old as the coarsest rows."""
+    """Counted time is removed when it is older than the coarsest rows."""
     limits = StoreLimits()
     with bed(tmp_path, limits) as store:
         store.points(events(T0 - HOUR, T0, 5))

@@ -37,7 +37,7 @@ def test_a_restart_begins_at_zero_and_is_told_by_its_start(store):
 
 
 def test_a_reset_with_the_same_start_counts_from_zero(store):
-    """Not every process says when it began anew."""
+    """A smaller value is a reset, even if the start time is unchanged."""
     store.points(counter(50, T0 + MINUTE), counter(3, T0 + 2 * MINUTE))
     assert (total(store), store.tally) == (53, {"reset": 1})
 
@@ -116,7 +116,7 @@ def test_histograms_reset_by_bucket(store):
 
 
 def test_an_exponential_histogram_may_become_coarser(store):
-    """Its scale falls as its range grows; what it had counted is still known."""
+    """A histogram's earlier counts are still known after its scale falls."""
     made = ExponentialHistogram(20)
     for minute, values in ((1, (1.0, 1.1, 1.2)), (2, (900.0, 0.001, 0.0))):
         for value in values:

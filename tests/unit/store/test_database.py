@@ -44,14 +44,14 @@ def test_one_at_a_time_can_write(tmp_path):
 
 
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path):
-    """It names it."""
+    """The error names the directory that cannot be made."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="file"):
         Store(tmp_path / "file" / "store")
 
 
 def test_a_store_that_is_not_there_yet_says_so(tmp_path):
-    """Until something is written; then the same reader answers."""
+    """A reader of a missing store raises an error, and answers once the store was written."""
     with StoreReader(tmp_path / "store") as reader:
         with pytest.raises(StoreMissingError, match="nothing has been stored yet"):
             reader.traces.by_id(1)
@@ -80,7 +80,7 @@ def damaged(path):
 
 @pytest.mark.parametrize(("make", "kind"), [(foreign, "foreign"), (newer, "newer"), (damaged, "damaged")])
 def test_what_is_no_store_is_moved_aside(tmp_path, caplog, make, kind):
-    """As it is, with a message that says why; and a new one is begun."""
+    """A file that is no store is moved aside unchanged, with a message, and a new store begins."""
     path = tmp_path / FILE_NAME
     make(path)
     before = path.read_bytes()
@@ -172,13 +172,13 @@ def test_names_are_bounded(tmp_path):
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong):
-    """With the name of the setting."""
+    """The error names the invalid setting."""
     with pytest.raises(ConfigurationError, match=f"store.{next(iter(wrong))}"):
         StoreLimits(**wrong)
 
 
 def test_other_tiers_hold_what_comes_from_then_on(tmp_path):
-    """Those that stay keep what they have; windows use whatever there is."""
+    """Unchanged tiers keep their rows, new ones begin empty, and windows use whichever exist."""
     with bed(tmp_path, StoreLimits(tiers=(Tier(60, 86400), Tier(3600, 86400)))) as store:
         store.points(counter(5, T0, T0 - MINUTE))
     with bed(tmp_path, StoreLimits(tiers=(Tier(600, 86400), Tier(3600, 86400)))) as store:

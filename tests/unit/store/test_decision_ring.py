@@ -44,7 +44,7 @@ def test_an_id_that_only_stands_across_two_is_not_found(tmp_path):
 
 
 def test_a_record_without_a_trace_s_id_does_not_take_the_others_with_it(tmp_path):
-    """It is invalid."""
+    """A record without a trace id is invalid; the others are stored."""
     with bed(tmp_path) as store:
         assert store.write("record", {"trace_id": "x"}, record(1, 1), {}, {"trace_id": "ff"}) == {
             "record": 1,

@@ -40,7 +40,7 @@ def test_waiting_for_it_ends_when_all_that_was_in_it_is_settled():
 
 
 def test_what_does_not_fit_is_counted(tmp_path):
-    """And said; all else is written when the store is closed."""
+    """Items that do not fit are counted and logged; closing the store writes the others."""
     store = Store(tmp_path, StoreLimits(linger_s=60, max_queued_items=4))
     with store._inbox._changed:
         taken = [store.add_trace(trace(i)) for i in range(1, 8)]

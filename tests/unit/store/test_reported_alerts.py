@@ -68,7 +68,7 @@ def test_alerts_are_bounded_in_number_and_in_age(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("events", [False, True])
 def test_the_page_says_why_an_alert_of_a_process_fires(tmp_path, events):
-    """By the gauge alone it is only known that one does."""
+    """The log event has the reason; the gauge alone only says that an alert fires."""
     from otel_fe.dashboard.alert_list import ShownAlert, _event_of
     from otel_fe.dashboard.shown_incidents import incidents_of
 

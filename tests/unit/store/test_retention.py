@@ -38,7 +38,7 @@ def test_traces_go_when_they_are_too_old(tmp_path):
 
 
 def test_many_go_in_small_pieces(tmp_path):
-    """So that what comes in between does not wait."""
+    """Many rows are removed in small steps, so that writes in between do not wait."""
     with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
         store.write("trace", *(trace(i) for i in range(1, 10 * TRACES + 1)))
         store.clock.advance(2 * DAY)
@@ -81,7 +81,7 @@ def test_a_lower_bound_gives_the_space_back(tmp_path):
 
 
 def test_without_traces_the_finest_series_go(tmp_path):
-    """Their sums stay in the coarser ones."""
+    """Without traces the finest series are removed first; the coarser ones keep their sums."""
     with bed(tmp_path / "s", StoreLimits(max_bytes=4 * LOG_BYTES)) as store:
         for hour in range(5):
             store.clock.advance(3600)
@@ -106,7 +106,7 @@ def test_streams_that_are_not_heard_of_are_forgotten(tmp_path):
 
 
 def test_a_clock_that_is_an_hour_ahead_removes_only_what_an_hour_makes_too_old(tmp_path):
-    """And one that is set back again does not stop retention."""
+    """A clock that is an hour ahead removes at most an hour's rows; setting it back does not stop retention."""
     with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
         store.write("trace", trace(1))
         store.clock.advance(DAY / 2)

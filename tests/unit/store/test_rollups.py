@@ -216,7 +216,7 @@ def test_what_is_removed_is_in_no_cell(tmp_path):
 
 
 def test_one_wrong_clock_does_not_make_a_million_hours(tmp_path):
-    """Only hours that have extractions are added up, and those around them."""
+    """Only hours with extractions, and those next to them, are added up."""
     with bed(tmp_path, StoreLimits(), FakeClock(T0)) as store:
         store.write("trace", trace(1, extraction(5)), trace(2, extraction(T0 - DAY)), trace(3, extraction(1 << 62)))
         assert store.tidy() < 20

@@ -28,7 +28,7 @@ def numbered(number, **changes):
 
 
 def test_what_is_kept_comes_back(file, tmp_path):
-    """From another process's view too, and only its owner can read it."""
+    """Another process's view reads the silences; only their owner can read the file."""
     assert file.in_force(T0) == ()
     file.add(ONE, T0)
     assert SilenceFile(tmp_path).in_force(T0) == (ONE,)
@@ -49,7 +49,7 @@ def test_one_is_lifted_once(file):
 
 
 def test_there_are_so_many_at_most(file):
-    """Those that have ended make room; the first to end comes first."""
+    """Ended silences make room, the first to end first."""
     for number in range(MOST):
         file.add(numbered(number, until_ns=T0 + HOUR - number), T0)
     with pytest.raises(ConfigurationError, match="lift one first"):
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_database_is_said_to_be_none(file, tmp_path):
 
 
 def test_an_empty_file_holds_none_and_can_be_filled(file, tmp_path):
-    """As it is for a moment when the first silence is made."""
+    """An empty file, as it exists while the first silence is made, holds no silence."""
     (tmp_path / FILE_NAME).touch()
     assert file.in_force(T0) == ()
     file.add(ONE, T0)

@@ -89,7 +89,7 @@ def test_a_summary_says_what_the_spans_say():
 
 
 def test_a_trace_without_an_extraction_is_found_when_asked_for(store):
-    """It has one row, for the whole of it; a late part of one has none."""
+    """A trace without an extraction has one row; a late part of one has none."""
     payload = otlp((1, 2, 0, "GET /", {}))
     decision = Decision(sampled=True, reason="slow", threshold=0)
     made = kept_trace(received(payload), decision, payload)
@@ -213,14 +213,14 @@ def test_attribute_counts_are_by_weight_and_of_categories_only(store):
 
 
 def test_groups_are_the_services_and_feature_sets_that_there_are(store):
-    """In order, and only those since a time."""
+    """Groups are sorted, and limited to those since a time."""
     store.write("trace", trace(1, extraction(feature_set="b"), extraction(feature_set="a", start_ns=T0 + HOUR)))
     assert store.reader.totals.groups() == [("shop", "a"), ("shop", "b")]
     assert store.reader.totals.groups(T0 + HOUR) == [("shop", "a")]
 
 
 def test_one_bad_item_does_not_take_its_batch_with_it(store):
-    """It is counted as invalid; nothing of it is left."""
+    """An invalid item is counted and leaves no rows; the rest of its batch is stored."""
     done = store.write(
         "trace", trace(1), trace(1 << 200), trace(2, extraction(span_id=-1, feature_set="new")), trace(3)
     )

@@ -205,7 +205,7 @@ def test_slo_sums(store):
 
 @pytest.mark.parametrize(("share", "value"), [(0.0, 0.0), (0.5, 0.1), (0.25, 0.05), (0.95, 0.4), (1.0, 0.4)])
 def test_quantiles_lie_evenly_within_a_bucket(share, value):
-    """As Prometheus has it: what has no upper edge lies at the last."""
+    """A quantile is interpolated within its bucket; above the last edge it is that edge, as with Prometheus."""
     found = Distribution()
     found.add((0.1, 0.2, 0.4), pack_buckets({0: 50, 2: 40, 3: 10}), 100, 0, 0)
     expected = {0.95: 0.4}.get(share, value)

@@ -42,7 +42,7 @@ class WireBench(ours.CaseBench):
 
 
 def run(case, bench_type):
-    """As `ours.run`."""
+    """Return the outcome of a case, as `ours.run` does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ours, "CaseBench", bench_type)
         return ours.run(case)

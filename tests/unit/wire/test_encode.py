@@ -57,7 +57,7 @@ def test_spans_leave_as_they_came_but_for_the_threshold(request, threshold, maxi
 
 @given(REQUESTS, THRESHOLDS)
 def test_what_the_decision_does_not_change_leaves_byte_for_byte(request, threshold):
-    """Once a span says what there is to say, sending it on changes nothing."""
+    """A span that already has its weight is sent on byte for byte."""
     once = b"".join(payload for payload, _ in encode(kept(request, threshold)))
     first = [span.raw for span in decode(once).spans]
     again = [stamped(span, Decision(sampled=True, reason="", threshold=threshold)) for span in decode(once).spans]
@@ -122,7 +122,7 @@ def test_the_policy_is_recorded_where_asked():
 
 
 def test_what_has_the_same_resource_and_scope_is_sent_together():
-    """Of several traces and requests: each frame is there once."""
+    """Spans with equal resource and scope are sent together, also from several traces and requests."""
     request = ExportTraceServiceRequest()
     for name in ("a", "b", "a"):
         resource_spans = request.resource_spans.add(schema_url="r")

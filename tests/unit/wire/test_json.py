@@ -146,7 +146,7 @@ def test_metrics_and_logs_survive_too(trace_id, span_id, text, count, integer, n
     ],
 )
 def test_rubbish_is_refused(payload):
-    """With one error, that says what is wrong."""
+    """Invalid input raises a single error that names the fault."""
     with pytest.raises(WireError, match=r"no (OTLP/)?JSON: .+"):
         to_protobuf("traces", payload)
 

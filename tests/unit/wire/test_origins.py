@@ -49,7 +49,7 @@ def test_what_is_none_is_refused_and_not_remembered():
 
 
 def test_what_a_scope_learns_is_bounded():
-    """However many keys are asked for, and however many values there are."""
+    """A scope's cache is bounded, whatever the number of requested keys and of values."""
     for number in range(600):
         attribute = delimited(9, delimited(1, b"k") + delimited(2, delimited(1, b"%d" % number)))
         span = delimited(1, b"t" * 16) + delimited(2, b"s" * 8) + attribute

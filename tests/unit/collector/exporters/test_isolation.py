@@ -62,7 +62,7 @@ def test_the_culprit_alone_is_refused(culprit: int):
 
 
 def test_payloads_of_one_batch_are_told_apart():
-    """That of the culprit loses it; the others are whole."""
+    """Only the payload of the malformed item loses it; the others are delivered whole."""
     backend = Picky("span-12")
     outcomes = isolating(backend).deliver([traces(10), traces(10, first=10), traces(10, first=20)])
     assert outcomes == [{SENT: 10}, {SENT: 9, MALFORMED: 1}, {SENT: 10}]
@@ -81,7 +81,7 @@ def test_tries_are_bounded():
 
 
 def test_a_backend_that_refuses_everything_is_not_pestered():
-    """Its refusal is no item's fault; for a minute, nothing is split."""
+    """If a backend refuses everything, no item is to blame, and nothing is split for a minute."""
     clock, backend = FakeClock(), Picky(everything=True)
     isolation = isolating(backend, clock)
     assert isolation.deliver([traces(1_000)]) == [{EXPORT_FAILED: 1_000}]

@@ -48,7 +48,7 @@ def test_the_first_asks_and_the_next_have_the_plan():
 
 
 def test_a_statement_is_asked_about_once_in_ten_minutes():
-    """Until the new one is there, the plan of before is given."""
+    """Until the new plan is there, the previous one is used."""
     bed = Bed()
     bed.of("a", "old")
     bed.work()

@@ -34,7 +34,7 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize(("wait", "counted"), [("", True), ("gil", True), ("sleep", False)])
 def test_other_threads_are_counted_where_they_may_have_held_the_interpreter(asked, wait, counted):
-    """And asked for their waits only where they have run for long."""
+    """Only threads that have run for long are asked for their waits."""
     go, stop = threading.Event(), threading.Event()
     busy = threading.Thread(target=lambda: go.wait() and spin(stop))
     idle = threading.Thread(target=stop.wait)

@@ -63,7 +63,7 @@ def test_own_code_is_named_rather_than_the_library_that_it_calls():
 
 
 def test_the_line_that_holds_the_interpreter_is_named():
-    """Not the one that waits for it, which can do nothing about it."""
+    """The named line holds the interpreter; the line that waits for it could not be improved."""
     seen = found(100, [segment(0, 100, cpu=5, wait="gil", others_cpu_ns=95 * MS, blame=HOG)])
     assert milliseconds(seen) == {"cpu": 5, "gil": 95}
     assert seen.hotspot() == (seen.hotspot()[0], 95 * MS)
@@ -90,7 +90,7 @@ def test_time_without_a_core_is_the_quota_s_as_far_as_that_stopped_the_group_and
 
 
 def test_pauses_of_the_collector_are_taken_from_the_cpu_of_the_thread_that_paid():
-    """And from the wait for the interpreter on the others."""
+    """A garbage collection is subtracted from the CPU time of its thread, and from the other threads' wait for the interpreter."""
     PAUSES._kept.append(Pause(10 * MS, 40 * MS, ident=1))
     PAUSES._kept.append(Pause(60 * MS, 75 * MS, ident=2))
     seen = found(100, [segment(0, 50, cpu=50), segment(50, 100, wait="gil", cpu=20, others_cpu_ns=30 * MS)])
@@ -126,7 +126,7 @@ def test_a_wait_for_a_core_that_was_counted_too_early_is_put_into_the_next_look(
 
 
 def test_who_holds_the_interpreter_without_a_core_explains_a_contended_thread_too():
-    """It ran, or could have, while the holder waited for a core."""
+    """A contended thread could have run while the holder of the interpreter waited for a core."""
     waiting = segment(0, 100, cpu=5, contended=True, others_cpu_ns=60 * MS, others_wait_ns=50 * MS, blame=HOG)
     assert milliseconds(found(100, [waiting])) == {"cpu": 5, "gil": 60, "cpu_wait": 35}
 

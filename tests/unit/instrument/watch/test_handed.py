@@ -75,7 +75,7 @@ def test_what_a_worker_computes_is_cpu_of_the_extraction(watched, handing):
 
 @HANDING
 def test_what_a_worker_waits_for_is_what_the_extraction_waits_for(watched, handing):
-    """Not a lock: it sleeps."""
+    """The cause of an extraction that waits for a sleeping worker is the sleep, not a lock."""
     with otel_fe.extraction("x"):
         handing(pause)
     span = watched.extraction("x")
@@ -85,7 +85,7 @@ def test_what_a_worker_waits_for_is_what_the_extraction_waits_for(watched, handi
 
 
 def test_a_coroutine_that_waits_for_an_executor_is_explained_by_its_thread(watched):
-    """It is suspended, and its event loop idle."""
+    """A suspended coroutine with an idle event loop is explained by the thread that works for it."""
 
     @otel_fe.extraction("x")
     async def extract():
@@ -120,7 +120,7 @@ def test_work_that_nothing_waits_for_explains_nothing(watched):
 
 
 def test_an_executor_s_own_thread_works_for_who_submits(watched):
-    """Not for the extraction in which it was started."""
+    """A thread of an executor counts for the extraction that submits the work, not for the one that started the thread."""
     pool = ThreadPoolExecutor(1)
     with otel_fe.extraction("first"):
         pool.submit(int).result()
@@ -135,7 +135,7 @@ def test_an_executor_s_own_thread_works_for_who_submits(watched):
 
 
 def test_nothing_is_hooked_without_the_watcher():
-    """And nothing stays hooked afterwards."""
+    """No function is hooked without the watcher, or after it was switched off."""
     before = threading.Thread.start, threading.Thread._bootstrap_inner
     with instrumented(watch_threshold_s=0.0):
         assert (threading.Thread.start, threading.Thread._bootstrap_inner) == before

@@ -128,7 +128,7 @@ def test_a_process_that_is_moved_to_another_group_has_its_quota_at_once(tmp_path
 
 
 def test_a_forked_child_goes_on_with_what_its_parent_knows_of_the_quota(tmp_path, monkeypatch):
-    """Without reading the dozen files again."""
+    """A forked child uses its parent's knowledge of the quota, and does not read its dozen files again."""
     stat = tmp_path / "cpu.stat"
     stat.write_text("throttled_time 8\n")
     monkeypatch.setattr(thread_counters, "own_cgroup", lambda: _Group(stat))

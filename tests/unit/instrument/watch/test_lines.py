@@ -87,7 +87,7 @@ def test_own_code_is_the_application_s():
 
 
 def test_the_awaits_of_a_suspended_coroutine_are_seen():
-    """Also through a task that it awaits: the innermost line first."""
+    """A suspended coroutine's stack includes a task that it awaits; the innermost line comes first."""
 
     async def innermost():
         await asyncio.sleep(5)
@@ -138,7 +138,7 @@ def test_what_a_coroutine_awaits_is_told_by_where_it_waits():
 
 
 def test_a_suspended_generator_is_seen_where_it_yielded():
-    """Its own line, though nothing runs it."""
+    """A suspended generator's stack is the line of its `yield`, although no thread runs it."""
 
     def numbers():
         yield 1
@@ -220,7 +220,7 @@ def test_what_cannot_be_asked_is_told_by_names():
 
 
 def test_a_fault_of_a_page_and_a_runner_are_told_apart():
-    """Neither is in a system call."""
+    """A page fault and a running thread are distinguished, although neither is in a system call."""
     assert wait_of(Waiting(FAULTING), (), frozenset(), range(0), 0.0) == "page_faults"
     assert wait_of(Waiting(RUNNING), (), frozenset(), range(0), 0.0) == ""
 

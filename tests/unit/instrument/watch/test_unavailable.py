@@ -65,7 +65,7 @@ def test_without_permission_the_cause_is_absent_and_counted_once(monkeypatch, ca
 
 
 def test_without_control_groups_there_is_no_throttling(monkeypatch):
-    """As outside of containers on other systems."""
+    """Without control groups, as outside of containers, there is no throttling."""
     monkeypatch.setattr(watcher, "own_cgroup", cgroup.Cgroup)
     monkeypatch.setattr("otel_fe.instrument.watch.thread_counters.own_cgroup", cgroup.Cgroup)
     span, counts = slept()

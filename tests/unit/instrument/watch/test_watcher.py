@@ -35,7 +35,7 @@ def busy(seconds):
 
 
 def test_the_line_that_used_the_cpu_is_named(watched):
-    """With its milliseconds, and the whole stack as an event."""
+    """The hotspot is the line with its milliseconds, and an event has the whole stack."""
 
     @otel_fe.extraction("x")
     def extract():
@@ -69,7 +69,7 @@ def test_a_function_that_sleeps_is_asleep(watched):
 
 
 def test_a_coroutine_that_waits_is_seen_where_it_waits(watched):
-    """Though nothing of it is on any thread's stack."""
+    """A waiting coroutine is explained by its awaiting line, although it is on no thread's stack."""
 
     @otel_fe.extraction("x")
     async def extract():
@@ -82,7 +82,7 @@ def test_a_coroutine_that_waits_is_seen_where_it_waits(watched):
 
 
 def test_a_block_of_an_event_loop_is_seen_where_its_task_waits(watched):
-    """And other tasks' work on the thread is not its."""
+    """A block's stack is that of its own task, without other tasks' work on the same thread."""
 
     async def extract():
         async with otel_fe.extraction("x"):
@@ -216,7 +216,7 @@ def test_nothing_is_watched_where_that_is_off():
 
 
 def test_the_thread_begins_and_ends_with_the_instrumentation():
-    """It is prepared before the first extraction, and sleeps until then."""
+    """The watching thread is prepared before the first extraction, and sleeps until then."""
     with instrumented():
         assert any(thread.name == "otel-fe-watcher" for thread in threading.enumerate())
     assert not any(thread.name == "otel-fe-watcher" for thread in threading.enumerate())
@@ -369,7 +369,7 @@ def test_a_collection_on_the_watcher_s_thread_is_not_its_own_work():
 
 
 def test_a_collector_that_never_lets_go_of_the_interpreter_is_named(watched, monkeypatch):
-    """Not one look was possible: each pause says itself where it began."""
+    """Without a single look, each garbage collection still reports the line where it began."""
     monkeypatch.setattr(Watcher, "_look", lambda *_: None)
 
     @otel_fe.extraction("x")
