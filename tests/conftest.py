@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _name_group(item: pytest.Item) -> None:
     """Append a test's group to its node id, by which xdist's scheduler knows it.
 
-    xdist 3.8 sets `_nodeid` for that, which pytest 9.2 no longer has: without a word, no test stays with its group.
+    xdist 3.8 sets `_nodeid` for that, which pytest 9.2 no longer has: no test stays with its group then, without a warning.
     """
     mark, node_id = item.get_closest_marker("xdist_group"), getattr(item, "_id", None)
     if mark is not None and node_id is not None and not item.nodeid.endswith(f"@{mark.args[0]}"):
@@ -95,7 +95,7 @@ def pytest_runtest_makereport(item: pytest.Item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Free what a failed test has left open, in silence: it has been reported.
+    """Free resources that a failed test has left open, without warnings: the failure is reported already.
 
     Its traceback holds sockets, files and processes. The next test that collects garbage would be failed by the warnings about them.
     """

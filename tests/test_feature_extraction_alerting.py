@@ -1,4 +1,4 @@
-"""The seed's EnhancedMetricsCollector and FeatureExtractionAlertingSystem, end to end; seed.md's sample code runs as it stands."""
+"""The seed's EnhancedMetricsCollector and FeatureExtractionAlertingSystem, end to end; seed.md's sample code runs unchanged."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FEWEST: Final = 20
 _POINT: Final = 0.01
-"""By so much the share of failures may have risen unseen."""
+"""The rise of the share of failures that the 95 % interval must exclude."""
 _COMPARABLE: Final = 0.8
 """Of the successful extractions a second before: with fewer, less waiting may be due to less traffic."""
 

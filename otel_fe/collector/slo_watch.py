@@ -123,7 +123,7 @@ class SloWatch:
                 _log.exception("SLOs could not be evaluated")
 
     def _in_force(self) -> list[Silence]:
-        """Return the silences that the store's dashboard has made; what has changed is logged: no alert is missed unseen."""
+        """Return the silences that the store's dashboard has made; changes are logged, so that no alert is silenced unnoticed."""
         found = {one.id: one for one in self._silences.in_force(self._clock.time_ns())}
         for one in found.values():
             if one.id not in self._known:

@@ -54,7 +54,7 @@ class Station:
     held_s: float = 0.0
     """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not yield to others."""
     resumed_s: float = 0.0
-    """Likewise: what an extraction waits after calls that gave way, at a utilisation of a half."""
+    """Likewise: the wait of an extraction after calls that yielded, at a utilisation of a half."""
     resumed_share: float = 0.0
     """The same as a share of its CPU time, of what it waits in proportion to that."""
     unstarted: float = 0.0

@@ -74,7 +74,7 @@ class Extraction(LiveMeasurements):
     until: Any = None
     """A weak reference to what its call returned, if it lasts until that has ended."""
     away: bool = False
-    """Whether it is suspended: a coroutine that gave way, a generator between two steps."""
+    """Whether it is suspended: a coroutine that awaits, a generator between two steps."""
     _coroutine: ref[Any] | None = None
     """Weak, as the next two: the application may drop a coroutine that waits, and must find it gone."""
     _awaited: ref[Any] | None = None

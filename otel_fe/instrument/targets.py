@@ -258,7 +258,7 @@ def _not_importable(name: str) -> str:
 
 
 def _warn_of_copies(done: Replacement, home: ModuleType) -> None:
-    """Name the modules that imported the function itself before it was wrapped: their calls stay unseen."""
+    """Name the modules that imported the function itself before it was wrapped: their calls are not measured."""
     if done.owner is not home:
         return
     for name, module in list(sys.modules.items()):

@@ -66,7 +66,7 @@ class Packing:
         return data[_LENGTH.size : end], data[end:]
 
     def pack(self, data: bytes, *, fast: bool = False) -> bytes | None:
-        """Return data, shorter; None for nothing. `fast` takes a third of the time, and is for what is long."""
+        """Return compressed data; None for empty data. `fast` takes a third of the time, and is meant for long data."""
         if not data:
             return None
         packer = zlib.compressobj(level=1 if fast else 6, zdict=self._texts)

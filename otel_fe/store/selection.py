@@ -82,6 +82,6 @@ class Selection:
 
 
 def _number_of(connection: sqlite3.Connection, name: str) -> int:
-    """Return the number of a name; one that nothing has where it is not known."""
+    """Return the number of a name; -1, which no row has, for an unknown one."""
     row = connection.execute("SELECT id FROM name WHERE text = ?", (name,)).fetchone()
     return -1 if row is None else int(row[0])

@@ -2,7 +2,7 @@
 
 CPU is what the operating system counted for the process and its children, from before the first request until all traces are
 decided and sent; peak memory is VmHWM. With one worker a collector has one core, and sender and sink have another; with two workers
-nothing is pinned. The Collector has no store: a cell with one stands beside the Collector's figures without.
+nothing is pinned. The Collector has no store: a cell with one is compared with the Collector's figures without.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def table(scores: dict[str, Score]) -> str:
 
 
 def goals(scores: dict[str, Score], budgets: dict[str, Ends]) -> list[Goal]:
-    """Return the goals of issue 20: honest intervals, and better than the week before."""
+    """Return the goals of issue 20: intervals with the stated coverage, and a smaller error than the week before."""
     low, high = COVERED
     ends = budgets["all of these"]
     inside = f"ends of error budgets: {low:.0%} to {high:.0%} inside the 80 % interval"

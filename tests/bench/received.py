@@ -20,7 +20,7 @@ SQL_SCOPE = "opentelemetry.instrumentation.sqlalchemy"
 SQL_SPANS = 2
 """`connect` and `SELECT`."""
 _DEVIATIONS = 6
-"""Standard deviations that the baseline share may be off: once in 500 million honest runs."""
+"""Standard deviations that the baseline share may be off: exceeded by chance in one of 500 million runs."""
 LOGFIRE_CODE = {"code.function", "code.filepath", "code.lineno"}
 ON_SLOW_ONES = {
     *(

@@ -280,7 +280,7 @@ def goals(reached: list[Goal]) -> str:
 
 
 def _table(title: str, rows: list[list[str]]) -> str:
-    """Return a Markdown table that also reads well as it stands."""
+    """Return a Markdown table that is also readable as plain text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

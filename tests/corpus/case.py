@@ -41,7 +41,7 @@ class Case:
     totals_only: str = ""
     """Why the original's answer depends on chance; then only how much was kept is compared, not what."""
     group: str = ""
-    """The module that it stands in."""
+    """The module that defines it."""
 
     @property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""A collector against senders that want to stop it: honest ones are served meanwhile, and it ends in time."""
+"""A collector under attack: well-behaved senders are served meanwhile, and it ends in time."""
 
 from __future__ import annotations
 

@@ -346,7 +346,7 @@ def test_the_store_holds_what_was_kept(tmp_path):
 
 
 def test_a_killed_supervisor_s_queue_can_be_had_at_once(tmp_path):
-    """Its workers let go of it, and a collector that is started meanwhile waits for that: nothing is lost."""
+    """The workers of a killed supervisor release the queue, and a new collector waits for that; no span is lost."""
     import psutil
 
     storage = f"{{file_storage: {{directory: {tmp_path / 'queue'}, create_directory: true}}}}"

@@ -87,7 +87,7 @@ def test_the_text_says_it_in_words(store):
 
 
 def test_its_last_lines_can_be_copied(store):
-    """One command that works in a shell as it stands, and links into what it then serves: to what was slowest."""
+    """The report ends with a command that can be pasted into a shell, and with links to the slowest traces on the page that it serves."""
     store = store.with_name("a store's")
     done = demo(store, "--seconds", "2")
     assert done.returncode == 0, done.stderr

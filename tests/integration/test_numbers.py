@@ -1,6 +1,6 @@
 """Numbers that agree wherever one looks: one load, counted by its clients and by Redis, read from everything that shows it.
 
-The example service runs under the stock launcher and sends to a collector, which stores and forwards; a dashboard stands beside it.
+The example service runs under the stock launcher and sends to a collector, which stores and forwards; a dashboard reads its store.
 What the demo's report, the pages, the files, OTLP and Prometheus' text say of the same extractions is the same, also after the
 collector was killed and started again.
 """

@@ -1,6 +1,6 @@
 """`make soak ARGS="--minutes 60 --seed 7"`: one collector, with store, dashboard and two workers, under everything at once.
 
-Senders, honest and hostile, and an instrumented service send all the time. Meanwhile, in an order that the seed decides, workers
+Well-behaved and hostile senders and an instrumented service send all the time. Meanwhile, in an order that the seed decides, workers
 and the supervisor are killed, the disk of the queues fills up, the backend dies, refuses and drips, the configuration is
 reloaded, and the wall clocks of the collector and of the service jump. At the end all that was acknowledged must have been
 delivered, or have a name.

@@ -1,4 +1,4 @@
-"""Senders: honest ones, that note what was acknowledged and how soon, and hostile ones, that hold on to all they can."""
+"""Senders: normal ones, which note acknowledgements and their latency, and hostile ones, which hold as many resources as they can."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Stop:
         return self._event.is_set()
 
     def end(self) -> None:
-        """Have requests that fail from now on fail in silence: the exporter closes their connections itself."""
+        """Stop logging failing requests: from now on the exporter closes their connections itself."""
         self._ended = True
 
     def is_ended(self) -> bool:

@@ -1,7 +1,7 @@
 """A bound on the bytes that all HTTP connections hold together: unfinished heads and bodies, and responses not yet sent.
 
-Where it is reached, the sender that holds the most makes room: its oldest request in progress is cancelled. An
-honest request is complete within milliseconds, so the ones cut off are those that never end.
+When the bound is reached, the oldest request in progress of the sender that holds the most is cancelled. A normal request is
+complete within milliseconds, so the cancelled ones are those that never end.
 """
 
 from __future__ import annotations

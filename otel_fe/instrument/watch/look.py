@@ -166,7 +166,7 @@ def _worker(extraction: Extraction, now_ns: int, frames: Mapping[int, FrameType]
 
 
 def _cpu_since(extraction: Extraction, clock_ns: int) -> int:
-    """Return the CPU time of an extraction up to now; where it is not known of a block, what other looks have seen of it.
+    """Return the CPU time of an extraction up to now; if that is unknown for a block, the part that other looks have seen.
 
     Args:
         extraction: One that is open.

@@ -1,4 +1,4 @@
-"""Faults around an extraction: when it begins, fails, gives way and ends; and around spans of the application's own."""
+"""Faults around an extraction: when it begins, fails, suspends and ends; and around spans of the application's own."""
 
 from __future__ import annotations
 

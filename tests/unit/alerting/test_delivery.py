@@ -64,7 +64,7 @@ def test_what_may_pass_is_tried_again(answers, requests, waits):
 
 @pytest.mark.parametrize(("answers", "requests"), [([400], 1), ([301], 1), ([500], 5)])
 def test_what_fails_for_good_is_an_error_without_secrets(answers, requests):
-    """A refusal is not repeated, a failure five times; neither a path nor a query nor a secret stands in the message."""
+    """A refusal is not repeated, a failure five times; the message contains neither a path nor a query nor a secret."""
     with receiver(*answers) as received:
         hook = Webhook(f"http://127.0.0.1:{received.port}/T0/path?token=abc", SECRET, sleep=lambda _: None)
         with pytest.raises(DeliveryError) as caught:

@@ -109,7 +109,7 @@ def test_waits_for_pools_fire(clock):
 
 
 def test_pools_that_are_full_fire_where_somebody_waits(clock):
-    """Full is no harm by itself; the pool's name stands in the key."""
+    """A full pool without waits raises no alert; the alert's key contains the pool's name."""
     pools = [PoolUse("db", 10, 10, 3), PoolUse("calm", 10, 10, 0), PoolUse("half", 5, 10), PoolUse("none", 0, 0)]
     system = FeatureExtractionAlertingSystem(
         EnhancedMetricsCollector(clock=clock), _rules("pool use"), pools=lambda: pools

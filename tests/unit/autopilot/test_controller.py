@@ -278,7 +278,7 @@ def test_a_smaller_pool_that_fails_is_harmful():
 
 @pytest.mark.thorough
 def test_a_step_without_effect_is_reverted_and_rests():
-    """It brought nothing: kept it would be a connection more for nothing. It is not tried again at once."""
+    """A size without an effect is reverted, as it costs a connection, and is not tried again at once."""
     pool = SimulatedPool(4)
     real = pool.run_until
     pool.run_until = lambda until: ((at, 0.02, 0.02) for at, _, _ in real(until))  # they wait for something else

@@ -51,7 +51,7 @@ def test_memory_is_full_at_as_many_at_once_as_fit():
 
 
 def test_a_leak_is_not_the_load():
-    """Memory that grows with time says nothing of more traffic."""
+    """Memory that grows with time allows no prediction for more traffic."""
     measurements = seen(lambda _, place: 200 * MIB + 5 * MIB * place)
     assert memory_of(measurements.windows, measurements.setup) is None
 

@@ -160,7 +160,7 @@ def test_half_heads_give_way_to_a_new_connection():
 
 
 def test_handshakes_take_a_place_and_have_a_deadline(tmp_path):
-    """Connections that never begin TLS count, and give way; asyncio alone would hold any number of them."""
+    """Connections that never begin TLS count towards the limit and are closed for new ones; asyncio alone would hold any number."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with served(limits=HttpLimits(most_connections=5, handshake_s=0.4), tls=context) as server:
         clients = [server.connect() for _ in range(8)]

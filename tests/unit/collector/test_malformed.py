@@ -1,4 +1,4 @@
-"""One sender's malformed span harms no other sender's, on any way through the collector."""
+"""One sender's malformed span does not affect other senders' spans, in any pipeline of the collector."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
-    """Return a store with an hour of two services; its clock stands at `NOW`."""
+    """Return a store with an hour of two services; its clock shows `NOW`."""
     with bed(tmp_path_factory.mktemp("dashboard") / "store", clock=FakeClock(NOW)) as made:
         fill(made.write, NOW, minutes=60, traces_a_minute=6)
         yield made

@@ -188,7 +188,7 @@ def test_a_pool_that_holds_its_callers_back_has_no_answer(own):
 
 
 def test_without_weights_there_is_none(own):
-    """Kept traces of unknown weight are no mix of all; one of many is left out, and said so."""
+    """With unknown weights the question is refused, as kept traces are no sample of all traces."""
     bed, asked = own
     unknown = [replace(kept(0x5000 + n, NOW - MINUTE, 150 * MS), weight=None) for n in range(3)]
     traces(bed, *range(20, 90))

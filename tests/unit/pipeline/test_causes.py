@@ -136,7 +136,7 @@ def test_the_parts_add_up_for_any_span(span, trace):
 
 
 def test_figures_are_what_the_attributes_say():
-    """An attribute of another type says nothing."""
+    """An attribute of another type is ignored."""
     figures = figures_of(
         extraction(5, **{"feature_set": "x", "cache.lookups": 3, "cache.hits": 5, "cpu.time": 0.001, "library": 7})
     )

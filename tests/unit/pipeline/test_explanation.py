@@ -63,7 +63,7 @@ def test_slow_group_without_causes_does_not_claim_to_be_fast():
 
 
 def test_every_cause_has_a_phrase():
-    """No name of ours stands in a sentence."""
+    """No sentence contains an internal name of otel_fe."""
     assert set(CAUSE_PHRASES) == set(CAUSES)
 
 

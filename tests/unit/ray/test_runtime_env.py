@@ -36,7 +36,7 @@ def test_settings_go_along_but_no_secrets(monkeypatch):
 
 
 def test_a_hook_of_the_application_s_own_stays(caplog):
-    """Ray has room for one: ours gives way, and a warning says how to call it from theirs."""
+    """Ray accepts one setup hook: otel_fe's is omitted, and a warning says how the application's hook can call it."""
     with caplog.at_level(logging.WARNING, logger="otel_fe"):
         found = worker.with_worker_setup({"worker_process_setup_hook": "shop.setup"})
     assert found["worker_process_setup_hook"] == "shop.setup"

@@ -57,7 +57,7 @@ def test_processes_add_up(store):
 
 
 def test_a_gap_is_spread_over_its_minutes(store):
-    """An hour without a word is no burst; nothing of it is lost."""
+    """Counts after an hour without points are spread over it, not shown as a burst, and none is lost."""
     store.points(counter(10, T0 + MINUTE))
     store.points(counter(610, T0 + 61 * MINUTE))
     assert total(store) == 610
@@ -73,7 +73,7 @@ def test_a_clock_that_is_put_back_loses_nothing(store):
 
 
 def test_what_comes_from_the_future_is_of_now(store):
-    """A sender whose clock is ahead would count in the future, out of sight for months."""
+    """Points of a sender whose clock is ahead are not stored in the future, where no page would show them for months."""
     store.points(
         counter(5, T0 + 5 * DAY, start_ns=T0 + 5 * DAY - MINUTE),
         counter(6, T0 + 6 * DAY, start_ns=T0 + 5 * DAY - MINUTE),

@@ -1,4 +1,4 @@
-"""Silences on disk: kept, ended, bounded; a file that is none of ours is left alone, and said so."""
+"""Silences on disk: kept, ended, bounded; a file of another format is left alone, with an error."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_windows_hold_what_was_counted_in_them(tmp_path_factory, made, data):
                 store.reopen()
             store.points(process.count(now_ns, value, expected))
             store.tidy()
-        # What retention goes by: after a restart that follows hours of silence, the clock is not believed at once.
+        # What retention goes by: after a restart that follows hours of silence, the clock is not trusted at once.
         now_s = store.settled.now_s()
         whole = store.reader.series.count(Which("things"), 0, 1 << 62)
         assert whole == sum(expected.values())

@@ -183,7 +183,7 @@ def test_without_looks_it_is_as_before():
 
 
 def test_collapsed_stacks_are_bounded_and_add_up():
-    """The largest come first; what is left over stands in one line."""
+    """The largest stacks come first, and one line sums up the rest."""
     segments = [segment(at, at + 1, cpu=1, stack=(Line("/srv/app.py", at, "f" * 400), SERVE)) for at in range(200)]
     seen = found(200, segments)
     folded = seen.folded()
