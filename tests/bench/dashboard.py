@@ -48,7 +48,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class DashboardFigures:
-    """Both sides."""
+    """The figures of both sides."""
 
     sides: dict[str, Measured]
     traces: int

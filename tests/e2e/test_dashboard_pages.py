@@ -89,7 +89,7 @@ def test_a_cell_leads_to_its_traces_and_back(page, served):
 
 
 def test_a_range_is_dragged(page, served):
-    """From one corner to the other: the rectangle becomes a URL, and the list is of what lies in it."""
+    """Dragging from corner to corner makes the rectangle a URL, and the list shows the extractions in it."""
     page.goto(f"{served[0]}/explore?range=15m")
     box = page.locator("#heat").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
@@ -122,7 +122,7 @@ def test_the_heat_map_works_by_keyboard(page, served):
 
 
 def test_the_first_trace_is_few_keys_away(page, served):
-    """By the skip link: four keys. By a shortcut: two. And a tabulator key does not stop at each cell of the heat map."""
+    """The skip link leads to the first trace in four keys, a shortcut in two; Tab does not stop at each cell of the heat map."""
     for path in ("/", "/explore"):
         page.goto(served[0] + path)
         for key in ("Tab", "Tab", "Enter", "Enter"):
@@ -325,7 +325,7 @@ def test_an_alert_is_silenced_and_the_silence_lifted_by_keyboard(page, served):
 
 
 def test_what_would_be_is_answered_without_a_script(browser, served):
-    """By the form alone; the address is the answer's, what cannot be read is said, and what is filtered stays."""
+    """The form works without a script: the answer has its own address, invalid input is reported, and the filters stay."""
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{served[0]}/resources?range=1h&feature_set=user_profile")

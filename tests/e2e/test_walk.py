@@ -149,7 +149,7 @@ def test_a_sentence_on_the_first_page_leads_to_the_cause(page, url, planted):
 
 @pytest.mark.parametrize("planted", [*DEMO, *OTHERS], ids=lambda one: one.feature_set)
 def test_the_table_leads_to_the_cause_of_each_feature_set(page, url, planted):
-    """By its name to its heat map, and by the first row, the slowest, to a trace: two clicks."""
+    """A click on the name opens the heat map, and one on the first row, the slowest, its trace."""
     walk = Walk(page, url)
     assert "Nothing took 100 ms or more in digit_segment" in page.locator("#why").inner_text()
     walk.click(page.locator("#groups").get_by_role("link", name=planted.feature_set))

@@ -220,7 +220,7 @@ def test_grpc_rubbish_is_refused_for_good(at_work, payload):
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.NoCompression])
 def test_grpc_requests_that_are_too_large_are_refused(at_work, compression):
-    """Also those that become so when they are unpacked; without RetryInfo, since another try would not help."""
+    """Requests that are too large, also only once decompressed, are refused without RetryInfo, as a retry would not help."""
     _, collector = at_work
     with pytest.raises(grpc.RpcError) as caught:
         export(collector.grpc, bytes(6 << 20), compression=compression)
@@ -278,7 +278,7 @@ def test_the_sums_add_up(at_work):
 
 
 def test_the_python_sdk_exports_to_it(at_work):
-    """Both exporters of the SDK, as applications use them, in a process of its own."""
+    """Both exporters of the SDK, in a process of their own, export to the collector as applications do."""
     sink, collector = at_work
     subprocess.run([sys.executable, "-c", APPLICATION, collector.grpc, collector.http], check=True, timeout=60)
     until(lambda: {one.name for one in sink.spans()} >= {"over grpc", "over http"})

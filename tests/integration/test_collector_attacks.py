@@ -128,7 +128,7 @@ def test_it_ends_in_time_while_requests_are_at_work(tmp_path):
 
 
 def test_connections_leave_files_for_the_rest(tmp_path, monkeypatch):
-    """With 256 files in all, and more connections than that: new senders are served, and the queue is written."""
+    """With 256 file descriptors and more connections than that, new senders are served, and the queue is written."""
     limited = tmp_path / "otel-fe"
     limited.write_text(f'#!/bin/sh\nulimit -n 256\nexec {running_module.OTEL_FE} "$@"\n')
     limited.chmod(0o755)

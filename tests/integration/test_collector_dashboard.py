@@ -78,7 +78,7 @@ def test_the_pages_show_what_the_collector_keeps(tmp_path, workers):
 
 
 def test_the_policies_shown_are_those_in_force(tmp_path):
-    """Not those in the file: a file that was changed, or refused, is not in force; one that was read again is."""
+    """The page shows the loaded configuration: not a changed or rejected file, but a reloaded one."""
     with served(tmp_path) as collector:
         send(collector.grpc, 1, slow=True)
         until(lambda: "In force" in get(collector.url, "policies")[1])
@@ -128,7 +128,7 @@ def default_slo(name):
 
 
 def test_a_dead_dashboard_is_started_again_and_the_collector_goes_on(tmp_path):
-    """On the same port, and without a span lost; the health of the collector is its own."""
+    """The dashboard restarts on the same port, no span is lost, and the collector's health does not depend on it."""
     text = config(extensions='{health_check: {endpoint: "localhost:0"}}')
     with served(tmp_path, text=text) as collector:
         health = re.search(r"health on (http://\S+?)[,;]", collector.log)[1]
@@ -146,7 +146,7 @@ def test_a_dead_dashboard_is_started_again_and_the_collector_goes_on(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_it_ends_with_the_collector(tmp_path, how):
-    """However that ends: also by `kill -9`, which no handler can catch. Its port is free again."""
+    """The dashboard ends with the collector, even after `kill -9`, which no handler can catch, and frees its port."""
     with served(tmp_path) as collector:
         orphan = child(collector)
         collector.send_signal(how)
@@ -241,7 +241,7 @@ def test_what_cannot_be_is_said_and_nothing_is_left_running(tmp_path, arguments,
 
 
 def test_without_its_extra_it_prints_how_to_get_it(tmp_path):
-    """And the collector, which could do without, does not start: it was asked for."""
+    """Without the extra, the collector does not start, because the dashboard was requested."""
     (tmp_path / "jinja2.py").write_text("raise ImportError\n")
     (tmp_path / "c.yaml").write_text(config())
     source = (

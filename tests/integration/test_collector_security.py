@@ -82,7 +82,7 @@ def test_tls(certificates, tmp_path):
 
 
 def test_client_certificates(certificates, tmp_path):
-    """With `client_ca_file`, only senders with a certificate of that authority; this is allowed beyond loopback."""
+    """With `client_ca_file`, only senders with a certificate of that authority are accepted; this is allowed beyond loopback."""
     keys = tls_keys(certificates, f", client_ca_file: {certificates}/ca.crt")
     text = config(grpc_keys=keys, http_keys=keys).replace("localhost:0", "0.0.0.0:0")
     with running(tmp_path, text) as collector:
@@ -97,7 +97,7 @@ def test_client_certificates(certificates, tmp_path):
 
 
 def test_bearer_tokens(tmp_path):
-    """Of the extension `bearertokenauth`, from a file whose tokens can change; both protocols refuse what has none."""
+    """Tokens of `bearertokenauth` come from a file that may change; both protocols refuse a request without one."""
     tokens = tmp_path / "tokens"
     tokens.write_text("first\nsecond\n")
     keys = ", auth: {authenticator: bearertokenauth}"

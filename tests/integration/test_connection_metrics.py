@@ -166,7 +166,7 @@ def test_redis_pools(watched, redis_port):
 
 
 def test_a_watched_pool_behaves_as_one_that_is_not(watched, redis_port):
-    """Its bound methods keep it alive, its copies draw from themselves, and it goes by its own name."""
+    """A measured pool's bound methods keep it alive, its copies draw from themselves, and it keeps its name."""
     pool = redis.ConnectionPool(port=redis_port)
     get, release = pool.get_connection, pool.release
     assert (type(pool).__name__, type(pool).__module__) == ("ConnectionPool", redis.ConnectionPool.__module__)
@@ -363,7 +363,7 @@ def test_everything_is_put_back_in_either_order(first, redis_port):
 
 
 def test_after_the_end_nothing_is_emitted(watched, tmp_path):
-    """And a second integration on the same provider starts where the first would have."""
+    """After the end nothing is emitted, and a second integration on the same provider starts like the first."""
     engine = engine_at(tmp_path)
     engine.connect().close()
     assert "db.client.connection.count" in watched.metrics()

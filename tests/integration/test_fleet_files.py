@@ -30,7 +30,7 @@ def collector(*arguments):
 
 @pytest.mark.parametrize("name", ["agent.yaml", "sampler.yaml"])
 def test_the_collector_takes_its_settings(name):
-    """By its own `validate`; built of the rendered manifest, so that it has every component that they name."""
+    """The `validate` of a Collector that is built from the rendered manifest accepts the settings, so it has their components."""
     done = collector("validate", "--config", FOLDER / name)
     assert done.returncode == 0, done.stderr
 
@@ -61,7 +61,7 @@ def test_prometheus_takes_its_settings_and_rules():
 
 
 def test_the_first_loss_of_a_fleet_is_alerted_on(tmp_path):
-    """Its counter is not there before; losses of long ago are no reason, nor are they when a Collector has been away."""
+    """The first loss fires although its counter did not exist before; old losses and an absent Collector do not fire."""
     series = [
         ('otelcol_exporter_send_failed_spans{job="a", instance="new"}', "_x10 3x40"),
         ('otelcol_exporter_send_failed_spans_total{job="a", instance="rising"}', "3x10 5x40"),

@@ -42,7 +42,7 @@ def test_a_killed_sampler_s_traces_move_and_its_pending_ones_are_lost_and_counte
 
 
 def test_nothing_kept_is_lost_while_the_backend_is_away_for_a_minute(tmp_path):
-    """Nor if meanwhile one sampler is stopped, one killed, and then the agent that has neither; and nothing arrives twice."""
+    """No kept trace is lost or sent twice, even if one sampler is stopped, one killed, and then the agent without both."""
     with ExitStack() as stack:
         # Bound but not listening: the ports refuse connections, and no other process can take them.
         held = [stack.enter_context(socket.socket()) for _ in range(2)]

@@ -241,7 +241,7 @@ def test_sigterm_during_the_export_at_exit_loses_nothing(folder, handler, status
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_worker_terminated_during_its_last_export_is_not_held(folder, method):
-    """Its main thread is exporting: held, it would use up the time for metrics, which are sent after spans."""
+    """A worker that exports on its main thread is not held: that would use up the time for metrics, which are sent after spans."""
     source = f"""
 import multiprocessing, os, shop, signal, time
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter

@@ -338,7 +338,7 @@ def test_a_percentile_is_one_number_in_every_place(seen):
 
 
 def test_prometheus_estimates_the_same_within_a_bucket(seen):
-    """Its text has no largest value, so its estimate is within the bucket that ours lies in."""
+    """Prometheus's estimate lies in the same bucket as otel_fe's; its format has no largest value."""
     for name in FEATURE_SETS:
         samples = seen["prometheus"]["feature_extraction_duration_seconds_bucket"]
         edges, counts = buckets(samples, feature_extraction_feature_set=name)

@@ -71,7 +71,7 @@ def table(postgres_url):
 
 
 def test_postgresql_s_generic_plan_has_no_values(explaining, logs, postgres_url, table):
-    """In a log record of the first statement's span, and on the spans of those that follow."""
+    """The plan is in a log record of the first statement's span, and on the spans of later ones."""
     engine = spanned(sa.create_engine(postgres_url), explaining)
     with engine.connect() as connection:
         for name in ("sesame", "other"):
@@ -97,7 +97,7 @@ def test_postgresql_s_generic_plan_has_no_values(explaining, logs, postgres_url,
 
 
 def test_an_open_transaction_goes_on(explaining, postgres_url, table):
-    """Neither by the plan, nor by one that cannot be had: an aborted transaction would refuse the next statement."""
+    """Neither a plan nor a failure to get one aborts the transaction, which would refuse its next statement."""
     engine = spanned(sa.create_engine(postgres_url), explaining)
     with engine.begin() as connection:
         connection.execute(sa.insert(table).values(id=9_001, name="mine"))

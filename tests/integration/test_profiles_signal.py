@@ -103,7 +103,7 @@ def test_profiles_over_http_as_protobuf_and_as_json(at_work):
 
 
 def test_a_malformed_sample_alone_is_rejected_and_rubbish_is_refused(at_work):
-    """As with other signals: what some backend would refuse does not travel with what is fine."""
+    """A malformed sample is rejected alone, as with other signals, because some backend would refuse it together with valid ones."""
     _, collector = at_work
     bad = delimited(1, delimited(2, delimited(2, delimited(2, b"\x09\x00"))))  # a sample whose stack is cut off
     answer = ExportProfilesServiceResponse.FromString(export(collector.grpc, profile(78) + bad, PROFILES))

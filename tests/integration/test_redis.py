@@ -137,7 +137,7 @@ class Asked(queue.LifoQueue):
 
 @pytest.mark.parametrize("opened_again", [False, True], ids=["kept open", "opened again"])
 def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, redis_port, opened_again):
-    """Of two threads at one connection, the second waits as long as the first holds it, and only it."""
+    """Of two threads at one connection, only the second waits, for as long as the first holds it."""
     pool = redis.BlockingConnectionPool(
         port=redis_port, max_connections=1, timeout=60, queue_class=Asked, username="default", password=None
     )
@@ -203,7 +203,7 @@ def test_making_a_connection_is_no_wait(observed, redis_port, kind):
 
 
 def test_redis_own_pool_is_no_pool_that_is_waited_for(observed, redis_port):
-    """Its connections are opened, never waited for: without a bound that was reached, the extraction has no pool."""
+    """A plain pool opens connections and never waits, so an extraction has no pool unless a bound was reached."""
     with redis.Redis(port=redis_port) as client, otel_fe.extraction("x"):
         client.get("absent")
     (span,) = observed.extractions()

@@ -81,7 +81,7 @@ def firing(collector):
 
 
 def test_an_alert_is_silenced_over_http_and_told_once_that_is_lifted(tmp_path):
-    """It fires without a notification; once lifted, Alertmanager is notified; silenced again, the page says so."""
+    """A silenced alert fires without a notification; lifting the silence notifies Alertmanager, and a new one shows on the page."""
     store = tmp_path / "store"
     with (
         alertmanager(tmp_path) as port,

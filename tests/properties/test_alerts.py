@@ -87,7 +87,7 @@ def test_a_flapping_input_does_not_page_twice(rule, steps):
 
 @given(RULES, STEPS)
 def test_times_of_an_alert_are_in_order(rule, steps):
-    """It begins, fires after `for_s`, and is resolved, in this order; nothing fires on a value below the threshold."""
+    """An alert begins, fires after `for_s` and is resolved, in this order; a value below the threshold never fires."""
     _, _, told = _play(rule, steps)
     for _, alert in told:
         assert alert.fired_unix_s - alert.since_unix_s >= rule.for_s

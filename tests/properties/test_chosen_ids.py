@@ -95,7 +95,7 @@ def test_what_waits_is_explained_by_the_bytes_of_its_id():
 
 
 def test_a_process_knows_its_traces_by_the_bytes_of_their_ids():
-    """They come with a `traceparent`: as long as they are open, and once they were kept."""
+    """Trace ids from a `traceparent` are hashed by their bytes, for open and for kept traces."""
     exported = []
     engine = Engine(
         Settings(), SystemClock(), random.Random(1).randrange, lambda trace, _: exported.append(trace.trace_id) or ""

@@ -59,7 +59,7 @@ def test_the_switch_is_a_setting():
 
 
 def test_it_is_left_out_where_there_is_no_global_interpreter_lock(monkeypatch):
-    """It counts on that lock; and importing it would enable the lock for all of the process."""
+    """The compiled module relies on the global interpreter lock, and importing it would enable the lock for the whole process."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
     assert compiled.load({})[0] is None
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True)

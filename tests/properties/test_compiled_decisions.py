@@ -193,7 +193,7 @@ def test_a_round_evaluates_policies_for_traces_that_differ():
 @needs_it
 @given(NAMES, NAMES, STEPS, MORE)
 def test_what_is_pending_goes_on_under_other_policies(names, others, steps, more):
-    """At a reload: arrival times, roots, spans and remembered decisions are those of before."""
+    """A reload keeps arrival times, roots, spans and cached decisions."""
     benches = both(tail_sampling(*names, settings=more))
     after = both(tail_sampling(*others, settings=more))
     for old, new in zip(benches, after, strict=True):
@@ -245,7 +245,7 @@ def test_a_span_is_looked_at_once_in_however_many_requests_its_trace_comes(in_c)
 
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
 def test_a_trace_that_is_too_large_makes_room_for_the_next_in_its_request(in_c):
-    """It is dropped at once, and not evicted for the next one, which would keep it."""
+    """A trace that is too large is dropped at once; evicting it for the next one would keep it."""
     bench = WireBench(tail_sampling("all", settings="    maximum_trace_size_bytes: 300\n    num_traces: 1"), in_c=in_c)
     names = {1: "n" * 400, 2: "a", 3: "n" * 400, 4: "a"}
     bench.step(encode([Span(n, 1, name=name, resource=RESOURCES[0], scope=SCOPES[0]) for n, name in names.items()]))
@@ -369,7 +369,7 @@ def spans_that_wait(ids):
 
 @needs_it
 def test_spans_that_wait_long_are_compressed():
-    """Only after two seconds, and only in traces that would not be sampled; errors that follow release them unchanged."""
+    """Spans are compressed after two seconds, only in traces that would not be sampled; a later error releases them unchanged."""
     bench, plain = both(tail_sampling("error"), segment_bytes=16_384, rest_ns=2 * 10**9)
     bench.step(spans_that_wait(range(1, 1_001)))
     fresh = bench.sampler.pending_bytes
@@ -433,7 +433,7 @@ def test_a_segment_stays_as_it_is_without_the_memory_to_compress_it(monkeypatch)
 
 @pytest.mark.parametrize("in_c", [pytest.param(True, marks=needs_it), False])
 def test_any_number_of_traces_may_wait(in_c):
-    """As many as the Collector accepts, which is how one says that nothing is to be evicted."""
+    """`num_traces` may be as large as the Collector accepts, which means that no trace is evicted."""
     bench = WireBench(tail_sampling("all", settings=f"    num_traces: {2**63 - 1}"), in_c=in_c)
     bench.step(encode([Span(1, 1, name="a", resource=RESOURCES[0], scope=SCOPES[0])]))
     assert len(bench.delivered) == 1

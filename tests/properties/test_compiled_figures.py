@@ -263,7 +263,7 @@ def test_what_is_unusual_is_counted_the_plain_way(name, unusual):
 
 
 def test_a_series_that_cannot_be_settled_does_not_lose_the_others():
-    """They are brought up to date with the next request; they were never again."""
+    """The other series are updated with the next request; before, they never were again."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     spans = decoded(*(encoded_span(attributes=[(semconv.FEATURE_SET, value(string_value=x))], **ENDS) for x in "ab"))
     record(metrics, spans)
@@ -324,7 +324,7 @@ def test_what_no_longer_fits_is_folded_into_one_and_not_remembered():
 
 
 def test_an_observer_sees_every_extraction():
-    """Those of known series, too; and when he has gone, they are counted in C again."""
+    """An observer sees extractions of known series too; after it has gone, they are counted in C again."""
     metrics, seen = ReceivedMetrics(100, lambda _: 0), []
     spans = decoded(encoded_span(attributes=USUAL, **ENDS)) * 3
     record(metrics, spans)
@@ -338,7 +338,7 @@ def test_an_observer_sees_every_extraction():
 
 
 def test_what_is_remembered_is_bounded_and_given_back():
-    """By all resources together, and with a resource that is forgotten; what is not remembered is counted all the same."""
+    """The cache is bounded over all resources and released with a forgotten one; uncached series are counted as well."""
     gc.collect()  # what tests before have left, whose errors hold it
     before = compiled.backend.remembered_bytes()
     with patch.object(derived, "_RESOURCES", 1):

@@ -100,7 +100,7 @@ def test_percentiles_lie_in_the_bucket_of_the_nearest_rank(durations):
 @settings(deadline=None)
 @given(DURATIONS, st.integers(1, 7))
 def test_percentiles_are_those_of_the_metric_and_of_the_store(durations, parts):
-    """To the last bit, however many slices and series they come in: one estimate of the same extractions."""
+    """The live view, the metric and the store estimate the same percentile to the last bit, in any slices and series."""
     tally, stored = ExtractionTotals((LIMIT,)), Distribution()
     edges = tuple(float(edge) for edge in EDGES[DURATION])
     counts = [0] * (len(DURATION_EDGES_NS) + 1)
@@ -141,7 +141,7 @@ def test_it_is_bounded_in_groups_and_in_time():
 
 
 def test_years_hold_no_more_than_a_day():
-    """However long it runs, the slices of one group are as many as the tiers keep."""
+    """A group never has more slices than its tiers keep."""
     clock = FakeClock()
     view = LiveView(clock)
     for _ in range(20_000):

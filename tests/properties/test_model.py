@@ -38,7 +38,7 @@ def test_a_histogram_counts_like_a_naive_one(first, second):
 
 
 def test_exemplars_are_drawn_fairly():
-    """Of ten offered to a bucket each stays equally often (chi-square, fixed seed)."""
+    """Each of ten exemplars offered to a bucket stays equally often (chi-square, fixed seed)."""
     draw = random.Random(5).randrange
     kept = [0] * 10
     for _ in range(5_000):

@@ -106,7 +106,7 @@ def test_a_power_of_two_is_the_upper_edge_of_its_bucket(exponent):
 
 @given(st.lists(st.lists(VALUES_SEEN, max_size=8), min_size=3, max_size=3), st.integers(2, 20))
 def test_merging_is_associative_commutative_and_like_recording(parts, size):
-    """However merged, counts, scale and buckets are those of one histogram that has seen it all."""
+    """Merged counts, scale and buckets equal those of one histogram with all values, in any order of merging."""
 
     def of(values):
         histogram = ExponentialHistogram(size)
@@ -143,7 +143,7 @@ def test_merging_is_associative_commutative_and_like_recording(parts, size):
     ids=["log-normal", "bimodal", "heavy-tailed", "constant"],
 )
 def test_p95_is_right_within_one_percent(draw):
-    """On 20 000 values of each distribution, with the default number of buckets."""
+    """The p95 of 20 000 values of each distribution is right within 1 %, with the default number of buckets."""
     rng = random.Random(7)
     values = sorted(abs(draw(rng)) for _ in range(20_000))
     histogram = ExponentialHistogram()

@@ -114,7 +114,7 @@ def test_extractions_say_whose_request_they_work_for(ray_cluster):
 
 
 def test_a_task_outside_of_any_trace_is_left_alone(ray_cluster):
-    """Its extraction begins a trace of its own, and it returns what it returns without us."""
+    """A task outside of a trace begins a trace with its extraction, and returns the same as without otel_fe."""
     assert len(ray_cluster.tell("task")) == 8
     ray_cluster.exported(lambda _: len(roots(ray_cluster)) >= ray_cluster.tasks)
     alone = roots(ray_cluster)
@@ -197,7 +197,7 @@ def test_metrics_of_the_application_s_own_are_shown_by_ray(ray_cluster):
 
 
 def test_the_background_task_reads_and_ends(ray_cluster):
-    """It runs on one thread, reads by itself, and leaves nothing behind; stopping twice is fine."""
+    """The background task reads on one thread and leaves nothing behind; it may be stopped twice."""
     assert ray_cluster.tell("background") == [1, 0]
 
 

@@ -28,7 +28,7 @@ def sleeper():
 
 
 def test_a_sleeper_is_not_given_what_another_greenlet_burns():
-    """Neither in a greenlet nor in the main one, whose sleep runs the hub: the attribute is absent, as in event loops."""
+    """CPU time is absent, as in event loops, both in a greenlet and in the main one, whose sleep runs the hub."""
     with capture() as captured:
         gevent.joinall([gevent.spawn(sleeper), gevent.spawn(burn, 0.2)])
         burning = gevent.spawn(burn, 0.2)

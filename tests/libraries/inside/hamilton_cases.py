@@ -48,7 +48,7 @@ def test_an_execution_is_an_extraction_and_its_nodes_are_children():
 
 
 def test_a_driver_that_was_built_before_is_seen():
-    """Its adapters are the application's alone; a mapping as the result tells how many features there are."""
+    """An existing driver keeps only the application's adapters; the number of features comes from the result if it is a mapping."""
     built = driver.Builder().with_modules(MODULE).with_adapters(base.DictResult()).build()
     adapters = list(built.adapter.adapters)
     with watching() as captured:

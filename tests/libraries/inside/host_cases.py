@@ -118,7 +118,7 @@ def test_a_lazy_task_is_not_evaluated(module, targets):
 
 
 def test_a_worker_that_has_taken_the_function_takes_it_anew(module, targets, observed):
-    """As when otel_fe is switched on in `worker_process_init`, after Celery has built its tracers."""
+    """A Celery worker uses the instrumented function even if `worker_process_init` instruments after Celery built its tracers."""
     from celery.app.trace import build_tracer
 
     task = module.app.tasks[f"{MODULE}.extract"]
@@ -170,7 +170,7 @@ def test_ipython_shows_and_runs_them(tmp_path):
 
 
 def test_langfuse_gets_what_it_gets_without_us():
-    """Its processor marks spans as they start and keeps track of them until they end; ours keeps one trace of three."""
+    """Langfuse's processor marks and tracks every span from start to end, while otel_fe keeps one trace of three."""
     theirs = [_langfuse(instrument=False), _langfuse(instrument=True)]
     assert theirs[0] == theirs[1]
     assert [name for name, _ in theirs[0]] == ["llm", "chain"] * 3

@@ -61,7 +61,7 @@ def test_queries_and_documents_are_encoded_once(encoder):
 
 
 def test_errors_are_its_own_and_everything_is_put_back(encoder):
-    """By type on the span; inside an extraction of the application's it is a child."""
+    """The span has the type of the library's error; inside an application's extraction it is a child."""
     before = dict(vars(SentenceTransformer))
     signature = str(inspect.signature(SentenceTransformer.encode))
     with watching() as captured, otel_fe.extraction("mine"):

@@ -98,14 +98,14 @@ def test_texts_are_entities():
 
 
 def test_a_generator_of_texts_is_not_consumed():
-    """Without a length at hand there is no batch size, and every document arrives."""
+    """A generator has no length, so there is no batch size, and every document arrives."""
     with watching() as captured:
         assert TfidfVectorizer().fit_transform(word for word in ("aa", "bb", "cc")).shape == (3, 3)
     assert told(captured.extraction()) == ("scikit-learn", None, 3)
 
 
 def test_the_outermost_is_the_extraction_and_its_steps_are_children():
-    """Of a ColumnTransformer with a Pipeline inside; fitted steps have the names that they were given."""
+    """In a ColumnTransformer with a Pipeline inside, fitted steps have the names that they were given."""
     columns = by_columns()
     columns.fit(X)
     with watching() as captured:
@@ -184,7 +184,7 @@ def test_inside_an_extraction_of_the_application_all_are_children():
 
 
 def test_exceptions_pass_and_are_noted():
-    """By type on the step and on the extraction, without the message; the context is as before."""
+    """Step and extraction have the type of the exception, without its message; the context is restored."""
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     with watching() as captured:
         with pytest.raises(ValueError, match="features"):
@@ -256,7 +256,7 @@ class Sometimes(BaseEstimator):
 
 
 def test_a_transformer_can_be_named_as_a_target_too(tmp_path, monkeypatch):
-    """Then the extraction has the name that the application gave it, and the call itself is a child."""
+    """A transformer that is a target has the application's name, and the call itself is a child."""
     (tmp_path / "ours_by_name.py").write_text(OURS_BY_NAME)
     monkeypatch.syspath_prepend(tmp_path)
     targets = "ours_by_name:Mine.transform=mine,ours_by_name:Sometimes.transform=now_and_then"
@@ -396,7 +396,7 @@ def test_a_class_of_a_script_reaches_the_workers_without_us(tmp_path):
 
 
 def test_workers_that_are_instrumented_join_the_trace():
-    """Their transformers are spans below the call that handed them out, not extractions."""
+    """Workers' transformers are spans below the call that started them, not extractions."""
     from otel_fe.instrument.libraries import sklearn_workers
     from otel_fe.instrument.libraries.calls import innermost
 

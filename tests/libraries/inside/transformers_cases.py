@@ -67,7 +67,7 @@ def test_a_pipeline_s_call_is_an_extraction(pipeline):
 
 
 def test_tokenizers_and_models_by_themselves_are_none(folder):
-    """They encode texts and compute states; what is a feature the application knows."""
+    """Tokenizers and models by themselves are no extractions: only the application knows whether their results are features."""
     tokenizer, model = BertTokenizerFast.from_pretrained(folder), BertModel.from_pretrained(folder)
     with watching() as captured:
         model(**tokenizer(["red", "blue"], return_tensors="pt"))
@@ -75,7 +75,7 @@ def test_tokenizers_and_models_by_themselves_are_none(folder):
 
 
 def test_feature_extractors_are_extractions():
-    """Of sound: a row an example, a column a sample; also one of the application's own, defined meanwhile."""
+    """A feature extractor of sound has a row per example and a column per sample; a class of the application counts too."""
     sound = [np.zeros(100, dtype="float32"), np.ones(100, dtype="float32")]
     with watching() as captured:
 

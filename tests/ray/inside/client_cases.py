@@ -87,7 +87,7 @@ def within(trace_id, function):
 
 
 def test_functions_of_both_kinds_take_the_context():
-    """Those that were made before the client connected, and those since; with options, and in another task."""
+    """Functions made before and after the client connected carry the context, with options and in another task."""
 
     def embed(x, *, y=0):
         return [x, y, here()]

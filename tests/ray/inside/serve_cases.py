@@ -32,7 +32,7 @@ def batched():
 
 
 def test_a_batch_works_for_no_single_request(batched):
-    """It is in the trace of its first request, as Serve has it, and says which replica it is; never a request of the past."""
+    """A batch is in the trace of its first request, as in Serve, and names its replica; it never has an earlier request's context."""
     for number in range(3):
         with traced() as trace_id:
             batch, task = batched.remote(number).result(timeout_s=200)

@@ -103,7 +103,7 @@ def a_number():
 
 
 def test_the_function_that_takes_the_context_runs_where_otel_fe_is_missing():
-    """It is pickled by value, with nothing of ours in it, and does without the context there."""
+    """The function is pickled by value, without otel_fe, and runs without a context there."""
     function = taking_context(a_number._function)
     without_otel_fe(cloudpickle.dumps(function), f"assert found(**{{{KEY!r}: {{}}}}) == 3")
 
@@ -127,7 +127,7 @@ found = pickle.loads({pickled!r})
 
 
 def test_every_process_exports_the_same_function():
-    """Its id is made from the first one's: a job with a hundred replicas exports it once."""
+    """The function's id is derived from the original's, so a job with a hundred replicas exports it once."""
     embed = a_function()
     copy = pickle.loads(cloudpickle.dumps(embed))
     assert carried(embed)._uuid == carried(copy)._uuid != embed._uuid

@@ -47,7 +47,7 @@ def test_a_process_alerts_by_itself():
 
 
 def test_a_forked_child_starts_over():
-    """It neither counts nor alerts on what its parent did, and follows its own engine."""
+    """A forked child neither counts nor alerts on its parent's extractions, and follows its own engine."""
     with capture():
         clock = FakeClock()
         attached = attach(runtime.current, clock=clock, log_events=False)

@@ -51,7 +51,7 @@ def test_a_webhook_gets_signed_json():
     ],
 )
 def test_what_may_pass_is_tried_again(answers, requests, waits):
-    """With growing waits, at least as long as asked, never longer than half a minute."""
+    """Retries wait longer each time, at least as long as the server asks, and never more than half a minute."""
     slept = []
     with receiver(*answers) as received:
         Webhook(f"http://127.0.0.1:{received.port}/", sleep=slept.append)(an_alert())

@@ -56,7 +56,7 @@ def _slow(collector, number, **fields):
     ],
 )
 def test_the_cause_is_what_would_help_most(clock, fields, cause):
-    """By the split of recent slow extractions, and the advice is that of the cause."""
+    """The cause comes from the split of recent slow extractions, and the advice is that for the cause."""
     collector = EnhancedMetricsCollector(clock=clock)
     system = FeatureExtractionAlertingSystem(collector, _rules("p95 latency"))
     _slow(collector, 20, **fields)
@@ -153,7 +153,7 @@ def _state(bad, short_bad, severity="page", short_total=100):
 
 
 def test_burning_budgets_fire(clock):
-    """By the burn engine's own conditions; resolved when its short window says that it is over."""
+    """Alerts fire by the burn engine's conditions, and are resolved when its short window has recovered."""
     states = [_state(900, 90)]
     system = FeatureExtractionAlertingSystem(EnhancedMetricsCollector(clock=clock), [], slo_states=lambda: states)
     (alert,) = system.check_performance_alerts()
@@ -175,7 +175,7 @@ def test_burning_budgets_fire(clock):
     ids=["good_again", "dead"],
 )
 def test_a_service_that_died_has_not_recovered(clock, short_total, resolution, words):
-    """Its long window is still full of bad events, and nothing comes any more: that is no recovery, and is not reported as one."""
+    """A service that stopped sending, with bad events in its long window, is not reported as recovered."""
     told = []
     states = [_state(900, 90)]
     system = FeatureExtractionAlertingSystem(EnhancedMetricsCollector(clock=clock), [], slo_states=lambda: states)

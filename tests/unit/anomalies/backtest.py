@@ -16,7 +16,7 @@ FURTHEST = (6, 24, 72, 168)
 
 @dataclass
 class Score:
-    """Of forecasts of a week, one a day."""
+    """The score of week-long forecasts, one per day."""
 
     asked: int = 0
     made: int = 0

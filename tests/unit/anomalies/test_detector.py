@@ -73,7 +73,7 @@ def test_it_says_nothing_in_the_first_hour(kind):
 
 @pytest.mark.parametrize(("kind", "value"), [(LATENCY_P95, 50.0), (CACHE_HIT_RATE, 0.9), (THROUGHPUT, 10.0)])
 def test_a_constant_is_never_unusual_and_a_tenth_is_no_anomaly(kind, value):
-    """However regular a series is, a deviation too small to matter is no alert."""
+    """A deviation too small to matter raises no alert, however regular the series is."""
     detector = Detector(kind)
     for index in range(PER_DAY * 2):
         wobble = 1.0 if index < PER_DAY else 1.0 + 0.02 * (index % 2)
@@ -91,7 +91,7 @@ def test_better_is_no_anomaly():
 
 
 def test_an_anomaly_becomes_an_alert():
-    """From extractions to an alert that says what is usual at this hour; resolved when it is usual again."""
+    """An anomaly's alert states the usual value at this hour, and is resolved when the value is usual again."""
     clock = FakeClock()
     collector = EnhancedMetricsCollector(clock=clock)
     system = FeatureExtractionAlertingSystem(collector, [], more=AnomalyWatch(collector.source))

@@ -255,7 +255,7 @@ def window(count, took_ms, failed=0, seconds=60):
 
 
 def test_fewer_failures_are_an_effect_of_a_larger_pool():
-    """Also where hardly any succeeded before, so that no durations can be compared."""
+    """Fewer failures count as an effect even if too few extractions succeeded before to compare durations."""
     kept = faster(window(600, 50, failed=300), window(600, 50), WINDOW)
     assert (kept.keep, kept.reason) == (True, "fewer extractions fail, with 95 % confidence")
     assert faster(window(600, 50, failed=600), window(600, 50), WINDOW).keep
@@ -447,7 +447,7 @@ def test_a_size_of_the_application_s_own_ends_the_experiment():
 
 
 def test_a_pool_from_beyond_its_bounds_comes_step_by_step():
-    """Not to the upper bound at once: a step is half at most, and what it brings was predicted for that."""
+    """A pool above its bounds shrinks by at most half per step, which is also what the prediction is for."""
     pool = SimulatedPool(64)
     bench = Bench(pool, limits={"pools": SizeBounds(2, 10)})
     while "tried" not in bench.outcomes:

@@ -199,7 +199,7 @@ def test_other_versions_are_refused(made, monkeypatch):
 
 
 def test_a_pool_of_asyncio(made):
-    """Its queue belongs to an event loop: only numbers are changed from outside."""
+    """An asyncio pool's queue belongs to its event loop, so other threads change only its numbers."""
     pool = made(2, 0, AsyncAdaptedQueuePool)
     resource = SqlalchemyPool("db", pool)
     first, second = pool._do_get(), pool._do_get()
@@ -215,7 +215,8 @@ def test_a_pool_of_asyncio(made):
 
 
 def test_a_pool_whose_callers_soon_fail_is_not_made_smaller(made, monkeypatch):
-    """Where a full pool raises after 50 ms, a smaller one would make the application fail: but what was added goes again."""
+    """A pool that raises after 50 ms when full is not made smaller than the application made it; added connections are removed
+    again."""
     pool = made(4)
     monkeypatch.setattr(sqlalchemy_pools, "PATIENT_S", 1.0)
     resource = SqlalchemyPool("db", pool)
@@ -248,7 +249,7 @@ def test_a_pool_of_its_own_that_is_beyond_its_size_is_left_alone(made):
 
 
 def test_resizing_gives_up_on_a_lock_that_is_never_released(made, monkeypatch):
-    """In a forked child the lock that another thread of the parent's held stays locked."""
+    """In a forked child, a lock that another thread of the parent held stays locked, and resizing gives up."""
     pool = made(2)
     monkeypatch.setattr(sqlalchemy_pools, "_LOCKED_S", 0.01)
     resource = SqlalchemyPool("db", pool)

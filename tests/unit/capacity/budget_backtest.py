@@ -23,7 +23,7 @@ EVERY = 30
 
 @dataclass
 class Ends:
-    """Of forecasts of the ends of budgets."""
+    """Forecast and actual ends of error budgets."""
 
     asked: int = 0
     said: int = 0

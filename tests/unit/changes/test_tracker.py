@@ -75,7 +75,7 @@ def test_a_process_that_changes_its_pool_is_marked_once():
 
 
 def test_two_pools_of_one_name_are_no_change():
-    """Their sizes take turns in what extractions say of the pool that they waited for longest."""
+    """Extractions name the pool that they waited for longest, so two pools of one name alternate; that is no change."""
     tracker = Tracker()
     found = marks(tracker, seen(0, pool=2), *(seen(HOUR + n * S, pool=(5, 2)[n % 2]) for n in range(60)))
     assert len(found) <= 1

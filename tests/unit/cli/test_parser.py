@@ -112,7 +112,7 @@ def test_verbose_prints_where_an_error_comes_from(tmp_path, capsys):
 
 @pytest.mark.parametrize("command", [["explain"], ["profile"], ["changes"], ["dashboard", "--listen", "localhost:0"]])
 def test_store_that_cannot_be_read_is_said_at_the_start(command, tmp_path, capsys):
-    """Not in the browser, and without the number of an error: a file in place of the folder, and a file that is no database."""
+    """A file in place of the folder, or one that is no database, is reported at the start, without an error number."""
     (tmp_path / "file").write_text("x")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "store.sqlite3").write_bytes(b"rubbish " * 1_000)

@@ -37,7 +37,7 @@ def test_output_that_cannot_be_written_is_no_traceback(command, status, error):
 
 
 def test_reader_that_has_left_is_no_failure():
-    """As for other programs: 128 and the number of SIGPIPE, and nothing on stderr."""
+    """A closed pipe ends the command with 128 plus the number of SIGPIPE and no output on stderr, as for other programs."""
     read, write = os.pipe()
     os.close(read)
     try:

@@ -104,7 +104,7 @@ def test_a_limit_below_what_an_idle_process_takes_is_refused():
 
 
 def test_pending_traces_go_to_disk_and_back(tmp_path):
-    """With the times of their arrival, in another process, whose monotonic clock is another."""
+    """Pending traces are restored with their arrival times in a process with another monotonic clock."""
     bench = PipelineBench(WAITING)
     bench.take(request(1, slow=True, rooted=False).SerializeToString())
     bench.clock.advance(4.0)

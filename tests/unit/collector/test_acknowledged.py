@@ -46,7 +46,7 @@ def payload(*numbers: int, **kinds) -> bytes:
     ],
 )
 def test_what_the_exporter_does_not_take_is_refused(reason, error, codes):
-    """By a code after which senders try again, but where that would be of no use."""
+    """The code of the refusal makes senders retry, unless a retry would not help."""
     bench = PipelineBench(COUNTED)
     bench.exporters["nop"].refuses = reason
     with pytest.raises(error) as caught:
@@ -103,7 +103,7 @@ def test_metrics_of_our_own_have_no_sender_to_tell():
 
 
 def test_kept_spans_that_a_durable_queue_cannot_take_are_held():
-    """Their senders have their answer already. Meanwhile nothing new is taken, so that no more than that is held."""
+    """Acknowledged spans are held while the queue refuses them, and nothing new is accepted meanwhile, so their number is bounded."""
     bench = PipelineBench(SAMPLED, durable=["nop"])
     disk = bench.exporters["nop"]
     disk.refuses = "storage_full"
@@ -128,7 +128,7 @@ def test_a_full_durable_queue_behind_a_sampler_refuses():
 
 
 def test_a_queue_in_memory_behind_a_sampler_loses_by_name_and_metrics_go_on():
-    """As in the Collector, whose sampler has no way to refuse: a dead trace backend stops no metrics and no alert."""
+    """A sampler cannot refuse, so a dead trace backend drops traces, as in the Collector, and stops no metrics."""
     bench = PipelineBench(SAMPLED)
     bench.exporters["nop"].refuses = "queue_full"
     assert bench.take(payload(1, slow=True))[0] == 2

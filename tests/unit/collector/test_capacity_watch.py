@@ -118,7 +118,7 @@ def told(store):
 
 
 def test_the_end_of_a_budget_is_a_gauge_that_counts_down(told, store):
-    """Without the label of a feature set where the extractions have none; absent where the end is not expected."""
+    """The gauge has no feature set label if the extractions have none, and is absent if no end is expected."""
     gauges, _ = told(budget(10.0, 8.0), budget(1.0, feature_set=""), budget(None, 1.5, feature_set="other"))
     labels = {semconv.SERVICE_NAME: "shop", semconv.SLO: "latency"}
     assert gauges == [({**labels, semconv.FEATURE_SET: "user"}, 36_000.0), (labels, 3_600.0)]
@@ -127,7 +127,7 @@ def test_the_end_of_a_budget_is_a_gauge_that_counts_down(told, store):
 
 
 def test_the_alert_fires_while_a_budget_is_expected_to_end(told, store, caplog):
-    """It recovers once the forecast sees no end by its worse bound either, for an hour."""
+    """The alert recovers after an hour in which even the worse bound of the forecast has no end."""
     caplog.set_level(logging.INFO, "otel_fe")
     assert told(budget(1.5, 0.5))[1] == [1.0]
     told.watch._alerts.check_performance_alerts(wait_s=5)

@@ -117,7 +117,7 @@ def test_batch_behind_the_sampler():
 
 
 def test_what_is_kept_soon_after_a_send_waits_for_the_next():
-    """For 150 ms: under load, a request to the backend for every one that came would be a good part of the work."""
+    """Kept spans wait up to 150 ms, as one backend request per received request would cost much CPU."""
     bench = PipelineBench(SAMPLED)
     bench.take(payload(1, slow=True))
     bench.take(payload(2, slow=True))
@@ -204,7 +204,7 @@ def test_batches_of_a_plain_pipeline_are_joined_and_cut():
 
 
 def test_a_span_is_sent_where_one_exporter_has_sent_it():
-    """It is lost where none has, for the reason of the one that came farthest; until then it is queued."""
+    """A span counts as sent if one exporter has sent it, as dropped with the last reason if none has, and as queued until then."""
     exporters = {"nop": Noted(at_once=False), "nop/second": Noted(at_once=False)}
     bench = PipelineBench(PLAIN, exporters=exporters)
     counters = bench.engine.parts.plain[0].counters
@@ -254,7 +254,7 @@ def test_close_decides_as_it_stands_or_not():
 
 
 def test_places_that_are_all_taken():
-    """With `block_on_overflow`, senders wait rather than old traces be decided early."""
+    """With `block_on_overflow`, senders wait; old traces are not decided early."""
     bench = PipelineBench(SAMPLED.replace("decision_wait", "num_traces: 2, block_on_overflow: true, decision_wait"))
     bench.take(payload(1, 2, rooted=False))
     with pytest.raises(PressureError, match="2 traces are waiting"):
@@ -374,7 +374,7 @@ def test_a_reload_hands_over_what_is_held():
 
 @pytest.mark.parametrize("jump_s", [3600, -3600])
 def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
-    """Neither for a decision nor for the next interval of metrics: both go by the monotonic clock."""
+    """Decisions and intervals of metrics use the monotonic clock."""
     bench = PipelineBench(WAITING)
     bench.take(request(1, slow=True).SerializeToString())
     due_s = bench.due_s()

@@ -63,7 +63,7 @@ print(*found, sep="\\n")
     ids=["grpc", "http"],
 )
 def test_a_collector_imports_what_its_configuration_needs(config, without):
-    """Neither the store and what is made of it, nor a transport, a protocol or a language that it does not have."""
+    """The collector imports neither the store nor a transport, protocol or language that its configuration does not use."""
     found = set(said(STARTED, config))
     never = {
         "otel_fe.store",
@@ -118,7 +118,7 @@ def test_threads_share_an_arena(environ, arenas):
     ],
 )
 def test_what_is_not_installed_is_named_when_it_is_asked_for(missing, config, message):
-    """Also by a configuration that is read later: an error of ours, which the collector survives."""
+    """A missing extra, also of a configuration loaded later, raises an error of otel_fe's that the collector survives."""
     source = f"""
 import sys
 sys.modules[{missing!r}] = None

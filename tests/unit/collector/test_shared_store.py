@@ -57,7 +57,7 @@ def test_what_workers_hand_over_is_stored_once(shared):
 
 
 def test_two_workers_that_count_the_same_add_up(shared):
-    """Even where they began at the same moment, and their series have the same labels: neither is the other's past."""
+    """Two workers with equal labels and start times add up; neither is taken for the other's past."""
     now = time.time_ns()
     for worker, value in zip(shared.workers, (5, 7), strict=True):
         worker.add_metrics(counter(value, now - 1_000_000_000, now))

@@ -119,7 +119,7 @@ def test_a_batch_that_the_store_has_no_room_for_waits(chain, monkeypatch):
 
 
 def test_counts_are_committed_with_the_traces(chain):
-    """Of extractions and of connectors, long before the next export of metrics; each batch adds what is new."""
+    """Counts of extractions and connectors are committed with each batch, long before the next export of metrics."""
     for sent in (3, 7):
         chain.send(sent - (3 if sent == 7 else 0))
         chain.decide()

@@ -53,7 +53,7 @@ def isolating(backend, clock=None, stop=None):
 
 @pytest.mark.parametrize("culprit", [0, 1, 499, 999])
 def test_the_culprit_alone_is_refused(culprit: int):
-    """Whichever of 1 000 it is, the others arrive once each, in about 10 tries."""
+    """Whichever of 1 000 items is malformed, the others arrive once each, in about 10 tries."""
     backend = Picky(f"span-{culprit}")
     (outcome,) = isolating(backend).deliver([traces(1_000, scopes=7)])
     assert outcome == {SENT: 999, MALFORMED: 1}

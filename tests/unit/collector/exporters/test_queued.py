@@ -105,7 +105,7 @@ def test_the_queue_is_bounded_by_its_sizer(made, sizer, size, taken):
 
 
 def test_threads_come_as_they_are_needed(made):
-    """While one sends another waits, as long as there are fewer than `num_consumers`."""
+    """A second thread starts while one sends, as long as there are fewer than `num_consumers`."""
     transport, ledger = Scripted(), Ledger()
     transport.gate.clear()
     before = set(threading.enumerate())
@@ -244,7 +244,7 @@ class TestShutdown:
         exporter.shutdown(5)
 
     def test_requests_that_it_cuts_off_say_nothing_about_the_backend(self, made, caplog):
-        """Their threads notice later: after the last line of a process that ends, of a backend that may well answer."""
+        """Requests cut off at shutdown log no failure of the backend after the process's last line."""
 
         class Silent(Scripted):
             def close(self):

@@ -89,7 +89,7 @@ def filled(path, count=200):
 
 @pytest.mark.parametrize("damage", ["header", "middle", "truncated", "empty", "garbage"])
 def test_a_damaged_file_is_no_end(path, damage):
-    """It opens, says what can be read, keeps the old one beside it, and goes on."""
+    """A damaged file is opened, its readable entries are reported, and it is kept beside the new one."""
     filled(path)
     data = bytearray(path.read_bytes())
     if damage == "header":
@@ -178,7 +178,7 @@ def test_nobody_else_can_read_the_queue(path):
 
 @pytest.mark.parametrize("emptied", ["directory", "file"])
 def test_a_queue_that_is_removed_while_it_runs_goes_on_in_a_new_file(path, emptied, caplog):
-    """With all that waited in the old one; what is acknowledged is there at the next start."""
+    """The new file gets all waiting entries, and acknowledged ones are there at the next start."""
     folder = path.parent / "queue"
     folder.mkdir()
     file = folder / "queue.db"
