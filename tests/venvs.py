@@ -23,7 +23,7 @@ from tests.real.parts import Unavailable, cache_folder, declare, missing, obtain
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).parent / "uv"
 RUNNER = ("pytest", "pytest-timeout")
-"""What runs a file of tests inside."""
+"""The packages that run a file of tests inside an environment."""
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--noconftest", "-o", "filterwarnings=ignore")
 """The tree's own `conftest.py` needs what is not there, and old libraries warn of what is new."""
 

@@ -42,7 +42,7 @@ class CapacityFigures:
     knee_per_s: tuple[float, float, float, float]
     """Likewise."""
     first: str
-    """What was said to give out first."""
+    """The resource that was predicted to give out first."""
 
 
 def compared(recording: Mapping[str, Any]) -> CapacityFigures:

@@ -53,7 +53,7 @@ LOADS: Final[dict[str, tuple[Callable[[int], None], int, float]]] = {
     "1 % slow": (seldom_slow, 4, 0.002),
     "64 slow": (waiting, 64, 0.0),
 }
-"""What each extraction does, how many threads call it, and how long each rests after a call, in seconds."""
+"""The work of each extraction, the number of calling threads, and the pause of each after a call, in seconds."""
 
 
 @dataclass

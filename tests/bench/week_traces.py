@@ -117,7 +117,7 @@ class _Spans:
 
 
 _SLOW_CAUSES = {"cache_miss": 1.0, "pool_wait": 1.0, "cpu": 2.0, "gpu": 0.3, "downstream": 2.0, "unexplained": 1.0}
-"""What slow extractions spend their time on, beside the cause of their group, by how often."""
+"""Causes of slow extractions beside that of their group, with their relative frequency."""
 
 
 def _extraction(

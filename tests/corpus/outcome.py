@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _READABLE = 1_000
 Json = Any
-"""What json.loads returns."""
+"""A value that json.loads may return."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Final
 
 _OLD_NUMBERS: Final = ("numpy<1.24", "scipy<1.11", "pandas<2")
 _PKG_RESOURCES: Final = "setuptools<81"
-"""What some import although they do not ask for it."""
+"""Needed by libraries that import pkg_resources without requiring it."""
 
 SKLEARN: Final = {
     "1.1.3": ("scikit-learn==1.1.3", *_OLD_NUMBERS),
@@ -33,7 +33,7 @@ PANDAS: Final = {
     "3.1.1": ("pandas==3.1.1",),
 }
 HOST: Final = ("numba", "celery", "langfuse", "ipython", "cloudpickle", "joblib", "scikit-learn", "redis")
-"""What makes objects of functions, or reads them, or has span processors of its own."""
+"""Libraries that wrap functions in objects, inspect them, or have their own span processors."""
 NVML: Final = {
     "12.535.77": ("nvidia-ml-py==12.535.77",),
 }

@@ -171,7 +171,7 @@ class Case:
     besides: tuple[str, ...] = ("cpu_wait",)
     """Causes that a busy machine adds: tests, whose machine may not be quiet, leave them out of the comparison."""
     holds_interpreter: bool = False
-    """Whether it is one call in C that never lets go of it: the watcher cannot look at it, so the line is named now and then."""
+    """Whether a single call in C holds the interpreter throughout: the watcher rarely gets a look, so the line is often missing."""
     may_be_fast: bool = False
     """Whether this machine's disk may be so fast that nothing is slow."""
 

@@ -46,7 +46,7 @@ USUAL = st.builds(
     resource=st.sampled_from(RESOURCES),
     scope=st.sampled_from(SCOPES),
 )
-"""What is read in C."""
+"""Spans that are read in C."""
 STEPS = st.lists(
     st.lists(USUAL, min_size=1, max_size=8) | st.lists(SPANS, min_size=1, max_size=5) | st.integers(1, 6),
     min_size=1,

@@ -78,7 +78,7 @@ class Injection:
     module: str
     """Where that hook is, below `otel_fe`."""
     breaks: tuple[str, ...]
-    """What raises: `module:qualified.name`."""
+    """The functions that raise: `module:qualified.name`."""
     work: Callable[[Application], Any]
     needs: tuple[str, ...] = ()
     """Fixtures."""

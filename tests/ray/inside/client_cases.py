@@ -24,7 +24,7 @@ _START_S = 400
 BY_VARIABLE = {
     "env_vars": {**WORKERS["env_vars"], WORKER_PROCESS_SETUP_HOOK_ENV_VAR: WORKERS["worker_process_setup_hook"]}
 }
-"""What a client has to write: Ray leaves `worker_process_setup_hook` of a client's environment unread."""
+"""The environment that a client has to pass: Ray ignores `worker_process_setup_hook` of a client's environment."""
 
 
 def ports(number):

@@ -15,7 +15,7 @@ WORKERS = {
 }
 """The runtime environment of instrumented workers."""
 OUTSIDE = [None, None]
-"""What `functions.here` says outside of any trace."""
+"""The result of `functions.here` outside of a trace."""
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class SimulatedPool:
         self.failing = lambda size: 0.0
         """The share of requests that are answered with an error at once."""
         self.gives_default = False
-        """Whether the application answers those by a default: then its extractions do not fail."""
+        """Whether the application handles those requests with a default, so that its extractions do not fail."""
         self.next_arrival = 0.0
         self.busy = [0.0] * size
         self.fails = lambda: False

@@ -37,7 +37,7 @@ class Ends:
     unseen: int = 0
     """Those of them that expected no end."""
     inside: list[bool] = field(default_factory=list)
-    """Whether the end was in the interval, where there was an end, or the interval has one."""
+    """Whether the end was in the interval, for each forecast with an actual or a predicted end."""
 
     @property
     def coverage(self):
