@@ -95,10 +95,7 @@ CACHE_HITS: Final = attribute("cache.hits", "int", "{lookup}", "Of those, found.
 CACHE_TIME: Final = attribute("cache.time", "double", "s", "Time in look-ups, without waiting for a pool.")
 
 POOL_WAIT_TIME: Final = attribute(
-    "pool.wait_time",
-    "double",
-    "s",
-    "Time to obtain connections, over all pools. For SQL it includes opening them; for Redis, opening is a call.",
+    "pool.wait_time", "double", "s", "Time to obtain connections, over all pools; to open them included, but for Redis."
 )
 POOL_NAME: Final = attribute("pool.name", "string", "", "The pool waited for longest.")
 POOL_IN_USE: Final = attribute("pool.in_use", "int", "{connection}", "Its connections in use afterwards.")

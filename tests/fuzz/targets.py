@@ -69,8 +69,8 @@ def protobuf(payload: bytes) -> bool:
     _check(payload)
     try:
         batch = _decoder.decode(payload)
-    except WireError:
-        _must_be_refused(payload)
+    except WireError as error:
+        _must_be_refused(payload, error)
         return False
     _decide_twice(payload)
     traces = list(batch.traces)  # the batch lets go of them when it is released
@@ -161,9 +161,10 @@ def _ask(span):
     )
 
 
-def _must_be_refused(payload: bytes) -> None:
-    """Raise AssertionError if protobuf accepts a refused payload. Known differences: groups in unread fields, and too many empty
-    messages."""
+def _must_be_refused(payload: bytes, error: WireError) -> None:
+    """Check that protobuf refuses it, too; except for fields numbered 0: Python's overlooks them in unknown groups, Go's does not."""
+    if "a field without a number" in str(error):
+        return
     try:
         ExportTraceServiceRequest.FromString(payload)
     except DecodeError:

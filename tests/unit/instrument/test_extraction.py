@@ -268,6 +268,7 @@ def test_switched_off_a_block_is_inert():
         assert otel_fe.current_extraction() is None
 
 
+@pytest.mark.alone
 def test_slow_extractions_name_their_bottleneck(observed):
     """Sleeping, burning the CPU, calling; all break the latency SLO."""
     with otel_fe.extraction("sleeps"):

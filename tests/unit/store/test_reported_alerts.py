@@ -76,7 +76,7 @@ def test_the_page_says_why_an_alert_of_a_process_fires(tmp_path, events):
     if events:
         told.take(exported(made()), NOW)
     event = _event_of(told.firing(), "shop", "transaction_history", "latency_threshold")
-    alert = ShownAlert("latency threshold", "page", "shop", "transaction_history", "1 firing", "", told=event)
+    alert = ShownAlert("latency threshold", "page", "shop", "transaction_history", "1 firing", "", report=event)
     (incident,) = incidents_of([alert], {})
     assert incident.cause == ("81 % of slow time in SELECT … transactions" if events else "")
     assert incident.traces == (("a" * 32, "b" * 32) if events else ())
