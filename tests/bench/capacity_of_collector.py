@@ -22,7 +22,7 @@ def main() -> None:
     minutes, rate = (given + [15.0, 25.0][len(given) :])[:2]
     with (
         tempfile.TemporaryDirectory() as folder,
-        stored_by_collector(Path(folder), 60 * minutes, rate) as (store, count, _),
+        stored_by_collector(Path(folder), 60 * minutes, rate) as (store, count, _, _),
     ):
         found = measured(store)
         print(f"{count:.0f} extractions; {found.setup}")

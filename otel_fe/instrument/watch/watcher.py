@@ -52,7 +52,9 @@ _LATE: Final = 4
 _LATEST_NS: Final = 40_000_000
 """The longest such rest."""
 _SAVED_NS: Final = 5_000_000
-"""CPU time that it may save up, of half a second in which it used none, and use at once."""
+"""CPU time that it may save up, in nearly a second in which it uses none, and use at once."""
+_BEGINNING_NS: Final = 20_000_000
+"""CPU time that it may use once in addition: the first looks, with code and files that are not warm, take ten times as long as others."""
 _MOST_LOOKS: Final = 16
 """Extractions in one round: no other thread runs while they are looked at, each for some 20 µs."""
 _IDLE_NS: Final = 1_000_000_000
@@ -173,7 +175,7 @@ class Watcher:
             while registry.asleep and not self._stopped:
                 self._alarm.acquire()
             idle_since = last = perf_counter_ns()
-            used, waited, credit, planned, contended_ns = _own_cpu_ns(), 0, _SAVED_NS, 0, 0
+            used, waited, credit, planned, contended_ns = _own_cpu_ns(), 0, _SAVED_NS + _BEGINNING_NS, 0, 0
             while not self._stopped:
                 began = perf_counter_ns()
                 before, waited = waited, self._files.core_wait_ns(self._tid)
@@ -185,7 +187,7 @@ class Watcher:
                 if due is not None or registry.opened:
                     idle_since = began
                 before, used = used, _own_cpu_ns()
-                credit = min(_SAVED_NS, credit + (began - last) // _CPU_SHARE) - (used - before)
+                credit = max(credit, min(_SAVED_NS, credit + (began - last) // _CPU_SHARE)) - (used - before)
                 last = began
                 now = perf_counter_ns()
                 rest = self._rest_ns if due is None else max(_LEAST_NS, due - now)
