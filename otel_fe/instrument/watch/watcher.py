@@ -54,7 +54,7 @@ _LATEST_NS: Final = 40_000_000
 _SAVED_NS: Final = 5_000_000
 """CPU time that it may save up, in nearly a second in which it uses none, and use at once."""
 _BEGINNING_NS: Final = 20_000_000
-"""CPU time that it may use once in addition: the first looks, with code and files that are not warm, take ten times as long as others."""
+"""CPU time that it may use once in addition: the first looks, whose code and files are not warm, take ten times as long."""
 _MOST_LOOKS: Final = 16
 """Extractions in one round: no other thread runs while they are looked at, each for some 20 µs."""
 _IDLE_NS: Final = 1_000_000_000
