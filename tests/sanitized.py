@@ -16,12 +16,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.venvs import ROOT, UV, clean_environ
+from tests.venvs import ROOT, UV
+from tests.wheel import run
 
 SANITIZERS = ("address", "undefined")
 FLAGS = f"-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -fsanitize={','.join(SANITIZERS)}"
-NEEDED = ("hatchling>=1.26", "cython>=3.1", "setuptools>=77")
-"""As `pyproject.toml` has them for builds."""
 TESTS = (
     "tests/properties",
     "tests/unit/test_compiled.py",
@@ -38,18 +37,9 @@ def copied(folder: Path) -> Path:
 
 
 def compile_in(tree: Path) -> None:
-    """Compile the modules of a tree with the sanitizers."""
-    tools = [argument for name in NEEDED for argument in ("--with", name)]
-    command = [UV, "run", "--quiet", "--no-project", "--python", sys.executable, *tools, "python", ".hatch/compile.py"]
-    run(command, tree, {"CFLAGS": FLAGS, "LDFLAGS": f"-fsanitize={','.join(SANITIZERS)}"})
-
-
-def run(command: list[str | Path], tree: Path, more: dict[str, str]) -> None:
-    """Run a step in a tree, and end with its status if it fails."""
-    print("+", *command, flush=True)
-    done = subprocess.run(command, cwd=tree, env={**clean_environ(), **more}, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    """Compile the modules of a tree with the sanitizers, as for a wheel: that leaves them beside their sources."""
+    linked = f"-fsanitize={','.join(SANITIZERS)}"
+    run([UV, "build", "--quiet", "--wheel", "--out-dir", tree.parent / "dist", tree], CFLAGS=FLAGS, LDFLAGS=linked)
 
 
 def watched() -> dict[str, str]:
@@ -70,7 +60,6 @@ def watched() -> dict[str, str]:
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONMALLOC": "malloc",
-        "OTEL_FE_COMPILED": "required",
     }
 
 
@@ -85,8 +74,8 @@ def main() -> None:
         environ = {**watched(), "PYTHONPATH": str(tree)}
         workers = ["-n", str(os.cpu_count() or 1), "--dist=worksteal", "-p", "no:cacheprovider", "--timeout=1800"]
         marks = ["-m", "not thorough", "--hypothesis-profile=between_edits"]
-        run([sys.executable, "-m", "pytest", "-q", *workers, *marks, *TESTS, *of_pytest], tree, environ)
-        run([sys.executable, "-m", "tests.fuzz", "--inputs", str(options.inputs)], tree, environ)
+        run([sys.executable, "-m", "pytest", "-q", *workers, *marks, *TESTS, *of_pytest], tree, **environ)
+        run([sys.executable, "-m", "tests.fuzz", "--inputs", str(options.inputs)], tree, **environ)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,12 @@ assert compiled.backend is not None, compiled.missing
 """
 
 
-def run(command: list[str | Path], **options: object) -> None:
-    """Run a step, and end with its status if it fails."""
+def run(command: list[str | Path], cwd: Path = ROOT, **environ: str) -> None:
+    """Run a step with some more variables in its environment, and end with its status if it fails."""
     print("+", *command, flush=True)
-    done = subprocess.run(command, check=False, env={**clean_environ(), "OTEL_FE_COMPILED": "required"}, **options)  # type: ignore[call-overload]
+    done = subprocess.run(
+        command, check=False, cwd=cwd, env={**clean_environ(), "OTEL_FE_COMPILED": "required", **environ}
+    )
     if done.returncode:
         sys.exit(done.returncode)
 

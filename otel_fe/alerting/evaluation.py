@@ -36,7 +36,7 @@ class Evaluation:
     known: bool = True
     """False where there was too little to say anything."""
     statement: str = ""
-    """What is wrong, as a sentence without its full stop, where a value beside its threshold does not say it."""
+    """Says what is wrong, in a sentence without a full stop; empty where the value and its threshold say it."""
     ending: str = ""
     """Beside a statement, why it ended: where "recovered" and "nothing is measured any more" do not say it."""
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.anomalies.forecast_record import DAY, Asked, Horizon, UsualDeviation
 from otel_fe.anomalies.season import Season
 from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.units import HOUR_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_fe.anomalies.kinds import SeriesKind
 
-HOUR_S: Final = 3_600
 _WEEK: Final = 168
 _WEEKS: Final = 4
 """That the mean of the same hour is taken of."""

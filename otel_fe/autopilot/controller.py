@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.autopilot.evidence import Evidence
+from otel_fe.autopilot.failures import FailureCounts
 from otel_fe.autopilot.resource import CannotResizeError
 from otel_fe.autopilot.step import ABANDONED, KEPT, PROPOSED, REFUSED, RESTORED, REVERTED, TRIED, ResizeStep
 from otel_fe.autopilot.verdict import StepVerdict, burns_faster, fails_faster
@@ -303,5 +304,5 @@ def _burning(before: Evidence, after: Evidence) -> str:
             f"before in {before.bad} of {before.total}"
         )
     if fails_faster(before, after):
-        return f"it fails more often: {after.failed} of {after.total} extractions failed, before {before.failed} of {before.total}"
+        return FailureCounts.of_extractions(before, after).rise
     return ""

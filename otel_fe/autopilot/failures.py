@@ -32,12 +32,17 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Failures:
+class FailureCounts:
     """How many failed of how many, before and after."""
 
     what: str
     before: tuple[int, int]
     after: tuple[int, int]
+
+    @classmethod
+    def of_extractions(cls, before: Evidence, after: Evidence) -> FailureCounts:
+        """Return those of the extractions of two windows."""
+        return cls("extractions", (before.failed, before.total), (after.failed, after.total))
 
     @property
     def surely_more(self) -> bool:
@@ -56,6 +61,11 @@ class _Failures:
         share, then = failed / total if total else 0.0, failed_then / total_then
         low, high = interval(failed, total)[0], interval(failed_then, total_then)[1]
         return then - share + math.hypot(high - then, share - low) > _POINT
+
+    @property
+    def rise(self) -> str:
+        """Return the reason that more failures are."""
+        return f"it fails more often: {self}"
 
     def __str__(self) -> str:
         return f"{self.after[0]} of {self.after[1]} {self.what} failed, before {self.before[0]} of {self.before[1]}"
@@ -78,13 +88,13 @@ def doubt(before: Evidence, after: Evidence, pool: str) -> Doubt | None:
         after: The windows after it.
         pool: Whose requests count as well: the application may answer a failed one by a default.
     """
-    sides = [_Failures("extractions", (before.failed, before.total), (after.failed, after.total))]
+    sides = [FailureCounts.of_extractions(before, after)]
     if pool in before.requests and pool in after.requests:
         (asked, failed), (asked_then, failed_then) = before.requests[pool], after.requests[pool]
-        sides.append(_Failures("requests for a connection", (failed, asked), (failed_then, asked_then)))
+        sides.append(FailureCounts("requests for a connection", (failed, asked), (failed_then, asked_then)))
     for one in sides:
         if one.surely_more:
-            return Doubt(f"it fails more often: {one}", harmful=True)
+            return Doubt(one.rise, harmful=True)
     for one in sides:
         if one.may_be_more:
             return Doubt(f"it may fail more often: {one}", harmful=False)

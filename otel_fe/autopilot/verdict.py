@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.autopilot.evidence import WindowPart
 from otel_fe.autopilot.failures import doubt, fewer, rose
 from otel_fe.changes.comparison import Sampled, TooLittleError, compare
 from otel_fe.changes.weighted import CONFIDENCE, Difference, difference, holm, mean_of
@@ -43,9 +44,8 @@ def burns_faster(before: Evidence, after: Evidence) -> bool:
     The share of the last quarter of the window before counts, since a queue that grows breaks them more and more often anyway. It
     counts as high as it may be (Wilson, 95 %), and has to be exceeded with 99 % confidence.
     """
-    last = before.ticks[-max(1, len(before.ticks) // 4) :]
-    total = sum(tick.total for tick in last)
-    return rose((sum(tick.bad for tick in last), total), (after.bad, after.total))
+    last = _last_quarter(before)
+    return rose((last.bad, last.total), (after.bad, after.total))
 
 
 def fails_faster(before: Evidence, after: Evidence) -> bool:
@@ -53,9 +53,13 @@ def fails_faster(before: Evidence, after: Evidence) -> bool:
 
     Where most broke a requirement before, by being slow, as many that fail instead are no more broken ones.
     """
+    last = _last_quarter(before)
+    return rose((last.failed, last.total), (after.failed, after.total))
+
+
+def _last_quarter(before: Evidence) -> WindowPart:
     last = before.ticks[-max(1, len(before.ticks) // 4) :]
-    total = sum(tick.total for tick in last)
-    return rose((sum(tick.failed for tick in last), total), (after.failed, after.total))
+    return WindowPart(sum(one.total for one in last), sum(one.bad for one in last), sum(one.failed for one in last))
 
 
 def faster(before: Evidence, after: Evidence, window_ns: int, pool: str = "") -> StepVerdict:

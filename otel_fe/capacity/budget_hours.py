@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.forecast.forecast_error import ForecastError
-from otel_fe.units import HOUR_NS
+from otel_fe.units import HOUR_NS, HOUR_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from otel_fe.anomalies.adaptive_forecast import SeriesForecast
     from otel_fe.model.slo import Slo
 
-HOUR_S: Final = 3_600
 DAY: Final = 24
 _WEEK: Final = 168
 _DAYS: Final = 10

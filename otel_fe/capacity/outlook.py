@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, forecast
+from otel_fe.anomalies.adaptive_forecast import forecast
 from otel_fe.anomalies.kinds import LATENCY_P95, THROUGHPUT
 from otel_fe.capacity.budget_hours import BudgetHours, Moment
 from otel_fe.capacity.stored_measurements import counted_seconds, events_by_step
 from otel_fe.errors import MissingExtraError
 from otel_fe.forecast.forecast_error import ForecastError
 from otel_fe.store.series_keys import Which
-from otel_fe.units import HOUR_NS, NS_PER_S
+from otel_fe.units import HOUR_NS, HOUR_S, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

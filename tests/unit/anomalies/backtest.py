@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, MODEL, _Run
+from otel_fe.anomalies.adaptive_forecast import MODEL, _Run
 from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.units import HOUR_S
 
 DAY = 24
 WARM_UP_HOURS = 14 * DAY

@@ -7,9 +7,10 @@ import random
 
 import pytest
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, MODEL, WEEK_BEFORE, SeriesForecast, forecast
+from otel_fe.anomalies.adaptive_forecast import MODEL, WEEK_BEFORE, SeriesForecast, forecast
 from otel_fe.anomalies.kinds import KINDS, THROUGHPUT
 from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.units import HOUR_S
 from tests.real.load_traces import BICYCLES, OCCUPANCY, ROAD
 from tests.unit.anomalies.backtest import Score, backtest, hourly
 from tests.unit.anomalies.labelled import make

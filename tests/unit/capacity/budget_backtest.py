@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, WEEK_BEFORE, Ahead, SeriesForecast
+from otel_fe.anomalies.adaptive_forecast import WEEK_BEFORE, Ahead, SeriesForecast
 from otel_fe.capacity.budget_hours import BudgetHours
-from otel_fe.units import HOUR_NS
+from otel_fe.units import HOUR_NS, HOUR_S
 from tests.unit.capacity.budget_courses import DAY, budget_of
 
 WEEK = 7 * DAY

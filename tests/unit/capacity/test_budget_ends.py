@@ -6,10 +6,11 @@ import math
 
 import pytest
 
-from otel_fe.anomalies.adaptive_forecast import HOUR_S, WEEK_BEFORE, Ahead, SeriesForecast
+from otel_fe.anomalies.adaptive_forecast import WEEK_BEFORE, Ahead, SeriesForecast
 from otel_fe.capacity.budget_hours import BudgetHours
 from otel_fe.config.openslo import default_slos
 from otel_fe.forecast.forecast_error import ForecastError
+from otel_fe.units import HOUR_S
 from tests.unit.capacity.budget_backtest import Ends, backtested
 from tests.unit.capacity.budget_courses import COURSES, LABELLED
 

@@ -175,7 +175,7 @@ POOL_EDGES = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5)
 
 
 def pool_metrics(minute_ns, service="feature-service", requests=12_300, use_s=0.02, wait_s=0.0135, size=5):
-    """Return the metrics that a pool reported in a minute: uses as random as they come, and the wait that queueing theory expects."""
+    """Return the metrics that a pool reported in a minute: random uses, and the waits that queueing theory expects of them."""
     end = minute_ns + MINUTE - NS
     labels = {"db.client.connection.pool.name": "primary"}
     below = [round(requests * (1 - math.exp(-edge / use_s))) for edge in POOL_EDGES]
