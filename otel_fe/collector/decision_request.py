@@ -11,6 +11,7 @@ from otel_fe.collector.decision_lookup import DECIDED, PENDING, REMEMBERED, UNKN
 from otel_fe.collector.servers.endpoints import endpoint
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.errors import OtelFeError, os_error_reason
+from otel_fe.pipeline.packed_decisions import POLICIES_UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,7 @@ def _decided(record: Mapping[str, Any], pipeline: str) -> str:
         wide = max(len("policy"), *(len(vote["policy"]) for vote in votes))
         lines.append(f"  {'policy':{wide}}  {'vote':11}  saw")
         lines += [f"  {vote['policy']:{wide}}  {vote['vote']:11}  {vote['saw']}" for vote in votes]
-    else:
+    elif record["outcome"] != POLICIES_UNKNOWN:
         lines.append("  no policy was asked")
     return "\n".join(lines)
 

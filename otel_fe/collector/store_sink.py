@@ -16,7 +16,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from otel_fe import semconv
@@ -26,6 +26,7 @@ from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.config.policies import AlwaysSample
 from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.buffered_trace import BufferedTrace
+from otel_fe.pipeline.records import trace_id_of
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
 from otel_fe.store.reported_alerts import ReportedAlerts
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from otel_fe.model.metric import ResourceMetrics
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.records import DecisionRecords
+    from otel_fe.pipeline.tail_sampler import TailSampler
     from otel_fe.store import KeptTrace
 
 _log = logging.getLogger("otel_fe")
@@ -225,10 +227,11 @@ class StoreSink:
             counted = self._counted_since(engine) if waiting or self._counts_due else KeptBatch()
             self._counts_due = False
             fresh = [(sampled.sampler.records, self._fresh(sampled, records)) for sampled in engine.parts.sampled]
+            policies = _policies(chain((kept.records for kept in waiting), (of for of, _ in fresh)))
         if lost:
             self._store.lose(_QUEUE_FULL, lost)
-        explained = [of.explain(entry) for of, entries in fresh for entry in reversed(entries)]
-        dropped = tuple(record.as_dict() for record in explained if not record.decision.sampled)
+        dropped = tuple(of.stored(entry) for of, entries in fresh for entry in entries)
+        counted = replace(counted, policies=policies)
         traces: list[KeptTrace] = []
         size = 0
         settled = sum(kept.size_bytes for kept in waiting)
@@ -239,7 +242,7 @@ class StoreSink:
             size += traces[-1].size_bytes + _TRACE_BYTES
             if size >= _BATCH_BYTES or len(traces) >= _BATCH_TRACES:
                 self._add_batch(replace(counted, traces=tuple(traces), size_bytes=size + counted.size_bytes))
-                traces, size, counted = [], 0, KeptBatch()
+                traces, size, counted = [], 0, KeptBatch(policies=policies)
         if traces or dropped or len(counted):
             size += counted.size_bytes + _RECORD_BYTES * len(dropped)
             self._add_batch(replace(counted, traces=tuple(traces), records=dropped, size_bytes=size))
@@ -279,7 +282,7 @@ class StoreSink:
         self._store.close(max(0.0, (deadline_ns - self._clock.monotonic_ns()) / 1e9))
 
     def _fresh(self, pipeline: SampledPipeline, most: int) -> list[Any]:
-        """Return decisions since the last round as they are held, the newest first, spread over those that there were.
+        """Return decisions not to sample since the last round, as they are held, the oldest first, spread over all of them.
 
         Not simply the newest: decisions of one kind follow each other.
         """
@@ -288,7 +291,8 @@ class StoreSink:
         found = list(takewhile(lambda entry: entry is not last, pipeline.sampler.records.entries(looked_at)))
         if found:
             self._stored[pipeline] = found[0]
-        return found[:: -(-len(found) // most) or 1]
+        spread = found[:: -(-len(found) // most) or 1]
+        return [entry for entry in reversed(spread) if not _sampled(pipeline.sampler, entry)]
 
     def _note(
         self,
@@ -314,6 +318,18 @@ class StoreSink:
         self._waiting.append(_Kept(trace_id, spans, decision, records, entry, decision.reason in everything, size))
 
 
+def _policies(records: Iterable[DecisionRecords]) -> dict[bytes, bytes]:
+    """Return the descriptions of the policies that decided, by fingerprint."""
+    forms = {id(form): form for of in records if (form := of.stored_form) is not None}
+    return {form.fingerprint: form.description for form in forms.values()}
+
+
+def _sampled(sampler: TailSampler, entry: Any) -> bool:
+    """Return whether a decision was to sample, under the engine's lock: as remembered, which costs less than explaining it."""
+    remembered = sampler.remembered(trace_id_of(entry))
+    return (sampler.records.explain(entry).decision if remembered is None else remembered).sampled
+
+
 def _joined(waiting: Iterable[_Kept]) -> deque[_Kept]:
     """Return the kept traces with their parts joined: a trace is kept early, and its later spans follow in parts."""
     joined: dict[bytes, _Kept] = {}
@@ -334,17 +350,12 @@ def _trace_of(kept: _Kept) -> KeptTrace:
     runs = tuple(
         [(resource.frame, scope.frame, data) for resource, scope, data, _ in runs_of(kept.spans, kept.decision)]
     )
-    late, record, record_json = kept.entry is None, None, b""
-    if received.has_trace_state and not late:
-        record = kept.records.explain(kept.entry).as_dict()
-    elif not late:
-        record_json = kept.records.explain_json(kept.entry)
+    late = kept.entry is None
     return kept_trace(
         received,
         kept.decision,
         runs=runs,
-        record=record,
-        record_json=record_json,
+        stored_decision=b"" if late else kept.records.stored(kept.entry),
         late=late,
         keeps_all=kept.keeps_all,
     )

@@ -10,7 +10,6 @@ its spans.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
@@ -18,13 +17,13 @@ from otel_fe.clock import FAR_NS
 from otel_fe.model import trace_state
 from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.decision_cache import key_of
+from otel_fe.pipeline.packed_decisions import TRIGGERS, DecisionPolicies, DecisionUnpacker
 from otel_fe.pipeline.pending_segments import pending_segments
 from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 from otel_fe.pipeline.policies.leaves import NOTHING, Leaves
 from otel_fe.pipeline.tail_sampler import (
     ABANDONED,
     DECISION_WAIT,
-    FINAL_VOTE,
     NUM_TRACES,
     ROOT_WAIT,
     ROUND_NS,
@@ -41,20 +40,14 @@ if TYPE_CHECKING:
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
-    from otel_fe.pipeline.records import Entry
+    from otel_fe.pipeline.packed_decisions import Row
     from otel_fe.pipeline.tail_sampler import Arrived
 
-    Row = tuple[Any, ...]
-    """The row of a trace in `Waiting`."""
     Kept = tuple[int, list[SpanView], Decision, bytes]
     """Its id, its spans, the decision, the record."""
 
 MOST_LEAVES: Final = 60
 MOST_POOLS: Final = 16
-_TRIGGERS: Final = (FINAL_VOTE, DECISION_WAIT, ROOT_WAIT, NUM_TRACES, SHUTDOWN)
-"""By their number in a packed record."""
-_NUMBERS: Final = 16
-"""In a packed record, in front of what leaves saw."""
 
 
 class CompiledTailSampler(TailSampler):
@@ -75,8 +68,9 @@ class CompiledTailSampler(TailSampler):
         self._rounds_of_objects = self.sampler.batched and not 0 < len(pools) <= MOST_POOLS
         if self._rounds_of_objects:
             self._pools, self._competing = [], []
-        self._unpack = struct.Struct(f"={_NUMBERS}Q{len(leaves.of_spans)}q{len(self._pools)}Q").unpack
-        self._put = self.records.packed(self._unpacked)
+        unpacker = DecisionUnpacker(self.sampler, leaves, self._pools)
+        self._stand_in = unpacker.trace_of
+        self._put = self.records.packed(unpacker.entry_of, self._described())
         self._waiting: PendingTraces = compiled.backend.Waiting(  # type: ignore[union-attr]
             leaves.packed,
             leaves.names,
@@ -92,6 +86,11 @@ class CompiledTailSampler(TailSampler):
             not self.sampler.batched,
             pending_segments(),
         )
+
+    def _described(self) -> DecisionPolicies:
+        settings = self._settings
+        leaves, pools = len(self._leaves.evaluators), len(self._pools)
+        return DecisionPolicies(settings.policies, leaves, pools, first_match=settings.sample_on_first_match)
 
     def _final_bits(self) -> int:
         """Return the bits of leaves without which no vote is final."""
@@ -249,7 +248,7 @@ class CompiledTailSampler(TailSampler):
             if due := self._waiting.due(arrived_ns, root_received_ns):
                 self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
             return
-        number = _TRIGGERS.index(trigger) if trigger else 0
+        number = TRIGGERS.index(trigger) if trigger else 0
         sampled: list[Kept] = []
         others: list[int] = []
         try:
@@ -314,45 +313,6 @@ class CompiledTailSampler(TailSampler):
         if self.sampler.drops(trace):
             return 0
         return sum([competes(trace) << place for place, competes in enumerate(self._competing)])
-
-    def _stand_in(self, row: Row) -> BufferedTrace:
-        """Return the sums that policies read of a trace, without its spans."""
-        (
-            high,
-            low,
-            start,
-            end,
-            statuses,
-            flags,
-            number,
-            size,
-            wrapped,
-            arrived,
-            rooted,
-            has_trace_state,
-            tells,
-            own,
-            bits,
-            seen,
-        ) = row
-        trace = BufferedTrace(high << 64 | low, arrived)
-        trace.start_ns, trace.end_ns, trace.statuses, trace.flags = start, end, statuses, flags
-        trace.count, trace.size_bytes, trace.wrapped_bytes, trace.root_received_ns = number, size, wrapped, rooted
-        trace.sampled_before(has_trace_state=bool(has_trace_state), tells=bool(tells), randomness=own)
-        trace.looked = self._leaves.looked(bits, seen)
-        return trace
-
-    def _unpacked(self, packed: bytes) -> Entry:
-        """Return the record of a decision, which is made once more for the votes."""
-        values = self._unpack(packed)
-        time_ns, trigger, has_trace_state, tells, explicit, own, bits = values[9:_NUMBERS]
-        looked_at = _NUMBERS + len(self._leaves.of_spans)
-        seen, randomness = values[_NUMBERS:looked_at], own if explicit else None
-        trace = self._stand_in((*values[:9], 0, 0, has_trace_state, tells, randomness, bits, seen))
-        trace.thresholds = dict(zip(self._pools, values[looked_at:], strict=True))
-        decision, votes = self.sampler.decide(trace)
-        duration_ns = trace.end_ns - trace.start_ns
-        return trace.trace_id, time_ns, _TRIGGERS[trigger], decision, trace.count, duration_ns, votes
 
 
 _ALWAYS_NS: Final = (1 << 63) - 1

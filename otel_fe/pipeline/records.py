@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+import struct
 from collections import OrderedDict, deque
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from otel_fe.model.id_keys import trace_key
 from otel_fe.model.span import ERROR
@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 
     Entry = tuple[int, int, str, Decision, int, int, tuple[Vote, ...]]
     """A trace's id, the time, the trigger, the decision, how many spans, their duration in ns, the votes."""
+
+
+class StoredForm(Protocol):
+    """The form in which a store keeps packed decisions."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Return the name of the policies that decide."""
+        ...
+
+    @property
+    def description(self) -> bytes:
+        """Return what a store needs of them to explain their decisions later."""
+        ...
+
+    def stored(self, packed: bytes, later_spans: int, later_errors: int) -> bytes | None:
+        """Return a packed decision in this form; None where only this process can explain it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +124,8 @@ def _decided(decision: Decision) -> str:
     return json.dumps(_decision_values(decision), separators=(",", ":"))[1:-1]
 
 
+_HALVES: Final = struct.Struct("=QQ")
+_LOW: Final = (1 << 64) - 1
 _KINDS: Final = tuple(map(quoted, KINDS))
 
 
@@ -122,6 +142,8 @@ class DecisionRecords:
         self._ring: deque[Any] = deque(maxlen=limit)
         """Of each an `Entry`, or what `_unpack` makes one of."""
         self._unpack: Callable[[Any], Entry] = tuple
+        self.stored_form: StoredForm | None = None
+        """Of packed decisions; None where decisions are not packed."""
         self._limit = limit
         self._later: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
         """Spans and errors that came after the decision, by `trace_key`."""
@@ -149,12 +171,15 @@ class DecisionRecords:
         if len(self._later) > self._limit:
             self._later.popitem(last=False)
 
-    def packed(self, unpack: Callable[[bytes], Entry]) -> Callable[[bytes], None]:
+    def packed(
+        self, unpack: Callable[[bytes], Entry], stored_form: StoredForm | None = None
+    ) -> Callable[[bytes], None]:
         """Return a recorder of decisions packed into bytes, given their unpacker; the oldest makes room.
 
         The bytes begin with the trace's id, its upper and its lower half, each as this machine writes a number.
         """
         self._unpack = lambda entry: unpack(entry) if isinstance(entry, bytes) else entry
+        self.stored_form = stored_form
         return self._ring.append
 
     def summarized(self, entry_of: Callable[[Any], Entry]) -> Callable[[tuple[Any, ...]], None]:
@@ -201,6 +226,15 @@ class DecisionRecords:
             f'"duration_ns":{duration_ns},"later_spans":{later[0]},"later_errors":{later[1]},"votes":[{said}]}}'
         ).encode()
 
+    def stored(self, entry: Entry | bytes) -> bytes:
+        """Return a decision as a store keeps it: in `stored_form`, to be explained when it is read, or else as JSON."""
+        if self.stored_form is not None and isinstance(entry, bytes):
+            later = self._later.get(trace_key(trace_id_of(entry)), (0, 0)) if self._later else (0, 0)
+            found = self.stored_form.stored(entry, *later)
+            if found is not None:
+                return found
+        return self.explain_json(entry)
+
     def newest_of(self, trace_id: int) -> Entry | bytes | None:
         """Return the newest decision, unformatted, if it is on this trace."""
         newest = self._ring[-1] if self._ring else None
@@ -210,9 +244,17 @@ class DecisionRecords:
         return self._unpack(entry)
 
 
+def trace_id_of(entry: Entry | bytes) -> int:
+    """Return the id of the trace that a decision is on."""
+    if isinstance(entry, bytes):
+        high, low = _HALVES.unpack_from(entry)
+        return int(high << 64 | low)
+    return entry[0]
+
+
 def _is_of(entry: Entry | bytes, trace_id: int) -> bool:
     if isinstance(entry, bytes):
-        return entry.startswith(b"".join(half.to_bytes(8, sys.byteorder) for half in divmod(trace_id, 1 << 64)))
+        return entry.startswith(_HALVES.pack(trace_id >> 64, trace_id & _LOW))
     return entry[0] == trace_id
 
 

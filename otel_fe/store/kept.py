@@ -88,13 +88,13 @@ class EncodedTrace(KeptTrace):
 
     runs: tuple[Run, ...] = ()
     """Its spans; `spans` is empty."""
-    record_json: bytes = b""
-    """Its decision record, encoded; empty where `record` has it."""
+    decision: bytes = b""
+    """Its decision, as `DecisionRecords.stored` has it; empty where `record` has it."""
 
     @property
     def size_bytes(self) -> int:
         """Return the bytes of its spans, record and logs."""
-        return sum([len(run[2]) for run in self.runs]) + len(self.record_json) + len(self.logs)
+        return sum([len(run[2]) for run in self.runs]) + len(self.decision) + len(self.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class KeptBatch:
     """Everything to store of some moment. It is in the store as a whole, or not at all."""
 
     traces: tuple[KeptTrace, ...] = ()
-    records: tuple[Mapping[str, Any], ...] = ()
-    """Decisions on traces that were not kept, as `DecisionRecord.as_dict` has them."""
+    records: tuple[Mapping[str, Any] | bytes, ...] = ()
+    """Decisions on traces that were not kept, as `DecisionRecord.as_dict` or `DecisionRecords.stored` has them."""
     metrics: bytes = b""
     """The collector's counts of extractions until then, as far as they have changed: an `ExportMetricsServiceRequest`. In the
     store no trace is there before it is counted."""
@@ -111,6 +111,8 @@ class KeptBatch:
     """Likewise, what its connectors had."""
     size_bytes: int = 0
     """An estimate."""
+    policies: Mapping[bytes, bytes] = field(default_factory=dict)
+    """By fingerprint, the descriptions of the policies that decided."""
 
     def __len__(self) -> int:
         return len(self.traces) + len(self.records) + bool(self.metrics or self.points)

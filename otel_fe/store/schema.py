@@ -123,6 +123,14 @@ MARKS_SINCE: Final = 6
 # Chunks have the resources and scopes of their spans apart: `bodies.py` reads both forms, earlier versions do not read this one.
 _FRAMES: Final[tuple[str, ...]] = ()
 
+# The policies that decided, by their fingerprint: what explains the packed decisions of chunks and of `record`, which earlier
+# versions do not read.
+_POLICIES: Final = (
+    "CREATE TABLE policies (fingerprint BLOB PRIMARY KEY, seen_s INTEGER NOT NULL, description BLOB NOT NULL) WITHOUT ROWID",
+)
+POLICIES_SINCE: Final = 8
+"""The version from which files have policies."""
+
 Migration = tuple[str, ...]
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     (_META, _NAME, *_TRACE, *_EXTRACTION, _RECORD, *_SERIES),
@@ -132,6 +140,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _CHUNK,
     _MARKS,
     _FRAMES,
+    _POLICIES,
 )
 """Statement by statement, from version n to n + 1. What has been released is never changed; a new one is added."""
 

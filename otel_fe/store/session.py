@@ -13,6 +13,7 @@ from otel_fe.store.marks import MarkRows
 from otel_fe.store.otlp_points import points_in
 from otel_fe.store.packing import Packing
 from otel_fe.store.points import MetricPoint, points_of
+from otel_fe.store.policy_rows import PolicyRows
 from otel_fe.store.retention import Retention
 from otel_fe.store.rollup_writer import RollupWriter
 from otel_fe.store.series_rows import SeriesRows
@@ -54,6 +55,7 @@ class Session:
             self._traces = TraceRows(connection, self._names, Packing.begin(connection), self._cells)
             self._marks = MarkRows(connection)
             self._records = DecisionRows(connection, limits.max_records)
+            self._policies = PolicyRows(connection)
             floors = Floors.of(connection)
             floors.begin(connection, limits, now_ns // NS_PER_S)
             self._series = SeriesRows(connection, limits, floors, tally)
@@ -72,7 +74,7 @@ class Session:
         """
         connection = self._connection
         done: Counter[str] = Counter()
-        records: list[Any] = []
+        records: list[Mapping[str, Any] | bytes] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
             for item in batch:
@@ -99,8 +101,9 @@ class Session:
         """Give the file back."""
         self._connection.close()
 
-    def _add_batch(self, batch: KeptBatch, now_ns: int, done: Counter[str]) -> list[Mapping[str, Any]]:
-        """Write the traces and the points of a batch; return its records."""
+    def _add_batch(self, batch: KeptBatch, now_ns: int, done: Counter[str]) -> list[Mapping[str, Any] | bytes]:
+        """Write the traces, the policies and the points of a batch; return its records."""
+        self._policies.add(batch.policies, now_ns // NS_PER_S)
         counted = [content for content in (batch.metrics, batch.points) if content]
         if counted:
             valid = [self._valid(Item("metrics", content, 0), now_ns) for content in counted]
@@ -130,7 +133,7 @@ class Session:
 
     def _forget(self) -> None:
         """Forget all state that is not in the file: the last transaction was rolled back."""
-        for one in (self._names, self._series, self._cells, self._marks):
+        for one in (self._names, self._series, self._cells, self._marks, self._policies):
             one.forget()
 
     def _add(self, item: Item, now_ns: int) -> None:

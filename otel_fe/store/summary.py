@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe.model.span import ERROR
 from otel_fe.pipeline.buffered_trace import BITS
 from otel_fe.pipeline.extractions import bottleneck_of, extractions_in, figures_of, split_of
+from otel_fe.pipeline.packed_decisions import with_samplers_before
 from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.upstream import (
     IN_THE_PROCESS,
@@ -37,7 +38,7 @@ def kept_trace(
     *,
     runs: tuple[Run, ...] = (),
     record: Mapping[str, Any] | None = None,
-    record_json: bytes = b"",
+    stored_decision: bytes = b"",
     logs: bytes = b"",
     late: bool = False,
     keeps_all: bool = False,
@@ -49,9 +50,8 @@ def kept_trace(
         decision: What became of it.
         spans: The same spans as they left, as an encoded `ExportTraceServiceRequest`.
         runs: The same, instead, as runs.
-        record: Why, as `DecisionRecord.as_dict` has it. Of a trace with a `tracestate` it has to be given in this form: the
-            decisions of earlier samplers are added to it.
-        record_json: The same, instead, encoded.
+        record: Why, as `DecisionRecord.as_dict` has it.
+        stored_decision: The same, instead, as `DecisionRecords.stored` has it; with runs only.
         logs: Its logs, as an encoded `ExportLogsServiceRequest`.
         late: These spans came after the decision; the trace is already there.
         keeps_all: The policy that kept it keeps every trace, so that the reason is that of a sampler before.
@@ -87,7 +87,9 @@ def kept_trace(
         each if any(one != kept_by for one in each) else (),
     )
     if isinstance(kept, EncodedTrace):
-        kept.runs, kept.record_json = runs, record_json
+        kept.runs, kept.decision = runs, stored_decision
+        if stored_decision and upstream is not None:
+            kept.decision = with_samplers_before(stored_decision, upstream)
     return kept
 
 

@@ -156,7 +156,7 @@ def _split(split: Mapping[str, int], duration_ns: int) -> Iterable[int | None]:
 
 def _body(trace: KeptTrace) -> Written:
     if isinstance(trace, EncodedTrace):
-        return trace.record_json or _json(trace.record), trace.runs
+        return trace.decision or _json(trace.record), trace.runs
     return _json(trace.record), (run_of(trace.spans),)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.bodies import Bodies
 from otel_fe.store.kept import FoundExtraction, KeptExtraction, KeptTrace
+from otel_fe.store.policy_rows import record_of
 from otel_fe.store.rollup_query import by_latency
 from otel_fe.store.slots import SPLIT_COLUMNS, split_by_cause
 
@@ -52,7 +52,9 @@ class Traces:
             if not any(row[1] is not None for row in rows):
                 return None
             extractions = _extractions(connection, [row[0] for row in rows])
-            return _trace(trace_id, rows, extractions, _names(connection), Bodies(connection))
+            found, decision = _trace(trace_id, rows, extractions, _names(connection), Bodies(connection))
+            found.record = record_of(decision, connection, (found.policy, found.weight)) if decision else None
+            return found
 
     def find(
         self, selection: Selection, *, order: str = "newest", limit: int = 100, offset: int = 0
@@ -144,18 +146,20 @@ def _extraction(row: Any, names: dict[int, str]) -> KeptExtraction:
     )
 
 
-def _trace(trace_id: int, rows: list[Any], extractions: list[Any], names: dict[int, str], bodies: Bodies) -> KeptTrace:
-    """Return one trace of all of its parts; requests of protobuf are joined by writing one after the other.
+def _trace(
+    trace_id: int, rows: list[Any], extractions: list[Any], names: dict[int, str], bodies: Bodies
+) -> tuple[KeptTrace, bytes]:
+    """Return one trace of all of its parts, and its decision; requests of protobuf are joined by writing one after the other.
 
     The part with the least weight decides: where it is stored, the trace is.
     """
     parts = [row for row in rows if row[1] is not None]
     first = next((row for row in parts if row[3]), parts[0])
     read = [bodies.of(row[0], row[9]) for row in rows]
-    record = next((record for record, _ in read if record), None)
+    decision = next((decision for decision, _ in read if decision), b"")
     policy, weight = min(((row[6], row[7]) for row in parts), key=lambda kept: math.inf if kept[1] is None else kept[1])
     each = [(row[0], row[1]) for row in extractions]
-    return KeptTrace(
+    found = KeptTrace(
         trace_id,
         min((row[1] for row in parts if row[1]), default=0),
         max(row[2] for row in parts),
@@ -168,6 +172,6 @@ def _trace(trace_id: int, rows: list[Any], extractions: list[Any], names: dict[i
         b"".join(spans for _, spans in read),
         tuple(_extraction(row[2:], names) for row in extractions),
         b"".join(bodies.logs(row[10]) for row in rows),
-        None if record is None else json.loads(record),
         kept_by=tuple((names.get(by, ""), part) for by, part in each) if set(each) - {(policy, weight)} else (),
     )
+    return found, decision

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sqlite3
+import struct
+import zlib
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_fe.store import StoreLimits
+from otel_fe.store import KeptBatch, StoreLimits, StoreReader
+from otel_fe.store.database import FILE_NAME, make_directory
+from otel_fe.store.packing import Packing
+from otel_fe.store.policy_rows import PolicyRows
+from otel_fe.store.schema import MIGRATIONS, migrate
+from otel_fe.store.string_table import StringTable
+from otel_fe.testing import FakeClock
 from tests.effort import examples
-from tests.unit.store.parts import bed
+from tests.unit.store.parts import NS, T0, bed
 
 
 def record(trace_id, number):
@@ -51,3 +63,56 @@ def test_a_record_without_a_trace_s_id_does_not_take_the_others_with_it(tmp_path
             "invalid": 3,
         }
         assert store.reader.decisions.last(5) == [record(1, 1)]
+
+
+def test_records_of_a_store_of_the_seventh_version_are_read(tmp_path):
+    """Before and after it is brought up, of traces that were kept and of those that were not; new ones lie beside."""
+    make_directory(tmp_path)
+    dropped, kept = [record(trace_id, trace_id) for trace_id in (1, 2)], record(5, 5)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as old:
+        migrate(old, MIGRATIONS[:7])
+        old.execute("INSERT INTO meta VALUES ('texts', ?)", (b"old texts",))
+        service, policy = StringTable(old).number("shop"), StringTable(old).number("slow")
+        ids = b"".join(trace_id.to_bytes(16, "big") for trace_id in (1, 2))
+        old.execute("INSERT INTO record VALUES (2, ?, ?)", (ids, zlib.compress(json.dumps(dropped).encode())))
+        row = (5, (5).to_bytes(16, "big"), T0 // NS, T0, T0 + NS, "GET /", service, 0, policy, 1.0, 1, None, None)
+        old.execute(f"INSERT INTO trace VALUES ({', '.join('?' * 13)})", row)
+        body = json.dumps(kept).encode()
+        old.execute(
+            "INSERT INTO chunk VALUES (5, 5, ?)",
+            (Packing(b"old texts").pack(struct.pack("<3I", 1, len(body), 0) + body),),
+        )
+    with StoreReader(tmp_path) as reader:
+        for _ in range(2):
+            assert reader.decisions.last(2) == dropped[::-1]
+            assert reader.decisions.of(1) == dropped[0]
+            assert reader.traces.by_id(5).record == kept
+            with bed(tmp_path, clock=FakeClock(T0)):
+                pass
+        with bed(tmp_path, clock=FakeClock(T0)) as store:
+            store.write("record", record(3, 3))
+            assert reader.decisions.last(3) == [record(3, 3), *dropped[::-1]]
+
+
+def test_records_that_are_encoded_already_are_stored_as_they_are(tmp_path):
+    """As JSON, which names its trace first; bytes that are no record are invalid."""
+    with bed(tmp_path) as store:
+        encoded = json.dumps(record(7, 1), separators=(",", ":")).encode()
+        batch = KeptBatch(records=(encoded, b"{}", b"\x01short", record(8, 2)))
+        assert store.write("batch", batch) == {"record": 2, "invalid": 2}
+        assert store.reader.decisions.of(7) == record(7, 1)
+        assert store.reader.decisions.last(5) == [record(8, 2), record(7, 1)]
+
+
+def test_policies_are_bounded_and_the_longest_unused_go(tmp_path):
+    """A configuration that changes all the time fills no disk."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        rows = PolicyRows(connection, 3)
+        for second, name in enumerate(b"abacad"):
+            rows.add({bytes([name]): b"described"}, T0 // NS + 4_000 * second)
+        found = connection.execute("SELECT fingerprint FROM policies ORDER BY seen_s").fetchall()
+        assert found == [(b"c",), (b"a",), (b"d",)]
+        rows.forget()
+        rows.add({b"a": b"described"}, T0 // NS + 4_000 * 7)
+        assert connection.execute("SELECT fingerprint FROM policies ORDER BY seen_s DESC").fetchone() == (b"a",)
