@@ -35,7 +35,7 @@ def unavailable(hook: str, reason: object) -> None:
     try:
         _counts[hook] += 1
         if _counts[hook] == 1:
-            _log.debug("otel_fe: %s is unavailable, and what it would tell is absent: %s", hook, reason)
+            _log.debug("otel_fe: %s is unavailable, and what it would report is missing: %s", hook, reason)
     except Exception:  # noqa: S110 likewise
         pass
 

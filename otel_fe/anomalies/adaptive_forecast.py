@@ -83,7 +83,7 @@ def forecast(points: Sequence[tuple[float, float]], kind: SeriesKind, hours: int
     """
     if len(points) < FEWEST_HOURS:
         raise ForecastError(
-            f"{len(points)} h of history are too few to know what is usual: {FEWEST_HOURS} h are needed."
+            f"Only {len(points)} h of history are stored; {FEWEST_HOURS} h are needed to know what is usual."
         )
     run = _Run(kind)
     for unix_s, value in points:
@@ -152,7 +152,7 @@ class _Run:
         horizons = self._weighed if model else self._naive
         known = [(ahead, half) for ahead, one in horizons.items() if (half := one.half()) is not None]
         if not known:
-            raise ForecastError("The history has too many gaps to know how far off forecasts are.")
+            raise ForecastError("The history has too many gaps to estimate the error of a forecast.")
         # What is further ahead is not better known: few errors of days ahead may look so.
         widest = accumulate((half for _, half in known), max)
         halves = [(ahead, half) for (ahead, _), half in zip(known, widest, strict=True)]

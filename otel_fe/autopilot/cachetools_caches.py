@@ -39,7 +39,7 @@ class CachetoolsCache:
         """Set the maximum number of entries to `size`."""
         cache = self._cache()
         if size < 1:
-            raise CannotResizeError(f"{self.name}: a cache of {size} entries would hold nothing")
+            raise CannotResizeError(f"{self.name}: a cache needs room for at least one entry, not {size}")
         host, ours = self._sizes or (None, None)
         now = int(cache.maxsize)
         self._sizes = (now if host is None or now != ours else host, size)
@@ -64,18 +64,18 @@ class CachetoolsCache:
     def _cache(self) -> Any:
         if hasattr(self._function, "cache_parameters"):
             raise CannotResizeError(
-                f"{self.name} is under functools.lru_cache, whose size is fixed in C when it is made. Put it under "
-                "cachetools.cached(LRUCache(…)) to have it sized."
+                f"{self.name} uses functools.lru_cache, whose size is fixed at its creation. Use "
+                "cachetools.cached(LRUCache(…)) instead, which can be resized."
             )
         cache: Any = getattr(self._function, "cache", None)
         cachetools: Any = sys.modules.get("cachetools")
         version = str(getattr(cachetools, "__version__", ""))
         if cachetools is None or not isinstance(cache, cachetools.Cache):
-            raise CannotResizeError(f"{self.name} is not in a cache of cachetools.")
+            raise CannotResizeError(f"{self.name} is not cached by cachetools.")
         if not version.startswith(_SERIES) or vars(cache).get(_MAXIMUM) != cache.maxsize:
             raise CannotResizeError(
-                f"{self.name}: {type(cache).__name__} of cachetools {version} is not built as those tested."
+                f"{self.name}: {type(cache).__name__} of cachetools {version} differs internally from the tested versions."
             )
         if not isinstance(cache.maxsize, (int, float)) or cache.maxsize == float("inf"):
-            raise CannotResizeError(f"{self.name}: its cache has no bound.")
+            raise CannotResizeError(f"{self.name}: its cache is unbounded.")
         return cache

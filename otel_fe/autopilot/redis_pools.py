@@ -112,8 +112,8 @@ def _refuse_to_raise(pool: Any, name: str) -> None:
     """
     if type(pool).__name__ == "ConnectionPool":
         raise CannotResizeError(
-            f"{name}: a ConnectionPool that is full raises instead of waiting, so it is not made smaller than the application "
-            "made it. A BlockingConnectionPool would be."
+            f"{name}: a full ConnectionPool raises instead of waiting, so it is not made smaller than the application made it. "
+            "Use a BlockingConnectionPool."
         )
     if pool.timeout is not None and pool.timeout < PATIENT_S:
         raise CannotResizeError(
@@ -135,17 +135,18 @@ def refuse_others(pool: Any) -> None:
     if kind.__module__ not in (_NOW, _LATER) or kind.__name__ not in _CLASSES:
         raise CannotResizeError(f"{kind.__name__} cannot be resized: only redis-py's own {' and '.join(_CLASSES)} can.")
     if not version.startswith(_SERIES):
-        raise CannotResizeError(f"Pools of redis-py {version} are not resized: tested are 5 to 8.")
+        raise CannotResizeError(f"Pools of redis-py {version} are not resized; versions 5 to 8 are tested.")
     if not isinstance(getattr(pool, "max_connections", None), int):
-        raise CannotResizeError(f"This {kind.__name__} of redis-py {version} is not built as those that were tested.")
-    if kind.__module__ == _LATER and not hasattr(
-        pool, "_available_connections"
-    ):  # blocking ones of 5.0.0: a queue of asyncio's
         raise CannotResizeError(
-            f"The asyncio {kind.__name__} of redis-py {version} cannot be resized: from 5.0.1 on it can."
+            f"This {kind.__name__} of redis-py {version} differs internally from the tested versions."
+        )
+    # Blocking pools of 5.0.0 keep their connections in a queue of asyncio's.
+    if kind.__module__ == _LATER and not hasattr(pool, "_available_connections"):
+        raise CannotResizeError(
+            f"The asyncio {kind.__name__} of redis-py {version} cannot be resized; version 5.0.1 and later can."
         )
     if _queue(pool) is not None and type(_queue(pool)) is not queue.LifoQueue:
-        raise CannotResizeError(f"This {kind.__name__} has a queue_class of the application's own.")
+        raise CannotResizeError(f"This {kind.__name__} has a custom queue_class.")
 
 
 def _queue(pool: Any) -> Any:

@@ -98,7 +98,7 @@ def _asked(name: str, ask: Callable[[], Any]) -> Any:
     thread.join(_TIMEOUT_S)
     if found:
         return found[0]
-    raise CannotResizeError(f"{name}: {problem[0] if problem else 'its server did not say its limit in time'}")
+    raise CannotResizeError(f"{name}: {problem[0] if problem else 'its server did not report its limit in time'}")
 
 
 def _ask_database(pool: Any) -> int | None:
@@ -120,7 +120,7 @@ def _ask_over(pool: Any) -> int | None:
         if modules & set(_WITHOUT_LIMIT):
             return None
         if not modules & set(_POSTGRESQL):
-            raise CannotResizeError("of this database otel_fe does not know how to read its limit")
+            raise CannotResizeError("otel_fe cannot read the connection limit of this kind of database")
         cursor = connection.cursor()
         cursor.execute(_ROOM)
         (free,) = cursor.fetchone()

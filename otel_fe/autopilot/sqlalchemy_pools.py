@@ -64,7 +64,7 @@ class SqlalchemyPool:
         """
         refuse_others(self._pool)
         if size < 1:
-            raise CannotResizeError(f"{self.name}: a pool of {size} connections would be one without a bound")
+            raise CannotResizeError(f"{self.name}: a pool of {size} connections would be unbounded")
         host = _host_sizes(self._pool)
         if size < sum(host) and self._pool._timeout < PATIENT_S:
             raise CannotResizeError(
@@ -145,11 +145,15 @@ def refuse_others(pool: Any) -> None:
             f"{kind.__name__} cannot be resized: only SQLAlchemy's own {' and '.join(_CLASSES)} can."
         )
     if not version.startswith(_SERIES):
-        raise CannotResizeError(f"Pools of SQLAlchemy {version} are not resized: tested are {', '.join(_SERIES)}x.")
+        raise CannotResizeError(
+            f"Pools of SQLAlchemy {version} are not resized; versions {', '.join(_SERIES)}x are tested."
+        )
     if any(not hasattr(pool, name) for name in _NEEDED) or not isinstance(pool._overflow, int):
-        raise CannotResizeError(f"This {kind.__name__} of SQLAlchemy {version} is not built as those that were tested.")
+        raise CannotResizeError(
+            f"This {kind.__name__} of SQLAlchemy {version} differs internally from the tested versions."
+        )
     if pool._max_overflow < 0 or pool._pool.maxsize < 1:
-        raise CannotResizeError("This pool has no bound (max_overflow=-1 or pool_size=0): there is nothing to size.")
+        raise CannotResizeError("This pool is unbounded (max_overflow=-1 or pool_size=0), so it has no size to change.")
 
 
 def _split(size: int, host_size: int, host_overflow: int) -> tuple[int, int]:
@@ -208,7 +212,9 @@ def _locked(lock: Any) -> Generator[None]:
         CannotResizeError: It is not released.
     """
     if not lock.acquire(timeout=_LOCKED_S):
-        raise CannotResizeError("A lock of the pool is not released, as of a pool that a forked process goes on using.")
+        raise CannotResizeError(
+            "A lock of the pool is not released; this happens when a forked process keeps using its parent's pool."
+        )
     try:
         yield
     finally:

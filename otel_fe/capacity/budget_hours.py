@@ -90,7 +90,7 @@ class BudgetHours:
         with_events = sum(1 for hour in hours if self.total.get(hour))
         if with_events < _FEWEST:
             raise ForecastError(
-                f"There were events in {with_events} of the last {_DAYS * DAY} hours: {_FEWEST} are needed to know the pace."
+                f"Only {with_events} of the last {_DAYS * DAY} hours have events; {_FEWEST} are needed to estimate the pace."
             )
         scale = self._scale(traffic)
         paces = _Paces([(self.bad.get(hour, 0.0), self.total.get(hour, 0.0)) for hour in hours], hours[0])

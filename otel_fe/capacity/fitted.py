@@ -96,8 +96,8 @@ def fitted(measured: MeasuredService) -> Fitted:
     model = fit(measured, shown, measured.rows)
     if not model.stations:
         raise ForecastError(
-            "Neither CPU time nor a pool of this service is known: nothing that could give out. Processes under this version of "
-            "otel_fe tell of their CPU; OTEL_FE_CONNECTION_METRICS=true measures pools."
+            "Neither CPU time nor a pool of this service is measured, so no resource can be modelled. Processes with this version "
+            "of otel_fe report their CPU time; OTEL_FE_CONNECTION_METRICS=true measures pools."
         )
     checks = {name: _check(model, held, name) for name in model.mixes}
     if not checks[ALL].good:
@@ -111,22 +111,24 @@ def fitted(measured: MeasuredService) -> Fitted:
         except ForecastError:
             continue
     if len(draws) < _DRAWS // 2:
-        raise ForecastError("Drawn again from its own windows, the data give a model in less than half of the cases.")
+        raise ForecastError(
+            "The model is unstable: fewer than half of the resamples of its own data could be fitted. Choose a longer window."
+        )
     return Fitted(measured, whole, checks, tuple(draws), max(one.rate for one in windows))
 
 
 def _enough(windows: Sequence[ServiceWindow]) -> None:
     if len(windows) < FEWEST_WINDOWS:
         raise ForecastError(
-            f"{len(windows)} stretches of time with {FEWEST_A_WINDOW} extractions or more are too few: {FEWEST_WINDOWS} are "
-            "needed. Choose a longer window."
+            f"Only {len(windows)} intervals have at least {FEWEST_A_WINDOW} extractions; {FEWEST_WINDOWS} are needed. Choose a "
+            "longer window."
         )
     rates = sorted(one.rate for one in windows)
     low, high = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
     if high < VARIED * low:
         raise ForecastError(
-            f"The load did not vary: {low:.4g} to {high:.4g} extractions/s. What more of it would do is not seen; choose a window "
-            f"with quiet and busy hours ({VARIED:g} times apart at least)."
+            f"The load hardly varied ({low:.4g} to {high:.4g} extractions/s), so the effect of more load cannot be estimated. "
+            f"Choose a window with quiet and busy hours, at least a factor of {VARIED:g} apart."
         )
 
 

@@ -76,8 +76,8 @@ def fit(
     placed = [(place, row) for row in rows if (place := _place(starts, windows, row)) is not None]
     if len(placed) < FEWEST_ROWS:
         raise ForecastError(
-            f"{len(placed)} kept extractions with a known weight are too few to say how they differ from each other: "
-            f"{FEWEST_ROWS} are needed. Choose a longer window, or keep more (OTEL_FE_BASELINE_RATIO)."
+            f"Only {len(placed)} kept extractions have a known weight; {FEWEST_ROWS} are needed. Choose a longer window, or keep "
+            "more (OTEL_FE_BASELINE_RATIO)."
         )
     weight = sum(row.weight for _, row in placed)
     asking = sum(row.weight for _, row in placed if row.wait_ns) / weight
@@ -192,8 +192,8 @@ def _scaled(model: Model, windows: Sequence[ServiceWindow]) -> Model:
         if not 1 / _MOST_SCALED <= factor <= _MOST_SCALED:
             if name is ALL:
                 raise ForecastError(
-                    f"By kept extractions and the waits that theory gives, p95 is {1 / factor:.2g} times what was counted over "
-                    "all of them: they do not stand for all, or the model is not this service's."
+                    f"The model's p95 is {1 / factor:.2g} times the measured one: either the kept extractions are not "
+                    "representative, or the model does not fit this service."
                 )
             del mixes[name]
         else:

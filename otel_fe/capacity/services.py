@@ -158,7 +158,7 @@ def _of_set(found: Fitted, wanted: Sequence[LatencyRequirement], factor: float, 
     if not check.good:
         raise ForecastError(f"{name}: its p95 on held-back windows was {100 * check.median_error:.0f} % off")
     if not wanted:
-        raise ForecastError(f"{name}: no objective with a latency limit is about it")
+        raise ForecastError(f"{name}: no objective with a latency limit covers it")
     return answer(found, wanted, factor, name)
 
 

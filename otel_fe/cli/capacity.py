@@ -64,7 +64,7 @@ def _times(text: str) -> float:
     try:
         value = float(stripped[:-1]) / 100 if stripped.endswith("%") else float(stripped.removesuffix("x"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no factor; for example 2x, 1.5 or 150%") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a factor; for example 2x, 1.5 or 150%") from None
     if not (math.isfinite(value) and 0 < value <= _MOST_TIMES):
         raise argparse.ArgumentTypeError(f"{text}: use more than 0 and at most {_MOST_TIMES:g}, for example 2x")
     return value
@@ -86,7 +86,7 @@ def _capacity(arguments: argparse.Namespace) -> int:
             raise OtelFeError(f"{arguments.store}: no extractions are stored yet")
         if arguments.service is not None and arguments.service not in known:
             raise OtelFeError(
-                f"--service {arguments.service}: the store has none of that name; there are {', '.join(known)}"
+                f"--service {arguments.service}: the store has no service of this name; it has {', '.join(known)}"
             )
         found = capacity_of(
             reader, slos, (now_ns - arguments.since, now_ns), arguments.traffic, arguments.service, ahead=True

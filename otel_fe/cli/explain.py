@@ -102,7 +102,7 @@ def _nothing(arguments: argparse.Namespace, groups: Sequence[Group]) -> str:
         if name is not None and name not in names:
             near = nearest(name, names)
             known = f"did you mean {near}?" if near else f"there are {', '.join(names) or 'none'}"
-            return f"{option} {name}: the store has none of that name; {known}"
+            return f"{option} {name}: the store has no {option[2:].replace('-', ' ')} of this name; {known}"
     if not groups:
         return f"{arguments.store}: traces are stored, but no extractions are counted: services' metrics do not arrive"
     return f"{arguments.store}: no extractions in that time; without --since, the last hour of data is explained"

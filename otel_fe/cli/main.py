@@ -114,7 +114,7 @@ def _failed(parsed: argparse.Namespace, error: Exception) -> int:
     name = paint("red", f"otel-fe {parsed.command}", colour=coloured(sys.stderr))
     print(f"{name}: {_in_words(error)}", file=sys.stderr)
     if not parsed.verbose and not isinstance(error, (OtelFeError, OSError)):
-        print("This is a defect of otel-fe: --verbose prints where it happened.", file=sys.stderr)
+        print("This is a bug in otel-fe; --verbose prints the traceback for a report.", file=sys.stderr)
     return WRONG_USE if isinstance(error, argparse.ArgumentError) else _FAILED
 
 

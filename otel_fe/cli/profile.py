@@ -43,7 +43,7 @@ def add_profile(commands: Commands) -> None:
     profile.add_argument(
         "--format", choices=_FORMATS, default=_FORMATS[0], help="how to write them (default %(default)s)"
     )
-    profile.add_argument("--out", type=Path, metavar="FILE", help="where to (default: standard output)")
+    profile.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: standard output)")
     profile.set_defaults(run=run)
 
 

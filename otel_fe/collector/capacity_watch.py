@@ -106,7 +106,7 @@ class CapacityWatch:
             self._budgets.take(services)
         except Exception as error:
             if not self._stopped.is_set():
-                _log.warning("the capacity of services could not be worked out: %s", error)
+                _log.warning("the capacity of services could not be computed: %s", error)
 
     def stop(self) -> None:
         """End, and the child with it."""

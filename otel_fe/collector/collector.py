@@ -214,7 +214,7 @@ class Collector:
         try:
             self.saved = pending.save(path, self.engine, self._clock)
         except OSError as error:
-            _log.warning("pending traces cannot be saved (%s); they are decided with the spans they have", error)
+            _log.warning("pending traces cannot be saved (%s); each is decided now, with the spans it has", error)
             self.engine.close(decide=True)
 
     def _tick(self) -> None:
@@ -234,7 +234,7 @@ class Collector:
                 self._alarm.by(min(engine.due_ns(), own_ns, stored_ns))
             except Exception:
                 # Everything depends on this thread: it continues after any error in a round.
-                _log.exception("a round of the pipelines failed")
+                _log.exception("a tick of the pipelines failed; the next one follows")
 
 
 def pending_path(config: CollectorConfig) -> Path | None:

@@ -75,7 +75,7 @@ def load(path: Path) -> Iterator[Saved]:
     content = path.read_bytes()
     place = len(_MAGIC)
     if not content.startswith(_MAGIC):
-        _log.warning("%s: these are no pending traces", path)
+        _log.warning("%s: not a file of pending traces; it is ignored", path)
         return
     while place < len(content):
         try:

@@ -80,7 +80,7 @@ class NoPipelineError(RefusedError):
     reason = "no_pipeline"
 
     def __init__(self, signal: str) -> None:
-        super().__init__(f"no pipeline takes {signal} from this receiver")
+        super().__init__(f"no pipeline of this receiver accepts {signal}")
 
 
 class EncodingError(RefusedError):
@@ -99,7 +99,7 @@ class BackendError(RefusedError):
     reason = "export_failed"
 
     def __init__(self, exporter: str) -> None:
-        super().__init__(f"the backend of {exporter} refuses it; the collector's log says why")
+        super().__init__(f"the backend of {exporter} refused it; the collector's log has the reason")
 
 
 def refusal(exporter: str, reason: str) -> RefusedError:
@@ -113,7 +113,7 @@ def refusal(exporter: str, reason: str) -> RefusedError:
 
 _PRESSURES: Final = {
     "queue_full": "the queue of {} is full",
-    "storage_full": "the disk does not take the queue of {}",
+    "storage_full": "the queue of {} cannot be written to disk",
     "unreachable": "the backend of {} cannot be reached, and it has no sending_queue",
 }
 """Temporary refusals, by reason."""

@@ -235,7 +235,9 @@ def _end_in_time(seconds: float) -> None:
     """End the process when the time is up, even with work left: an exit on a signal has a time limit."""
 
     def end() -> None:
-        _log.error("it did not stop within %g s, and ends as it is: what was not on disk by now is lost", seconds)
+        _log.error(
+            "the collector did not stop within %g s and exits now; data that is not on disk yet is lost", seconds
+        )
         os._exit(1)
 
     timer = threading.Timer(seconds, end)
@@ -254,9 +256,9 @@ def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarPro
             pages.open_health(work.config)
             raise
     except InvalidConfigError as error:
-        _log.error("the configuration was not changed:\n%s", error)  # noqa: TRY400 the text says all
+        _log.error("the configuration was not reloaded; the old one stays active:\n%s", error)  # noqa: TRY400 the text says all
     except (OtelFeError, OSError) as error:
-        _log.error("the configuration was not changed: %s", error)  # noqa: TRY400
+        _log.error("the configuration was not reloaded; the old one stays active: %s", error)  # noqa: TRY400
     else:
         log_to_stderr(config.telemetry.logs_level)
         _warn_of(config)

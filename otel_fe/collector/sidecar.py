@@ -81,4 +81,4 @@ class SidecarProcess:
             self._one.asked(f"config {json.dumps(self._config['text'])}")
 
     def _ended(self, status: int) -> None:
-        _log.error("the %s ended with status %d; it is started again", self._one.name, status)
+        _log.error("the %s exited with status %d; restarting it", self._one.name, status)

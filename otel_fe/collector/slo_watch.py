@@ -133,7 +133,7 @@ class SloWatch:
                 )
         for one in self._known.values():
             if one.id not in found:
-                _log.warning("alerts of %s are silenced no longer", one.describe())
+                _log.warning("alerts of %s are no longer silenced", one.describe())
         self._known = found
         return [one.in_process(self._clock) for one in found.values()]
 

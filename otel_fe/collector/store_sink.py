@@ -200,7 +200,7 @@ class StoreSink:
             self._told.take(payload, self._clock.time_ns())
         except (sqlite3.Error, OSError) as error:
             if not self._alerts_lost:
-                _log.warning("alerts that processes tell of cannot be stored: %s", error)
+                _log.warning("alerts that processes report cannot be stored: %s", error)
             self._alerts_lost += 1
 
     @property

@@ -77,14 +77,16 @@ def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, S
         resource, _, text = part.rpartition("=")
         match = _RANGE.fullmatch(text.strip())
         if not resource.strip() or match is None:
-            raise ConfigurationError(name, part, f"use NAME=LOW..HIGH, by commas, for example {_EXAMPLE}")
+            raise ConfigurationError(
+                name, part, f"use NAME=LOW..HIGH pairs, separated by commas, for example {_EXAMPLE}"
+            )
         low, high = map(int, match.groups())
         if not 1 <= low <= high:
             raise ConfigurationError(
-                name, part, "use a lower bound of at least 1, and an upper one that is not below it"
+                name, part, "use a lower bound of at least 1 and an upper bound that is not below it"
             )
         if resource.strip() in found:
-            raise ConfigurationError(name, part, "each resource has its bounds once")
+            raise ConfigurationError(name, part, "give the bounds of each resource once")
         found[resource.strip()] = SizeBounds(low, high)
     return found
 
@@ -99,5 +101,5 @@ def check_limits(autopilot: str, text: str) -> None:
         raise ConfigurationError(
             "OTEL_FE_AUTOPILOT",
             autopilot,
-            f"give it bounds in OTEL_FE_AUTOPILOT_LIMITS as well, for example {_EXAMPLE}",
+            f"set bounds in OTEL_FE_AUTOPILOT_LIMITS as well, for example {_EXAMPLE}",
         )

@@ -77,7 +77,7 @@ def read_collector_config(text: str, file: str, environ: Mapping[str, str]) -> C
     """
     documents = list(read_documents(text, file, environ))
     if not documents:
-        raise InvalidConfigError([Problem(Position(file, 1, 1), "", None, "there is nothing in this file")])
+        raise InvalidConfigError([Problem(Position(file, 1, 1), "", None, "the file is empty")])
     if len(documents) > 1:
         wanted = "use one document; the Collector ignores what follows the first"
         raise InvalidConfigError([Problem(documents[1].root.position, "", None, wanted)])
@@ -120,7 +120,7 @@ def _components(place: Place | None, section: str) -> dict[ComponentId, Componen
         if identifier is None:
             continue
         if identifier in components:
-            inner.problem("there is a component with this id already", value=False)
+            inner.problem("another component already has this id", value=False)
         kind = COMPONENTS[section].get(identifier.type)
         if kind is None:
             inner.problem(_unknown(identifier.type, section), value=False)
@@ -140,7 +140,7 @@ def _unknown(kind: str, section: str) -> str:
 
 def _service(top: Place, place: Place | None, defined: Defined) -> dict[str, Any] | None:
     if place is None:
-        top.problem("give a service with its pipelines", value=False)
+        top.problem("add a service section with its pipelines", value=False)
         check_pipelines(None, defined)
         return None
     fields = attempt(_SERVICE.fields, place, None)

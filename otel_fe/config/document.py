@@ -156,12 +156,12 @@ class _Tree:
                 continue
             key = yaml_text.scalar_value(raw_key) if raw_key.id == "scalar" else None
             if not isinstance(key, str):
-                self._problem(raw_key, path, "keys are strings; quote it")
+                self._problem(raw_key, path, "use a string as the key; quote it")
                 continue
             inner = f"{path}::{key}" if path else key
             if key in entries:
                 first = entries[key].position.line
-                self._problem(raw_key, inner, f"this key is already in line {first}; keep one of them")
+                self._problem(raw_key, inner, f"this key is already on line {first}; keep one of them")
                 continue
             entries[key] = MappingEntry(key, self._position(raw_key), self.node(raw_value, inner))
         return tuple((merged | entries).values())
@@ -171,7 +171,7 @@ class _Tree:
         for source in sources:
             node = self.node(source, path)
             if not isinstance(node, Mapping):
-                self._problem(source, f"{path}::<<" if path else "<<", "merge a mapping, or a list of mappings")
+                self._problem(source, f"{path}::<<" if path else "<<", "merge a mapping or a list of mappings")
                 continue
             for entry in node.entries:
                 merged.setdefault(entry.key, entry)

@@ -35,12 +35,12 @@ def parse_duration(text: str) -> int:
     if rest == "0":
         return 0
     if not rest:
-        raise ValueError("there is no number")
+        raise ValueError("it has no number")
     total = 0
     while rest:
         part = _PART.match(rest)
         if part is None or not (part["whole"] or part["fraction"]):
-            raise ValueError(f"there is no number before {redact_value(rest)!r}")
+            raise ValueError(f"no number before {redact_value(rest)!r}")
         total += _part_ns(part)
         rest = rest[part.end() :]
     if total > _LARGEST_NS + negative:
@@ -52,7 +52,7 @@ def _part_ns(part: re.Match[str]) -> int:
     unit = part["unit"]
     if unit not in UNITS_NS:
         known = "ns, us, ms, s, m, h"
-        raise ValueError(f"there is no unit {unit!r}; use {known}" if unit else f"it has no unit; use {known}")
+        raise ValueError(f"unknown unit {unit!r}; use {known}" if unit else f"it has no unit; use {known}")
     whole = part["whole"].lstrip("0")
     if len(whole) > _MOST_DIGITS:
         raise ValueError("it is longer than 292 years")

@@ -72,7 +72,9 @@ class Environment:
     def _spend(self, text: str) -> None:
         self.left -= 1
         if self.left < 0 or len(text) > LONGEST:
-            raise SubstitutionError("environment variables must not refer to each other without end")
+            raise SubstitutionError(
+                "environment variables refer to each other in a cycle, or expand to too long a text"
+            )
 
     def _retrieve(self, reference: str) -> tuple[str, bool]:
         """Return the value of a reference, and whether it is a string."""
@@ -108,10 +110,12 @@ def _split(reference: str) -> tuple[str, str | None]:
     if scheme in _PROVIDERS:
         raise SubstitutionError(f"${{{scheme}:…}} exists in the Collector but is not supported here; use ${{env:NAME}}")
     if scheme != "env" or match is None:
-        raise SubstitutionError(f"{reference} is no reference; use ${{env:NAME}} or ${{env:NAME:-default}}")
+        raise SubstitutionError(f"{reference} is not a valid reference; use ${{env:NAME}} or ${{env:NAME:-default}}")
     name, has_default, default = opaque.partition(":-")
     if "$" in opaque or not _NAME.fullmatch(name):
-        raise SubstitutionError(f"{reference} names no variable; use letters, digits and _, not starting with a digit")
+        raise SubstitutionError(
+            f"{reference} has no valid variable name; use letters, digits and _, not starting with a digit"
+        )
     return name, default if has_default else None
 
 

@@ -98,7 +98,7 @@ def _target(place: Place) -> str:
     endpoint = kinds.text(place)
     bare = endpoint.split("://", 1)[-1].rsplit("/", 1)[-1]
     if endpoint.startswith("unix:"):
-        place.refuse("a Unix socket exists in the Collector but is not supported here; use host:port")
+        place.refuse("Unix sockets exist in the Collector but are not supported here; use host:port")
     host, colon, port = bare.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()) or ("[" not in host and ":" in host):
         place.refuse("use host:port, for example localhost:4317")

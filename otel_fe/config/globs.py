@@ -27,7 +27,7 @@ def compile_glob(pattern: str) -> re.Pattern[str]:
         character = pattern[at]
         at += 1
         if pattern.startswith(("***", "{}", "{,", ",,", ",}"), at - 1):
-            raise GlobError(f"{pattern[at - 1 : at + 2]} means nothing certain")  # the Collector's library errs on it
+            raise GlobError(f"{pattern[at - 1 : at + 2]} is ambiguous")  # the Collector's library errs on it
         if pattern.startswith("**", at - 1):
             at += 1
             out.append(".*")

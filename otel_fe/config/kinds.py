@@ -146,7 +146,7 @@ def choice(*names: str, unsupported: tuple[str, ...] = (), any_case: bool = Fals
 
 
 def list_of(kind: Kind[T], *, least: int = 0, wanted: str = "use a list") -> Kind[tuple[T, ...]]:
-    """Return the kind of lists of `kind`; `least` is 1 where there must be an item."""
+    """Return the kind of lists of `kind`; `least` is 1; expected an item."""
 
     def read(place: Place) -> tuple[T, ...]:
         items = read_items(place, kind, wanted)

@@ -102,7 +102,7 @@ def read_openslo_documents(documents: Sequence[Document]) -> OpenSlo:
         for place in (place for one, place in by_kind if one == kind):
             found.add(kind, place)
     if not report.problems and not found.named["SLO"] and tops:
-        tops[0].problem("no document is an SLO", value=False)
+        tops[0].problem("the file has no document of kind SLO", value=False)
     if report.problems:
         raise InvalidConfigError(report.problems)
     return OpenSlo(
@@ -122,7 +122,7 @@ def _kind(place: Place) -> str:
     kind = kinds.text(entries["kind"])
     if kind == _TARGETS:
         entries["kind"].refuse(
-            "where an alert goes is up to whoever routes it: name the target with targetRef, and leave this out"
+            "otel_fe does not route notifications: name the target with targetRef, and remove this document"
         )
     if kind not in _KINDS:
         entries["kind"].refuse(f"OpenSLO v1 has no such kind{suggest(kind, _KINDS)}; use one of {', '.join(_KINDS)}")
@@ -174,7 +174,7 @@ class _Documents:
         if inner is None or not isinstance(name, str):
             return None
         if name in self.named[kind]:
-            inner.problem(f"another {kind} of this file has this name; each needs its own")
+            inner.problem(f"another {kind} in this file already has this name; use a unique one")
             return None
         return name
 

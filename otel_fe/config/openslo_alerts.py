@@ -60,7 +60,7 @@ def _threshold(place: Place) -> Fraction:
 def _op(place: Place) -> str:
     value = kinds.string(place)
     if value in ("lt", "lte"):
-        place.refuse("an alert says that the budget burns too fast: use gt or gte")
+        place.refuse("an alert fires above a burn rate: use gt or gte")
     return kinds.choice("gt", "gte")(place)
 
 
@@ -95,10 +95,12 @@ def policy_section(conditions: Mapping[str, AlertCondition]) -> Section[AlertPol
         lambda conditions, notificationTargets=(): AlertPolicy(conditions[0], notificationTargets),  # noqa: N803 the key's own name
         {
             "description": Key(description, field=None),
-            "alertWhenBreaching": Key(_only_true("that is what an alert is for"), field=None),
-            "alertWhenResolved": Key(_only_true("whoever routes the alert may drop the resolved ones"), field=None),
+            "alertWhenBreaching": Key(_only_true("an alert always notifies when it fires"), field=None),
+            "alertWhenResolved": Key(
+                _only_true("resolved alerts are always sent; their receiver may drop them"), field=None
+            ),
             "alertWhenNoData": Key(
-                _only_false("no extractions are a drop of throughput, which has its own alert"), field=None
+                _only_false("missing extractions are a throughput drop, which has its own alert"), field=None
             ),
             "conditions": Key(single(one, "give one condition"), required="give one condition"),
             "notificationTargets": Key(kinds.list_of(_TARGET)),
@@ -111,7 +113,7 @@ def single(kind: Kind[Any], wanted: str) -> Kind[tuple[Any, ...]]:
 
     def read(place: Place) -> tuple[Any, ...]:
         if len(place.items()) > 1:
-            place.refuse(f"{wanted}, and no more", value=False)
+            place.refuse(f"{wanted}; this has {len(place.items())}", value=False)
         return kinds.list_of(kind, least=1, wanted=wanted)(place)
 
     return read
@@ -123,7 +125,7 @@ def reference_or_inline(document: str, key: str, known: Mapping[str, Any], spec:
     def reference(place: Place) -> Any:
         wanted = name(place)
         if wanted not in known:
-            place.refuse(f"no {document} of this file has this name{suggest(wanted, known)}")
+            place.refuse(f"no {document} in this file has this name{suggest(wanted, known)}")
         if known[wanted] is None:
             raise Refused  # its own problems are recorded at its place
         return known[wanted]
@@ -145,14 +147,14 @@ def reference_or_inline(document: str, key: str, known: Mapping[str, Any], spec:
 
 
 def _only_true(why: str) -> Kind[None]:
-    return lambda place: None if kinds.boolean(place) else place.refuse(f"{why}: use true, or leave it out")
+    return lambda place: None if kinds.boolean(place) else place.refuse(f"{why}: use true, or omit it")
 
 
 def _only_false(why: str) -> Kind[None]:
-    return lambda place: place.refuse(f"{why}: use false, or leave it out") if kinds.boolean(place) else None
+    return lambda place: place.refuse(f"{why}: use false, or omit it") if kinds.boolean(place) else None
 
 
-_INLINE: Final = "name it with targetRef; where it goes is up to whoever routes the alert"
+_INLINE: Final = "name it with targetRef; the receiver of the alert routes it"
 _TARGET: Final = Section(
     lambda targetRef: targetRef,  # noqa: N803 the key's own name
     {

@@ -112,9 +112,7 @@ def time_zone(place: Place) -> ZoneInfo:
     try:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return place.refuse(
-            "use a name of the IANA time zone database that this machine knows, for example Europe/Berlin"
-        )
+        return place.refuse("use an IANA time zone that is installed on this machine, for example Europe/Berlin")
 
 
 def labels(place: Place) -> dict[str, str]:

@@ -36,7 +36,7 @@ def ordered(attributes: MappingType[str, Value]) -> tuple[tuple[str, Value], ...
 def _metric(place: Place) -> str:
     name = kinds.text(place)
     if name not in _METRICS:
-        place.refuse(f"this is no metric of extractions{suggest(name, _METRICS)}; use one of {', '.join(_METRICS)}")
+        place.refuse(f"this is not a metric of extractions{suggest(name, _METRICS)}; use one of {', '.join(_METRICS)}")
     return name
 
 
@@ -50,7 +50,7 @@ def _value(place: Place) -> Value:
         return kinds.boolean(place)
     text = kinds.text(place)
     if place.name == semconv.SLO and text not in SLO_NAMES:
-        place.refuse(f"this is never counted{suggest(text, SLO_NAMES)}; use one of {', '.join(SLO_NAMES)}")
+        place.refuse(f"no requirement has this name{suggest(text, SLO_NAMES)}; use one of {', '.join(SLO_NAMES)}")
     return text
 
 
@@ -60,11 +60,11 @@ def _check_spec(fields: Fields) -> None:
     metric, place = fields.values["metric"], fields.places.get("attributes")
     entries = place.entries() if place is not None and isinstance(place.node, Mapping) else {}
     if metric == semconv.SLO_EVENTS and semconv.SLO not in entries:
-        fields.section.problem(f"say of which SLO: give {semconv.SLO} among the attributes", value=False)
+        fields.section.problem(f"name the SLO: add {semconv.SLO} to the attributes", value=False)
     known = _METRICS[metric]
     for name, inner in entries.items():
         if name not in known:
-            inner.problem(f"events are not counted by this; use {', '.join(known)}", value=False)
+            inner.problem(f"events do not have this attribute; use {', '.join(known)}", value=False)
 
 
 def _spec(metric: str, attributes: dict[str, Any] | None = None) -> EventSelection:

@@ -93,10 +93,10 @@ def _indicator(places: Mapping[str, Place], spec: Mapping[str, Any]) -> Indicato
     if isinstance(found, Threshold):
         for key in ("op", "value"):
             if key not in objective:
-                place.refuse(f"a thresholdMetric needs {key}: which values are good", value=False)
+                place.refuse(f"a thresholdMetric needs {key}, to say which values are good", value=False)
         return measured_against(inner["value"], found, objective["op"], objective["value"])
     for key in {"op", "value"} & set(objective):
-        inner[key].problem("it belongs to a thresholdMetric", value=False)
+        inner[key].problem("only a thresholdMetric has this key; remove it", value=False)
     return found
 
 
@@ -160,7 +160,7 @@ def _indicator_reference(known: Mapping[str, Indication | None]) -> Kind[Indicat
     def read(place: Place) -> Indication:
         wanted = name(place)
         if wanted not in known:
-            place.refuse(f"no SLI of this file has this name{suggest(wanted, known)}")
+            place.refuse(f"no SLI in this file has this name{suggest(wanted, known)}")
         found = known[wanted]
         if found is None:
             raise Refused
@@ -177,7 +177,7 @@ def _budgeting(place: Place) -> str:
 
 def _good_below(place: Place) -> str:
     if kinds.string(place) in ("gt", "gte"):
-        place.refuse("good are the values below a limit: use lt or lte")
+        place.refuse("values below a limit are good: use lt or lte")
     return kinds.choice("lt", "lte")(place)
 
 

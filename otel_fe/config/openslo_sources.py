@@ -93,7 +93,7 @@ def measured_against(place: Place, threshold: Threshold, op: str, value: Fractio
     if value not in edges:
         near = sorted(sorted(edges, key=lambda edge: abs(edge - value))[:_NEAREST])
         shown = ", ".join(f"{float(edge):g}" for edge in near)
-        place.refuse(f"the histogram counts exactly at its edges only; the nearest are {shown}")
+        place.refuse(f"use an edge of the histogram, whose counts are exact only there; the nearest are {shown}")
     return Indicator(replace(values, most=value), part_is_good=True, total=values, limit=limit)
 
 
@@ -101,7 +101,7 @@ def _below(place: Place, values: EventSelection, limit: Limit) -> Indicator:
     """Return the indicator of values below a limit; an edge of a histogram cannot exclude values at the limit."""
     slo = REQUIREMENTS.get((values.metric, limit.value))
     if slo is None:
-        place.refuse("a histogram's edge belongs to what is below it: use op: lte")
+        place.refuse("a histogram bucket includes its upper edge: use op: lte")
     total = EventSelection(semconv.SLO_EVENTS, ordered({**dict(values.attributes), semconv.SLO: slo}))
     bad = replace(total, attributes=ordered({**dict(total.attributes), semconv.GOOD: False}))
     return Indicator(bad, part_is_good=False, total=total, limit=limit)
@@ -111,7 +111,7 @@ def _metric_source(data_sources: Mapping[str, str]) -> Kind[EventSelection]:
     def reference(place: Place) -> str:
         name = kinds.text(place)
         if name not in data_sources:
-            place.refuse(f"no DataSource of this file has this name{suggest(name, data_sources)}")
+            place.refuse(f"no DataSource in this file has this name{suggest(name, data_sources)}")
         return name
 
     def check(fields: Fields) -> None:
@@ -137,7 +137,7 @@ def _check_indication(fields: Fields) -> None:
     one_of(fields, "thresholdMetric", "ratioMetric")
     threshold = fields.get("threshold")
     if threshold is not None and threshold.metric not in EDGES:
-        fields.problem("thresholdMetric", f"use a histogram: one of {', '.join(EDGES)}; for a counter, ratioMetric")
+        fields.problem("thresholdMetric", f"use a histogram: one of {', '.join(EDGES)}; for a counter, use ratioMetric")
 
 
 def _counter(place: Place) -> None:

@@ -33,7 +33,7 @@ def _check_window(fields: Fields) -> None:
     calendar = given(fields, "calendar")
     rolling = fields.get("isRolling", not calendar)
     if rolling and calendar:
-        fields.problem("calendar", "a rolling window has none; remove one")
+        fields.problem("calendar", "a rolling window has no calendar; remove the calendar, or use isRolling: false")
     if not rolling and not calendar:
         fields.section.problem("give a calendar, or isRolling: true", value=False)
 

@@ -120,7 +120,7 @@ def check_pipelines(place: Place | None, defined: Defined) -> None:
     for identifier, connector in defined["connectors"].items():
         for section in ("receivers", "exporters"):
             if identifier in defined[section]:
-                connector.place.problem(f"there is one of the {section} with this id; rename one of them", value=False)
+                connector.place.problem(f"one of the {section} already has this id; rename one of the two", value=False)
 
 
 def check_extensions(
@@ -137,7 +137,7 @@ def check_extensions(
         elif identifier.type != kind:
             place.problem(f"name an extension of type {kind}")
         elif identifier not in enabled:
-            place.problem("add it to service::extensions; it is defined but not switched on")
+            place.problem("it is defined but not enabled; add it to service::extensions")
     named = {identifier for _, identifier, _ in references} | enabled.keys()
     for identifier, component in extensions.items():
         if identifier not in named:

@@ -30,9 +30,7 @@ def _latency(fields: Fields) -> None:
     upper = fields.get("upper_threshold_ms", 0)
     _one_of(fields, "threshold_ms", "upper_threshold_ms")
     if 0 < upper <= fields.values.setdefault("threshold_ms", 0):
-        fields.problem(
-            "upper_threshold_ms", "use more than threshold_ms, or 0 for no upper bound; no trace is between them"
-        )
+        fields.problem("upper_threshold_ms", "use a value above threshold_ms, or 0 for no upper bound")
 
 
 def _span_count(fields: Fields) -> None:
@@ -50,7 +48,7 @@ def _one_of(fields: Fields, *keys: str) -> None:
 def _bound(place: Place) -> int | None:
     value = kinds.integer(-(2**63))(place)
     if value == 0:
-        place.warn("0 is no bound here, as in the Collector; for traces of exactly 0 use ottl_condition")
+        place.warn("0 means no bound, as in the Collector; to match exactly 0 use ottl_condition")
     return value or None
 
 
@@ -72,14 +70,14 @@ def _string_attribute(fields: Fields) -> None:
         try:
             compile_re2(value)
         except ValueError as error:
-            item.problem(f"use a regular expression of RE2's; {error}")
+            item.problem(f"use an RE2 regular expression; {error}")
 
 
 def _ratio(place: Place) -> float:
     """Read a percentage; more than 100 is all, as the Collector documents it."""
     percentage = kinds.number()(place)
     if percentage > 100:  # noqa: PLR2004
-        place.warn("use at most 100; more means all, in the Collector too")
+        place.warn("use at most 100; a higher value keeps all, as in the Collector")
     return min(percentage / 100, 1.0)
 
 

@@ -41,7 +41,7 @@ class MemoryLimiter:
 def _check_batch(fields: Fields) -> None:
     most = fields.get("send_batch_max_size", 0)
     if 0 < most < fields.get("send_batch_size", BatchProcessor().send_batch_size):
-        fields.problem("send_batch_max_size", "use at least send_batch_size (8192 where it is not given), or 0")
+        fields.problem("send_batch_max_size", "use at least send_batch_size (8192 by default), or 0")
 
 
 def _check_limits(fields: Fields) -> None:

@@ -59,4 +59,4 @@ def _integer(plain: str) -> int | None:
 
 def _float(plain: str, text: str) -> Value:
     number = float(plain)
-    return text if math.isinf(number) else number  # out of range is no number to Go
+    return text if math.isinf(number) else number  # out of range is not a number to Go

@@ -59,7 +59,7 @@ class Retry:
 def _check_batch(fields: Fields) -> None:
     most = fields.get("max_size", 0)
     if 0 < most < fields.get("min_size", QueueBatch().min_size):
-        fields.problem("max_size", "use at least min_size (8192 where it is not given), or 0")
+        fields.problem("max_size", "use at least min_size (8192 by default), or 0")
 
 
 def _queue(**fields: Any) -> SendingQueue:
@@ -80,7 +80,7 @@ def _check_queue(fields: Fields) -> None:
     if batch_sizer == "requests":
         fields.problem("sizer", "batches count items or bytes; give one here or under batch::sizer")
     elif batch_sizer == sizer and batch.get("min_size", 8_192) > fields.get("queue_size", 1_000):
-        fields.problem("queue_size", "use at least batch::min_size (8192 where it is not given)")
+        fields.problem("queue_size", "use at least batch::min_size (8192 by default)")
 
 
 def _check_retry(fields: Fields) -> None:
@@ -107,7 +107,7 @@ def check_durable(fields: Fields) -> None:
     place = fields.find("retry_on_failure", "max_elapsed_time") or fields.find("sending_queue", "storage")
     if place is not None:
         place.warn(
-            f"the queue is on disk, and yet each request is dropped {after}; to keep what is queued until the backend is back, set "
+            f"the queue is on disk, but each request is still dropped {after}; to keep requests until the backend is back, set "
             "retry_on_failure::max_elapsed_time: 0"
         )
 

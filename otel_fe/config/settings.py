@@ -235,4 +235,4 @@ def check_compiled(environ: Mapping[str, str] = os.environ) -> None:
     """
     value = environ.get(compiled.SWITCH, "")
     if value.strip() and _compiled(compiled.SWITCH, value) == "required" and compiled.backend is None:
-        raise ConfigurationError(compiled.SWITCH, value, f"there is no compiled module in use: {compiled.missing}")
+        raise ConfigurationError(compiled.SWITCH, value, f"no compiled module is in use: {compiled.missing}")

@@ -79,7 +79,9 @@ def _check_block(place: Place, key: str, kind: str | None) -> None:
     if key not in NESTED[""]:
         place.problem(f"there is no such key{suggest(key, {'name', 'type'} | NESTED[''])}", value=False)
     elif kind is not None and key != kind:
-        place.problem(f"this belongs to policies of type {key}, and the type is {kind}; remove one", value=False)
+        place.problem(
+            f"only a policy of type {key} has this key, and the type is {kind}; remove one of them", value=False
+        )
 
 
 def _block(place: Place, entries: dict[str, Place], kind: str | None) -> tuple[Section[Any], dict[str, Any]] | None:
@@ -108,7 +110,7 @@ def _named_once(names: Iterable[tuple[Place, str]]) -> None:
     lines: dict[str, int] = {}
     for place, name in names:
         if name in lines:
-            place.problem(f"the policy in line {lines[name]} already has this name; each needs its own")
+            place.problem(f"the policy on line {lines[name]} already has this name; each needs its own")
         lines.setdefault(name, place.position.line)
 
 
@@ -135,7 +137,9 @@ def _check_composite(fields: Fields) -> None:
     if "policy_order" in places:
         _known(read_quietly(places["policy_order"], kinds.text), names)
         if set(order) <= set(names) and list(order) != names[: len(order)]:
-            places["policy_order"].warn("sub-policies are evaluated as they are written, in the Collector too, not so")
+            places["policy_order"].warn(
+                "sub-policies are evaluated in the order in which they are written, as in the Collector; this changes nothing"
+            )
     shares = read_quietly(places["rate_allocation"], _SHARE) if "rate_allocation" in places else []
     _known([(item.entries()["policy"], share["policy"]) for item, share in shares], names)
     percents = {share["policy"]: share["percent"] for _, share in shares}

@@ -26,7 +26,7 @@ def capacity_view(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
     """Return what the page shows: by the window that the URL names, or else the last day.
 
     Raises:
-        ConfigurationError: The requested traffic is no factor.
+        ConfigurationError: The requested traffic is not a factor.
         StoreError: The store cannot be read.
     """
     factor = _factor(address.traffic)

@@ -74,20 +74,20 @@ def at_pool_size(
 
 def _traffic(sample: ObservedSample, pool: PoolTraffic, processes: int) -> Traffic:
     if pool.size is None:
-        raise ForecastError(f"{pool.label} has no bound that is known: who asks it does not wait for its size.")
+        raise ForecastError(f"{pool.label} has no known size limit, so its callers do not wait because of its size.")
     if pool.requests < _FEW:
         raise ForecastError(
-            f"{pool.label} was asked {formatting.count(pool.requests)} times in this window; {_FEW} are the fewest that say "
-            "something of a queue. Choose a longer window."
+            f"{pool.label} was used only {formatting.count(pool.requests)} times in this window; {_FEW} are needed. Choose a "
+            "longer window."
         )
     if pool.rate is None:
         raise ForecastError(
-            f"{pool.label} was used in less than three minutes of this window, so that how often it is asked is not known well "
-            "enough. Choose a longer window, or wait a little."
+            f"{pool.label} was used in less than three minutes of this window, too few to estimate its request rate. Choose a "
+            "longer window, or wait a little."
         )
     if not any(one.wait_ns for one in sample.group):
         raise ForecastError(
-            "No kept extraction of this service recorded a wait for a pool: there is nothing that another size would change."
+            "No kept extraction of this service waited for a pool, so another size would change nothing."
         )
     return Traffic(pool.size, pool.rate / processes, pool.use_s, pool.wait_s, 1.0, pool.use_variability)
 

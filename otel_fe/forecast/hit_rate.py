@@ -32,15 +32,11 @@ def at_hit_ratio(group: Sequence[Observed], ratio: float) -> list[float]:
     """
     hits, misses = _weights(group)
     if not hits + misses:
-        raise ForecastError("No kept extraction looked anything up in a cache, so that there is no hit rate to change.")
+        raise ForecastError("No kept extraction looked anything up in a cache, so there is no hit rate to change.")
     if not hits and ratio > 0:
-        raise ForecastError(
-            "No kept extraction found all that it looked up: how long one takes that does is not known."
-        )
+        raise ForecastError("No kept extraction had only cache hits, so the duration of one that does is unknown.")
     if not misses and ratio < 1:
-        raise ForecastError(
-            "Every kept extraction found all that it looked up: how long one takes that misses is not known."
-        )
+        raise ForecastError("Every kept extraction had only cache hits, so the duration of one that misses is unknown.")
     factors = {
         None: 1.0,
         True: ratio * (hits + misses) / hits if hits else 0.0,

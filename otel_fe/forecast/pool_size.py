@@ -49,12 +49,12 @@ def waits_at(traffic: Traffic, size: int) -> Waits:
     load = traffic.load
     if traffic.saturated:
         raise ForecastError(
-            f"The pool is saturated: {load:.3g} of its {traffic.size} connections are busy on average. It lets through no more "
-            "than it can, so that how many callers there would be is not seen. Make it larger, and ask again."
+            f"The pool is saturated: {load:.3g} of its {traffic.size} connections are busy on average, so the true demand cannot "
+            "be measured. Make the pool larger, and ask again."
         )
     if load >= size:
         raise ForecastError(
-            f"At {size} the pool would be overloaded: {load:.3g} connections are busy on average, so that callers would wait "
+            f"At {size} the pool would be overloaded: {load:.3g} connections are busy on average, so callers would wait "
             f"longer and longer. Ask for {math.floor(load) + 1} or more."
         )
     each_s = wait_of_those_who_do(size, load, traffic.use_s, traffic.arrivals_variability, traffic.use_variability)

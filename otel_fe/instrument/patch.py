@@ -44,7 +44,7 @@ class Patch:
             return
         original = getattr(self._owner, self._name, None)
         if original is None:
-            _log.debug("otel_fe: %s has no %s; what it would have told is missing", self._owner, self._name)
+            _log.debug("otel_fe: %s has no %s; what it would report is missing", self._owner, self._name)
             return
         self._before = vars(self._owner).get(self._name, _ABSENT)
         self._after = functools.wraps(original)(self._make(original))

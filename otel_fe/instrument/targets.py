@@ -270,7 +270,7 @@ def _warn_of_copies(done: Replacement, home: ModuleType) -> None:
             continue
         if holds:
             _log.warning(
-                "otel_fe: %s was imported into %s before it was wrapped; calls from there are not seen",
+                "otel_fe: %s was imported into %s before it was wrapped; calls from there are not measured",
                 done.target,
                 name,
             )

@@ -47,5 +47,5 @@ def _warn(exporter: str, place: Place) -> None:
     for key in _OF_A_BACKEND:
         if key in settings:
             settings[key].warn(
-                f"a fleet does not have it from here; give it to the exporters of sampler.yaml ({exporter})"
+                f"this is not carried over to a fleet; set it in the exporters of sampler.yaml ({exporter})"
             )

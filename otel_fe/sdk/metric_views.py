@@ -107,7 +107,7 @@ class ReaderViews:
             if not _is_of(aggregation, instrument, metric.data):
                 self._tell(view, aggregation, metric.name, _TOO_LATE)
             if view._attribute_keys is not None and isinstance(metric.data, ExponentialHistogram):
-                self._tell(view, "its filter of attributes", metric.name, _TOO_LATE)
+                self._tell(view, "the attribute filter", metric.name, _TOO_LATE)
             stream = Stream(view._name, view._description, view._attribute_keys)
             found.append(_AS_IT_IS if stream == _AS_IT_IS else stream)
         return found
@@ -138,7 +138,7 @@ class ReaderViews:
             return
         self._warned.add(by)
         shown = what if isinstance(what, str) else type(what).__name__
-        _log.warning("otel_fe: what %s asks for is not applied to %s (%s): %s", by, name, shown, reason)
+        _log.warning("otel_fe: %s of %s is not applied to %s: %s", shown, by, name, reason)
 
 
 def _is_of(aggregation: Any, instrument: Any, data: object = None) -> bool:

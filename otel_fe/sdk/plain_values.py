@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def whole(value: Any) -> int | None:
-    """Return a count as an `int`, for example of `numpy.int64`; None where it is no whole number."""
+    """Return a count as an `int`, for example of `numpy.int64`; None where it is not a whole number."""
     if type(value) is int:
         return value
     try:

@@ -226,7 +226,7 @@ class ProfileExport(SpanProcessor):
         elif (answer.lost or answer.rejected) and not self._warned:
             self._warned = True
             _log.warning(
-                "otel_fe: profiles could not be sent (%s). Further ones that are lost are only counted, in %s.",
+                "otel_fe: profiles could not be sent (%s). Further losses are only counted, in %s.",
                 answer.detail or "see the fault above",
                 process_metrics.PROFILES_DROPPED,
             )

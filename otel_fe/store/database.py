@@ -116,7 +116,7 @@ def set_aside(path: Path, why: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).replace(target)
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
-    _log.warning("store: %s is %s; it was moved to %s, and a new one begun", path, why, aside.name)
+    _log.warning("store: %s is %s; it was moved to %s, and a new file was created", path, why, aside.name)
 
 
 def _unfit(path: Path) -> str:

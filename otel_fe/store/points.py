@@ -96,7 +96,7 @@ def counts_of_exponential(
 
 
 def scaled(value: float, scale: int) -> int:
-    """Return a number as a whole number of parts; 0 for what is no number."""
+    """Return a number as a whole number of parts; 0 for what is not a number."""
     if isinstance(value, int):
         return value * scale
     return round(value * scale) if math.isfinite(value) else 0

@@ -95,7 +95,7 @@ class Writer:
             self._counters.lose("invalid", invalid)
         self._counters.write(done)
         if self._refused:
-            _log.warning("store: %s takes what is written again", self._directory)
+            _log.warning("store: %s can be written again", self._directory)
             self._refused = ""
 
     def _tidy_up(self, written: int) -> bool:
@@ -130,7 +130,7 @@ class Writer:
             return "damaged"
         reason = "failed" if "locked" in str(error) else "disk_full"
         if not self._refused:
-            _log.warning("store: %s cannot be written (%s); what comes is counted as lost", self._directory, error)
+            _log.warning("store: %s cannot be written (%s); new data is counted as lost", self._directory, error)
         self._refused = reason
         self._rest_until_ns = self._clock.monotonic_ns() + round(self._limits.retry_s * NS_PER_S)
         return reason

@@ -131,7 +131,7 @@ def _refuse_constants(content: object) -> None:
     while waiting:
         value = waiting.pop()
         if isinstance(value, _NoNumber):
-            raise WireError(f"no OTLP/JSON: {value} is no number in JSON")
+            raise WireError(f"no OTLP/JSON: {value} is not a number in JSON")
         waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
@@ -196,4 +196,4 @@ def _shown(value: object) -> str:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number in JSON; OTLP writes it as a string")
+    raise ValueError(f"{constant} is not a number in JSON; OTLP writes it as a string")

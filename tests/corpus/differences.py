@@ -51,7 +51,7 @@ ANSWERS = {
 """By case, why our answer is another one."""
 
 REFUSED = {
-    "latency/upper_below_lower": "no trace is between them",
+    "latency/upper_below_lower": "use a value above threshold_ms",
     "numeric_attribute/minimum_above_maximum": "use at most max_value",
     "string_attribute/inverted_without_values": "use a list of at least one string",
     "string_attribute/without_values": "use a list of at least one string",

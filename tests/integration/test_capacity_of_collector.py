@@ -65,7 +65,7 @@ print("served", number, sum(held), sum(used))
 CPU_S = 0.004
 SECONDS = 64
 """So that half of a minute is counted at least, as a window of the model has to be."""
-TOO_FEW = "stretches of time with 30 extractions or more are too few: 12 are needed"
+TOO_FEW = "intervals have at least 30 extractions; 12 are needed"
 KEEP_ALL = "{name: all, type: always_sample}"
 
 

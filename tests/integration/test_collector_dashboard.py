@@ -87,7 +87,7 @@ def test_the_policies_shown_are_those_in_force(tmp_path):
         assert "name: all" in get(collector.url, "policies")[1]
         collector.file.write_text(before.replace("decision_wait", "decision_weight"))
         collector.send_signal(signal.SIGHUP)
-        collector.until("the configuration was not changed")
+        collector.until("the configuration was not reloaded")
         assert "name: all" in get(collector.url, "policies")[1]
         collector.file.write_text(before.replace("{name: all,", "{name: newer,"))
         collector.send_signal(signal.SIGHUP)

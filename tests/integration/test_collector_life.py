@@ -146,7 +146,7 @@ def test_a_bad_new_file_leaves_the_old_one_running(tmp_path):
             )
         )
         collector.send_signal(signal.SIGHUP)
-        collector.until("the configuration was not changed")
+        collector.until("the configuration was not reloaded")
         for problem in ("decision_weight", "use host:port", "latency"):
             assert problem in collector.log
         with grpc.insecure_channel("127.0.0.1:1"):

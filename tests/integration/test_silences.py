@@ -99,7 +99,7 @@ def test_an_alert_is_silenced_over_http_and_told_once_that_is_lifted(tmp_path):
         (silence,) = json.loads(read(f"{url}/alerts.json"))["silences"]
         assert silence["fires"] > 0
         assert "None: every firing alert is sent." in post(url, action="lift", id=silence["silence"]["id"])
-        collector.until("are silenced no longer")
+        collector.until("are no longer silenced")
         (found, *_) = until(lambda: get(delivered))
         assert {"service": "shop", "feature_set": "user", "subject": "SLO latency"}.items() <= found["labels"].items()
         collector.until("alert firing")

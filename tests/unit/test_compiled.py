@@ -183,7 +183,7 @@ def test_required_module_that_is_missing_is_an_error(monkeypatch):
     monkeypatch.setattr(compiled, "backend", None)
     monkeypatch.setattr(compiled, "missing", "it was not compiled when otel_fe was installed")
 
-    with pytest.raises(ConfigurationError, match="no compiled module in use: it was not compiled"):
+    with pytest.raises(ConfigurationError, match="no compiled module is in use: it was not compiled"):
         check_compiled({compiled.SWITCH: "required"})
     check_compiled({compiled.SWITCH: "true"})
 

@@ -64,7 +64,7 @@ def test_the_check_does_not_print_it(tmp_path, capsys, url):
         assert cli.main(["check", str(file), *arguments]) == 1
         out = "".join(capsys.readouterr())
         assert SECRET not in out
-        assert "host" in out or "give a service" in out
+        assert "host" in out or "add a service section" in out
 
 
 @pytest.mark.parametrize("url", URLS)

@@ -115,7 +115,7 @@ def open_storage(settings: FileStorage, name: str, signal: str) -> Storage:
             if settings.create_directory:
                 directory.mkdir(settings.directory_permissions, parents=True, exist_ok=True)
             if not directory.is_dir():
-                raise StorageError(file, "there is no such directory; make it, or set create_directory: true")
+                raise StorageError(file, "the directory does not exist; create it, or set create_directory: true")
         except OSError as error:
             if isinstance(error, StorageError):
                 raise

@@ -21,7 +21,7 @@ def decode(signal: str, data: bytes) -> Any:
     try:
         return SIGNALS[signal].request.FromString(data)
     except Exception as error:  # protobuf's error class depends on its implementation
-        raise ValueError(f"this is no request of {signal}: {error}") from error
+        raise ValueError(f"not a request for {signal}: {error}") from error
 
 
 def names(signal: str, request: Any) -> str:

@@ -60,7 +60,7 @@ class Reachability:
             self._dropped.clear()
         lost = ", ".join(f"{items} items dropped ({reason})" for reason, items in dropped.items()) or "nothing dropped"
         _log.warning(
-            "exporter %s: the backend is back after %.1f s; failed tries: %d; %s", self._name, down_s, tries, lost
+            "exporter %s: the backend is back after %.1f s; failed attempts: %d; %s", self._name, down_s, tries, lost
         )
 
     def dropped(self, reason: str, items: int, why: str = "") -> None:

@@ -148,7 +148,7 @@ class Storage:
                 self._connection = self._open()
         except (StorageError, sqlite3.Error, OSError) as error:
             raise StorageFullError(f"its file was removed: {error}") from error
-        _log.warning("file_storage: %s was removed; what waits is in a new file there", self._path)
+        _log.warning("file_storage: %s was removed; the queue continues in a new file there", self._path)
 
     def _transact(self, writes: list[Write], keys: range) -> None:
         connection = self._connected()
@@ -190,7 +190,7 @@ class Storage:
             return
 
     def _repair(self, error: Exception) -> None:
-        _log.warning("file_storage: %s is damaged (%s); what can be read of it is kept", self._path, error)
+        _log.warning("file_storage: %s is damaged (%s); its readable part is kept", self._path, error)
         self._disconnect()
         rescue(self._path)
 

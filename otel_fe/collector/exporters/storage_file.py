@@ -42,7 +42,7 @@ def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Conn
             return _connect(path, fsync=fsync, lock_timeout_s=lock_timeout_s)
     except sqlite3.Error as error:
         if "locked" in str(error):
-            raise StorageError(path, "another process uses it; one collector at a time can have a directory") from error
+            raise StorageError(path, "another process uses it; give each collector a directory of its own") from error
         raise StorageError(path, str(error)) from error
 
 
@@ -98,7 +98,7 @@ def move(connection: sqlite3.Connection, path: Path, *, fsync: bool) -> None:
         StorageError, sqlite3.Error, OSError: That cannot be done; the connection is still open.
     """
     if path.exists():
-        raise StorageError(path, "another file has taken its place")
+        raise StorageError(path, "it was replaced by another file")
     fresh_path = path.with_name(path.name + ".new")
     remove_file(fresh_path)
     with contextlib.closing(_connect(fresh_path, fsync=fsync, lock_timeout_s=0)) as fresh:

@@ -64,7 +64,7 @@ class MemoryLimit:
             raise ConfigurationError(
                 name,
                 f"{self.soft_bytes // MIB} MiB",
-                f"use a higher limit, or a lower spike limit: the process takes {idle // MIB} MiB already",
+                f"use a higher limit, or a lower spike limit: the process already uses {idle // MIB} MiB already",
             )
 
     def check(self) -> None:

@@ -36,9 +36,7 @@ def check_encoding(encoding: str) -> None:
         EncodingError: It is none of gzip, deflate, zstd and identity, or more than one.
     """
     if encoding.strip().lower() not in _UNPACKERS:
-        raise EncodingError(
-            f"Content-Encoding {encoding[:40]!r} is not read here; use one of gzip, deflate and zstd, or none"
-        )
+        raise EncodingError(f"Content-Encoding {encoding[:40]!r} is not supported; use gzip, deflate, zstd or none")
 
 
 def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
@@ -105,7 +103,7 @@ def _zlib(body: bytes, most_bytes: int, format_: int) -> bytes:
         if left < 0:
             raise TooLargeError(most_bytes)
         if not member.eof:
-            raise WireError("the compressed body ends too early")
+            raise WireError("the compressed body is truncated")
         parts.append(part)
         body = member.unused_data
     return b"".join(parts)

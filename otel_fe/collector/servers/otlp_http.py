@@ -124,7 +124,7 @@ class OtlpHttpServer:
 
     def _refusal_by_head(self, signal: str, request: HttpRequest) -> RefusedError | None:
         if _content_type(request) not in (_PROTOBUF, _JSON):
-            return EncodingError(f"Content-Type is {_PROTOBUF} or {_JSON}")
+            return EncodingError(f"Content-Type must be {_PROTOBUF} or {_JSON}")
         try:
             check_encoding(request.headers.get("content-encoding", ""))
             self.intake.check(signal)

@@ -107,7 +107,7 @@ class ChildProcess:
     def end(self, grace_s: float = 0.0) -> None:
         """End the process: by the end of its stdin, if it has that long, or else at once."""
         if grace_s and not self._ended_by_itself(grace_s):
-            _log.warning("the %s does not end; it is killed", self.name)
+            _log.warning("the %s does not exit; killing it", self.name)
         self._process.kill()
         self._process.wait()
         self._let_go()
@@ -133,7 +133,7 @@ class ChildProcess:
                     self.start()
                 except (WorkerError, OSError) as error:
                     quick_deaths += 1
-                    _log.error("%s cannot be started again: %s", self.name, error)  # noqa: TRY400
+                    _log.error("%s cannot be restarted: %s", self.name, error)  # noqa: TRY400
                 else:
                     break
 
@@ -158,7 +158,7 @@ class ChildProcess:
             stdin.write(f"{line}\n")
             stdin.flush()
         except (OSError, ValueError) as error:
-            raise WorkerError(f"{self.name} is no more") from error
+            raise WorkerError(f"{self.name} has exited") from error
 
     def _answer(self) -> dict[str, Any]:
         stdout = self._process.stdout
@@ -168,7 +168,7 @@ class ChildProcess:
         line = stdout.readline() if stdout is not None else ""
         watch.cancel()
         if not line:
-            raise WorkerError(f"{self.name} has ended")
+            raise WorkerError(f"{self.name} has exited")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise WorkerError(str(answer["error"]))

@@ -73,7 +73,7 @@ class PeerReceiver:
                 with self._lock:
                     self.taken += items
         except (OSError, WireError, UnicodeDecodeError) as error:
-            _log.warning("what another process hands over cannot be read: %s", error)
+            _log.warning("spans from another worker cannot be read: %s", error)
         finally:
             connection.close()
             self._connections.discard(threading.current_thread())

@@ -96,7 +96,7 @@ class PeerSender:
                     connection.close()
                 connection = None
                 if self._closed or time.monotonic() >= deadline_s:
-                    _log.warning("%s cannot be reached (%s): what waits for it is lost", self.name, error)
+                    _log.warning("%s cannot be reached (%s): the spans waiting for it are lost", self.name, error)
                     return None, False
                 time.sleep(_RETRY_S)
             else:

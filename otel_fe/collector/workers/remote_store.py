@@ -116,7 +116,7 @@ def into_store(store: Store) -> Callable[[str, bytes], int]:
         except Exception as error:
             # A worker that was started after otel_fe was changed under us may say what we do not know.
             if not store.counters.lost.get(_INVALID):
-                _log.warning("what a worker hands over to be stored cannot be read (%r); it is counted as lost", error)
+                _log.warning("data that a worker sent to the store cannot be read (%r); it is counted as lost", error)
             store.counters.lose(_INVALID)
         return 1
 

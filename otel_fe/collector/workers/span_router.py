@@ -42,7 +42,7 @@ class SpanRouter:
         """
         for link in self._links:
             if link is not None and link.waiting_bytes > _MOST_BYTES:
-                raise PressureError("worker", f"{link.name} does not keep up, or is being started again")
+                raise PressureError("worker", f"{link.name} does not keep up, or is restarting")
 
     def own(self, receiver: str, batch: Batch) -> Batch:
         """Hand over what is other workers', and return the rest."""

@@ -145,7 +145,7 @@ class Supervisor:
         self._restarts += 1
         self._before = added_up([*self._before, *(s for s in map(_sample, one.last) if s.kind == COUNTER)])
         one.last = []
-        _log.error("%s ended with status %d; what was pending there is lost. It is started again", one.name, status)
+        _log.error("%s exited with status %d; its pending data is lost; restarting it", one.name, status)
 
     def _remove(self) -> None:
         for keeper in self._keepers:

@@ -77,7 +77,7 @@ def arrange(name: str, converter: Converter, given: list[Argument], offset: int)
     named = False
     for index, argument in enumerate(given):
         if named and not argument.name:
-            raise RefusalError(argument.offset, "an argument without a name stands behind one with a name")
+            raise RefusalError(argument.offset, "positional arguments come before named ones")
         named = bool(argument.name)
         place = places.get(_snake(argument.name)) if named else index
         if place is None:
@@ -107,7 +107,7 @@ def _check(name: str, parameter: Parameter, argument: Argument) -> None:
     if kind in {"string_like_list", "any_list"}:
         if not isinstance(value, ListOf) or (name == "Coalesce" and not value.items):
             raise RefusalError(
-                argument.offset, f"{name} takes {parameter.name} as a list in brackets, with something in it"
+                argument.offset, f"{name} takes {parameter.name} as a list in brackets that is not empty"
             )
         return
     if kind.endswith("_literal") and not isinstance(value, Literal):

@@ -67,13 +67,13 @@ class Cursor:
         """Raise the error that another token is expected."""
         if self.token.kind == "arrow":
             return MismatchError(self.token.offset, "lambda expressions exist in OTTL but are not supported here")
-        return MismatchError(self.token.offset, f"found {self.token} where there must be {wanted}")
+        return MismatchError(self.token.offset, f"found {self.token}; expected {wanted}")
 
     @contextmanager
     def brackets(self, closing: str = "") -> Generator[None]:
         """Consume an opening bracket, and after the block the closing one, unless the block has."""
         if self._depth >= _DEEPEST:
-            raise RefusalError(self.token.offset, f"more than {_DEEPEST} brackets are open")
+            raise RefusalError(self.token.offset, f"more than {_DEEPEST} nested brackets")
         self._depth += 1
         try:
             self.advance()

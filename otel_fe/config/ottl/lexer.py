@@ -97,7 +97,7 @@ def _unquoted(source: str, offset: int) -> str:
         if 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:  # noqa: PLR2004
             at = offset + 1 + escape.start()
             hint = f"; a backslash for a pattern is written twice: \\{escape[0]}" if escape["bad"] else ""
-            raise RefusalError(at, f"found {escape[0]}, which is no escape in a string{hint}")
+            raise RefusalError(at, f"found {escape[0]}, which is not an escape sequence{hint}")
         return chr(code)
 
     return _ESCAPE.sub(character, source[1:-1])

@@ -29,11 +29,11 @@ def parse_int(text: str) -> int:
         ValueError: It is none.
     """
     if not _INT.fullmatch(text) or len(text.lstrip("+-0")) > _MOST_CHARACTERS:
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     number = int(text.lstrip("+-0") or "0")
     number = -number if text.startswith("-") else number
     if not INT64_MIN <= number <= INT64_MAX:
-        raise ValueError(f"{text!r} does not fit 64 bits")
+        raise ValueError(f"{text!r} does not fit in 64 bits")
     return number
 
 
@@ -51,7 +51,7 @@ def parse_float(text: str) -> float:
         elif _HEXADECIMAL.fullmatch(text):
             number = float.fromhex(text.replace("_", ""))
         else:
-            raise ValueError(f"{text!r} is no number")
+            raise ValueError(f"{text!r} is not a number")
     except OverflowError:
         number = math.inf
     if math.isinf(number):

@@ -57,7 +57,7 @@ class ConverterCall:
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """A minus sign before something that is no number in the text."""
+    """A minus sign before something that is not a number in the text."""
 
     operand: Expression
 

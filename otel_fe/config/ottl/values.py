@@ -97,7 +97,7 @@ class ValueParser(Cursor):
             raise RefusalError(token.offset, f"found {token}; a number that starts with 0 is octal")
         # 22 octal digits hold 64 bits; the length is looked at first so that no text is converted for minutes.
         if len(digits) > 22 or (number := int(digits, 8 if octal else 10)) > INT64_MAX:  # noqa: PLR2004
-            raise RefusalError(token.offset, f"{token} does not fit 64 bits")
+            raise RefusalError(token.offset, f"{token} does not fit in 64 bits")
         return number
 
     def _bytes(self) -> bytes:

@@ -15,7 +15,7 @@ def negative(value: Any) -> int | float:
     """Change the sign.
 
     Raises:
-        OttlEvaluationError: It is no number.
+        OttlEvaluationError: It is not a number.
     """
     kind = kind_of(value)
     if kind == "int":

@@ -22,7 +22,7 @@ class WrongTypeError(OttlEvaluationError):
 
 
 def _wrong(wanted: str, value: object) -> WrongTypeError:
-    return WrongTypeError(f"there is a {kind_of(value)} where there must be a {wanted}")
+    return WrongTypeError(f"found a {kind_of(value)}; expected a {wanted}")
 
 
 def _only(kind: str) -> Coercion:

@@ -56,10 +56,10 @@ def test_a_size_that_the_application_sets_meanwhile_stays():
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
-        (functools.lru_cache(8)(square), "functools.lru_cache, whose size is fixed in C.*cachetools.cached"),
-        (cachetools.cached({})(square), "not in a cache of cachetools"),
-        (cachetools.cached(cachetools.LRUCache(float("inf")))(square), "no bound"),
-        (square, "not in a cache of cachetools"),
+        (functools.lru_cache(8)(square), "functools.lru_cache, whose size is fixed.*cachetools.cached"),
+        (cachetools.cached({})(square), "not cached by cachetools"),
+        (cachetools.cached(cachetools.LRUCache(float("inf")))(square), "unbounded"),
+        (square, "not cached by cachetools"),
     ],
 )
 def test_others_are_refused_in_a_sentence(function, sentence):

@@ -183,8 +183,8 @@ def test_threads_that_use_it_meanwhile_see_a_pool_all_the_time(made):
         ),
         (StaticPool(lambda: None), "StaticPool cannot be resized"),
         (type("Own", (QueuePool,), {})(lambda: None), "Own cannot be resized"),
-        (QueuePool(lambda: None, pool_size=2, max_overflow=-1), "This pool has no bound"),
-        (QueuePool(lambda: None, pool_size=0), "This pool has no bound"),
+        (QueuePool(lambda: None, pool_size=2, max_overflow=-1), "This pool is unbounded"),
+        (QueuePool(lambda: None, pool_size=0), "This pool is unbounded"),
     ],
 )
 def test_others_are_refused_in_a_sentence(pool, sentence):
@@ -194,7 +194,7 @@ def test_others_are_refused_in_a_sentence(pool, sentence):
 
 def test_other_versions_are_refused(made, monkeypatch):
     monkeypatch.setattr(sqlalchemy, "__version__", "3.0.1")
-    with pytest.raises(CannotResizeError, match=r"3\.0\.1 are not resized: tested are 1\.4"):
+    with pytest.raises(CannotResizeError, match=r"3\.0\.1 are not resized; versions 1\.4"):
         SqlalchemyPool("db", made()).resize(3)
 
 

@@ -52,7 +52,7 @@ def test_json_has_the_same_sentences(explained):
     ("arguments", "message"),
     [
         (["--feature-set", "user_profil"], "did you mean user_profile?"),
-        (["--service", "x"], "--service x: the store has none of that name; there are "),
+        (["--service", "x"], "--service x: the store has no service of this name; there are "),
         (["--since", "1ns"], "no extractions in that time; without --since, the last hour of data is explained"),
     ],
 )

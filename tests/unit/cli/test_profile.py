@@ -74,7 +74,7 @@ def test_missing_store_is_said(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--since", "soon"], "'soon': there is no number"),
+        (["--since", "soon"], "'soon': no number before 'soon'"),
         (["--since", "0s"], "use more than 0"),
         (["--trace", "x"], "x: use 32"),
     ],

@@ -98,7 +98,7 @@ def test_memory_limits_of_shares_and_percentages():
 def test_a_limit_below_what_an_idle_process_takes_is_refused():
     """A memory limit below an idle process's use is refused, as it would reject every request."""
     limit = MemoryLimit(MemoryLimiter(1, limit_mib=5), FakeClock())
-    with pytest.raises(ConfigurationError, match="the process takes"):
+    with pytest.raises(ConfigurationError, match="the process already uses"):
         limit.check_idle("processors::memory_limiter")
     assert resident_bytes() > MIB
 

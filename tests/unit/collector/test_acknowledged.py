@@ -60,7 +60,7 @@ def test_a_refused_request_is_counted_once_when_it_comes_again():
     bench = PipelineBench(COUNTED)
     bench.exporters["nop"].refuses = "storage_full"
     for _ in range(3):
-        with pytest.raises(PressureError, match="the disk does not take the queue of nop; try again in 1 s"):
+        with pytest.raises(PressureError, match="the queue of nop cannot be written to disk; try again in 1 s"):
             bench.take(payload(1))
     counters = bench.engine.parts.plain[0].counters
     assert (counters.received, counters.queued, dict(counters.dropped)) == (0, 0, {})
@@ -109,7 +109,7 @@ def test_kept_spans_that_a_durable_queue_cannot_take_are_held():
     disk.refuses = "storage_full"
     bench.take(payload(1, slow=True))
     for _ in range(3):
-        with pytest.raises(PressureError, match="the disk does not take the queue of nop"):
+        with pytest.raises(PressureError, match="the queue of nop cannot be written to disk"):
             bench.take(payload(2, slow=True))
     assert bench.sums()["queued"] == 2
     assert bench.due_s() == pytest.approx(1)

@@ -156,7 +156,7 @@ def test_a_budget_that_is_used_up_raises_no_alert_ahead_but_keeps_one(told):
 def test_without_a_forecast_a_budget_has_neither(told, store, caplog, forecast):
     """Refused for the budget, or for all of the service: an alert that fires ends for want of data."""
     caplog.set_level(logging.INFO, "otel_fe")
-    refused = budget(refused="The history has too many gaps to know how far off forecasts are.")
+    refused = budget(refused="The history has too many gaps to estimate the error of a forecast.")
     assert told(refused, forecast=forecast) == ([], [])
     assert told(budget(1.5, 0.5))[1] == [1.0]
     assert told(refused, forecast=forecast)[0] == []
@@ -290,7 +290,7 @@ def test_a_failure_leaves_what_was_known(store, caplog):
     capacity.refresh()
     assert capacity.gauges() == known
     assert len(known) == 2
-    assert "could not be worked out" in caplog.text
+    assert "could not be computed" in caplog.text
 
 
 def test_a_real_child_answers(store, caplog):

@@ -85,7 +85,7 @@ def test_what_is_silenced_in_the_store_is_not_told_until_it_is_lifted(store, cap
         watch.stop()
     assert told.requests
     assert "alert firing" in caplog.text
-    assert caplog.text.count("are silenced no longer") == 1
+    assert caplog.text.count("are no longer silenced") == 1
 
 
 def test_silences_of_others_hide_nothing(store):

@@ -37,7 +37,7 @@ def test_bounds_are_by_kind_or_by_name():
         ("", "pool", "did you mean pools"),
         ("_LIMITS", "pools=2", "use NAME=LOW..HIGH"),
         ("_LIMITS", "2..20", "use NAME=LOW..HIGH"),
-        ("_LIMITS", "pools=20..2", "an upper one that is not below"),
+        ("_LIMITS", "pools=20..2", "an upper bound that is not below"),
         ("_LIMITS", "pools=0..2", "at least 1"),
         ("_LIMITS", "pools=1..2,pools=1..3", "once"),
         ("_MODE", "yes", "use dry-run or act"),

@@ -104,7 +104,7 @@ def test_a_file_with_everything_wrong():
         ),
         (
             ("debug: }", "debug: , ' debug': }"),
-            ["f:3:22: exporters:: debug: there is a component with this id already"],
+            ["f:3:22: exporters:: debug: another component already has this id"],
         ),
         (
             ("service: {", "service: {extensions: [health_check], "),
@@ -113,7 +113,7 @@ def test_a_file_with_everything_wrong():
         (
             ("service: {pipelines", "servise: {pipelines"),
             [
-                "f:2:1: give a service with its pipelines",
+                "f:2:1: add a service section with its pipelines",
                 "f:4:1: servise: there is no such section; did you mean service?",
             ],
         ),
@@ -170,7 +170,7 @@ service:
 """
     assert list(map(str, read(text).extensions)) == ["file_storage", "bearertokenauth"]
     assert problems(text.replace("[file_storage, ", "[")) == [
-        "f:4:93: exporters::otlp::sending_queue::storage: file_storage: add it to service::extensions; it is defined but not switched on"
+        "f:4:93: exporters::otlp::sending_queue::storage: file_storage: it is defined but not enabled; add it to service::extensions"
     ]
     assert problems(text.replace("storage: file_storage", "storage: bearertokenauth")) == [
         "f:4:93: exporters::otlp::sending_queue::storage: bearertokenauth: name an extension of type file_storage"
@@ -216,7 +216,7 @@ def test_a_queue_on_disk_that_gives_up_is_a_warning(kind, retry, place, when):
     if retry:
         text = text.replace("storage: file_storage}\n", f"storage: file_storage}}\n    retry_on_failure: {retry}\n")
     said = (
-        f"f:{place.format(kind)}: the queue is on disk, and yet each request is dropped {when}; to keep what is queued until the "
+        f"f:{place.format(kind)}: the queue is on disk, but each request is still dropped {when}; to keep requests until the "
         "backend is back, set retry_on_failure::max_elapsed_time: 0"
     )
     assert [str(warning) for warning in read(text).warnings] == ([said] if place else [])
@@ -249,10 +249,10 @@ def test_an_exporter_has_an_endpoint_for_what_it_gets():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", ["f:1:1: there is nothing in this file"]),
-        ("# nothing\n", ["f:1:1: there is nothing in this file"]),
+        ("", ["f:1:1: the file is empty"]),
+        ("# nothing\n", ["f:1:1: the file is empty"]),
         ("a: 1\n---\nb: 1\n", ["f:3:1: use one document; the Collector ignores what follows the first"]),
-        ("- a\n", ["f:1:1: a list: use a mapping", "f:1:1: give a service with its pipelines"]),
+        ("- a\n", ["f:1:1: a list: use a mapping", "f:1:1: add a service section with its pipelines"]),
         (
             "a: [",
             ["f:1:5: this is not YAML: while parsing a flow node, expected the node content, but found '<stream end>'"],

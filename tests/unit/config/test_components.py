@@ -179,7 +179,7 @@ def test_components(component, text, value):
         (
             "processors/batch",
             "send_batch_max_size: 5",
-            "use at least send_batch_size (8192 where it is not given), or 0",
+            "use at least send_batch_size (8192 by default), or 0",
         ),
         (
             "processors/batch",
@@ -211,7 +211,7 @@ def test_components(component, text, value):
         (
             "exporters/debug",
             "sending_queue: {batch: {min_size: 5, max_size: 4}}",
-            "use at least min_size (8192 where it is not given), or 0",
+            "use at least min_size (8192 by default), or 0",
         ),
         (
             "exporters/debug",
@@ -221,7 +221,7 @@ def test_components(component, text, value):
         (
             "exporters/debug",
             "sending_queue: {sizer: items, batch: {}}",
-            "use at least batch::min_size (8192 where it is not given)",
+            "use at least batch::min_size (8192 by default)",
         ),
         (
             "exporters/otlp_grpc",

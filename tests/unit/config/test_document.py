@@ -69,7 +69,7 @@ def test_duplicate_keys_are_problems_with_both_lines():
         a: 3
         """)
     assert [str(problem) for problem in document.problems] == [
-        "f:3:1: a: this key is already in line 1; keep one of them"
+        "f:3:1: a: this key is already on line 1; keep one of them"
     ]
     assert plain(document.root) == {"a": {"b": 1}, "c": 2}
 
@@ -77,12 +77,15 @@ def test_duplicate_keys_are_problems_with_both_lines():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("1: a", "f:1:1: keys are strings; quote it"),
-        ("{a: {~: b}}", "f:1:6: a: keys are strings; quote it"),
-        ("{a: {[x]: b}}", "f:1:6: a: keys are strings; quote it"),
+        ("1: a", "f:1:1: use a string as the key; quote it"),
+        ("{a: {~: b}}", "f:1:6: a: use a string as the key; quote it"),
+        ("{a: {[x]: b}}", "f:1:6: a: use a string as the key; quote it"),
         ("a: &a [*a]", "f:1:4: a[0]: it must not contain itself"),
-        ("a: {<<: 5}", "f:1:9: a::<<: merge a mapping, or a list of mappings"),
-        ("a: ${env:0}", "f:1:4: a: ${env:0} names no variable; use letters, digits and _, not starting with a digit"),
+        ("a: {<<: 5}", "f:1:9: a::<<: merge a mapping or a list of mappings"),
+        (
+            "a: ${env:0}",
+            "f:1:4: a: ${env:0} has no valid variable name; use letters, digits and _, not starting with a digit",
+        ),
     ],
 )
 def test_other_problems_are_in_the_document(text, problem):
@@ -119,7 +122,7 @@ def test_a_variable_may_hold_a_mapping():
     assert document.root.entries[0].value.text == "{b: [1, 'n'], b: 2}"
     assert document.root.entries[0].value.entries[0].position == Position("f", 1, 4)
     assert [str(found) for found in document.problems] == [
-        "f:1:4: a::b: this key is already in line 1; keep one of them"
+        "f:1:4: a::b: this key is already on line 1; keep one of them"
     ]
 
 

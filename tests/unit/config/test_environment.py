@@ -54,15 +54,15 @@ def test_references_are_replaced_as_the_collector_replaces_them(text, expanded):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("${env:1}", "names no variable"),
-        ("${env:}", "names no variable"),
-        ("${env:a b}", "names no variable"),
+        ("${env:1}", "no valid variable name"),
+        ("${env:}", "no valid variable name"),
+        ("${env:a b}", "no valid variable name"),
         ("${NAME:-x}", "use \\$\\{env:NAME\\}"),
-        ("${}", "names no variable"),
-        ("${:x}", "is no reference"),
+        ("${}", "no valid variable name"),
+        ("${:x}", "is not a valid reference"),
         ("${file:a.yaml}", "exists in the Collector but is not supported here"),
-        ("${env:LOOP}", "without end"),
-        ("${env:GROW}", "without end"),
+        ("${env:LOOP}", "in a cycle"),
+        ("${env:GROW}", "in a cycle"),
     ],
 )
 def test_other_references_are_refused(text, why):

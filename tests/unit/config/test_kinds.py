@@ -45,7 +45,7 @@ from tests.unit.config.reads import read, read_reporting
         (
             kinds.duration(),
             "5d",
-            "f:1:1: 5d: use a duration, for example 30s; there is no unit 'd'; use ns, us, ms, s, m, h",
+            "f:1:1: 5d: use a duration, for example 30s; unknown unit 'd'; use ns, us, ms, s, m, h",
         ),
         (kinds.duration(), "false", "f:1:1: false: use a duration, for example 30s"),
         (kinds.choice("a", "b", "c"), "d", "f:1:1: d: use a, b or c"),
@@ -104,5 +104,5 @@ def test_a_section_says_all_that_is_wrong():
 
 def test_what_is_broken_is_not_blamed_twice():
     """A reference that cannot be replaced is the only problem, though a value is missing for it."""
-    problem = "f:1:8: count: ${env:0} names no variable; use letters, digits and _, not starting with a digit"
+    problem = "f:1:8: count: ${env:0} has no valid variable name; use letters, digits and _, not starting with a digit"
     assert read(SECTION, "count: ${env:0}") == problem

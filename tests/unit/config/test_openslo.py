@@ -71,8 +71,8 @@ def test_a_ratio():
         "spec::indicator::spec::ratioMetric::x: there is no such key",
     ]
     assert read(text.replace("target:", "op: lt, value: 3, target:")) == [
-        "spec::objectives[0]::op: it belongs to a thresholdMetric",
-        "spec::objectives[0]::value: it belongs to a thresholdMetric",
+        "spec::objectives[0]::op: only a thresholdMetric has this key; remove it",
+        "spec::objectives[0]::value: only a thresholdMetric has this key; remove it",
     ]
 
 
@@ -101,8 +101,8 @@ def test_calendars():
     assert slo.window == Calendar(datetime.fromisoformat("2026-01-01"), ZoneInfo("Europe/Berlin"), 1, "M")
     assert changed("{duration: 30d, isRolling: true}", calendar.replace("Berlin", "Berlim")) == [
         (
-            "spec::timeWindow[0]::calendar::timeZone: Europe/Berlim: use a name of the IANA time zone database "
-            "that this machine knows, for example Europe/Berlin"
+            "spec::timeWindow[0]::calendar::timeZone: Europe/Berlim: use an IANA time zone that is "
+            "installed on this machine, for example Europe/Berlin"
         )
     ]
 
@@ -137,16 +137,16 @@ def test_calendars():
             "value: 0.25",
             "value: 0.26",
             [
-                "spec::objectives[0]::value: 0.26: the histogram counts exactly at its edges only; the nearest are 0.225, 0.25, 0.3"
+                "spec::objectives[0]::value: 0.26: use an edge of the histogram, whose counts are exact only there; the nearest are 0.225, 0.25, 0.3"
             ],
         ),
         (
             "op: lte",
             "op: lt",
-            ["spec::objectives[0]::value: 0.25: a histogram's edge belongs to what is below it: use op: lte"],
+            ["spec::objectives[0]::value: 0.25: a histogram bucket includes its upper edge: use op: lte"],
         ),
-        ("op: lte", "op: gt", ["spec::objectives[0]::op: gt: good are the values below a limit: use lt or lte"]),
-        ("op: lte, ", "", ["spec::objectives[0]: a thresholdMetric needs op: which values are good"]),
+        ("op: lte", "op: gt", ["spec::objectives[0]::op: gt: values below a limit are good: use lt or lte"]),
+        ("op: lte, ", "", ["spec::objectives[0]: a thresholdMetric needs op, to say which values are good"]),
         (
             "Occurrences",
             "Timeslices",
@@ -164,7 +164,7 @@ def test_calendars():
         (
             "target: 0.99}",
             "target: 0.99}, {op: lte, value: 0.1, target: 0.5}",
-            ["spec::objectives: give one objective; write one SLO for each objective, and no more"],
+            ["spec::objectives: give one objective; write one SLO for each objective; this has 2"],
         ),
         ("[{duration: 30d, isRolling: true}]", "[]", ["spec::timeWindow: give one time window"]),
         (
@@ -196,21 +196,21 @@ def test_calendars():
             "feature_extraction.duration}",
             "feature_extraction.duratoin}",
             [
-                "spec::indicator::spec::thresholdMetric::metricSource::spec::metric: feature_extraction.duratoin: this is no metric of extractions; did you mean feature_extraction.duration?; use one of feature_extraction.duration, feature_extraction.slo.events, feature_extraction.cache.lookups, feature_extraction.memory.growth, feature_extraction.cpu.time, feature_extraction.pool.wait_time"
+                "spec::indicator::spec::thresholdMetric::metricSource::spec::metric: feature_extraction.duratoin: this is not a metric of extractions; did you mean feature_extraction.duration?; use one of feature_extraction.duration, feature_extraction.slo.events, feature_extraction.cache.lookups, feature_extraction.memory.growth, feature_extraction.cpu.time, feature_extraction.pool.wait_time"
             ],
         ),
         (
             "feature_extraction.duration}",
             "feature_extraction.cache.lookups}",
             [
-                "spec::indicator::spec::thresholdMetric: use a histogram: one of feature_extraction.duration, feature_extraction.cpu.time, feature_extraction.pool.wait_time, feature_extraction.memory.growth; for a counter, ratioMetric"
+                "spec::indicator::spec::thresholdMetric: use a histogram: one of feature_extraction.duration, feature_extraction.cpu.time, feature_extraction.pool.wait_time, feature_extraction.memory.growth; for a counter, use ratioMetric"
             ],
         ),
         (
             "feature_extraction.duration}",
             "feature_extraction.duration, attributes: {host: a}}",
             [
-                "spec::indicator::spec::thresholdMetric::metricSource::spec::attributes::host: events are not counted by this; use service.name, feature_extraction.feature_set"
+                "spec::indicator::spec::thresholdMetric::metricSource::spec::attributes::host: events do not have this attribute; use service.name, feature_extraction.feature_set"
             ],
         ),
         (
@@ -236,7 +236,7 @@ def test_calendars():
             "kind: SLO",
             "kind: AlertNotificationTarget",
             [
-                "kind: AlertNotificationTarget: where an alert goes is up to whoever routes it: name the target with targetRef, and leave this out"
+                "kind: AlertNotificationTarget: otel_fe does not route notifications: name the target with targetRef, and remove this document"
             ],
         ),
         ("openslo/v1", "openslo/v2alpha", ["apiVersion: openslo/v2alpha: give apiVersion: openslo/v1"]),
@@ -302,24 +302,24 @@ def test_documents_refer_to_each_other():
         (
             "indicatorRef: duration",
             "indicatorRef: duratio",
-            "spec::indicatorRef: duratio: no SLI of this file has this name; did you mean duration?",
+            "spec::indicatorRef: duratio: no SLI in this file has this name; did you mean duration?",
         ),
         (
             "metricSourceRef: ours",
             "metricSourceRef: our",
-            "spec::thresholdMetric::metricSource::metricSourceRef: our: no DataSource of this file has this name; did you mean ours?",
+            "spec::thresholdMetric::metricSource::metricSourceRef: our: no DataSource in this file has this name; did you mean ours?",
         ),
         (
             "conditionRef: fast",
             "conditionRef: slow",
-            "spec::conditions[0]::conditionRef: slow: no AlertCondition of this file has this name",
+            "spec::conditions[0]::conditionRef: slow: no AlertCondition in this file has this name",
         ),
         (
             "alertPolicyRef: policy",
             "alertPolicyRef: p",
-            "spec::alertPolicies[0]::alertPolicyRef: p: no AlertPolicy of this file has this name",
+            "spec::alertPolicies[0]::alertPolicyRef: p: no AlertPolicy in this file has this name",
         ),
-        ("op: gt", "op: lte", "spec::condition::op: lte: an alert says that the budget burns too fast: use gt or gte"),
+        ("op: gt", "op: lte", "spec::condition::op: lte: an alert fires above a burn rate: use gt or gte"),
         (
             "lookbackWindow: 1h",
             "lookbackWindow: 1M",
@@ -328,12 +328,12 @@ def test_documents_refer_to_each_other():
         (
             "alertWhenBreaching: true",
             "alertWhenNoData: true",
-            "spec::alertWhenNoData: true: no extractions are a drop of throughput, which has its own alert: use false, or leave it out",
+            "spec::alertWhenNoData: true: missing extractions are a throughput drop, which has its own alert: use false, or omit it",
         ),
         (
             "{targetRef: on-call}",
             "{kind: X, targetRef: on-call}",
-            "spec::notificationTargets[0]::kind: OpenSLO has this, but it is not supported here; name it with targetRef; where it goes is up to whoever routes the alert",
+            "spec::notificationTargets[0]::kind: OpenSLO has this, but it is not supported here; name it with targetRef; the receiver of the alert routes it",
         ),
         (
             "{type: otel_fe}",
@@ -353,7 +353,7 @@ def test_documents_refer_to_each_other():
         (
             "name: slow}",
             "name: slow}\nmetadata: {name: b}",
-            "metadata: this key is already in line 25; keep one of them",
+            "metadata: this key is already on line 25; keep one of them",
         ),
     ],
 )
@@ -367,15 +367,15 @@ def test_slo_events_are_those_of_one_slo():
     text = default_text().split("\n---\n")[2]
     where = "spec::indicator::spec::ratioMetric::total::metricSource::spec"
     assert read(text.replace("{slo: cache_hit_rate}", "{service.name: shop}")) == [
-        f"{where}: say of which SLO: give slo among the attributes"
+        f"{where}: name the SLO: add slo to the attributes"
     ]
     assert read(text.replace("{slo: cache_hit_rate}", "5")) == [
-        f"{where}: say of which SLO: give slo among the attributes",
+        f"{where}: name the SLO: add slo to the attributes",
         f"{where}::attributes: 5: use a mapping",
     ]
     assert read(text.replace("{slo: cache_hit_rate}", "{slo: cache}")) == [
         (
-            f"{where}::attributes::slo: cache: this is never counted; "
+            f"{where}::attributes::slo: cache: no requirement has this name; "
             "use one of latency, cache_hit_rate, error_rate, memory"
         )
     ]
@@ -386,9 +386,11 @@ def test_slo_events_are_those_of_one_slo():
 def test_names_are_unique_by_kind():
     """Names are unique per kind, and a file without an SLO is an error."""
     assert read(f"{SLO}\n---\n{SLO}") == [
-        "metadata::name: slow: another SLO of this file has this name; each needs its own"
+        "metadata::name: slow: another SLO in this file already has this name; use a unique one"
     ]
-    assert read("apiVersion: openslo/v1\nkind: Service\nmetadata: {name: shop}\nspec: {}") == ["no document is an SLO"]
+    assert read("apiVersion: openslo/v1\nkind: Service\nmetadata: {name: shop}\nspec: {}") == [
+        "the file has no document of kind SLO"
+    ]
 
 
 def test_replaced_alerts_are_warned_of():

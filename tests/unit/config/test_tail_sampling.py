@@ -107,7 +107,7 @@ def test_policies(text, value):
         ),
         (
             "{name: a, type: trace_flags, latency: {threshold_ms: 1}}",
-            ["::latency: this belongs to policies of type latency, and the type is trace_flags; remove one"],
+            ["::latency: only a policy of type latency has this key, and the type is trace_flags; remove one of them"],
         ),
         ("{name: a, type: always_sample, always_sample: {x: 1}}", ["::always_sample::x: there is no such key"]),
         (
@@ -179,7 +179,7 @@ def test_an_order_that_is_not_followed_is_a_warning():
     text = f"composite: {{max_total_spans_per_second: 1, policy_order: [b, a], composite_sub_policy: {subs}}}"
     value, report = read_reporting(TAIL_SAMPLING, f"policies: [{{name: c, type: composite, {text}}}]")
     assert [allocation.policy.name for allocation in value.policies[0].allocations] == ["a", "b"]
-    assert ["not so" in str(warning) for warning in report.warnings] == [True]
+    assert ["this changes nothing" in str(warning) for warning in report.warnings] == [True]
 
 
 def test_more_than_all_is_a_warning():
@@ -193,7 +193,7 @@ def test_a_bound_of_zero_is_a_warning():
     """A bound of 0 means no bound, as in the Collector, and is a warning."""
     text = "policies: [{name: a, type: numeric_attribute, numeric_attribute: {key: k, min_value: 0, max_value: 5}}]"
     assert [str(warning).split(": ", 2)[2] for warning in read_reporting(TAIL_SAMPLING, text)[1].warnings] == [
-        "0 is no bound here, as in the Collector; for traces of exactly 0 use ottl_condition"
+        "0 means no bound, as in the Collector; to match exactly 0 use ottl_condition"
     ]
 
 

@@ -28,7 +28,7 @@ def test_the_page_says_headroom_resources_and_what_is_needed(page):
     assert "primary gives out first" in html
     assert "Python interpreter (GIL)" in html
     assert "connections needed for 5x" in html
-    assert "h of history are too few" in html  # the store has one
+    assert "h of history are stored" in html  # the store has one
     links = [one.get("href", "") for one in Elements(html).all("a")]
     assert any(link.startswith("/capacity") for link in links)
 

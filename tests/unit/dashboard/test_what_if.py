@@ -148,10 +148,10 @@ def test_without_a_bound_or_many_requests_there_is_none(own):
     bed, asked = own
     traces(bed, 50, 150)
     bed.write("metrics", [pool_metrics(NOW - 3 * MINUTE)[0]])
-    assert "no bound that is known" in refused(asked, pool_size="5")
+    assert "has no known size limit" in refused(asked, pool_size="5")
     bed.write("metrics", pool_metrics(NOW - 3 * MINUTE, "small", requests=50))
     traces(bed, 150, service="small")
-    assert "asked 50 times" in refused(asked, pool_size="5", service="small")
+    assert "used only 50 times" in refused(asked, pool_size="5", service="small")
 
 
 def test_a_pool_is_judged_by_whole_minutes_of_use(own):
@@ -170,7 +170,7 @@ def test_where_nobody_waited_there_is_nothing_to_change(own):
     bed, asked = own
     traces(bed, 50, 60)
     bed.write("metrics", used())
-    assert "recorded a wait" in refused(asked, pool_size="7")
+    assert "waited for a pool" in refused(asked, pool_size="7")
 
 
 def test_a_pool_that_holds_its_callers_back_has_no_answer(own):
@@ -208,7 +208,7 @@ def test_a_few_unknown_weights_are_left_out(own):
 def test_without_hits_or_traces_there_is_none(own):
     bed, asked = own
     traces(bed, 150, 250)
-    assert "how long one takes that does is not known" in refused(asked, hit_rate="50")
+    assert "the duration of one that does is unknown" in refused(asked, hit_rate="50")
     assert "No extraction of this group" in refused(asked, hit_rate="50", feature_set="nobody")
 
 

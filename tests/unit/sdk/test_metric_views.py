@@ -214,7 +214,7 @@ def test_a_child_starts_at_zero(pair_of):
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"preferred": {Counter: LastValueAggregation()}}, "what a reader asks for is not applied to"),
+        ({"preferred": {Counter: LastValueAggregation()}}, "LastValueAggregation of a reader is not applied to"),
         ({"views": [View(instrument_type=Counter, aggregation=LastValueAggregation())]}, "LastValueAggregation"),
         ({"views": [duration_view(aggregation=ExplicitBucketHistogramAggregation((2, 1)))]}, "strictly increasing"),
     ],

@@ -111,7 +111,7 @@ class TestReachability:
         assert said() == [
             "exporter otlp_grpc: the backend cannot be reached (UNAVAILABLE: connection refused)",
             "exporter otlp_grpc: items are being dropped (retry_exhausted)",
-            "exporter otlp_grpc: the backend is back after 50.0 s; failed tries: 50; 7 items dropped (retry_exhausted)",
+            "exporter otlp_grpc: the backend is back after 50.0 s; failed attempts: 50; 7 items dropped (retry_exhausted)",
         ]
 
     def test_one_that_comes_and_goes_is_spoken_of_once_a_minute(self, clock, said):

@@ -227,7 +227,7 @@ def test_another_file_in_its_place_is_left_alone(path):
     storage.append(1, b"before")
     path.unlink()
     path.write_text("another's")
-    with pytest.raises(StorageFullError, match="another file has taken its place"):
+    with pytest.raises(StorageFullError, match="it was replaced by another file"):
         storage.append(1, b"refused")
     storage.close()
     assert path.read_text() == "another's"
