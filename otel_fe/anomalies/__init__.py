@@ -10,6 +10,11 @@ from otel_fe.anomalies.detector import Detector, PointVerdict
 from otel_fe.anomalies.kinds import CACHE_HIT_RATE, KINDS, LATENCY_P95, THROUGHPUT, SeriesKind
 from otel_fe.anomalies.watch import AnomalyWatch
 
+Kind = SeriesKind
+"""The former name of `SeriesKind`."""
+Verdict = PointVerdict
+"""The former name of `PointVerdict`."""
+
 __all__ = [
     "CACHE_HIT_RATE",
     "KINDS",

@@ -11,4 +11,7 @@ from otel_fe.changes.mark import Mark
 from otel_fe.changes.tracker import Fact, Tracker
 from otel_fe.changes.weighted import Difference
 
+Compared = BeforeAndAfter
+"""The former name of `BeforeAndAfter`."""
+
 __all__ = ["BeforeAndAfter", "Difference", "Fact", "Mark", "Sampled", "TooLittleError", "Tracker", "compare"]

@@ -10,7 +10,7 @@ import re
 import pytest
 
 import otel_fe
-from otel_fe import errors, semconv
+from otel_fe import alerting, anomalies, changes, errors, semconv
 from tests.contract.sources import FILES, ROOT, functions_of, nodes_of, tree_of
 
 
@@ -20,6 +20,21 @@ def test_every_public_name_exists():
         assert getattr(otel_fe, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         otel_fe.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("module", "former", "name"),
+    [
+        (alerting, "Reading", "Evaluation"),
+        (anomalies, "Kind", "SeriesKind"),
+        (anomalies, "Verdict", "PointVerdict"),
+        (changes, "Compared", "BeforeAndAfter"),
+        (otel_fe, "why", "explain_decision"),
+    ],
+)
+def test_former_public_name_still_works(module, former, name):
+    """A public name that was renamed can still be imported from its room, and is the same object."""
+    assert getattr(module, former) is getattr(module, name)
 
 
 def test_every_module_can_be_imported_by_itself():
