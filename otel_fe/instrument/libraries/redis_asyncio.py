@@ -5,11 +5,9 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
-from otel_fe.instrument.libraries.redis_lookups import record_failed, record_pipeline
-from otel_fe.instrument.libraries.redis_responses import count_of
+from otel_fe.instrument.libraries.redis_responses import count_of, record_command, record_failed, record_pipeline
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def patches() -> list[Patch]:
         Patch(client.Pipeline, "_execute_pipeline", _pipeline),
         Patch(client.Pipeline, "_execute_transaction", _pipeline),
         Patch(cluster.ClusterNode, "execute_command", _command(0)),
-        Patch(cluster.ClusterNode, "execute_pipeline", _node_pipeline),
+        Patch(cluster.ClusterNode, "execute_pipeline", _cluster_pipeline(answers=False)),
         Patch(connection.AbstractConnection, "connect", redis_pools.opening_later),
         Patch(connection.ConnectionPool, "get_connection", redis_pools.exhausting_later),
         Patch(connection.BlockingConnectionPool, "get_connection", redis_pools.awaiting),
@@ -35,7 +33,7 @@ def patches() -> list[Patch]:
     # redis-py 6 brought transactions to the asyncio cluster.
     if hasattr(cluster, "TransactionStrategy"):
         transaction = cluster.TransactionStrategy
-        found.append(Patch(transaction, "_execute_transaction_with_retries", _cluster_transaction))
+        found.append(Patch(transaction, "_execute_transaction_with_retries", _cluster_pipeline(answers=True)))
         found.append(Patch(transaction, "_send_command_parse_response", _command(3)))
     return found
 
@@ -53,12 +51,7 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             except BaseException:
                 record_failed(running, start)
                 raise
-            end = perf_counter_ns()
-            try:
-                hits, misses = counting(response, args[first:])
-                running.looked_up(hits, misses, start, end)
-            except Exception as fault:
-                faults.record("redis.lookup", fault)
+            record_command(running, counting, args[first:], response, start, perf_counter_ns())
             return response
 
         return replacement
@@ -84,29 +77,24 @@ def _pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
     return replacement
 
 
-def _node_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def replacement(self: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
-        running = current_extraction()
-        if running is None:
-            return await original(self, commands, *args, **kwargs)
-        start = perf_counter_ns()
-        failed = await original(self, commands, *args, **kwargs)
-        end = perf_counter_ns()
-        record_pipeline(running, commands, None, start, end)
-        return failed
+def _cluster_pipeline(*, answers: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes the hook of a method that executes commands on a cluster.
 
-    return replacement
+    Args:
+        answers: It returns the responses; otherwise each command holds its own.
+    """
 
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def replacement(self: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
+            running = current_extraction()
+            if running is None:
+                return await original(self, commands, *args, **kwargs)
+            start = perf_counter_ns()
+            returned = await original(self, commands, *args, **kwargs)
+            end = perf_counter_ns()
+            record_pipeline(running, commands, returned if answers else None, start, end)
+            return returned
 
-def _cluster_transaction(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def replacement(self: Any, commands: Any, *args: Any, **kwargs: Any) -> Any:
-        running = current_extraction()
-        if running is None:
-            return await original(self, commands, *args, **kwargs)
-        start = perf_counter_ns()
-        responses = await original(self, commands, *args, **kwargs)
-        end = perf_counter_ns()
-        record_pipeline(running, commands, responses, start, end)
-        return responses
+        return replacement
 
-    return replacement
+    return make

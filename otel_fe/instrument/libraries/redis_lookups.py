@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import faults
 from otel_fe.instrument.extraction import current_extraction
 from otel_fe.instrument.libraries import redis_pools
-from otel_fe.instrument.libraries.redis_responses import count, count_of
+from otel_fe.instrument.libraries.redis_responses import count_of, record_command, record_failed, record_pipeline
 from otel_fe.instrument.patch import Patch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from otel_fe.instrument.extraction import Extraction
 
@@ -66,12 +66,7 @@ def _command(first: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             except BaseException:
                 record_failed(running, start)
                 raise
-            end = perf_counter_ns()
-            try:
-                hits, misses = counting(response, args[first:])
-                running.looked_up(hits, misses, start, end)
-            except Exception as fault:
-                faults.record("redis.lookup", fault)
+            record_command(running, counting, args[first:], response, start, perf_counter_ns())
             return response
 
         return replacement
@@ -100,11 +95,7 @@ def _cluster_command(pipeline: type) -> Callable[[Callable[..., Any]], Callable[
                 record_failed(running, start)
                 raise
             end = perf_counter_ns()
-            try:
-                hits, misses = counting(response, args)
-                running.looked_up(hits, misses, start + _waited_so_far(running) - waited, end)
-            except Exception as fault:
-                faults.record("redis.lookup", fault)
+            record_command(running, counting, args, response, start + _waited_so_far(running) - waited, end)
             return response
 
         return replacement
@@ -152,32 +143,3 @@ def _cluster_pipeline(original: Callable[..., Any]) -> Callable[..., Any]:
         return responses
 
     return replacement
-
-
-def record_failed(running: Extraction, start: int) -> None:
-    """Count the time of a command that was answered with an error or, after a time-out, with nothing: a call. Never raises."""
-    try:
-        running.looked_up(0, 0, start, perf_counter_ns())
-    except Exception as fault:
-        faults.record("redis.failed", fault)
-
-
-def record_pipeline(running: Extraction, stack: Any, responses: Any, start: int, end: int) -> None:
-    """Count the look-ups of a pipeline or transaction that has been executed. Never raises.
-
-    Args:
-        running: The extraction that executed it.
-        stack: Its commands, in any version's form.
-        responses: In the same order; None where each command holds its own.
-        start: When it was sent, without any wait for a pool.
-        end: When the last response had been read.
-    """
-    try:
-        commands: list[Sequence[Any]] = [getattr(c, "args", None) or c[0] for c in stack]
-        if responses is None:
-            responses = [getattr(command, "result", None) for command in stack]
-        hits, misses = count(commands, responses)
-        if hits or misses:
-            running.looked_up(hits, misses, start, end)
-    except Exception as fault:
-        faults.record("redis.pipeline", fault)

@@ -1,11 +1,16 @@
-"""Counts look-ups from Redis commands (GET, MGET, …) and their responses: hits and misses, never the values."""
+"""Turns Redis commands (GET, MGET, …) and their responses into look-ups of the extraction: hits and misses, never the values."""
 
 from __future__ import annotations
 
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
+
+from otel_fe import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from otel_fe.instrument.extraction import Extraction
 
     Count = Callable[[Any, Sequence[Any]], "tuple[int, int]"]
     """From a response and the command's arguments to hits and misses."""
@@ -77,3 +82,52 @@ def count(commands: Sequence[Sequence[Any]], responses: Sequence[Any]) -> tuple[
             hits += hit
             misses += miss
     return hits, misses
+
+
+def record_command(
+    running: Extraction, counting: Count, args: Sequence[Any], response: Any, start: int, end: int
+) -> None:
+    """Count the look-ups of a command that was answered. Never raises.
+
+    Args:
+        running: The extraction that executed it.
+        counting: From `count_of`.
+        args: The command and its arguments.
+        response: As redis-py returns it to the application.
+        start: `perf_counter_ns` when it was sent, without any wait for a pool.
+        end: When its response had been read.
+    """
+    try:
+        hits, misses = counting(response, args)
+        running.looked_up(hits, misses, start, end)
+    except Exception as fault:
+        faults.record("redis.lookup", fault)
+
+
+def record_failed(running: Extraction, start: int) -> None:
+    """Count the time of a command that was answered with an error or, after a time-out, with nothing: a call. Never raises."""
+    try:
+        running.looked_up(0, 0, start, perf_counter_ns())
+    except Exception as fault:
+        faults.record("redis.failed", fault)
+
+
+def record_pipeline(running: Extraction, stack: Any, responses: Any, start: int, end: int) -> None:
+    """Count the look-ups of a pipeline or transaction that has been executed. Never raises.
+
+    Args:
+        running: The extraction that executed it.
+        stack: Its commands, in any version's form.
+        responses: In the same order; None where each command holds its own.
+        start: When it was sent, without any wait for a pool.
+        end: When the last response had been read.
+    """
+    try:
+        commands: list[Sequence[Any]] = [getattr(c, "args", None) or c[0] for c in stack]
+        if responses is None:
+            responses = [getattr(command, "result", None) for command in stack]
+        hits, misses = count(commands, responses)
+        if hits or misses:
+            running.looked_up(hits, misses, start, end)
+    except Exception as fault:
+        faults.record("redis.pipeline", fault)

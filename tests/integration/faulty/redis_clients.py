@@ -10,14 +10,14 @@ from tests.integration.faulty.injection import injected, tried
 LOOKED_UP = "otel_fe.instrument.live_measurements:LiveMeasurements.looked_up"
 WAITED = "otel_fe.instrument.live_measurements:LiveMeasurements.waited"
 WAITED_SO_FAR = "otel_fe.instrument.live_measurements:LiveMeasurements.pool_wait_so_far_ns"
-COUNT = "otel_fe.instrument.libraries.redis_lookups:count"
+COUNT = "otel_fe.instrument.libraries.redis_responses:count"
 SERVER, CLUSTER = ("redis_port",), ("cluster_port",)
 KEYS = ("{of faults}there", "{of faults}missing")
 
 
-@injected("redis.lookup", "instrument.libraries.redis_lookups", LOOKED_UP, needs=SERVER)
+@injected("redis.lookup", "instrument.libraries.redis_responses", LOOKED_UP, needs=SERVER)
 @injected("redis.opening", "instrument.libraries.redis_pools", LOOKED_UP, needs=SERVER)
-@injected("redis.failed", "instrument.libraries.redis_lookups", LOOKED_UP, needs=SERVER)
+@injected("redis.failed", "instrument.libraries.redis_responses", LOOKED_UP, needs=SERVER)
 def a_client(app):
     import redis
 
@@ -29,7 +29,7 @@ def a_client(app):
     return found, app.captured.traces.force_flush()
 
 
-@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=SERVER)
+@injected("redis.pipeline", "instrument.libraries.redis_responses", COUNT, needs=SERVER)
 def pipelines_and_transactions(app):
     import redis
 
@@ -74,8 +74,8 @@ def an_exhausted_pool(app):
         return found, client.ping(), pool.disconnect()
 
 
-@injected("redis.lookup", "instrument.libraries.redis_asyncio", LOOKED_UP, needs=SERVER)
-@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=SERVER)
+@injected("redis.lookup", "instrument.libraries.redis_responses", LOOKED_UP, needs=SERVER)
+@injected("redis.pipeline", "instrument.libraries.redis_responses", COUNT, needs=SERVER)
 @injected("redis.opening", "instrument.libraries.redis_pools", LOOKED_UP, needs=SERVER)
 def an_asyncio_client(app):
     import redis.asyncio
@@ -97,9 +97,9 @@ def an_asyncio_client(app):
     return asyncio.run(main())
 
 
-@injected("redis.lookup", "instrument.libraries.redis_lookups", LOOKED_UP, needs=CLUSTER)
+@injected("redis.lookup", "instrument.libraries.redis_responses", LOOKED_UP, needs=CLUSTER)
 @injected("redis.waited", "instrument.libraries.redis_lookups", WAITED_SO_FAR, needs=CLUSTER)
-@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=CLUSTER)
+@injected("redis.pipeline", "instrument.libraries.redis_responses", COUNT, needs=CLUSTER)
 def a_cluster(app):
     import redis.cluster
 
@@ -120,8 +120,8 @@ def a_cluster(app):
     return found
 
 
-@injected("redis.lookup", "instrument.libraries.redis_asyncio", LOOKED_UP, needs=CLUSTER)
-@injected("redis.pipeline", "instrument.libraries.redis_lookups", COUNT, needs=CLUSTER)
+@injected("redis.lookup", "instrument.libraries.redis_responses", LOOKED_UP, needs=CLUSTER)
+@injected("redis.pipeline", "instrument.libraries.redis_responses", COUNT, needs=CLUSTER)
 def an_asyncio_cluster(app):
     import redis.asyncio
 
