@@ -9,12 +9,13 @@ from otel_fe.alerting.alert import AlertType
 from otel_fe.alerting.silence import Silence
 from otel_fe.alerting.sources import subject_of
 from otel_fe.errors import ConfigurationError
+from otel_fe.units import DAY_NS
 
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 SHORTEST_NS: Final = 60 * 1_000_000_000
-LONGEST_NS: Final = 30 * 86_400 * 1_000_000_000
+LONGEST_NS: Final = 30 * DAY_NS
 """Longer ones are forgotten by those who made them."""
 _LONGEST_NAME: Final = 300
 _LONGEST_AUTHOR: Final = 80

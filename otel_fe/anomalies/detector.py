@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.anomalies.season import Season
+from otel_fe.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from otel_fe.anomalies.kinds import SeriesKind
 
 POINT_S: Final = 300.0
 """Seconds from one point to the next."""
-WARM_UP_S: Final = 3600.0
+WARM_UP_S: Final = HOUR_S
 """Nothing is detected in the first hour."""
-_DAY_S: Final = 86_400.0
-_WEEK_S: Final = 7 * _DAY_S
+_WEEK_S: Final = 7 * DAY_S
 _FAR: Final = 6.5
 """Deviations of a single point."""
 _SLACK: Final = 1.0
@@ -65,7 +65,7 @@ class Detector:
 
     def __init__(self, kind: SeriesKind) -> None:
         self._kind = kind
-        self._season = Season(_DAY_S / POINT_S)
+        self._season = Season(DAY_S / POINT_S)
         self._first_s: float | None = None
         self._points = 0
         self._origin = 0.0
@@ -90,7 +90,7 @@ class Detector:
         return verdict
 
     def _judge(self, deviation: float, age_s: float, expected: float, *, warm: bool) -> PointVerdict:
-        times = _BEFORE_A_DAY if age_s < _DAY_S else _BEFORE_A_WEEK if age_s < _WEEK_S else 1.0
+        times = _BEFORE_A_DAY if age_s < DAY_S else _BEFORE_A_WEEK if age_s < _WEEK_S else 1.0
         pushed = min(deviation, _CUT_SUM) - _SLACK * times
         self._sum = min(max(0.0, self._sum + pushed), 1.5 * _SUM * times) if warm else 0.0
         far = warm and deviation >= _FAR * times
@@ -99,7 +99,7 @@ class Detector:
 
     def _usual(self, unix_s: float, age_s: float) -> float:
         """Return the course of the day at a time, once a day has been seen; nothing until then, and the level follows it."""
-        if age_s < _DAY_S:
+        if age_s < DAY_S:
             return 0.0
         if not self._seasonal:
             self._seasonal, self._level = True, 0.0

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.errors import MissingExtraError
+from otel_fe.units import DAY_S
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_DAY_S: Final = 86_400
 _HARMONICS: Final = 4
 _WEEKEND_HARMONICS: Final = 2
 _SATURDAY: Final = 5
@@ -43,8 +43,8 @@ class Season:
 
 
 def _features(unix_s: float) -> dict[str, float]:
-    days, seconds = divmod(unix_s, _DAY_S)
-    phase = 2 * math.pi * seconds / _DAY_S
+    days, seconds = divmod(unix_s, DAY_S)
+    phase = 2 * math.pi * seconds / DAY_S
     weekend = (int(days) + _EPOCH_WEEKDAY) % 7 >= _SATURDAY
     found = {"one": 1.0, "weekend": float(weekend)}
     for k in range(1, _HARMONICS + 1):

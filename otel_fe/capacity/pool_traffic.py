@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.store.series_keys import Which
-from otel_fe.units import NS_PER_S
+from otel_fe.units import MINUTE_NS, NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.series import StoredSeries
 
 _POINTS: Final = 200
-_MINUTE_NS: Final = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _pool(series: StoredSeries, window: tuple[int, int], service: str, name: str
         series.histogram(Which(metric, service, labels), *window)
         for metric in (semconv.CONNECTION_WAIT_TIME, semconv.CONNECTION_USE_TIME, semconv.CONNECTION_CREATE_TIME)
     )
-    steps = series.histogram_by_step(Which(semconv.CONNECTION_USE_TIME, service, labels), *window, _MINUTE_NS)
+    steps = series.histogram_by_step(Which(semconv.CONNECTION_USE_TIME, service, labels), *window, MINUTE_NS)
     sizes = series.gauge_by_step(Which(semconv.CONNECTION_MAX, service, labels), *window, window[1] - window[0])
     queued_s = max(0.0, waits.total - creations.total)
     return PoolTraffic(

@@ -14,6 +14,7 @@ from otel_fe.capacity.text import when
 from otel_fe.formatting import elapsed
 from otel_fe.live.view import ExtractionGroup
 from otel_fe.pipeline.slo_engine import GaugeValue
+from otel_fe.units import HOUR_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
     _Key = tuple[str, str, str]
 
-_HOUR_S: Final = 3_600.0
 _LONGEST_H: Final = 168.0
 """The horizon of forecasts."""
 
@@ -140,15 +140,15 @@ def _evaluation(end: _End, now_s: float) -> Evaluation:
         _LONGEST_H,
         "h of budget",
         Severity.TICKET,
-        window_s=_HOUR_S,
+        window_s=HOUR_S,
         min_samples=0,
-        clear_for_s=_HOUR_S,
-        cooldown_s=6 * _HOUR_S,
+        clear_for_s=HOUR_S,
+        cooldown_s=6 * HOUR_S,
         higher_is_worse=False,
     )
     return Evaluation(
         rule,
-        end.horizon_h if left_s is None else left_s / _HOUR_S,
+        end.horizon_h if left_s is None else left_s / HOUR_S,
         holds=left_s is not None and not end.used_up,
         over=left_s is None and end.earliest_unix_s is None,
         group=ExtractionGroup(end.service, end.feature_set),
@@ -172,7 +172,7 @@ def _statement(end: _End, now_s: float) -> str:
     if end.expected_unix_s is None and end.was_used_up:
         return f"{what} is no longer used up"
     if end.expected_unix_s is None:
-        return f"{what} is no longer expected to end within {elapsed(end.horizon_h * _HOUR_S)}"
+        return f"{what} is no longer expected to end within {elapsed(end.horizon_h * HOUR_S)}"
     if end.expected_unix_s <= now_s:
         return f"{what} is expected to have ended by {when(end.expected_unix_s)}"
     return f"{what} is expected to end {when(end.expected_unix_s)}"
@@ -202,7 +202,7 @@ def _ending(end: _End) -> str:
         return f"{end.missing}. That is no recovery: see `otel-fe capacity`, and the burn rate"
     if end.expected_unix_s is not None or end.used_up or end.earliest_unix_s is not None:
         return ""
-    ahead = elapsed(end.horizon_h * _HOUR_S)
+    ahead = elapsed(end.horizon_h * HOUR_S)
     if end.was_used_up:
         return f"enough bad extractions have left its window, and no end is expected within {ahead}"
     return f"the forecast has turned: by its 80 % interval there is no end within {ahead} either"

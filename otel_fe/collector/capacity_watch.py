@@ -23,7 +23,7 @@ from otel_fe.clock import SystemClock
 from otel_fe.collector.budget_ends import BudgetEnds
 from otel_fe.live.view import ExtractionGroup
 from otel_fe.pipeline.slo_engine import GaugeValue
-from otel_fe.units import NS_PER_S
+from otel_fe.units import HOUR_S, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
-EVERY_S: Final = 3_600.0
+EVERY_S: Final = HOUR_S
 FIRST_S: Final = 600.0
 """Until the first computation: before, there are too few measurements."""
 _LONGEST_S: Final = 300.0
@@ -47,10 +47,10 @@ _RULE: Final = Rule(
     0.0,
     "per s",
     Severity.TICKET,
-    window_s=3_600.0,
+    window_s=HOUR_S,
     min_samples=0,
-    clear_for_s=3_600.0,
-    cooldown_s=6 * 3_600.0,
+    clear_for_s=HOUR_S,
+    cooldown_s=6 * HOUR_S,
 )
 _log = logging.getLogger("otel_fe")
 

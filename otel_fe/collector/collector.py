@@ -22,6 +22,7 @@ from otel_fe.collector.reload import transfer_state
 from otel_fe.collector.servers.held_bytes import most_held_bytes
 from otel_fe.collector.wakeup_timer import WakeupTimer
 from otel_fe.config.extensions import FileStorage
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.counters import Counters
 
 _log = logging.getLogger("otel_fe")
-_OWN_METRICS_NS: Final = 60_000_000_000
+_OWN_METRICS_NS: Final = MINUTE_NS
 _GONE_S: Final = 5.0
 _PENDING: Final = "pending_traces"
 

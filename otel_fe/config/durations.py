@@ -6,16 +6,17 @@ import re
 from typing import Final
 
 from otel_fe.redaction import redact_value
+from otel_fe.units import HOUR_NS, MINUTE_NS, NS_PER_MS, NS_PER_S
 
 UNITS_NS: Final = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,  # the micro sign
     "μs": 1_000,  # the Greek letter, which keyboards write as well  # noqa: RUF003
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
-    "h": 3_600_000_000_000,
+    "ms": NS_PER_MS,
+    "s": NS_PER_S,
+    "m": MINUTE_NS,
+    "h": HOUR_NS,
 }
 """The length of each unit, in nanoseconds."""
 

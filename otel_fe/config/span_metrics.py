@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from otel_fe.units import MINUTE_NS
+
 DEFAULT_NAMESPACE: Final = "traces.span.metrics"
 DEFAULT_BUCKETS_NS: Final = tuple(
     ms * 1_000_000 for ms in (2, 4, 6, 8, 10, 50, 100, 200, 400, 800, 1000, 1400, 2000, 5000, 10_000, 15_000)
@@ -78,7 +80,7 @@ class SpanMetrics:
     exemplars: Exemplars = field(default_factory=Exemplars)
     delta: bool = False
     """Temporality: since the last flush, rather than since the start."""
-    flush_interval_ns: int = 60_000_000_000
+    flush_interval_ns: int = MINUTE_NS
     expiration_ns: int = 0
     """Age from which a resource without new spans is no longer reported; 0 for never."""
     series_expiration_ns: int = 0

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.units import DAY_NS, MINUTE_NS, NS_PER_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -73,11 +75,11 @@ def time_ticks(since_ns: int, until_ns: int, x: Callable[[float], float]) -> tup
 
 
 def _utc(time_ns: int, step_ns: int) -> str:
-    minutes = time_ns // 60_000_000_000
-    if step_ns >= 86_400_000_000_000:  # noqa: PLR2004
+    minutes = time_ns // MINUTE_NS
+    if step_ns >= DAY_NS:
         return f"day {minutes // 1440}"
     clock = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
-    return f"{clock}:{time_ns // 1_000_000_000 % 60:02d}" if step_ns < 60_000_000_000 else clock  # noqa: PLR2004
+    return f"{clock}:{time_ns // NS_PER_S % 60:02d}" if step_ns < MINUTE_NS else clock
 
 
 def line_chart(

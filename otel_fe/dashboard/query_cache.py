@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from otel_fe.units import HOUR_NS, MINUTE_NS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -13,10 +15,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MOST: Final = 32
-_SHORTEST_NS: Final = 6 * 3_600_000_000_000
+_SHORTEST_NS: Final = 6 * HOUR_NS
 """Shorter windows are answered fast, and never cached."""
 _PARTS: Final = 1_000
-_LONGEST_NS: Final = 60_000_000_000
+_LONGEST_NS: Final = MINUTE_NS
 
 
 class QueryCache:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.live.extraction_totals import ExtractionTotals
-from otel_fe.units import NS_PER_S
+from otel_fe.units import DAY_NS, NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SliceWidth:
 
 TIERS: Final = (SliceWidth(10 * NS_PER_S, 37), SliceWidth(60 * NS_PER_S, 61), SliceWidth(900 * NS_PER_S, 97))
 """Ten seconds for six minutes, minutes for an hour, quarters of an hour for a day. Each width divides the next."""
-LONGEST_NS: Final = 24 * 3600 * NS_PER_S
+LONGEST_NS: Final = DAY_NS
 
 
 @dataclass(frozen=True, slots=True)

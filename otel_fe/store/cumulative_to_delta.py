@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_fe.store.counts import Counts, add_packed, pack_buckets
 from otel_fe.store.points import MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
-from otel_fe.units import NS_PER_S
+from otel_fe.units import DAY_S, NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections import Counter
 
-FORGET_S: Final = 86_400
+FORGET_S: Final = DAY_S
 """A stream without points for so long is forgotten."""
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.units import NS_PER_S
+from otel_fe.units import MINUTE_S, NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.store.counts import Counts
 
-_MINUTE: Final = 60
 _AT_ONCE_NS: Final = 120 * NS_PER_S
 """An interval no longer than this is an ordinary one, and belongs to the minute in which it ends."""
 _BY_MINUTES_NS: Final = 5_400 * NS_PER_S
@@ -22,11 +21,11 @@ def spread_over_gap(since_ns: int, until_ns: int, counts: Counts) -> list[tuple[
     After a gap, what came in between is spread evenly over it. In its last minute it would look like a burst, and a burn rate over
     five minutes would see the errors of an hour.
     """
-    last = max(0, until_ns - 1) // (_MINUTE * NS_PER_S) * _MINUTE
+    last = max(0, until_ns - 1) // (MINUTE_S * NS_PER_S) * MINUTE_S
     length = until_ns - since_ns
     if length <= _AT_ONCE_NS or counts.count < 0:
         return [(last, counts)]
-    step = (_MINUTE if length <= _BY_MINUTES_NS else 10 * _MINUTE) * NS_PER_S
+    step = (MINUTE_S if length <= _BY_MINUTES_NS else 10 * MINUTE_S) * NS_PER_S
     parts: list[tuple[int, Counts]] = []
     done = counts.share(0, 1)
     for begin in range(since_ns // step * step, until_ns, step):
@@ -34,6 +33,6 @@ def spread_over_gap(since_ns: int, until_ns: int, counts: Counts) -> list[tuple[
         # Each part is the difference of two that were rounded down, so that nothing is lost on the way to the last, the whole.
         part = upto.since(done)
         if part:
-            parts.append((max(begin, since_ns) // (_MINUTE * NS_PER_S) * _MINUTE, part))
+            parts.append((max(begin, since_ns) // (MINUTE_S * NS_PER_S) * MINUTE_S, part))
         done = upto
     return parts

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_fe.errors import ConfigurationError
-from otel_fe.units import MIB
+from otel_fe.units import DAY_S, HOUR_S, MIB, MINUTE_S
 
-_MINUTE: Final = 60
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
 LOG_BYTES: Final = 8 * MIB
 """Set aside, of `max_bytes`, for SQLite's write-ahead log."""
 _LEAST_BYTES: Final = 4 * LOG_BYTES
@@ -33,14 +30,14 @@ class StoreLimits:
 
     max_bytes: int = 1024 * MIB
     """Of all its files. Past it the oldest traces go, then the oldest decision records, then the finest series."""
-    max_age_s: float = 7 * _DAY
+    max_age_s: float = 7 * DAY_S
     """Traces that have been stored for longer are removed, with their logs."""
     max_records: int = 100_000
     """Decision records, of traces that were kept and of those that were not; the oldest make room."""
     tiers: tuple[Tier, ...] = (
-        Tier(_MINUTE, 2 * _DAY),
-        Tier(10 * _MINUTE, 14 * _DAY),
-        Tier(_HOUR, 90 * _DAY),
+        Tier(MINUTE_S, 2 * DAY_S),
+        Tier(10 * MINUTE_S, 14 * DAY_S),
+        Tier(HOUR_S, 90 * DAY_S),
     )
     """From the finest to the coarsest. Each increment is added to all of them at once, so that their sums agree."""
     max_series: int = 20_000
@@ -71,7 +68,7 @@ class StoreLimits:
         _check("tiers", bool(self.tiers), self.tiers, "name at least one")
         coarsest = self.tiers[-1].width_s
         for tier in self.tiers:
-            whole = tier.width_s > 0 and tier.width_s % _MINUTE == 0 and coarsest % tier.width_s == 0
+            whole = tier.width_s > 0 and tier.width_s % MINUTE_S == 0 and coarsest % tier.width_s == 0
             _check("tiers", whole, tier, f"use whole minutes that divide the coarsest, {coarsest} s")
             _check(
                 "tiers",

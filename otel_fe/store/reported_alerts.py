@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
 from otel_fe import alert_event, semconv
+from otel_fe.units import DAY_NS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "told_alerts.sqlite3"  # written by earlier versions too
 MOST: Final = 1_000
 """Alerts that are kept: the newest."""
-_KEPT_NS: Final = 7 * 86_400 * 1_000_000_000
+_KEPT_NS: Final = 7 * DAY_NS
 _LONGEST: Final = 4_000
 """Characters of a text."""
 _BUSY_S: Final = 1.0

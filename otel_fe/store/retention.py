@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.store.cumulative_to_delta import FORGET_S
 from otel_fe.store.limits import LOG_BYTES
+from otel_fe.units import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +27,6 @@ _SPARE: Final = 4_096
 _EMPTY_CHUNKS: Final = """DELETE FROM chunk WHERE key <= ? AND last >= ?
     AND NOT EXISTS (SELECT 1 FROM trace WHERE trace.key BETWEEN chunk.key AND chunk.last)"""
 """The bodies of traces that are all removed."""
-_DAY: Final = 86_400
 _DATED: Final = (("trace", "stored_s"), ("stream", "seen_s"))
 _TABLES: Final = ("counter", "histogram", "gauge")
 
@@ -80,7 +80,7 @@ class Retention:
                 row[0]
                 for row in self._connection.execute(
                     f"SELECT key FROM {table} WHERE {column} > ? LIMIT {_STREAMS}",  # noqa: S608
-                    (now_s + _DAY,),
+                    (now_s + DAY_S,),
                 )
             ]
             if keys:
@@ -150,7 +150,7 @@ class Retention:
                         f"DELETE FROM {table} WHERE series = ? AND width_s = ? AND (time_s < ? OR ?)",  # noqa: S608
                         (series, width, floor, gone),
                     )
-            if row is not None and row[0] > now_s + _DAY:  # by a clock that was wrong: see `redate`
+            if row is not None and row[0] > now_s + DAY_S:  # by a clock that was wrong: see `redate`
                 self._connection.execute("UPDATE series SET seen_s = ? WHERE id = ?", (now_s, series))
             if gone:
                 self._connection.execute("DELETE FROM series WHERE id = ?", (series,))

@@ -13,7 +13,7 @@ from otel_fe.store.cumulative_to_delta import FORGET_S, CumulativeToDelta
 from otel_fe.store.gap_spreading import spread_over_gap
 from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
-from otel_fe.units import NS_PER_S
+from otel_fe.units import HOUR_S, NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SKEW_NS: Final = 60 * NS_PER_S
 """The most that another clock may be ahead; points from further ahead are dated now."""
-_REFRESH_S: Final = 3_600
+_REFRESH_S: Final = HOUR_S
 _STREAMS: Final = 10
 """Streams for each series: processes, and their restarts of a day."""
 _AT: Final = "ON CONFLICT (series, width_s, time_s) DO UPDATE SET"

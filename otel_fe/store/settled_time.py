@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.units import NS_PER_S
+from otel_fe.units import HOUR_S, NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
-JUMP_S: Final = 3_600
+JUMP_S: Final = HOUR_S
 """Moving ahead of the monotonic clock by more than this is a jump."""
-SETTLES_S: Final = 3_600
+SETTLES_S: Final = HOUR_S
 """Time that a jump must last, by the monotonic clock."""
 
 

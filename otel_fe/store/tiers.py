@@ -7,14 +7,14 @@ with minutes at both ends. Where only coarser rows remain, a window begins and e
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from otel_fe.units import DAY_S
 
 if TYPE_CHECKING:
     import sqlite3
 
     from otel_fe.store.limits import StoreLimits
-
-_DAY: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Floors:
         for tier in limits.tiers:
             due = max(0, now_s - tier.keep_s) // coarsest * coarsest
             # One that lies in the future was raised by a clock that was wrong: it would keep out all that comes.
-            wrong = before[tier.width_s] > now_s + _DAY
+            wrong = before[tier.width_s] > now_s + DAY_S
             self.by_width[tier.width_s] = due if wrong else max(due, before[tier.width_s])
         if self.by_width == before:
             return False

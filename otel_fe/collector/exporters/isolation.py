@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.exporters.payload import EXPORT_FAILED, MALFORMED, SENT, SHUTDOWN, UNREACHABLE
 from otel_fe.collector.exporters.splitting import split
+from otel_fe.units import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_TRIES: Final = 64
 """For one request, beside the first: enough for four bad items among 8 192."""
-PAUSE_NS: Final = 60_000_000_000
+PAUSE_NS: Final = MINUTE_NS
 """Time without splitting after a backend has refused every part of a request: it refuses everything."""
 _TELLING_TRIES: Final = 8
 """Refused parts, and none taken, that show as much."""

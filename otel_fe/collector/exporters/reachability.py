@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.units import MINUTE_NS
+
 if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 _log = logging.getLogger("otel_fe")
-_QUIET_NS: Final = 60_000_000_000
+_QUIET_NS: Final = MINUTE_NS
 
 
 class Reachability:

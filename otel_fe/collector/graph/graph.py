@@ -13,6 +13,7 @@ from otel_fe.clock import FAR_NS
 from otel_fe.collector.graph.connected import send_collected, send_metrics
 from otel_fe.collector.graph.parts import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
+from otel_fe.units import MINUTE_NS
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.encode import ExportRequest, run_of
 from otel_fe.wire.responses import ExportOutcome
@@ -66,7 +67,7 @@ class Observer(Protocol):
 
 
 _SUCCESS = ExportOutcome()
-_METRICS_INTERVAL_NS = 60_000_000_000
+_METRICS_INTERVAL_NS = MINUTE_NS
 """Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
 _ROOM_S = 5.0
 _ROOM_POLL_S = 0.1
