@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
     from otel_fe.compiled.trace_protocols import PendingTracesOf, RequestTraces, SegmentsOf, SpanHead
 
 _Metrics = TypeVar("_Metrics")
@@ -220,17 +221,17 @@ class Backend(Protocol):
         ...
 
     @property
-    def LocalTrace(self) -> type[Any]:  # noqa: N802 a class, as are the next two
+    def LocalTrace(self) -> type[LocalTraceFields]:  # noqa: N802 a class, as are the next two
         """The class of `pipeline.trace`."""
         ...
 
     @property
-    def SpanCore(self) -> type[Any]:  # noqa: N802
+    def SpanCore(self) -> type[SpanFields]:  # noqa: N802
         """The class below `sdk.span.LeanSpan`."""
         ...
 
     @property
-    def CurrentCore(self) -> type[Any]:  # noqa: N802
+    def CurrentCore(self) -> type[SpanBlock]:  # noqa: N802
         """The class below `sdk.tracer.CurrentSpan`."""
         ...
 

@@ -12,6 +12,7 @@ from otel_fe import compiled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from otel_fe.compiled.local_protocols import LocalTraceFields
     from otel_fe.model.decision import Decision
     from otel_fe.model.measurements import Measurements
 
@@ -79,19 +80,23 @@ class PlainLocalTrace:
     start_ns: int = 0
     end_ns: int = 0
     bytes: int = 0
+    trace_id: int
+    key: Key
+    """Empty if it is never looked up."""
+    entry: str | None
+    """The `ot` entry of the tracestate it came with."""
+    bounds: DecisionBounds
+    lock: RLock
+    """Reentrant, as all locks of the pipeline: the garbage collector may close a generator, and so end a span, on this very thread
+    while it is held."""
+    spans: list[object]
+    candidates: list[Candidate]
 
     def __init__(self, trace_id: int, entry: str | None, key: Key = b"", bounds: DecisionBounds = UNBOUNDED) -> None:
-        self.trace_id = trace_id
-        self.key = key
-        """Empty if it is never looked up."""
-        self.entry = entry
-        """The `ot` entry of the tracestate it came with."""
-        self.bounds = bounds
+        self.trace_id, self.key, self.entry, self.bounds = trace_id, key, entry, bounds
         self.lock = RLock()
-        """Reentrant, as all locks of the pipeline: the garbage collector may close a generator, and so end a span, on
-        this very thread while it is held."""
-        self.spans: list[object] = []
-        self.candidates: list[Candidate] = []
+        self.spans = []
+        self.candidates = []
 
     @property
     def duration_ns(self) -> int:
@@ -184,7 +189,10 @@ class PlainLocalTrace:
         self.decided = self.abandoned = True
 
 
-if TYPE_CHECKING or compiled.backend is None:
+if TYPE_CHECKING:  # a name that is chosen cannot be used as a type
+    LocalTrace = PlainLocalTrace
+    _follows: type[LocalTraceFields] = PlainLocalTrace
+elif compiled.backend is None:
     LocalTrace = PlainLocalTrace
 else:
     LocalTrace = compiled.backend.LocalTrace

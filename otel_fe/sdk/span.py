@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Link, SpanKind, TraceState
 
+    from otel_fe.compiled.local_protocols import SpanFields
     from otel_fe.pipeline.trace import LocalTrace
 
 _PLAIN: Final = frozenset((str, bool, int, float))
@@ -148,10 +149,11 @@ class PlainCore:
             self._end_seen(processors)
 
 
-if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
+if TYPE_CHECKING:  # a class that is chosen cannot be the base of another
     _Core = PlainCore
+    _follows: type[SpanFields] = PlainCore
 else:
-    _Core = compiled.backend.SpanCore
+    _Core = PlainCore if compiled.backend is None else compiled.backend.SpanCore
 
 
 class LeanSpan(_Core, Span):  # type: ignore[override]

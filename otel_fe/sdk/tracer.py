@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Link, TraceState
 
+    from otel_fe.compiled.local_protocols import SpanBlock
     from otel_fe.pipeline.trace import LocalTrace
 
 _RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
@@ -276,10 +277,11 @@ class PlainCurrent:
         raise NotImplementedError
 
 
-if TYPE_CHECKING or compiled.backend is None:  # noqa: SIM108 type checkers understand it this way
+if TYPE_CHECKING:  # a class that is chosen cannot be the base of another
     _Current = PlainCurrent
+    _follows: type[SpanBlock] = PlainCurrent
 else:
-    _Current = compiled.backend.CurrentCore
+    _Current = PlainCurrent if compiled.backend is None else compiled.backend.CurrentCore
 
 
 class CurrentSpan(_Current, ContextDecorator):

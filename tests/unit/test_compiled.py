@@ -15,10 +15,13 @@ import pytest
 
 from otel_fe import compiled
 from otel_fe.cli.main import main
-from otel_fe.compiled import trace_protocols
+from otel_fe.compiled import local_protocols, trace_protocols
 from otel_fe.compiled.digest import source_digest
 from otel_fe.config.settings import check_compiled, read_settings
 from otel_fe.errors import ConfigurationError
+from otel_fe.pipeline import trace
+from otel_fe.sdk import span as sdk_span
+from otel_fe.sdk import tracer
 from otel_fe.wire import span
 
 FOLDER = Path(compiled.__file__).parent
@@ -130,11 +133,14 @@ def test_stub_says_what_the_compiled_module_has(stubbed):
         assert list(inspect.signature(found).parameters) == [argument.arg for argument in function.args.args]
 
 
+_PROTOCOL_METHODS = ("__len__", "__iter__", "__getitem__", "__enter__", "__exit__")
+
+
 def _public(kind):
     """Return the members of a class, or the fields and methods that a protocol asks for."""
     names = {name for each in kind.__mro__ if each not in (object, Protocol, Generic) for name in vars(each)}
     names |= {name for each in kind.__mro__ for name in vars(each).get("__annotations__", ())}
-    return {name for name in names if not name.startswith("_") or name in ("__len__", "__iter__", "__getitem__")}
+    return {name for name in names if not name.startswith("_") or name in _PROTOCOL_METHODS}
 
 
 def _parameters(function):
@@ -147,6 +153,9 @@ def _parameters(function):
         (trace_protocols.SpanHead, span._Plain, "Head"),
         (trace_protocols.RequestTraces, list, "Traces"),
         (trace_protocols.PendingTraces, None, "Waiting"),  # the plain sampler has them as objects of its own
+        (local_protocols.LocalTraceFields, trace.PlainLocalTrace, "LocalTrace"),
+        (local_protocols.SpanFields, sdk_span.PlainCore, "SpanCore"),
+        (local_protocols.SpanBlock, tracer.PlainCurrent, "CurrentCore"),
     ],
 )
 def test_both_implementations_have_the_names_and_parameters_of_their_protocol(protocol, plain, made):
@@ -157,7 +166,7 @@ def test_both_implementations_have_the_names_and_parameters_of_their_protocol(pr
     for implementation in (plain, compiled_one):
         if implementation is None:
             continue
-        assert wanted <= set(dir(implementation))
+        assert wanted <= set(dir(implementation)) | _public(implementation)  # plain fields may be annotations only
         for name in wanted:
             function = vars(protocol).get(name)
             if inspect.isfunction(function) and not name.startswith("__"):
@@ -167,7 +176,13 @@ def test_both_implementations_have_the_names_and_parameters_of_their_protocol(pr
 @needs_it
 def test_compiled_module_has_nothing_public_that_its_protocol_lacks():
     """A method that only one side has would be called past the protocol; `make_attributes` is for subclasses to define."""
-    for protocol, made in ((trace_protocols.SpanHead, "Head"), (trace_protocols.PendingTraces, "Waiting")):
+    for protocol, made in (
+        (trace_protocols.SpanHead, "Head"),
+        (trace_protocols.PendingTraces, "Waiting"),
+        (local_protocols.LocalTraceFields, "LocalTrace"),
+        (local_protocols.SpanFields, "SpanCore"),
+        (local_protocols.SpanBlock, "CurrentCore"),
+    ):
         public = {name for name in dir(getattr(compiled.backend, made)) if not name.startswith("_")}
         assert public - _public(protocol) <= {"make_attributes"}
 
