@@ -4,6 +4,9 @@ Measured values have three significant digits, and whole numbers from 1 000 on i
 There are two styles of time. `milliseconds` is for latencies: they are compared with each other and with a limit in ms, so the
 unit stays ms below a second; `duration` chooses the unit, for axes and single times. How long a state lasted is `elapsed`: its
 two largest units, rounded down, since `3 h 5 min` is read more easily than `3.08 h`.
+
+Sizes are in powers of a thousand (`kB`, `MB`, `GB`), as the memory requirement and most tools have them: `size`. Only beside a
+setting in MiB, such as `limit_mib`, is a size in MiB too, so that the two can be compared: `mebibytes`.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import math
 from datetime import datetime, timezone
 from typing import Final
 
-from otel_fe.units import DAY_S, HOUR_S, MINUTE_S, NS_PER_S
+from otel_fe.units import DAY_S, HOUR_S, MIB, MINUTE_S, NS_PER_S
 
 _NONE: Final = "–"  # noqa: RUF001 a dash is what is shown
 _BYTES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -85,13 +88,18 @@ def rate(per_s: float | None) -> str:
 
 
 def size(value_bytes: float | None) -> str:
-    """Write bytes, in powers of a thousand as the requirement has them."""
+    """Write bytes in powers of a thousand: `419 MB`, `1.25 GB`; a dash for None."""
     if value_bytes is None:
         return _NONE
     for unit_bytes, unit in _BYTES:
         if abs(value_bytes) >= unit_bytes:
             return f"{_short(value_bytes / unit_bytes)} {unit}"
     return f"{value_bytes:.0f} B"
+
+
+def mebibytes(value_bytes: float) -> str:
+    """Write bytes beside a setting in MiB: `400 MiB`."""
+    return f"{value_bytes / MIB:.4g} MiB"
 
 
 def weight(value: float | None) -> str:

@@ -177,8 +177,6 @@ SAMPLING_POLICY: Final = attribute(
     "What kept the trace in this process: `error`, `slow`, `slo`, `baseline`, or the name of a policy. Also on the first span of "
     "the process; absent where the process does not sample.",
 )
-
-
 STACKS_EVENT: Final = "feature_extraction.stacks"
 """Name of the event on the span of a slow extraction that was sampled; its time is that of the first sample."""
 STACKS_ATTRIBUTES: Final[list[Attribute]] = []

@@ -115,8 +115,6 @@ class AlertState:
 
 
 MAX_TRACKS: Final = 1_000
-
-
 """Keys that are followed; further ones wait until some are forgotten."""
 
 

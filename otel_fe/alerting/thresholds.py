@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.alerting import rule as rules
 from otel_fe.alerting.evaluation import Evaluation
-from otel_fe.formatting import percent
+from otel_fe.formatting import percent, size
 from otel_fe.live.results import ratio
 from otel_fe.model.slo import EventCounts
 from otel_fe.pipeline.confidence import exceeds
+from otel_fe.units import MB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ def _of_cpu(resources: SystemResources) -> str:
 def _of_memory(resources: SystemResources) -> str:
     if resources.memory_limit_mb is None:
         return "measured against the machine's memory"
-    words = f"measured against the container's limit of {resources.memory_limit_mb:.4g} MB, at which the kernel kills a process"
+    words = f"measured against the container's limit of {size(resources.memory_limit_mb * MB)}, at which the kernel kills a process"
     if resources.oom_kills:
         words += f"; it has done so {_counted(resources.oom_kills, 'time')}"
     return words

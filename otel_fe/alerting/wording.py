@@ -8,8 +8,8 @@ from otel_fe.alerting.alert import Alert, AlertType, State
 from otel_fe.alerting.first_action import first_action
 from otel_fe.alerting.message import share_in_words
 from otel_fe.alerting.origin import Origin
-from otel_fe.formatting import clock_time
-from otel_fe.units import NS_PER_S
+from otel_fe.formatting import clock_time, size
+from otel_fe.units import MB, NS_PER_S
 
 if TYPE_CHECKING:
     from otel_fe.alerting.evaluation import Evaluation
@@ -129,6 +129,8 @@ def _where(reading: Evaluation) -> str:
 def _number(value: float, unit: str) -> str:
     if unit == _RATIO:
         return f"{value * 100:.3g} %"
+    if unit == "MB":
+        return size(value * MB)
     return f"{value:.4g} {'%' if unit == 'percent' else unit}"
 
 

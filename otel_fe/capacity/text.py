@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.anomalies.adaptive_forecast import MODEL
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, MEMORY, POOL, UNMEASURED, WORKERS
-from otel_fe.formatting import milliseconds, percent
-from otel_fe.units import MIB, NS_PER_S
+from otel_fe.formatting import milliseconds, percent, size
+from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,18 +93,18 @@ def _kept(one: Kept) -> str:
 
 
 def _resource(one: StationLoad, factor: float) -> str:
-    size = f"{one.size}" if one.copies == 1 else f"{one.size} in each of {one.copies:g}"
+    capacity = f"{one.size}" if one.copies == 1 else f"{one.size} in each of {one.copies:g}"
     if one.kind == MEMORY:
-        size = f"{_mib(one.size)} for each process"
+        capacity = f"{size(one.size)} for each process"
     full = f"full at {one.full_at:.4g}/s" if math.isfinite(one.full_at) else "never full"
-    said = f"{one.name} ({size}): {percent(one.busy_now)} busy, {percent(one.busy_then)} at {factor:g}x, {full}"
+    said = f"{one.name} ({capacity}): {percent(one.busy_now)} busy, {percent(one.busy_then)} at {factor:g}x, {full}"
     return said + needed(one, factor)
 
 
 def needed(one: StationLoad, factor: float) -> str:
     """Return what a resource would have to be, after a semicolon; empty where it is large enough."""
     if one.needed is not None and one.kind == MEMORY:
-        return f"; {_mib(one.needed)} needed for {factor:g}x"
+        return f"; {size(one.needed)} needed for {factor:g}x"
     if one.needed is not None:
         return f"; {one.needed} {_UNITS[one.kind]} needed for {factor:g}x"
     if one.needed_copies is not None:
@@ -182,11 +182,6 @@ def _duration(one: Interval) -> str:
         return "without bound: something is overloaded"
     high = "without bound" if math.isinf(one.high) else _ms(one.high)
     return f"{_ms(one.value)} ({_ms(one.low)} to {high})"
-
-
-def _mib(size: float) -> str:
-    """Write memory in powers of 1 024, as the limits of containers are set."""
-    return f"{size / MIB:.4g} MiB"
 
 
 def _ms(seconds: float) -> str:

@@ -15,14 +15,8 @@ from typing import Any, Final
 from otel_fe.cgroup import own_cgroup
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-
-
 _ARENA_MAX: Final = -8
-
-
 """`M_ARENA_MAX` of glibc's malloc.h."""
-
-
 _ARENAS: Final = 1
 
 
@@ -73,8 +67,6 @@ def _of_libc(name: str) -> Any:
 
 
 _YOUNG_S: Final = 10.0
-
-
 _ALL_S: Final = 120.0
 
 

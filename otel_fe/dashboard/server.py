@@ -30,7 +30,7 @@ _WORTH_BYTES: Final = 1_000
 _LOGIN_BYTES: Final = 4 * 1024
 _FORM_BYTES: Final = 3 * MOST_BYTES
 """A form's encoding makes three bytes of one."""
-_TOO_LARGE: Final = Response(413, b"send a form of at most 256 KiB\n")
+_TOO_LARGE: Final = Response(413, b"send a form of at most 262 kB\n")
 _BUSY: Final = PageResponse(503, b"busy; try again\n", "text/plain", (("Retry-After", "1"),))
 
 

@@ -40,8 +40,6 @@ _BAD: Final[dict[str, dict[str, Any]]] = {
     "cache_hit_rate": {"cache_hit": False},
 }
 """Likewise, as a selection has it."""
-
-
 COLUMNS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "slo": lambda row: row["slo"],
     "service": lambda row: row["service"],

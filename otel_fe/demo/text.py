@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
+from otel_fe.formatting import size
 from otel_fe.terminal import paint
+from otel_fe.units import MB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +69,7 @@ class Text:
         lookups = max(1, report.cache_lookups)
         lines.append(
             f"  look-ups {report.cache_lookups:,}, {100 * report.cache_hits / lookups:.1f} % hits; "
-            f"errors {report.errors:,}; resident memory {report.memory_mb:,.0f} MB"
+            f"errors {report.errors:,}; resident memory {size(report.memory_mb * MB)}"
         )
         return "\n".join(lines)
 

@@ -22,8 +22,6 @@ Candidate = tuple["Measurements", int, int]
 
 Key = bytes
 """Its key in dictionaries (`trace_key`)."""
-
-
 LATE: Final = 0
 """The trace has been decided."""
 OPEN: Final = 1

@@ -20,8 +20,6 @@ BY_GROUP: Final = 18
 """Slots of a cell by latency, service and feature set: three hours."""
 BY_KIND: Final = 72
 """Slots of a cell also by policy, cause, hit and error: twelve hours, since there are many more of them."""
-
-
 SPREAD: Final = 2_654_435_761
 """Knuth's multiplicative hash of keys, to sample by: no rhythm of the traffic coincides with that of the sample."""
 

@@ -32,8 +32,6 @@ _FIXED32: Final = _Proto.TYPE_FIXED32
 _FIXED64: Final = _Proto.TYPE_FIXED64
 
 PACKAGE: Final = "otel_fe.wire"
-
-
 DECLARED: Final[Mapping[str, Sequence[MessageField]]] = {
     "Spans": (MessageField(2, "spans", _BYTES, repeated=True),),
     "Heads": (MessageField(2, "spans", "Head", repeated=True),),
@@ -85,8 +83,6 @@ DECLARED: Final[Mapping[str, Sequence[MessageField]]] = {
     ),
     "Array": (MessageField(1, "values", _BYTES, repeated=True),),
 }
-
-
 _MADE: Final = build_messages(PACKAGE, DECLARED)
 Spans: Final[Any] = _MADE["Spans"]
 Heads: Final[Any] = _MADE["Heads"]

@@ -51,8 +51,6 @@ _SETTINGS = TailSampling(
     decision_wait_ns=2_000_000_000,
     num_traces=50,
 )
-
-
 _LIMITED = TailSampling(
     (
         RateLimiting("rate", 20, 40),

@@ -17,8 +17,6 @@ from pathlib import Path
 from tests.integration.conftest import missing
 
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")
-
-
 _PORTS_OF_A_WORKER = 400
 _ports = itertools.cycle(random.SystemRandom().sample(range(_PORTS_OF_A_WORKER), _PORTS_OF_A_WORKER))
 

@@ -23,8 +23,6 @@ pytestmark = pytest.mark.alone
 
 MOST_UNEXPLAINED = 0.2
 """Of a service's slow milliseconds, on any machine; 5 % over all services on a machine that does nothing else."""
-
-
 RUNS = 3
 """At most. The promise is nine runs in ten, so one may miss: two of three decide, and mostly the first two agree."""
 

@@ -19,8 +19,6 @@ ENVIRONMENT = Environment("ray", ("ray[serve]==2.60.*", "opentelemetry-distro==0
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 """For every process of Ray: no token is asked for, and no usage statistics are sent."""
 TARGETS = "features:UserFeatures.extract=user_profile,features:embedding=embedding"
-
-
 PATIENCE_S = 240
 """For what a slow machine may take long for. Nothing waits for a time to pass: this only ends what will never come."""
 

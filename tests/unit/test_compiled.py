@@ -25,8 +25,6 @@ from otel_fe.sdk import tracer
 from otel_fe.wire import span
 
 FOLDER = Path(compiled.__file__).parent
-
-
 MODULES = "otel_fe.compiled.modules"
 
 

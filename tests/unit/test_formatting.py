@@ -8,6 +8,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from otel_fe import formatting, semconv
 from otel_fe.dashboard.charts import LEFT, line_chart
 from otel_fe.dashboard.shown_value import shown_attributes
+from otel_fe.units import MIB
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,15 @@ def test_no_label_of_an_axis_is_cut_off():
     window = (0, 3_600 * 10**9)
     drawn = line_chart([(1, 1.0)], window, formatting.duration, step_ns=60 * 10**9, width=560)
     assert all(LEFT <= tick.at <= 560 - 22 for tick in drawn.x_ticks)
+
+
+@pytest.mark.parametrize(
+    ("value_bytes", "decimal", "binary"),
+    [
+        (999, "999 B", "0.0009527 MiB"),
+        (400 * MIB, "419 MB", "400 MiB"),
+        (2_000_000_000, "2 GB", "1907 MiB"),
+    ],
+)
+def test_sizes_are_decimal_and_in_mib_only_beside_a_setting_in_mib(value_bytes, decimal, binary):
+    assert (formatting.size(value_bytes), formatting.mebibytes(value_bytes)) == (decimal, binary)

@@ -7,65 +7,25 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 SENT: Final = ""
-
-
 """The backend has taken it."""
-
-
 STORED: Final = "stored"
-
-
 """It lies on disk for the next start: neither sent nor lost."""
-
-
 QUEUE_FULL: Final = "queue_full"
-
-
 """There was no room in the sending queue."""
-
-
 STORAGE_FULL: Final = "storage_full"
-
-
 """The queue on disk could not take it: the disk is full or fails."""
-
-
 STORAGE_CORRUPT: Final = "storage_corrupt"
-
-
 """It was on disk and came back damaged."""
-
-
 EXPORT_FAILED: Final = "export_failed"
-
-
 """The backend refused it, in a way that no other try would change."""
-
-
 MALFORMED: Final = "malformed"
-
-
 """The backend refused the item alone, as malformed or too large; or it came from an earlier version, and no backend can read it."""
-
-
 RETRY_EXHAUSTED: Final = "retry_exhausted"
-
-
 """It was tried for as long as `retry_on_failure` allows."""
-
-
 UNREACHABLE: Final = "unreachable"
-
-
 """Without a sending queue: the backend was unavailable, and the sender received a retryable error."""
-
-
 SHUTDOWN: Final = "shutdown"
-
-
 """The exporter was shut down before it was sent."""
-
-
 LOSSES: Final = (
     QUEUE_FULL,
     STORAGE_FULL,
@@ -76,8 +36,6 @@ LOSSES: Final = (
     UNREACHABLE,
     SHUTDOWN,
 )
-
-
 """The reasons that are losses."""
 
 
@@ -96,8 +54,6 @@ class Payload:
 
 
 Settled = Callable[[Payload, str], None]
-
-
 """Called once for each payload, with the reason, on whatever thread learns of it; it must not block.
 
 A payload that `batch::max_size` has split is settled in its parts: each with its own items, all with the same tally.
@@ -140,6 +96,4 @@ SIZERS: Final[dict[str, Sizer]] = {
     "items": lambda items, size_bytes: items,  # noqa: ARG005
     "bytes": lambda items, size_bytes: size_bytes,  # noqa: ARG005
 }
-
-
 """By the name that `sending_queue::sizer` has for them."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from otel_fe.collector.process_memory import release_memory, resident_bytes, total_memory
 from otel_fe.collector.refusals import PressureError
 from otel_fe.errors import ConfigurationError
+from otel_fe.formatting import mebibytes
 from otel_fe.units import MIB
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ class MemoryLimit:
         if idle >= self.soft_bytes:
             raise ConfigurationError(
                 name,
-                f"{self.soft_bytes // MIB} MiB",
-                f"use a higher limit, or a lower spike limit: the process already uses {idle // MIB} MiB already",
+                mebibytes(self.soft_bytes),
+                f"use a higher limit, or a lower spike limit: the process already uses {mebibytes(idle)}",
             )
 
     def check(self) -> None:
@@ -87,7 +88,7 @@ class MemoryLimit:
             self.above = self._rss() >= self.soft_bytes
         if self.above:
             raise PressureError(
-                "memory", f"more than {self.soft_bytes // MIB} MiB of memory in use", self._interval_ns / 1e9
+                "memory", f"more than {mebibytes(self.soft_bytes)} of memory in use", self._interval_ns / 1e9
             )
 
     def _is_above(self) -> bool:

@@ -37,17 +37,9 @@ if TYPE_CHECKING:
     OnKept = Callable[[int, Sequence[SpanView], Decision], None]
 
 _EARLIER: Final = 2
-
-
 _PAUSE_NS: Final = 150_000_000
-
-
 """Between two sends."""
-
-
 _RETRY_NS: Final = 1_000_000_000
-
-
 """Between two attempts to deliver held payloads."""
 
 

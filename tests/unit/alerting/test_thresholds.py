@@ -313,7 +313,7 @@ def test_exact_counts_fire_where_the_estimate_is_just_short_of_the_threshold(clo
         (
             SystemResources(memory_percent=95.0, memory_limit_mb=2000.0, oom_kills=1),
             "memory",
-            "measured against the container's limit of 2000 MB, at which the kernel kills a process; it has done so 1 time",
+            "measured against the container's limit of 2 GB, at which the kernel kills a process; it has done so 1 time",
         ),
     ],
 )

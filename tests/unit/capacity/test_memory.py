@@ -45,8 +45,8 @@ def test_memory_is_full_at_as_many_at_once_as_fit():
     assert memory.full_at == pytest.approx(said.headroom.value, rel=0.02)
     assert memory.needed == pytest.approx(300 * MIB + EACH * (10 + 2 * math.sqrt(10)), rel=0.05)
     service = ServiceCapacity("service", 2.5, (said,))
-    assert "memory (400 MiB for each process)" in in_words([service])
-    assert "MiB needed for 2.5x" in in_words([service])
+    assert "memory (419 MB for each process)" in in_words([service])
+    assert "MB needed for 2.5x" in in_words([service])
     assert document([service])[0]["groups"][0]["gives_out_first"] == "memory"
 
 

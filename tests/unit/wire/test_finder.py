@@ -40,8 +40,6 @@ SPANS = st.builds(
 )
 DIMENSIONS = (Dimension("shop", "none"), Dimension("n"), Dimension(""))
 HISTOGRAMS = (Exponential(8), Explicit((0, 1, 500_000, 10**6)))
-
-
 ALIKE = [Span(1, n, name="a", attributes={"shop": "x", "n": 3}, resource=RESOURCES[0]) for n in range(1, 9)]
 
 
