@@ -14,8 +14,7 @@ import time
 import weakref
 from typing import Any, Final
 
-from otel_fe import faults
-from otel_fe.autopilot.resource import PATIENT_S, CannotResizeError
+from otel_fe.autopilot.resource import PATIENT_S, CannotResizeError, restore_each
 from otel_fe.autopilot.server_limit import room_of_redis
 from otel_fe.config.autopilot import POOLS
 
@@ -78,12 +77,7 @@ class RedisPool:
 
 def restore_all() -> None:
     """Restore the application's size of every pool."""
-    for pool in list(_resized):
-        try:
-            restore(pool)
-        except Exception as fault:  # noqa: BLE001 the others get theirs all the same
-            faults.record("autopilot.restore", fault)
-            _resized.discard(pool)
+    restore_each(_resized, restore)
 
 
 def restore(pool: Any) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+
+from otel_fe import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import WeakSet
 
 PATIENT_S: Final = 1.0
 """A pool whose callers wait less than this until they fail is not made smaller than the application made it."""
@@ -56,6 +62,21 @@ class ResizableResource(Protocol):
             CannotResizeError: That cannot be read.
         """
         ...
+
+
+def restore_each(resized: WeakSet[Any], restore: Callable[[Any], None]) -> None:
+    """Restore the application's size of every pool; one that cannot be restored does not prevent the others. Never raises.
+
+    Args:
+        resized: The pools.
+        restore: Restores one, and removes it from `resized`.
+    """
+    for pool in list(resized):
+        try:
+            restore(pool)
+        except Exception as fault:  # noqa: BLE001 the others get theirs all the same
+            faults.record("autopilot.restore", fault)
+            resized.discard(pool)
 
 
 class NotResizable:

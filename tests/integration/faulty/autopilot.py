@@ -59,8 +59,8 @@ def use_a_pool_that_cannot_be_described(app):
     return found
 
 
-@injected("autopilot.restore", "autopilot.sqlalchemy_pools", "otel_fe.autopilot.sqlalchemy_pools:restore", settings=ON)
-@injected("autopilot.restore", "autopilot.redis_pools", "otel_fe.autopilot.redis_pools:restore", settings=ON)
+@injected("autopilot.restore", "autopilot.resource", "otel_fe.autopilot.sqlalchemy_pools:restore", settings=ON)
+@injected("autopilot.restore", "autopilot.resource", "otel_fe.autopilot.redis_pools:restore", settings=ON)
 def work_with_pools_that_cannot_be_restored(app):
     """Resize two pools; each injection makes restoring one of them fail."""
     engine, pool = sa.create_engine("sqlite://", poolclass=sa.QueuePool), redis.ConnectionPool(max_connections=2)
