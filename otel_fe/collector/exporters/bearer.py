@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from otel_fe.collector.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from otel_fe.config.extensions import BearerTokenAuth
@@ -20,28 +21,16 @@ class Bearer:
     def __init__(self, settings: BearerTokenAuth) -> None:
         self.header = settings.header
         self._scheme = settings.scheme
-        self._file = Path(settings.filename) if settings.filename else None
+        self._file = WatchedFile(Path(settings.filename), self._take) if settings.filename else None
         self._token = settings.tokens[0] if settings.tokens and self._file is None else ""
-        self._lock = threading.Lock()
-        self._version: tuple[int, int, int] | None = None
 
     def value(self) -> str:
         """Return what the header is to be now; empty where there is no token (yet)."""
         if self._file is not None:
-            self._refresh(self._file)
+            self._file.refresh()
         token = self._token
         return f"{self._scheme} {token}" if token and self._scheme else token
 
-    def _refresh(self, file: Path) -> None:
-        """Read the file where it has changed; while it is not there, the last token stays."""
-        try:
-            status = file.stat()
-            version = (status.st_mtime_ns, status.st_size, status.st_ino)
-            with self._lock:
-                if version == self._version:
-                    return
-                words = file.read_text().split(maxsplit=1)
-                self._token = words[0] if words else ""
-                self._version = version
-        except (OSError, ValueError):
-            return
+    def _take(self, content: bytes) -> None:
+        words = content.decode().split(maxsplit=1)
+        self._token = words[0] if words else ""

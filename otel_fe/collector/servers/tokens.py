@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from otel_fe.collector.watched_file import WatchedFile
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,20 +27,18 @@ class Tokens:
     def __init__(self, settings: BearerTokenAuth, name: str) -> None:
         self.header = settings.header.lower()
         self._scheme = settings.scheme.encode()
-        self._file = Path(settings.filename) if settings.filename else None
+        self._file = WatchedFile(Path(settings.filename), self._take) if settings.filename else None
         self._tokens = tuple(token.encode() for token in settings.tokens)
-        self._version: tuple[int, int, int] | None = None
-        self._lock = threading.Lock()
         if self._file is not None:
             self._tokens = ()
-            self._refresh(self._file)
+            self._file.refresh()
             if not self._tokens:
                 raise ConfigurationError(f"{name}: filename", settings.filename, "use a file with a token in each line")
 
     def accept(self, value: str | bytes | None) -> bool:
         """Return whether a header's value is right; takes as long for one wrong token as for another."""
         if self._file is not None:
-            self._refresh(self._file)
+            self._file.refresh()
         given = value.encode("utf-8", "replace") if isinstance(value, str) else value or b""
         if self._scheme:
             scheme, blank, given = given.partition(b" ")
@@ -50,15 +48,5 @@ class Tokens:
         found = [hmac.compare_digest(given, token) for token in self._tokens]
         return any(found)
 
-    def _refresh(self, file: Path) -> None:
-        """Read the file where it has changed; while it cannot be read, the tokens stay as they are."""
-        try:
-            status = file.stat()
-            version = (status.st_mtime_ns, status.st_size, status.st_ino)
-            with self._lock:
-                if version == self._version:
-                    return
-                self._tokens = tuple(line.strip() for line in file.read_bytes().splitlines() if line.strip())
-                self._version = version
-        except OSError:
-            return
+    def _take(self, content: bytes) -> None:
+        self._tokens = tuple(line.strip() for line in content.splitlines() if line.strip())
