@@ -29,7 +29,7 @@ class Values(Protocol):
 
 
 class CounterSums(Protocol):
-    """The interface of `otel_fe.store.Sums`, which is above this package."""
+    """What SLOs read of `otel_fe.store.Sums`, which is above this package; see there for windows and for what is left out."""
 
     def good_and_total(
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
@@ -40,11 +40,11 @@ class CounterSums(Protocol):
     def good_and_totals(
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> Mapping[tuple[str, str], tuple[int, int]]:
-        """Return the same for each service and feature set that has events."""
+        """Return the same for each service and feature set; without those that have no events."""
         ...
 
     def groups(self, slo: str) -> Sequence[tuple[str, str]]:
-        """Return the services and feature sets that have counted events of an SLO."""
+        """Return the services and feature sets that have counted events of an SLO, in order."""
         ...
 
     def count(

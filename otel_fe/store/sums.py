@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from otel_fe import semconv
+from otel_fe.pipeline.counted_events import CounterSums
 from otel_fe.store.counted_time import counted_intervals
 from otel_fe.store.series_keys import Which
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from otel_fe.store.counted_time import Interval
     from otel_fe.store.distribution import Distribution
     from otel_fe.store.read_connections import ReadConnections
@@ -21,36 +20,16 @@ if TYPE_CHECKING:
 _Label = str | bool | int | float
 
 
-class Sums(Protocol):
-    """Sums of what was counted. Windows are in Unix time, in ns, and hold their beginning and not their end.
+class Sums(CounterSums, Protocol):
+    """Sums of what was counted.
 
-    The sums of two adjacent windows are those of both together. Windows are exact to the minute, further back to ten
-    minutes and to the hour. `service` and `feature_set` leave out the others where given; an empty feature set selects
-    extractions without one.
+    Windows are in Unix time, in ns, and hold their beginning and not their end. The sums of two adjacent windows are those of both
+    together. Windows are exact to the minute, further back to ten minutes and to the hour. `service` and `feature_set` leave out
+    the others where given; an empty feature set selects extractions without one.
     """
-
-    def good_and_total(
-        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
-    ) -> tuple[int, int]:
-        """Return how many events of an SLO were good, and how many there were."""
-        ...
-
-    def good_and_totals(
-        self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
-    ) -> Mapping[tuple[str, str], tuple[int, int]]:
-        """Return the same for each service and feature set; without those that have no events."""
-        ...
-
-    def groups(self, slo: str) -> Sequence[tuple[str, str]]:
-        """Return the services and feature sets that have counted events of an SLO, in order."""
-        ...
 
     def first_ns(self) -> int | None:
         """Return when counting began, so that a window that begins before is known to be short; None before any event."""
-        ...
-
-    def count(self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: _Label) -> float:
-        """Return by how much a counter has risen; dots in the names of labels are written `__`."""
         ...
 
     def distribution(
