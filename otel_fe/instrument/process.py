@@ -300,7 +300,7 @@ class ProcessPipeline:
 
     def _sweep(self) -> None:
         self.engine.settle()
-        self.engine.assembler.sweep()
+        self.engine.assembler.decide_overdue()
         summed_counter.flush_all()
 
     def _sweep_at_ends(self) -> None:

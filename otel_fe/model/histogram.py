@@ -113,10 +113,10 @@ class Histogram(BucketCounts):
         """The number of recorded values."""
         return sum(self.buckets)
 
-    def draws(self, value: int, draw: Callable[[int], int]) -> bool:
+    def draws_exemplar(self, value: int, draw: Callable[[int], int]) -> bool:
         """Return whether an offered exemplar replaces the one in its bucket.
 
-        Of n offered since the last `renew`, each stays with probability 1/n.
+        Of n offered since the last `renew_exemplars`, each stays with probability 1/n.
 
         Args:
             value: The exemplar's, already recorded.
@@ -126,11 +126,11 @@ class Histogram(BucketCounts):
         count = self.offered[index] = self.offered[index] + 1
         return draw(count) == 0
 
-    def keep(self, exemplar: Exemplar) -> None:
+    def keep_exemplar(self, exemplar: Exemplar) -> None:
         """Store a drawn exemplar in its bucket."""
         self.exemplars[bisect_left(self.edges, exemplar.value)] = exemplar
 
-    def renew(self) -> None:
+    def renew_exemplars(self) -> None:
         """Begin a new round of exemplars; the last of each bucket stays until another is offered."""
         self.offered = [0] * len(self.buckets)
 

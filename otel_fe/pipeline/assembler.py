@@ -132,14 +132,14 @@ class Assembler:
             complete = self._complete
             complete.append(trace)
             if len(complete) >= BATCH:
-                self.settle()
+                self.decide_complete()
 
     def withheld(self, trace: LocalTrace, *, root: bool) -> None:
         """Note that a span which has started will not be handed over; its trace waits for it no more."""
         if trace.withheld(root):
-            self._complete.append(trace)  # decided by the next sweep
+            self._complete.append(trace)  # decided by `decide_complete`
 
-    def settle(self) -> None:
+    def decide_complete(self) -> None:
         """Decide the traces that are complete, together."""
         complete = self._complete
         claimed: list[LocalTrace] = []
@@ -153,9 +153,9 @@ class Assembler:
         if claimed:
             self._decide(claimed, "")
 
-    def sweep(self) -> None:
+    def decide_overdue(self) -> None:
         """Decide the traces that have waited long enough for children; called about once a second."""
-        self.settle()
+        self.decide_complete()
         now = self._clock.monotonic_ns()
         wait = self._limits.decision_wait_ns
         for trace in list(self._open.values()):
@@ -166,7 +166,7 @@ class Assembler:
 
     def decide_all(self) -> None:
         """Decide every trace that holds an ended span, with the spans it has; for a shutdown."""
-        self.settle()
+        self.decide_complete()
         for trace in list(self._open.values()):
             if trace.spans:
                 self._evict(trace, "shutdown")
@@ -181,7 +181,7 @@ class Assembler:
         open_traces = list(self._open.values())
         return len(open_traces), sum(len(trace.spans) for trace in open_traces)
 
-    def _evict_oldest(self, why: str) -> int:
+    def _evict_oldest(self, trigger: str) -> int:
         """Decide the oldest open trace; return its bytes, 0 if there was none."""
         try:
             oldest = next(iter(self._open.values()), None)
@@ -190,7 +190,7 @@ class Assembler:
         if oldest is None:
             return 0
         size = oldest.bytes
-        self._evict(oldest, why)
+        self._evict(oldest, trigger)
         return size
 
     def _enforce_bytes(self) -> None:
@@ -198,23 +198,23 @@ class Assembler:
         while excess > 0 and self._open:
             excess -= max(1, self._evict_oldest("byte_limit"))
 
-    def _evict(self, trace: LocalTrace, why: str) -> None:
+    def _evict(self, trace: LocalTrace, trigger: str) -> None:
         if trace.claim(False):  # noqa: FBT003
-            self._decide((trace,), why)
+            self._decide((trace,), trigger)
 
-    def _decide(self, traces: Sequence[LocalTrace], why: str) -> None:
-        """Decide traces whose `decided` this thread has just set; `why` they were not whole, if they were not."""
+    def _decide(self, traces: Sequence[LocalTrace], trigger: str) -> None:
+        """Decide traces whose `decided` this thread has just set; `trigger` is empty where they are complete."""
         try:
             decisions = self._sampler.decide(traces)
         except BaseException:
             # Whatever failed, a decided trace must leave, or `started` would wait for that for ever.
             for trace in traces:
-                self._conclude(trace, why, NOT_SAMPLED)
+                self._conclude(trace, trigger, NOT_SAMPLED)
             raise
         for trace, decision in zip(traces, decisions, strict=True):
-            self._conclude(trace, why, decision)
+            self._conclude(trace, trigger, decision)
 
-    def _conclude(self, trace: LocalTrace, why: str, decision: Decision) -> None:
+    def _conclude(self, trace: LocalTrace, trigger: str, decision: Decision) -> None:
         """Carry a decision out. Roots of a trace that was kept before follow it."""
         key = trace.key
         decision = (self._kept.get(key) or decision) if trace.spans else NOT_SAMPLED
@@ -234,8 +234,8 @@ class Assembler:
             else:
                 counters.not_sampled += spans
                 counters.traces_not_sampled += 1
-            if why:
-                counters.evicted[why] += 1
+            if trigger:
+                counters.evicted[trigger] += 1
         if decision.sampled:
             self._deliver(trace, decision)
         # Spans know their trace: without this, every trace would be garbage that only a collection finds.

@@ -109,8 +109,8 @@ class DerivedMetrics:
     def _offer(self, series: ExtractionSeries, duration_ns: int, time_ns: int, trace_id: int, span_id: int) -> None:
         durations = series.duration
         with series.lock:
-            if durations.draws(duration_ns, self._draw):
-                durations.keep(Exemplar(duration_ns, time_ns, trace_id, span_id))
+            if durations.draws_exemplar(duration_ns, self._draw):
+                durations.keep_exemplar(Exemplar(duration_ns, time_ns, trace_id, span_id))
 
     def all_series(self) -> list[ExtractionSeries]:
         """Return every series there is, the overflow last."""

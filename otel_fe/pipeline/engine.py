@@ -97,7 +97,7 @@ class Engine:
         takes ten times as long as among thirty. So both wait, for `BATCH` or for the next second.
         """
         self._count_waiting()
-        self.assembler.settle()
+        self.assembler.decide_complete()
 
     def _count_waiting(self) -> None:
         waiting = self._waiting

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_fe import faults
 from otel_fe.instrument.patch import Patch
-from otel_fe.ray.context_argument import KEY, beside, taking_context
+from otel_fe.ray.context_argument import KEY, cached_twin, taking_context
 from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.tasks import carrier_here
 
@@ -43,7 +43,7 @@ def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
     def replacement(worker: Any, called: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             carrier = carrier_here()
-            ours = None if carrier is None else _carried(called)
+            ours = None if carrier is None else _twin_with_context(called)
             if ours is not None:
                 called, kwargs = ours, {**kwargs, KEY: carrier}
         except Exception as fault:
@@ -53,18 +53,18 @@ def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
     return replacement
 
 
-def _carried(called: Any) -> Any:
+def _twin_with_context(called: Any) -> Any:
     """Return what takes the context, for a function or one with options; None for what belongs to an actor."""
     common = ray_module("ray.util.client.common")
     if isinstance(called, common.ClientRemoteFunc):
-        return beside(called, called._lock, _made_from)
+        return cached_twin(called, called._lock, _twin_of)
     function = vars(called).get("_remote_stub")
     if not isinstance(function, common.ClientRemoteFunc):
         return None
     made = object.__new__(type(called))
-    vars(made).update(vars(called), _remote_stub=_carried(function))
+    vars(made).update(vars(called), _remote_stub=_twin_with_context(function))
     return made
 
 
-def _made_from(function: Any) -> Any:
+def _twin_of(function: Any) -> Any:
     return type(function)(taking_context(function._func), function._options)

@@ -3,7 +3,7 @@
 Ray exports a function once for each id and job, and a `RemoteFunction` carries that id, and all that its process has done to it,
 into every process that it is pickled to (a Serve deployment pickles those that its class uses). So whether it takes a further
 argument must not depend on who called it first, and is never written into it: an uninstrumented driver and an instrumented
-replica share it. The one that takes the context is a second function beside it, whose id is made from the first one's, the
+replica share it. The one that takes the context is a second function, its twin, whose id is made from the first one's, the
 same in every process; it never travels. (A worker that is given both counts the calls of each towards `max_calls`.)
 """
 
@@ -23,28 +23,28 @@ KEY: Final = "_otel_fe_context"
 
 _ID: Final = "otel_fe.ray.context_argument/1"
 """To be raised when `task` below changes: what is exported under an id stays there for the whole job."""
-_BESIDE: Final = "_otel_fe_carried"
+_TWIN: Final = "_otel_fe_carried"
 _NOWHERE: Final = "<otel_fe>"
 """Begins its qualified name, which Ray shows the end of: workers that load code from their own disk look functions up by it, and
 must not find the plain one."""
 
 
-def carried(remote: Any) -> Any:
+def twin_with_context(remote: Any) -> Any:
     """Return the `RemoteFunction` that takes the context, for one that does not; always the same."""
-    return beside(remote, remote._inject_lock, _made_from)
+    return cached_twin(remote, remote._inject_lock, _twin_of)
 
 
-def beside(remote: Any, lock: Any, make: Callable[[Any], Any]) -> Any:
-    """Return the cached result of `make` for this object."""
+def cached_twin(remote: Any, lock: Any, make: Callable[[Any], Any]) -> Any:
+    """Return the twin of a remote function, which `make` makes at the first call."""
     with lock:
-        held = vars(remote).get(_BESIDE)
+        held = vars(remote).get(_TWIN)
         if held is None:
-            held = _Beside(make(remote))
-            setattr(remote, _BESIDE, held)
+            held = _TwinHolder(make(remote))
+            setattr(remote, _TWIN, held)
     return held.remote
 
 
-class _Beside:
+class _TwinHolder:
     """Holds the one that takes the context in an attribute of the one that does not; of a pickle of that, only None is left."""
 
     __slots__ = ("remote",)
@@ -56,9 +56,9 @@ class _Beside:
         return type(None), ()
 
 
-def _made_from(remote: Any) -> Any:
+def _twin_of(remote: Any) -> Any:
     state = remote.__getstate__()
-    for others in ("remote", _BESIDE):  # the first is a function bound to the other one
+    for others in ("remote", _TWIN):  # the first is a function bound to the other one
         state.pop(others, None)
     signature = state["_function_signature"]
     if signature is None:

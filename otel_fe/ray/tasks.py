@@ -13,7 +13,7 @@ from opentelemetry import propagate, trace
 
 from otel_fe import faults
 from otel_fe.instrument.patch import Patch
-from otel_fe.ray.context_argument import KEY, carried
+from otel_fe.ray.context_argument import KEY, twin_with_context
 from otel_fe.ray.ray_import import ray_module
 from otel_fe.ray.request import request_here
 from otel_fe.ray.task_span import REQUEST
@@ -37,7 +37,7 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             carrier = carrier_here() if _ours() else None
             if carrier is not None and _carries(remote):
-                remote, kwargs = carried(remote), {**(kwargs or {}), KEY: carrier}
+                remote, kwargs = twin_with_context(remote), {**(kwargs or {}), KEY: carrier}
         except Exception as fault:
             faults.record("ray.submit", fault)
         return original(remote, args, kwargs, *more, **options)

@@ -88,7 +88,7 @@ class Collected:
                     self.histograms[name][labels] = histogram.state()
             if exemplars:
                 self.exemplars[labels] = [e for e in series.duration.exemplars if e is not None]
-                series.duration.renew()
+                series.duration.renew_exemplars()
             for name, good, bad in zip(SLO_NAMES, series.slo_good, series.slo_bad, strict=True):
                 self._count(semconv.SLO_EVENTS, {semconv.SLO: name}, sets, {semconv.GOOD: {True: good, False: bad}})
             lookups = {"hit": series.cache_hits, "miss": series.cache_misses}

@@ -104,11 +104,11 @@ def test_a_process_knows_its_traces_by_the_bytes_of_their_ids():
     assert first is second
     for error in (True, False):
         engine.assembler.ended(first, "span", 1, 2, error, 100, True)
-    engine.assembler.settle()
+    engine.assembler.decide_complete()
     again = engine.assembler.started(Id(5), None, None, root=True)
     assert again is not first
     engine.assembler.ended(again, "span", 1, 2, False, 100, True)
-    engine.assembler.settle()
+    engine.assembler.decide_complete()
     assert exported == [5, 5], "it follows what became of the first"
     assert engine.assembler.pending() == (0, 0)
 

@@ -44,8 +44,8 @@ def test_exemplars_are_drawn_fairly():
     for _ in range(5_000):
         histogram = Histogram(EDGES)
         for number in range(10):
-            if histogram.draws(5, draw):
-                histogram.keep(Exemplar(5, number, number, number))
+            if histogram.draws_exemplar(5, draw):
+                histogram.keep_exemplar(Exemplar(5, number, number, number))
         kept[histogram.exemplars[1].time_ns] += 1
     assert sum((count - 500) ** 2 / 500 for count in kept) < 21.67  # 9 degrees of freedom, 1 %
 

@@ -109,8 +109,8 @@ def test_a_fake_clock_drives_the_engine():
     engine.assembler.started(1, trace, None, root=False)
     engine.assembler.ended(trace, "root", start_ns=0, end_ns=1, error=False, size=1, root=True)
     clock.advance(10, ns=-1)
-    engine.assembler.sweep()
+    engine.assembler.decide_overdue()
     assert kept == []
     clock.advance(ns=1)
-    engine.assembler.sweep()
+    engine.assembler.decide_overdue()
     assert len(kept) == 1

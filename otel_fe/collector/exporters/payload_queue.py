@@ -54,9 +54,8 @@ class PayloadQueue:
         self._halted = False
         self._abandoned = False
         self._flushing = 0
-        with lock:
-            for found in storage.found if storage is not None else ():
-                self._enter(Payload(signal, b"", found.items), found.key, found.size_bytes, recovered=True)
+        if storage is not None:
+            self._recover(storage)
 
     @property
     def persistent(self) -> bool:
@@ -200,6 +199,12 @@ class PayloadQueue:
         if self._storage is not None:
             self._storage.close()
         return held
+
+    def _recover(self, storage: Storage) -> None:
+        """Queue what an earlier process left on disk, in its order; the payloads themselves are loaded when it is their turn."""
+        with self._more:
+            for found in storage.found:
+                self._enter(Payload(self.signal, b"", found.items), found.key, found.size_bytes, recovered=True)
 
     def _reserve(self, size: int) -> str:
         with self._room:

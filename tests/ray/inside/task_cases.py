@@ -17,7 +17,7 @@ from ray import cloudpickle
 
 from otel_fe import faults
 from otel_fe.ray import tasks
-from otel_fe.ray.context_argument import KEY, carried, taking_context
+from otel_fe.ray.context_argument import KEY, taking_context, twin_with_context
 from tests.ray.inside.functions import decorated, here, start_tracing, with_a_lock
 from tests.ray.inside.tracing import OUTSIDE, WORKERS, instrumented, traced
 from tests.ray.starting import start
@@ -130,8 +130,8 @@ def test_every_process_exports_the_same_function():
     """The function's id is derived from the original's, so a job with a hundred replicas exports it once."""
     embed = a_function()
     copy = pickle.loads(cloudpickle.dumps(embed))
-    assert carried(embed)._uuid == carried(copy)._uuid != embed._uuid
-    assert carried(embed) is carried(embed)
+    assert twin_with_context(embed)._uuid == twin_with_context(copy)._uuid != embed._uuid
+    assert twin_with_context(embed) is twin_with_context(embed)
 
 
 def test_tasks_of_tasks_stay_in_the_trace():
@@ -233,7 +233,7 @@ def test_what_ray_shows_of_a_task_is_what_it_shows_without_us():
     with traced():
         with pytest.raises(KeyError, match="mine") as raised:
             ray.get(fails.remote())
-        name = carried(fails)._function_name
+        name = twin_with_context(fails)._function_name
     assert "fails()" in str(raised.value)
     assert name == fails._function_name
 

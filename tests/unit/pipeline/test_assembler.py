@@ -97,10 +97,10 @@ def test_a_trace_waits_for_open_children_but_not_for_ever():
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
     bench.end(trace, "root", error=True)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     assert bench.exported == []
     bench.clock.advance(ns=1_000_000_000)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     assert bench.exported[0][1] == ["root"]
     bench.end(child, "child", root=False)
     assert bench.exported[1][1] == ["child"]
@@ -117,10 +117,10 @@ def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
     bench.end(trace, "root", error=True)
     bench.clock.jump(jump_s)
     bench.clock.advance(ns=999_999_999)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     assert bench.exported == []
     bench.clock.advance(ns=1)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     assert bench.exported[0][1] == ["root"]
 
 
@@ -134,7 +134,7 @@ def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(dur
     child = bench.start(DROPPED, trace, root=False)
     bench.end(trace, "root")
     bench.clock.advance(ns=10_000_000)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     bench.end(child, "child", duration_ns, error, root=False)
     assert [(spans, decision.reason) for _, spans, decision in bench.exported] == (
         [(["child"], reason)] if reason else []
@@ -168,7 +168,7 @@ def test_background_task_waits_for_its_own_children_but_not_for_ever():
     bench.start(DROPPED, task, root=False)
     bench.end(task, "task", error=True)
     bench.clock.advance(ns=1_000_000_000)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     assert [spans for _, spans, _ in bench.exported] == [["task"]]
 
 
@@ -192,7 +192,7 @@ def test_late_span_leaves_what_came_after_it_alone():
     streaming = bench.start(DROPPED, request, root=False)
     bench.end(request, "request")
     bench.clock.advance(ns=10_000_000)
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     task = bench.start(DROPPED, request, root=False)
     bench.end(streaming, "streaming", root=False)
     assert bench.exported == []
@@ -246,7 +246,7 @@ def test_every_bound_holds_and_is_counted(settings, reason):
         for child in range(6):
             bench.end(bench.start(number, trace, root=False), child, root=False, size=20_000)
     # Bytes are looked at after every 256 KiB that one trace grows by, and once a second for all.
-    bench.assembler.sweep()
+    bench.assembler.decide_overdue()
     open_traces, spans = bench.assembler.pending()
     assert bench.engine.counters.evicted[reason] > 0
     assert open_traces <= settings.get("max_open_traces", 99)
