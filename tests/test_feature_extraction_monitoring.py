@@ -50,7 +50,7 @@ def test_it_emits_the_same_span_as_every_extraction():
 
 
 def test_durations_are_measured_where_none_is_given():
-    """Without duration_ms, the monitor measures the duration with its own clock."""
+    """The monitor measures the duration with its own clock where no duration_ms is given."""
     monitor = FeatureExtractionPerformanceMonitor()
     monitor.start_extraction()
     monitor.end_extraction()
@@ -121,7 +121,7 @@ def test_the_cache_requirement_is_more_than_seventy_percent(hits, expected):
 
 @pytest.mark.parametrize(("errors", "expected"), [(1, "broken"), (0, "met")])
 def test_the_error_requirement_is_less_than_one_percent(errors, expected):
-    """One of a hundred is not less than 1 %."""
+    """One error of a hundred is not less than 1 %."""
     monitor = FeatureExtractionPerformanceMonitor()
     for number in range(100):
         monitor.end_extraction(duration_ms=1.0, had_error=number < errors)

@@ -40,7 +40,7 @@ class CapacityFigures:
     p95_ms: dict[str, tuple[float, float, float, float]]
     """By factor: predicted, low, high, measured."""
     knee_per_s: tuple[float, float, float, float]
-    """Likewise."""
+    """A method of an actor is watched like a task."""
     first: str
     """The resource that was predicted to give out first."""
 

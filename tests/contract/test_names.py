@@ -38,7 +38,7 @@ def test_former_public_name_still_works(module, former, name):
 
 
 def test_every_module_can_be_imported_by_itself():
-    """There is no order in which modules have to come."""
+    """Modules can be imported in any order."""
     for module in pkgutil.walk_packages(otel_fe.__path__, "otel_fe."):
         importlib.import_module(module.name)
 

@@ -36,7 +36,7 @@ def test_compiled_modules_are_small():
 
 
 def test_sizes_are_those_of_every_module():
-    """One with the same name as another counts as well."""
+    """A module with the same name as another counts as well."""
     found = subprocess.run(["git", "ls-files", "otel_fe/*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert set(found.stdout.split()) <= {str(path.relative_to(ROOT)) for path in FILES}
 
@@ -45,7 +45,7 @@ def test_sizes_are_those_of_every_module():
     ("call", "home"), [("register_at_fork(", "forks.py"), ("get_close_matches(", "nearest.py")], ids=["forks", "names"]
 )
 def test_one_module_calls(call, home):
-    """One implementation of an idea."""
+    """Each of these calls has one module, since each idea has one implementation."""
     callers = {path.relative_to(ROOT / "otel_fe").as_posix() for path in FILES if call in path.read_text()}
     assert callers == {home}
 

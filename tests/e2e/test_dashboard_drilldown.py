@@ -1,4 +1,4 @@
-"""From end to end: a slow extraction of the example service, found by clicking, its cause, and the same trace in a real Jaeger."""
+"""A slow extraction of the example service is found by clicking, with its cause, and the same trace in a real Jaeger."""
 
 from __future__ import annotations
 

@@ -346,7 +346,7 @@ def test_what_would_be_is_answered_without_a_script(browser, served):
 
 
 def test_a_reader_signs_in(page, served):
-    """With a token configured, no page is shown before it was entered."""
+    """A configured token must be entered before any page is shown."""
     store = served[1]
     access = Access(Endpoint("localhost", 0), "a-token-of-some-length")
     server = DashboardServer(Site(PageContext(store.reader, store.directory), access), Endpoint("localhost", 0))

@@ -24,7 +24,7 @@ def otlp():
 
 @pytest.mark.parametrize("path", ["features", "sync"])
 def test_fastapi(otlp, path):
-    """In the event loop and on a thread, the extraction is a child of the request."""
+    """The extraction is a child of the request, in the event loop and on a thread."""
     port = free_port()
     with service("fastapi_service", otlp, "uvicorn", "app:app", "--port", str(port)):
         assert len(json.loads(get(f"http://127.0.0.1:{port}/{path}/7"))) == 8

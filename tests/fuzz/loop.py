@@ -47,7 +47,7 @@ TARGETS = (
 
 @dataclass
 class Report:
-    """How it went."""
+    """The outcome of a run."""
 
     inputs: int = 0
     accepted: int = 0

@@ -132,7 +132,7 @@ def popular(keys, count):
 
 @pytest.mark.parametrize("sample", [100_000, 2_048])
 def test_the_hit_ratio_at_another_size_is_as_predicted(tmp_path, sample):
-    """From what was looked up with 8 MB, to 5 points at 6, 12 and the advised size with all keys, and to 10 with a seventh of them."""
+    """Look-ups with 8 MB predict the ratio at 6, 12 and the advised size to 5 points, and to 10 from a seventh of the keys."""
     keys = popular(20_000, 45_000)
     with (
         redis_server(tmp_path / "r", "--maxmemory", "8000000", "--maxmemory-policy", "allkeys-lru") as port,
@@ -190,7 +190,7 @@ def looked_up_at_once(clients, keys, pause_s):
 
 
 def test_the_hit_ratio_at_another_lifetime_is_as_predicted(tmp_path):
-    """From what was looked up with entries that live for a second, to a few points for four.
+    """The prediction from entries that live for a second holds to a few points for four seconds.
 
     A second server, which is not observed, shows what four would have been at the very same times: the ratio depends on how fast
     the look-ups follow each other, and with it on what else the machine does.
@@ -272,7 +272,7 @@ def test_a_cluster_is_the_sum_of_its_primaries(integration, cluster_port):
 
 
 def test_a_redis_that_does_not_answer_holds_nobody_up(redis_port):
-    """One that is gone, one that accepts and keeps silent: within the timeout, by the class of the error."""
+    """A Redis that is gone, and one that accepts and keeps silent, fail within the timeout, by the class of the error."""
     with socket.create_server(("127.0.0.1", 0)) as silent, CacheConnectionIntegration(timeout_s=0.3) as integration:
         integration.stop()
         for port, problem in ((silent.getsockname()[1], "TimeoutError"), (free_port(), "ConnectionError")):

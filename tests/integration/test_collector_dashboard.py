@@ -241,7 +241,7 @@ def test_what_cannot_be_is_said_and_nothing_is_left_running(tmp_path, arguments,
 
 
 def test_without_its_extra_it_prints_how_to_get_it(tmp_path):
-    """Without the extra, the collector does not start, because the dashboard was requested."""
+    """The collector does not start without the extra, because the dashboard was requested."""
     (tmp_path / "jinja2.py").write_text("raise ImportError\n")
     (tmp_path / "c.yaml").write_text(config())
     source = (

@@ -39,7 +39,7 @@ def test_pending_traces_are_decided_at_a_stop(tmp_path):
 
 
 def test_pending_traces_survive_a_graceful_restart(tmp_path):
-    """With `file_storage`, pending spans and their arrival times are kept, and later spans complete their traces."""
+    """Pending spans and their arrival times are kept in `file_storage`, and later spans complete their traces."""
     storage = f"{{file_storage: {{directory: {tmp_path}, create_directory: true}}}}"
     with backend() as sink:
         slow = "{name: slow, type: latency, latency: {threshold_ms: 100, upper_threshold_ms: 9000}}"
@@ -64,7 +64,7 @@ def test_pending_traces_survive_a_graceful_restart(tmp_path):
 
 
 def test_acknowledged_spans_survive_kill_9(tmp_path):
-    """With the queue on disk, the next process sends the kept spans once the backend is back."""
+    """The next process finds the queue on disk, and sends the kept spans once the backend is back."""
     storage = f"{{file_storage: {{directory: {tmp_path}/queue, create_directory: true}}}}"
     exporter = (
         ", sending_queue: {storage: file_storage}"

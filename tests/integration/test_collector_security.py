@@ -82,7 +82,7 @@ def test_tls(certificates, tmp_path):
 
 
 def test_client_certificates(certificates, tmp_path):
-    """With `client_ca_file`, only senders with a certificate of that authority are accepted; this is allowed beyond loopback."""
+    """`client_ca_file` admits only senders with a certificate of that authority; this is allowed beyond loopback."""
     keys = tls_keys(certificates, f", client_ca_file: {certificates}/ca.crt")
     text = config(grpc_keys=keys, http_keys=keys).replace("localhost:0", "0.0.0.0:0")
     with running(tmp_path, text) as collector:
@@ -133,7 +133,7 @@ def test_bearer_tokens(tmp_path):
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_beyond_loopback_somebody_must_ask(tmp_path, protocol):
-    """Without authentication, an address beyond loopback is rejected at the start, with the remedy."""
+    """An address beyond loopback without authentication is rejected at the start, with the remedy."""
     text = config().replace(f'{protocol}: {{endpoint: "localhost:0"', f'{protocol}: {{endpoint: "0.0.0.0:0"')
     file = tmp_path / "open.yaml"
     file.write_text(text)

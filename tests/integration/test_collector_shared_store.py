@@ -121,7 +121,7 @@ def test_the_store_survives_the_end_of_the_supervisor(tmp_path):
 
 
 def test_a_store_of_somebody_else_is_refused(tmp_path):
-    """One process writes to it: the second says so, and leaves no worker behind."""
+    """Only one process writes to a store: the second refuses, and leaves no worker behind."""
     with backend() as sink, crew(tmp_path, sink) as collector:
         command = [OTEL_FE, "collector", "--config", collector.file, "--admin-endpoint", "none", "--workers", "2"]
         done = subprocess.run(

@@ -78,7 +78,7 @@ def test_the_report_is_whole_and_its_sums_agree(store):
 
 
 def test_the_text_says_it_in_words(store):
-    """Without --json, the demo prints a report as text, and a hint at the next step."""
+    """The demo prints, unless --json is given, a report as text, and a hint at the next step."""
     done = demo(store, "--seconds", "2")
     assert done.returncode == 0, done.stderr
     for word in ("Latency of", "The four requirements", "Kept", "Slowest:", "together", "Cross-check:", "\n  all "):
@@ -174,7 +174,7 @@ def test_a_taken_port_is_named(store):
 
 
 def test_the_service_knows_nothing_of_us(store):
-    """Its modules import neither otel_fe nor OpenTelemetry (redis-py looks for the latter by itself)."""
+    """The service's modules import neither otel_fe nor OpenTelemetry (redis-py looks for the latter by itself)."""
     examples = Path(__file__).parents[2] / "examples"
     for path in (examples / "feature_service").glob("*.py"):
         assert not re.search(r"^\s*(import|from) (otel_fe|opentelemetry)", path.read_text(), re.MULTILINE), path

@@ -87,7 +87,7 @@ def _logged(caplog, hook):
 
 
 def test_a_trace_that_cannot_be_exported_is_lost_by_name_and_alone(monkeypatch):
-    """Its spans are counted as dropped, the accounts still add up, and the next trace arrives."""
+    """The spans of a failed export are counted as dropped, the accounts still add up, and the next trace arrives."""
     from otel_fe.sdk import export
 
     faults.reset()

@@ -189,7 +189,7 @@ def unknown_to_grafana(folder):
 
 
 def test_dashboards_keep_to_grafana_s_types():
-    """There is no Grafana to be had here."""
+    """Dashboards are checked against Grafana's types, since no Grafana runs here."""
     found = unknown_to_grafana(FOLDER / "grafana" / "dashboards")
     assert len(found) == 5
     assert not {name: wrong for name, wrong in found.items() if wrong}

@@ -77,7 +77,7 @@ def total(series, name):
 
 
 def test_samplers_count_exactly_what_the_sdk_counts(tmp_path):
-    """For the same extractions of two services, every series of every metric is equal, bucket by bucket; no trace is split."""
+    """Every series of every metric is equal for the same extractions of two services, bucket by bucket; no trace is split."""
     extractions = REQUESTS + sum(number % 10 != 3 for number in range(REQUESTS))
     with watched_fleet(tmp_path) as (sinks, port, front, _):
         asked = free_port()

@@ -101,7 +101,7 @@ def test_switched_off_it_does_nothing(folder, setting):
 
 
 def test_without_distro_the_launcher_still_exports(folder, bare_python):
-    """With only our own dependencies installed, providers are set up by the standard variables."""
+    """The standard variables set up providers when only our own dependencies are installed."""
     app = write(folder, "import shop\nshop.UserFeatures().extract(1)")
     got = run(app, python=bare_python, OTEL_FE_TARGETS=TARGETS, OTEL_SERVICE_NAME="shop")
     (span,) = got.extractions()
@@ -374,7 +374,7 @@ for _ in range(5):
 
 
 def test_sigterm_reaches_a_forked_child_only_without_our_handler(folder):
-    """Here it comes before otel_fe has renewed anything in the child: an export would wait for threads that are not there."""
+    """The signal comes before otel_fe has renewed anything in the child: an export would wait for threads that are not there."""
     source = """
 import os, signal, time
 os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -521,7 +521,7 @@ sys.exit(0)
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 @pytest.mark.parametrize("backend", ["refuses", "never answers"])
 def test_an_unreachable_backend_delays_nothing_but_the_exit_and_that_by_its_bound(folder, protocol, backend):
-    """Without a receiver the application runs at its own pace; the SDK's shutdown of all three signals is bounded too."""
+    """An application without a receiver runs at its own pace; the SDK's shutdown of all three signals is bounded too."""
     source = """
 import shop, time
 start = time.perf_counter()

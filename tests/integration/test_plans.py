@@ -169,7 +169,7 @@ def test_sqlite_s_plan_of_a_file(explaining, tmp_path):
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 def test_sqlite_in_memory_is_left_alone(explaining, logs, url):
-    """Another connection would see another database."""
+    """A second connection to SQLite in memory would see another database, so no plan is requested."""
     engine = spanned(sa.create_engine(url), explaining)
     with engine.connect() as connection:
         for _ in range(2):
@@ -204,7 +204,7 @@ def test_without_the_setting_nothing_is_explained(logs, tmp_path):
 
 
 def test_in_the_background_by_a_thread_that_ends(logs, tmp_path):
-    """By default, plans are requested by a background thread that ends."""
+    """Plans are requested by a background thread that ends, by default."""
     with instrumented(**EVERYTHING) as captured:
         engine = spanned(sa.create_engine(f"sqlite:///{tmp_path}/x.db"), captured)
         with engine.connect() as connection:

@@ -186,7 +186,7 @@ def test_a_process_sends_the_stacks_of_its_slow_extractions(
 
 
 def test_nothing_is_sent_unless_it_is_asked_for(tmp_path, chain):
-    """By default, no profile is sent."""
+    """No profile is sent by default."""
     sink, collector = chain
     run(tmp_path, "silent", collector.grpc, OTEL_FE_PROFILES="none")
     until(lambda: slow_spans(sink, "silent"))

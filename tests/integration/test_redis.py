@@ -137,7 +137,7 @@ class Asked(queue.LifoQueue):
 
 @pytest.mark.parametrize("opened_again", [False, True], ids=["kept open", "opened again"])
 def test_a_blocking_pool_s_wait_lands_on_the_extraction_that_waited(observed, redis_port, opened_again):
-    """Of two threads at one connection, only the second waits, for as long as the first holds it."""
+    """The second of two threads at one connection waits for as long as the first holds it; the first does not wait."""
     pool = redis.BlockingConnectionPool(
         port=redis_port, max_connections=1, timeout=60, queue_class=Asked, username="default", password=None
     )

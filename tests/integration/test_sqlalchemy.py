@@ -153,7 +153,7 @@ def test_an_async_engine_leaves_no_span_of_its_instrumentation_open(observed, tm
 @pytest.mark.parametrize("order", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 @pytest.mark.parametrize("undone", list(itertools.permutations(("ours", "theirs"))), ids="-".join)
 def test_beside_the_sqlalchemy_instrumentation_in_every_order(tmp_path, order, undone):
-    """Its spans are children of the extraction, in either order of instrumentation; afterwards SQLAlchemy is unchanged."""
+    """Spans of SQLAlchemy's instrumentation are children of the extraction, in either order; afterwards SQLAlchemy is unchanged."""
     from otel_fe.config.settings import Settings
     from tests.observed import Observed
 

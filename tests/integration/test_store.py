@@ -158,7 +158,7 @@ def small_disk(how, folder):
 
 @pytest.mark.parametrize("how", ["limit", "tmpfs"])
 def test_a_full_disk_stops_writing_and_nothing_else(tmp_path, how):
-    """On a full disk, rejected writes are counted and reads still work; writing resumes once there is space."""
+    """A full disk has rejected writes counted and reads still work; writing resumes once there is space."""
     folder = tmp_path / "disk"
     folder.mkdir()
     began = time.time_ns()
@@ -239,7 +239,7 @@ def test_many_threads_hand_over_at_once(tmp_path):
 
 
 def test_times_are_those_of_the_machine(tmp_path):
-    """Without a clock of its own, the store uses the machine's."""
+    """The store uses the machine's clock unless it is given one."""
     now = time.time_ns()
     with Store(tmp_path, QUICK) as store, StoreReader(tmp_path) as reader:
         store.add_metrics([counter(5, now, now - MINUTE)])

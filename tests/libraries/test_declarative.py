@@ -41,7 +41,7 @@ print(type(trace.get_tracer_provider()).__name__, type(metrics.get_meter_provide
     ids=["meter provider", "nothing"],
 )
 def test_a_file_is_read_once_and_what_it_leaves_out_stays_out(tmp_path, file, providers):
-    """Under the launcher, also where the application calls `configure()`."""
+    """The launcher reads the file once, also when the application calls `configure()`."""
     python = ENVIRONMENT.python()
     (tmp_path / "sdk.yaml").write_text(file)
     (tmp_path / "app.py").write_text(APP)

@@ -55,7 +55,7 @@ def test_cuda_that_is_not_initialised_is_not_touched(cuda):
 
 
 def test_extractions_are_put_back(cuda):
-    """Without PyTorch, and after uninstrumenting, the functions are the original ones."""
+    """The functions are the original ones without PyTorch, and after uninstrumenting."""
     before = dict(vars(Extraction))
     with instrumented():
         assert dict(vars(Extraction)) != before

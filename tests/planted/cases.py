@@ -28,7 +28,7 @@ MODEL_BYTES = 400_000_000
 
 
 class CannotRunError(Exception):
-    """This machine cannot run the case; the message has the reason."""
+    """The case cannot run on this machine; the message has the reason."""
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def test_kept_spans_leave_alike(request, threshold, released, record_policy):
 
 @needs_it
 def test_spans_that_stand_together_leave_in_one_run():
-    """As many as have room in it; each alone where something is added that not all have."""
+    """A run holds as many spans as fit; a span is alone in its run if it gets an addition that the others do not."""
     spans = list(Decoder().decode(encode([Span(1, n + 1, name="x" * 200) for n in range(10)])).spans)
     assert [run[3] for run in compiled.backend.runs(spans, b"", bytes, 1 << 20)] == [10]
     size = len(spans[0].raw) + 3

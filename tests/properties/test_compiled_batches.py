@@ -53,7 +53,7 @@ def test_ids_of_a_request_that_were_made_to_share_a_place_do_not():
     ],
 )
 def test_too_many_resources_and_scopes_are_as_many_as_the_plain_way_says(payload):
-    """One more or less, and a request would be taken by one machine and refused by another."""
+    """The limits are the same to the unit, or one machine would take a request that another refuses."""
     found = []
     for spans in (compiled.backend, None):
         with patch.object(compiled, "backend", spans):
@@ -105,7 +105,7 @@ def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
 
 
 def test_a_batch_that_was_released_holds_nothing():
-    """Nothing of a released batch can be read, as its bytes may be gone."""
+    """A released batch cannot be read, as its bytes may be gone."""
     batch = read(payload_of(encoded(1), encoded(2)))
     spans, traces = batch.spans, batch.traces
     batch.release()

@@ -80,7 +80,7 @@ def everything(one):
 
 @given(BATCHES, st.sampled_from([2_000, 2, 4]), st.sampled_from([500, 2]), st.booleans())
 def test_extractions_are_counted_alike(batches, most_series, most_resources, by_batch):
-    """As they stand in their request, or as objects; and offered, in as many series of as many resources as there may be; the second time, most are known."""
+    """Extractions are counted alike from bytes and from objects, at the limit of series and resources, and again when most are known."""
     batches = [*batches, *batches]
     with patch.object(derived, "_SERIES", most_series), patch.object(derived, "_RESOURCES", most_resources):
         found = Derived(clock(), random.Random(1).randrange)
@@ -194,7 +194,7 @@ def test_a_known_series_is_that_of_the_figures(span):
 
 
 def test_spans_of_several_resources_are_counted_with_their_own():
-    """Those that stand together, and those that come again after others'; and offered, a clock that was set back counting as 0."""
+    """Spans of a resource are counted with it, adjacent or interleaved with others'; a clock that was set back counts as 0."""
     one = Derived(clock(), lambda _: 0)
     for _ in range(2):
         services = [(1, encoded_span(start_ns=9, end_ns=7)), (2, encoded_span(end_ns=5)), (1, encoded_span(end_ns=3))]
@@ -381,7 +381,7 @@ def test_other_spans_are_counted_the_plain_way():
 
 @pytest.mark.parametrize("by_batch", [True, False])
 def test_one_that_says_how_it_was_sampled_was_counted_there(by_batch):
-    """Another `tracestate` says nothing of the kind, and does not keep it from being counted in C."""
+    """Another `tracestate` says nothing about sampling, and does not keep the span from being counted in C."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     payload = request(
         [(0, encoded_span("feature_extraction a", state)) for state in ("", "a=b", "ot=th:8", "a=b,ot=th:0")]
@@ -397,7 +397,7 @@ SLOW = [*USUAL, (semconv.TIME["cpu"], value(double_value=0.004)), (semconv.TIME[
 
 
 def test_where_the_time_of_slow_extractions_went_is_counted_in_c():
-    """Without rounding; what they do not say is unexplained, and one that says nothing adds nothing."""
+    """Causes are added up without rounding; time without a cause is unexplained, and a span without causes adds nothing."""
     metrics = ReceivedMetrics(100, lambda _: 0)
     slow, usual = decoded(encoded_span(attributes=SLOW, **ENDS), encoded_span(attributes=USUAL, **ENDS))
     record(metrics, [slow])

@@ -159,7 +159,7 @@ def offer(reservoir, bucket, exemplar, draw):
 
 
 def test_exemplars_are_drawn_fairly_within_each_bucket():
-    """Of ten offered to a bucket each stays equally often, and past the limit each bucket does (chi-square, fixed seed)."""
+    """Each of ten exemplars offered to a bucket stays equally often, and past the limit each bucket does (chi-square, fixed seed)."""
     draw = random.Random(5).randrange
     within, among = Counter(), Counter()
     for _ in range(4_000):
@@ -188,7 +188,7 @@ def test_weights_add_up_to_less_than_one():
 
 
 def test_delta_intervals_follow_each_other_and_a_reset_starts_anew():
-    """With delta, a series' next interval begins where its last one ended; an expired cumulative one begins with its next span."""
+    """The next interval of a delta series begins where its last one ended; an expired cumulative one begins with its next span."""
     now, resource = clock(), Resource({"service.name": "a"})
     delta = SpanMetricsConnector(SpanMetrics(delta=True), now, random.Random(1).randrange, "i")
     expiring = SpanMetricsConnector(SpanMetrics(series_expiration_ns=10), now, random.Random(1).randrange, "i")

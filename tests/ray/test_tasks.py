@@ -11,6 +11,6 @@ from tests.venvs import run_inside
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("cases", ["task_cases", "client_cases", "serve_cases", "watch_cases"])
 def test_inside_of_ray(cases):
-    """Of a task, however its function came to be where it is called, of the driver, of batches and of the watcher; see inside/."""
+    """The cases of inside/ pass: tasks, however their function reached the worker, the driver, batches and the watcher."""
     python = ENVIRONMENT.python()
     run_inside(python, f"tests/ray/inside/{cases}.py", "-o", "timeout=500", timeout_s=1100, **SETTINGS)

@@ -58,7 +58,7 @@ def test_what_no_alert_is_for():
 
 
 def test_a_page_goes_soon_after_the_incident():
-    """That is what the short window is for: without it, 20 minutes of errors would page for another hour."""
+    """A page resolves soon because of the short window: without it, 20 minutes of errors would page for another hour."""
     found = incident(Fraction("0.5"), lasts=20)
     assert found[PAGE_1H] == [(2, 24)]
     assert found[PAGE_6H][0][1] <= 20 + 30

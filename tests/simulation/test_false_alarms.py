@@ -36,7 +36,7 @@ def test_the_objective_s_own_test_is_quiet_below_it():
 
 
 def test_without_the_guard_few_events_page_for_nothing():
-    """At one event a minute, 99.9 % and all of its budget spent evenly, one bad event in an hour is 16.7x."""
+    """One bad event in an hour is a burn rate of 16.7x at one event a minute and 99.9 %, the budget spent evenly."""
     objective = slo(Fraction("0.999"))
     unguarded = guarded = 0
     before = False

@@ -169,7 +169,7 @@ def test_what_a_later_span_changes_counts(policy, keeps):
 
 
 def test_a_later_span_may_still_drop_its_trace():
-    """With a `drop` policy, an error waits: what the Collector drops is not kept here."""
+    """An error waits if there is a `drop` policy: what the Collector drops is not kept here."""
     drop = "{name: d, type: drop, drop: {drop_sub_policy: [{name: w, type: string_attribute, string_attribute: {key: service.name, values: [worker]}}]}}"
     fleet = Fleet(drop, ERRORS)
     story = Story(5)
@@ -201,7 +201,7 @@ def test_a_share_is_decided_after_the_wait_with_its_weight():
 
 
 def test_a_start_that_comes_later_makes_no_trace_slow():
-    """Without any start a trace seems to last since 1970: it is not kept for that before its wait is over."""
+    """A trace without any start seems to last since 1970: it is not kept for that before its wait is over."""
     fleet = Fleet("{name: slow, type: latency, latency: {threshold_ms: 100}}")
     fleet.send(0.5, Span(5, 2, 1, name="odd", end_ns=START))
     assert not fleet.kept()

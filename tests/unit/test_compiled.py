@@ -51,7 +51,7 @@ def _failing_to_import(monkeypatch, error):
 
 @pytest.mark.parametrize("one", [set(), {source_digest(FOLDER)}], ids=["all", "one"])
 def test_module_compiled_from_other_sources_is_refused(monkeypatch, one):
-    """It may be called otherwise than it was: a stale one answered gRPC with INTERNAL."""
+    """A stale module may have other signatures than its callers: one answered gRPC with INTERNAL."""
     _compiled_as(monkeypatch, SimpleNamespace(SOURCES={"of yesterday", *one}))
 
     assert compiled.load({}) == (
@@ -102,7 +102,7 @@ def test_modules_in_use_are_compiled_from_the_sources_beside_them():
 
 @needs_it
 def test_every_source_is_a_module_of_the_backend():
-    """One that is left out could be stale."""
+    """A source that is left out could be stale."""
     listed = ast.parse((FOLDER / "modules.py").read_text())
     (digests,) = (node.value for node in listed.body if isinstance(node, ast.AnnAssign))
     names = {name.id.strip("_").lower() for name in ast.walk(digests) if isinstance(name, ast.Name)}

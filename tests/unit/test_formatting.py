@@ -43,7 +43,7 @@ def test_a_column_is_in_the_unit_of_its_axis(value_ns, column, axis):
     ],
 )
 def test_elapsed_time_has_its_two_largest_units(seconds, words):
-    """One rule for pages and alerts."""
+    """Elapsed time follows one rule on pages and in alerts."""
     assert formatting.elapsed(seconds) == words
 
 

@@ -121,7 +121,7 @@ def test_against_another_policy_it_says_who_changes_sides_and_why(folder, capsys
 
 
 def test_waiting_as_the_collector_does_decides_later(folder, capsys):
-    """With --wait, no trace is decided before its decision wait has passed."""
+    """No trace is decided before its decision wait has passed under --wait."""
     assert main(["replay", "--config", "99.yaml", "--wait", "--json", *written(folder, "framed")]) == 0
     found = json.loads(capsys.readouterr().out)["policies"]["99.yaml"]
     assert found["by_trigger"] == {"decision_wait": 5}

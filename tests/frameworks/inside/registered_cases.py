@@ -48,7 +48,7 @@ def module(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("late", [True, False], ids=["imported later", "imported before"])
 def test_fastapi_routes_and_dependencies_count(module, late):
-    """Its route holds the endpoint, its dependant the dependency; three requests each are six extractions."""
+    """Three requests make six extractions: the route holds the endpoint, its dependant the dependency."""
     from fastapi.testclient import TestClient
 
     found = None if late else module(FASTAPI)

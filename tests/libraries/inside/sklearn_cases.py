@@ -105,7 +105,7 @@ def test_a_generator_of_texts_is_not_consumed():
 
 
 def test_the_outermost_is_the_extraction_and_its_steps_are_children():
-    """In a ColumnTransformer with a Pipeline inside, fitted steps have the names that they were given."""
+    """Fitted steps of a ColumnTransformer with a Pipeline inside have the names that they were given."""
     columns = by_columns()
     columns.fit(X)
     with watching() as captured:
@@ -210,7 +210,7 @@ def test_an_error_of_the_model_is_none_of_the_extraction_s():
 
 
 def test_classes_of_anybody_s_are_seen_before_and_after():
-    """Those defined before, while and again after another was hooked; each of them only for as long."""
+    """Classes defined before, while and after another was hooked are seen, each only as long as its hook exists."""
     with watching() as captured:
 
         class Later(Doubling):

@@ -60,7 +60,7 @@ def test_tsfresh_s_transformers_are_scikit_learn_s():
 
 
 def test_functions_that_were_imported_before_are_seen_and_put_back():
-    """This module's own copy is replaced too, and afterwards everywhere the original is back."""
+    """The copy in this module is replaced too, and afterwards the original is back everywhere."""
     here = sys.modules[__name__]
     before = {name: here.__dict__[name] for name in ("extract_features", "extract_relevant_features")}
     with watching() as captured:

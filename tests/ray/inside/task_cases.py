@@ -76,7 +76,7 @@ def test_a_function_that_comes_from_a_process_which_called_it_without_a_trace():
 
 
 def test_a_function_that_another_process_has_exported_without_the_argument():
-    """It is the same function to Ray, by its id: the task must not be given an argument that the exported one lacks."""
+    """Ray identifies the function by its id, so the task must not be given an argument that the exported one lacks."""
     embed = a_function()
     copy = pickle.loads(cloudpickle.dumps(embed))
     assert ray.get(embed.remote()) == OUTSIDE
@@ -267,7 +267,7 @@ with root() as trace_id:
 
 
 def test_where_ray_traces_itself_it_carries_the_context():
-    """With Ray's own tracing, a task has only Ray's span."""
+    """A task has only Ray's span when Ray's own tracing is on."""
     assert_in_another_driver(
         f"""
 start(num_cpus=1, object_store_memory=100_000_000, runtime_env={WORKERS!r},

@@ -98,7 +98,7 @@ def test_a_task(otlp, name):
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_method_of_an_actor(otlp, name):
-    """Likewise."""
+    """A method of an actor is watched like a task."""
     explained(otlp, name, lambda name: ray.get(Actor.remote().run.remote(name)))
 
 

@@ -220,7 +220,7 @@ def test_a_forked_child_tells_nothing_that_its_parent_tells():
 
 
 def test_lane_without_a_thread_keeps_deliveries_until_one_can_be_started(monkeypatch):
-    """At a container's limit of processes, `put` does not raise; what waits is delivered once threads are available again."""
+    """`put` does not raise at a container's limit of processes; alerts that wait are delivered once threads are available again."""
     delivered, faulty = [], []
     lane = Lane("hook", lambda *fault: faulty.append(fault), timeout_s=5.0, capacity=2)
     counted = faults.counts().get("alerting.thread", 0)

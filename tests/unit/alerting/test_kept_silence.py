@@ -116,7 +116,7 @@ def test_one_that_ends_is_told_then(system):
 
 
 def test_where_they_cannot_be_read_alerts_are_told(system):
-    """Without readable silences, alerts are sent and the fault is counted."""
+    """Alerts are sent and the fault is counted if the silences cannot be read."""
     made, _, silences, told = system
     silences.append(OSError("gone"))
     made.check_performance_alerts(wait_s=5)

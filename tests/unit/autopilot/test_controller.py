@@ -205,7 +205,7 @@ def test_requirements_that_break_more_often_revert_at_once():
     "gives_default", [False, True], ids=["extractions fail", "the application answers by a default"]
 )
 def test_a_pool_that_fails_fast_is_not_taken_for_a_faster_one(seed, gives_default):
-    """Of four connections two may be opened; a third of the requests is refused at once, so that the others hardly wait.
+    """A pool of two instead of four refuses a third of the requests at once, so that the others hardly wait.
 
     Before, most broke the requirement by being slow. p95 falls to a tenth: without a look at failures it would be kept.
     """

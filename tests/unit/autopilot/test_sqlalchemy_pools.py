@@ -249,7 +249,7 @@ def test_a_pool_of_its_own_that_is_beyond_its_size_is_left_alone(made):
 
 
 def test_resizing_gives_up_on_a_lock_that_is_never_released(made, monkeypatch):
-    """In a forked child, a lock that another thread of the parent held stays locked, and resizing gives up."""
+    """Resizing gives up on a lock that another thread of the parent held when the child was forked: it stays locked."""
     pool = made(2)
     monkeypatch.setattr(sqlalchemy_pools, "_LOCKED_S", 0.01)
     resource = SqlalchemyPool("db", pool)

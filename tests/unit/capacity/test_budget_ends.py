@@ -22,7 +22,7 @@ LAST = 480_000
 
 @pytest.mark.thorough
 def test_ends_of_budgets_are_forecast():
-    """Of those that end within a week most are expected to, few are that do not, and the 80 % interval holds its share.
+    """Most budgets that end within a week are forecast to, few others are, and the 80 % interval holds its share.
 
     Where the level turned before the forecast: no forecast knows of tomorrow's deployment.
     """
@@ -38,7 +38,7 @@ def test_ends_of_budgets_are_forecast():
 
 
 def test_a_change_that_stays_is_seen_at_once():
-    """With the week before it, as it was forecast earlier, the end of most of these budgets was not expected."""
+    """The end of most of these budgets was missed by the earlier method, which used the week before."""
     found, _ = backtested("stays", SEEDS)
     assert found.ended >= 8
     assert found.unseen <= 0.2 * found.ended

@@ -202,7 +202,7 @@ def cores_with_others(service, others):
 
 
 def test_other_processes_take_cores_from_a_service():
-    """With two of four cores used by other processes, the service carries half the traffic."""
+    """A service carries half the traffic when other processes use two of four cores."""
     found = cores_with_others(Service(exponential(0.02), cores=2, lock=False), 2)
     assert found.saturates_at == pytest.approx(100, rel=0.05)
 

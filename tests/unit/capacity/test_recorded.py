@@ -37,7 +37,7 @@ def test_a_recorded_service_was_predicted(recording):
 
 
 def test_a_recording_reaches_beyond_the_knee(recording):
-    """It holds what it claims: steps at 1.5 and 2 times today's rate, and some on both sides of the knee."""
+    """The recording has steps at 1.5 and 2 times today's rate, and some on both sides of the knee."""
     rates = [one.rate for one in steps(recording)]
     assert rates[0] == pytest.approx(1.5 * recording["today_per_s"], rel=0.1)
     assert rates[1] == pytest.approx(2 * recording["today_per_s"], rel=0.1)

@@ -84,7 +84,7 @@ def test_every_option_has_help_and_every_command_quiet_and_verbose():
 
 
 def test_no_command_prints_help_and_is_a_wrong_call(capsys):
-    """Without a command, help is printed and the exit status is that of a usage error, as with ruff and uv."""
+    """Help is printed and the exit status is that of a usage error if there is no command, as with ruff and uv."""
     assert main([]) == 2
     assert "usage: otel-fe" in capsys.readouterr().err
 

@@ -161,7 +161,7 @@ def test_a_damaged_file_gives_back_what_it_can(tmp_path, caplog):
 
 
 def test_nothing_pending_leaves_no_file(tmp_path):
-    """Without pending traces no file is left, not even an earlier one."""
+    """No file is left if there are no pending traces, not even an earlier one."""
     bench = PipelineBench(SAMPLED)
     path = tmp_path / "pending"
     path.write_bytes(b"old")

@@ -195,7 +195,7 @@ def test_without_a_queue_the_backend_has_it_before_it_is_accepted(direct):
 
 
 def test_without_a_queue_a_backend_that_is_gone_settles_nothing(direct):
-    """One try: its sender tries again."""
+    """A backend that is gone is tried once: the sender tries again."""
     exporter, transport, ledger = direct(AGAIN)
     assert exporter.accept(traces(3)) == "unreachable"
     assert (len(transport.sent), ledger.items) == (1, {})

@@ -64,7 +64,7 @@ def test_headroom_is_a_gauge_of_each_group(store):
     ],
 )
 def test_the_alert_fires_where_the_forecast_of_traffic_reaches_headroom(store, caplog, said, fires):
-    """Without a forecast, the alert compares the current traffic with the headroom."""
+    """The alert compares the current traffic with the headroom if there is no forecast."""
     caplog.set_level(logging.INFO, "otel_fe")
     capacity = CapacityWatch(store.directory, ask=lambda: json.loads(json.dumps(said)))
     watch = SloWatch(store.directory, read_slos(None, {}), store.clock, capacity=capacity)

@@ -42,7 +42,7 @@ def test_origins(pattern, origin, allowed):
 
 
 def test_every_origin_has_no_credentials():
-    """Or any page could send with the cookies of its reader."""
+    """Credentials are not allowed for every origin: any page could send with the cookies of its reader."""
     found = asked("https://a", Cors(("*",), exposed_headers=("x-a",)))
     assert found["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in found

@@ -254,7 +254,7 @@ def test_close_decides_as_it_stands_or_not():
 
 
 def test_places_that_are_all_taken():
-    """With `block_on_overflow`, senders wait; old traces are not decided early."""
+    """Senders wait under `block_on_overflow`; old traces are not decided early."""
     bench = PipelineBench(SAMPLED.replace("decision_wait", "num_traces: 2, block_on_overflow: true, decision_wait"))
     bench.take(payload(1, 2, rooted=False))
     with pytest.raises(PressureError, match="2 traces are waiting"):

@@ -254,7 +254,7 @@ def test_who_makes_room():
 
 
 def test_held_bytes_are_freed_by_the_largest_sender():
-    """At the limit of bytes, the sender with the most loses a request, not one with few, however old."""
+    """The sender that holds the most bytes loses a request at the limit, not one that holds few, however old."""
     held = HeldBytes(100)
     old, small, large = Fake("a", Phase.BODY, 1), Fake("b", Phase.BODY, 2), Fake("b", Phase.BODY, 3)
     assert held.hold(old, 30)

@@ -133,7 +133,7 @@ except MissingExtraError as error:
 
 
 def test_what_was_put_off_is_there_when_somebody_asks_for_it():
-    """Under its own name, as part of its package, and once; what is there already stays."""
+    """A deferred module is imported once, under its own name and as part of its package; a loaded one stays."""
     source = """
 import sys
 from otel_fe.collector.process_memory import put_off

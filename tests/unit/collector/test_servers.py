@@ -123,7 +123,7 @@ def test_what_is_no_endpoint(text):
 
 
 def test_beyond_loopback_somebody_has_to_ask():
-    """Beyond loopback, tokens or client certificates are required; a server's certificate alone authenticates no client."""
+    """Tokens or client certificates are required beyond loopback; a server's certificate alone authenticates no client."""
     open_ = Endpoint("0.0.0.0", 4317)
     with pytest.raises(ConfigurationError, match="allow-unauthenticated"):
         check_open(open_, GrpcServerSettings(), "key")

@@ -202,7 +202,7 @@ def test_a_trace_that_is_kept_early_is_one_trace_whenever_its_parts_come(tmp_pat
 
 
 def test_some_decisions_of_each_second_are_stored(tmp_path):
-    """Of traces that were not kept, spread over all of them; those of kept traces are stored with their trace."""
+    """Decisions not to keep a trace are sampled evenly; those of kept traces are stored with their trace."""
     chain = Chain(tmp_path, text=SLOW_OR_FAILED)
     chain.send(500)
     chain.bench.take(part((1, 0, "GET /"), failed=True))
@@ -216,7 +216,7 @@ def test_some_decisions_of_each_second_are_stored(tmp_path):
 
 @pytest.mark.parametrize("jump_s", [3600, -3600])
 def test_counts_are_committed_after_a_jump_of_the_clock(chain, jump_s):
-    """Those of a connector too, though no later span of their series ever comes."""
+    """Counts of a connector are committed too, though no later span of their series ever comes."""
     chain.send(3)
     chain.decide()
     chain.work()

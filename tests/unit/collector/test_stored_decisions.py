@@ -143,7 +143,7 @@ class Chain:
 @pytest.mark.parametrize("first_match", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_a_stored_decision_is_explained_as_it_would_have_been_at_once(tmp_path, case, first_match):
-    """For every kind of policy, kept or not, sampled before or not: from the file alone, what was explained at once."""
+    """The file alone gives the explanation that was given at once, for every policy, kept or not, sampled before or not."""
     chain = Chain(tmp_path, text_of(case, first_match=first_match))
     kept = chain.run()
     chain.close()
@@ -208,7 +208,7 @@ def test_decisions_are_explained_by_the_policies_that_made_them(tmp_path):
     ],
 )
 def test_a_decision_by_unknown_policies_is_read_without_their_votes(tmp_path, damage):
-    """What the decision itself says is there; the rest is absent, and the words say so."""
+    """The decision's own fields are shown; the votes are absent, and the text says so."""
     chain = Chain(tmp_path, text_of("rules"))
     kept = chain.run(1_000)
     chain.close()

@@ -1,4 +1,4 @@
-"""When the thread that ticks looks next."""
+"""The wake-up timer sets when the ticking thread looks next."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path, capsys):
 
 
 def test_documents_of_another_kind_are_told_apart(tmp_path, capsys):
-    """By `apiVersion`: those of one kind are read together, and the problems of all are said."""
+    """Documents are told apart by `apiVersion`: those of one kind are read together, and all problems are reported."""
     file = tmp_path / "slo.yaml"
     file.write_text(default_text())
     assert main(["check", str(file)]) == 0

@@ -129,7 +129,7 @@ def test_what_can_be_wrong_with_a_service(change, found):
 
 
 def test_connectors_are_connected_on_both_sides():
-    """At the end of one pipeline and at the start of another, of the right signals."""
+    """A connector is at the end of one pipeline and at the start of another, of the right signals."""
     text = """
 receivers: {otlp: {protocols: {grpc: }}}
 connectors: {spanmetrics: }
@@ -349,7 +349,7 @@ def test_nothing_else_is_raised_for_any_text(data):
 
 
 def test_pipelines_of_profiles_are_those_of_the_collector():
-    """Its `batch` processor knows no profiles, so neither does ours; exporters have an endpoint for them."""
+    """`batch` does not take profiles, as in the Collector; exporters have an endpoint for them."""
     text = """
 receivers: {otlp: {protocols: {grpc: }}}
 processors: {batch: , memory_limiter: {check_interval: 1s, limit_mib: 100}}

@@ -235,7 +235,7 @@ def test_components(component, text, value):
     ],
 )
 def test_what_is_wrong_with_components(component, text, problem):
-    """One problem each; a secret is never in it."""
+    """Each case is one problem; a secret is never in it."""
     section, kind = component.split("/")
     assert read(COMPONENTS[section][kind].keys, text).endswith(problem)
 

@@ -116,7 +116,7 @@ def test_what_is_no_yaml_is_one_problem(text, problem):
 
 
 def test_a_variable_may_hold_a_mapping():
-    """Its nodes stand where the reference stands, and references in it are replaced."""
+    """The nodes of a variable's mapping replace the reference, and references in it are replaced."""
     document = one("a: ${env:M}", M="{b: [1, '${env:N}'], b: 2}", N="n")
     assert plain(document.root) == {"a": {"b": [1, "n"]}}
     assert document.root.entries[0].value.text == "{b: [1, 'n'], b: 2}"
@@ -141,7 +141,7 @@ def test_aliases_are_not_multiplied():
 
 
 def test_without_pyyaml_the_message_names_the_extra(monkeypatch):
-    """Without PyYAML, the message has the extra and the pip command."""
+    """The message names the extra and the pip command if PyYAML is missing."""
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'otel-fe\[collector\]'"):
         read_documents("a: 1", "f", {})

@@ -287,7 +287,7 @@ spec: {{alertWhenBreaching: true, conditions: [{{conditionRef: fast}}], notifica
 
 
 def test_documents_refer_to_each_other():
-    """In any order of the file, and one alert for each policy, instead of the recommended ones."""
+    """Documents refer to each other in any order of the file; each policy has one alert, instead of the recommended ones."""
     (slo,) = read(REFERRED)
     assert slo.indicator == read(SLO)[0].indicator
     alert = BurnAlert("burn", "page", HOUR_NS, 0, Fraction("0.144"), 5 * MINUTE_NS, targets=("on-call",))
@@ -363,7 +363,7 @@ def test_what_is_wrong_between_documents_is_said_once(old, new, problem):
 
 
 def test_slo_events_are_those_of_one_slo():
-    """Of all four together every extraction would count four times; and `good` is true or false, not a word."""
+    """Events of one SLO must be selected, or every extraction would count four times; `good` is true or false, not a word."""
     text = default_text().split("\n---\n")[2]
     where = "spec::indicator::spec::ratioMetric::total::metricSource::spec"
     assert read(text.replace("{slo: cache_hit_rate}", "{service.name: shop}")) == [

@@ -53,7 +53,7 @@ _EXTRACTIONS = st.lists(
 
 @given(_EXTRACTIONS)
 def test_what_the_file_counts_is_what_the_requirements_say(extractions):
-    """From single extractions to the exported counters: as many good and bad events, and the same verdict."""
+    """Single extractions and exported counters have as many good and bad events, and the same verdict."""
     ended = [_figures(*one) for one in extractions]
     counters = _counters(ended)
     for slo, requirement in zip(SLOS, REQUIREMENTS, strict=True):

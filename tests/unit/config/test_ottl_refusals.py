@@ -123,6 +123,6 @@ def test_what_ottl_has_and_this_has_not_is_said_so(text, start):
 
 
 def test_the_error_is_one_of_configuration():
-    """It carries the text, the place and the advice, as every wrong setting does."""
+    """The error carries the text, the place and the advice, as every wrong setting does."""
     with pytest.raises(OttlSyntaxError, match=r"column 1: 'nme == 1' cannot be used; there is no path span.nme"):
         parse_condition("nme == 1", "span")

@@ -45,7 +45,7 @@ def test_every_kind_of_policy_is_read_as_it_was_written():
 
 
 def test_the_format_stays():
-    """What stores of this version hold is read by every later one."""
+    """Every later version reads what stores of this version hold."""
     written = (
         '{"type": "and", "name": "both", "policies": [{"type": "status_code", "name": "failed", "status_codes": {"any_of": [2]}}, '
         '{"type": "ottl_condition", "name": "get", "span": [{"condition": "name == \\"GET\\"", "context": "span"}], "span_event": [], '

@@ -78,7 +78,7 @@ def test_keys(text, field, value):
     ],
 )
 def test_what_is_wrong(text, problem):
-    """One problem each."""
+    """Each case is one problem."""
     assert read(SPAN_METRICS, text).endswith(problem)
 
 

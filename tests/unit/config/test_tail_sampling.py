@@ -140,7 +140,7 @@ def test_wrong_policies(text, problems):
 @pytest.mark.parametrize("holder", ["not", "and", "drop", "composite"])
 @pytest.mark.parametrize("inner", ["trace_flags", "not", "and", "drop", "composite"])
 def test_which_policies_may_hold_which(holder, inner):
-    """As in the Collector: not in and and drop; and in composite; nothing else that holds others."""
+    """Nesting is limited as in the Collector: `not` in `and` and `drop`, `and` in `composite`, and no other nesting."""
     allowed = {("and", "not"), ("drop", "not"), ("composite", "and")}
     sub = f"{{name: b, type: {inner}}}" if holder == "not" else f"[{{name: b, type: {inner}}}]"
     total = "max_total_spans_per_second: 1, " if holder == "composite" else ""

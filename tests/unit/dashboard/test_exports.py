@@ -96,7 +96,7 @@ def test_html_needs_nothing_else(dashboard, tmp_path):
 
 
 def test_the_files_have_the_page_s_figures(asked, stored):
-    """Of all together and of each group, in the window and in every step, to nine digits."""
+    """Exported figures are those of the page, of all and of each group, in the window and in every step, to nine digits."""
     address = ViewAddress(range="1h")
     page = overview(stored, address)
     rows = read(asked.text("/export.csv?range=1h"))

@@ -74,7 +74,7 @@ def everywhere(request, tmp_path):
 
 
 def test_percentiles_are_the_same_wherever_they_are_shown(everywhere):
-    """To the last bit in seconds; to a rounding where a place shows nanoseconds, to nine digits in a file."""
+    """Percentiles are equal to the last bit in seconds, to a rounding in nanoseconds, and to nine digits in a file."""
     collector, points, stored = everywhere
     counts = [sum(column) for column in zip(*(point.counts for point in points), strict=True)]
     extremes = min(point.least for point in points), max(point.most for point in points)

@@ -99,7 +99,7 @@ def test_the_form_replays(traced):
 
 
 def test_it_says_how_many_of_how_many_traces_were_replayed(traced):
-    """And which part of the window they are; a trace counts once, whatever it has."""
+    """The page also says which part of the window was replayed; a trace counts once."""
     for newest, said in (("3", "The newest 3 of 4 stored traces"), ("", "All 4 stored traces")):
         form = {"form_token": traced.site._access.form_token(), "policy": slow_only(200), "newest": newest}
         page = traced.answer("/policies?range=7d", "POST", urlencode(form).encode()).body.decode()

@@ -110,7 +110,7 @@ def test_it_ends_by_itself(burning):
     ],
 )
 def test_what_cannot_be_is_said_and_changes_nothing(burning, change, said):
-    """On the page, with what would be right and with the form as it was filled in."""
+    """The page shows the error, the valid values and the form as it was filled in."""
     answer = post(burning, **RIGHT | change)
     page = answer.body.decode()
     assert answer.status == 400

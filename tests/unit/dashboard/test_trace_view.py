@@ -156,7 +156,7 @@ def test_the_spans_of_a_trace_are_read_once(own, monkeypatch):
 
 
 def test_the_plan_of_a_slow_statement_stands_with_its_span(own):
-    """From an event of the span, or from a log record of it; it is no log line then."""
+    """A plan comes from an event of the span, or from a log record, which is then not shown as a log line."""
     bed, asked = own
     plan = "Seq Scan on item  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (id = $1)"
     logged = LogsData()

@@ -154,7 +154,7 @@ def arbitrary(shapes):
 @settings(deadline=None)
 @given(SPANS)
 def test_every_span_is_in_one_row(shapes):
-    """By itself, or among equal ones; what is below a folded span goes with it."""
+    """A span has its own row or one with equal ones; spans below a folded span are folded with it."""
     trace = arbitrary(shapes)
     assert sorted(int.from_bytes(node.span.span_id, "big") for node in trace.nodes) == list(range(1, len(shapes) + 1))
     covered = []
@@ -181,7 +181,7 @@ def test_critical_path_adds_up_to_the_longest_span_at_the_top(shapes):
 
 
 def test_critical_path_is_what_was_waited_for():
-    """Of two calls at once, the one that ended last; a task that outlives its parent was not waited for."""
+    """The later end of two concurrent calls is critical; a task that outlives its parent was not waited for."""
     trace = decoded(S("top", 0, 100, [S("short", 10, 40), S("long", 12, 80), S("late", 85, 130), S("first", 0, 8)]))
     path = critical_path(trace)
     names = {trace.nodes[index].span.name: own // MS for index, own in path.items()}

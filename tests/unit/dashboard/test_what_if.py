@@ -174,7 +174,7 @@ def test_where_nobody_waited_there_is_nothing_to_change(own):
 
 
 def test_a_pool_that_holds_its_callers_back_has_no_answer(own):
-    """Nor one that would be overloaded; in two processes each has half of the load."""
+    """A saturated pool has no answer, nor has one that would be overloaded; two processes have half of the load each."""
     bed, asked = own
     traces(bed, 50, 150)
     bed.write(
@@ -241,7 +241,7 @@ def test_hostile_names_stay_text(own):
 
 @pytest.mark.parametrize("processes", [3, 20])
 def test_processes_are_those_that_kept_traces_name(own, processes):
-    """By `service.instance.id`: three of them share the requests. Where most traces are from another process, it asks."""
+    """Processes are counted by `service.instance.id`: three of them share the requests. Where most traces are from others, it asks."""
     bed, asked = own
     for n in range(30):
         trace = kept(0x9000 + n, NOW - MINUTE, 150 * MS)

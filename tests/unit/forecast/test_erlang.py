@@ -68,7 +68,7 @@ def constant(_rng, mean):
 @pytest.mark.parametrize("use", [exponential, bursty, constant], ids=lambda f: f"{f.__name__}-uses")
 @pytest.mark.parametrize("size", [2, 5, 20])
 def test_what_is_measured_at_one_size_predicts_the_wait_at_others(gap, use, size):
-    """At one more connection, and at a third more, it falls by as much as predicted, within 25 %; of bursts, 35 %.
+    """The wait falls as predicted with one more connection and with a third more, within 25 %, of bursts within 35 %.
 
     The wait that is left is predicted to 25 % as well, or a hundredth of the use; where few long uses are among many short ones to
     40 %, and on the safe side: Allen-Cunneen then expects the variability to hurt many connections as much as few.

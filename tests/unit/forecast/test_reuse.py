@@ -62,7 +62,7 @@ def test_distances_are_exact():
 
 @pytest.mark.parametrize("entries", [10, 100, 1_000, 5_000])
 def test_a_full_sample_is_a_least_recently_used_cache(entries):
-    """Without sampling the curve is exact, to the width of a bucket."""
+    """The curve is exact to the width of a bucket if nothing is sampled."""
     references = zipf(20_000, 60_000)
     assert curve_of(references, 1 << 20).hit_ratio(entries) == pytest.approx(lru(references, entries), abs=0.002)
 
@@ -102,7 +102,7 @@ def test_counts_begin_anew_and_keys_stay_known():
 
 
 def test_lifetimes_are_exact():
-    """For each time to live, the hit ratio equals that of a cache that ran with it."""
+    """The hit ratio for each time to live equals that of a cache that ran with it."""
     lifetimes_s = (0.5, 2.0, 8.0)
     lived = Lifetimes(lifetimes_s)
     rng = random.Random(5)

@@ -141,7 +141,7 @@ def test_a_simulated_pool_at_another_size_is_what_was_predicted(size, other):
 
 @given(st.lists(MEMBERS, min_size=1, max_size=60), st.integers(1, 30), st.integers(1, 30), st.floats(0.05, 0.9))
 def test_a_larger_pool_never_makes_anything_slower(group, size, other, busy):
-    """And a smaller one nothing faster; no duration falls below what is left without the wait; weights add up."""
+    """A larger pool makes nothing slower, a smaller one nothing faster; no duration falls below what is left without the wait; weights add up."""
     traffic = Traffic(size, busy * min(size, other) / 0.01, 0.01, 0.001)
     durations, weights = at_size(group, waits_at(traffic, size), waits_at(traffic, other))
     assert sum(weights) == pytest.approx(sum(one.weight for one in group))
@@ -158,7 +158,7 @@ def test_a_larger_pool_never_makes_anything_slower(group, size, other, busy):
 
 
 def test_waits_for_other_pools_stay():
-    """Where half of the wait was for this pool, at least the other half is left."""
+    """At least half of the wait is left where only half of it was for this pool."""
     group = [Observed(100 * MS, 1.0, None, 80 * MS)]
     durations, weights = at_size(group, Waits(0.5, 0.04), Waits(0.25, 0.02), part=0.5)
     assert list(zip(durations, weights, strict=True)) == [(80 * MS, 0.5), (60 * MS, 0.5)]
@@ -174,6 +174,6 @@ def test_an_overloaded_pool_has_no_answer(busy, size, said):
 
 
 def test_the_mean_wait_is_that_of_the_formula():
-    """One of M/G/c, as `Traffic` has it: the share that waits times what each of those waits."""
+    """The mean wait is that of M/G/c, as `Traffic` has it: the share that waits times what each of those waits."""
     traffic = Traffic(5, 400.0, 0.01, 0.0, 1.0, 0.5)
     assert waits_at(traffic, 6).mean_s == pytest.approx(traffic._by("open", 6))

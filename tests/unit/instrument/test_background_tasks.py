@@ -80,7 +80,7 @@ def on_a_thread(tracer, decide):
 
 @pytest.mark.parametrize("begun", [in_a_task_that_is_under_way, in_a_task_that_begins_afterwards, on_a_thread])
 def test_every_error_of_a_background_task_is_exported(begun):
-    """Without a share of healthy traces: what is exported was kept for its error."""
+    """Every exported trace was kept for its error, as no share of healthy traces is kept."""
     with instrumented(baseline_ratio=0.0) as observed:
         for _ in range(REQUESTS):
             begun(observed.traces.get_tracer("app"), observed.traces.force_flush)

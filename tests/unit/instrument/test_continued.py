@@ -96,7 +96,7 @@ RETURNING = {
 @pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
 @pytest.mark.parametrize("kind", RETURNING)
 def test_an_extraction_lasts_as_long_as_what_its_function_returned(kind, fails):
-    """Its duration and its error are those of the coroutine, the task or the generator, whose type stays what it was."""
+    """The extraction's duration and error are those of the coroutine, task or generator, whose type does not change."""
     function, expected = RETURNING[kind]
 
     async def main():
@@ -281,7 +281,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_its_caller_ends_early_is_no_error_and_counts_apart(ending):
-    """As OpenTelemetry's `use_span`: what is no `Exception` leaves the status unset, and is no exception event."""
+    """A `BaseException` that is no `Exception` leaves the status unset and adds no exception event, as in `use_span`."""
     with capture() as captured:
         ENDINGS[ending]()
         span = captured.extraction("x")

@@ -87,7 +87,7 @@ def test_the_attributes_are_those_of_the_data_contract(observed):
 
 
 def test_no_gpu_means_no_gpu_attributes(observed):
-    """Without a GPU there are no GPU attributes."""
+    """GPU attributes are absent if there is no GPU."""
     with otel_fe.extraction():
         pass
     assert not any("gpu" in name for name in observed.extractions()[0].attributes)
@@ -95,7 +95,7 @@ def test_no_gpu_means_no_gpu_attributes(observed):
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_messages_of_exceptions_are_recorded_only_if_asked_for(asked):
-    """By default only an exception's type and stack are recorded, as messages quote values."""
+    """Only an exception's type and stack are recorded by default, as messages quote values."""
     with instrumented(exception_messages=asked) as observed:
         with pytest.raises(ValueError, match="secret"), otel_fe.extraction("x"):
             raise ValueError("".join(("sec", "ret")))
@@ -114,7 +114,7 @@ class Unprintable(Exception):
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_an_exception_without_a_text_is_counted_and_passes_on(asked):
-    """Of an extraction and of a span of the application's own: the very exception reaches the caller."""
+    """The very exception reaches the caller, out of an extraction and of a span of the application's own."""
     error = Unprintable()
     with instrumented(exception_messages=asked) as observed:
         tracer = observed.traces.get_tracer("t")

@@ -153,7 +153,7 @@ def test_in_a_container_whose_driver_knows_its_ids(sampling, in_a_container):
 
 
 def test_what_a_gpu_refuses_is_left_out(sampling, on_the_host, caplog):
-    """With MIG there is no utilisation and no permission to list processes; other GPUs are sampled nevertheless."""
+    """A GPU under MIG has no utilisation and does not list processes; other GPUs are sampled nevertheless."""
     mig = {"Utilization": pynvml.NVML_ERROR_NOT_SUPPORTED, "Processes": pynvml.NVML_ERROR_NO_PERMISSION}
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
         sampler = sampling(Card(used=900, refuses=mig), Card(busy=40, computing=[(ME, 5)]))
@@ -163,7 +163,7 @@ def test_what_a_gpu_refuses_is_left_out(sampling, on_the_host, caplog):
 
 
 def test_a_gpu_that_computes_and_refuses(sampling, monkeypatch):
-    """Without per-process figures, the whole GPU's are used; if those are refused as well, there are none."""
+    """The whole GPU's figures are used if there are none per process; if those are refused as well, there are none."""
     monkeypatch.setattr(gpu, "_computes_on_a_gpu", lambda: True)
     refuses = {"Processes": pynvml.NVML_ERROR_NO_PERMISSION}
     assert sampling(Card(used=900, refuses=refuses)).sample() == GpuLoad(0.3, 900)
@@ -188,7 +188,7 @@ def test_an_old_driver_has_fewer_functions(sampling, monkeypatch):
 
 
 def test_no_gpu_and_no_driver(sampling, monkeypatch, caplog):
-    """Without a GPU or a driver there are no samples, and a debug line names the reason."""
+    """No samples are taken without a GPU or a driver, and a debug line names the reason."""
     assert sampling().sample() is None
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: pynvml._nvmlCheckReturn(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
@@ -212,7 +212,7 @@ with instrumented():
 @pytest.mark.skipif(sys.platform == "win32", reason="a driver is looked for by pynvml alone")
 @pytest.mark.parametrize(("library", "imported"), [("libno-such-driver.so.1", "False False"), ("", "True True")])
 def test_pynvml_is_imported_only_where_there_is_a_driver_and_before_the_first_extraction(library, imported):
-    """Its import is 50 to 100 ms of Python, which a background thread would take from extractions."""
+    """Importing pynvml is 50 to 100 ms of Python, which a background thread would take from extractions."""
     library = library or ctypes.util.find_library("c")
     root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}

@@ -61,7 +61,7 @@ def test_a_forked_child_begins_anew():
 
 
 def test_the_peak_is_that_of_the_last_minute():
-    """With the threads of that moment: three tasks on one thread are an event loop's."""
+    """The peak comes with the threads of that moment: three tasks on one thread are an event loop's."""
     running = []
     load = ProcessLoad(Clock(), Clock(), lambda: running)
     running[:] = [7, 7, 7]
@@ -125,7 +125,7 @@ def test_busy_cores_are_those_that_the_process_may_use():
 
 
 def test_a_process_whose_spans_a_collector_counts_exports_its_load():
-    """By the application's meter provider, from its first extraction on, until it is switched off."""
+    """The application's meter provider exports the load, from the first extraction until otel_fe is switched off."""
     reader, ended = InMemoryMetricReader(), [0]
     provider = MeterProvider([reader], shutdown_on_exit=False)
     load = ExportedLoad.begin(provider, lambda: ended[0])

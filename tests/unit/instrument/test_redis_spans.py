@@ -43,7 +43,7 @@ def span(request):
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("ended", [False, True])
 def test_attributes_of_a_connection_are_the_instrumentations(span, settings, ended):
-    """On lean spans in one call, on others as before, and on none that has ended."""
+    """Attributes are set on lean spans in one call, on others as before, and on no ended span."""
     client = SimpleNamespace(connection_pool=SimpleNamespace(connection_kwargs=settings))
     if ended:
         span.end()

@@ -1,4 +1,4 @@
-"""In an isolated subinterpreter, which may have no daemon threads, extractions are instrumented all the same."""
+"""Extractions are instrumented in an isolated subinterpreter, which may have no daemon threads."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_what_cannot_be_wrapped_is_one_warning_that_says_why(shop, caplog, targe
 
 
 def test_a_module_that_cannot_be_found_is_named_with_the_closest(shop, caplog):
-    """Not at once, since a path may still grow; at the latest when it is switched off."""
+    """A missing module is not named at once, since a path may still grow, but at the latest when otel_fe is switched off."""
     targets, hooks = applied("shop_y:embed")
     assert not caplog.records
     targets.uninstrument()
@@ -310,7 +310,7 @@ def test_a_function_that_is_registered_before_it_is_wrapped_counts(held, late):
 
 
 def test_of_an_abstract_method_the_implementations_count_once(held, caplog):
-    """Those there are and those to come; what calls its base's is one extraction."""
+    """Existing and later implementations count; one that calls its base's implementation is one extraction."""
     with instrumented(targets="shop_held:Extractor.extract,shop_held:Base.extract") as observed:
         module = importlib.import_module("shop_held")
 
@@ -340,7 +340,7 @@ def test_what_a_compiler_holds_keeps_its_code_and_is_named(held, caplog):
 
 @pytest.mark.parametrize("way", ["reloaded", "imported anew"])
 def test_a_module_that_is_loaded_again_is_wrapped_again(shop, way):
-    """By importlib.reload, or by an import after it was removed from sys.modules."""
+    """A module is wrapped again after importlib.reload, and after it was removed from sys.modules and imported."""
     with instrumented(targets="shop_x:embed,shop_x:User.extract") as observed:
         module = importlib.import_module("shop_x")
         for _ in range(2):

@@ -272,7 +272,7 @@ with capture() as observed:
 
 @pytest.mark.thorough
 def test_joblib_memory_forgets_results_of_code_that_was_edited(tmp_path):
-    """As without us, whether the target is what `Memory.cache` returned or what it is applied to."""
+    """joblib forgets results of edited code as without us, whether the target is `Memory.cache`'s result or its argument."""
     seen = []
     for added in (1, 1, 2):
         source = SOURCE.format(folder=str(tmp_path / "cache"), added=added)

@@ -179,7 +179,7 @@ def test_a_generator_answers_as_before(operations):
 
 
 def test_a_generator_s_extraction_lasts_until_it_is_exhausted_and_is_current_only_inside(observed):
-    """Between two items the consumer is not in the extraction; one span, when it ends."""
+    """The consumer is not inside the extraction between two items; there is one span, when the generator ends."""
     inside = []
 
     def numbers():

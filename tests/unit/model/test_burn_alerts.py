@@ -34,7 +34,7 @@ def test_thirty_days_have_the_workbook_s_table(objective):
 
 
 def test_what_is_out_of_reach_is_replaced():
-    """At 70 % everything bad burns at 3.33x: the pages come at 75 % and 50 % bad instead, and say why."""
+    """A 70 % objective burns at 3.33x at most: the pages come at 75 % and 50 % bad instead, and say why."""
     assert burns("0.7") == [(PAGE, 60, 5, Fraction(5, 2)), (PAGE, 360, 30, Fraction(5, 3)), (TICKET, 4320, 360, 1)]
     page = recommend(Fraction("0.7"), MONTH_NS).alerts[0]
     assert slo(Fraction("0.7")).describe(page) == (
@@ -45,7 +45,7 @@ def test_what_is_out_of_reach_is_replaced():
 
 
 def test_what_needs_nearly_everything_is_replaced():
-    """At 94.5 % the first page would need 79.2 % bad; at 95 % it needs 72 % and stays."""
+    """The first page of 94.5 % would need 79.2 % bad and is replaced; that of 95 % needs 72 % and stays."""
     first = recommend(Fraction("0.945"), MONTH_NS).alerts[0]
     assert (first.share, first.note) == (Fraction(3, 4), "14.4x needs 79.2 % bad, nearly everything")
     stays = recommend(Fraction("0.95"), MONTH_NS).alerts[0]

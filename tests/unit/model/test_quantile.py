@@ -59,7 +59,7 @@ def test_the_store_estimates_what_a_command_does(values, share):
 
 @given(st.lists(st.floats(0.001, 100.0), min_size=1, max_size=50), st.floats(0.01, 1.0))
 def test_without_known_extremes_the_store_estimates_what_prometheus_does(values, share):
-    """As from a sender whose points have neither: a bucket without an upper edge counts as its lower one."""
+    """A sender's points may have neither minimum nor maximum: a bucket without an upper edge counts as its lower one."""
     found = Distribution()
     buckets = {index: count for index, count in enumerate(counted(values)) if count}
     found.add(EDGES, pack_buckets(buckets), len(values), 0, 0)
@@ -69,7 +69,7 @@ def test_without_known_extremes_the_store_estimates_what_prometheus_does(values,
 
 @pytest.mark.parametrize("value", [0.1, 12.99, 38.0])
 def test_a_single_value_is_at_most_itself(value):
-    """Where smallest and largest are one, the count up to it is exact, also at an edge and beyond the last."""
+    """The count up to a value is exact where it is both smallest and largest, also at an edge and beyond the last."""
     found = stored([value] * 3)
     assert found.at_most(value) == 3
     assert found.at_most(math.nextafter(value, 0.0)) == pytest.approx(0)

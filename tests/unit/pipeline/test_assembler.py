@@ -128,7 +128,7 @@ def test_a_jump_of_the_wall_clock_changes_no_wait(jump_s):
     ("duration_ns", "error", "reason"), [(1, False, None), (1, True, "error"), (100_000_000, False, "slow")]
 )
 def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(duration_ns, error, reason):
-    """Its error is what users will look for; that its trace's other spans are gone does not make it worth less."""
+    """A late span's error is what users look for, even if the other spans of its trace are gone."""
     bench = EngineBench(decision_wait_s=0.001)
     trace = bench.start(DROPPED)
     child = bench.start(DROPPED, trace, root=False)
@@ -143,7 +143,7 @@ def test_span_that_outlasts_the_wait_of_a_dropped_trace_is_decided_by_itself(dur
 
 
 def test_background_task_that_starts_after_a_dropped_trace_is_decided_by_itself():
-    """As FastAPI's `BackgroundTasks` and `asyncio.create_task` make it: a child of a span that has ended."""
+    """FastAPI's `BackgroundTasks` and `asyncio.create_task` make such a task: a child of a span that has ended."""
     bench = EngineBench()
     request = bench.start(DROPPED)
     bench.end(request, "request")

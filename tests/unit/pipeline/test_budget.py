@@ -80,7 +80,7 @@ def test_what_leaves_a_rolling_window_is_known():
 
 
 def test_bad_events_of_a_calendar_s_month_stay():
-    """In a calendar window no event expires and new ones add to the budget: (b N - bad) / (rate (p - b))."""
+    """Events of a calendar window do not expire, and new ones add to the budget: (b N - bad) / (rate (p - b))."""
     month = slo(Fraction("0.99"), Calendar(datetime.fromisoformat("2023-11-01"), timezone.utc, 1, "M"))
     total = [100] * 2 * DAY
     bad = [0] * (2 * DAY - 360) + [3] * 360

@@ -24,12 +24,12 @@ def test_both_windows_have_to_exceed_the_share():
 
 
 def test_the_short_window_needs_no_confidence():
-    """One bad event of one keeps it on."""
+    """A single bad event of one keeps the short window burning."""
     assert first((2000, 10_000), (1, 1)).true
 
 
 def test_without_events_nothing_burns():
-    """Without events no alert burns, and no rate is reported."""
+    """No alert burns without events, and no rate is reported."""
     state = burn_alert_states(ERRORS, {})[0]
     assert (state.true, state.rate, state.rate_at_least) == (False, None, None)
     assert state.describe() == "no events in the last 1h"

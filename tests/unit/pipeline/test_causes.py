@@ -159,7 +159,7 @@ def test_causes_are_ranked_with_the_percentile_without_each():
 
 
 def test_a_miss_costs_what_it_made_the_extraction_compute():
-    """Beside extractions that hit, those that missed would last as long as these do, at the same rank."""
+    """Extractions that missed would last as long as those that hit, at the same rank."""
     missed = [Explained(n * MS, {"cache_miss": MS, "cpu": (n - 1) * MS}, missed=True) for n in (100, 200)]
     hits = [Explained(n * MS, {"cpu": n * MS}) for n in (5, 10)]
     alone, beside = rank(missed, share=1.0), rank(missed, share=1.0, hits=hits)
@@ -179,7 +179,7 @@ def test_a_miss_that_costs_little_is_no_first_cause():
 
 
 def test_a_miss_that_makes_all_the_difference_is_the_first_cause():
-    """Beside fast hits it costs what it made the extraction compute, and says so."""
+    """A miss beside fast hits costs what it made the extraction compute, and is named first."""
     slow = [Explained(150 * MS, {"cache_miss": 1 * MS, "cpu": 90 * MS}, missed=True) for _ in range(20)]
     hits = [Explained(2 * MS, {}, hit=True) for _ in range(20)]
     first = rank(slow, hits=hits).ranked[0]
@@ -199,7 +199,7 @@ def test_a_pool_that_is_too_small_for_misses_is_the_cause_and_not_the_misses():
     st.lists(st.floats(0, 1), max_size=5),
 )
 def test_several_quantiles_are_those_that_counting_up_gives(pairs, shares):
-    """As one would by hand: in order of the values, until a share of the weight is reached."""
+    """Quantiles are those counted by hand: in order of the values, until a share of the weight is reached."""
     values, weights = [value for value, _ in pairs], [weight for _, weight in pairs]
 
     def counted_up(share):

@@ -42,7 +42,7 @@ def test_the_bound_never_claims_more_than_the_exact_one(bad, total, percent):
     ],
 )
 def test_few_events_prove_little(bad, total, share, sure):
-    """How many it takes."""
+    """The number of events that it takes to prove a rate is the known one."""
     assert exceeds(EventCounts(bad, total), Fraction(share)) is sure
 
 
@@ -56,7 +56,7 @@ def test_what_is_surely_exceeded():
 
 
 def test_wilson_s_interval():
-    """As published examples have it: Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I."""
+    """Wilson's interval equals published examples: Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I."""
     assert interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)

@@ -86,7 +86,7 @@ def test_a_hostile_statement_costs_little(hostile):
 
 
 def test_an_n_plus_one_that_most_slow_extractions_have_is_usual():
-    """By weight: one that stands for twenty outweighs ten that stand for themselves."""
+    """Usual is meant by weight: an extraction that stands for twenty outweighs ten that stand for themselves."""
 
     def slow(weight, *repeated):
         return repeated, weight

@@ -153,7 +153,7 @@ def _as_series(taken):
 
 
 def test_a_view_of_nothing_says_so():
-    """Without figures percentiles are 0, requirements have no data, and a deployment has no split."""
+    """Percentiles are 0, requirements have no data, and a deployment has no split if there are no figures."""
     view = View({}, Scraped())
     assert view.extractions()["total_extractions"] == 0
     assert {status["status"] for status in view.requirements().values()} == {"no data"}

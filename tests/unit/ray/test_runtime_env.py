@@ -65,7 +65,7 @@ def test_ray_asks_for_the_environment_while_instrumented(monkeypatch):
 
 @pytest.mark.parametrize("off", ["OTEL_SDK_DISABLED=true", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=otel_fe"])
 def test_switched_off_a_worker_is_left_alone(off, monkeypatch):
-    """With either switch off, the setup hook does nothing."""
+    """The setup hook does nothing if either switch is off."""
     monkeypatch.setattr("opentelemetry.instrumentation.auto_instrumentation.initialize", lambda: 1 / 0)
     joined = []
     monkeypatch.setattr(worker, "join", lambda: joined.append(1))

@@ -75,7 +75,7 @@ def test_samplers_are_started_with_the_gates_that_weights_need():
 
 
 def test_without_exemplars_kept_traces_are_not_counted_apart():
-    """Without exemplars, kept traces have no counter of their own, and the dashboard no panel for it."""
+    """Kept traces have no counter of their own without exemplars, and the dashboard has no panel for it."""
     files = collector_files(
         fleet(POLICY.replace("exemplars: {enabled: true, max_per_data_point: 5}", "exemplars: {enabled: false}"))
     )

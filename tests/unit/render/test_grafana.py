@@ -70,7 +70,7 @@ def test_every_panel_about_extractions_shows_what_is_measured(tmp_path):
 
 
 def test_links_lead_to_the_page_of_a_feature_set_at_that_time():
-    """With OTEL_FE_PAGE_URL; a series opens its own, a table's row by its cells, and without the page there are none."""
+    """Links need OTEL_FE_PAGE_URL; a series opens its own page, a table's row by its cells."""
     fleet = read_fleet((FOLDER / "policy.yaml").read_text(), "policy.yaml", {}, ())
     origin = Origin(page="https://fe.example")
     by_title = {

@@ -37,7 +37,7 @@ def test_labels():
     [("1/10", "0.1"), ("0.72", "0.72"), ("3", "3"), ("1/3", "0.33333333333333331"), ("0.0144", "0.0144")],
 )
 def test_numbers_keep_their_digits(value, text):
-    """Where they end."""
+    """The digits of rendered numbers end where they should."""
     assert decimal(Fraction(value)) == text
 
 

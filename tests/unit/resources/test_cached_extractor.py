@@ -91,7 +91,7 @@ class Named(NamedTuple):
     ],
 )
 def test_shapes(integration, extractor, expected):
-    """By method, property, attribute, dictionary and named tuple; counts or a rate; its own or what it holds."""
+    """Statistics are read by method, property, attribute, dictionary and named tuple; as counts or a rate; of it or of its cache."""
     stats = integration.sync_cache_metrics(extractor)
     assert (stats.available, stats.hit_ratio, stats.kind) == (True, expected, "object")
 

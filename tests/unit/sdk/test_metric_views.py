@@ -60,7 +60,7 @@ def data_of(views=(), preferred=None):
     ],
 )
 def test_a_view_drops_a_metric_as_it_drops_the_sdk_s(view, caplog):
-    """By name, wildcard or type of instrument; the others stay, and nothing is to be said."""
+    """A view drops a metric by name, wildcard or type of instrument; the others stay, without a warning."""
     names = data_of([view])
     assert DROPPED not in names
     assert "feature_extraction.slo.events" in names
@@ -68,7 +68,7 @@ def test_a_view_drops_a_metric_as_it_drops_the_sdk_s(view, caplog):
 
 
 def test_a_view_of_others_changes_nothing(caplog):
-    """Another meter's, another name's, another type's."""
+    """A view for another meter, name or type changes nothing."""
     views = [
         View(meter_name="theirs", aggregation=DropAggregation()),
         View(instrument_name="http.*", aggregation=DropAggregation()),

@@ -52,7 +52,7 @@ def http(*statuses, body=b""):
 
 @contextmanager
 def rpc(*codes, body=b""):
-    """Likewise over gRPC; without a code, the service is unknown."""
+    """Return an error of gRPC; without a code, the service is unknown."""
     came, left = [], list(codes)
 
     class AnyCall(grpc.GenericRpcHandler):
@@ -92,7 +92,7 @@ def sent(sender):
     ],
 )
 def test_http(statuses, lost, attempts):
-    """With the headers and the compression of the standard variables; a redirect delivers nothing."""
+    """HTTP uses the headers and the compression of the standard variables; a redirect delivers nothing."""
     with http(*statuses) as (endpoint, came):
         answer = sent(HttpSender(endpoint))
     assert (answer.lost, len(came)) == (lost, attempts)
@@ -170,7 +170,7 @@ def test_a_closed_sender_gives_up(monkeypatch):
     ],
 )
 def test_the_endpoint_of_http(environ, endpoint):
-    """Beside that of traces."""
+    """The endpoint of profiles is beside that of traces."""
     variables = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()}
     sender = connecting({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", **variables})()
     assert sender._client._endpoint == endpoint

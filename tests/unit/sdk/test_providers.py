@@ -64,6 +64,6 @@ def test_what_an_application_has_set_up_is_left_as_it_is(setting):
 
 
 def test_where_nothing_is_set_the_sdk_is_set_up():
-    """Without providers, the SDK is set up by the standard variables."""
+    """The standard variables set up the SDK if no providers are set."""
     out, _ = lines("")
     assert out == ["False", "['OtelBatchSpanRecordProcessor']"]

@@ -332,7 +332,7 @@ class Adding(Sampler):
 @pytest.mark.parametrize("parent", [None, 0, 1], ids=["root", "unsampled", "sampled"])
 @pytest.mark.parametrize("name", ["yes", "only", "no"])
 def test_samplers_decide_as_with_the_sdk(sampler, parent, name):
-    """For every sampler and parent, recording, sampling, flags and tracestate are the same as with the SDK alone."""
+    """Recording, sampling, flags and tracestate are those of the SDK alone, for every sampler and parent."""
     state = TraceState([("other", "x")])
     remote = SpanContext(1 << 100 | 77, 5, is_remote=True, trace_flags=TraceFlags(parent or 0), trace_state=state)
     context = None if parent is None else trace.set_span_in_context(trace.NonRecordingSpan(remote))
@@ -364,7 +364,7 @@ def test_samplers_decide_as_with_the_sdk(sampler, parent, name):
 
 
 def test_current_span_is_a_context_manager_and_a_decorator():
-    """As with the SDK: exceptions are recorded once and pass on, and coroutines are covered whole."""
+    """Exceptions are recorded once and pass on, and coroutines are covered whole, as with the SDK."""
     provider, pipeline = lean()
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

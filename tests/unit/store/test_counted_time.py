@@ -70,7 +70,7 @@ def test_what_began_before_it_was_known_counts_from_when_it_was_heard_of(tmp_pat
 
 
 def test_a_process_that_is_older_than_a_day_counts_all_the_time_however_rarely_it_exports(tmp_path):
-    """Between two points of one start it was there; exported every five minutes, each point used to stand alone."""
+    """A process exists between two points of one start, also if it exports only every five minutes."""
     with bed(tmp_path) as store:
         for exported in range(13):
             store.points(events(T0 - 48 * HOUR, T0 + exported * 5 * MINUTE, 100 + 60 * exported))

@@ -29,7 +29,7 @@ def test_cumulative_points_count_once(store):
 
 
 def test_a_restart_begins_at_zero_and_is_told_by_its_start(store):
-    """Even where its first value is larger than the last of the process before."""
+    """A restart is recognised even where its first value is larger than the last of the process before."""
     store.points(counter(5, T0 + MINUTE))
     store.points(counter(7, T0 + 2 * MINUTE, start_ns=T0 + 70 * NS))
     assert total(store) == 12
@@ -82,7 +82,7 @@ def test_what_comes_from_the_future_is_of_now(store):
 
 
 def test_what_began_before_we_can_remember_only_sets_the_mark(store):
-    """It may have been counted, and forgotten; so may what does not say when it began."""
+    """An old series may have been counted and forgotten, as may one that does not say when it began."""
     store.points(counter(1000, T0, start_ns=T0 - 3 * DAY), counter(1001, T0 + MINUTE, start_ns=T0 - 3 * DAY))
     store.points(counter(70, T0, start_ns=0, process="b"), counter(72, T0 + MINUTE, start_ns=0, process="b"))
     assert (total(store), store.tally) == (3, {"baseline": 2})

@@ -30,7 +30,7 @@ def record(trace_id, number):
 @settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.lists(st.integers(0, 20), max_size=8), max_size=12), st.integers(1, 30))
 def test_the_last_records_are_there(tmp_path_factory, batches, limit):
-    """At least as many as are to be kept, at most a batch more; of a trace that was decided twice, the last."""
+    """The ring has at least the configured number of records, at most a batch more; of a trace decided twice, the last."""
     with bed(tmp_path_factory.mktemp("store"), StoreLimits(max_records=limit)) as store:
         made = []
         for batch in batches:
@@ -95,7 +95,7 @@ def test_records_of_a_store_of_the_seventh_version_are_read(tmp_path):
 
 
 def test_records_that_are_encoded_already_are_stored_as_they_are(tmp_path):
-    """As JSON, which names its trace first; bytes that are no record are invalid."""
+    """Encoded records are JSON that names its trace first; other bytes are invalid."""
     with bed(tmp_path) as store:
         encoded = json.dumps(record(7, 1), separators=(",", ":")).encode()
         batch = KeptBatch(records=(encoded, b"{}", b"\x01short", record(8, 2)))

@@ -31,7 +31,7 @@ def encoded(trace_id, *spans):
 
 
 def test_calls_below_extractions_add_up_by_name_and_weight(store):
-    """At any depth below the extraction; what lies beside it, and internal spans, are not its calls."""
+    """Calls count at any depth below the extraction; spans beside it, and internal ones, are not its calls."""
     sql = {"db.statement": "SELECT a FROM transactions WHERE user = ?", "db.system": "postgresql"}
     spans = encoded(
         3,

@@ -109,7 +109,7 @@ def test_rubbish_for_spans_is_stored_and_marks_nothing(tmp_path):
 
 
 def test_each_process_is_looked_at_once_in_five_seconds(tmp_path, monkeypatch):
-    """By the time of its traces, which do not come in order: those that are kept early overtake those that wait."""
+    """Five seconds are by the time of the traces, which come out of order: those kept early overtake those that wait."""
     looks = []
     monkeypatch.setattr(marks, "seen_in", lambda spans: looks.append(spans) or ())
     with bed(tmp_path / "store", clock=FakeClock(T0 + HOUR)) as made:

@@ -24,7 +24,7 @@ def ids(store):
 
 
 def test_traces_go_when_they_are_too_old(tmp_path):
-    """By when they were stored, by our clock: what a sender's clock says does not matter."""
+    """Age is since the trace was stored, by our clock: what a sender's clock says does not matter."""
     with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
         store.write("trace", trace(1, extraction(T0 + 400 * DAY * 10**9)), trace(2))
         store.clock.advance(DAY / 2)
@@ -81,7 +81,7 @@ def test_a_lower_bound_gives_the_space_back(tmp_path):
 
 
 def test_without_traces_the_finest_series_go(tmp_path):
-    """Without traces the finest series are removed first; the coarser ones keep their sums."""
+    """The finest series are removed first if there are no traces; the coarser ones keep their sums."""
     with bed(tmp_path / "s", StoreLimits(max_bytes=4 * LOG_BYTES)) as store:
         for hour in range(5):
             store.clock.advance(3600)
@@ -128,7 +128,7 @@ def test_a_clock_that_is_an_hour_ahead_removes_only_what_an_hour_makes_too_old(t
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_clock_that_is_a_year_ahead_for_minutes_removes_nothing(tmp_path, restarted):
-    """Neither traces nor series, even where the process starts with the wrong clock; once it is right, all goes on."""
+    """Neither traces nor series are removed, even where the process starts with the wrong clock; once it is right, all goes on."""
     with bed(tmp_path, StoreLimits(max_age_s=DAY)) as store:
         store.write("trace", trace(1))
         store.points(counter(5, T0 + MINUTE))
@@ -165,7 +165,7 @@ def test_a_jump_forward_that_lasts_counts(tmp_path):
 
 
 def test_streams_that_a_wrong_clock_has_dated_ahead_are_forgotten_in_time(tmp_path):
-    """Or there would be no room for new ones until that time has come."""
+    """Streams dated ahead are forgotten: they would leave no room for new ones until that time has come."""
     with bed(tmp_path) as store:
         store.clock.jump(YEAR)
         store.points(counter(5, store.clock.time_ns(), store.clock.time_ns() - MINUTE))

@@ -177,7 +177,7 @@ def test_a_week_is_read_from_cells(tmp_path):
 
 
 def test_what_comes_late_is_in_the_next_answer(tmp_path):
-    """Its hours are read row by row again until they are added up anew: not at once, or a late sender would keep us busy."""
+    """Hours with late data are read row by row until they are added up anew: not at once, or a late sender would keep us busy."""
     with bed(tmp_path, StoreLimits(), FakeClock(T0)) as store:
         store.write("trace", trace(1, extraction(T0 - DAY)), trace(2, extraction(T0 - DAY + SPAN)))
         store.tidy()
@@ -196,7 +196,7 @@ def test_what_comes_late_is_in_the_next_answer(tmp_path):
 
 
 def test_what_is_removed_is_in_no_cell(tmp_path):
-    """Neither in those that are read, nor left behind in the table once the last trace of its hours is gone."""
+    """Removed extractions are in no cell that is read, nor left in the table once the last trace of their hours is gone."""
     with bed(tmp_path, StoreLimits(max_age_s=86_400), FakeClock(T0)) as store:
         store.write("trace", trace(1, extraction(T0 - HOUR)))
         store.clock.advance(86_000)

@@ -79,7 +79,7 @@ def test_spans_that_cannot_be_read_have_no_stacks(store):
 
 
 def test_the_rest_has_none_of_a_selection_however_many_it_has(store):
-    """Of 600 slow ones 500 are selected: a sample of either side never holds one of the other's."""
+    """A sample of either side never holds one of the other's: 500 of 600 slow ones are selected."""
     spans = with_stacks(7, ["cpu;a.py:1 f 5000"], [])
     chosen = range(1, 501)
     store.write("trace", *(trace(n, extraction(span_id=7, cache_hit=False), spans=spans) for n in chosen))

@@ -44,7 +44,7 @@ def test_what_is_kept_does_not_hold_the_request(kept):
 
 
 def test_spans_say_the_same_afterwards():
-    """With their bytes and attributes, whether they were asked for them before or not."""
+    """Spans keep their bytes and attributes, whether these were read before or not."""
     payload = request()
     batch, other = (Decoder().decode(payload, sized=False) for _ in range(2))
     spans, expected = list(batch.spans), list(other.spans)

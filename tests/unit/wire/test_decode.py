@@ -46,7 +46,7 @@ def test_every_answer_is_that_of_the_official_classes(request, released):
 
 @given(REQUESTS, st.booleans())
 def test_attributes_are_those_of_the_official_classes(request, released):
-    """One by one, in any order of asking, and all together; what is not there is not found."""
+    """Attributes are the same one by one, in any order of asking, and all together; absent ones are not found."""
     decoder = Decoder()
     for _ in range(2):  # the second time, places and values are remembered
         batch = decoder.decode(request.SerializeToString())
@@ -88,7 +88,7 @@ def test_resources_and_scopes_are_told_apart_by_identity(request):
 
 @given(REQUESTS)
 def test_sizes_are_those_of_the_requests_regrouped_by_trace(request):
-    """As the Collector counts: each ResourceSpans by trace, empty parents, statuses, resources and scopes encoded."""
+    """Sizes are counted as in the Collector: each ResourceSpans by trace, empty parents, statuses, resources and scopes encoded."""
     expected: dict[int, int] = {}
     for resource_spans in request.resource_spans:
         ids = {span.trace_id for scope_spans in resource_spans.scope_spans for span in scope_spans.spans}
@@ -269,7 +269,7 @@ def nested(depth: int) -> bytes:
 
 
 def test_values_within_values_have_an_end():
-    """As deep as protobuf takes them they are all there; deeper ones are cut off, without an error."""
+    """Nested values are all there as deep as protobuf takes them; deeper ones are cut off, without an error."""
     for depth, reached in ((40, 40), (60, 60), (5_000, 64)):
         (span,) = decode(raw_request(SMALL + delimited(9, delimited(1, b"k") + delimited(2, nested(depth))))).spans
         value, seen = span.attributes["k"], 0

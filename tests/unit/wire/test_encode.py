@@ -38,7 +38,7 @@ def sorted_spans(request):
 
 @given(REQUESTS, THRESHOLDS, st.sampled_from([100, 600, 10_000_000]))
 def test_spans_leave_as_they_came_but_for_the_threshold(request, threshold, maximum_bytes):
-    """With their resources and scopes, schema URLs and unknown fields; in as many requests as that takes."""
+    """Spans leave with their resources and scopes, schema URLs and unknown fields, in as many requests as that takes."""
     expected = ExportTraceServiceRequest()
     expected.CopyFrom(request)
     for _, _, span in spans_of(expected):
@@ -98,7 +98,7 @@ def test_the_bytes_of_a_tracestate(before, after):
 
 
 def test_a_long_tracestate_is_replaced():
-    """Its length takes two bytes; and so does that of a name that stands before it."""
+    """A long tracestate's length takes two bytes, and so does that of a name before it."""
     before = SMALL + delimited(5, b"n" * 300) + delimited(3, b"a=" + b"b" * 200)
     message = Span.FromString(stamped(span_of(before), HALF))
     assert message.trace_state == "ot=th:8,a=" + "b" * 200
@@ -111,7 +111,7 @@ def test_an_unknown_probability_erases_the_threshold():
 
 
 def test_the_policy_is_recorded_where_asked():
-    """On the span, after everything that came; one that is there already stays."""
+    """The policy is recorded on the span, after everything that came; one that is there already stays."""
     raw = stamped(span_of(SMALL), HALF, record_policy=True)
     assert raw.startswith(SMALL)
     (attribute,) = Span.FromString(raw).attributes

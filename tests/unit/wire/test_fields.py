@@ -25,7 +25,7 @@ def test_numbers_are_written_as_protobuf_does(number):
 
 @given(SPANS)
 def test_a_message_is_its_fields(span):
-    """One after the other, whatever they are."""
+    """Fields come one after the other, whatever they are."""
     data = span.SerializeToString()
     fields = list(walk(data, 0, len(data)))
     assert b"".join(data[field.start : field.end] for field in fields) == data

@@ -1,4 +1,4 @@
-"""From the configuration to exporters, and the small things that they read: tokens, waits, answers, certificates."""
+"""Exporters are built from the configuration, and read tokens, waits, answers and certificates."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_fault_of_the_transport_ends_in_a_reason():
 
 
 def test_is_given_up_after_the_longest_time():
-    """With the Collector's defaults, delivery is given up after 300 s, with exactly the waits that fit in."""
+    """Delivery is given up after 300 s with the Collector's defaults, and after exactly the waits that fit in."""
     (reason, _, tries), waits, _ = deliver(*[AGAIN] * 100)
     assert reason == RETRY_EXHAUSTED
     assert sum(waits) <= 300 < sum(waits) + 30

@@ -1,4 +1,4 @@
-"""When a plan is asked for: by statement, by minute, in the background."""
+"""Plans are requested by statement, by minute, and in the background."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def use_gpu(monkeypatch, *, initialised):
 
 
 class Tensor:
-    """Its methods are functions in C, as PyTorch's are: one sleeps, as a blocking wait does, the other spins."""
+    """A tensor whose methods are functions in C, as PyTorch's are: one sleeps, as a blocking wait does, the other spins."""
 
     item = staticmethod(partial(time.sleep, 0.1))
     cpu = staticmethod(partial(hashlib.pbkdf2_hmac, "sha256", b"x" * 64, b"y" * 64, 500_000))

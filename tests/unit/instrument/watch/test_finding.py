@@ -1,4 +1,4 @@
-"""From segments to parts that add up, hotspots and collapsed stacks."""
+"""Segments become parts that add up, hotspots and collapsed stacks."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_pause_is_named_by_the_line_that_set_it_off_though_no_look_could_be_ma
 
 
 def test_a_wait_for_a_core_that_a_look_found_unfinished_is_counted_by_the_next():
-    """It is put where it was: the kernel adds it up when the thread runs again."""
+    """The wait is counted at its own place: the kernel adds it up only when the thread runs again."""
     segments = [
         segment(0, 50, cpu=10, throttled_ns=40 * MS),
         segment(50, 60, cpu=10, core_wait_ns=40 * MS, throttled_ns=40 * MS),
@@ -140,7 +140,7 @@ def test_cpu_time_of_a_long_look_lies_besides_the_calls_that_were_measured_in_it
 
 
 def test_a_thread_that_wakes_up_while_another_computes_waits_for_the_interpreter():
-    """It is seen at the beginning of its next wait, whenever it lets go; a wait that two looks find unchanged is one."""
+    """The wait is seen at the beginning of the thread's next wait; a wait that two looks find unchanged is one."""
     seen = found(100, [segment(0, 100, cpu=5, wait="sleep", contended=True, others_cpu_ns=80 * MS, blame=HOG)])
     assert milliseconds(seen) == {"cpu": 5, "gil": 80, "sleep": 15}
     seen = found(100, [segment(0, 100, cpu=5, wait="sleep", contended=True, others_cpu_ns=80 * MS, looks=2)])

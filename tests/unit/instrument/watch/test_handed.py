@@ -62,7 +62,7 @@ HANDING = pytest.mark.parametrize("handing", [in_a_pool, in_a_thread, in_to_thre
 
 @HANDING
 def test_what_a_worker_computes_is_cpu_of_the_extraction(watched, handing):
-    """With its line, and in `cpu.time`; the parent, which waits for a lock, is explained by it."""
+    """CPU of a worker counts with its line and in `cpu.time`, and explains the parent, which waits for a lock."""
     with otel_fe.extraction("x"):
         handing(busy)
     span = watched.extraction("x")

@@ -106,7 +106,7 @@ def test_the_time_that_a_quota_has_taken_follows_a_quota_that_is_set_and_lifted(
 
 
 def test_a_process_that_is_moved_to_another_group_has_its_quota_at_once(tmp_path, monkeypatch):
-    """Also while something is slow; a quota that is set on the same group is found once nothing is."""
+    """A move counts at once, also while something is slow; a quota that is set on the same group is found once nothing is."""
     stat = tmp_path / "cpu.stat"
     stat.write_text("throttled_usec 7\n")
     group, groups = _Group(), b"0::/before"

@@ -74,7 +74,7 @@ def test_lines_are_shown_relative_to_where_python_found_them():
 
 
 def test_own_code_is_the_application_s():
-    """Not Python's, not an installed package's, not otel_fe's, but the demo's; and what was typed in is."""
+    """Code of Python, of an installed package or of otel_fe is not the application's; the demo's and interactive code is."""
     assert is_own(HERE)
     assert is_own("<stdin>")
     assert is_own("<ipython-input-3>")
@@ -211,7 +211,7 @@ def test_an_ended_thread_has_no_clock_and_no_files():
 
 
 def test_what_cannot_be_asked_is_told_by_names():
-    """Other platforms, and containers that hide `/proc`."""
+    """Other platforms, and containers that hide `/proc`, fall back to names."""
     assert by_names((), frozenset(("time", "sleep"))) == "sleep"
     assert by_names((), frozenset(("self", "_lock", "acquire"))) == "lock"
     assert by_names((), frozenset(("sock", "recv"))) == "seen_call"
@@ -227,7 +227,7 @@ def test_a_fault_of_a_page_and_a_runner_are_told_apart():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="numbers of system calls")
 def test_a_futex_is_the_interpreter_s_a_lock_or_a_wait_for_native_threads():
-    """By its address; by what the statement calls; by the CPU that threads which are not Python's have used."""
+    """A futex is told by its address, by what the statement calls, and by the CPU of threads that are not Python's."""
     from otel_fe.instrument.causes import system_calls
 
     number = next((n for n, kind in system_calls.KINDS.items() if kind == system_calls.FUTEX), None)

@@ -52,7 +52,7 @@ def slept():
 
 @pytest.mark.skipif(not threads.LINUX, reason="/proc")
 def test_without_permission_the_cause_is_absent_and_counted_once(monkeypatch, caplog):
-    """Without the kernel's figures, the called function names the cause of a wait."""
+    """The called function names the cause of a wait if the kernel's figures are missing."""
     deny(monkeypatch, "schedstat", "syscall")
     with caplog.at_level(logging.DEBUG, logger="otel_fe"):
         span, counts = slept()
@@ -65,7 +65,7 @@ def test_without_permission_the_cause_is_absent_and_counted_once(monkeypatch, ca
 
 
 def test_without_control_groups_there_is_no_throttling(monkeypatch):
-    """Without control groups, as outside of containers, there is no throttling."""
+    """Throttling is absent without control groups, as outside of containers."""
     monkeypatch.setattr(watcher, "own_cgroup", cgroup.Cgroup)
     monkeypatch.setattr("otel_fe.instrument.watch.thread_counters.own_cgroup", cgroup.Cgroup)
     span, counts = slept()
@@ -74,7 +74,7 @@ def test_without_control_groups_there_is_no_throttling(monkeypatch):
 
 
 def test_on_another_platform_lines_and_names_are_what_there_is(monkeypatch):
-    """On other platforms, stacks come from Python, and the called function names the cause of a wait."""
+    """Stacks come from Python on other platforms, and the called function names the cause of a wait."""
     monkeypatch.setattr(threads, "LINUX", False)
     span, counts = slept()
     assert span.attributes[f"{PREFIX}bottleneck"] == "sleep"

@@ -95,7 +95,7 @@ def test_a_block_of_an_event_loop_is_seen_where_its_task_waits(watched):
 
 
 def test_a_loop_in_c_that_waits_holds_nothing(watched):
-    """It has no frame of its own, as uvloop's: the line that runs it is not what the coroutine waits for."""
+    """A loop in C has no frame of its own, as uvloop's: the line that runs it is not what the coroutine waits for."""
 
     @otel_fe.extraction("x")
     async def extract():
@@ -195,7 +195,7 @@ def test_threads_are_told_apart(watched):
 
 
 def test_fast_extractions_are_not_looked_at(watched):
-    """They have no stack, no hotspot, and nothing of them stays with the watcher."""
+    """Fast extractions have no stack and no hotspot, and leave nothing with the watcher."""
     for _ in range(50):
         with otel_fe.extraction("x"):
             pass
@@ -289,7 +289,7 @@ def test_a_forked_child_watches_its_own_extractions(watched):
 
 
 def test_the_watcher_takes_a_hundredth_of_a_core_at_most():
-    """By its own CPU clock it looks more rarely, however many extractions are slow."""
+    """The watcher looks more rarely, by its own CPU clock, however many extractions are slow."""
     with instrumented(slow_threshold_s=0.5, watch_threshold_s=0.005):
         done = threading.Event()
 
@@ -313,7 +313,7 @@ def test_the_watcher_takes_a_hundredth_of_a_core_at_most():
 
 
 def test_greenlets_are_left_alone(monkeypatch):
-    """Under gevent the stack of a thread is that of whichever greenlet runs: it is not looked at."""
+    """The stack of a thread under gevent is that of whichever greenlet runs, so it is not looked at."""
     import types
 
     fake = types.ModuleType("gevent.monkey")
@@ -329,7 +329,7 @@ def test_greenlets_are_left_alone(monkeypatch):
     sys.version_info >= (3, 12), reason="collections start between instructions, not inside of allocations"
 )
 def test_no_collection_starts_while_frames_of_other_threads_are_walked(monkeypatch, watched):
-    """It could let go of the interpreter inside of `f_back`: what that returns then is memory of another frame."""
+    """A collection could release the interpreter inside of `f_back`, which would then return memory of another frame."""
     enabled = []
     glimpse = look.glimpse
 
@@ -369,7 +369,7 @@ def test_a_collection_on_the_watcher_s_thread_is_not_its_own_work():
 
 
 def test_a_collector_that_never_lets_go_of_the_interpreter_is_named(watched, monkeypatch):
-    """Without a single look, each garbage collection still reports the line where it began."""
+    """Each garbage collection reports the line where it began, even if the watcher never gets to look."""
     monkeypatch.setattr(Watcher, "_look", lambda *_: None)
 
     @otel_fe.extraction("x")
