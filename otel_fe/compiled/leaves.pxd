@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from otel_fe.compiled.attributes cimport Keys, Pair
 from otel_fe.compiled.batches cimport Batch, Group, Row
+from otel_fe.compiled.conditions cimport Conditions
 from otel_fe.compiled.rows cimport Wait
 
 cdef enum:
@@ -24,6 +25,7 @@ cdef struct Leaf:  # a policy without policies in it
     bint headed  # whether name, kind and status count, too
     int seen  # the place in `Wait.seen` of what it saw
     int failed  # the bit for: it failed
+    int program  # the first step of its program; -1 if it has none
 
 
 @cython.final
@@ -33,6 +35,8 @@ cdef class Origin:
     cdef uint64_t number
     cdef uint64_t nothing  # the leaves that do not match a span without attributes
     cdef uint64_t has  # the leaves whose attribute the resource has
+    cdef uint64_t facts  # that programs read
+    cdef uint64_t unsure  # the facts that a span's evaluation in Python has to find out
 
 
 @cython.final
@@ -43,7 +47,8 @@ cdef class Leaves:
     cdef uint64_t of_spans  # the leaves that look at each span
     cdef uint64_t final_bits
     cdef Keys keys
-    cdef object asked, told
+    cdef Conditions conditions
+    cdef object asked, told, facts
     cdef dict known
     cdef set known_resources
     cdef int64_t known_bytes  # a resource counts once

@@ -10,6 +10,7 @@ from libc.string cimport memcpy
 
 from otel_fe.compiled.attributes cimport MOST_PAIRS, OTHER, TRUTH, WHOLE, Keys, Pair, Simple, pairs_of, simple_value
 from otel_fe.compiled.batches cimport Batch, Group, Row
+from otel_fe.compiled.conditions cimport UNDECIDED, UNREAD, Conditions
 from otel_fe.compiled.rows cimport Wait
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 from otel_fe.compiled.spans cimport Span
@@ -59,32 +60,37 @@ cdef class Leaves:
     Args:
         leaves: For each its kind and its numbers, as `pipeline/policies/leaves.py` packs them.
         names: The names of the attributes that leaves read, one leaf's after another's.
+        programs: For each leaf its program, or None, as for `Conditions`.
+        facts: As for `Waiting`.
         asked: As for `Waiting`.
         told: As for `Waiting`.
         final_bits: As for `Waiting`.
     """
 
-    def __cinit__(self, leaves, names, asked, told, uint64_t final_bits):
+    def __cinit__(self, leaves, names, programs, facts, asked, told, uint64_t final_bits):
         cdef int i = 0
         cdef tuple given = tuple(leaves)
         cdef Leaf *leaf
-        self.keys = Keys(names)
+        self.keys, self.conditions, self.facts = Keys(names), Conditions(programs, names), facts
         self.count, self.seen_count = len(given), 0
         if self.count > MOST_LEAVES:
             raise ValueError(f"{self.count} policies, more than {MOST_LEAVES}")
+        if len(self.conditions.starts) != self.count:
+            raise ValueError(f"{len(self.conditions.starts)} programs for {self.count} policies")
         for name, least, most, salted, threshold, lowest, highest, key, keys, headed, failed in given:
             leaf = &self.leaves[i]
             leaf.by = _LEAVES[name]
             leaf.least, leaf.most, leaf.salted, leaf.threshold = least, most, salted, threshold
             leaf.lowest, leaf.highest, leaf.key, leaf.keys, leaf.headed = lowest, highest, key, keys, headed
             leaf.failed = failed
-            leaf.seen = -1
+            leaf.seen = leaf.program = -1
             if not 0 <= leaf.key <= leaf.key + leaf.keys <= self.keys.count or not -1 <= leaf.failed < MOST_LEAVES:
                 raise ValueError(f"policy {i} looks at attributes that are not there")
             if leaf.by >= BY_NUMBER:
                 if leaf.by <= BY_TRUTH and leaf.keys != 1:
                     raise ValueError(f"policy {i} looks at one attribute, not at {leaf.keys}")
                 leaf.seen = self.seen_count
+                leaf.program = self.conditions.starts[i]
                 self.seen_count += 1
                 self.of_spans |= <uint64_t>1 << i
             i += 1
@@ -125,7 +131,9 @@ cdef class Leaves:
         found = Origin()
         self.numbers += 1
         found.resource, found.scope, found.number = origin[0], origin[1], self.numbers
-        found.nothing = found.has = 0
+        found.nothing = found.has = found.facts = found.unsure = 0
+        if self.facts is not None:
+            found.facts, found.unsure = self.facts(origin[0], origin[1])
         attributes = origin[0].attributes
         for i in range(self.count):
             leaf = &self.leaves[i]
@@ -153,18 +161,25 @@ cdef class Leaves:
         cdef Simple value
         cdef Span *span = &each.span
         cdef Leaf *leaf
-        cdef int count = -2, i, kind
+        cdef int count = UNREAD, i, kind, found
         if known is None:
             known = origins[each.origin] = self.known_of(batch.origin_of(each))
         for i in range(self.count):
             if not leaves >> i & 1:
                 continue
             leaf = &self.leaves[i]
+            if leaf.program >= 0:
+                found = self.conditions.answer(leaf.program, span, pairs, &count, known.facts, known.unsure)
+                if found != UNDECIDED:
+                    if found < -1:
+                        row.bits |= <uint64_t>1 << i
+                        row.seen[leaf.seen] = -2 - found
+                    continue
             if leaf.by == BY_STATE:
                 if span.state_size:
                     self.answer(row, i, self.ask(i, batch, group, each))
                 continue
-            if count == -2:
+            if count == UNREAD:
                 count = pairs_of(span, pairs)
             if leaf.by == BY_ASKING or count < 0 or known.has >> i & 1:
                 self.answer(row, i, self.ask(i, batch, group, each))

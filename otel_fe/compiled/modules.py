@@ -8,6 +8,7 @@ from otel_fe.compiled.attributes import SOURCES as _ATTRIBUTES
 from otel_fe.compiled.attributes import Picker, named
 from otel_fe.compiled.batches import SOURCES as _BATCHES
 from otel_fe.compiled.batches import Batch, Spans, Traces, batch_of
+from otel_fe.compiled.conditions import SOURCES as _CONDITIONS
 from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
 from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
@@ -67,6 +68,7 @@ SOURCES: Final = frozenset(
     (
         _ATTRIBUTES,
         _BATCHES,
+        _CONDITIONS,
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
         _LEAVES,

@@ -179,6 +179,8 @@ class PendingTracesOf(Protocol):
         self,
         leaves: Iterable[tuple[Any, ...]],
         names: Iterable[str],
+        programs: Iterable[Iterable[tuple[Any, ...]] | None],
+        facts: Callable[[Any, Any], tuple[int, int]] | None,
         kind: type[Any],
         asked: Callable[[int, Any], Any],
         told: Callable[[str], tuple[int | None, bool]],
@@ -197,6 +199,8 @@ class PendingTracesOf(Protocol):
         Args:
             leaves: The policies, as `Leaves.packed` has them.
             names: The names of the attributes that leaves read.
+            programs: For each leaf its program, as `Leaves.programs` has them.
+            facts: Returns what programs read of a resource and a scope, as bits, and which bits are errors.
             kind: The class of a span's object, a subclass of `Backend.Head`.
             asked: Answers for a leaf by its number that C does not know, given a span.
             told: Returns the randomness that a `tracestate` states, or None, and whether it says how the span was sampled.

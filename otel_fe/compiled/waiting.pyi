@@ -11,6 +11,8 @@ class Waiting:
         self,
         leaves: Iterable[tuple[Any, ...]],
         names: Iterable[str],
+        programs: Iterable[Iterable[tuple[Any, ...]] | None],
+        facts: Callable[[Any, Any], tuple[int, int]] | None,
         kind: type[Head],
         asked: Callable[[int, Any], Any],
         told: Callable[[str], tuple[int | None, bool]],

@@ -30,6 +30,8 @@ cdef class Waiting:
     Args:
         leaves: The kind and the numbers of each leaf, as `pipeline/policies/leaves.py` packs them.
         names: The names of the attributes that leaves read, one leaf's after another's.
+        programs: For each leaf that C can mostly evaluate on a span's bytes, its program, as for `Conditions`; None for the others.
+        facts: Given a resource and a scope, returns the facts that programs read of them as bits, and those that are not known; or None.
         kind: The class of a span's object, below `Head`.
         asked: Given the number of a leaf and a span, returns what the leaf saw as a number, ... if it does not match, or a tuple of
             the number of the error if it failed.
@@ -55,12 +57,12 @@ cdef class Waiting:
     cdef bint foreseen
 
     def __cinit__(
-        self, leaves, names, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing,
+        self, leaves, names, programs, facts, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing,
         bint foreseen, Segments segments not None,
     ):
         if not issubclass(kind, Head):
             raise ValueError(f"{kind.__name__} is no Head")
-        self.leaves = Leaves(leaves, names, asked, told, final_bits)
+        self.leaves = Leaves(leaves, names, programs, facts, asked, told, final_bits)
         self.segments = segments
         self.rows = Rows(self.leaves.seen_count, segments)
         self.rounds = Rounds(pools, competing)

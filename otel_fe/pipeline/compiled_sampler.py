@@ -74,6 +74,8 @@ class CompiledTailSampler(TailSampler):
         self._waiting: PendingTraces = compiled.backend.Waiting(  # type: ignore[union-attr]
             leaves.packed,
             leaves.names,
+            leaves.programs,
+            leaves.facts,
             kind,
             leaves.ask,
             _told,

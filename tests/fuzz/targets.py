@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from otel_fe.config.ottl import parse_condition
 from otel_fe.config.policies import (
     Allocation,
     And,
@@ -14,6 +15,7 @@ from otel_fe.config.policies import (
     Composite,
     Latency,
     NumericAttribute,
+    OttlCondition,
     Probabilistic,
     RateLimiting,
     SpanCount,
@@ -40,11 +42,18 @@ if TYPE_CHECKING:
 _DECISION = Decision(sampled=True, reason="policy", threshold=1 << 55)
 _decoder = Decoder()
 _clock = FakeClock()
+_CONDITIONS = (
+    'attributes["a"] > 0.4 and (attributes["http.route"] == "GET" or not IsMatch(name, "^GET"))',
+    'attributes["error.type"] < "y" and resource.attributes["a"] != nil and kind.string != "Client"',
+    'end_time - start_time > Duration("1h") and IsRootSpan() and attributes["db.system"]["x"] == 1',
+)
 _SETTINGS = TailSampling(
     (
         StatusCode("errors", frozenset({2})),
         And("and", (StringAttribute("text", "k", ("v.*",), enabled_regex_matching=True), SpanCount("count", 2, 9))),
         NumericAttribute("number", "n", -5, 5, invert_match=True),
+        StringAttribute("route", "http.route", ("GET", "POST")),
+        OttlCondition("condition", tuple(parse_condition(text, "span") for text in _CONDITIONS), (), "propagate"),
         Latency("slow", 99),
         Probabilistic("share", 0.2),
     ),

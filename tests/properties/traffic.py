@@ -85,7 +85,12 @@ POLICIES = {
     ),
     "like": (
         "{type: ottl_condition, ottl_condition: {error_mode: ignore, span: "
-        '[\'attributes["n"] > 3 and IsMatch(name, "a") and resource.attributes["shop"] != "no"\']}}'
+        '[\'IsMatch(name, "[ac]") and attributes["n"] > 3 and resource.attributes["shop"] != "no"\']}}'
+    ),
+    "program": (
+        "{type: ottl_condition, ottl_condition: {error_mode: propagate, span: "
+        '[\'attributes["shop"] == "yes" and resource.attributes["shop"] == nil\', '
+        '\'attributes["n"] > 3 and not (IsMatch(name, "^a") or attributes["ok"] + 1 == 2)\']}}'
     ),
     "and": (
         "{type: and, and: {and_sub_policy: [{name: a, type: trace_flags}, "

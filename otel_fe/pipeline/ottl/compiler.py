@@ -30,6 +30,14 @@ def compile_condition(condition: tree.Condition) -> Callable[..., bool]:
     return lambda span, event: compiled((span, event))
 
 
+def constant_of(comparison: tree.Comparison) -> bool | None:
+    """Return whether a comparison of literals holds; None for any other comparison."""
+    if not (tree.is_literal(comparison.left) and tree.is_literal(comparison.right)):
+        return None
+    left, right = getter(comparison.left, "span"), getter(comparison.right, "span")
+    return compare(left(None), right(None), comparison.comparator)
+
+
 def _compile(condition: tree.Boolean, context: tree.Context) -> Predicate | bool:
     """Return a bool where nothing needs to be evaluated.
 
@@ -92,10 +100,11 @@ def _truth(call: tree.ConverterCall, context: tree.Context) -> Predicate:
 
 
 def _comparison(comparison: tree.Comparison, context: tree.Context) -> Predicate | bool:
+    constant = constant_of(comparison)
+    if constant is not None:
+        return constant
     left, right = getter(comparison.left, context), getter(comparison.right, context)
     comparator = comparison.comparator
-    if tree.is_literal(comparison.left) and tree.is_literal(comparison.right):
-        return compare(left(None), right(None), comparator)
     if isinstance(comparison.right, tree.Literal):
         fast = _with_literal(left, comparator, comparison.right.value)
         if fast is not None:

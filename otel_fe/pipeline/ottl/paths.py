@@ -36,7 +36,15 @@ def _event_index(_event: object) -> object:
     raise OttlEvaluationError("tail_sampling does not count the events: event_index is not set")
 
 
-def _kind(names: tuple[str, ...]) -> Getter:
+KINDS: Final = {
+    "kind.string": _KINDS,
+    "kind.deprecated_string": tuple(f"SPAN_KIND_{kind.upper()}" for kind in _KINDS),
+}
+"""The names of kinds by their number, for each path that gives them; "" for any other kind."""
+
+
+def _kind(path: str) -> Getter:
+    names = KINDS[path]
     return lambda span: names[span.kind] if 0 <= span.kind < len(names) else ""
 
 
@@ -51,8 +59,8 @@ PATHS: Final[dict[str, dict[str, Getter]]] = {
         "trace_state": attrgetter("trace_state"),
         "name": attrgetter("name"),
         "kind": attrgetter("kind"),
-        "kind.string": _kind(_KINDS),
-        "kind.deprecated_string": _kind(tuple(f"SPAN_KIND_{kind.upper()}" for kind in _KINDS)),
+        "kind.string": _kind("kind.string"),
+        "kind.deprecated_string": _kind("kind.deprecated_string"),
         "start_time": lambda span: Time(wrap(span.start_ns)),
         "end_time": lambda span: Time(wrap(span.end_ns)),
         "start_time_unix_nano": lambda span: wrap(span.start_ns),

@@ -13,6 +13,7 @@ from otel_fe.model.probability import ALWAYS
 from otel_fe.model.re2 import compile_re2
 from otel_fe.model.vote import NO, SAMPLED, YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator, Inputs, SpanEvaluator
+from otel_fe.pipeline.policies.program import MOST_STEPS, NO_MATCH, Program, Step, answer, is_plain, plain_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +45,10 @@ class AttributeEvaluator(SpanEvaluator):
         matches: Whether a value matches; the second argument says whether it is a resource's.
         invert: Sample unless something matches.
         shown: Returns a value for a decision record; None where it may be private.
+        program: Answers for a span as the attribute's match does, if it compares plain texts.
     """
 
-    __slots__ = ("_invert", "_key", "_matches", "_shown", "bounds")
+    __slots__ = ("_invert", "_key", "_matches", "_program", "_shown", "bounds")
 
     def __init__(
         self,
@@ -56,12 +58,14 @@ class AttributeEvaluator(SpanEvaluator):
         *,
         invert: bool,
         shown: Callable[[Value], str] | None = None,
+        program: Program | None = None,
     ) -> None:
         super().__init__(name)
         self._key = key
         self._matches = matches
         self._invert = invert
         self._shown = shown
+        self._program = program
         self.bounds: NumericRange | None = None
         """The range, if it compares numbers or booleans."""
 
@@ -80,7 +84,7 @@ class AttributeEvaluator(SpanEvaluator):
             value = span.attributes.get(key, _ABSENT)
             if value is _ABSENT or not matches(value, False):
                 return None
-        return SAMPLED, ALWAYS, value if self._shown else ""
+        return SAMPLED, ALWAYS, "" if value is None or self._shown is None else value  # None: no attribute matches
 
     def is_final(self, trace: BufferedTrace, vote: Vote) -> bool:
         """Return whether an attribute has matched; that none has may change."""
@@ -91,9 +95,15 @@ class AttributeEvaluator(SpanEvaluator):
         """Its attribute."""
         return Inputs((self._key,), heads=False)
 
+    @property
+    def program(self) -> Program | None:
+        """Its texts, if C can compare them all."""
+        return self._program
+
     def packed(self, seen: Any) -> int:
         """Return the number or the truth that matched; 0 for whatever else, as which that counts."""
-        return int(seen) if type(seen) in (int, bool) else 0
+        counts = bool if self.bounds is not None and self.bounds.by == "truth" else int
+        return int(seen) if type(seen) is counts else 0
 
     def unpacked(self, packed: int) -> Vote:
         """Return the vote to sample, with that number."""
@@ -146,7 +156,29 @@ def string(policy: StringAttribute) -> Evaluator:
         # An empty text of a span never matches, one of a resource may.
         return bool(text or of_resource) and matches_text(text)
 
-    return AttributeEvaluator(policy.name, policy.key, matches, invert=policy.invert_match)
+    return AttributeEvaluator(
+        policy.name, policy.key, matches, invert=policy.invert_match, program=_program_of(policy, matches)
+    )
+
+
+def _program_of(policy: StringAttribute, matches: Callable[[Value, bool], bool]) -> Program | None:
+    """Return the steps that compare an attribute with each of a policy's texts; None where C cannot."""
+    key, values = policy.key, [value for value in policy.values if value or policy.enabled_regex_matching]
+    compared = [plain_pattern(value) if policy.enabled_regex_matching else ("==", value) for value in values]
+    if not is_plain(key) or len(compared) + 2 > MOST_STEPS or not all(map(is_plain, values)):
+        return None
+
+    def of_resource(origin: Any) -> bool:
+        attributes = origin.resource.attributes
+        return key in attributes and matches(attributes[key], True)
+
+    steps = [Step("fact", answer(0), 1), Step("attribute", NO_MATCH, 2, literal="", key=key)]
+    for place, found in enumerate(compared, len(steps) + 1):
+        if found is None:
+            return None
+        following = NO_MATCH if place == len(compared) + 2 else place
+        steps.append(Step("attribute", answer(0), following, *found, key, lenient=True))
+    return Program(tuple(steps), (of_resource,)) if values else None
 
 
 def _exact_matcher(policy: StringAttribute) -> Callable[[str], bool]:

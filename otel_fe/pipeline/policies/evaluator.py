@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from otel_fe.model.span import SpanView
     from otel_fe.model.vote import Vote
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.program import Program
     from otel_fe.pipeline.policies.range_predicate import RangePredicate
 
 
@@ -130,6 +131,11 @@ class SpanEvaluator(Evaluator):
     @property
     def inputs(self) -> Inputs | None:
         """The fields that `match` reads; None if it may read any."""
+        return None
+
+    @property
+    def program(self) -> Program | None:
+        """What `match` answers, as a program for `compiled`; None if it would decide nothing."""
         return None
 
     def packed(self, seen: Any) -> int:  # noqa: ARG002

@@ -10,6 +10,7 @@ from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.vote import FAILED, NO, SAMPLED, Vote
 from otel_fe.pipeline.ottl import OttlEvaluationError, compile_condition
 from otel_fe.pipeline.policies.evaluator import Inputs, SpanEvaluator
+from otel_fe.pipeline.policies.ottl_program import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from otel_fe.config.policies import OttlCondition
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.program import Program
 
 
 class OttlConditionEvaluator(SpanEvaluator):
     """Samples a trace with a span, or an event of one, for which one of the conditions holds."""
 
-    __slots__ = ("_events", "_inputs", "_propagates", "_spans", "_texts")
+    __slots__ = ("_events", "_inputs", "_program", "_propagates", "_spans", "_texts")
 
     def __init__(self, policy: OttlCondition) -> None:
         super().__init__(policy.name)
@@ -31,6 +33,7 @@ class OttlConditionEvaluator(SpanEvaluator):
         self._texts = [condition.text for condition in (*policy.span, *policy.span_event)]
         self._propagates = policy.error_mode == "propagate"
         self._inputs = inputs_of(policy.span) if not policy.span_event else None
+        self._program = program_of(policy.span) if not policy.span_event else None
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote by the first condition that holds; an error ends the look where errors propagate."""
@@ -63,6 +66,11 @@ class OttlConditionEvaluator(SpanEvaluator):
     def inputs(self) -> Inputs | None:
         """The parts of a span that its conditions name, where those are few and there is no condition on events."""
         return self._inputs
+
+    @property
+    def program(self) -> Program | None:
+        """Its conditions on spans, where there is none on events and C knows at least where the first begins."""
+        return self._program
 
     def packed(self, seen: Any) -> int:
         """Return the number of the condition that held."""
