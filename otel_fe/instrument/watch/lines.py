@@ -24,14 +24,12 @@ _DEEPEST: Final = 500
 """Frames that are walked at most."""
 _MOST_KNOWN: Final = 4_096
 _WRAPPING: Final = tuple(
-    f"otel_fe/instrument/{name}.py".replace("/", os.sep) for name in ("wrapping", "continued", "handed")
+    f"otel_fe/instrument/{name}.py".replace("/", os.sep) for name in ("wrapping", "continued", "handed_work")
 )
 _EVENTS: Final = "asyncio/events.py".replace("/", os.sep)
 _LOCAL: Final = "<locals>."
 _RUN: Final = "_run"
-_SPECIAL: Final = frozenset(
-    ("wrapper", "stepwise", "_stepwise_any", "_steps", "_as_coroutine", "handed_work", "work", _RUN)
-)
+_SPECIAL: Final = frozenset(("wrapper", "stepwise", "_stepwise_any", "_steps", "_as_coroutine", "handed_work", _RUN))
 """Names of the functions whose frames are not the application's, to look closer at."""
 _new: Final = tuple.__new__
 IMPORTING: Final = "<frozen importlib"

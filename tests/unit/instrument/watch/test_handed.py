@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 
 import otel_fe
 from otel_fe.instrument.extraction import current_extraction
+from otel_fe.instrument.watch.lines import stack_of
 from tests.observed import instrumented
 from tests.unit.instrument.watch.spans import PREFIX, causes
 
@@ -58,6 +60,40 @@ def in_to_thread(function):
 
 
 HANDING = pytest.mark.parametrize("handing", [in_a_pool, in_a_thread, in_to_thread])
+
+
+def own_stack():
+    """Return the names of the functions on this thread's stack, as the watcher would see them, without this one."""
+    return [line.function.rpartition(".")[2] for line in stack_of(sys._getframe(1))]
+
+
+@pytest.mark.parametrize(
+    ("handing", "below"), [(in_a_pool, []), (in_a_thread, ["_bootstrap_inner"]), (in_to_thread, [])]
+)
+def test_stack_of_handed_work_ends_where_it_was_handed_over(watched, handing, below):
+    """What lies below, the executor and its thread, has no part in the extraction."""
+    stacks = []
+
+    def handed():
+        stacks.append(own_stack())
+
+    with otel_fe.extraction("x"):
+        handing(handed)
+    watched.extraction("x")
+    assert stacks == [["handed", "run", *below]]
+
+
+def test_stack_of_an_extraction_in_a_pool_ends_at_its_wrapper(watched):
+    """The pool called the extraction: nothing was handed over."""
+    stacks = []
+
+    @otel_fe.extraction("x")
+    def extract():
+        stacks.append(own_stack())
+
+    in_a_pool(extract)
+    watched.extraction("x")
+    assert stacks == [["extract"]]
 
 
 @HANDING
