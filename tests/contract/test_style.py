@@ -58,10 +58,7 @@ UNITS = {
     "_MIB",
     "_NS_PER_S",
     "_NS_PER_MS",
-    "_MINUTE_NS",
-    "_HOUR_NS",
-    "_DAY_NS",
-    "_SECOND_NS",
+    *(f"_{unit}{suffix}" for unit in ("SECOND", "MINUTE", "HOUR", "DAY") for suffix in ("", "_S", "_NS")),
 }
 
 
@@ -71,7 +68,7 @@ def test_units_are_defined_once():
         f"{path.name}: {target.id}"
         for path in FILES
         for node in tree_of(path).body
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, (ast.Constant, ast.BinOp))
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name) and target.id in UNITS
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.watched_file import WatchedFile
+from otel_fe.config.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from otel_fe.config.extensions import BearerTokenAuth

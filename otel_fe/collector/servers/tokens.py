@@ -6,7 +6,7 @@ import hmac
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_fe.collector.watched_file import WatchedFile
+from otel_fe.config.watched_file import WatchedFile
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
