@@ -11,7 +11,7 @@ from typing import Final
 LATENCY_LIMIT_NS: Final = 100_000_000
 """An extraction that takes less is good; one that takes this long is slow."""
 LATENCY_OBJECTIVE: Final = (95, 100)
-"""At least this share of extractions is good: the 95th percentile is below the limit."""
+"""Share of extractions that must be good: the 95th percentile is below the limit."""
 HIT_OBJECTIVE: Final = (70, 100)
 """More than this share of the extractions that look up have every look-up hit."""
 SUCCESS_OBJECTIVE: Final = (99, 100)
@@ -24,7 +24,7 @@ MEMORY_OBJECTIVE: Final = (1, 1)
 LATENCY_LIMIT_MS: Final = LATENCY_LIMIT_NS // 1_000_000
 LATENCY_LIMIT_S: Final = LATENCY_LIMIT_NS / 1e9
 SLOW_RATIO: Final = (LATENCY_OBJECTIVE[1] - LATENCY_OBJECTIVE[0]) / LATENCY_OBJECTIVE[1]
-"""At most this share may be slow."""
+"""Share that may be slow, at most."""
 HIT_RATIO: Final = HIT_OBJECTIVE[0] / HIT_OBJECTIVE[1]
 ERROR_RATIO: Final = (SUCCESS_OBJECTIVE[1] - SUCCESS_OBJECTIVE[0]) / SUCCESS_OBJECTIVE[1]
 """Less than this share may fail."""

@@ -130,7 +130,7 @@ class Captured:
     traces: TracerProvider
     """Give it to whatever else is to be captured."""
     metrics: MeterProvider
-    """Likewise."""
+    """A meter provider that captures what is exported."""
     exporter: InMemorySpanExporter
     reader: InMemoryMetricReader
 

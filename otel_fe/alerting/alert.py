@@ -72,7 +72,7 @@ class Alert(MappingDataclass):
     """The last value, or that of when it was resolved."""
     threshold: float
     unit: str
-    """Of both: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `h of budget`, `deviations`."""
+    """Unit of both values: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `h of budget`, `deviations`."""
     samples: int
     """Extractions that the value is over; 0 where it is not over extractions."""
     since_unix_s: float
@@ -84,7 +84,7 @@ class Alert(MappingDataclass):
     cause: str = ""
     """The likely cause: one of attribution's, an `error.type`, or empty where nothing is known."""
     cause_detail: str = ""
-    """In words, with its numbers."""
+    """The cause in words, with its numbers."""
     exemplars: tuple[str, ...] = ()
     """Up to three trace ids in hexadecimal, of traces that are kept."""
     first_action: str = ""
@@ -94,7 +94,7 @@ class Alert(MappingDataclass):
     resolution: str = ""
     """The reason for its resolution: `recovered` or `no data`."""
     ended: str = ""
-    """How it ended, in words; empty where `resolution` says it all."""
+    """The end in words; empty where `resolution` says it all."""
     cause_line: str = ""
     """`file:line function` where most of the cause's time went; empty where it is not known."""
     impact: str = ""
@@ -102,9 +102,9 @@ class Alert(MappingDataclass):
     service_name: str = ""
     """Of the service that it is about, this process's too; empty where it is not known."""
     incident: str = ""
-    """Of the message that speaks for several alerts, the incident's id; empty for a single alert."""
+    """Id of the incident, in the message that speaks for several alerts; empty for a single alert."""
     related: tuple[str, ...] = ()
-    """Likewise, titles of the incident's other alerts."""
+    """Titles of the incident's other alerts, in the same message."""
     trace_urls: tuple[str, ...] = ()
     """Addresses of the exemplars; none where no dashboard is known."""
     page_url: str = ""

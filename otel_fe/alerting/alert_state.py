@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 STALE_S: Final = 300.0
-"""Without an evaluation for so long, a firing alert is resolved as `no data`."""
+"""A firing alert that is not evaluated for this long is resolved as `no data`."""
 
 
 @dataclass(slots=True)
@@ -128,10 +128,10 @@ class _Followed:
     why: Likely = field(default_factory=Likely)
     exemplars: tuple[str, ...] = ()
     alert: Alert | None = None
-    """As it was last; None while nothing is wrong."""
+    """The alert as it was last; None while nothing is wrong."""
     silenced: bool = False
     usual: float | None = None
-    """Of throughput, the rate that it is measured by."""
+    """The rate that a drop of throughput is measured by; None for other rules."""
 
 
 class AlertStateTable:

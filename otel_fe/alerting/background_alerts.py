@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_fe.live.resources import GpuReading
 
 EVERY_S: Final = 10.0
-"""As often as the live view's finest slices."""
+"""Interval of the evaluation: that of the live view's finest slices."""
 
 
 class Attached:

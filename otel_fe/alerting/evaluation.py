@@ -20,7 +20,7 @@ class Evaluation:
     holds: bool
     """The condition is true, and not by chance."""
     over: bool
-    """It is surely over."""
+    """The condition certainly no longer holds."""
     samples: int = 0
     group: ExtractionGroup = field(default_factory=ExtractionGroup)
     detail: str = ""

@@ -36,7 +36,7 @@ ANNOTATIONS: Final = {
 _MOST_RELATED: Final = 5
 _NEARLY_ALL: Final = 0.9
 _MANY: Final = 0.36
-"""From here on, tenths say it better than "1 in 2"."""
+"""From this share on, tenths read better than "1 in 2"."""
 
 
 def text_of(alert: Alert) -> str:

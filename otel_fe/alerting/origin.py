@@ -10,9 +10,9 @@ from otel_fe.config.web_address import web_address
 from otel_fe.pipeline.attribution import CAUSES
 
 BEFORE_S: Final = 600.0
-"""Of the page that an alert links to: how long before its beginning the window begins, so that the change is seen."""
+"""The page that an alert links to shows this long before its beginning, so that the change is seen."""
 AFTER_S: Final = 600.0
-"""Likewise, how long after it the window ends, where the alert began so long ago."""
+"""The page shows at most this long after the beginning, where that was long ago."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,15 @@ class Rule:
     subject: str
     """The measured quantity; one of the names above."""
     threshold: float
-    """It holds when this is reached."""
+    """The condition holds when this is reached."""
     clear: float
-    """It is over only on the healthy side of this, so that a value that hovers at the threshold fires once."""
+    """The alert ends only on the healthy side of this, so that a value that hovers at the threshold fires once."""
     unit: str
     severity: Severity
     window_s: float = 60.0
     """Over which it is measured."""
     min_samples: int = 10
-    """With fewer, the rule neither fires nor resolves."""
+    """With fewer extractions, the rule neither fires nor resolves."""
     for_s: float = 0.0
     """Time that the condition must hold before it fires; 0 if the window covers that."""
     clear_for_s: float = 60.0

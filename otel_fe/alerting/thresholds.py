@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _P95: Final = Fraction(95, 100)
 _BASELINE_S: Final = 3600.0
 _FEWEST_MINUTES: Final = 10
-"""So many minutes with traffic make an hour that a drop can be measured by."""
+"""Minutes with traffic that the hour before must have for a drop to be measured by it."""
 
 
 def measure(rule: Rule, view: LiveView, held: Mapping[str, float]) -> list[Evaluation]:

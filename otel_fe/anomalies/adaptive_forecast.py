@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _WEEK: Final = 168
 _WEEKS: Final = 4
-"""That the mean of the same hour is taken of."""
+"""Weeks over which the mean of the same hour is taken."""
 HORIZONS: Final = (1, 2, 3, 6, 12, 18, 24, 36, 48, 72, 96, 120, 144, 168)
 """Hours ahead at which errors are kept; in between they are interpolated."""
 FEWEST_HOURS: Final = 72
-"""Of history, without which there is no forecast."""
+"""Least history for a forecast."""
 _LEVEL: Final = 0.25
 _KEEPS: Final = 0.97
 """The share of a deviation of the level that is left an hour later."""
@@ -51,7 +51,7 @@ class Ahead:
     """When the hour begins."""
     value: float
     low: float
-    """Of the 80 % interval."""
+    """Lower end of the 80 % interval."""
     high: float
 
 
@@ -93,7 +93,7 @@ def forecast(points: Sequence[tuple[float, float]], kind: SeriesKind, hours: int
 
 @dataclass(slots=True)
 class _Level:
-    """How far the last hours were off a course, and how much they vary."""
+    """The recent offset of a course from the measured values, and its variation."""
 
     now: float = 0.0
     spread: float = 0.0
@@ -118,7 +118,7 @@ class _Run:
         self._seen: dict[int, float] = {}
         self._origin = 0.0
         self._levels = (_Level(), _Level())
-        """Of the regression, and of the same hour of the last weeks."""
+        """Levels of the regression, and of the same hour of the last weeks."""
         self._usual = UsualDeviation()
         self._last = 0
         self._asked: dict[int, list[tuple[Asked, Asked]]] = {}

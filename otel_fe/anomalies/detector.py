@@ -43,9 +43,9 @@ class PointVerdict:
     """The verdict on one point."""
 
     expected: float
-    """In the series' own unit."""
+    """The usual value, in the series' own unit."""
     deviation: float
-    """Its distance from the usual, in usual deviations; above 0 is bad."""
+    """Distance from the usual value, in usual deviations; above 0 is bad."""
     anomalous: bool
     far: bool = False
     """Whether this point alone is far out; else it is the last of a run."""

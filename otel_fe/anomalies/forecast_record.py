@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DAY: Final = 24
 _FEWEST_ERRORS: Final = 24
-"""At a horizon; without as many, it is too far ahead."""
+"""Errors that a horizon needs; with fewer, it is too far ahead."""
 _MOST_ERRORS: Final = 336
 """The last two weeks': older ones are of another service."""
 _MOST_COMPARED: Final = 672
@@ -48,13 +48,13 @@ class Asked:
     courses: Sequence[float]
     expected: float
     half: float | None
-    """Of the interval, in usual deviations; None where errors were not known yet."""
+    """Half of the interval, in usual deviations; None where errors were not known yet."""
     usual: float
     """The deviation that is usual at that hour of the day."""
 
 
 class UsualDeviation:
-    """How far values are off, by the hour of the day, over what is usual for all hours."""
+    """The usual error of forecasts by hour of the day, relative to that of all hours."""
 
     def __init__(self) -> None:
         self._all = 0.0
@@ -89,10 +89,10 @@ class Horizon:
     _scores: deque[float] = field(default_factory=lambda: deque(maxlen=_MOST_ERRORS))
     """Errors in usual deviations."""
     _share: float = 0.0
-    """Of the scores that the interval has to hold so that it holds 80 % of what comes."""
+    """Share of the scores that the interval must hold in order to hold 80 % of what comes."""
     _wanted: float = _INSIDE
     _sums: list[float] = field(default_factory=list)
-    """Of each course's errors, older ones forgotten."""
+    """Sums of each course's errors, older ones forgotten."""
 
     def __post_init__(self) -> None:
         # What is learned of days ahead comes days late, and much the same error many times: aim a little higher.

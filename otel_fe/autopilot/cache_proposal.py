@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _FEWEST: Final = 500
 """Look-ups that say something of a cache."""
 _WORTH: Final = 0.01
-"""Of the look-ups: a smaller gain is not worth twice the entries."""
+"""A smaller gain, as a share of the look-ups, is not worth twice the entries."""
 _FREE: Final = 0.002
-"""Of the look-ups: a smaller loss is worth half the entries."""
+"""A smaller loss, as a share of the look-ups, is worth half the entries."""
 
 
 def cache_proposal(resource: ResizableResource, curve: ReuseCurve) -> Proposal | None:

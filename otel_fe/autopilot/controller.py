@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _WINDOWS: Final = 2
 """The most that an experiment waits for a verdict."""
 _SETTLE: Final = 0.1
-"""Of a window, after a step: what began before it is not measured."""
+"""Share of a window after a step that is not measured, since it has extractions that began before."""
 _REST: Final = 8
 """Windows for which a step that was reverted is not tried again; twice as many each further time."""
 _MOST_REST: Final = 512

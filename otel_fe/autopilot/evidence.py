@@ -18,9 +18,9 @@ class EndedExtraction:
     """Monotonic."""
     duration_ns: int
     wait_ns: int
-    """Of that, for connections."""
+    """Part of it spent waiting for connections."""
     bad: bool = False
-    """It failed, or broke a requirement."""
+    """The extraction failed, or broke a requirement."""
     failed: bool = False
 
 
@@ -43,7 +43,7 @@ class Evidence:
     ticks: list[WindowPart] = field(default_factory=list)
     """The counts of each part that was added."""
     elapsed_ns: int = 0
-    """How long it was measured; 0 where that is not known."""
+    """Measured time; 0 if unknown."""
     lookups: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     """By cache: time (ns), hits and look-ups of each tick."""
     requests: dict[str, tuple[int, int]] = field(default_factory=dict)

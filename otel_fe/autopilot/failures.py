@@ -33,7 +33,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class FailureCounts:
-    """How many failed of how many, before and after."""
+    """Failures and totals, before and after."""
 
     what: str
     before: tuple[int, int]

@@ -19,7 +19,7 @@ from otel_fe.autopilot.server_limit import room_of_redis
 from otel_fe.config.autopilot import POOLS
 
 _SIZES: Final = "_otel_fe_sizes"
-"""Of a resized pool: the application's size, and the one that it was given last."""
+"""Attribute on a resized pool: the application's size, and the size that it was given last."""
 _SERIES: Final = ("5.", "6.", "7.", "8.")
 _NOW: Final = "redis.connection"
 _LATER: Final = "redis.asyncio.connection"

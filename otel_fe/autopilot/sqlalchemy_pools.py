@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _SIZES: Final = "_otel_fe_sizes"
-"""Of a resized pool: `pool_size` and `max_overflow` as the application chose them, and as they were set last."""
+"""Attribute on a resized pool: `pool_size` and `max_overflow` as the application chose them, and as they were set last."""
 _SERIES: Final = ("1.4.", "2.0.", "2.1.")
 _CLASSES: Final = ("QueuePool", "AsyncAdaptedQueuePool")
 _NEEDED: Final = ("_pool", "_overflow", "_max_overflow", "_overflow_lock", "_dec_overflow", "recreate")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PROPOSED: Final = "proposed"
-"""In a dry run: it would try this."""
+"""The autopilot would try this, in a dry run."""
 TRIED: Final = "tried"
 KEPT: Final = "kept"
 REVERTED: Final = "reverted"
@@ -15,7 +15,7 @@ ABANDONED: Final = "abandoned"
 REFUSED: Final = "refused"
 """A resource cannot be resized."""
 RESTORED: Final = "restored"
-"""At the end the application has its own sizes back."""
+"""The application's own sizes were restored at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ResizeStep:
     """Difference of p95 in ms; of a cache, of its hit rate in points."""
     measured: float | None = None
     low: float | None = None
-    """Of the measured difference's 95 % interval."""
+    """Lower end of the measured difference's 95 % interval."""
     high: float | None = None
 
     @property

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SLICES: Final = 20
 """A window is cut into so many: what happens in one of them counts as one event as far as chance goes."""
 _NOT_WORSE: Final = 0.05
-"""Of p95: how much longer a smaller pool may make extractions wait in the mean."""
+"""Share of p95 by which a smaller pool may lengthen extractions in the mean."""
 _NOT_WORSE_NS: Final = 1e6
 _POINT: Final = 0.01
 
@@ -31,7 +31,7 @@ class StepVerdict:
     keep: bool
     reason: str
     harmful: bool = False
-    """It certainly made things worse: no need to wait for more measurements."""
+    """The step certainly made things worse: no need to wait for more measurements."""
     measured: float | None = None
     """Difference of p95 in ms, or of the hit rate in points."""
     low: float | None = None

@@ -28,7 +28,7 @@ _CERTAIN: Final = 0.9
 _RECENT: Final = 0.1
 _FEWEST_DRAWS: Final = 8
 _GROWN: Final = 400
-"""At most so many servers are added before no size is reported as enough."""
+"""Servers that are added at most before no size is reported as enough."""
 _FAR: Final = 20.0
 """Times the highest measured rate: beyond it there are no answers."""
 
@@ -59,7 +59,7 @@ class Kept:
     good: Interval
     """The share of extractions that meet its limit."""
     chance: float
-    """Of keeping it, 0..1, by the drawn models."""
+    """Probability of keeping it, 0..1, by the drawn models."""
 
     @property
     def verdict(self) -> str:
@@ -74,30 +74,30 @@ class StationLoad:
     kind: str
     name: str
     size: int
-    """Of each process, or machine."""
+    """Size of each process's, or machine's, resource."""
     copies: float
     busy_now: float
     """Utilisation 0..1, now."""
     busy_then: float
-    """At the requested rate; above 1 where it is too small."""
+    """Utilisation at the requested rate; above 1 where the resource is too small."""
     full_at: float
     """The group's extractions a second at which it is busy all the time."""
     needed: int | None
     """The size at which the requirements hold at the requested rate; None where no change is needed, or none helps."""
     needed_copies: int | None
-    """Likewise, processes for what each of them has one of."""
+    """Processes that are needed, for a resource that each of them has one of."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupForecast:
-    """Of one group of extractions."""
+    """The forecast for one group of extractions."""
 
     feature_set: str | None
     """None for all of the service."""
     now: float
     """Extractions a second."""
     asked: float
-    """Likewise, at the requested traffic."""
+    """The requested rate, in the same unit."""
     p95_now_s: float
     p95_then_s: Interval
     """Infinite where something is overloaded."""

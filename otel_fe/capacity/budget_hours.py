@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 DAY: Final = 24
 _WEEK: Final = 168
 _DAYS: Final = 10
-"""From which the course of the day, and how far one day is from the next, are known."""
+"""Days from which the course of the day, and the difference between days, are known."""
 _FEWEST: Final = 72
-"""Of their hours with events, without which there is no forecast."""
+"""Hours with events that a forecast needs."""
 _CALM: Final = 0.3
 """A budget of which a week spends less than this share of what it may is not looked at further."""
 _PACES: Final = (6, 12, 24, 48)
 """Hours, the last ones, whose pace a path goes on with."""
 _PATHS: Final = 200
 _LEAST_SPREAD: Final = 0.15
-"""Of the logarithm of a pace: less is not known, however alike the last days were."""
+"""Least spread of the logarithm of a pace, however alike the last days were."""
 _TRENDING: Final = 1 / 3
 _STEEPEST: Final = 0.3
 """A day, of the logarithm."""
@@ -54,9 +54,9 @@ class Moment:
     expected_unix_s: float | None
     """None: not in the time that is looked ahead."""
     earliest_unix_s: float | None
-    """Of the 80 % interval."""
+    """Earlier end of the 80 % interval."""
     latest_unix_s: float | None = None
-    """Likewise; None: maybe not in this time."""
+    """Later end of the 80 % interval; None: maybe not in this time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,9 @@ class Check:
     windows: int
     """The number of held-back windows."""
     median_error: float
-    """Of p95, relative."""
+    """Median relative error of p95."""
     busiest_error: float
-    """Of the busiest of them, whose rate no shown window had."""
+    """Relative error on the busiest of them, whose rate no shown window had."""
     spread: float
     """Root mean square of the logarithms of measured over predicted."""
 

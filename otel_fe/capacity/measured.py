@@ -30,15 +30,15 @@ class ServiceWindow:
     since_ns: int
     seconds: float
     durations: Mapping[str, Distribution]
-    """Of extractions in seconds, by feature set."""
+    """Durations of extractions in seconds, by feature set."""
     cpu_s: float
     """CPU time of extractions."""
     cpu_count: int
-    """Those that know theirs."""
+    """Extractions with known CPU time."""
     process_cpu_s: float | None = None
     """CPU time of all processes; None where they do not report it."""
     processes: float | None = None
-    """Their mean number."""
+    """Mean number of processes."""
     pools: Mapping[str, PoolActivity] = field(default_factory=dict)
     peak: float | None = None
     """The most extractions that one process ran at once; None where it is not reported."""
@@ -78,16 +78,16 @@ class Setup:
 
     processes: float
     cores: float | None
-    """That one machine, or container, lets it use; None if unknown."""
+    """Cores that a machine, or container, lets the service use; None if unknown."""
     machines: int = 1
     pools: Mapping[str, PoolSize] = field(default_factory=dict)
     event_loop: bool = False
     """Whether its extractions run as tasks of an event loop."""
     has_gil: bool = True
     memory_limit_bytes: float | None = None
-    """Of one process."""
+    """Memory limit of one process."""
     missing: tuple[str, ...] = ()
-    """Its unknown figures, in words."""
+    """Unknown figures of the service, in words."""
 
 
 @dataclass(frozen=True, slots=True)

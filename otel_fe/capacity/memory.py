@@ -26,7 +26,7 @@ class Memory:
     """The memory of each process."""
 
     base_bytes: float
-    """Without an extraction, at the end of the time that was seen."""
+    """Memory without any extraction, at the end of the measured time."""
     each_bytes: float
     """The growth of the peak for one more concurrent extraction."""
     limit_bytes: float

@@ -30,13 +30,13 @@ _FEWEST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class BudgetEnd:
-    """When an error budget is used up."""
+    """The time at which an error budget is used up."""
 
     slo: str
     feature_set: str
     end: Moment
     used_up: bool = False
-    """It is already; then `end` is the last whole hour's end."""
+    """The budget is used up already; then `end` is the last whole hour's end."""
     refused: str = ""
     """The reason for having no forecast; empty if there is one."""
 
@@ -50,9 +50,9 @@ class Outlook:
     latency: SeriesForecast | None
     """p95 in ms."""
     headroom: Moment
-    """When traffic reaches it."""
+    """The time at which traffic reaches the headroom."""
     budgets: tuple[BudgetEnd, ...]
-    """Those that are used up or end in this time, maybe, and those that are spent fast but have no forecast."""
+    """Budgets that are used up or may end in this time, and those that are spent fast but have no forecast."""
     silent: tuple[str, ...]
     """The series without a forecast, each with the reason."""
 

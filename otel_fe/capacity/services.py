@@ -35,7 +35,7 @@ class ServiceCapacity:
     factor: float
     """The requested traffic over today's."""
     answers: tuple[GroupForecast, ...] = ()
-    """Of all its extractions first, then of each feature set; none without an answer."""
+    """Answers for all extractions first, then for each feature set; empty without an answer."""
     refused: str = ""
     """The reason for having no answer; empty if there is one."""
     missing: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class ServiceCapacity:
     silent: tuple[str, ...] = ()
     """Feature sets without an answer, each with the reason."""
     effects: tuple[LoadEffect, ...] = ()
-    """Of load on objectives without a latency limit, where there is something to say."""
+    """Effects of load on objectives without a latency limit, where there is something to report."""
     outlook: Outlook | None = None
     """The forecast of the next days; None if not requested."""
 

@@ -54,7 +54,7 @@ class CauseChange:
 
     cause: str
     change: Difference
-    """In ns; its p-value is corrected for the number of causes, and 1 where too few extractions are near p95."""
+    """The change in ns; its p-value is corrected for the number of causes, and 1 where too few extractions are near p95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class BeforeAndAfter:
     extractions: tuple[int, int]
     """Kept ones before and after."""
     weight: tuple[float, float]
-    """Their weight."""
+    """Weight before and after."""
 
     @property
     def significant(self) -> bool:

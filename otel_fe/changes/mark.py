@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION: Final = "version"
-"""Another `service.version`."""
+"""A new `service.version`."""
 RESTART: Final = "restart"
 """Processes that were not there before, of the same version."""
 POOL_SIZE: Final = "pool_size"
@@ -38,7 +38,7 @@ class Mark:
     count: int = 1
     """Processes that changed."""
     detail: Mapping[str, str | float] = field(default_factory=dict)
-    """Of a step of the autopilot's: `outcome`, `predicted_ms`, `measured_ms` and more."""
+    """Details of an autopilot step: `outcome`, `predicted_ms`, `measured_ms` and more."""
 
     @property
     def title(self) -> str:

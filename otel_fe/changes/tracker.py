@@ -54,7 +54,7 @@ class ProcessReport:
 
     service: str
     instance: str
-    """Its `service.instance.id`, or another unique attribute; empty where there is none."""
+    """`service.instance.id` of the process, or another unique attribute; empty where there is none."""
     time_ns: int
     values: tuple[tuple[str, str, str], ...]
     """Kind, subject, value."""

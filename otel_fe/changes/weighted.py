@@ -29,9 +29,9 @@ class Mean:
 
     value: float
     variance: float
-    """Of the mean."""
+    """Variance of the mean."""
     degrees: float
-    """Of freedom: clusters - 1."""
+    """Degrees of freedom: clusters - 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Difference:
     before: float
     after: float
     low: float
-    """Of the 95 % interval of the difference."""
+    """Lower end of the 95 % interval of the difference."""
     high: float
     p_value: float
     """Two-sided: the chance of a difference this large where nothing changed."""

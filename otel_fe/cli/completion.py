@@ -35,7 +35,7 @@ class Command:
     """A command as a shell completes it."""
 
     path: str
-    """From the program's name on: `otel-fe render prometheus`."""
+    """The words from the program's name on: `otel-fe render prometheus`."""
     help: str
     options: tuple[Option, ...]
     commands: tuple[Command, ...] = ()

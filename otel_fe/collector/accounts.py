@@ -33,7 +33,7 @@ class Sample(NamedTuple):
     """A figure."""
 
     name: str
-    """With dots for names of ours, as the Collector writes them for others; without a unit or `_total`."""
+    """Name with dots for metrics of otel_fe, as the Collector writes it for others; without a unit or `_total`."""
     kind: str
     """`counter` or `gauge`."""
     labels: Labels

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.config.identifiers import ComponentId
 
 _REPLACED_S: Final = 5.0
-"""For an exporter with other settings to send what it holds."""
+"""Time for a replaced exporter to send what it holds."""
 
 
 class ExporterPlan(NamedTuple):
@@ -28,9 +28,9 @@ class ExporterPlan(NamedTuple):
     identifier: ComponentId
     settings: Any
     extensions: Mapping[ComponentId, Any]
-    """Those that it names."""
+    """Extensions that the exporter names."""
     signals: tuple[str, ...]
-    """Of the pipelines that name it."""
+    """Signals of the pipelines that name the exporter."""
 
     def build(self, clock: Clock) -> Exporter:
         """Return such an exporter, not started."""
@@ -131,9 +131,9 @@ class ExporterChanges(NamedTuple):
     before: dict[str, Running]
     added: list[Running]
     replaced: list[tuple[Running, ExporterPlan]]
-    """With the plans that they had."""
+    """Replaced exporters, with their former plans."""
     gone: list[Running]
-    """To be shut down once nothing sends to them any more."""
+    """Removed exporters, to be shut down once nothing sends to them any more."""
 
 
 class Exporters:

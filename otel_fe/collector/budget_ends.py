@@ -34,13 +34,13 @@ class _End:
     slo: str
     feature_set: str
     horizon_h: float
-    """How far the forecast looks ahead."""
+    """Length of the forecast."""
     expected_unix_s: float | None = None
     """None: not in this time."""
     earliest_unix_s: float | None = None
-    """Of the 80 % interval."""
+    """Earlier end of the 80 % interval."""
     latest_unix_s: float | None = None
-    """Likewise; None: maybe not in this time."""
+    """Later end of the 80 % interval; None: maybe not in this time."""
     used_up: bool = False
     was_used_up: bool = False
     """By the forecast before."""

@@ -38,7 +38,7 @@ FIRST_S: Final = 600.0
 """Until the first computation: before, there are too few measurements."""
 _LONGEST_S: Final = 300.0
 _CLEAR: Final = 0.9
-"""Of the headroom: traffic below it is surely no problem."""
+"""Share of the headroom below which traffic certainly is no problem."""
 _LOWEST_PRIORITY: Final = 19
 _RULE: Final = Rule(
     AlertType.CAPACITY,

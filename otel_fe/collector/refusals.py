@@ -35,7 +35,7 @@ class RefusedError(OtelFeError):
 
 
 class PressureError(RefusedError):
-    """There is no room for it now.
+    """Refusal because there is no room now.
 
     Args:
         reason: One word, for counters: `memory`, `queue_full`, `storage_full`, `unreachable`, `num_traces`, `busy`, `worker`.
@@ -60,7 +60,7 @@ class StoppingError(RefusedError):
 
 
 class TooLargeError(RefusedError):
-    """It is larger than this receiver's limit, packed or unpacked."""
+    """Refusal because the request is larger than this receiver's limit, compressed or not."""
 
     reason = "too_large"
 
@@ -84,7 +84,7 @@ class NoPipelineError(RefusedError):
 
 
 class EncodingError(RefusedError):
-    """Its encoding or format is not supported."""
+    """Refusal because the request's encoding or format is not supported."""
 
     reason = "encoding"
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("otel_fe")
 _MARGIN_S: Final = 2.0
-"""For the end of a process after its work was stopped."""
+"""Time for a process to end after its work was stopped."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

@@ -20,7 +20,7 @@ class Sidecar:
     """The option that enables it, with its value."""
     value: str
     module: str
-    """Its `main` is run as a child process: see `workers/child_process.py`."""
+    """Module whose `main` is run as a child process: see `workers/child_process.py`."""
     settings: Mapping[str, Any]
     """Its own, for JSON; the collector adds where the store is, and the texts of the configuration and of the SLOs in force."""
 

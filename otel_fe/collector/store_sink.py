@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("otel_fe")
 MOST_BYTES: Final = 64 << 20
-"""Of spans that wait for the store."""
+"""Most bytes of spans that wait for the store."""
 _PACE_NS: Final = 1_000_000_000
 """Between two batches. What is kept now and then is stored at once."""
 _BATCH_TRACES: Final = 500

@@ -55,9 +55,9 @@ class CollectorConfig:
     connectors: Mapping[ComponentId, SpanMetrics]
     exporters: Mapping[ComponentId, OtlpGrpc | OtlpHttp | Debug | Nop]
     extensions: Mapping[ComponentId, FileStorage | HealthCheck | BearerTokenAuth]
-    """Those in `service::extensions` only, in their order there."""
+    """Extensions in `service::extensions` only, in their order there."""
     pipelines: Mapping[PipelineId, Pipeline]
-    """In the order of the file."""
+    """Pipelines in the order of the file."""
     telemetry: Telemetry = field(default_factory=Telemetry)
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     """Warnings about useless or outdated keys, in the order of the file."""

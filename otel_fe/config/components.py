@@ -22,7 +22,7 @@ class ComponentType:
     takes: tuple[str, ...] = SIGNALS
     """The signals of pipelines that may name it; for a connector, those whose pipelines it may end."""
     gives: tuple[str, ...] = ()
-    """For a connector: the signals of pipelines that it may start."""
+    """Signals of pipelines that a connector may start."""
 
 
 _OTLP_GRPC: Final = ComponentType(exporters.OTLP_GRPC)

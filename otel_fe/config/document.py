@@ -47,7 +47,7 @@ class MappingEntry:
 
     key: str
     position: Position
-    """Of the key."""
+    """Position of the key."""
     value: Node
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_SUBSTITUTIONS: Final = 1_000
-"""In one scalar; the Collector's bound on variables that refer to each other."""
+"""Most substitutions in one scalar: the Collector's bound on variables that refer to each other."""
 LONGEST: Final = 1 << 20
 """Characters that a scalar may have after substitution."""
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

@@ -84,7 +84,7 @@ class Debug:
     sampling_initial: int = 2
     """Messages a second that are all written."""
     sampling_thereafter: int = 1
-    """Of those beyond, every so many-th."""
+    """Beyond those, every so many-th is printed."""
     sending_queue: SendingQueue | None = None
 
 

@@ -16,7 +16,7 @@ class Omission(NamedTuple):
     """One thing that is left out."""
 
     signal: str
-    """Of what is not stored: `traces` or `metrics`."""
+    """Signal that is not stored: `traces` or `metrics`."""
     text: str
     """A missing part: its effect, and the YAML that would add it."""
 

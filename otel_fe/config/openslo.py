@@ -32,7 +32,7 @@ DEFAULT: Final = "requirements.yaml"
 """The four requirements, in the package's `config/data/`."""
 _TARGETS: Final = "AlertNotificationTarget"
 _KINDS: Final = ("DataSource", "SLI", "AlertCondition", "AlertPolicy", "Service", "SLO")
-"""In the order in which they are read: what refers to others comes after them."""
+"""The kinds in the order in which they are read: what refers to others comes after them."""
 
 
 class OpenSlo:

@@ -154,7 +154,7 @@ class OttlCondition:
     type: ClassVar[str] = "ottl_condition"
     name: str
     span: tuple[Condition, ...]
-    """Of several conditions one is enough."""
+    """Conditions, of which one is enough."""
     span_event: tuple[Condition, ...]
     """The file's `spanevent`."""
     error_mode: str = "silent"

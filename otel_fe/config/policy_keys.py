@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from otel_fe.config.reading import Kind
 
 STATUS_CODES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
-"""As the file names them, in capitals, and as OTLP numbers them."""
+"""Status codes by their name in files, in capitals, with OTLP's numbers."""
 DEFAULT_CACHE_SIZE: Final = 128
-"""Of `cache_max_size`, also where it is 0."""
+"""Default of `cache_max_size`, also where that is 0."""
 LONGEST_ENTRY: Final = 255
 """Characters of a key and a value of `tracestate`, which the Collector compares; it never matches longer ones."""
 

@@ -1,4 +1,4 @@
-"""From YAML text to PyYAML's nodes, with the scalars that go-yaml would see. PyYAML is the extra `collector`."""
+"""Parses YAML text into PyYAML's nodes, with the scalars that go-yaml would see. PyYAML is the extra `collector`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SAMPLE: Final = 2_000
 _WORTH: Final = 0.05
-"""Of the time; less is noise."""
+"""Share of the time below which a cause is noise."""
 _MOST: Final = 3
 _LINES: Final = 100
 """Slow extractions whose lines are read; more take longer than a page may."""

@@ -32,11 +32,11 @@ class ShownAlert:
     feature_set: str
     detail: str
     slo: str
-    """Its SLO; empty for one reported by a process."""
+    """SLO of the alert; empty for one reported by a process."""
     silence: KeptSilence | None = None
     """The silence that ends last, if it is silenced; None without one. A process silences its own alerts itself."""
     report: ReportedAlert | None = None
-    """Its process' log event with cause, traces and action; None if none is stored."""
+    """The process' log event with cause, traces and action; None if none is stored."""
 
 
 def alerts_of(stored: PageContext, service: str | None = None, feature_set: str | None = None) -> list[ShownAlert]:

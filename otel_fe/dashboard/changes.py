@@ -42,7 +42,7 @@ class ShownChange:
     mark: Mark
     title: str
     effect: str
-    """In a line; where there is no effect to report, the reason."""
+    """The effect in a line; where there is none to report, the reason."""
     compared: BeforeAndAfter | None
     """None where there is too little to compare."""
     predicted_ns: float | None

@@ -22,9 +22,9 @@ _ROUND_S: Final = (
 )
 _TICKS: Final = 6
 LEFT: Final = 72
-"""Of the plot in a line chart: labels such as `37.5 ms` have room before it, also in the larger type of narrow screens."""
+"""Left edge of the plot in a line chart: labels such as `37.5 ms` have room before it, also on narrow screens."""
 _HALF_A_LABEL: Final = 14
-"""Of the axis of time, beside the margin; a label that reaches beyond would be cut off."""
+"""Margin of the time axis for half a label; a label that reaches beyond would be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class AxisMark:
     """A mark on an axis."""
 
     at: float
-    """In pixels."""
+    """Position in pixels."""
     label: str
     time_ns: int = 0
-    """Of a mark on the axis of time, for the reader's zone."""
+    """Time of a mark on the time axis, for the reader's zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class LineChart:
     limit_y: float | None
     """The position of the objective."""
     window: tuple[int, int]
-    """Of the axis of time, in Unix ns."""
+    """Window of the time axis, in Unix ns."""
 
     def marked(self, marks: Sequence[Mark]) -> list[tuple[float, str, int]]:
         """Return where the changes in its window lie, with their words and times (ns)."""

@@ -22,7 +22,7 @@ class Figures:
     per_s: float
     """Over the time in which was counted: see `counted_s`."""
     counted_s: float
-    """For how long of the window there was counting."""
+    """Seconds of the window that were counted."""
     p50_ns: float | None
     p95_ns: float | None
     p99_ns: float | None

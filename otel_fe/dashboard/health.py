@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 WEIGHTS: Final = {"latency": 40, "error_rate": 30, "cache_hit_rate": 20, "memory": 10}
-"""In per cent, by requirement."""
+"""Weights in per cent, by requirement."""
 TITLES: Final = {
     "latency": f"p95 latency below {requirements.LATENCY}",
     "error_rate": f"Errors below {requirements.ERRORS}",

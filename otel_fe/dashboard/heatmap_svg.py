@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.store.trace_totals import HeatCell, HeatMap
 
 LEVELS: Final = 8
-"""Of colour; each has a class in the style sheet."""
+"""Levels of colour; each has a class in the style sheet."""
 COLUMNS: Final = 60
 _WIDTH: Final = 960
 _LEFT: Final = 62
@@ -30,7 +30,7 @@ _TOP: Final = 8
 _TALLEST_ROW: Final = 15
 _LOWEST_ROW: Final = 6
 _HEIGHT: Final = 340
-"""Of all rows together, as far as they stay high enough to be hit."""
+"""Height of all rows together, as far as each stays high enough to be hit."""
 _PER_DOUBLING: Final = 4
 _LONG_S: Final = 5_400
 
@@ -96,11 +96,11 @@ class DrawnHeatMap:
     limit_y: float
     window_ms: tuple[float, float]
     edges_ms: tuple[float, ...]
-    """Of the rows, from the foot up: what the script reads a dragged range from."""
+    """Edges of the rows from the bottom up, from which the script reads a dragged range."""
     marked: tuple[float, float, float, float] | None
     """The selected range: x, y, width, height."""
     most_weight: float
-    """In a cell below the objective."""
+    """Largest weight of a cell below the objective."""
     most_weight_slow: float
 
 

@@ -19,11 +19,11 @@ class AlertOverview(MappingDataclass):
     """Alerts at the moment, and lately."""
 
     active: tuple[Alert, ...]
-    """Those that fire, the oldest first."""
+    """Alerts that fire, the oldest first."""
     recent: tuple[Alert, ...]
     """The last transitions, the newest first."""
     by_severity: dict[str, int] = field(default_factory=dict)
-    """Of the active ones."""
+    """Active alerts by severity."""
 
 
 @dataclass(frozen=True, eq=False)

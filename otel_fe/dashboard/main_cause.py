@@ -27,7 +27,7 @@ class MainCause:
     slow: bool
     """Whether it was slow: it names its bottleneck, or took 100 ms. Else the cause is only what took most."""
     cause: str
-    """Of the known ones, what took most; empty where nothing is known."""
+    """The known cause that took most; empty where none is known."""
     name: str
     time_ns: int
     line: str

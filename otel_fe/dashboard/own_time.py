@@ -60,7 +60,7 @@ class CallGap:
     """Time in which an extraction made no call."""
 
     x: float
-    """In per cent of the trace, as the width."""
+    """Position in per cent of the trace, like the width."""
     width: float
     start_ns: int
     """After the extraction's start."""
@@ -75,7 +75,7 @@ class OwnTime:
 
     total_ns: int
     gaps: tuple[CallGap, ...]
-    """Those that are worth a mark, in order."""
+    """Gaps that are worth a mark, in order."""
     parts: tuple[MeasuredPart, ...]
     """The causes measured in all gaps together, if it is unknown in which; the largest first."""
 

@@ -74,7 +74,7 @@ class PageContext:
     """The Grafana that has the rendered dashboards."""
     remembered: QueryCache = field(init=False)
     silences: SilenceFile = field(init=False)
-    """Those that were made on the page about alerts; the collector honours them."""
+    """Silences made on the page about alerts; the collector honours them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "silences", SilenceFile(self.directory))

@@ -25,7 +25,7 @@ SECURITY: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-"""On every answer. No inline script, no inline style, nothing from elsewhere."""
+"""Headers of every answer: no inline script, no inline style, nothing from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

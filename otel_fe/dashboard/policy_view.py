@@ -33,7 +33,7 @@ MOST_REPLAYED: Final = 10_000
 CHOICES: Final = (500, USUAL, 5_000, MOST_REPLAYED)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,4}")
 MOST_BYTES: Final = 256 * 1024
-"""Of a policy that is tried."""
+"""Largest policy that can be tried."""
 _FILE: Final = "edited"
 
 

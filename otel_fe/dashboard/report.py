@@ -46,11 +46,11 @@ class ExportedReport:
     """The content of an export."""
 
     data: Any
-    """Of the JSON file."""
+    """Content of the JSON file."""
     figures: Table
     """The CSV file."""
     tables: Sequence[Table]
-    """Of the HTML page."""
+    """Tables of the HTML page."""
     title: str = "Feature extraction"
 
 

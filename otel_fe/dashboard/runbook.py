@@ -19,7 +19,7 @@ class RunbookEntry(NamedTuple):
     """The entry of one alert type or cause."""
 
     anchor: str
-    """Behind the `#` of the address."""
+    """The part of the address behind `#`."""
     name: str
     meaning: str
     action: str

@@ -28,7 +28,7 @@ class TimeSlice:
     extractions: int
     per_s: float
     counted_s: float
-    """For how long of it there was counting."""
+    """Seconds of the slice that were counted."""
     mean_ns: float
     p50_ns: float
     p95_ns: float

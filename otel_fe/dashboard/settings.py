@@ -18,9 +18,9 @@ class OptionNames(NamedTuple):
 
 
 OWN: Final = OptionNames()
-"""In `otel-fe dashboard`."""
+"""Options of `otel-fe dashboard`."""
 OF_OTHERS: Final = OptionNames("--dashboard", "--dashboard-token", "--dashboard-token-file", "--dashboard-host")
-"""In commands that serve it too: there the bare names would be about their own addresses."""
+"""Options of commands that serve the dashboard too: there the bare names would be about their own addresses."""
 
 
 @dataclass(frozen=True, slots=True)

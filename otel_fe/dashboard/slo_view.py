@@ -39,7 +39,7 @@ _BAD: Final[dict[str, dict[str, Any]]] = {
     "error_rate": {"error": True},
     "cache_hit_rate": {"cache_hit": False},
 }
-"""Likewise, as a selection has it."""
+"""The same traces as fields of a `Selection`."""
 COLUMNS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "slo": lambda row: row["slo"],
     "service": lambda row: row["service"],

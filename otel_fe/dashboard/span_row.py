@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.store.decoded_trace import DecodedTrace, SpanNode
 
 ERROR: Final = 2
-"""Of a span's status."""
+"""Status code of a failed span."""
 DEEPEST: Final = 24
 """The deepest level of indentation."""
 _NARROWEST: Final = 0.15
@@ -32,7 +32,7 @@ _SELF_TOLD: Final = (semconv.STACKS_EVENT, plan_event.EVENT)
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
-    """Something that happened in a span."""
+    """An event of a span."""
 
     name: str
     at_ns: int
@@ -72,14 +72,14 @@ class SpanRow:
     notes: tuple[str, ...]
     """The cache and pool figures of an extraction."""
     split: tuple[tuple[str, int], ...]
-    """Of an extraction: cause and ns, in the order of the causes."""
+    """Cause and ns of an extraction, in the order of the causes."""
     events: tuple[SpanEvent, ...]
     attributes: tuple[tuple[str, str], ...]
     links: tuple[SpanLink, ...]
     critical_ns: int
-    """Its share of the trace's critical path, without what is below it; 0 if it is not on it."""
+    """The span's share of the trace's critical path, without the spans below it; 0 if it is not on it."""
     own: OwnTime | None
-    """Of an extraction: the time in which it made no call."""
+    """Time in which an extraction made no call."""
     plan: str
     """The plan of a slow statement, where the database returned one; empty otherwise."""
     count: int = 1
@@ -136,7 +136,7 @@ def _own_time(node: SpanNode, trace: DecodedTrace, split: Mapping[str, int]) -> 
 
 
 class Scale:
-    """From times to per cent of a trace."""
+    """The scale from times to per cent of a trace."""
 
     def __init__(self, trace: DecodedTrace) -> None:
         self.begin_ns = trace.begin_ns

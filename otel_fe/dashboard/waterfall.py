@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from otel_fe.store.decoded_trace import DecodedTrace, SpanNode
 
 ROWS: Final = 400
-"""On one page."""
+"""Rows on one page."""
 _MOST_MEMBERS: Final = 100
 _COLUMNS: Final = 250
-"""That the bar of a folded row is drawn with at most."""
+"""Most columns with which the bar of a folded row is drawn."""
 _TICKS: Final = 7
 _ROUND: Final = (1, 2, 5)
 
@@ -50,7 +50,7 @@ class FoldedRow:
     service: str
     depth: int
     kind: str
-    """As of a span's row."""
+    """Kind, as in a span's row."""
     count: int
     error: bool
     """Whether they have failed, or something below each has: those that have not are another row."""
@@ -60,9 +60,9 @@ class FoldedRow:
     sequential: bool
     """Whether each began when the one before had ended."""
     start_ns: int
-    """Of the first, after the trace's start."""
+    """Start of the first span, after the trace's start."""
     duration_ns: int
-    """Of all together."""
+    """Duration of all spans together."""
     until_ns: int
     """The end of the last, after the trace's start."""
     shortest_ns: int

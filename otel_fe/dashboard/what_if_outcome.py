@@ -37,7 +37,7 @@ class WhatIfOutcome:
     confidence: str
     """`high`, `medium` or `low`."""
     because: tuple[str, ...]
-    """Of the confidence."""
+    """Reasons for the confidence."""
 
 
 def weakest(confidences: Iterable[str]) -> str:

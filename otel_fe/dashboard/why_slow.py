@@ -45,7 +45,7 @@ class WhySlow:
     """The sentences at the top of the first page."""
 
     sentences: tuple[Sentence, ...]
-    """Of the slow ones, the one with most slow extractions first."""
+    """Sentences on the slow groups, the one with most slow extractions first."""
     more: int
     """Slow ones without a sentence."""
     quiet: tuple[str, ...]

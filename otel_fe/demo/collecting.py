@@ -21,18 +21,18 @@ _REPORT: Final = "otlp_grpc/report"
 _SIGNALS: Final = ("traces", "metrics", "logs")
 _GRACE_S: Final = 10.0
 _PATIENCE: Final = {"enabled": True, "initial_interval": "200ms", "max_interval": "1s", "max_elapsed_time": "3s"}
-"""With a backend: an absent one delays nothing."""
+"""Retries with a backend of the user's: an absent one delays nothing."""
 
 
 @dataclass(slots=True)
 class Forwarded:
-    """How it went with the user's own backend."""
+    """The outcome of sending to the user's own backend."""
 
     endpoint: str
     sent: int = 0
     """Spans, data points and log records that the backend took."""
     failed: int = 0
-    """Those that it did not take."""
+    """Items that the backend did not take."""
     error: str = ""
     """Why not."""
 

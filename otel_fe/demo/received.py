@@ -35,7 +35,7 @@ class LastPoint:
     """The last data point of one series."""
 
     value: float = 0
-    """Of a counter or gauge; of a histogram, its count."""
+    """Value of a counter or gauge; of a histogram, its count."""
     total: float = 0
     bounds: tuple[float, ...] = ()
     buckets: tuple[int, ...] = ()

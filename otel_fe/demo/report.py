@@ -85,7 +85,7 @@ class DemoReport:
     traces: dict[str, int]
     """Decided traces by the policy that kept them, or `none`."""
     exemplars_resolved: tuple[int, int]
-    """How many exemplars lead to a trace that was received, of how many."""
+    """Exemplars that lead to a received trace, and all exemplars."""
     slowest: Slowest | None
     slow_feature_sets: list[SlowFeatureSet]
     """Why each is slow."""

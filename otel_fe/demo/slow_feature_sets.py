@@ -23,12 +23,12 @@ class SlowFeatureSet:
 
     feature_set: str
     slow: int
-    """How many were."""
+    """Number of slow extractions."""
     mean_ms: float
-    """Of the slow ones."""
+    """Mean duration of the slow extractions."""
     cause: str
     share: float
-    """Of the time of the slow ones that would not have passed without the cause, 0..1."""
+    """Share of the slow extractions' time that would not have passed without the cause, 0..1."""
     cause_ms: float
     """That time, in the mean slow one."""
     line: str

@@ -44,7 +44,7 @@ class Alone:
     weight: float
     """Its weight."""
     work_s: float
-    """Of the duration, CPU time."""
+    """CPU time within the duration."""
     asks: bool
     """Whether it uses a pool."""
     missed: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of durations in ns; integers, so that a difference loses nothing."""
+    """Moments of durations in ns; integers, so that a difference loses nothing."""
 
     count: int = 0
     total_ns: int = 0

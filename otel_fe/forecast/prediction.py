@@ -22,7 +22,7 @@ class Observed:
     hit: bool | None
     """Whether every look-up hit; None without a look-up."""
     wait_ns: int
-    """Of the duration, spent waiting for connections."""
+    """Part of the duration spent waiting for connections."""
     start_ns: int = 0
     """Unix time."""
     cpu_ns: int = -1
@@ -36,7 +36,7 @@ class Prediction:
 
     quantile_ns: int
     low_ns: int
-    """Of the quantile's 95 % interval."""
+    """Lower end of the quantile's 95 % interval."""
     high_ns: int
     under_share: float
     """0..1 of the weight takes less than the limit, as the objective has it: strictly."""

@@ -27,10 +27,10 @@ _SLOWEST: Final = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """How processors slow down work at a rate."""
+    """The slowdown that shared processors cause at a rate."""
 
     stretch: float = 1.0
-    """So many times as long does CPU time take because runnable threads share the cores; infinite where those are overloaded."""
+    """Factor by which CPU time is prolonged because runnable threads share the cores; infinite where those are overloaded."""
     lock: float = 0.0
     """The mean wait for the interpreter or the loop over the CPU time that yields to others; infinite likewise."""
     held_s: float = 0.0

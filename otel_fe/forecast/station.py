@@ -30,7 +30,7 @@ class Station:
     kind: str
     name: str
     servers: int
-    """Of each copy: connections of a pool, cores of a machine."""
+    """Servers of each copy: connections of a pool, cores of a machine."""
     copies: float
     """The number of equal ones (processes, machines). Work is spread over them evenly."""
     demand_s: float
@@ -48,9 +48,9 @@ class Station:
     of_misses: bool = False
     """Whether those are the ones whose look-ups did not all hit."""
     agreement: float = 1.0
-    """Of the wait that was seen with that by theory."""
+    """Ratio of the measured wait to the wait by theory."""
     speed: float = 1.0
-    """Of a server, in its demand a second: a quota of 1.5 cores is two servers of 0.75."""
+    """Speed of a server, in its demand a second: a quota of 1.5 cores is two servers of 0.75."""
     held_s: float = 0.0
     """Of the GIL and an event loop: the CPU time from an extraction's begin in which it does not yield to others."""
     resumed_s: float = 0.0

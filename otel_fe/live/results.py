@@ -66,7 +66,7 @@ class SystemResources(MappingDataclass):
     process_memory_mb: float | None = None
     """Resident."""
     gpu_percent: float | None = None
-    """Of the busiest GPU."""
+    """Utilisation of the busiest GPU."""
     gpu_memory_mb: float | None = None
     """Held by this process."""
     time_unix_s: float = 0.0

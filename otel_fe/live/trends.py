@@ -22,10 +22,10 @@ _LOWER_IS_BETTER: Final = {
     "throughput_per_s": False,
 }
 _FEWEST: Final = 6
-"""With fewer points even a perfect order may be chance."""
+"""Points that a trend needs: with fewer, even a perfect order may be chance."""
 _SURE: Final = 0.95
 _WORTH: Final = 0.05
-"""Of the middle value; a smaller change is none, however sure."""
+"""Share of the middle value that a change must reach, however sure it is."""
 _WORTH_OF_RATIOS: Final = {"error_rate": 0.002, "cache_hit_rate": 0.02}
 """Likewise of figures that are ratios 0..1 and may well be 0: in the ratio itself, a fifth of what the requirement allows."""
 

@@ -6,11 +6,11 @@ import json
 from typing import Any, Final
 
 MOST_ROWS: Final = 20
-"""Of any list."""
+"""Rows of any list."""
 MOST_TEXT: Final = 400
 """Characters of any text."""
 MOST_BYTES: Final = 32_000
-"""Of an answer as JSON."""
+"""Bytes of an answer as JSON."""
 
 
 def bounded(answer: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Decision:
     dropped: bool = False
     """A policy dropped it, rather than none sampling it."""
     early: bool = False
-    """It was kept before its wait was over: spans that follow within the wait are not late."""
+    """The trace was kept before its wait was over: spans that follow within the wait are not late."""
 
     @property
     def weight(self) -> float | None:

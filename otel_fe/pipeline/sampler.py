@@ -41,7 +41,7 @@ class Sampler:
         drops = [policy for policy in policies if policy.type == "drop"]
         others = [policy for policy in policies if policy.type != "drop"]
         self.policies: tuple[Evaluator, ...] = tuple(evaluator_of(policy) for policy in (*drops, *others))
-        """In the order of their votes."""
+        """Evaluators in the order of their votes."""
         self.batched = any(policy.batched for policy in self.policies)
         """Whether traces must be decided in rounds, since a limiter compares them with each other."""
         self.settles_early = not drops and not self.batched

@@ -55,7 +55,7 @@ class GaugeValue:
     """A gauge of one group."""
 
     name: str
-    """Of the metric, in `semconv`."""
+    """Name of the metric, in `semconv`."""
     service: str
     """`service.name` of the resource that it belongs to."""
     attributes: dict[str, str]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MOST_TRACES: Final = 1_000
 _MOST_EXTRACTIONS: Final = 8
-"""Of one trace; the slowest are kept."""
+"""Extractions of one trace; the slowest are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ Key = bytes
 LATE: Final = 0
 """The trace has been decided."""
 OPEN: Final = 1
-"""Other spans of it are still open."""
+"""Other spans of the trace are still open."""
 GROWN: Final = 2
-"""They are, and it holds so many bytes more that the bytes of all traces should be looked at."""
+"""Other spans are open, and the trace has grown so much that the bytes of all traces should be looked at."""
 FULL: Final = 3
-"""They are, but it may hold no more spans: it is decided now."""
+"""Other spans are open, but the trace may hold no more: it is decided now."""
 REMARKABLE: Final = 4
 """None is open, and the trace alone is worth keeping: it is decided now."""
 COMPLETE: Final = 5
@@ -44,11 +44,11 @@ class DecisionBounds:
     """The limits by which a local trace is decided as its spans end."""
 
     slow_ns: int
-    """From what duration on it is slow."""
+    """Duration from which a trace is slow."""
     decides_immediately: bool
     """Whether one that is slow, has an error or breaks an SLO is decided as soon as no span of it is open."""
     max_spans: int
-    """With so many it is decided."""
+    """Number of spans at which a trace is decided."""
     monotonic_ns: Callable[[], int]
     """The clock of the wait for open children."""
 

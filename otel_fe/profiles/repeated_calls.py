@@ -19,7 +19,7 @@ FEWEST: Final = 5
 _WORTH: Final = 0.1
 """Of the parent's duration. Less is not what makes it slow, however often it is called."""
 _SIDE_BY_SIDE: Final = 0.05
-"""Of the calls' time: how much may overlap before they count as made at the same time."""
+"""Share of the calls' time that may overlap before they count as concurrent."""
 _LONGEST: Final = 2_000
 """Characters of a statement that are looked at."""
 _LONGEST_NAME: Final = 80

@@ -36,7 +36,7 @@ class LatencySplit(MappingDataclass):
     p95_ms: float
     """From the acceptance by the proxy or a handle to the end in the replica; interpolated within the bucket."""
     requests: int
-    """In all buckets."""
+    """Requests in all buckets."""
     requests_in_bucket: int
     mean_ms: float
     queue_ms: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NAMESPACE: Final = "otel-fe"
-"""Of everything in Kubernetes."""
+"""Namespace of everything in Kubernetes."""
 AGENT: Final = "agent"
 SAMPLER: Final = "sampler"
 SAMPLERS: Final = 2

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.render.fleet import Fleet
 
 FOLDER: Final = "grafana/dashboards"
-"""Their folder."""
+"""Folder of the dashboards."""
 EXTRACTIONS: Final = "otel-fe-extractions"
 """The `uid` of the dashboard about extractions: pages link to it."""
 _OTHERS: Final = (

@@ -12,7 +12,7 @@ from otel_fe.render.yaml_file import Folded, write_documents
 
 _ETC: Final = "/etc/otelcol"
 _USER: Final = 10001
-"""Not root; the queue's volume is given to this group."""
+"""User id, not root; the queue's volume is given to this group."""
 _PORTS: Final = {"otlp-grpc": places.GRPC, "otlp-http": places.HTTP, "metrics": places.OWN_METRICS}
 
 
@@ -27,13 +27,13 @@ class _Tier:
     memory_mib: int
     """Asked for, and the limit; the runtime keeps below four fifths of it."""
     disk: str
-    """For its queue."""
+    """Disk for the queue."""
     leaves_s: int
-    """How long a terminating pod still accepts data."""
+    """Seconds in which a terminating pod still accepts data."""
     grace_s: int
     """Until it is killed: long enough for that, and to decide and send what is pending."""
     options: tuple[str, ...] = ()
-    """Of the command line, beside the configuration."""
+    """Options of the command line, beside the configuration."""
 
 
 _AGENT: Final = _Tier(

@@ -20,7 +20,7 @@ class PrometheusRule:
     """PromQL, of one line or several."""
     alerting: bool = False
     after: str = ""
-    """How long the condition must hold before it fires, such as `5m`; empty to fire at once."""
+    """Time for which the condition must hold before it fires, such as `5m`; empty to fire at once."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 

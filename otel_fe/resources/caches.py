@@ -30,7 +30,7 @@ LIFETIMES_S: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 
 
 
 class Cache(Protocol):
-    """Something that can be read."""
+    """A cache that can be read."""
 
     def read(self) -> CacheStats:
         """Return its statistics; not available where it has none."""

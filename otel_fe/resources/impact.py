@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.extraction_series import ExtractionSeries
 
 _NORMAL: Final = 1.96
-"""Of a 95 % interval."""
+"""Normal quantile of a 95 % interval."""
 _SHARE: Final = 0.95
 _NOTHING: Final = Impact(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, available=False)
 

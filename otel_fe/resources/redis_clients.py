@@ -20,7 +20,7 @@ class RedisTarget:
     name: str
     kind: str
     servers: tuple[Server, ...]
-    """Of a cluster, its primaries."""
+    """Servers; the primaries of a cluster."""
     addresses: tuple[redis_keys.Address, ...]
     """The same, as the label of key samples."""
     pools: tuple[Any, ...]

@@ -26,7 +26,7 @@ class Server:
     address: str
     """`host:port`, or a socket's path."""
     options: Mapping[str, Any]
-    """Of a synchronous connection."""
+    """Options of a synchronous connection."""
     tls: bool = False
 
 
@@ -41,7 +41,7 @@ class ServerReading:
     entries: int
     expiring: int
     average_ttl_s: float
-    """Of the entries that expire."""
+    """Mean time to live of the entries that expire."""
     memory_bytes: int
     startup_bytes: int
     """Memory before the first entry."""
@@ -49,7 +49,7 @@ class ServerReading:
     """0 without a limit."""
     policy: str
     run_id: str
-    """Another one after a restart, which resets its counters."""
+    """Id of the server's run; a restart changes it and resets the counters."""
     ping_s: float
     lookup_s: float
     """Mean time of a GET or MGET in the server; 0 before the first."""

@@ -97,7 +97,7 @@ class Impact(MappingDataclass):
     extractions: int
     """Successful ones."""
     missed: int
-    """Of those, with a look-up that missed."""
+    """Extractions with a look-up that missed."""
     miss_ms: float
     """The cost of a miss: mean duration with one less that without, per feature set; 0 where one side is empty."""
     miss_error_ms: float
@@ -111,7 +111,7 @@ class Impact(MappingDataclass):
     p95_ms: float
     """Linear within a bucket, as the next."""
     p95_all_hits_ms: float
-    """Of the extractions without a miss: what p95 would be if all hit."""
+    """p95 of the extractions without a miss: what p95 would be if all hit."""
     available: bool = True
     """False where otel_fe is not switched on, or its pipeline runs elsewhere: nothing is known here."""
 
@@ -127,7 +127,7 @@ class Recommendation(MappingDataclass):
     current: float | str | None
     advised: float | str
     unit: str
-    """Of both: `connections`, `bytes`, `s` or empty."""
+    """Unit of both values: `connections`, `bytes`, `s` or empty."""
     saves_ms: float
     """Expected, for the mean request of the pool or look-up in the cache; negative where it costs."""
     wait_ms: tuple[float, float] | None = None
@@ -135,7 +135,7 @@ class Recommendation(MappingDataclass):
     hit_ratio: tuple[float, float] | None = None
     """Now, and expected."""
     arithmetic: str = ""
-    """In words, with the numbers."""
+    """The calculation in words, with the numbers."""
     confidence: str = "low"
     """`high`, `medium` or `low`."""
     because: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ class Collected:
     """Unix time of this collection."""
     histograms: dict[str, dict[Labels, HistogramState]] = field(default_factory=lambda: defaultdict(dict))
     exemplars: dict[Labels, list[Exemplar]] = field(default_factory=dict)
-    """Of `feature_extraction.duration`."""
+    """Exemplars of `feature_extraction.duration`."""
     counters: dict[str, dict[Labels, int]] = field(default_factory=lambda: defaultdict(dict))
     gauges: dict[str, int] = field(default_factory=dict)
     labelled_gauges: dict[str, dict[Labels, float]] = field(default_factory=dict)

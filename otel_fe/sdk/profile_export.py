@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("otel_fe")
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""Of the texts of waiting stacks."""
+"""Most bytes of the texts of waiting stacks."""
 _MOST_SENT_BYTES: Final = 1024 * 1024
-"""Of those in one request: receivers take 4 MiB by default."""
+"""Most bytes of stacks in one request: receivers take 4 MiB by default."""
 _EACH_BYTES: Final = 200
 """The size of one, without its texts."""
 _DELAY_S: Final = 1.0
-"""How long the first waits for others to be sent with it."""
+"""Time for which the first stack waits for others to be sent with it."""
 _SHUTDOWN_S: Final = 5.0
 QUEUE_FULL: Final = "queue_full"
 REJECTED: Final = "rejected"
@@ -79,7 +79,7 @@ class ProfileExport(SpanProcessor):
         self._sent, self._dropped = _counters(meters)
         self._sender: Sender | None = None
         self._inherited: list[Sender] = []
-        """Those of parents, which a forked child neither uses nor closes."""
+        """Senders of parent processes, which a forked child neither uses nor closes."""
         self._begin()
         renew_after_fork(self._begin)
 

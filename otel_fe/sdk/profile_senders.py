@@ -46,7 +46,7 @@ class SendOutcome(NamedTuple):
     detail: str = ""
     """The message of the backend or of the network."""
     rejected: int = 0
-    """How many of its profiles the backend did not take."""
+    """Number of profiles that the backend did not take."""
     again: bool = False
     """Whether another attempt may succeed."""
 

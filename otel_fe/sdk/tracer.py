@@ -214,7 +214,7 @@ class LeanTracer(Tracer):
 
 
 _ids: Final = random.Random()
-"""Of our own, so that an application that seeds `random` gets the numbers that it gets without us."""
+"""A generator of otel_fe's own, so that an application that seeds `random` gets the same numbers as without us."""
 
 
 def _random_trace_id() -> int:

@@ -44,7 +44,7 @@ class AttributeCounts:
     sampled: int
     """The number of extractions read."""
     weight: float
-    """Their weight."""
+    """Weight of the extractions."""
     values: dict[str, dict[Value, float]]
     """By attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
 

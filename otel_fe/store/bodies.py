@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 CHUNKS_SINCE: Final = 5
 """The version from which files have chunks; before, each trace had its body in its own row."""
 _CHUNK_BYTES: Final = 32_768
-"""Of bodies, before they are compressed. Reading one of them unpacks all: a tenth of a millisecond."""
+"""Bytes of bodies before compression. Reading one body unpacks them all: a tenth of a millisecond."""
 _KEPT: Final = 8
 _NUMBER_BYTES: Final = 4
 _WITH_FRAMES: Final = 1 << 31

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER: Final = struct.Struct("<ic")
-"""Of packed buckets: index of the first, and the type of the numbers that follow."""
+"""Header of packed buckets: index of the first, and the type of the numbers that follow."""
 _INDEX: Final = struct.Struct("<i")
 _TYPES: Final = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _SCALES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "By": 1}
@@ -25,7 +25,7 @@ FINEST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of a counter its value; of a histogram everything that can be added up."""
+    """The value of a counter, or of a histogram everything that can be added up."""
 
     count: int
     total: int = 0

@@ -29,7 +29,7 @@ class SpanNode:
     end_ns: int
     """Unix time; never before the start."""
     index: int = -1
-    """In the order of `DecodedTrace.nodes`."""
+    """Index in `DecodedTrace.nodes`."""
     last: int = -1
     """The index of the last span below it; its own where there is none."""
     depth: int = 0

@@ -31,11 +31,11 @@ class Drilldown:
 
     totals: SelectionTotals
     found: list[FoundExtraction]
-    """As many as requested, in the requested order."""
+    """The extractions found, as many as requested, in the requested order."""
     explained: list[Explained]
     """The newest, as `pipeline.causes.rank` takes them."""
     attributes: AttributeCounts | None
-    """Of a sample; None where not requested."""
+    """Attribute counts of a sample; None where not requested."""
 
 
 def drilldown(

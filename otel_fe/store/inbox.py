@@ -21,7 +21,7 @@ _BATCH_BYTES: Final = LOG_BYTES // 2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something to store."""
+    """An item to store."""
 
     kind: str
     """`trace`, `logs`, `metrics`, `record`, or `batch` for several of those."""

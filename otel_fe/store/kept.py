@@ -68,7 +68,7 @@ class KeptTrace:
     extractions: tuple[KeptExtraction, ...] = ()
     """None for a part that came late and has none."""
     logs: bytes = b""
-    """Likewise, an `ExportLogsServiceRequest`."""
+    """The trace's logs, as an `ExportLogsServiceRequest`."""
     record: Mapping[str, Any] | None = None
     """Its decision record, as `DecisionRecord.as_dict` has it."""
     late: bool = False
@@ -108,7 +108,7 @@ class KeptBatch:
     """The collector's counts of extractions until then, as far as they have changed: an `ExportMetricsServiceRequest`. In the
     store no trace is there before it is counted."""
     points: tuple[MetricPoint, ...] = ()
-    """Likewise, what its connectors had."""
+    """The counts of the collector's connectors until then."""
     size_bytes: int = 0
     """An estimate."""
     policies: Mapping[bytes, bytes] = field(default_factory=dict)

@@ -29,7 +29,7 @@ class StoreLimits:
     """The store's settings."""
 
     max_bytes: int = 1024 * MIB
-    """Of all its files. Past it the oldest traces go, then the oldest decision records, then the finest series."""
+    """Bytes of all files. Past it the oldest traces go, then the oldest decision records, then the finest series."""
     max_age_s: float = 7 * DAY_S
     """Traces that have been stored for longer are removed, with their logs."""
     max_records: int = 100_000
@@ -41,11 +41,11 @@ class StoreLimits:
     )
     """From the finest to the coarsest. Each increment is added to all of them at once, so that their sums agree."""
     max_series: int = 20_000
-    """Of metrics; the rest is folded into one series each, with `otel.metric.overflow`."""
+    """Most series of metrics; the rest is folded into one series each, with `otel.metric.overflow`."""
     max_queued_items: int = 10_000
     """Items that may wait for the next commit; further ones are dropped and counted."""
     max_queued_bytes: int = 64 * MIB
-    """Likewise, by estimated size."""
+    """Bytes that these items may have, by estimate."""
     linger_s: float = 0.2
     """Seconds that a commit waits for more items."""
     retry_s: float = 1.0

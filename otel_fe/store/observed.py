@@ -19,7 +19,7 @@ class ObservedSample:
     """The newest extractions of a selection."""
 
     group: tuple[Observed, ...]
-    """Those whose weight is known."""
+    """Extractions whose weight is known."""
     unknown: int
     """The number of extractions left out because their weight is unknown."""
     total: int

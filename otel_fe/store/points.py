@@ -24,7 +24,7 @@ GAUGE: Final = "gauge"
 SERVICE: Final = "service.name"
 
 Shape = tuple[float, ...] | int | None
-"""Of a histogram: its edges, or the scale of an exponential one."""
+"""Shape of a histogram: its edges, or the scale of an exponential one."""
 Labels = dict[str, str | bool | int | float]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "silences.sqlite3"
 MOST: Final = 100
-"""In force at once."""
+"""Silences in force at once."""
 _APPLICATION_ID: Final = 0x6F746673
 _VERSION: Final = 1
 _BUSY_S: Final = 5.0

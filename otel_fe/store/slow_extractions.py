@@ -36,11 +36,11 @@ class SlowExtractions:
     """A sample of the slow extractions of a selection."""
 
     sampled: tuple[SlowExtraction, ...]
-    """Those whose stacks were read; some may have none, having come from a process that does not sample."""
+    """Extractions whose stacks were read; some may have none, having come from a process that does not sample."""
     extractions: int
     """The number of slow extractions in the selection."""
     weight: float
-    """Their weight."""
+    """Weight of the slow extractions."""
 
 
 def slow_extractions(

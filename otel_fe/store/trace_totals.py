@@ -35,7 +35,7 @@ class HeatCell:
     extractions: int
     """The number of stored ones."""
     weight: float
-    """Their weight; an unknown weight counts as 1."""
+    """Weight of the extractions; an unknown weight counts as 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class SelectionTotals:
     extractions: int
     weight: float
     duration_ns: float
-    """In all of it, by weight."""
+    """Duration of the whole selection, by weight."""
     split_ns: dict[str, float]
-    """Likewise, by cause."""
+    """Its parts by cause, by weight."""
 
 
 class TraceTotals:

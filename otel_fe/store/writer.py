@@ -42,7 +42,7 @@ class Writer:
         self._counters = counters
         self._session: Session | None = None
         self._settled: SettledTime
-        """Of the session: the clock of retention."""
+        """Settled time of the session: the clock of retention."""
         self._refused = ""
         """The reason for which the disk refused the last write; empty if it did not."""
         self._rest_until_ns = 0

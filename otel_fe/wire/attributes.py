@@ -84,7 +84,7 @@ class WireAttributes(Mapping[str, "Value"]):
     pairs: Sequence[bytes] | None
     """Its attributes, each encoded; None until first read."""
     sought: Sought
-    """Its scope's."""
+    """Sought attributes of the scope."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or `default`."""

@@ -60,11 +60,11 @@ class ExportRequest:
     def __init__(self) -> None:
         self._resources: dict[WireResource, dict[WireScope, list[bytes]]] = {}
         self._resource: WireResource | None = None
-        """Of the last run, like the two below: adjacent spans mostly share them."""
+        """Resource of the last run, like the two below: adjacent spans mostly share them."""
         self._scope: WireScope | None = None
         self._members: list[bytes] = []
         self._size_bytes = 0
-        """As which it will be encoded, at most."""
+        """Most bytes of the encoded request."""
         self.spans = 0
 
     def add(self, run: Run, maximum_bytes: int = _UNBOUNDED) -> bool:

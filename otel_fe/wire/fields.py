@@ -20,7 +20,7 @@ _END_GROUP: Final = 4
 _FIXED32: Final = 5
 _LONGEST_VARINT: Final = 10
 _DEEPEST: Final = 100
-"""As protobuf's own limit."""
+"""Deepest nesting: protobuf's own limit."""
 _TOP_BIT: Final = 0x80
 
 
@@ -30,9 +30,9 @@ class LocatedField(NamedTuple):
     number: int
     wire_type: int
     start: int
-    """Of its tag."""
+    """Start of the tag."""
     value: int
-    """Of what follows the tag and, if it has one, the length."""
+    """Start of what follows the tag and, if the field has one, the length."""
     end: int
 
 

@@ -22,7 +22,7 @@ class Salvaged(NamedTuple):
     """The readable items of a request."""
 
     payload: bytes
-    """In protobuf."""
+    """The valid items in protobuf."""
     items: int
     """Of the innermost of `Signal.levels`: metrics rather than their points, profiles rather than their samples."""
     rejected: Mapping[str, int]

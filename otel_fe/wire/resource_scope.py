@@ -51,7 +51,7 @@ class WireResource:
         self.frame = frame
         self.attributes: Attributes = read_attributes(resource.resource.attributes)
         self.size_bytes = len(frame) + (0 if resource.HasField("resource") else _ABSENT_SIZE)
-        """As the Collector counts."""
+        """Size as the Collector counts it."""
 
 
 class WireScope:
@@ -77,7 +77,7 @@ class WireScope:
         self.version: str = scope.scope.version
         self.attributes: Attributes = read_attributes(scope.scope.attributes)
         self.size_bytes = len(frame) + (0 if scope.HasField("scope") else _ABSENT_SIZE)
-        """As the Collector counts."""
+        """Size as the Collector counts it."""
         self.sought: Sought = {}
         """The known positions of its spans' attributes."""
 

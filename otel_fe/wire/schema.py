@@ -31,7 +31,7 @@ ITEM: Final = 12
 """A span, a data point or a log record."""
 
 SLOTS: Final = 32
-"""Of a message in the encoded table. Slot 0 is for numbers that are not declared."""
+"""Slots of a message in the encoded table. Slot 0 is for numbers that are not declared."""
 DEPRECATED_NUMBER: Final = 1000
 DEPRECATED_SLOT: Final = 31
 """The index of a field number in the table; no message has a field 31."""

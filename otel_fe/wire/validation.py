@@ -61,11 +61,11 @@ class Enclosing(NamedTuple):
     """A message around a cut, by places in the request."""
 
     start: int
-    """Of its tag."""
+    """Start of the tag."""
     content: int
     end: int
     number: int
-    """Of the field that it is."""
+    """Number of the field."""
 
 
 class Cut(NamedTuple):
@@ -81,7 +81,7 @@ class Scanned(NamedTuple):
     """The content of a request."""
 
     items: int
-    """Those that are fine."""
+    """Items that are valid."""
     rejected: Sequence[int]
     """The others, by the place of their reason in `REASONS`."""
     cuts: Sequence[Cut]

@@ -26,7 +26,7 @@ class Exchange:
 
     def __init__(self, deadline_s: float) -> None:
         self.deadline_s: Final = deadline_s
-        """Of `time.monotonic`; infinite without a bound."""
+        """By `time.monotonic`; infinite without a bound."""
         self.connection: Any = None
         """The one that it uses, once there is one."""
         self.expired = False

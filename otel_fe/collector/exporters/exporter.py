@@ -18,7 +18,7 @@ class ExporterCounts:
     sent: int = 0
     """Items of requests that the backend took; those it rejected of them are counted here too."""
     rejected: int = 0
-    """Of those sent: items that the backend did not take (`partial_success`)."""
+    """Sent items that the backend did not take (`partial_success`)."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """Items by reason."""
     stored: int = 0
@@ -30,7 +30,7 @@ class ExporterCounts:
     waiting: int = 0
     """Payloads in the queue, or being sent."""
     queue_size: int = 0
-    """Those, in the unit of `sending_queue::sizer`."""
+    """The same payloads, in the unit of `sending_queue::sizer`."""
     queue_capacity: int = 0
     """`sending_queue::queue_size`, of all signals together."""
 

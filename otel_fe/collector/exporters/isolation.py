@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.exporters.payload import Payload
 
 MOST_TRIES: Final = 64
-"""For one request, beside the first: enough for four bad items among 8 192."""
+"""Additional tries for one request: enough for four bad items among 8 192."""
 PAUSE_NS: Final = MINUTE_NS
 """Time without splitting after a backend has refused every part of a request: it refuses everything."""
 _TELLING_TRIES: Final = 8
@@ -31,7 +31,7 @@ class _Search:
 
     tries_left: int = MOST_TRIES
     why: str = ""
-    """Of the last refusal."""
+    """Reason of the last refusal."""
     outcomes: list[Counter[str]] = field(default_factory=list)
     interrupted: str = ""
     """The reason for giving up."""

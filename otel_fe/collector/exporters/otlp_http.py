@@ -33,7 +33,7 @@ _THROTTLED: Final = frozenset({429, 503})
 _DIVISIBLE: Final = frozenset({400, 413})
 """Bad data, in the words of OTLP's specification; and too much of it."""
 _ANSWER_BYTES: Final = 64 * 1024
-"""Of an answer's body, at most: it only holds a message."""
+"""Longest body of an answer that is read: it only holds a message."""
 _GZIP_LEVEL: Final = 6
 
 

@@ -15,7 +15,7 @@ class Delivered:
     rejected: int = 0
     """Items that it rejected nevertheless (`partial_success`); they must not be sent again."""
     message: str = ""
-    """Its message about them."""
+    """The backend's message about the rejected items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Failed:
     """The request was not taken."""
 
     why: str
-    """For the log: no value of the application's, no header."""
+    """Reason for the log, without values of the application's or headers."""
     may_pass: bool
     """Whether another try can succeed."""
     after_ns: int = 0

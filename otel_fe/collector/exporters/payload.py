@@ -9,21 +9,21 @@ from typing import Final, Protocol
 SENT: Final = ""
 """The backend has taken it."""
 STORED: Final = "stored"
-"""It lies on disk for the next start: neither sent nor lost."""
+"""The payload lies on disk for the next start: neither sent nor lost."""
 QUEUE_FULL: Final = "queue_full"
-"""There was no room in the sending queue."""
+"""The sending queue had no room."""
 STORAGE_FULL: Final = "storage_full"
 """The queue on disk could not take it: the disk is full or fails."""
 STORAGE_CORRUPT: Final = "storage_corrupt"
-"""It was on disk and came back damaged."""
+"""The payload was on disk and came back damaged."""
 EXPORT_FAILED: Final = "export_failed"
 """The backend refused it, in a way that no other try would change."""
 MALFORMED: Final = "malformed"
 """The backend refused the item alone, as malformed or too large; or it came from an earlier version, and no backend can read it."""
 RETRY_EXHAUSTED: Final = "retry_exhausted"
-"""It was tried for as long as `retry_on_failure` allows."""
+"""The payload was tried for as long as `retry_on_failure` allows."""
 UNREACHABLE: Final = "unreachable"
-"""Without a sending queue: the backend was unavailable, and the sender received a retryable error."""
+"""The backend was unavailable, the exporter has no sending queue, and the sender received a retryable error."""
 SHUTDOWN: Final = "shutdown"
 """The exporter was shut down before it was sent."""
 LOSSES: Final = (
@@ -65,14 +65,14 @@ class QueueEntry:
     """An accepted payload."""
 
     payload: Payload
-    """Without its data, where that is on disk."""
+    """The payload, without its data where that is on disk."""
     size: int
-    """In the unit of the queue's sizer."""
+    """Size in the unit of the queue's sizer."""
     key: int = 0
-    """Of its data on disk; 0 in memory."""
+    """Key of the data on disk; 0 in memory."""
     size_bytes: int = 0
     open_parts: int = 1
-    """Those that are not settled, of what a batch has split it into."""
+    """Parts that are not settled, of those that a batch was split into."""
     open_items: int = 0
     """The items in them."""
     recovered: bool = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_S: Final = threading.TIMEOUT_MAX
 _GRACE_S: Final = 1.0
-"""For the disk, at the end."""
+"""Time for the disk, at the end."""
 
 
 class PayloadQueue:

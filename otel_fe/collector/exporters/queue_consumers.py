@@ -68,7 +68,7 @@ class QueueConsumers:
         self._counting = threading.Lock()
         self._threads = 0
         self._idle = 0
-        """Of these, those that wait for something to send."""
+        """Consumers that wait for something to send."""
 
     def start(self) -> None:
         """Start sending."""

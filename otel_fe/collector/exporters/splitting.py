@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.exporters.payload import Payload
 
 _Levels = Sequence[frozenset[int]]
-"""From the outside to the inside: the fields that lead to the items."""
+"""The fields that lead to the items, from the outside to the inside."""
 
 _SPANS: Final = (frozenset({1}), frozenset({2}), frozenset({2}))
 _POINTS: Final = (*_SPANS, frozenset({5, 7, 9, 10, 11}), frozenset({1}))
@@ -25,7 +25,7 @@ _LEVELS: Final[dict[str, _Levels]] = {"traces": _SPANS, "logs": _SPANS, "metrics
 _LENGTH_DELIMITED: Final = 2
 _FIXED: Final = {1: 8, 5: 4}
 _ENVELOPE_BYTES: Final = 6
-"""At most, for the tag and the length of a message of up to 32 GiB."""
+"""Most bytes of the tag and the length of a message of up to 32 GiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 """
 _PRIVATE: Final = 0o600
 _LOG_BYTES: Final = 16 * 1024 * 1024
-"""To which SQLite's write-ahead log shrinks again after a burst."""
+"""Size to which SQLite's write-ahead log shrinks again after a burst."""
 
 
 def open_file(path: Path, *, fsync: bool, lock_timeout_s: float) -> sqlite3.Connection:

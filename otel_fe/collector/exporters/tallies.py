@@ -19,7 +19,7 @@ class Tallies:
     """The counters of one exporter, over all its queues."""
 
     settled: Settled
-    """Its owner's."""
+    """Callback of the exporter's owner."""
     items: Counter[str] = field(default_factory=Counter)
     """By reason; by the empty one, those sent."""
     rejected: int = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.config.transport import ClientTls
 
 _VERSIONS: Final = {"1.2": "TLSv1_2", "1.3": "TLSv1_3"}
-"""Their names in `ssl.TLSVersion`; `ssl` is imported only when needed (`put_off`)."""
+"""Names of the versions in `ssl.TLSVersion`; `ssl` is imported only when needed (`put_off`)."""
 
 
 def pem(name: str, file: str, text: str, where: str) -> bytes | None:

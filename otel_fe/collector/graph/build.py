@@ -35,7 +35,7 @@ class BuildContext:
 
     clock: Clock
     instance_id: str
-    """Of this process; on span metrics."""
+    """Id of this process, on span metrics."""
     workers: int = 1
     """The number of worker processes: they share the memory limit, and mark derived metrics with their id."""
     durable: Collection[str] = ()

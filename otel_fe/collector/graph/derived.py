@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _RESOURCES: Final = 500
 _SERIES: Final = 2_000
-"""Of one resource, as in the process (`OTEL_FE_MAX_SERIES`)."""
+"""Series of one resource, as in the process (`OTEL_FE_MAX_SERIES`)."""
 _RESOURCE_METRICS: Final = 1
 _SCOPE_METRICS: Final = 2
 

@@ -68,7 +68,7 @@ class Observer(Protocol):
 
 _SUCCESS = ExportOutcome()
 _METRICS_INTERVAL_NS = MINUTE_NS
-"""Of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
+"""Interval of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
 _ROOM_S = 5.0
 _ROOM_POLL_S = 0.1
 _OBSERVED_NS = 50_000_000

@@ -21,12 +21,12 @@ class Route:
     """The pipelines that take one signal from one receiver."""
 
     plain: Sequence[PassthroughPipeline] = ()
-    """With exporters at their end, and no sampler."""
+    """Pipelines with exporters at their end, and no sampler."""
     sampled: Sequence[SampledPipeline] = ()
     connected: Sequence[Connected] = ()
     """Connectors before sampling: at the end of pipelines without a sampler."""
     limits: Sequence[MemoryLimit] = ()
-    """Of all of these pipelines."""
+    """Memory limits of all of these pipelines."""
     derives: bool = False
     """Whether metrics of extractions are derived: there is a metrics pipeline for them."""
     sized: bool = False

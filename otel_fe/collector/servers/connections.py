@@ -25,9 +25,9 @@ class Phase(IntEnum):
     IDLE = 2
     BODY = 3
     RESPONSE = 4
-    """For the client to receive."""
+    """The client is to receive the response."""
     ANSWER = 5
-    """For us."""
+    """The server is to answer."""
 
 
 class Connection(Holder, Protocol):

@@ -20,7 +20,7 @@ class Endpoint:
     """The address of a server."""
 
     host: str
-    """Without brackets; empty for all addresses of the machine."""
+    """Host without brackets; empty for all addresses of the machine."""
     port: int
     """0 for a free one."""
 

@@ -12,7 +12,7 @@ class HttpRequest:
 
     method: str
     path: str
-    """Without the query."""
+    """Path without the query."""
     headers: Mapping[str, str]
     """By lower-case name; of several with one name, all, separated by commas."""
     body: bytes = b""
@@ -34,7 +34,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On which a request's body is read."""
+    """Terms on which a request's body is read."""
 
     most_bytes: int
     too_large: Response

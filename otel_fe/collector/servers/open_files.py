@@ -6,7 +6,7 @@ import resource
 from typing import Final
 
 _PART: Final = 3
-"""Of all files, for the connections of one server; a collector usually has two."""
+"""The connections of one server may have a third of all files; a collector usually has two servers."""
 _FEWEST: Final = 16
 
 

@@ -37,7 +37,7 @@ _THREADS: Final = 4
 _MOST_UNDER_WAY: Final = 128
 """Requests that are processed or wait for that. More are refused: senders try again, memory does not."""
 _MOST_OF_ONE: Final = 64
-"""Of these, requests of one sender's address."""
+"""Requests under way of one sender's address."""
 _CODE_BAD_METHOD: Final = Code(12, 405)
 
 

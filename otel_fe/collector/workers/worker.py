@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _FLUSH_S: Final = 5.0
 _LET_GO_S: Final = 0.5
 _LOCK_NS: Final = 8_000_000_000
-"""For a queue on disk that a worker still holds whose supervisor was killed."""
+"""Time for a queue on disk that a worker whose supervisor was killed still holds."""
 
 
 class Worker:

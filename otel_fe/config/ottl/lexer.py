@@ -43,11 +43,11 @@ class Token:
     kind: str
     """The name of the rule; `end` behind the last one."""
     text: str
-    """As it was written; of a string, what it means."""
+    """The token as written; of a string, its value."""
     offset: int
-    """Of its first character, from 0."""
+    """Offset of the first character, from 0."""
     source: str = ""
-    """Of a string, as it was written."""
+    """The string as written; empty for other tokens."""
 
     def __str__(self) -> str:
         return "the end" if self.kind == "end" else self.source or repr(self.text)

@@ -26,7 +26,7 @@ class OttlSyntaxError(ConfigurationError):
 
 
 class RefusalError(Exception):
-    """Something that no other reading of the text can mend; the parser turns it into `OttlSyntaxError`.
+    """An error that no other reading of the text can avoid; the parser turns it into `OttlSyntaxError`.
 
     Attributes:
         offset: Where, in characters from 0.

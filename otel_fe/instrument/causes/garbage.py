@@ -83,7 +83,7 @@ class Pauses:
 
 
 PAUSES: Final = Pauses()
-"""Of this process: the collector is one for all."""
+"""The pauses of this process: it has one garbage collector."""
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.watch.lines import Line, Stack
 
 NOT_WAITING: Final = ""
-"""It runs, could run, or is unknown."""
+"""The thread runs, could run, or its state is unknown."""
 
 _LOCKING: Final = frozenset(
     (WITH, "acquire", "acquire_lock", "wait", "join", "get", "put", "result", "wait_for", "_wait_for_tstate_lock")
@@ -52,7 +52,7 @@ _BY_KIND: Final = {
     calls.FILE_LOCK: CAUSE_LOCK,
 }
 _BUSY: Final = 0.2
-"""Of a core; threads of native libraries that use less are idle."""
+"""Share of a core; threads of native libraries that use less are idle."""
 _BY_NAME: Final = (
     (CAUSE_SLEEP, frozenset(("sleep",))),
     (CAUSE_LOCK, _LOCKING),

@@ -25,7 +25,7 @@ _APART: Final = 512
 """Sampled look-ups that are collected before they are added to the curve."""
 _MANY: Final = {"MGET", "EXISTS"}
 _PATHS: Final = "JSON.MGET"
-"""Its last argument is a path."""
+"""The command whose last argument is a path."""
 
 Address = tuple[str, Any]
 """Host and port, or `unix` and a path."""

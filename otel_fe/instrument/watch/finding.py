@@ -38,7 +38,7 @@ _NEAR: Final = 3
 _MOST_FOLDED: Final = 32
 _MOST_TOP: Final = 8
 _MOST_BYTES: Final = 16_000
-"""Of all collapsed stacks on a span."""
+"""Most bytes of all collapsed stacks on a span."""
 _MICROSECOND: Final = 1_000
 _OTHERS: Final = "(others)"
 _end_ns: Final = attrgetter("end_ns")

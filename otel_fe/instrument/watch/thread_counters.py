@@ -23,7 +23,7 @@ _QUOTA_FOR_NS: Final = 10_000_000_000
 _GROUPS_FOR_NS: Final = 250_000_000
 """The validity of the knowledge of which group it is."""
 _FILE_BYTES: Final = 4_096
-"""Of `cgroup` and `cpu.stat`."""
+"""Bytes that are read of `cgroup` and `cpu.stat`."""
 
 
 class ThreadCounters:

@@ -22,11 +22,11 @@ LINUX: Final = sys.platform == "linux"
 _BYTES: Final = 256
 _MOST_THREADS: Final = 256
 RUNNING: Final = -2
-"""In place of a system call's number: it runs, or could."""
+"""The thread runs, or could; in place of a system call's number."""
 FAULTING: Final = -1
-"""Likewise: it waits in the kernel, but in no system call, as for a page of memory that is read from disk."""
+"""The thread waits in the kernel, but in no system call, as for a page of memory that is read from disk."""
 UNKNOWN: Final = -3
-"""Likewise: it is not known."""
+"""The thread's state is unknown."""
 
 
 class Waiting(NamedTuple):
@@ -35,7 +35,7 @@ class Waiting(NamedTuple):
     call: int
     """Number of the system call; or `RUNNING`, `FAULTING`, `UNKNOWN`."""
     first: int = 0
-    """Its first argument: a file descriptor, or the address of a futex."""
+    """First argument of the system call: a file descriptor, or the address of a futex."""
     second: int = 0
 
 

@@ -117,7 +117,7 @@ class Watched:
         self.seen_ns = start_ns
         """Up to where it has been seen."""
         self.cpu_ns = cpu_ns
-        """Its CPU time then."""
+        """CPU time at that moment."""
         self.clock_ns = 0
         """The CPU clock of its thread then."""
         self.waits = False
@@ -130,7 +130,7 @@ class Watched:
         self.peak_bytes = 0
         """The most resident memory of the process at a look."""
         self.counters: ThreadCounters | None = None
-        """Of the last look."""
+        """Counters of the last look."""
         self.child_clocks: dict[int, int] = {}
         """CPU clocks of the threads that work for it, at the last look."""
         self._stacks: dict[Stack, Stack] = {}

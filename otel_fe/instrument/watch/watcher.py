@@ -58,7 +58,7 @@ _BEGINNING_NS: Final = 20_000_000
 _MOST_LOOKS: Final = 16
 """Extractions in one round: no other thread runs while they are looked at, each for some 20 µs."""
 _IDLE_NS: Final = 1_000_000_000
-"""Without an open extraction for this long, the watcher sleeps until the next begins."""
+"""The watcher sleeps until the next extraction begins after this long without an open one."""
 _FORGOTTEN_NS: Final = 600_000_000_000
 """An extraction that is open for longer is not watched any more; it may never end."""
 

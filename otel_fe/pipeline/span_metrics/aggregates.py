@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Aggregate(Protocol):
-    """Something that spans are counted in."""
+    """An aggregate that spans are counted in."""
 
     @property
     def count(self) -> int:

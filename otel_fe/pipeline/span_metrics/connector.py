@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.span_metrics.dimensions import Key
 
 SCOPE: Final = "spanmetricsconnector"
-"""As the Collector's, so that dashboards made for it work."""
+"""The Collector's scope name, so that dashboards made for it work."""
 _PER_UNIT: Final = {"ms": 1_000_000, "s": 1_000_000_000}
 _ONE: Final = 1 << FIXED_BITS
 _REMEMBERED_STARTS: Final = 100_000

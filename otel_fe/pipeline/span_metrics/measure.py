@@ -62,9 +62,9 @@ class SharedMeasures:
         self.attributes = attributes
         """The first resource's."""
         self.measures = tuple(measures)
-        """Of spans."""
+        """Measures of spans."""
         self.events = events
-        """Of their events; None where they are not wanted."""
+        """Measures of span events; None where they are not wanted."""
         self.seen_ns = 0
         """Monotonic time of the last span."""
 
