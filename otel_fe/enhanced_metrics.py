@@ -65,9 +65,9 @@ class PerformanceSummary(WindowMetrics):
     requirements_met: bool = False
     """Whether every measured requirement is met; False without data."""
     requirements: dict[str, RequirementStatus] = field(default_factory=dict)
-    """By name, on exact counts of the hour."""
+    """Keyed by name, on exact counts of the hour."""
     feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)
-    """By feature set, `service/feature set` where they are of another service."""
+    """Keyed by feature set, `service/feature set` where they are of another service."""
     resources: SystemResources = field(default_factory=SystemResources)
 
 

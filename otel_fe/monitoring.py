@@ -124,7 +124,7 @@ class FeatureExtractionPerformanceMonitor:
         self._spec = Spec(feature_set)
         self._lock = threading.Lock()
         self._started: dict[int, _Started] = {}
-        """By identity, in the order of their starts."""
+        """Keyed by identity, in the order of their starts."""
         self._history: deque[_Ended] = deque(maxlen=history_size)
         self._total = self._errors = 0
         self._good = [0] * len(REQUIREMENTS)

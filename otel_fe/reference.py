@@ -111,7 +111,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "autopilot": autopilot_attributes,
     "stacks": stacks_attributes,
 }
-"""By the name between the marks, `<!-- generated: NAME -->`."""
+"""Keyed by the name between the marks, `<!-- generated: NAME -->`."""
 
 
 def filled_in(text: str) -> str:

@@ -33,7 +33,7 @@ class _Open:
     paged: bool
     """Whether it was announced as a page that still fires."""
     others: dict[str, Alert] = field(default_factory=dict)
-    """By key, its other alerts that fire."""
+    """Keyed by key: its other alerts that fire."""
 
 
 class IncidentLog:

@@ -32,7 +32,7 @@ ANNOTATIONS: Final = {
     "First": "first_action",
     "Runbook": "runbook_url",
 }
-"""By the name of a line, the annotation that holds it in Alertmanager and in Prometheus's rules."""
+"""Keyed by the name of a line: the annotation that holds it in Alertmanager and in Prometheus's rules."""
 _MOST_RELATED: Final = 5
 _NEARLY_ALL: Final = 0.9
 _MANY: Final = 0.36

@@ -122,7 +122,7 @@ class _Run:
         self._usual = UsualDeviation()
         self._last = 0
         self._asked: dict[int, list[tuple[Asked, Asked]]] = {}
-        """By hour: of the weighed forecast, and of the week before."""
+        """Forecasts by hour: of the weighed forecast, and of the week before."""
         self._weighed = {ahead: Horizon(ahead, len(self._levels) + 1) for ahead in HORIZONS}
         self._naive = {ahead: Horizon(ahead, 1) for ahead in HORIZONS}
 

@@ -45,9 +45,9 @@ class Evidence:
     elapsed_ns: int = 0
     """Measured time; 0 if unknown."""
     lookups: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
-    """By cache: time (ns), hits and look-ups of each tick."""
+    """Keyed by cache: time (ns), hits and look-ups of each tick."""
     requests: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By pool: requests for a connection, and those of them that were answered with an error."""
+    """Keyed by pool: requests for a connection, and those of them that were answered with an error."""
     _chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 no secret
 
     def count(self, one: EndedExtraction) -> None:

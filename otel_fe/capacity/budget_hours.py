@@ -64,7 +64,7 @@ class BudgetHours:
     """The events of an SLO, hour by hour."""
 
     bad: dict[int, float]
-    """By hour since 1970."""
+    """Keyed by hour since 1970."""
     total: dict[int, float]
     last: int
     """The last whole hour."""

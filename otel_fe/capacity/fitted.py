@@ -78,7 +78,7 @@ class Fitted:
     measured: MeasuredService
     model: Model
     checks: dict[str | None, Check]
-    """By feature set, and of all."""
+    """Keyed by feature set, and of all."""
     draws: tuple[Draw, ...]
     most_rate: float
     """The highest that was seen in a window."""

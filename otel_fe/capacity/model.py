@@ -37,7 +37,7 @@ class Model:
 
     stations: tuple[Station, ...]
     mixes: dict[str | None, ExtractionMix]
-    """By feature set, and of all of them."""
+    """Keyed by feature set, and of all of them."""
     work_s: float
     """Mean CPU time of an extraction."""
     memory: Memory | None = None

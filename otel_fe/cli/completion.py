@@ -180,7 +180,7 @@ def fish(whole: Command) -> str:
 
 
 SCRIPTS: Final[dict[str, Callable[[Command], str]]] = {"bash": bash, "fish": fish, "zsh": zsh}
-"""By shell: the script for a program."""
+"""Keyed by shell: the script for a program."""
 
 
 def _after(command: Command, options: Sequence[Option]) -> str:

@@ -52,7 +52,7 @@ class Role:
     partition: Partition | None = None
     """Hands over the spans of other workers' traces."""
     ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """By receiver and protocol: those that all workers share, where the file leaves the choice of a port to us."""
+    """Keyed by receiver and protocol: those that all workers share, where the file leaves the choice of a port to us."""
 
 
 class Collector:

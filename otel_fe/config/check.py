@@ -103,7 +103,7 @@ READERS: Final[dict[str, Callable[[Sequence[Document]], tuple[str, tuple[Problem
     COLLECTOR: _check_collector,
     VERSION: _check_openslo,
 }
-"""By `apiVersion`: returns a summary of the documents of that kind and their warnings, or raises `InvalidConfigError`."""
+"""Keyed by `apiVersion`: returns a summary of the documents of that kind and their warnings, or raises `InvalidConfigError`."""
 
 
 def _kind(document: Document) -> str:

@@ -51,7 +51,7 @@ COMPONENTS: Final[dict[str, dict[str, ComponentType]]] = {
         "health_check": ComponentType(extensions.HEALTH_CHECK),
     },
 }
-"""By section and type. A former name of a type is listed beside the present one and is read alike."""
+"""Keyed by section and type. A former name of a type is listed beside the present one and is read alike."""
 
 _ELSEWHERE: Final = {
     "receivers": (

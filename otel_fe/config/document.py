@@ -128,7 +128,7 @@ class _Tree:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     done: dict[int, Node | None] = field(default_factory=dict)
-    """By identity; None while its children are being read."""
+    """Keyed by identity; None while its children are being read."""
 
     def node(self, raw: Any, key: str) -> Node:
         """Convert a PyYAML node; `key` is its path."""

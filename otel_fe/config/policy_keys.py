@@ -217,4 +217,4 @@ BLOCKS: Final[dict[str, Section[policies.Policy]]] = {
         _ottl_condition,
     ),
 }
-"""By type: the block of the same name."""
+"""Keyed by type: the block of the same name."""

@@ -166,7 +166,7 @@ class SlowFindings:
     """Findings in the spans of a window's slow extractions, as far as they were read."""
 
     lines: Mapping[str, str]
-    """By cause, the line of code that took most of it; only causes that have one."""
+    """Keyed by cause: the line of code that took most of it; only causes that have one."""
     n_plus_one: RepeatedCalls | None
     """The N+1 that most of them have; None where they have none."""
 

@@ -51,4 +51,4 @@ NOTES: Final = {
     ),
     "kept_by": FigureNote("Kept by", "The sampling policy that kept the trace.", "Decided by the pipeline."),
 }
-"""By the name that templates use."""
+"""Keyed by the name that templates use."""

@@ -47,7 +47,7 @@ class OverTime:
     step_ns: int
     steps: tuple[TimeSlice, ...]
     trends: dict[str, Trend]
-    """By figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
+    """Keyed by figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
     estimated: bool = False
     """Whether it is of kept traces by their weights, and not of exact counts."""
 

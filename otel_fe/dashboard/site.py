@@ -61,7 +61,7 @@ class Question:
     target: str
     """Path and query."""
     headers: Mapping[str, str]
-    """By name in lower case."""
+    """Keyed by name in lower case."""
     body: bytes = b""
     sender: str = ""
     """Address that it came from."""

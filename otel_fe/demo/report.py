@@ -60,7 +60,7 @@ class Slowest:
     name: str
     duration_ms: float
     split_ms: dict[str, float]
-    """By cause; adds up to the duration."""
+    """Keyed by cause; adds up to the duration."""
     attributes: dict[str, Any]
     children: list[tuple[str, float, float]] = field(default_factory=list)
     """Name, start within the extraction and duration of each child span, in ms."""

@@ -27,7 +27,7 @@ _OURS: Final = frozenset(
 }
 """Special names that `Transparent` defines itself, or that are never looked up on an instance."""
 _classes: Final[dict[type, type[Transparent]]] = {}
-"""By the type underneath; types that stay importable, so few."""
+"""Keyed by the type underneath; types that stay importable, so few."""
 _MAX_CLASSES: Final = 1_000
 
 

@@ -79,7 +79,7 @@ class RealTimeMetrics(WindowMetrics):
 
     time_unix_s: float = 0.0
     feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)
-    """By feature set, `service/feature set` where they are of another service."""
+    """Keyed by feature set, `service/feature set` where they are of another service."""
     resources: SystemResources = field(default_factory=SystemResources)
 
 
@@ -120,7 +120,7 @@ class PerformanceTrends(MappingDataclass):
     points: tuple[TrendPoint, ...]
     """Oldest first."""
     trends: dict[str, Trend]
-    """By the name of the figure in the points."""
+    """Keyed by the name of the figure in the points."""
 
 
 def metrics_of(window: LiveWindow) -> dict[str, float | int]:

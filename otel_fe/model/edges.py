@@ -42,4 +42,4 @@ EDGES: Final[dict[str, tuple[Fraction, ...]]] = {
     semconv.POOL_WAIT_METRIC: _TIME,
     semconv.MEMORY_GROWTH_METRIC: _MEMORY,
 }
-"""By metric, ascending: seconds or bytes. A value equal to an edge is counted below it."""
+"""Keyed by metric, ascending: seconds or bytes. A value equal to an edge is counted below it."""

@@ -72,11 +72,11 @@ class Assembler:
         self._count = count
         """Takes every span once it has ended and its trace is decided, before it is kept or not."""
         self._open: dict[bytes, LocalTrace] = {}
-        """By `trace_key`."""
+        """Keyed by `trace_key`."""
         self._complete: deque[LocalTrace] = deque()
         """Complete and waiting for company; still open to spans that start after all."""
         self._kept: dict[bytes, Decision] = {}
-        """By `trace_key`."""
+        """Keyed by `trace_key`."""
         self._kept_order: deque[bytes] = deque()
 
     def started(self, trace_id: int, parent: LocalTrace | None, entry: str | None, *, root: bool) -> LocalTrace:

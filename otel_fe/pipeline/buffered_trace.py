@@ -78,7 +78,7 @@ class BufferedTrace:
         self.looked: dict[object, tuple[int, Vote | None]] = {}
         """The number of its spans that a policy has evaluated, and the policy's vote so far."""
         self.thresholds: Mapping[object, int] = _NONE
-        """By limiter, the threshold of the round that the trace was decided in; limiters know that of the last one."""
+        """Keyed by limiter: the threshold of the round that the trace was decided in; limiters know that of the last one."""
         self._told: tuple[int, bool] | None = None
 
     def add(self, spans: Sequence[SpanView], size_bytes: int, now_ns: int) -> None:

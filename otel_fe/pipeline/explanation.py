@@ -57,7 +57,7 @@ CAUSE_PHRASES: Final[Mapping[str, str]] = {
     CAUSE_EVENT_LOOP: "waiting for the event loop",
     CAUSE_UNEXPLAINED: "in nothing that was measured",
 }
-"""By cause, the end of "81 % of slow time …"."""
+"""Keyed by cause: the end of "81 % of slow time …"."""
 _WORTH: Final = 0.05
 """Of the time: what takes less is not worth a clause."""
 _MORE: Final = 0.01

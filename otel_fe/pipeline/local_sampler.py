@@ -99,7 +99,7 @@ class LocalSampler:
         self._slow = SlowCauses()
         self._bounds = bounds = bounds_of(self._sampler.policies)
         self._decided: dict[Answers, Decision] = {}
-        """By the answers, the decision, where there are `bounds`."""
+        """Keyed by the answers: the decision, where there are `bounds`."""
         if bounds is not None:
             self._record = self._records.summarized(self._entry_of)
         self.slow_ns = sys.maxsize if bounds is None else bounds.slow_ns

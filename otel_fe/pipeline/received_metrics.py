@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _Metrics = TypeVar("_Metrics")
 _TOLD: Final = {cause: semconv.TIME[cause] for cause in CAUSES}
-"""By cause, the attribute with its part of a slow extraction's time."""
+"""Keyed by cause: the attribute with its part of a slow extraction's time."""
 
 
 class ReceivedMetrics(DerivedMetrics):

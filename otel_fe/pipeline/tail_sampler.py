@@ -113,7 +113,7 @@ class TailSampler:
         self._recorded_in: Records = self.records if records is None else records
         self.counters = Counters() if counters is None else counters
         self._open: dict[bytes, BufferedTrace] = {}
-        """By `trace_key`."""
+        """Keyed by `trace_key`."""
         self._open_spans = 0
         self._by_arrival: deque[BufferedTrace] = deque()
         self._by_root: deque[BufferedTrace] = deque()

@@ -75,7 +75,7 @@ class Thresholds:
     def __init__(self, spans: Iterable[SpanView], decision: Decision) -> None:
         self._decided = decision.threshold
         self._stated: dict[int, int] = {}
-        """By `id` of a resource: the least threshold that one of its spans states."""
+        """Keyed by `id` of a resource: the least threshold that one of its spans states."""
         for span in spans:
             stated = trace_state.sampling(span.trace_state).threshold if span.trace_state else None
             if stated is not None:
@@ -134,7 +134,7 @@ class UpstreamDecisions:
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, Upstream] = OrderedDict()
-        """By `trace_key`."""
+        """Keyed by `trace_key`."""
 
     def note(self, trace_id: int, spans: Iterable[SpanView], decision: Decision) -> None:  # noqa: ARG002 as it is called
         """Remember the upstream decision that the spans of a kept trace state."""

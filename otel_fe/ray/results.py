@@ -78,7 +78,7 @@ class UnifiedPerformanceStats(MappingDataclass):
     serve_running: bool
     extractions: ExtractionStats
     deployments: dict[str, DeploymentStats]
-    """By `application#deployment`."""
+    """Keyed by `application#deployment`."""
     requirements: dict[str, RequirementStatus]
     """The four requirements by name, on exact counts of all extractions within the window."""
     synced: dict[str, float] = field(default_factory=dict)

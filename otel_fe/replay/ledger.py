@@ -48,7 +48,7 @@ class Ledger:
     """Every decision of a replay; takes the place of a sampler's decision records."""
 
     entries: dict[bytes, DecidedTrace] = field(default_factory=dict)
-    """By `trace_key`."""
+    """Keyed by `trace_key`."""
 
     def add(
         self, trace: BufferedTrace, time_ns: int, trigger: str, decision: Decision, votes: tuple[Vote, ...]

@@ -46,7 +46,7 @@ class AttributeCounts:
     weight: float
     """Weight of the extractions."""
     values: dict[str, dict[Value, float]]
-    """By attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
+    """Keyed by attribute and value: the weight of the extractions that have it, the most first. Of the span and of its resource."""
 
 
 def attribute_counts(reading: ReadConnections, selection: Selection, *, limit: int = 1_000) -> AttributeCounts:

@@ -33,7 +33,7 @@ class Counts:
     zeros: int = 0
     """Of an exponential histogram: values of 0 and below."""
     buckets: Mapping[int, int] = field(default_factory=dict)
-    """By index; those without any are left out."""
+    """Keyed by index; those without any are left out."""
 
     def __bool__(self) -> bool:
         return bool(self.count or self.total)

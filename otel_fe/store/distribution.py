@@ -25,10 +25,10 @@ class Distribution:
 
     count: int = 0
     _totals: dict[int, int] = field(default_factory=dict)
-    """By scale, in parts of a unit: integers until they are read, so that the number of rows does not matter."""
+    """Keyed by scale, in parts of a unit: integers until they are read, so that the number of rows does not matter."""
     _zeros: int = 0
     _rows: dict[tuple[Shape, int, int], Sequence[int]] = field(default_factory=dict)
-    """By shape, index of the first and number: counts of buckets in a row."""
+    """Keyed by shape, index of the first and number: counts of buckets in a row."""
     _least: float = math.inf
     _most: float = -math.inf
     """Of rows whose largest value is not known, infinite."""

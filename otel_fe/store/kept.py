@@ -112,7 +112,7 @@ class KeptBatch:
     size_bytes: int = 0
     """An estimate."""
     policies: Mapping[bytes, bytes] = field(default_factory=dict)
-    """By fingerprint, the descriptions of the policies that decided."""
+    """Keyed by fingerprint: the descriptions of the policies that decided."""
 
     def __len__(self) -> int:
         return len(self.traces) + len(self.records) + bool(self.metrics or self.points)

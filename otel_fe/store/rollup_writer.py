@@ -46,7 +46,7 @@ class RollupWriter:
         self._looked_s: int | None = None
         """When it was last seen that there is nothing to do."""
         self._rests: dict[int, range] = {}
-        """By three hours that were added up: the seconds in which they are not again."""
+        """Keyed by three hours that were added up: the seconds in which they are not again."""
 
     def forget(self) -> None:
         """Forget what is known: a transaction was rolled back."""

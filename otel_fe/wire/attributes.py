@@ -58,7 +58,7 @@ class Known:
         self.place = 0
         """Its last index among a span's attributes; -1 if the last span had none."""
         self.values: dict[bytes, Any] = {}
-        """By the whole encoded attribute."""
+        """Keyed by the whole encoded attribute."""
 
     def remember(self, pair: bytes, value: Any) -> None:
         """Remember what an attribute means."""

@@ -67,4 +67,4 @@ SIGNALS: Final = {
         ("resource_profiles", "scope_profiles", "profiles"),
     ),
 }
-"""By their names in pipelines."""
+"""Keyed by their names in pipelines."""

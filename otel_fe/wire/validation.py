@@ -50,7 +50,7 @@ _LAST_TAG: Final = 1 << 32
 _FIXED: Final = {1: 8, 5: 4}
 _DELIMITED: Final = 2
 _WIRE_TYPES: Final = {schema.VARINT: 0, schema.I64: 1, schema.I32: 5}
-"""By kind; of all others it is a length."""
+"""Keyed by kind; of all others it is a length."""
 _PACKED: Final = {schema.PACKED_I64: 1, schema.PACKED_VARINT: 0}
 """The wire type of each value, where every value has its own tag."""
 

@@ -58,7 +58,7 @@ class Alertmanager:
         self.repeat_s = repeat_s
         self._clock = SystemClock() if clock is None else clock
         self._posted: OrderedDict[str, tuple[dict[str, str], str]] = OrderedDict()
-        """By incident, the labels and the start that it was posted with last."""
+        """Keyed by incident: the labels and the start that it was posted with last."""
 
     def __call__(self, alert: Alert) -> None:
         """Post one alert.

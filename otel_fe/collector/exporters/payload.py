@@ -96,4 +96,4 @@ SIZERS: Final[dict[str, Sizer]] = {
     "items": lambda items, size_bytes: items,  # noqa: ARG005
     "bytes": lambda items, size_bytes: size_bytes,  # noqa: ARG005
 }
-"""By the name that `sending_queue::sizer` has for them."""
+"""Keyed by the name that `sending_queue::sizer` has for them."""

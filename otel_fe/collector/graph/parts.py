@@ -43,17 +43,17 @@ class Parts:
     """The components that a graph moves data through."""
 
     routes: Mapping[str, Mapping[str, Route]]
-    """By receiver's id and signal."""
+    """Keyed by receiver's id and signal."""
     sampled: Sequence[SampledPipeline]
     plain: Sequence[PassthroughPipeline]
     connectors: Mapping[str, Connected]
-    """By id."""
+    """Keyed by id."""
     metrics_of: Mapping[str, Sequence[PassthroughPipeline]]
     """The pipelines of each connector's metrics."""
     derived: Derived
     own_metrics_to: Sequence[PassthroughPipeline]
     """The pipelines of metrics without a source in the file: derived ones, and the collector's own."""
     exporters: Mapping[str, Exporter]
-    """By id."""
+    """Keyed by id."""
     keeps_all: bool
     """Nothing samples, so that every span may become an exemplar."""

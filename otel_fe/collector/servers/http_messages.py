@@ -14,7 +14,7 @@ class HttpRequest:
     path: str
     """Path without the query."""
     headers: Mapping[str, str]
-    """By lower-case name; of several with one name, all, separated by commas."""
+    """Keyed by lower-case name; of several with one name, all, separated by commas."""
     body: bytes = b""
     query: str = ""
     """The part behind the question mark, undecoded."""

@@ -35,9 +35,9 @@ class PoolSnapshot:
     time_ns: int
     """Unix time."""
     histograms: dict[str, dict[str, HistogramState]] = field(default_factory=dict)
-    """By metric and pool."""
+    """Keyed by metric and pool."""
     timeouts: dict[str, int] = field(default_factory=dict)
-    """By pool."""
+    """Keyed by pool."""
 
     @classmethod
     def take(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.patch import Patch
 
 _HOOKS: Final = {"sqlalchemy": sqlalchemy_use, "redis": redis_use}
-"""By the module whose import triggers them."""
+"""Keyed by the module whose import triggers them."""
 
 
 class Watching:

@@ -84,7 +84,7 @@ class KeySample:
 
 
 SAMPLES: Final[dict[Address, KeySample]] = {}
-"""By the servers that they are of."""
+"""Keyed by the servers that they are of."""
 
 
 def _after_fork() -> None:

@@ -62,7 +62,7 @@ def _spellings(name: str) -> tuple[str, str]:
 
 
 COUNTS: Final[dict[Any, Count]] = {spelling: count for name, count in _LOOKUPS.items() for spelling in _spellings(name)}
-"""By command, as applications spell them."""
+"""Keyed by command, as applications spell them."""
 _BY_BYTES: Final[dict[Any, Count]] = {spelling.encode(): count for spelling, count in COUNTS.items()}
 """Apart: text and bytes hash alike, so that in one dictionary they would be compared, which `python -bb` refuses."""
 

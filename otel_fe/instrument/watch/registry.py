@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 opened: dict[int, Any] | None = None
-"""By their `id`; None while nothing watches."""
+"""Keyed by their `id`; None while nothing watches."""
 asleep = False
 """Whether the watcher waits for the next extraction to begin, however long that takes."""
 

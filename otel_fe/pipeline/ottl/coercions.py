@@ -142,4 +142,4 @@ COERCIONS: Final[dict[ParameterKind, Coercion]] = {
     "string_like_list": lambda values: [_string_like(value) for value in values],
     "any_list": _anything,
 }
-"""By the kind of a parameter: from a value to what the converter gets, or an error."""
+"""Keyed by the kind of a parameter: from a value to what the converter gets, or an error."""

@@ -188,4 +188,4 @@ FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "UnixNano": _unix(1),
     "UnixSeconds": _unix(1_000_000_000),
 }
-"""By name; `compiler.py` has those that look at more than values: `Coalesce`, `IsRootSpan` and the questions of type."""
+"""Keyed by name; `compiler.py` has those that look at more than values: `Coalesce`, `IsRootSpan` and the questions of type."""

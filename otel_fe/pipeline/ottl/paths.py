@@ -88,7 +88,7 @@ PATHS: Final[dict[str, dict[str, Getter]]] = {
         "attributes": attrgetter("scope.attributes"),
     },
 }
-"""By context and name: from the event, for `spanevent`, or from the span, for all others, to the value."""
+"""Keyed by context and name: from the event, for `spanevent`, or from the span, for all others, to the value."""
 
 
 def trace_state_entry(trace_state: str, key: str) -> str | None:

@@ -51,4 +51,4 @@ MAKERS: Final[dict[type, Callable[[Any, EvaluatorOf], Evaluator]]] = {
         policy.name, [SubPolicyShare(of(a.policy), a.spans_per_second) for a in policy.allocations]
     ),
 }
-"""By the type of the settings; the second argument evaluates the policies that one holds."""
+"""Keyed by the type of the settings; the second argument evaluates the policies that one holds."""

@@ -51,9 +51,9 @@ class SpanMetricsConnector:
         self._per_unit = _PER_UNIT[settings.unit]
         self._measures = Measures(settings, self._per_unit, instance_id)
         self._resources: OrderedDict[object, SharedMeasures] = OrderedDict()
-        """By the key of the resource."""
+        """Keyed by the key of the resource."""
         self._sources: dict[ResourceView, Source | None] = {}
-        """By identity: spans that came together share the object. None without a service's name."""
+        """Keyed by identity: spans that came together share the object. None without a service's name."""
         self._starts: OrderedDict[tuple[object, str, Key], int] = OrderedDict()
         """With delta temporality, where the next interval of a series begins."""
         self.skipped = 0
