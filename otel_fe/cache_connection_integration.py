@@ -111,11 +111,18 @@ class CacheConnectionIntegration:
         return self._caches.add(cached_extractor)
 
     async def read_cache(self, cached_extractor: object) -> CacheStats:
-        """Do the same without holding up the event loop."""
+        """Read a cache as `sync_cache_metrics` does, on another thread, so that the event loop goes on.
+
+        Args:
+            cached_extractor: As of `sync_cache_metrics`, which also says what is raised.
+        """
         return await asyncio.to_thread(self.sync_cache_metrics, cached_extractor)
 
     def watch_pool(self, source: object) -> None:
         """Watch a pool of redis-py's that was made before this integration, or that of a client; others are seen as they are.
+
+        Args:
+            source: The pool or client, synchronous or asynchronous, of one server or a cluster.
 
         Raises:
             TypeError: It has no such pool.

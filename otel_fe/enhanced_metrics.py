@@ -60,6 +60,7 @@ class PerformanceSummary(WindowMetrics):
     """The last hour: all extractions, those of each feature set, and the four requirements."""
 
     time_unix_s: float = 0.0
+    """When the hour ended."""
     extractions_since_start: int = 0
     """Since the collector was made."""
     requirements_met: bool = False
@@ -69,6 +70,7 @@ class PerformanceSummary(WindowMetrics):
     feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)
     """Keyed by feature set, `service/feature set` where they are of another service."""
     resources: SystemResources = field(default_factory=SystemResources)
+    """Of the container or machine, at the last sample."""
 
 
 class EnhancedMetricsCollector:

@@ -73,6 +73,10 @@ def os_error_reason(error: OSError) -> str:
 class MissingExtraError(OtelFeError, ImportError):
     """A part of otel_fe was used whose libraries are not installed.
 
+    Args:
+        what: The part, as the message names it; the message also has the `pip install` command.
+        extra: As below.
+
     Attributes:
         extra: The name of the extra that holds them.
     """

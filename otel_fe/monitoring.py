@@ -261,7 +261,12 @@ class FeatureExtractionPerformanceMonitor:
 
 
 def nearest_rank(ascending: list[float], percent: int) -> float:
-    """Return the percentile of sorted values: the smallest that at least `percent` % of them do not exceed; 0 of none."""
+    """Return the percentile of sorted values: the smallest that at least `percent` % of them do not exceed; 0 of none.
+
+    Args:
+        ascending: The values, the smallest first.
+        percent: 0 to 100.
+    """
     if not ascending:
         return 0.0
     return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]

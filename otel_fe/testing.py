@@ -90,7 +90,11 @@ class FakeClock:
         self._monotonic_ns += by
 
     def jump(self, seconds: float) -> None:
-        """Move Unix time alone, forward or back, as a correction by NTP does."""
+        """Move Unix time alone, as a correction by NTP does.
+
+        Args:
+            seconds: Forward; negative for back.
+        """
         self._time_ns += round(seconds * NS_PER_S)
 
 
@@ -108,13 +112,13 @@ class SequentialIds(IdGenerator):
         self._trace_id = self._span_id = first - 1
 
     def generate_trace_id(self) -> int:
-        """Return the next trace id."""
+        """Return the next trace id: one more than the last."""
         with self._lock:
             self._trace_id += 1
             return self._trace_id
 
     def generate_span_id(self) -> int:
-        """Return the next span id."""
+        """Return the next span id: one more than the last."""
         with self._lock:
             self._span_id += 1
             return self._span_id
@@ -149,7 +153,11 @@ class Captured:
         return self.exporter.get_finished_spans()
 
     def extractions(self, feature_set: str | None = None) -> list[ReadableSpan]:
-        """Return the spans of extractions, in the order in which they ended; all of them, or those of one feature set."""
+        """Return the spans of extractions, in the order in which they ended.
+
+        Args:
+            feature_set: Only of this one; empty for extractions without one, None for all.
+        """
         wanted = semconv.SPAN_NAME if feature_set is None else f"{semconv.SPAN_NAME} {feature_set}".strip()
         found = [
             span
@@ -160,6 +168,9 @@ class Captured:
 
     def extraction(self, feature_set: str | None = None) -> ReadableSpan:
         """Return the span of the only extraction, or of the only one of a feature set.
+
+        Args:
+            feature_set: As of `extractions`.
 
         Raises:
             AssertionError: There is none, or more than one; it names those that there are.
@@ -172,7 +183,15 @@ class Captured:
         return found[0]
 
     def points(self, name: str) -> Sequence[Any]:
-        """Return the data points of a metric, as they are now; empty where nothing was counted."""
+        """Return the data points of a metric; empty where nothing was counted.
+
+        Args:
+            name: The metric's, for example `feature_extraction.duration`.
+
+        Returns:
+            The SDK's points (`NumberDataPoint`, `HistogramDataPoint` …): as they are now within the block, as they were at its end
+            after it.
+        """
         data = self._last or self.reader.get_metrics_data()
         return [
             point

@@ -56,8 +56,11 @@ class Alert(MappingDataclass):
     key: str
     """The key by which it is deduplicated: type, subject, service and feature set."""
     type: AlertType
+    """What kind of problem it is about."""
     severity: Severity
+    """Whether it pages or is a ticket."""
     state: State
+    """Pending, firing or resolved, when it was made."""
     title: str
     """One line."""
     message: str
@@ -71,6 +74,7 @@ class Alert(MappingDataclass):
     observed: float
     """The last value, or that of when it was resolved."""
     threshold: float
+    """The value at which its condition holds."""
     unit: str
     """Unit of both values: `ms`, `ratio`, `percent`, `MB`, `per s`, `x budget`, `h of budget`, `deviations`."""
     samples: int

@@ -24,6 +24,7 @@ class Attached:
     Args:
         system: What is evaluated.
         source: What it looks at; closed with it, where it was made for it.
+        clock: Its monotonic time is compared.
         every_s: How often it is evaluated.
     """
 

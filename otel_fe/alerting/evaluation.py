@@ -16,13 +16,17 @@ class Evaluation:
     """One measured value, judged. Where neither `holds` nor `over` it is in between, or not known."""
 
     rule: Rule
+    """The rule that the value was measured for."""
     observed: float
+    """The value, in the rule's unit."""
     holds: bool
     """The condition is true, and not by chance."""
     over: bool
     """The condition certainly no longer holds."""
     samples: int = 0
+    """Extractions that the value is over; 0 where it is not over extractions."""
     group: ExtractionGroup = field(default_factory=ExtractionGroup)
+    """The service and feature set that it is about; empty for the container or machine."""
     detail: str = ""
     """Further parts of the alert's identity: the name of a pool, or of an SLO and its windows."""
     threshold: float | None = None

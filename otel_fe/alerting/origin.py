@@ -35,7 +35,11 @@ class Origin:
         object.__setattr__(self, "runbook", web_address("runbook URL", self.runbook))
 
     def trace_url(self, trace_id: str) -> str:
-        """Return the address of a trace's page; empty without a dashboard."""
+        """Return the address of a trace's page; empty without a dashboard.
+
+        Args:
+            trace_id: 32 hexadecimal digits, as in `Alert.exemplars`.
+        """
         return f"{self.page}/trace/{trace_id}" if self.page else ""
 
     def page_url(self, service: str, feature_set: str, since_unix_s: float, until_unix_s: float = 0.0) -> str:
@@ -55,7 +59,14 @@ class Origin:
         return f"{self.page}/explore?{urlencode(pairs)}"
 
     def runbook_url(self, alert: str, cause: str, service: str, feature_set: str) -> str:
-        """Return the address of the runbook for an alert; the dashboard's own where there is no other."""
+        """Return the address of the runbook for an alert; the dashboard's own where there is no other, empty without either.
+
+        Args:
+            alert: The value of its `AlertType`, for example `latency_threshold`.
+            cause: `Alert.cause`; empty where it is not known.
+            service: Of the alert; empty for this process.
+            feature_set: Of the alert; empty where it is not about one.
+        """
         if not self.runbook:
             return f"{self.page}/runbook#{quote(cause if cause in CAUSES else alert)}" if self.page else ""
         values = {

@@ -26,6 +26,7 @@ class Rule:
     """One condition, evaluated for each service and feature set, or for the container or machine."""
 
     type: AlertType
+    """The type of the alerts that it makes."""
     subject: str
     """The measured quantity; one of the names above."""
     threshold: float
@@ -33,7 +34,9 @@ class Rule:
     clear: float
     """The alert ends only on the healthy side of this, so that a value that hovers at the threshold fires once."""
     unit: str
+    """Of the measured value and both thresholds: `ms`, `ratio` (0..1), `percent`, `MB`, `per s`."""
     severity: Severity
+    """Whether its alerts page or are tickets."""
     window_s: float = 60.0
     """Over which it is measured."""
     min_samples: int = 10
@@ -45,6 +48,7 @@ class Rule:
     cooldown_s: float = 600.0
     """The least time between two notifications that it fires."""
     higher_is_worse: bool = True
+    """False where the condition is a value at the threshold or below."""
 
     def __post_init__(self) -> None:
         for name in ("threshold", "clear", "window_s", "for_s", "clear_for_s", "cooldown_s", "min_samples"):
@@ -58,11 +62,11 @@ class Rule:
             raise ValueError(f"{self.subject}: clear is {self.clear!r}; use {side} the threshold, {self.threshold!r}")
 
     def reached(self, value: float) -> bool:
-        """Return whether a value is at the threshold or beyond."""
+        """Return whether a value, in `unit`, is at the threshold or beyond."""
         return value >= self.threshold if self.higher_is_worse else value <= self.threshold
 
     def over(self, value: float) -> bool:
-        """Return whether a value is on the healthy side of the clear threshold."""
+        """Return whether a value, in `unit`, is on the healthy side of the clear threshold; false at the threshold itself."""
         return value < self.clear if self.higher_is_worse else value > self.clear
 
 

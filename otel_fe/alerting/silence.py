@@ -25,6 +25,7 @@ class Silence:
     comment: str = ""
     """Why, and by whom."""
     id: str = field(default_factory=lambda: uuid4().hex)
+    """Names it in `unsilence`: random, in hexadecimal."""
     subject: str | None = None
     """The measured quantity, as `Rule.subject`; None for all."""
 
@@ -40,6 +41,14 @@ class Silence:
     ) -> Silence:
         """Return one that lasts from now.
 
+        Args:
+            duration_s: How long.
+            clock: Its monotonic time is compared.
+            alert_type: Of which type; None for all, as of the next two.
+            feature_set: Of which feature set.
+            service: Of which service.
+            comment: The reason and the person.
+
         Raises:
             ValueError: `duration_s` is not above 0.
         """
@@ -48,7 +57,12 @@ class Silence:
         return cls(clock.monotonic_ns() + round(duration_s * 1e9), alert_type, feature_set, service, comment)
 
     def matches(self, reading: Evaluation, now_ns: int) -> bool:
-        """Return whether the alert of a reading is silent now."""
+        """Return whether the alert of an evaluation is silent.
+
+        Args:
+            reading: The evaluation.
+            now_ns: Monotonic time.
+        """
         return (
             now_ns < self.until_ns
             and self.type in (None, reading.rule.type)

@@ -26,7 +26,9 @@ class PoolUse:
     """A pool at one moment."""
 
     name: str
+    """As alerts name it, for example by the address that it connects to."""
     in_use: int
+    """Connections that are lent out."""
     size: int
     """The most that it can open."""
     waiting: int | None = None

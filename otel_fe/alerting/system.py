@@ -120,7 +120,11 @@ class FeatureExtractionAlertingSystem:
         self._outbox.add(alert_type, handler)
 
     def unregister_alert_handler(self, handler: Callable[[Alert], object]) -> bool:
-        """Call a function no more; return whether it was registered."""
+        """Remove a handler; return whether it was registered.
+
+        Args:
+            handler: The object that was registered, for one type or for all.
+        """
         return self._outbox.remove(handler)
 
     # --- evaluating -----------------------------------------------------------------------------------------------------
@@ -196,7 +200,11 @@ class FeatureExtractionAlertingSystem:
             return self._board.alerts(State.PENDING)
 
     def get_alert_history(self, limit: int = 100) -> list[Alert]:
-        """Return the sent alerts, firing and resolved, the newest first."""
+        """Return the sent alerts, firing and resolved, the newest first.
+
+        Args:
+            limit: How many at most; no more than `history_size` are remembered.
+        """
         with self._lock:
             return list(self._history)[::-1][:limit]
 
@@ -224,6 +232,13 @@ class FeatureExtractionAlertingSystem:
 
         An alert that was sent before is still sent as resolved. One that still fires at the end of the silence is sent then.
 
+        Args:
+            duration_s: How long, from now; the monotonic clock counts.
+            alert_type: Of which type; None for all.
+            feature_set: Of which feature set; None for all, empty for alerts that are about none.
+            service: Of which service; None for all, empty for this process.
+            comment: The reason and the person, as `get_silences` returns them.
+
         Raises:
             ValueError: `duration_s` is not above 0.
         """
@@ -233,7 +248,11 @@ class FeatureExtractionAlertingSystem:
         return made.id
 
     def unsilence(self, silence_id: str) -> bool:
-        """End a silence; return whether there was one."""
+        """End a silence; return whether it was in force.
+
+        Args:
+            silence_id: From `silence`. Silences of the `silences` argument end where they are made.
+        """
         with self._lock:
             return self._silences.pop(silence_id, None) is not None
 
@@ -250,5 +269,9 @@ class FeatureExtractionAlertingSystem:
         return lambda reading: any(one.matches(reading, now) for one in silences)
 
     def close(self, wait_s: float = 2.0) -> None:
-        """Deliver the remaining alerts, for so long at most, and stop the threads."""
+        """Deliver the remaining alerts and stop the threads.
+
+        Args:
+            wait_s: How long delivery may take; alerts that remain after that are lost.
+        """
         self._outbox.close(wait_s)

@@ -47,6 +47,7 @@ class PointVerdict:
     deviation: float
     """Distance from the usual value, in usual deviations; above 0 is bad."""
     anomalous: bool
+    """Whether this point is far out, or ends a run of points that together are."""
     far: bool = False
     """Whether this point alone is far out; else it is the last of a run."""
     usual: bool = False
@@ -75,7 +76,12 @@ class Detector:
         self._seasonal = False
 
     def observe(self, unix_s: float, value: float) -> PointVerdict:
-        """Judge a point, and learn from it."""
+        """Judge a point, and learn from it.
+
+        Args:
+            unix_s: Its time, later than that of the point before.
+            value: In the series' own unit.
+        """
         even = self._kind.even(value)
         if self._first_s is None:
             self._first_s, self._origin, self._spread = unix_s, even, self._kind.least / 2

@@ -18,11 +18,15 @@ class SeriesKind:
     """A series of figures."""
 
     name: str
+    """The figure, as alerts name it."""
     unit: str
+    """Of its values: `ms`, `ratio` or `per s`."""
     rising_is_bad: bool
+    """False where a fall is the problem."""
     even: Callable[[float], float]
     """Onto a scale on which noise is about as large everywhere."""
     back: Callable[[float], float]
+    """The inverse of `even`."""
     least: float
     """On that scale: a smaller deviation is never worth an alert, however regular the series."""
 

@@ -46,6 +46,7 @@ class Sampled:
     start_ns: int
     """Unix time."""
     explained: Explained
+    """Its duration by cause, and its weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class BeforeAndAfter:
     """Before against after, in ns."""
 
     p95: Difference
+    """Of the 95th percentile of duration."""
     mean: Difference
+    """Of the mean duration."""
     tail: Difference
     """Mean duration of the extractions round p95: what the causes add up to."""
     causes: tuple[CauseChange, ...]

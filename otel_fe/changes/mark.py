@@ -26,6 +26,7 @@ class Mark:
     time_ns: int
     """Unix time at which it was first seen."""
     service: str
+    """`service.name`."""
     kind: str
     """One of `KINDS`."""
     subject: str = ""
@@ -33,6 +34,7 @@ class Mark:
     before: str = ""
     """The value until then; empty where there is none, as of a restart."""
     after: str = ""
+    """The value from then on; empty likewise."""
     until_ns: int = 0
     """Unix time at which it was last seen to spread, as a rolling deployment does; `time_ns` at least."""
     count: int = 1

@@ -33,14 +33,21 @@ class Fact:
     """The last report of one process on one subject."""
 
     service: str
+    """`service.name`."""
     instance: str
+    """Of the process, as in `ProcessReport`."""
     kind: str
+    """One of `mark.KINDS`."""
     subject: str
+    """Name of the pool or the cache; empty for a version and a restart."""
     value: str
+    """The value at the last report."""
     earlier: str = ""
     """The value before."""
     changed_ns: int = 0
+    """Unix time of the report that first had `value`."""
     seen_ns: int = 0
+    """Unix time of the last report."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -88,6 +95,9 @@ class Tracker:
         """Yield the marks of a process's new attributes; an earlier mark may come again, having spread.
 
         A mark that has spread has the `time_ns` of before, and a later `until_ns`.
+
+        Args:
+            seen: The values of one process at one moment.
         """
         service, instance = seen.service[:_LONGEST], seen.instance[:_LONGEST]
         known_service = service in self._since

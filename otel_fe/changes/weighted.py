@@ -39,10 +39,13 @@ class Difference:
     """The value after, minus the value before."""
 
     before: float
+    """The value before, in the unit of what is compared (durations: ns)."""
     after: float
+    """The value after, in the same unit."""
     low: float
     """Lower end of the 95 % interval of the difference."""
     high: float
+    """Likewise."""
     p_value: float
     """Two-sided: the chance of a difference this large where nothing changed."""
 

@@ -78,9 +78,11 @@ class RealTimeMetrics(WindowMetrics):
     """The last minute: all extractions, and those of each feature set."""
 
     time_unix_s: float = 0.0
+    """When the minute ended."""
     feature_sets: dict[str, WindowMetrics] = field(default_factory=dict)
     """Keyed by feature set, `service/feature set` where they are of another service."""
     resources: SystemResources = field(default_factory=SystemResources)
+    """Of the container or machine, at the last sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +92,16 @@ class TrendPoint(MappingDataclass):
     time_unix_s: float
     """Its beginning."""
     duration_s: float
+    """Its length."""
     total_extractions: int
     throughput_per_s: float
     avg_latency_ms: float
     p95_latency_ms: float
+    """That of the metric, as in `WindowMetrics`."""
     error_rate: float
+    """0..1."""
     cache_hit_rate: float
+    """0..1, as in `WindowMetrics`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +123,7 @@ class PerformanceTrends(MappingDataclass):
     """The trends of all figures."""
 
     hours: float
+    """How far back they go."""
     points: tuple[TrendPoint, ...]
     """Oldest first."""
     trends: dict[str, Trend]

@@ -22,11 +22,15 @@ class CacheStats(MappingDataclass):
     hits: int | None = None
     """Since the server started, or the object was made; as the other counts."""
     misses: int | None = None
+    """Likewise."""
     hit_ratio: float | None = None
     """0..1; between the last two readings where there was a look-up in between, else of all."""
     entries: int | None = None
+    """Of Redis, the keys of all databases of all nodes that were read."""
     max_entries: int | None = None
+    """None without a limit, and of Redis, which limits memory."""
     memory_bytes: int | None = None
+    """Of Redis, `used_memory` of all nodes that were read."""
     max_memory_bytes: int | None = None
     """None without a limit."""
     entry_bytes: float | None = None
@@ -36,6 +40,7 @@ class CacheStats(MappingDataclass):
     evictions: int | None = None
     """Entries dropped for want of memory."""
     expirations: int | None = None
+    """Entries dropped because their time was over."""
     evictions_per_s: float | None = None
     """Between the last two readings; None at the first. As the next."""
     expirations_per_s: float | None = None
@@ -51,6 +56,7 @@ class CacheStats(MappingDataclass):
     nodes: int = 1
     """Primaries of a cluster that were read."""
     unreachable_nodes: tuple[str, ...] = ()
+    """`host:port` of those that were not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,9 @@ class PoolStats(MappingDataclass):
     keeps: int | None
     """The most that stay open unused."""
     in_use: int | None
+    """Connections that are lent out at the moment; None where that is not known."""
     idle: int | None
+    """Open ones that are not; None likewise."""
     waiting: int | None
     """Callers that wait at the moment; None where the pool does not let them wait."""
     requests: int
@@ -75,17 +83,21 @@ class PoolStats(MappingDataclass):
     wait_ms: float
     """Mean time in the queue."""
     wait_total_ms: float
+    """Of all requests in the window."""
     use_ms: float
     """Mean time from borrowing to returning."""
     create_ms: float
     """Mean time to open a connection; 0 where none was opened."""
     created: int
+    """Connections opened in the window."""
     timeouts: int
+    """Requests in the window that failed because none became free in time."""
     utilisation: float
     """0..1: connections busy on average, of the size; 0 without a bound."""
     arrivals_variability: float
     """Squared coefficient of variation of the time between requests; 1 is random, as the next."""
     use_variability: float
+    """Likewise of the time from borrowing to returning."""
     callers: int
     """The most that were inside at once, waiting or using."""
 
@@ -105,9 +117,11 @@ class Impact(MappingDataclass):
     misses_total_ms: float
     """All misses together."""
     misses_per_extraction_ms: float
+    """The same over `extractions`."""
     wait_total_ms: float
     """Waiting for pools, opening connections included. Waits that a miss led to are in both sums."""
     wait_per_extraction_ms: float
+    """The same over `extractions`."""
     p95_ms: float
     """Linear within a bucket, as the next."""
     p95_all_hits_ms: float
@@ -125,7 +139,9 @@ class Recommendation(MappingDataclass):
     setting: str
     """The setting to change: `max_connections`, `pool_size + max_overflow`, `maxmemory`, `ttl`, `maxmemory-policy`, `pool_size`."""
     current: float | str | None
+    """Its value now; None where it is not known, or not set."""
     advised: float | str
+    """The value to set."""
     unit: str
     """Unit of both values: `connections`, `bytes`, `s` or empty."""
     saves_ms: float
@@ -149,7 +165,10 @@ class UnifiedResourceStats(MappingDataclass):
     """Caches, pools, what they cost, and what to change."""
 
     caches: dict[str, CacheStats]
+    """By name."""
     pools: dict[str, PoolStats]
+    """By name."""
     impact: Impact
+    """What misses and waits cost the extractions of this process."""
     recommendations: tuple[Recommendation, ...] = field(default_factory=tuple)
     """The one that saves most first."""

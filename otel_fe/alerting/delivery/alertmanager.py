@@ -69,7 +69,10 @@ class Alertmanager:
         self.repeat([alert])
 
     def repeat(self, alerts: Sequence[Alert]) -> None:
-        """Post alerts, all that fire in one request.
+        """Post alerts, all that fire in one request: Alertmanager resolves what is not repeated.
+
+        Args:
+            alerts: All that fire; with none, nothing is posted.
 
         Raises:
             DeliveryError: They could not be delivered.
