@@ -113,7 +113,7 @@ def serve(options: Options, announcer: Announcer | None = None) -> int:
     Raises:
         OtelFeError, OSError: It cannot be started.
     """
-    told = announcer or _OnStderr()
+    announcer = announcer or _OnStderr()
     check_compiled()
     text = read_text_file(options.config)
     config = config_of(text, options.config, os.environ)
@@ -134,20 +134,20 @@ def serve(options: Options, announcer: Announcer | None = None) -> int:
     if options.store is not None:
         for gap in gaps_of(config):
             _log.warning("%s: %s", options.config, gap.text)
-    beside = None
+    sidecar = None
     if options.companion is not None:
-        beside = SidecarProcess(options.companion, options, text, config.telemetry.logs_level)
+        sidecar = SidecarProcess(options.companion, options, text, config.telemetry.logs_level)
     loop = Loop()
     try:
-        where = [] if beside is None else [beside.start()]
+        where = [] if sidecar is None else [sidecar.start()]
         work = _work(config, options, loop)
         pages = AdminServer(loop, work.samples, work.explained)
-        _start(work, pages, options, where, told)
-        _obey_signals(work, pages, options, beside, told)
+        _start(work, pages, options, where, announcer)
+        _obey_signals(work, pages, options, sidecar, announcer)
         pages.close()
     finally:
-        if beside is not None:
-            beside.stop()
+        if sidecar is not None:
+            sidecar.stop()
         loop.close()
     return 0
 
@@ -199,7 +199,7 @@ def _stored(options: Options, clock: Clock) -> Stored | None:
     return open_stored(options.store, options, clock)
 
 
-def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str], told: Announcer) -> None:
+def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str], announcer: Announcer) -> None:
     config = work.config
     try:
         pages.open_health(config)
@@ -211,24 +211,24 @@ def _start(work: Work, pages: AdminServer, options: Options, where: Sequence[str
         raise
     pages.ready(ready=True)
     shown = [*pages.listening, *where]
-    told.started(start_line(config, work.listening, shown, work.restored), work.listening, shown)
+    announcer.started(start_line(config, work.listening, shown, work.restored), work.listening, shown)
 
 
 def _obey_signals(
-    work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None, told: Announcer
+    work: Work, pages: AdminServer, options: Options, sidecar: SidecarProcess | None, announcer: Announcer
 ) -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
-        _reload(work, pages, options, beside, told)
+        _reload(work, pages, options, sidecar, announcer)
     # A second one ends the process at once.
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     _end_in_time(options.grace_s + _MARGIN_S)
     pages.ready(ready=False)
-    if beside is not None:
-        beside.stop()  # before the store is closed: the last process to close it cleans it up
+    if sidecar is not None:
+        sidecar.stop()  # before the store is closed: the last process to close it cleans it up
     work.stop(options.grace_s)
-    told.say(stop_line(work.samples(), work.saved))
+    announcer.say(stop_line(work.samples(), work.saved))
 
 
 def _end_in_time(seconds: float) -> None:
@@ -245,7 +245,9 @@ def _end_in_time(seconds: float) -> None:
     timer.start()
 
 
-def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarProcess | None, told: Announcer) -> None:
+def _reload(
+    work: Work, pages: AdminServer, options: Options, sidecar: SidecarProcess | None, announcer: Announcer
+) -> None:
     try:
         text = read_text_file(options.config)
         config = config_of(text, options.config, os.environ)
@@ -262,6 +264,6 @@ def _reload(work: Work, pages: AdminServer, options: Options, beside: SidecarPro
     else:
         log_to_stderr(config.telemetry.logs_level)
         _warn_of(config)
-        if beside is not None:
-            beside.change(text)
-        told.say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")
+        if sidecar is not None:
+            sidecar.change(text)
+        announcer.say(f"otel-fe collector reloaded {options.config}: pipelines {', '.join(map(str, config.pipelines))}")
