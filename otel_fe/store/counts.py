@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HEADER: Final = struct.Struct("<ic")
 """Header of packed buckets: index of the first, and the type of the numbers that follow."""
 _INDEX: Final = struct.Struct("<i")
-_TYPES: Final = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
+_TYPES: Final = ((1 << 8, b"B"), (1 << 16, b"H"), (1 << 32, b"I"), (1 << 64, b"Q"))
 _SCALES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "By": 1}
 FINEST: Final = 3
 """Scale to which exponential histograms are brought: buckets of 9 %."""
@@ -88,11 +88,18 @@ def pack_buckets(buckets: Mapping[int, int]) -> bytes:
     """Return buckets as they are stored: from the first to the last that has any, in numbers as small as will do."""
     if not buckets:
         return b""
-    first, last = min(buckets), max(buckets)
+    first, length = min(buckets), max(buckets) - min(buckets) + 1
     most = max(buckets.values())
-    code = next((code for limit, code in _TYPES if most < limit), "Q")
-    dense = [buckets.get(index, 0) for index in range(first, last + 1)]
-    return _HEADER.pack(first, code.encode()) + struct.pack(f"<{len(dense)}{code}", *dense)
+    code = next((code for limit, code in _TYPES if most < limit), b"Q")
+    dense = [0] * length
+    for index, count in buckets.items():
+        dense[index - first] = count
+    return _HEADER.pack(first, code) + _packer(length, code).pack(*dense)
+
+
+@lru_cache(maxsize=2_048)
+def _packer(length: int, code: bytes) -> struct.Struct:
+    return struct.Struct(f"<{length}{code.decode()}")
 
 
 def add_packed(packed: bytes, into: dict[int, int]) -> None:
@@ -115,11 +122,3 @@ def _row(size: int, code: int) -> struct.Struct:
     """Return how the counts of packed buckets are read, by how many bytes they take and the number of their type's letter."""
     kind = chr(code)
     return struct.Struct(f"<{(size - _HEADER.size) // struct.calcsize('<' + kind)}{kind}")
-
-
-def merged(one: bytes, other: bytes) -> bytes:
-    """Return the sum of two sets of packed buckets; SQL calls it when a row is there already."""
-    buckets: dict[int, int] = {}
-    add_packed(one, buckets)
-    add_packed(other, buckets)
-    return pack_buckets(buckets)

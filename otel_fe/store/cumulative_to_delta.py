@@ -9,8 +9,9 @@ Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_fe.store.counts import Counts, add_packed, pack_buckets
 from otel_fe.store.points import MetricPoint, canonical, shape_text
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 FORGET_S: Final = DAY_S
 """A stream without points for so long is forgotten."""
+_TRUSTED_S: Final = 3_600
+"""A stream that was written longer ago may have been removed since, and is read again."""
+_MOST_KNOWN: Final = 8_192
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -61,14 +65,17 @@ class CumulativeToDelta:
         self._connection = connection
         self._tally = tally
         self._room = RowQuota(connection, "stream", limit)
+        self._known: dict[bytes, tuple[int, _Seen]] = {}
+        """By stream, when it was written last (Unix time in s), and as what."""
 
     def forget(self) -> None:
         """Forget what is known: the transaction that wrote it was rolled back."""
         self._room.recount()
+        self._known.clear()
 
-    def last_ns(self, point: MetricPoint) -> int | None:
+    def last_ns(self, point: MetricPoint, now_ns: int) -> int | None:
         """Return the time of the point before in a point's stream; None for the first since a start, or in a day."""
-        seen = self._seen(_key(point))
+        seen = self._seen(_key(point), now_ns)
         return seen.time_ns if seen is not None and seen.start_ns == point.start_ns else None
 
     def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
@@ -78,7 +85,7 @@ class CumulativeToDelta:
 
     def _increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         key = _key(point)
-        seen = self._seen(key)
+        seen = self._seen(key, now_ns)
         if seen is None and not self._room.take():
             self._tally["refused"] += 1
             return None
@@ -121,7 +128,10 @@ class CumulativeToDelta:
         # A clock that was put back has no interval to spread anything over.
         return Increment(min(seen.time_ns, point.time_ns), point.time_ns, difference, shape) if difference else None
 
-    def _seen(self, key: bytes) -> _Seen | None:
+    def _seen(self, key: bytes, now_ns: int) -> _Seen | None:
+        known = self._known.get(key)
+        if known is not None and abs(now_ns // NS_PER_S - known[0]) < _TRUSTED_S:
+            return known[1]
         row = self._connection.execute(_SELECT, (key,)).fetchone()
         if row is None:
             return None
@@ -136,11 +146,15 @@ class CumulativeToDelta:
         shape = point.shape if shape is None else shape
         scale = shape if isinstance(shape, int) else 0
         packed = pack_buckets(counts.buckets) or None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        now_s = now_ns // NS_PER_S
+        self._known[key] = now_s, _Seen(point.start_ns, point.time_ns, scale, counts)
         self._connection.execute(
             _REPLACE,
             (
                 key,
-                now_ns // NS_PER_S,
+                now_s,
                 point.start_ns,
                 point.time_ns,
                 scale,
@@ -170,7 +184,25 @@ def _bounded(found: Increment, point: MetricPoint) -> Increment:
 
 
 def _key(point: MetricPoint) -> bytes:
+    labels = point.labels
+    # Types distinguish True from 1, which are different labels.
+    typed = tuple(labels.items()), tuple(map(type, labels.values()))
     began = "delta" if point.delta else point.start_ns
-    shape = "exponential" if isinstance(point.shape, int) else shape_text(point.shape)
-    identity = [point.name, point.unit, point.kind, point.scale, point.labels, point.source, began, shape]
+    shape = "exponential" if isinstance(point.shape, int) else point.shape
+    return _hashed(point.name, point.unit, point.kind, point.scale, typed, point.source, began, shape)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _hashed(
+    name: str,
+    unit: str,
+    kind: str,
+    scale: int,
+    typed: tuple[tuple[tuple[str, Any], ...], Any],
+    source: str,
+    began: str | int,
+    shape: tuple[float, ...] | str | None,
+) -> bytes:
+    text = shape if isinstance(shape, str) else shape_text(shape)
+    identity = [name, unit, kind, scale, dict(typed[0]), source, began, text]
     return blake2b(canonical(identity).encode(), digest_size=16).digest()

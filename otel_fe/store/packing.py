@@ -1,22 +1,31 @@
-"""Compression of small payloads: zlib, primed with the texts that nearly every trace has.
+"""Compression of small payloads: zlib or Zstandard, primed with the texts that nearly every trace has.
 
-A trace of three spans is 2 kB, too short for zlib to learn from. The texts are names only, never values, and are kept in the file
+A trace of three spans is 2 kB, too short to learn from. The texts are names only, never values, and are kept in the file
 itself: a file is read with the texts that it was written with, whichever version reads it.
+
+Zstandard takes a quarter of zlib's time and less space, but belongs to the extra `collector`: without it, zlib is used. What is
+packed begins with the magic number of its format.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
+from otel_fe.errors import needs_extra
 
 if TYPE_CHECKING:
     import sqlite3
 
 _LENGTH: Final = struct.Struct("<I")
 _KEY: Final = "texts"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+"""The magic number of Zstandard; zlib's streams begin with 0x78."""
+_LEVEL: Final = 1
+"""On spans, higher levels of Zstandard take longer and save hardly more."""
 _COMMON: Final = """telemetry.sdk.language python telemetry.sdk.name opentelemetry telemetry.sdk.version telemetry.auto.version
 service.name service.version service.namespace service.instance.id deployment.environment.name host.name host.arch
 process.pid process.runtime.name cpython process.runtime.version os.type linux exception exception.type exception.stacktrace
@@ -66,9 +75,11 @@ class Packing:
         return data[_LENGTH.size : end], data[end:]
 
     def pack(self, data: bytes, *, fast: bool = False) -> bytes | None:
-        """Return compressed data; None for empty data. `fast` takes a third of the time, and is meant for long data."""
+        """Return compressed data; None for empty data. `fast` takes a sixth of the time, and is meant for long data."""
         if not data:
             return None
+        if fast and self._compressor is not None:
+            return bytes(self._compressor.compress(data))
         packer = zlib.compressobj(level=1 if fast else 6, zdict=self._texts)
         return packer.compress(data) + packer.flush()
 
@@ -77,8 +88,30 @@ class Packing:
 
         Raises:
             zlib.error: It is damaged.
+            MissingExtraError: It needs Zstandard, which is not installed.
         """
         if packed is None:
             return b""
+        if packed.startswith(_ZSTD):
+            return self._unpack_zstd(packed)
         unpacker = zlib.decompressobj(zdict=self._texts)
         return unpacker.decompress(packed) + unpacker.flush()
+
+    @cached_property
+    def _compressor(self) -> Any:
+        try:
+            import zstandard  # noqa: PLC0415 an extra
+        except ImportError:
+            return None
+        texts = zstandard.ZstdCompressionDict(self._texts, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        texts.precompute_compress(level=_LEVEL)
+        return zstandard.ZstdCompressor(dict_data=texts)
+
+    def _unpack_zstd(self, packed: bytes) -> bytes:
+        with needs_extra("reading the spans of this store", "collector"):
+            import zstandard  # noqa: PLC0415 an extra
+        texts = zstandard.ZstdCompressionDict(self._texts, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        try:
+            return zstandard.ZstdDecompressor(dict_data=texts).decompress(packed)
+        except zstandard.ZstdError as error:
+            raise zlib.error(str(error)) from None

@@ -124,7 +124,7 @@ MARKS_SINCE: Final = 6
 _FRAMES: Final[tuple[str, ...]] = ()
 
 # The policies that decided, by their fingerprint: what explains the packed decisions of chunks and of `record`, which earlier
-# versions do not read.
+# versions do not read; nor do they chunks that are compressed with Zstandard.
 _POLICIES: Final = (
     "CREATE TABLE policies (fingerprint BLOB PRIMARY KEY, seen_s INTEGER NOT NULL, description BLOB NOT NULL) WITHOUT ROWID",
 )

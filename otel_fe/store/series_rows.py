@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import semconv
 from otel_fe.store.counted_time import CountedTimeRows
-from otel_fe.store.counts import Counts, merged, pack_buckets
+from otel_fe.store.counts import Counts
 from otel_fe.store.cumulative_to_delta import FORGET_S, CumulativeToDelta
 from otel_fe.store.gap_spreading import spread_over_gap
-from otel_fe.store.points import COUNTER, MetricPoint, canonical, shape_text
+from otel_fe.store.points import MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
+from otel_fe.store.row_sums import RowSums
 from otel_fe.units import HOUR_S, NS_PER_S
 
 if TYPE_CHECKING:
@@ -20,18 +22,16 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from otel_fe.store.limits import StoreLimits
+    from otel_fe.store.points import Shape
     from otel_fe.store.tiers import Floors
 
 _SKEW_NS: Final = 60 * NS_PER_S
 """The most that another clock may be ahead; points from further ahead are dated now."""
 _REFRESH_S: Final = HOUR_S
+_MOST_HASHED: Final = 8_192
 _STREAMS: Final = 10
 """Streams for each series: processes, and their restarts of a day."""
 _AT: Final = "ON CONFLICT (series, width_s, time_s) DO UPDATE SET"
-_COUNTER: Final = f"INSERT INTO counter VALUES (?, ?, ?, ?) {_AT} value = value + excluded.value"  # noqa: S608
-_HISTOGRAM: Final = f"""INSERT INTO histogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) {_AT} count = count + excluded.count,
-    total = total + excluded.total, zeros = zeros + excluded.zeros, buckets = merged(buckets, excluded.buckets),
-    least = min(least, excluded.least), most = max(most, excluded.most)"""  # noqa: S608
 _GAUGE: Final = f"""INSERT INTO gauge VALUES (?, ?, ?, ?, ?, ?, ?) {_AT}
     last = CASE WHEN excluded.at_ns >= at_ns THEN excluded.last ELSE last END, at_ns = max(at_ns, excluded.at_ns),
     least = min(least, excluded.least), most = max(most, excluded.most)"""  # noqa: S608
@@ -60,13 +60,16 @@ class SeriesRows:
         self._room = RowQuota(connection, "series", limits.max_series)
         self._known: dict[bytes, tuple[int, int]] = {}
         """Number of a series, and when it was last marked as used."""
-        connection.create_function("merged", 2, merged, deterministic=True)
+        self._sums = RowSums(connection)
+        self._floors_before: dict[int, int] = {}
+        """Those that `_sums` was filled under: rows below a floor are removed."""
 
     def forget(self) -> None:
         """Forget what is known: the transaction that wrote it was rolled back."""
         self._known.clear()
         self._room.recount()
         self._streams.forget()
+        self._sums.forget()
         self._counted.forget()
 
     def add(self, point: MetricPoint, now_ns: int) -> None:
@@ -77,7 +80,8 @@ class SeriesRows:
                 self._note_time(point, now_ns)
             found = self._streams.increment(point, value, now_ns)
             if found is not None:
-                series = self._series(replace(point, shape=found.shape), now_ns // NS_PER_S)
+                of_shape = point if found.shape == point.shape else replace(point, shape=found.shape)
+                series = self._series(of_shape, now_ns // NS_PER_S)
                 since, until = _credible(found.since_ns, now_ns), _credible(found.until_ns, now_ns)
                 for time_s, part in spread_over_gap(since, until, found.counts):
                     self._add(series, point.kind, time_s, part, (found.least, found.most))
@@ -94,18 +98,17 @@ class SeriesRows:
         since: int | None = point.start_ns
         if not (0 < point.start_ns <= until and point.start_ns >= now_ns - FORGET_S * NS_PER_S):
             # What began longer ago than streams are remembered is counted from its point before: see `CumulativeToDelta`.
-            since = self._streams.last_ns(point)
+            since = self._streams.last_ns(point, now_ns)
         self._counted.extend(point.service, until if since is None else since, until)
 
     def _add(
         self, series: int, kind: str, time_s: int, part: Counts, extremes: tuple[float | None, float | None]
     ) -> None:
-        places = self._places(series, time_s)
-        if kind == COUNTER:
-            self._connection.executemany(_COUNTER, [(*at, part.count) for at in places])
-        else:
-            row = (part.count, part.total, part.zeros, pack_buckets(part.buckets), *extremes)
-            self._connection.executemany(_HISTOGRAM, [(*at, *row) for at in places])
+        floors = self._floors.by_width
+        if floors != self._floors_before:
+            self._floors_before = dict(floors)
+            self._sums.forget()
+        self._sums.add(kind, self._places(series, time_s), part, *extremes)
 
     def _places(self, series: int, time_s: int) -> list[tuple[int, int, int]]:
         """Return the keys of the rows, one in each tier that still holds such a time."""
@@ -153,7 +156,23 @@ class SeriesRows:
 
 
 def _key(point: MetricPoint) -> bytes:
-    identity = [point.name, point.unit, point.kind, point.scale, point.service, point.labels, shape_text(point.shape)]
+    labels = point.labels
+    # Types distinguish True from 1, which are different labels.
+    typed = tuple(labels.items()), tuple(map(type, labels.values()))
+    return _hashed(point.name, point.unit, point.kind, point.scale, point.service, typed, point.shape)
+
+
+@lru_cache(maxsize=_MOST_HASHED)
+def _hashed(
+    name: str,
+    unit: str,
+    kind: str,
+    scale: int,
+    service: str,
+    typed: tuple[tuple[tuple[str, Any], ...], Any],
+    shape: Shape,
+) -> bytes:
+    identity = [name, unit, kind, scale, service, dict(typed[0]), shape_text(shape)]
     return blake2b(canonical(identity).encode(), digest_size=16).digest()
 
 

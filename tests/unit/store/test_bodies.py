@@ -6,11 +6,14 @@ import contextlib
 import json
 import sqlite3
 import struct
+import sys
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_fe.errors import MissingExtraError
 from otel_fe.store.bodies import Bodies, chunks_of, request_of, run_of
 from otel_fe.store.database import FILE_NAME, make_directory
 from otel_fe.store.limits import StoreLimits
@@ -47,6 +50,30 @@ def test_a_body_is_read_as_it_was_given(bodies, first):
         expected = [(record, request_of(runs)) for record, runs in bodies]
         assert [reader.of(key, None) for key in range(first, first + len(bodies))] == expected
         assert reader.of(first - 1, None) == reader.of(first + len(bodies), None) == (b"", b"")
+
+
+@pytest.mark.parametrize("texts", [b"", b"service.name", b"t" * 5_000])
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_is_packed_is_unpacked(texts, fast):
+    """With any texts, however long; damage is an error of zlib's, as readers expect."""
+    for data in (b"", b"a", b"service.name shop " * 2_000):
+        packed = Packing(texts).pack(data, fast=fast)
+        assert Packing(texts).unpack(packed) == data
+        if packed is not None and fast:
+            assert packed.startswith(b"\x28\xb5\x2f\xfd")
+            with pytest.raises(zlib.error):
+                Packing(texts).unpack(packed[: len(packed) // 2])
+
+
+def test_without_zstandard_zlib_packs_and_the_missing_extra_is_named(monkeypatch):
+    """A reader without the extra can read what zlib has packed, and says what the rest needs."""
+    packed = Packing(b"").pack(b"data" * 100, fast=True)
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    packing = Packing(b"")
+    without = packing.pack(b"data" * 100, fast=True)
+    assert packing.unpack(without) == b"data" * 100
+    with pytest.raises(MissingExtraError, match=r"otel-fe\[collector\]"):
+        packing.unpack(packed)
 
 
 def test_runs_are_the_request_that_leaves():
