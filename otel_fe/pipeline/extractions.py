@@ -87,6 +87,8 @@ def split_of(span: SpanView, family: SpanTree, figures: Measurements | None = No
     misses = figures.cache_lookups - figures.cache_hits
     share = figures.cache_ns * misses // figures.cache_lookups if figures.cache_lookups else 0
     for cause, time_ns in ((CAUSE_POOL, figures.pool_wait_ns), (CAUSE_CACHE_MISS, share)):
+        if not time_ns:
+            continue
         left = time_ns
         for source in (CAUSE_DOWNSTREAM, CAUSE_UNEXPLAINED, CAUSE_CPU):
             if not left:
@@ -104,7 +106,8 @@ def bottleneck_of(span: SpanView, split: Mapping[str, int]) -> str:
         stated = span.attributes.get(semconv.BOTTLENECK)
         if isinstance(stated, str) and stated in split:
             return stated
-    return max(split, key=split.__getitem__)
+    most = max(split.values())
+    return next(cause for cause, time_ns in split.items() if time_ns == most)  # half the time of a `max` with a key
 
 
 def told_split(span: SpanView, duration_ns: int) -> dict[str, int] | None:
@@ -121,12 +124,16 @@ def _by_calls(start_ns: int, duration_ns: int, calls: Iterable[SpanView], cpu_ns
     covered, until = 0, start_ns
     for start, end in sorted([(call.start_ns, call.end_ns) for call in calls]):
         if end > until:
-            first, until = max(start, until), min(end, end_ns)
-            covered += max(0, until - first)
+            first = start if start > until else until  # noqa: FURB136 `max` costs more than all else here
+            until = end if end < end_ns else end_ns  # noqa: FURB136
+            if until > first:
+                covered += until - first
+    left = duration_ns - covered
+    own = 0 if cpu_ns < 0 else min(left, cpu_ns)
     split = _NO_TIME.copy()
     split[CAUSE_DOWNSTREAM] = covered
-    split[CAUSE_CPU] = own = min(duration_ns - covered, max(0, cpu_ns))
-    split[CAUSE_UNEXPLAINED] = duration_ns - covered - own
+    split[CAUSE_CPU] = own
+    split[CAUSE_UNEXPLAINED] = left - own
     return split
 
 

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 FORGET_S: Final = DAY_S
 """A stream without points for so long is forgotten."""
 _TRUSTED_S: Final = 3_600
-"""A stream that was written longer ago may have been removed since, and is read again."""
+"""A stream that was dated longer ago may have been removed since, and is read again."""
+_DATED_S: Final = 60
+"""Between two dates of a stream: dating it changes an index as well, which costs as much as its state."""
 _MOST_KNOWN: Final = 8_192
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
+_UPDATE: Final = """UPDATE stream SET start_ns = ?, time_ns = ?, scale = ?, count = ?, total = ?, zeros = ?, buckets = ?
+    WHERE key = ?"""
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -66,7 +70,7 @@ class CumulativeToDelta:
         self._tally = tally
         self._room = RowQuota(connection, "stream", limit)
         self._known: dict[bytes, tuple[int, _Seen]] = {}
-        """By stream, when it was written last (Unix time in s), and as what."""
+        """By stream, when it was dated last (Unix time in s), and what it was written as."""
 
     def forget(self) -> None:
         """Forget what is known: the transaction that wrote it was rolled back."""
@@ -146,24 +150,17 @@ class CumulativeToDelta:
         shape = point.shape if shape is None else shape
         scale = shape if isinstance(shape, int) else 0
         packed = pack_buckets(counts.buckets) or None
+        now_s = now_ns // NS_PER_S
+        state = (point.start_ns, point.time_ns, scale, counts.count, counts.total, counts.zeros, packed)
+        known = self._known.get(key)
+        if known is not None and 0 <= now_s - known[0] < _DATED_S:
+            now_s = known[0]
+            self._connection.execute(_UPDATE, (*state, key))
+        else:
+            self._connection.execute(_REPLACE, (key, now_s, *state))
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        now_s = now_ns // NS_PER_S
         self._known[key] = now_s, _Seen(point.start_ns, point.time_ns, scale, counts)
-        self._connection.execute(
-            _REPLACE,
-            (
-                key,
-                now_s,
-                point.start_ns,
-                point.time_ns,
-                scale,
-                counts.count,
-                counts.total,
-                counts.zeros,
-                packed,
-            ),
-        )
 
 
 def _bounded(found: Increment, point: MetricPoint) -> Increment:

@@ -1,10 +1,10 @@
-"""Compression of small payloads: zlib or Zstandard, primed with the texts that nearly every trace has.
+"""Compression of payloads: small ones by zlib, primed with the texts that nearly every trace has, long ones by Zstandard.
 
 A trace of three spans is 2 kB, too short to learn from. The texts are names only, never values, and are kept in the file
 itself: a file is read with the texts that it was written with, whichever version reads it.
 
-Zstandard takes a quarter of zlib's time and less space, but belongs to the extra `collector`: without it, zlib is used. What is
-packed begins with the magic number of its format.
+On long payloads Zstandard takes a quarter of zlib's time, and less space. It belongs to the extra `collector`: without it, zlib is
+used. What is packed begins with the magic number of its format.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Packing:
         if packed is None:
             return b""
         if packed.startswith(_ZSTD):
-            return self._unpack_zstd(packed)
+            return _unpack_zstd(packed)
         unpacker = zlib.decompressobj(zdict=self._texts)
         return unpacker.decompress(packed) + unpacker.flush()
 
@@ -103,15 +103,13 @@ class Packing:
             import zstandard  # noqa: PLC0415 an extra
         except ImportError:
             return None
-        texts = zstandard.ZstdCompressionDict(self._texts, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-        texts.precompute_compress(level=_LEVEL)
-        return zstandard.ZstdCompressor(dict_data=texts)
+        return zstandard.ZstdCompressor(level=_LEVEL)
 
-    def _unpack_zstd(self, packed: bytes) -> bytes:
-        with needs_extra("reading the spans of this store", "collector"):
-            import zstandard  # noqa: PLC0415 an extra
-        texts = zstandard.ZstdCompressionDict(self._texts, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-        try:
-            return zstandard.ZstdDecompressor(dict_data=texts).decompress(packed)
-        except zstandard.ZstdError as error:
-            raise zlib.error(str(error)) from None
+
+def _unpack_zstd(packed: bytes) -> bytes:
+    with needs_extra("reading the spans of this store", "collector"):
+        import zstandard  # noqa: PLC0415 an extra
+    try:
+        return zstandard.ZstdDecompressor().decompress(packed)
+    except zstandard.ZstdError as error:
+        raise zlib.error(str(error)) from None

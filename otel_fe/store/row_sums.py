@@ -42,13 +42,16 @@ class _Row:
     def __init__(self, time_s: int, found: tuple[Any, ...] | None) -> None:
         self.time_s = time_s
         self.new = found is None
-        self.count, self.total, self.zeros, packed, self.least, self.most = (found or ()) + (0, 0, 0, b"", None, None)[
-            len(found or ()) :
-        ]
+        held = found or ()
+        # A counter's row is its count alone.
+        self.count, self.total, self.zeros, packed, self.least, self.most = (
+            held + (0, 0, 0, b"", None, None)[len(held) :]
+        )
         self.buckets: dict[int, int] = {}
         add_packed(packed, self.buckets)
 
     def add(self, part: Counts, least: float | None, most: float | None) -> None:
+        """Add an increment, with the bounds of its values."""
         self.count += part.count
         self.total += part.total
         self.zeros += part.zeros

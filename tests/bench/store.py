@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+from otel_fe.collector import process_memory
 from otel_fe.collector.store_sink import StoreSink
 from otel_fe.store import Selection, Store, StoreReader
 from otel_fe.testing import FakeClock
@@ -40,6 +41,7 @@ def _run(seconds: int) -> dict[str, float]:
     clock = FakeClock(_BEGAN_NS)
     cell = Cell("split-0.5", "rules", "store", "1w", "512", "paced")
     bench = PipelineBench(cell.configuration(4317, 4318, _WAIT_S), clock)
+    process_memory.Garbage().take_charge()  # as a collector does
     with tempfile.TemporaryDirectory(prefix="otel_fe_bench_") as folder:
         directory = Path(folder) / "store"
         store = Store(directory, None, clock)
