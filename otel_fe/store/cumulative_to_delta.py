@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from otel_fe.store.counts import Counts, add_packed, pack_buckets
 from otel_fe.store.points import MetricPoint, canonical, shape_text
 from otel_fe.store.row_quota import RowQuota
-from otel_fe.units import DAY_S, NS_PER_S
+from otel_fe.units import DAY_S, HOUR_S, MINUTE_S, NS_PER_S
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 FORGET_S: Final = DAY_S
 """A stream without points for so long is forgotten."""
-_TRUSTED_S: Final = 3_600
+_TRUSTED_S: Final = HOUR_S
 """A stream that was dated longer ago may have been removed since, and is read again."""
-_DATED_S: Final = 60
+_DATED_S: Final = MINUTE_S
 """Between two dates of a stream: dating it changes an index as well, which costs as much as its state."""
 _MOST_KNOWN: Final = 8_192
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.pipeline.packed_decisions import MARK, POLICIES_UNKNOWN, explained_record, fingerprint_of
 from otel_fe.store.schema import POLICIES_SINCE, version_of
+from otel_fe.units import HOUR_S
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
 _MOST: Final = 1_000
-_REFRESH_S: Final = 3_600
+_REFRESH_S: Final = HOUR_S
 
 
 class PolicyRows:
