@@ -105,7 +105,7 @@ class CacheConnectionIntegration:
                 hits and misses (`otel_fe.resources.cached_extractor` says how); or one that holds such a thing.
 
         Raises:
-            TypeError: It is nothing of the kind; the message says what is missing.
+            TypeError: The object is no cache; the message says what is missing.
             ValueError: A cluster's or Sentinel's client that has not been used yet knows no server.
         """
         return self._caches.add(cached_extractor)
@@ -125,7 +125,7 @@ class CacheConnectionIntegration:
             source: The pool or client, synchronous or asynchronous, of one server or a cluster.
 
         Raises:
-            TypeError: It has no such pool.
+            TypeError: The object has no such pool.
         """
         target = redis_target(source)
         if target is None:

@@ -103,7 +103,7 @@ class EnhancedMetricsCollector:
             service: Where it ran; empty for this process.
 
         Raises:
-            TypeError: It has none of these names.
+            TypeError: The metrics have none of the known names.
             ValueError: A figure cannot be: the message names it and its value. Nothing of this extraction is then counted.
         """
         if isinstance(metrics, Measurements):

@@ -77,8 +77,8 @@ class RayServeIntegration:
         Raises:
             MissingExtraError: Ray is not installed.
             RuntimeError: This process is not connected to Ray.
-            TypeError: It has none of these names.
-            ValueError: There is no duration in it, or a figure is negative or not finite; the message names it and its value.
+            TypeError: The metrics have none of the known names.
+            ValueError: The metrics have no duration, or a figure is negative or not finite; the message names it and its value.
         """
         connected()
         found = [entries(one) for one in metrics] if is_many(metrics) else [entries(metrics)]  # type: ignore[attr-defined]

@@ -81,7 +81,7 @@ class FakeClock:
         """Move both clocks forward, by `seconds` and `ns` together.
 
         Raises:
-            ValueError: They add up to less than nothing.
+            ValueError: The two add up to a negative time.
         """
         by = round(seconds * NS_PER_S) + ns
         if by < 0:
@@ -173,7 +173,7 @@ class Captured:
             feature_set: As of `extractions`.
 
         Raises:
-            AssertionError: There is none, or more than one; it names those that there are.
+            AssertionError: No extraction matches, or more than one; the message names the existing ones.
         """
         found = self.extractions(feature_set)
         if len(found) != 1:
@@ -238,7 +238,7 @@ def capture(*, ids: IdGenerator | None = None, **settings: Any) -> Generator[Cap
 
     Raises:
         OtelFeError: This process is instrumented already, by the launcher, `configure()` or another capture.
-        TypeError: There is no such setting.
+        TypeError: A setting does not exist.
     """
     instrumentor = FeatureExtractionInstrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:

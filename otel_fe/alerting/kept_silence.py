@@ -28,7 +28,7 @@ class KeptSilence:
     """Alerts on budgets that match all fields are not sent until `until_ns`.
 
     Raises:
-        ConfigurationError: One of them cannot be.
+        ConfigurationError: A field is invalid.
     """
 
     id: str

@@ -111,7 +111,7 @@ class FeatureExtractionAlertingSystem:
                 `Webhook` or an `Alertmanager` (`otel_fe.alerting.delivery`) is one.
 
         Raises:
-            TypeError: It is no type of alert, or nothing that can be called.
+            TypeError: The type is no type of alert, or the handler cannot be called.
         """
         if alert_type is not None and not isinstance(alert_type, AlertType):
             raise TypeError(f"alert_type is {alert_type!r}; use an AlertType, or None for all")

@@ -102,7 +102,7 @@ def _refuse_to_raise(pool: Any, name: str) -> None:
     """Refuse to make a pool smaller than the application made it where a full one raises instead of waiting.
 
     Raises:
-        CannotResizeError: Of this pool that is so.
+        CannotResizeError: A full pool raises, or its callers soon give up waiting.
     """
     if type(pool).__name__ == "ConnectionPool":
         raise CannotResizeError(

@@ -35,7 +35,7 @@ class ResizableResource(Protocol):
         """Return the most connections that it opens, or entries that it holds.
 
         Raises:
-            CannotResizeError: It is none that can be resized.
+            CannotResizeError: The resource cannot be resized.
         """
         ...
 
@@ -43,7 +43,7 @@ class ResizableResource(Protocol):
         """Set another size. Safe while other threads use it.
 
         Raises:
-            CannotResizeError: It cannot have that one.
+            CannotResizeError: The resource cannot have this size.
         """
         ...
 
@@ -59,7 +59,7 @@ class ResizableResource(Protocol):
         """Return the largest size that its server has room for, shared with other processes; None where nothing limits it.
 
         Raises:
-            CannotResizeError: That cannot be read.
+            CannotResizeError: The server's limit cannot be read.
         """
         ...
 

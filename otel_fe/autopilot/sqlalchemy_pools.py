@@ -203,7 +203,7 @@ def _locked(lock: Any) -> Generator[None]:
     """Hold a lock of the pool's.
 
     Raises:
-        CannotResizeError: It is not released.
+        CannotResizeError: The lock is not released.
     """
     if not lock.acquire(timeout=_LOCKED_S):
         raise CannotResizeError(

@@ -84,7 +84,7 @@ class BudgetHours:
         """Return when more than the budget is bad, by a forecast of traffic and the pace of the last days.
 
         Raises:
-            ForecastError: There were events in too few hours.
+            ForecastError: Too few hours have events.
         """
         hours = range(self.last - _DAYS * DAY + 1, self.last + 1)
         with_events = sum(1 for hour in hours if self.total.get(hour))

@@ -70,7 +70,7 @@ def fit(
         unstarted: See `Station`, of the GIL.
 
     Raises:
-        ForecastError: They do not say enough.
+        ForecastError: The extractions are too few for a model.
     """
     starts = [one.since_ns for one in windows]
     placed = [(place, row) for row in rows if (place := _place(starts, windows, row)) is not None]
@@ -179,7 +179,7 @@ def _scaled(model: Model, windows: Sequence[ServiceWindow]) -> Model:
     """Return a model whose p95 is that of exact counts, group by group: kept extractions are a sample.
 
     Raises:
-        ForecastError: They are so far apart that the sample is not one of these extractions.
+        ForecastError: The two differ so much that the sample does not represent these extractions.
     """
     mixes = dict(model.mixes)
     for name in model.mixes:

@@ -90,7 +90,7 @@ def compare(before: Sequence[Sampled], after: Sequence[Sampled], cluster_ns: int
         cluster_ns: Extractions that began within so many ns count as one event as far as chance goes.
 
     Raises:
-        TooLittleError: One side has too few extractions, or they are all of a minute or two.
+        TooLittleError: One side has too few extractions, or all of its extractions are of a minute or two.
     """
     sides = tuple(_Side(name, part, cluster_ns) for name, part in (("before", before), ("after", after)))
     one, other = sides

@@ -97,7 +97,7 @@ def _access(arguments: argparse.Namespace) -> Access:
     """Return the access settings of the HTTP server.
 
     Raises:
-        ConfigurationError: It listens beyond loopback without a token, or the token's file holds none.
+        ConfigurationError: The server would listen beyond loopback without a token, or the token's file is empty.
         OSError: The token's file cannot be read.
     """
     from otel_fe.collector.servers.endpoints import endpoint  # noqa: PLC0415 only where it is asked for

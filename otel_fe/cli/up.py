@@ -104,7 +104,7 @@ def _free(number: int, option: str) -> int:
     """Return a port after checking that it is free.
 
     Raises:
-        OtelFeError: It is taken; the message says by whom, and what to do.
+        OtelFeError: The port is taken; the message says by whom, and what to do.
     """
     from otel_fe.collector.servers.endpoints import Endpoint  # noqa: PLC0415 only this command needs it
     from otel_fe.collector.servers.taken_ports import check_free  # noqa: PLC0415

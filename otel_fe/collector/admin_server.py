@@ -42,7 +42,7 @@ class AdminServer:
         """Open the admin endpoint.
 
         Raises:
-            ConfigurationError: It would be reachable from elsewhere.
+            ConfigurationError: The endpoint would be reachable from other machines.
             OSError: The port is taken.
         """
         where = endpoint(address, "--admin-endpoint")

@@ -19,8 +19,8 @@ def read_config(path: Path, environ: Mapping[str, str]) -> CollectorConfig:
 
     Raises:
         InvalidConfigError: Something is wrong in it; the error holds all problems.
-        ConfigurationError: It is no UTF-8.
-        OSError: It cannot be read.
+        ConfigurationError: The file is not UTF-8.
+        OSError: The file cannot be read.
     """
     return config_of(read_text_file(path), path, environ)
 

@@ -161,7 +161,7 @@ def _check_store(options: Options) -> None:
     """Refuse options that need a store where there is none.
 
     Raises:
-        ConfigurationError: That is so.
+        ConfigurationError: An option needs a store, and there is none.
     """
     slos = "SLOs are evaluated on what is counted there"
     asked = [("--slo", options.slos, slos), ("--alertmanager", options.alertmanager, slos)]

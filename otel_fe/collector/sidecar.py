@@ -28,7 +28,7 @@ class SidecarProcess:
 
     Raises:
         ConfigurationError: The SLOs are no UTF-8.
-        OSError: They cannot be read.
+        OSError: The settings cannot be read.
     """
 
     def __init__(self, companion: Sidecar, options: Options, config: str, log_level: str) -> None:
@@ -56,7 +56,7 @@ class SidecarProcess:
         """Start it, and return its own description: `dashboard on http://localhost:8899/`.
 
         Raises:
-            WorkerError: It cannot start, and why.
+            WorkerError: The process cannot start; the message says why.
         """
         answer = self._one.start()
         self._one.options.update(answer["again"])  # where it chose a port, that one

@@ -142,8 +142,8 @@ def read_slos(path: Path | None, environ: Mapping[str, str]) -> tuple[Slo, ...]:
     """Return the SLOs of a file of OpenSLO documents; the four requirements where there is none.
 
     Raises:
-        ConfigurationError: It is no UTF-8, or something is wrong in it.
-        OSError: It cannot be read.
+        ConfigurationError: The file is not UTF-8, or has a problem.
+        OSError: The file cannot be read.
     """
     found = read_openslo_file(path, environ)
     for warning in found.warnings if path is not None else ():  # those of our own file are known

@@ -31,7 +31,7 @@ def kinds(name: str, value: str) -> str:
     """Return the kinds of resources in a comma-separated list, without blanks.
 
     Raises:
-        ConfigurationError: There is no such kind.
+        ConfigurationError: A kind is unknown.
     """
     found = [part.strip().lower() for part in value.split(",") if part.strip()]
     for part in found:
@@ -44,7 +44,7 @@ def mode(name: str, value: str) -> str:
     """Return the mode.
 
     Raises:
-        ConfigurationError: There is no such mode.
+        ConfigurationError: The mode is unknown.
     """
     lowered = value.strip().lower()
     if lowered not in MODES:
@@ -56,7 +56,7 @@ def limits(name: str, value: str) -> str:
     """Return bounds of resources as they were written, once they are checked.
 
     Raises:
-        ConfigurationError: One cannot be.
+        ConfigurationError: A bound is invalid.
     """
     limits_of(value, name)
     return value.strip()
@@ -70,7 +70,7 @@ def limits_of(value: str, name: str = "OTEL_FE_AUTOPILOT_LIMITS") -> dict[str, S
         name: The variable that holds it, for messages.
 
     Raises:
-        ConfigurationError: One cannot be.
+        ConfigurationError: A bound is invalid.
     """
     found: dict[str, SizeBounds] = {}
     for part in filter(None, (one.strip() for one in value.split(","))):
@@ -95,7 +95,7 @@ def check_limits(autopilot: str, text: str) -> None:
     """Refuse an autopilot that has no bounds.
 
     Raises:
-        ConfigurationError: It is switched on, and no bounds are given.
+        ConfigurationError: The autopilot is switched on without bounds.
     """
     if autopilot and not limits_of(text):
         raise ConfigurationError(

@@ -48,7 +48,7 @@ def check_file(file: str, environ: MappingType[str, str]) -> CheckResult:
 
     Raises:
         OSError: The file cannot be read.
-        ConfigurationError: It is no UTF-8.
+        ConfigurationError: A file is not UTF-8.
         MissingExtraError: PyYAML is not installed.
     """
     text = read_text_file(file)

@@ -163,7 +163,7 @@ def read_items(place: Place, kind: Kind[T], wanted: str = "use a list") -> list[
     """Return the items of a list that `kind` did not refuse, with their places.
 
     Raises:
-        Refused: It is no list.
+        Refused: The place holds no list.
     """
     if not isinstance(place.node, Sequence):
         place.refuse(wanted)

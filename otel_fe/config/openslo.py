@@ -62,8 +62,8 @@ def read_openslo_file(file: str | Path | None, environ: Mapping[str, str]) -> Op
     """Read a file of OpenSLO documents; the four requirements where none is named.
 
     Raises:
-        OSError: It cannot be read.
-        ConfigurationError: It is no UTF-8, or something is wrong in it.
+        OSError: The file cannot be read.
+        ConfigurationError: The file is not UTF-8, or has a problem.
         MissingExtraError: PyYAML is not installed.
     """
     if file is None:

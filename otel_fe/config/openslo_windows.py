@@ -18,7 +18,7 @@ def time_window(place: Place) -> Window:
     """Read an item of `timeWindow`.
 
     Raises:
-        Refused: It is neither.
+        Refused: The item is neither a rolling window nor a calendar.
     """
     fields = _WINDOW.fields(place)
     (count, unit), calendar = fields["duration"], fields.get("calendar")

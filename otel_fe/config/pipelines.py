@@ -89,7 +89,7 @@ def read_pipelines(place: Place) -> dict[PipelineId, Pipeline]:
     """Read `service::pipelines`, without a look at what they name.
 
     Raises:
-        Refused: There is none, or one of them is wrong.
+        Refused: There is no pipeline, or one of them is wrong.
     """
     pipelines: dict[PipelineId, Pipeline] = {}
     entries = place.entries()

@@ -28,7 +28,7 @@ def policy_of(values: Mapping[str, Any]) -> Any:
 
     Raises:
         KeyError, TypeError, ValueError: This version has no such policy.
-        OtelFeError: It cannot read one of its conditions.
+        OtelFeError: A condition cannot be read.
     """
     kind = _TYPES[values[_TYPE]]
     return kind(**{name: _read(value) for name, value in values.items() if name != _TYPE})

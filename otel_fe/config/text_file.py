@@ -11,8 +11,8 @@ def read_text_file(file: str | Path) -> str:
     """Return what a file holds.
 
     Raises:
-        OSError: It cannot be read.
-        ConfigurationError: It is no UTF-8.
+        OSError: The file cannot be read.
+        ConfigurationError: The file is not UTF-8.
     """
     try:
         return Path(file).read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ def web_address(name: str, value: str) -> str:
         value: For example `https://otel-fe.example.com`.
 
     Raises:
-        ConfigurationError: It is none that a browser opens, or it holds a user or a password.
+        ConfigurationError: The address is none that a browser opens, or it holds a user or a password.
     """
     found = value.strip().rstrip("/")
     try:

@@ -76,7 +76,7 @@ def asked_of_another(arguments: argparse.Namespace) -> DashboardSettings | None:
     """Return the settings of the dashboard that another command serves; None where it serves none.
 
     Raises:
-        ConfigurationError: Its options contradict each other, or the token's file holds none.
+        ConfigurationError: The options contradict each other, or the token's file is empty.
         OSError: The token's file cannot be read.
     """
     if arguments.dashboard is not None:
@@ -193,7 +193,7 @@ def _is_empty(store: Path) -> bool:
     """Return whether nothing is stored yet.
 
     Raises:
-        StoreError: It cannot be read: better now than on each page.
+        StoreError: The store cannot be read: better now than on each page.
     """
     from otel_fe.store import StoreReader  # noqa: PLC0415 only this command needs it
     from otel_fe.store.store_error import StoreMissingError  # noqa: PLC0415

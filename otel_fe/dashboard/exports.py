@@ -31,7 +31,7 @@ def export(stored: PageContext, address: ViewAddress, kind: str) -> PageResponse
     """Return a file to be saved.
 
     Raises:
-        ConfigurationError: There is no such format.
+        ConfigurationError: The format is unknown.
         StoreError: The store cannot be read.
     """
     if kind not in FORMATS:

@@ -30,7 +30,7 @@ def at_hit_rate(sample: ObservedSample, now: Prediction, ratio: float, counted_p
         counted_p95_ns: p95 of all extractions, by exact counts.
 
     Raises:
-        ForecastError: They do not say.
+        ForecastError: The kept extractions do not suffice for an answer.
     """
     group = sample.group
     weights = at_hit_ratio(group, ratio)

@@ -86,7 +86,7 @@ class FeatureExtractionDashboard:
             path: Where to write it, in UTF-8.
 
         Raises:
-            ValueError: It is another format.
+            ValueError: The format is unknown.
             OSError: The file cannot be written.
         """
         if format not in FORMATS:

@@ -24,7 +24,7 @@ def submit(stored: PageContext, form: Mapping[str, str]) -> None:
     """Carry out a form: `action` is `silence` or `lift`.
 
     Raises:
-        ConfigurationError: It cannot be done; nothing was changed.
+        ConfigurationError: The action is not possible; nothing was changed.
         StoreError: The silences cannot be written.
     """
     action = form.get("action", "")

@@ -76,7 +76,7 @@ class Question:
         """The part behind it; of a repeated name, the last.
 
         Raises:
-            ConfigurationError: It has too many parameters.
+            ConfigurationError: The address has too many parameters.
         """
         return _fields("the address", self.target.partition("?")[2], _MOST_PARAMETERS)
 
@@ -85,7 +85,7 @@ class Question:
         """The body of a form.
 
         Raises:
-            ConfigurationError: It has too many fields.
+            ConfigurationError: The form has too many fields.
         """
         return _fields("the form", self.body.decode("utf-8", "replace"), _MOST_FIELDS)
 

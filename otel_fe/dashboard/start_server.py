@@ -60,7 +60,7 @@ def trace_links(given: Iterable[str], option: str = OWN.trace_url) -> Iterable[T
     """Yield the places where traces can be looked at, as `--trace-url` names them.
 
     Raises:
-        ConfigurationError: One is no URL of a web page, or has no `{trace_id}`.
+        ConfigurationError: An address is no URL of a web page, or has no `{trace_id}`.
     """
     for text in given:
         name, equals, template = text.partition("=")
@@ -77,7 +77,7 @@ def grafana_link(url: str, option: str = OWN.grafana_url) -> GrafanaLink:
     """Return the Grafana that `--grafana-url` names.
 
     Raises:
-        ConfigurationError: It is no URL of a web page, or holds a password.
+        ConfigurationError: The address is no URL of a web page, or holds a password.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:

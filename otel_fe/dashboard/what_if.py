@@ -102,7 +102,7 @@ def _sample(
     """Return the kept extractions of the group, and what they take.
 
     Raises:
-        ForecastError: There are none, or their weights are unknown.
+        ForecastError: There are no kept extractions, or their weights are unknown.
     """
     sample = stored.reader.observed(Selection(*window, service, address.feature_set or None), limit=_SAMPLE)
     read = len(sample.group) + sample.unknown
@@ -128,7 +128,7 @@ def _instances(stored: PageContext, window: tuple[int, int], service: str) -> in
     """Return how many processes of a service a sample of its kept traces is from; 1 where they do not say.
 
     Raises:
-        ForecastError: So many that the sample will not have seen all of them.
+        ForecastError: There are so many processes that the sample will not have seen all of them.
     """
     counts = stored.reader.attribute_counts(Selection(*window, service), limit=_INSTANCES)
     found = max(1, len(counts.values.get(_INSTANCE, {})))

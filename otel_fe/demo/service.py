@@ -41,7 +41,7 @@ class Service:
         waiting: Called a few times a second until it answers.
 
     Raises:
-        ServiceError: It cannot be found or does not come up; the message has its last lines.
+        ServiceError: The service cannot be found or does not come up; the message has its last lines.
         MissingExtraError: The launcher is not installed.
         ConfigurationError: An `OTEL_FE_*` variable cannot be used.
     """

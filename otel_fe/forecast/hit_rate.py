@@ -28,7 +28,7 @@ def at_hit_ratio(group: Sequence[Observed], ratio: float) -> list[float]:
         ratio: The share of extractions whose every look-up hits, 0..1.
 
     Raises:
-        ForecastError: There is nothing to weigh up: none hit or none missed, or none looked up.
+        ForecastError: No extraction hit, none missed, or none looked anything up.
     """
     hits, misses = _weights(group)
     if not hits + misses:

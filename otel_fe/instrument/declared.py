@@ -35,7 +35,7 @@ class DeclaredExtraction:
         """Decorate a callable of any kind, or a descriptor that holds one: each call of it is an extraction.
 
         Raises:
-            TypeError: It is a class, or cannot be called.
+            TypeError: The object is a class, or cannot be called.
         """
         known, inner = self._spec, function_in(function)
         name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', '')}".strip(".")

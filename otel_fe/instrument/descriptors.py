@@ -22,7 +22,7 @@ def remade(held: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) 
     """Return what is held, of the same kind, with its function replaced by what `make` returns for it.
 
     Raises:
-        NotWrappedError: It is a class, or cannot be called.
+        NotWrappedError: The target is a class, or cannot be called.
     """
     if isinstance(held, (staticmethod, classmethod)):
         return type(held)(remade(held.__func__, make))

@@ -42,8 +42,8 @@ def import_nvml() -> Any:
     """Return the module `pynvml`. Import it where NVIDIA's driver is installed, and only there: that takes 50 to 100 ms of Python.
 
     Raises:
-        ImportError: It is not installed.
-        OSError: There is no driver, and it has not been imported already.
+        ImportError: `pynvml` is not installed.
+        OSError: There is no driver, and `pynvml` has not been imported already.
     """
     module = sys.modules.get("pynvml")
     if module is not None:

@@ -65,7 +65,7 @@ def explain_decision(trace_id: int | str) -> DecisionRecord | None:
         this process does not decide.
 
     Raises:
-        ValueError: It is no trace id.
+        ValueError: The text is no trace id.
     """
     number = trace_id if isinstance(trace_id, int) else int(trace_id, 16)
     return None if current is None else current.explain(number)

@@ -102,7 +102,7 @@ def replace(
     A Celery task stays the very object that its application has registered: what it runs is replaced.
 
     Raises:
-        NotWrappedError: It cannot be found, or not be replaced.
+        NotWrappedError: The target cannot be found, or not be replaced.
     """
     owner = _owner(target, module)
     name = target.qualname.rpartition(".")[2]
@@ -136,7 +136,7 @@ def _called_through_its_name(function: Any) -> Any:
     """Return a callable that a stand-in may replace; an instance of a class with `__call__` is better left as it is.
 
     Raises:
-        NotWrappedError: It is such an instance.
+        NotWrappedError: The target is such an instance.
     """
     kind = type(underneath(function))
     replaceable = kind.__flags__ & _HEAP_TYPE and not kind.__flags__ & _IMMUTABLE_TYPE

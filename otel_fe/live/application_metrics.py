@@ -31,7 +31,7 @@ def entries(metrics: object) -> dict[str, Any]:
     """Return the fields of an object, or the entries of a mapping, by name.
 
     Raises:
-        TypeError: It has none of the names that metrics have.
+        TypeError: The metrics have none of the known names.
     """
     if isinstance(metrics, Mapping):
         mapping: Mapping[Any, Any] = metrics
@@ -102,7 +102,7 @@ def sums_of(found: Mapping[str, Any]) -> MonitorSums:
     """Return the statistics of `FeatureExtractionPerformanceMonitor`, or what has its fields.
 
     Raises:
-        ValueError: As `figures_of`.
+        ValueError: A figure is invalid, as in `figures_of`.
     """
     total = int(_number(found, SUMS, needed=True))
     hit_rate = _share(found, "cache_hit_rate")

@@ -115,7 +115,7 @@ class Answers:
         """Return what a trace did, why it was slow or failed, and why it was kept.
 
         Raises:
-            OtelFeError: It is no trace id.
+            OtelFeError: The text is no trace id.
         """
         wanted = trace_id.strip().lower()
         if not TRACE_ID.fullmatch(wanted):

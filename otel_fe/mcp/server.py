@@ -124,7 +124,7 @@ def _answer(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return a bounded answer.
 
     Raises:
-        ToolError: There is none; an assistant reads why.
+        ToolError: The question has no answer; the message tells an assistant why.
     """
     try:
         return bounded(ask())

@@ -156,8 +156,8 @@ def connected() -> Any:
     """Return Ray, which this process must be connected to.
 
     Raises:
-        MissingExtraError: It is not installed.
-        RuntimeError: It is, but this process has not called `ray.init`.
+        MissingExtraError: Ray is not installed.
+        RuntimeError: This process has not called `ray.init`.
     """
     ray = ray_module()
     if not ray.is_initialized():

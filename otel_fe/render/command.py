@@ -66,7 +66,7 @@ def render_collector(
 
     Raises:
         OSError: A file cannot be read or written.
-        ConfigurationError: They cannot be used, or a fleet would decide differently.
+        ConfigurationError: The settings cannot be used, or a fleet would decide differently.
         MissingExtraError: PyYAML is not installed.
     """
     slos = read_openslo_file(slo_file, environ)

@@ -43,7 +43,7 @@ def read_fleet(text: str, file: str, environ: MappingType[str, str], slos: tuple
     Its receivers, exporters and limits are those of one machine, which `otel-fe collector` runs it on; a fleet has its own.
 
     Raises:
-        InvalidConfigError: It is wrong, or would decide differently on a fleet of real Collectors; with all keys and lines.
+        InvalidConfigError: The file is invalid, or would decide differently on a fleet of real Collectors; with all keys and lines.
         MissingExtraError: PyYAML is not installed.
     """
     documents = read_documents(text, file, environ)

@@ -43,8 +43,8 @@ def requests(path: str) -> Iterator[RecordedRequest]:
     """Yield the requests in a file, in its order.
 
     Raises:
-        ConfigurationError: It holds something else; the message says where.
-        OSError: It cannot be read.
+        ConfigurationError: The file holds something else; the message says where.
+        OSError: The file cannot be read.
     """
     decoder = Decoder()
     for where, payload in _payloads(path, _unpacked(path)):

@@ -92,7 +92,7 @@ def tail_sampling_of(config: CollectorConfig, file: str, name: str = "") -> Tail
     """Return the settings of a file's `tail_sampling` processor, by its id where there are several.
 
     Raises:
-        ConfigurationError: There is none, or there are several and none was named.
+        ConfigurationError: The file has no such processor, or several and none was named.
     """
     found = {str(key): value for key, value in config.processors.items() if isinstance(value, TailSampling)}
     if name in found:

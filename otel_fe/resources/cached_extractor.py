@@ -62,7 +62,7 @@ def read_object(name: str, cache: object) -> CacheStats:
         cache: What `cache_within` has found.
 
     Raises:
-        TypeError: It reports neither hits nor a hit rate.
+        TypeError: The object reports neither hits nor a hit rate.
     """
     try:
         said = _said(cache)

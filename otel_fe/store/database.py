@@ -27,7 +27,7 @@ def make_directory(directory: Path) -> None:
     """Make the store's directory, for its owner alone. An existing one keeps its mode: it may serve another purpose.
 
     Raises:
-        StoreError: It cannot be made.
+        StoreError: The directory cannot be made.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def points_in(payload: bytes) -> Iterator[MetricPoint]:
     """Yield the points of an encoded `ExportMetricsServiceRequest`. Summaries cannot be added up, and are left out.
 
     Raises:
-        InvalidItemError: It is none.
+        InvalidItemError: The bytes are no such request.
     """
     try:
         request = MetricsData.FromString(payload)

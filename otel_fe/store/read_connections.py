@@ -40,7 +40,7 @@ class ReadConnections:
 
         Raises:
             StoreMissingError: Nothing has been written to the store yet.
-            StoreError: It cannot be read.
+            StoreError: The store cannot be read.
         """
         identity = self._identity()
         connection = self._taken(identity)

@@ -72,7 +72,7 @@ class SilenceFile:
         """Keep a silence, and forget those that have ended.
 
         Raises:
-            ConfigurationError: There are too many.
+            ConfigurationError: There are too many silences.
             StoreError: The file cannot be written.
         """
         with self._written() as connection:

@@ -52,7 +52,7 @@ class Decoder:
             sized: Whether to count the bytes of each trace.
 
         Raises:
-            WireError: It is no such request, or holds unreasonable numbers of nothing.
+            WireError: The bytes are no such request, or hold unreasonably many empty messages.
         """
         usual = self._decode_usual(payload, sized=sized)
         return self._decode(payload, sized=sized) if usual is None else usual

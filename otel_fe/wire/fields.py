@@ -40,7 +40,7 @@ def walk(data: bytes, start: int, end: int) -> Iterator[LocatedField]:
     """Yield the fields of a message between two places.
 
     Raises:
-        WireError: It is not one.
+        WireError: The bytes are no message.
     """
     while start < end:
         found = _field(data, start, end, 0)
@@ -52,7 +52,7 @@ def without(data: bytes, number: int) -> bytes:
     """Return a message without its delimited fields of one number, which is at most 15; everything else as it was.
 
     Raises:
-        WireError: It is no message.
+        WireError: The bytes are no message.
     """
     unwanted = number << 3 | DELIMITED
     kept: list[bytes] = []

@@ -48,7 +48,7 @@ def convert(signal: str, payload: bytes) -> Converted:
         payload: In UTF-8.
 
     Raises:
-        WireError: It is no JSON, or nothing of it can be read; the message says where.
+        WireError: The text is no JSON, or no item of it can be read; the message says where.
     """
     try:
         return Converted(to_protobuf(signal, payload), {})
@@ -71,7 +71,7 @@ def to_protobuf(signal: str, payload: bytes) -> bytes:
         payload: In UTF-8.
 
     Raises:
-        WireError: It is no JSON, or no such request; the message says where.
+        WireError: The text is no JSON, or no such request; the message says where.
     """
     try:
         content = json.loads(payload.decode(), parse_constant=_refuse)
@@ -94,7 +94,7 @@ def from_protobuf(signal: str, payload: bytes) -> bytes:
         payload: In protobuf.
 
     Raises:
-        WireError: It is no such request.
+        WireError: The bytes are no such request.
     """
     try:
         message = SIGNALS[signal].request.FromString(payload)
@@ -115,8 +115,8 @@ def _encoded(content: object, message: Any) -> bytes:
     """Return a value from JSON as an encoded message.
 
     Raises:
-        UnicodeEncodeError: It holds half a surrogate pair.
-        WireError: It is no such message.
+        UnicodeEncodeError: A text holds half a surrogate pair.
+        WireError: The bytes are no such message.
     """
     try:
         json.dumps(content, ensure_ascii=False).encode()

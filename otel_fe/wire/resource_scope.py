@@ -37,7 +37,7 @@ class WireResource:
         frame: A `ResourceSpans` without its scopes.
 
     Raises:
-        WireError: It is none.
+        WireError: The bytes are no `ResourceSpans`.
     """
 
     __slots__ = ("attributes", "frame", "size_bytes")
@@ -61,7 +61,7 @@ class WireScope:
         frame: A `ScopeSpans` without its spans.
 
     Raises:
-        WireError: It is none.
+        WireError: The bytes are no `ScopeSpans`.
     """
 
     __slots__ = ("attributes", "frame", "name", "size_bytes", "sought", "version")
@@ -106,7 +106,7 @@ class Interned(Generic[Origin]):
         """Return the origin with these bytes.
 
         Raises:
-            WireError: They are none.
+            WireError: The bytes are no such message.
         """
         with self._lock:
             known = self._known

@@ -52,7 +52,7 @@ def read_response(signal: str, payload: bytes, *, as_json: bool = False) -> Expo
     """Parse an answer.
 
     Raises:
-        WireError: It is none.
+        WireError: The bytes are no answer.
     """
     found = SIGNALS[signal]
     try:

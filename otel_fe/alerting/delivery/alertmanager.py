@@ -40,7 +40,7 @@ class Alertmanager:
         more: `tries`, `timeout_s`, `first_wait_s` of `Poster`.
 
     Raises:
-        ConfigurationError: It is no URL to post to.
+        ConfigurationError: The address is no URL to post to.
     """
 
     takes_incidents: Final = True
@@ -64,7 +64,7 @@ class Alertmanager:
         """Post one alert.
 
         Raises:
-            DeliveryError: It could not be delivered.
+            DeliveryError: The alert could not be delivered.
         """
         self.repeat([alert])
 
@@ -75,7 +75,7 @@ class Alertmanager:
             alerts: All that fire; with none, nothing is posted.
 
         Raises:
-            DeliveryError: They could not be delivered.
+            DeliveryError: The alerts could not be delivered.
         """
         if alerts:
             self._poster.post([entry for alert in alerts for entry in self._entries(alert)])

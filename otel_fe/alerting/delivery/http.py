@@ -36,7 +36,7 @@ class Poster:
         sleep: Waits; for tests.
 
     Raises:
-        ConfigurationError: It is no URL to post to.
+        ConfigurationError: The address is no URL to post to.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class Webhook:
         more: `tries`, `timeout_s`, `first_wait_s` of `Poster`.
 
     Raises:
-        ConfigurationError: It is no URL to post to.
+        ConfigurationError: The address is no URL to post to.
     """
 
     takes_incidents: Final = True
@@ -50,7 +50,7 @@ class Webhook:
         """Post one alert.
 
         Raises:
-            DeliveryError: It could not be delivered.
+            DeliveryError: The alert could not be delivered.
         """
         self._poster.post({**alert.document(), "text": text_of(alert)}, self._signed)
 

@@ -60,7 +60,7 @@ def build(
         random_number: Returns a number in [0, 1), for waits.
 
     Raises:
-        ConfigurationError: It names an extension that is not there.
+        ConfigurationError: The exporter names an extension that does not exist.
     """
     name = str(identifier)
     clock = clock if clock is not None else SystemClock()

@@ -16,7 +16,7 @@ def decode(signal: str, data: bytes) -> Any:
     """Return the `Export…ServiceRequest` in some bytes.
 
     Raises:
-        ValueError: They hold none.
+        ValueError: The bytes hold no such request.
     """
     try:
         return SIGNALS[signal].request.FromString(data)

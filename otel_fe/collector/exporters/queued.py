@@ -104,7 +104,7 @@ class Queued:
         """Accept a payload without waiting for the backend, or return the reason for refusing it.
 
         Raises:
-            KeyError: As `accept` does.
+            KeyError: The payload is unknown, as in `accept`.
         """
         if not payload.data:  # an empty request: nothing to send, which is soon done
             self._tallies.settle(payload, SENT)
@@ -117,7 +117,7 @@ class Queued:
         """Enqueue a payload, or settle it with the reason why not.
 
         Raises:
-            KeyError: As `accept` does.
+            KeyError: The payload is unknown, as in `accept`.
         """
         refused = self.enqueue(payload)
         if refused:

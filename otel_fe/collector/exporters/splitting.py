@@ -43,7 +43,7 @@ def split(payload: Payload, most: int, *, by_bytes: bool) -> tuple[Payload | Non
     """Return what of a payload is within `most` items, or bytes, and the rest; None for what is empty. Profiles are not cut.
 
     Raises:
-        ValueError: It is no such request.
+        ValueError: The bytes are no such request.
     """
     if payload.signal == "profiles":  # each half would need its own dictionary
         return payload, None

@@ -137,7 +137,7 @@ class Storage:
         """Continue in a new file, with all entries, if the open one has been removed.
 
         Raises:
-            StorageFullError: That cannot be done; what the open file holds can still be read, until this process ends.
+            StorageFullError: A new file cannot be made; the open one can still be read, until this process ends.
         """
         if self._connection is None or identity(self._path) == self._identity:
             return

@@ -72,7 +72,7 @@ def private(path: Path) -> None:
     """Create a file if it is missing and make it readable by its owner only; SQLite gives its log the same permissions.
 
     Raises:
-        StorageError: It cannot be made.
+        StorageError: The file cannot be made.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))

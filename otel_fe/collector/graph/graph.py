@@ -41,7 +41,7 @@ class Partition(Protocol):
         """Refuse new spans while another worker cannot be given its own.
 
         Raises:
-            PressureError: That is so.
+            PressureError: Another worker cannot take its spans.
         """
         ...
 
@@ -118,8 +118,8 @@ class PipelineGraph:
         Items that a backend would refuse are rejected here, before they meet other senders' items.
 
         Raises:
-            RefusedError: It is not taken, and nothing was done with it.
-            WireError: It cannot be read.
+            RefusedError: The request is not taken, and nothing was done with it.
+            WireError: The request cannot be read.
         """
         route = self.signals_of(receiver).get(signal)
         if route is None:
@@ -144,7 +144,7 @@ class PipelineGraph:
         """Process spans that another worker has received, of traces that this one decides; return their number.
 
         Raises:
-            WireError: They cannot be read.
+            WireError: The spans cannot be read.
         """
         route = self.signals_of(receiver).get("traces", Route())
         self._wait_for_room(route)
@@ -156,7 +156,7 @@ class PipelineGraph:
         """Refuse a request of a receiver while its pipelines' `memory_limiter` does.
 
         Raises:
-            PressureError: One does.
+            PressureError: A `memory_limiter` refuses.
         """
         for limit in self.signals_of(receiver).get(signal, Route()).limits:
             limit.check()

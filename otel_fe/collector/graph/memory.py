@@ -58,7 +58,7 @@ class MemoryLimit:
         """Refuse a limit that the process is above while it does nothing yet.
 
         Raises:
-            ConfigurationError: It is.
+            ConfigurationError: The process uses more than the limit already.
         """
         idle = self._rss()
         if idle >= self.soft_bytes:
@@ -75,7 +75,7 @@ class MemoryLimit:
         requests of one interval can be more than there is room for, and looking costs little beside taking one.
 
         Raises:
-            PressureError: There is.
+            PressureError: Too much memory is in use.
         """
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._checked_ns >= self._interval_ns and self._lock.acquire(blocking=False):

@@ -94,7 +94,7 @@ class SampledPipeline:
         And where all places are taken and the configuration wants back-pressure rather than early decisions.
 
         Raises:
-            RefusedError: That is so.
+            RefusedError: A durable queue has no room.
         """
         refused = self.outlets.retry()
         if refused is not None:

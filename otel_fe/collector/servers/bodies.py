@@ -33,7 +33,7 @@ def check_encoding(encoding: str) -> None:
         encoding: The header's value; empty for none.
 
     Raises:
-        EncodingError: It is none of gzip, deflate, zstd and identity, or more than one.
+        EncodingError: The encoding is none of gzip, deflate, zstd and identity, or more than one.
     """
     if encoding.strip().lower() not in _UNPACKERS:
         raise EncodingError(f"Content-Encoding {encoding[:40]!r} is not supported; use gzip, deflate, zstd or none")
@@ -49,8 +49,8 @@ def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
 
     Raises:
         EncodingError: See `check_encoding`.
-        TooLargeError: It would become larger.
-        WireError: It is damaged.
+        TooLargeError: The body would become larger.
+        WireError: The body is damaged.
     """
     check_encoding(encoding)
     body = _UNPACKERS[encoding.strip().lower()](body, most_bytes)
@@ -66,8 +66,8 @@ def unpacked_message(message: bytes, most_bytes: int) -> bytes:
     OTLP begins like gzip: its first byte would be a tag of a kind that does not exist. One could begin like zlib in theory.
 
     Raises:
-        TooLargeError: It would become larger.
-        WireError: It is damaged.
+        TooLargeError: The body would become larger.
+        WireError: The body is damaged.
     """
     if message.startswith(_GZIP_MAGIC):
         return _gunzip(message, most_bytes)

@@ -52,7 +52,7 @@ def endpoint(text: str, where: str) -> Endpoint:
         where: The key that holds it, for the message.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The text is no `host:port`.
     """
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
@@ -72,7 +72,7 @@ def check_open(where: Endpoint, settings: GrpcServerSettings | HttpServerSetting
     """Refuse to listen beyond loopback without authentication.
 
     Raises:
-        ConfigurationError: It would.
+        ConfigurationError: The receiver would be open to other machines without authentication.
     """
     verified = settings.auth is not None or (settings.tls is not None and settings.tls.client_ca_file)
     if not where.loopback and not verified:

@@ -61,8 +61,8 @@ class Intake:
             rejected: Items that could not be put into it, by reason.
 
         Raises:
-            RefusedError: It is not taken.
-            WireError: It cannot be read.
+            RefusedError: The request is not taken.
+            WireError: The request cannot be read.
         """
         received = self.received
         try:
@@ -102,7 +102,7 @@ class Intake:
 
         Raises:
             NoPipelineError: No pipeline takes its signal.
-            PressureError: There is too much memory in use already.
+            PressureError: Too much memory is in use already.
         """
         if not self.takes(signal):
             raise NoPipelineError(signal)

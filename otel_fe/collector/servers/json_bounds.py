@@ -18,7 +18,7 @@ def check_values(body: bytes) -> None:
     Braces and commas inside strings count too: telling them apart would cost as much as reading.
 
     Raises:
-        TooManyValuesError: It has.
+        TooManyValuesError: The body has too many objects or values.
     """
     objects = body.count(b"{") + body.count(b"[")
     values = body.count(b",")

@@ -17,7 +17,7 @@ def check_free(endpoint: Endpoint) -> None:
     """Bind an address and release it: gRPC's C core would log a failure on stderr, with less detail.
 
     Raises:
-        OSError: It cannot be bound; the message says why.
+        OSError: The address cannot be bound; the message says why.
     """
     family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

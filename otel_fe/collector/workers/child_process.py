@@ -56,7 +56,7 @@ class ChildProcess:
         """Start the process, and return its message when it is ready.
 
         Raises:
-            WorkerError: It cannot start.
+            WorkerError: The process cannot start.
         """
         code = _CODE.format(module=self._module)
         try:
@@ -83,7 +83,7 @@ class ChildProcess:
         """Send a command, and return the answer.
 
         Raises:
-            WorkerError: There is no answer, or it reports a failure.
+            WorkerError: The process does not answer, or reports a failure.
         """
         with self._lock:
             self._say(command)

@@ -38,7 +38,7 @@ class SpanRouter:
         """Refuse new spans while too much waits for another worker.
 
         Raises:
-            PressureError: That is so.
+            PressureError: Too much waits for another worker.
         """
         for link in self._links:
             if link is not None and link.waiting_bytes > _MOST_BYTES:

@@ -62,7 +62,7 @@ class Supervisor:
         """Start all.
 
         Raises:
-            WorkerError: One cannot start, and why.
+            WorkerError: A worker cannot start; the message says why.
         """
         self._copy()
         try:
@@ -84,7 +84,7 @@ class Supervisor:
         """Make all workers reload the file.
 
         Raises:
-            WorkerError: One cannot. Where the others could, they keep the new one: so the first reloads first.
+            WorkerError: A worker cannot. The others keep the new file if they could read it, so the first worker reloads first.
         """
         self._copy()
         for one in self._crew:

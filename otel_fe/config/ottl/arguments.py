@@ -51,7 +51,7 @@ def lookup(name: str, offset: int, context: Context) -> Converter:
     """Return the converter of that name.
 
     Raises:
-        RefusalError: There is none, or none for that context.
+        RefusalError: The converter is unknown, or does not exist for that context.
     """
     if name in CONVERTERS and not (name == "IsRootSpan" and context != "span"):
         return CONVERTERS[name]

@@ -94,7 +94,7 @@ def resolve(segments: list[PathSegment], context: Context) -> tuple[str, str]:
     """Find the context and the name, as in `PATHS`, of a path that may leave out its context.
 
     Raises:
-        RefusalError: There is no such path, or it cannot be indexed like that.
+        RefusalError: The path is unknown, or cannot be indexed like that.
     """
     contexts = {**_CONTEXTS, "spanevent": "spanevent"} if context == "spanevent" else _CONTEXTS
     first, rest = segments[0], segments[1:]
@@ -129,7 +129,7 @@ def enum(symbol: str, offset: int) -> int:
     """Return what a symbol is.
 
     Raises:
-        RefusalError: There is no such symbol.
+        RefusalError: The symbol is unknown.
     """
     if symbol not in ENUMS:
         raise RefusalError(offset, f"there is no enum {symbol}{suggestion(symbol, ENUMS)}")

@@ -26,7 +26,7 @@ def parse_int(text: str) -> int:
     """Read a decimal int of 64 bits.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is no int of 64 bits.
     """
     if not _INT.fullmatch(text) or len(text.lstrip("+-0")) > _MOST_CHARACTERS:
         raise ValueError(f"{text!r} is not a whole number")
@@ -41,7 +41,7 @@ def parse_float(text: str) -> float:
     """Read a float: decimal, hexadecimal with a `p` exponent, `inf` or `nan`.
 
     Raises:
-        ValueError: It is none, or out of range.
+        ValueError: The text is no float, or out of range.
     """
     if _SPECIAL.fullmatch(text):
         return float(text)
@@ -63,7 +63,7 @@ def parse_bool(text: str) -> bool:
     """Read a bool, spelled in one of the twelve ways that Go knows.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is neither true nor false.
     """
     if text in _TRUE:
         return True

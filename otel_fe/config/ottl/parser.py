@@ -40,9 +40,9 @@ def parse_condition(text: str, context: str) -> Condition:
         context: `span` or `spanevent`.
 
     Raises:
-        OttlSyntaxError: It is no condition, or uses what is not supported here.
-        MissingExtraError: It has a regular expression, and RE2 is not installed.
-        ValueError: There is no such context.
+        OttlSyntaxError: The text is no condition, or uses an unsupported feature.
+        MissingExtraError: The condition has a regular expression, and RE2 is not installed.
+        ValueError: The context is unknown.
     """
     of = _CONTEXTS.get(context)
     if of is None:

@@ -69,7 +69,7 @@ class Libraries:
         disabled: Names of libraries that are left alone, separated by commas.
 
     Raises:
-        ConfigurationError: There is no such library.
+        ConfigurationError: A library is unknown.
     """
 
     def __init__(self, disabled: str = "") -> None:

@@ -60,7 +60,7 @@ class File:
         path: Of the file.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
 
     __slots__ = ("_descriptor", "_identity")
@@ -79,7 +79,7 @@ class File:
         """Return its beginning.
 
         Raises:
-            OSError: It cannot be read, any more.
+            OSError: The file can no longer be read.
         """
         calls = _calls()
         if calls is None:
@@ -110,7 +110,7 @@ def read_once(path: str, most: int = _BYTES) -> bytes:
     """Return the beginning of a file that is not kept open.
 
     Raises:
-        OSError: It cannot be opened or read.
+        OSError: The file cannot be opened or read.
     """
     calls = _calls()
     if calls is None:

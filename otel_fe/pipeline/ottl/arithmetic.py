@@ -15,7 +15,7 @@ def negative(value: Any) -> int | float:
     """Change the sign.
 
     Raises:
-        OttlEvaluationError: It is not a number.
+        OttlEvaluationError: The value is not a number.
     """
     kind = kind_of(value)
     if kind == "int":

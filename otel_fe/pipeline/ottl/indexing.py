@@ -36,7 +36,7 @@ def index_result(result: Any, keys: Iterable[Any]) -> Any:
     """Return what is inside of a converter's result.
 
     Raises:
-        OttlEvaluationError: It is not there.
+        OttlEvaluationError: A key or an index does not exist.
     """
     value = result
     for key in keys:

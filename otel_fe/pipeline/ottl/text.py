@@ -59,7 +59,7 @@ def to_text(value: Any) -> str:
     """Return a value, not nil, as a string.
 
     Raises:
-        OttlEvaluationError: It, or something in it, has no JSON.
+        OttlEvaluationError: The value, or a part of it, has no JSON form.
     """
     kind = kind_of(value)
     if kind == "string":
