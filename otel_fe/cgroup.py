@@ -31,14 +31,14 @@ class _Group:
     """Relative to the mount point; the same group has the same in every hierarchy."""
 
     def text(self, name: str) -> str:
-        """Return the content of one of its files; "" where it cannot be read."""
+        """Return the content of a file of the group; "" where it cannot be read."""
         try:
             return (self.folder / name).read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
             return ""
 
     def number(self, name: str) -> int | None:
-        """Return the number that a file holds; None where it holds none, such as `max` or -1."""
+        """Return the number in a file; None where it is no limit, such as `max` or -1."""
         text = self.text(name)
         return int(text) if text.isdecimal() else None
 
@@ -48,7 +48,7 @@ class _Group:
 
     @property
     def quota_cores(self) -> float | None:
-        """The CPU time that it may use, in cores; None without a quota."""
+        """The group's CPU quota, in cores; None without one."""
         if self.version == 1:
             quota, period = self.number("cpu.cfs_quota_us"), self.number("cpu.cfs_period_us")
         else:
@@ -58,7 +58,7 @@ class _Group:
 
     @property
     def memory_limit_bytes(self) -> int | None:
-        """The memory that it may use; None without a limit."""
+        """The group's memory limit; None without one."""
         limit = self.number("memory.limit_in_bytes" if self.version == 1 else "memory.max")
         return None if limit is None or limit >= _UNLIMITED_BYTES else limit
 
@@ -91,7 +91,7 @@ class Cgroup:
         if group is None:
             return None
         if group.version == 1:
-            # Mostly the same hierarchy; where it is another, this process may be in a group of another name there.
+            # Mostly the same hierarchy; in a different one, this process may be in a group of another name.
             return next((one.number("cpuacct.usage") for one in self.cpu_accounting if one.path == group.path), None)
         used_us = group.entry("cpu.stat", "usage_usec")
         return None if used_us is None else used_us * 1000
@@ -108,7 +108,7 @@ class Cgroup:
 
     @property
     def throttled_files(self) -> tuple[str, ...]:
-        """The files that `throttled_ns` is the sum of (see `throttled_in`), for who keeps them open; none without a quota."""
+        """The files whose sum is `throttled_ns` (see `throttled_in`), for callers that keep them open; none without a quota."""
         found = [(str(group.folder / _CPU_STAT), group.text(_CPU_STAT)) for group in self._limited_cpu()]
         return tuple(path for path, text in found if throttled_in(text) is not None)
 
@@ -149,7 +149,7 @@ class Cgroup:
 
 
 def throttled_in(text: str) -> int | None:
-    """Return for how long the quota has stopped processes of a group, by the text of its `cpu.stat`; None where it does not say."""
+    """Return how long the quota has stopped processes of a group, by the text of its `cpu.stat`; None if the text lacks it."""
     throttled_us = _entry(text, "throttled_usec")
     return _entry(text, "throttled_time") if throttled_us is None else throttled_us * 1000
 

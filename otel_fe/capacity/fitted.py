@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 FEWEST_WINDOWS: Final = 12
 FEWEST_A_WINDOW: Final = 30
 VARIED: Final = 1.25
-"""The ratio of a busy window's rate to a quiet one's (9th and 1st tenth) that shows what load does."""
+"""Least ratio of a busy window's rate to a quiet one's (9th and 1st tenth) that shows the effect of load."""
 LARGEST_ERROR: Final = 0.2
-"""Of p95 on held-back windows, in the median; and a half more on the busiest."""
+"""Largest median error of p95 on held-back windows; on the busiest, 1.5 times as much."""
 _HELD_BACK: Final = 5
 _DRAWS: Final = 24
 _SEED: Final = 1_917
@@ -54,8 +54,8 @@ class Check:
 class Draw:
     """A model of windows and extractions drawn again, with two numbers of the standard normal distribution for its own errors.
 
-    Held-back windows show by how much p95 is off, and not whether durations or the demand on a resource is the reason. The first
-    shifts durations, and hardly the knee, where they rise steeply; the second shifts all rates, the knee with them.
+    Held-back windows show the error of p95, but not whether it comes from durations or from the demand on a resource. The first
+    error shifts durations, but hardly the knee, where they rise steeply; the second shifts all rates, including the knee.
     """
 
     model: Model
@@ -67,7 +67,7 @@ class Draw:
         return math.exp(spread * self.off)
 
     def rates_factor(self, spread: float) -> float:
-        """Return the factor of all rates, likewise."""
+        """Return the factor of all rates, given the same spread."""
         return math.exp(spread * self.stretch)
 
 
@@ -78,10 +78,10 @@ class Fitted:
     measured: MeasuredService
     model: Model
     checks: dict[str | None, Check]
-    """Keyed by feature set, and of all."""
+    """Keyed by feature set; None for all of them."""
     draws: tuple[Draw, ...]
     most_rate: float
-    """The highest that was seen in a window."""
+    """The highest rate of a window."""
 
 
 def fitted(measured: MeasuredService) -> Fitted:
@@ -133,7 +133,7 @@ def _enough(windows: Sequence[ServiceWindow]) -> None:
 
 
 def _split(windows: Sequence[ServiceWindow]) -> tuple[list[ServiceWindow], list[ServiceWindow]]:
-    """Return the windows that the model is shown and those that are held back: the busiest fifth, and every fifth of the others."""
+    """Return the windows that the model is fitted to and those held back: the busiest fifth, and every fifth of the others."""
     busiest = {id(one) for one in sorted(windows, key=lambda one: -one.rate)[: len(windows) // _HELD_BACK]}
     others = [one for one in windows if id(one) not in busiest]
     back = busiest | {id(one) for one in others[_HELD_BACK - 1 :: _HELD_BACK]}

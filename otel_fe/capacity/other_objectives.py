@@ -1,7 +1,7 @@
 """Objectives without a latency limit (errors, cache hits) by load: whether their share of good events falls as traffic grows.
 
-No theory says how a hit rate or an error rate goes with traffic. A line is fitted to the stretches of time that were seen; where it
-does not fall clearly, the objective does not limit traffic.
+No theory relates hit rates or error rates to traffic. A line is fitted to the measured intervals; if it does not fall clearly, the
+objective does not limit traffic.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _SIGNIFICANT: Final = 3.0
 """Standard errors by which the share of good events has to fall."""
 _WITHIN_90: Final = 1.645
 _FAR: Final = 2.0
-"""Times the highest rate that was seen: no line is drawn further."""
+"""Multiple of the highest measured rate up to which the line is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveEvents:
-    """The events of an objective in a stretch of time."""
+    """The events of an objective in an interval."""
 
     rate: float
     """Extractions a second of the service."""
@@ -41,23 +41,23 @@ class LoadEffect:
     now: float
     """The share that was good."""
     falls: bool
-    """Whether that clearly falls with the rate."""
+    """Whether the share clearly falls with the rate."""
     then: tuple[float, float, float] | None = None
     """The share at the requested rate with its 90 % interval, where it falls and the rate is near measured ones."""
     broken_at: float | None = None
-    """The rate from which on the objective is broken; None where it holds as far as is looked at, or does not fall."""
+    """The rate from which on the objective is broken; None where it holds at all rates looked at, or does not fall."""
 
 
 def load_effect(name: str, wanted: float, events: Sequence[ObjectiveEvents], rate: float) -> LoadEffect | None:
-    """Return what load does to an objective; None where there are too few stretches of time with events.
+    """Return the effect of load on an objective; None where too few intervals have events.
 
     The errors of the line count the scatter beyond that of independent events (P. McCullagh, J. Nelder, "Generalized Linear
     Models", 2nd ed. 1989, section 4.5).
 
     Args:
-        name: Of the objective.
+        name: Name of the objective.
         wanted: The share that has to be good.
-        events: By stretch of time.
+        events: The events by interval.
         rate: The requested rate, in extractions a second.
     """
     told = [one for one in events if one.total > 0]

@@ -37,7 +37,7 @@ _FAILED: Final = 1
 _INTERRUPTED: Final = 130
 """128 and SIGINT's number: what shells report."""
 _PIPE_CLOSED: Final = 141
-"""128 and SIGPIPE's number: what other programs report whose reader has left."""
+"""128 and SIGPIPE's number: what other programs report when their reader has left."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +109,7 @@ def _failed(parsed: argparse.Namespace, error: Exception) -> int:
     """Print why a command failed; return the exit status."""
     if parsed.verbose:
         traceback.print_exception(error)
-    # What a full disk has refused of stdout is refused again when the process ends.
+    # Output that a full disk has refused would be refused again when the process ends.
     _silence_stdout()
     name = paint("red", f"otel-fe {parsed.command}", colour=coloured(sys.stderr))
     print(f"{name}: {_in_words(error)}", file=sys.stderr)
@@ -142,7 +142,7 @@ def _prepare_streams() -> None:
     """Print `?` for what the terminal's encoding lacks (a sentence with one wrong character is better than none)."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # it was closed by the one who called: what is printed goes nowhere
+        if stream is None:  # the caller closed it: output is discarded
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 as long as the process lives
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

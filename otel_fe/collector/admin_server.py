@@ -24,7 +24,7 @@ class AdminServer:
     Args:
         loop: Where they run.
         samples: Returns the figures.
-        explain: Returns what is known of a trace.
+        explain: Returns the explanation of a trace.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class AdminServer:
         """Open the configuration's `health_check`, and close what it no longer has.
 
         Raises:
-            ConfigurationError, OSError: It cannot be opened.
+            ConfigurationError, OSError: The server cannot be opened.
         """
         wanted = {one: name for name, one in config.extensions.items() if isinstance(one, HealthCheck)}
         for settings, name in wanted.items():

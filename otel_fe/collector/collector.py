@@ -50,9 +50,9 @@ class Role:
 
     workers: int = 1
     partition: Partition | None = None
-    """Hands over the spans of other workers' traces."""
+    """Passes spans of other workers' traces on to them."""
     ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Keyed by receiver and protocol: those that all workers share, where the file leaves the choice of a port to us."""
+    """Keyed by receiver and protocol: the ports that all workers share where the file leaves the choice of a port to otel_fe."""
 
 
 class Collector:
@@ -95,7 +95,7 @@ class Collector:
         shared = self._role.ports if self._role.workers > 1 else None
         self._listeners = Listeners(loop, lambda: self.engine, open_to_all=open_to_all, shared=shared)
         self._lock = threading.Lock()
-        """The engines': see `PipelineGraph`."""
+        """The lock of the engines: see `PipelineGraph`."""
         self._changing = threading.Lock()
         self._alarm = WakeupTimer(clock)
         self._ticking = threading.Thread(target=self._tick, name="otel-fe-tick", daemon=True)
@@ -139,7 +139,7 @@ class Collector:
         """Change to another configuration; unchanged parts continue, and no connection is closed.
 
         Raises:
-            OtelFeError, OSError: It cannot be done; the old one stays active.
+            OtelFeError, OSError: The new configuration cannot be used; the old one stays active.
         """
         with self._changing:
             old = self.engine
@@ -183,18 +183,18 @@ class Collector:
             self._exporters.shutdown(max(0.5, deadline_s - time.monotonic()))
 
     def explained(self, trace_id: int) -> dict[str, Any]:
-        """Return what is known of a trace: see `explaining.explained`."""
+        """Return the explanation of a trace: see `explaining.explained`."""
         stored = self._keeping.record if self._keeping is not None else None
         return explained(self.engine, trace_id, self._clock.monotonic_ns(), stored)
 
     def samples(self) -> list[Sample]:
-        """Return its own figures."""
+        """Return the collector's own figures."""
         found = samples_of(self.engine, self._listeners.received, self._retired, self.started_s)
         found += self._keeping.samples() if self._keeping is not None else []
         return found if self._watch is None else found + self._watch.samples()
 
     def send_own_metrics(self) -> None:
-        """Hand its own figures to the metrics pipelines."""
+        """Send the collector's own figures to the metrics pipelines."""
         engine = self.engine
         if self.config.telemetry.metrics_level != "none" and engine.parts.own_metrics_to:
             now_ns = self._clock.time_ns()
@@ -239,7 +239,7 @@ class Collector:
 
 
 def pending_path(config: CollectorConfig) -> Path | None:
-    """Return where pending traces are saved: with `file_storage`, and where they are not to be dropped; else None."""
+    """Return the file in which pending traces are saved; None without `file_storage`, or if they are to be dropped."""
     for extension in config.extensions.values():
         if isinstance(extension, FileStorage):
             directory = Path(extension.directory)

@@ -1,8 +1,8 @@
 """`${env:NAME}`, `${env:NAME:-default}`, `${NAME}` and `$$`, with the meaning that the Collector gives them.
 
-A scalar that is one reference and nothing else takes the type of what the variable holds, read as YAML: a number, a list,
-a mapping. Inside other text a reference is replaced by the variable's characters. References in what a variable holds are
-followed. `$$` is a dollar sign; a text whose first reference is escaped by one is left as it is.
+A scalar that consists of one reference takes the type of the variable's value, read as YAML: a number, a list, a mapping. Inside
+other text a reference is replaced by the variable's characters. References in a variable's value are followed. `$$` is a dollar
+sign; a text whose first reference is escaped by one is left as it is.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Typed:
     yaml: str
     """YAML of the value; it may hold further references."""
     text: str | None
-    """The same where a string is wanted; None where it cannot be one."""
+    """The value as a string, where one is wanted; None where it cannot be one."""
 
 
 @dataclass(slots=True)
 class Environment:
-    """Replaces the references in one scalar, and counts what that takes."""
+    """Replaces the references in one scalar, and counts the substitutions."""
 
     environ: Mapping[str, str]
     unset: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Environment:
         """Return `text` without references, and with its `$$` as `$`.
 
         Raises:
-            SubstitutionError: A reference is malformed, of another kind than `env`, or they have no end.
+            SubstitutionError: A reference is malformed, of another kind than `env`, or in a cycle.
         """
         while (reference := _first_reference(text)) is not None:
             self._spend(text)

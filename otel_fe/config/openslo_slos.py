@@ -46,7 +46,7 @@ def slo_document(
     """Return the kind of whole SLO documents.
 
     Args:
-        indications: What the SLIs of the file say, by name; None for one that is wrong.
+        indications: The SLIs of the file, by name; None for an invalid one.
         policies: The AlertPolicies of the file, by name; likewise.
         sections: The tables of an SLI's and of an AlertPolicy's `spec`, for inline ones.
     """
@@ -85,7 +85,7 @@ def slo_document(
 
 
 def _indicator(places: Mapping[str, Place], spec: Mapping[str, Any]) -> Indicator:
-    """Return the indicator: a threshold's needs the objective's value."""
+    """Return the indicator; that of a threshold needs the objective's value."""
     found: Indication = spec["indication"]
     objective = spec["objective"]
     (place,) = places["objectives"].items()
@@ -101,7 +101,7 @@ def _indicator(places: Mapping[str, Place], spec: Mapping[str, Any]) -> Indicato
 
 
 def _alerts(places: Mapping[str, Place], spec: Mapping[str, Any]) -> tuple[BurnAlert, ...]:
-    """Return the alerts of the policies, or where there are none, the recommended ones, as far as they can fire."""
+    """Return the alerts of the policies, or without any, the recommended alerts that can fire."""
     objective: Fraction = spec["objective"]["target"]
     policies: tuple[AlertPolicy, ...] = spec.get("policies", ())
     if policies:

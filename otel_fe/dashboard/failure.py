@@ -35,15 +35,15 @@ class FailedSpan(NamedTuple):
     error_type: str
     """Empty where the span does not say."""
     failed: bool
-    """False for the one that the error did not leave: it went on."""
+    """False for the span that handled the error and continued."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The first error of a trace that came furthest."""
+    """The error of a trace that propagated furthest; of several, the first."""
 
     at_ns: int
-    """After the trace's start."""
+    """Time after the trace's start."""
     error_type: str
     """Empty where no span has it."""
     message: str
@@ -55,20 +55,20 @@ class Failure:
     steps: tuple[FailedSpan, ...]
     """The spans it passed, from the first one outwards."""
     others: int
-    """Spans in which something else failed, and went no further."""
+    """Spans in which other errors ended."""
     besides: tuple[FailedSpan, ...]
-    """The first of those."""
+    """The first of those spans."""
 
 
 def failure_of(trace: DecodedTrace) -> Failure | None:
-    """Return how a trace failed; None where no span has failed."""
+    """Return the failure of a trace; None where no span has failed."""
     failed = [node.span.status.code == ERROR for node in trace.nodes]
     if not any(failed):
         failed = [semconv.ERROR_TYPE in node.attributes for node in trace.nodes]
     chains = _chains(trace, failed)
     if not chains:
         return None
-    # The one that came furthest up is what the caller saw; of several, the first.
+    # The caller saw the error that propagated furthest; of several, the first.
     chain = min(chains, key=lambda one: (one[-1].depth, _failed_at(one[0]), one[0].index))
     around = chain[-1].parent
     told = [_exception(node) for node in chain]
@@ -90,10 +90,10 @@ def failure_of(trace: DecodedTrace) -> Failure | None:
 
 
 def _chains(trace: DecodedTrace, failed: Sequence[bool]) -> list[list[SpanNode]]:
-    """Return, for each span that failed of itself, the spans that failed with it: itself first, then outwards.
+    """Return, for each span in which an error began, the spans that the error passed: that span first, then outwards.
 
-    An error left a span's child for the span if that failed too, and began nothing else after the child's end: a span that goes
-    on after an error has handled it.
+    An error propagated from a child to its parent if the parent failed too, and began nothing else after the child's end: a span
+    that continues after an error has handled it.
     """
     last_start = [0] * len(failed)
     for node in trace.nodes:
@@ -120,10 +120,10 @@ def _failed_at(node: SpanNode) -> int:
 
 
 def _exception(node: SpanNode) -> tuple[str, str, str]:
-    """Return type, message and stack of what a span failed with, as far as they are on it."""
+    """Return type, message and stack of a span's exception, as far as they were recorded."""
     told: dict[str, Any] = {}
     for event in node.span.events:
-        if event.name == _EXCEPTION:  # the last: what left the span
+        if event.name == _EXCEPTION:  # the last one left the span
             told = {pair.key: pair.value.string_value for pair in event.attributes}
     known = node.attributes
     kind = told.get("exception.type") or (known[semconv.ERROR_TYPE].string_value if semconv.ERROR_TYPE in known else "")

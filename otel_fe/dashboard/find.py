@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.dashboard.view_address import ViewAddress
 
 _READ: Final = 1_000
-"""Extractions whose traces are looked at."""
+"""Extractions whose traces are searched."""
 _FOUND: Final = 50
 _GROUPS: Final = 12
 _IDS: Final = 20
@@ -31,10 +31,10 @@ _ATTRIBUTE: Final = re.compile(r"\s*([A-Za-z_][\w.\-/]*)\s*=\s*(.*?)\s*", re.DOT
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A query, read."""
+    """A parsed query."""
 
     text: str
-    """Anything, in whatever case; or the value of `attribute`, just so."""
+    """A text in any case; or the exact value of `attribute`."""
     attribute: str = ""
     """The name in `name=value`; empty for a text."""
 
@@ -45,7 +45,7 @@ class Wanted:
         return cls(query.strip()) if pair is None else cls(pair[2], pair[1])
 
     def accepts(self, body: bytes) -> bool:
-        """Return whether the spans of a trace have it. What may be a secret is never searched: to be found would give it away."""
+        """Return whether the spans of a trace match. Values that may be secret are never searched: a match would reveal them."""
         # Texts are in the encoded spans as plain UTF-8: most traces need not be decoded.
         needle = self.attribute or self.text
         if not needle:
@@ -88,13 +88,13 @@ def _public(pairs: Iterable[Any]) -> Iterator[Any]:
 
 
 def trace_in(query: str) -> str:
-    """Return the trace id that a query is; empty where it is something else."""
+    """Return the trace id in a query; empty if it is something else."""
     found = query.strip().lower()
     return found if TRACE_ID.fullmatch(found) else ""
 
 
 def find(stored: PageContext, address: ViewAddress) -> dict[str, Any]:
-    """Return what the page shows.
+    """Return the content of the page.
 
     Raises:
         StoreError: The store cannot be read; `StoreMissingError` as long as nothing was stored.
@@ -122,7 +122,7 @@ def _ids(stored: PageContext, query: str) -> list[str]:
 
 
 def _groups(stored: PageContext, since_ns: int, query: str) -> list[tuple[str, str]]:
-    """Return the services and feature sets that a query names a part of."""
+    """Return the services and feature sets whose names contain a query."""
     words = query.lower()
     if not words:
         return []

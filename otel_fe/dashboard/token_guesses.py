@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from otel_fe.clock import Clock
 
 _BURST: Final = 10
-"""Wrong tokens at once: a person mistypes a few times."""
+"""Wrong tokens that are free: a person mistypes a few times."""
 _REFILL_NS: Final = 6_000_000_000
-"""Until one more may be tried: ten in a minute."""
+"""Time until one more may be tried: ten in a minute."""
 _SENDERS: Final = 1_000
 """Senders that are counted separately; all others are counted together."""
 _OTHERS: Final = ""
@@ -33,10 +33,10 @@ class Guesses:
         self._clock = clock
         self._lock = threading.Lock()
         self._empty_at_ns: OrderedDict[str, int] = OrderedDict()
-        """When all wrong ones of a sender will be forgiven."""
+        """The time at which all wrong tokens of a sender are forgiven, by its address."""
 
     def attempt(self, sender: str) -> int:
-        """Count a token as wrong before it is looked at; return 0, or in how many seconds a sender may try again."""
+        """Count a token as wrong before it is checked; return 0, or the seconds after which the sender may try again."""
         now_ns = self._clock.monotonic_ns()
         with self._lock:
             for old, empty_ns in list(self._empty_at_ns.items()):

@@ -48,7 +48,7 @@ _TOLD: Final = 32
 
 
 class PoolResources:
-    """The pools of this process as resources, and what they did in the window.
+    """The pools of this process as resources, with their requests in the window.
 
     Args:
         window_ns: Of a measurement.
@@ -77,7 +77,7 @@ class PoolResources:
         self._begun = {name: use.tally() for name, use in WATCHED.uses().items()}
 
     def resources(self) -> list[ResizableResource]:
-        """Return the pools that have a name of their own; of a pool that `dispose()` replaced, the new one."""
+        """Return the pools with a unique name; of a pool that `dispose()` replaced, the new one."""
         by_name: dict[str, list[Any]] = {}
         for pool in WATCHED.watched():
             try:
@@ -90,7 +90,7 @@ class PoolResources:
         return [_resource(name, pools) for name, pools in by_name.items()]
 
     def proposals(self, before: Evidence) -> list[Proposal]:
-        """Return what would be better."""
+        """Return the proposed resizes."""
         found = []
         for resource in self.resources():
             use = WATCHED.uses().get(resource.name)
@@ -122,7 +122,7 @@ def _resource(name: str, pools: list[Any]) -> ResizableResource:
 
 
 class Autopilot:
-    """Sizes pools and caches while it is switched on. Everything that it has changed is as before once it has ended.
+    """Sizes pools and caches while it is switched on, and restores every size at its end.
 
     Args:
         settings: Kinds, bounds, mode and window.
@@ -149,7 +149,7 @@ class Autopilot:
     def begin(
         cls, settings: Settings, runtime: Any, caches: SampledCaches | None, meters: MeterProvider | None
     ) -> Autopilot:
-        """Switch it on."""
+        """Switch the autopilot on."""
         made = cls(settings, runtime, caches)
         made.attach()
         if meters is not None:
@@ -200,7 +200,7 @@ class Autopilot:
             WATCHING.end()
 
     def tick(self) -> None:
-        """Do what is due; called once a second."""
+        """Take the next step if one is due; called once a second."""
         if os.getpid() != self._process:  # a forked child: its extractions and its pools are its own
             self._process = os.getpid()
             before, self._controller = self._controller, self._made()
@@ -220,7 +220,7 @@ class Autopilot:
         return found
 
     def advise(self, before: Evidence) -> list[Proposal]:
-        """Return what would be better."""
+        """Return the proposed resizes."""
         found = self._pools.proposals(before) if POOLS in self._kinds else []
         if self._caches is not None and CACHES in self._kinds:
             for resource in self._caches.resources():
@@ -237,7 +237,7 @@ class Autopilot:
         self._pools.begin()
 
     def measure(self) -> Evidence:
-        """Return what ended since the last tick."""
+        """Return the extractions that ended since the last tick."""
         found = Evidence()
         waiting = self._waiting
         while waiting:
@@ -248,7 +248,7 @@ class Autopilot:
             found.lookups = self._caches.ticks(self._clock.monotonic_ns())
         return found
 
-    # --- telling --------------------------------------------------------------------------------------------------------
+    # --- reports --------------------------------------------------------------------------------------------------------
 
     def report(self, step: ResizeStep) -> None:
         """Report a step: in the log, as a log event, and by the gauge."""

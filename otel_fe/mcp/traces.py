@@ -19,7 +19,7 @@ _LONGEST: Final = 15
 
 
 def trace_answer(context: PageContext, trace_id: str) -> dict[str, Any]:
-    """Return what is known of a trace; where it is not kept, why not, if that is remembered."""
+    """Return a trace; if it was not kept, the reason, as long as that is remembered."""
     view = trace_view(context, trace_id)
     kept: KeptTrace | None = view["kept"]
     found: dict[str, Any] = {"trace_id": trace_id, "kept": kept is not None, "decision": view["why"]}

@@ -1,4 +1,4 @@
-"""Ray Client (`ray.init("ray://…")`): it has its own class of remote functions, whose calls a server submits."""
+"""Ray Client (`ray.init("ray://…")`), which has its own class of remote functions, whose calls a server submits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Client:
         self._patch: Patch | None = None
 
     def instrument(self, hooks: ImportHooks) -> None:
-        """Replace it now, or when it is imported: few processes are clients."""
+        """Replace the functions now, or when Ray Client is imported: few processes are clients."""
         hooks.on_import("ray.util.client.worker", self._apply)
 
     def uninstrument(self) -> None:
@@ -54,7 +54,7 @@ def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _twin_with_context(called: Any) -> Any:
-    """Return what takes the context, for a function or one with options; None for what belongs to an actor."""
+    """Return the twin that takes the context, for a function or one with options; None for a method of an actor."""
     common = ray_module("ray.util.client.common")
     if isinstance(called, common.ClientRemoteFunc):
         return cached_twin(called, called._lock, _twin_of)

@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 _MAX: Final = 256
 LIFETIMES_S: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0, 86400.0)
-"""Times to live that a sample can say the hit ratio of."""
+"""Times to live for which a sample gives the hit ratio."""
 
 
 class Cache(Protocol):
     """A cache that can be read."""
 
     def read(self) -> CacheStats:
-        """Return its statistics; not available where it has none."""
+        """Return the cache's statistics; marked as not available if it has none."""
         ...
 
 
 @dataclass
 class ObjectCache:
-    """A cache that is no Redis."""
+    """A cache other than Redis."""
 
     name: str
     cache: Callable[[], object | None]
-    """Returns it as long as it exists: that it was handed over does not keep it."""
+    """Returns the cache as long as it exists; it is referred to weakly."""
 
     def read(self) -> CacheStats:
-        """Ask it."""
+        """Return the cache's statistics."""
         cache = self.cache()
         if cache is None:
             return CacheStats(self.name, "object", available=False, problem="ReferenceError")
@@ -54,10 +54,10 @@ class ObjectCache:
 
 
 class Caches:
-    """All of them, by name. Safe to share between threads.
+    """The registered caches, by name. Safe to share between threads.
 
     Args:
-        clock: For what happens between two readings.
+        clock: Times the readings.
         timeout_s: The longest that reading may take.
         sample: The most keys of each Redis that are followed; 0 for none.
         lifetimes_s: Times to live that are tried out.
@@ -92,7 +92,7 @@ class Caches:
         return stats
 
     def read(self) -> None:
-        """Read all of them again, side by side."""
+        """Read all caches again, concurrently."""
         with self._lock:
             caches = dict(self._caches)
         answered, late = run_concurrently({name: cache.read for name, cache in caches.items()}, self._timeout_s)
@@ -117,7 +117,7 @@ class Caches:
             sample.restart()
 
     def close(self) -> None:
-        """Let go of all of them."""
+        """Release all caches."""
         with self._lock:
             while self._samples:
                 WATCHING.leave_keys(self._samples.popitem()[1])

@@ -37,7 +37,7 @@ class Stream:
     """The attributes that points keep; None for all."""
 
     def of(self, metric: Metric) -> Metric:
-        """Return the stream's form of a metric; points that are left with the same attributes become one."""
+        """Return the stream's form of a metric; points whose remaining attributes are equal are merged."""
         data: Any = metric.data
         if self.attribute_keys is not None and not isinstance(data, ExponentialHistogram):
             data = replace(data, data_points=_merged(data, self.attribute_keys))
@@ -54,7 +54,7 @@ def _merged(data: Any, keys: AbstractSet[str]) -> list[Any]:
         same = tuple(sorted((key, type(value).__name__, repr(value)) for key, value in left.items()))
         together.setdefault(same, []).append(replace(point, attributes=left, exemplars=exemplars))
     if isinstance(data, Gauge):
-        return [points[-1] for points in together.values()]  # the last value, as of any gauge
+        return [points[-1] for points in together.values()]  # the last value, as for any gauge
     add = _sum if isinstance(data, Sum) else _histogram
     return [points[0] if len(points) == 1 else add(points) for points in together.values()]
 

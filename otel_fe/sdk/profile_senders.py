@@ -42,7 +42,7 @@ class SendOutcome(NamedTuple):
     """The outcome of a request."""
 
     lost: str = ""
-    """Why it was lost; empty if it was delivered."""
+    """Reason of a loss; empty if the request was delivered."""
     detail: str = ""
     """The message of the backend or of the network."""
     rejected: int = 0
@@ -96,7 +96,7 @@ def _http_endpoint(environ: Mapping[str, str]) -> str:
 
 
 class _Retrying:
-    """Attempts until a request is delivered or refused, or its time is over."""
+    """Tries until a request is delivered or refused, or its time is over."""
 
     _exporter: Any
     """The SDK's exporter of spans, used for its connection settings only."""
@@ -129,7 +129,7 @@ class _Retrying:
 
 
 class GrpcSender(_Retrying):
-    """Calls the service of the alpha."""
+    """Calls the gRPC service of the alpha version of OTLP profiles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class GrpcSender(_Retrying):
 
 
 class HttpSender(_Retrying):
-    """Posts to the path of the alpha.
+    """Posts to the path of the alpha version of OTLP profiles.
 
     Args:
         endpoint: The whole URL.

@@ -35,8 +35,8 @@ def sdk_disabled(environ: Mapping[str, str] = os.environ) -> bool:
 def ensure_providers() -> None:
     """Set up the SDK by the `OTEL_*` variables, unless a provider of any signal has been set already.
 
-    An application that sets one has decided about the others: a declarative file with a meter provider alone wants no spans, and an
-    application with a provider that is not the SDK's, or does nothing, wants no exporters of the SDK beside it.
+    An application that sets one provider decides about the others: a declarative file with only a meter provider wants no spans,
+    and an application with a provider other than the SDK's, or a no-op one, does not expect exporters of the SDK beside it.
     """
     if _any_provider_set():
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):

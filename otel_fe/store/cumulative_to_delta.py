@@ -1,7 +1,7 @@
 """Converts cumulative points of processes to increments since their previous points.
 
-A stream is what one process counts since one start. Its last state is in the store, and is written in the transaction
-that counts what is new: a crash of ours neither loses nor repeats anything.
+A stream is one series of one process since one start. Its last state is written to the store in the transaction that counts the
+increment, so that a crash of otel_fe neither loses nor repeats anything.
 
 Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections import Counter
 
 FORGET_S: Final = DAY_S
-"""A stream without points for so long is forgotten."""
+"""A stream without points for this long is forgotten."""
 _TRUSTED_S: Final = HOUR_S
-"""A stream that was dated longer ago may have been removed since, and is read again."""
+"""A stream that was dated longer ago than this may have been removed since, and is read again."""
 _DATED_S: Final = MINUTE_S
-"""Between two dates of a stream: dating it changes an index as well, which costs as much as its state."""
+"""Interval at which a stream is dated: dating changes an index as well, which costs as much as writing its state."""
 _MOST_KNOWN: Final = 8_192
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
 _UPDATE: Final = """UPDATE stream SET start_ns = ?, time_ns = ?, scale = ?, count = ?, total = ?, zeros = ?, buckets = ?
@@ -44,9 +44,9 @@ class Increment:
     counts: Counts
     shape: tuple[float, ...] | int | None
     least: float | None = None
-    """No value is below it; None where that is not known."""
+    """A lower bound of the values; None if unknown."""
     most: float | None = None
-    """None is above it."""
+    """An upper bound of the values; None if unknown."""
 
 
 class _Seen(NamedTuple):
@@ -57,12 +57,12 @@ class _Seen(NamedTuple):
 
 
 class CumulativeToDelta:
-    """Knows what was last seen of each stream. Belongs to the thread that writes, and to one connection.
+    """The last state of each stream. Belongs to the thread that writes, and to one connection.
 
     Args:
         connection: To the store.
         tally: Counts resets and points that are out of date, by name.
-        limit: The most streams. What further ones count is not: without knowing them, it would be counted again each time.
+        limit: The most streams. Further ones are not counted: without their state they would be counted again each time.
     """
 
     def __init__(self, connection: sqlite3.Connection, tally: Counter[str], limit: int) -> None:
@@ -73,7 +73,7 @@ class CumulativeToDelta:
         """By stream, when it was dated last (Unix time in s), and what it was written as."""
 
     def forget(self) -> None:
-        """Forget what is known: the transaction that wrote it was rolled back."""
+        """Forget the cached states: the transaction that wrote them was rolled back."""
         self._room.recount()
         self._known.clear()
 
@@ -83,7 +83,7 @@ class CumulativeToDelta:
         return seen.time_ns if seen is not None and seen.start_ns == point.start_ns else None
 
     def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
-        """Return what a point adds to what is known; None where it adds nothing."""
+        """Return the increment of a point over its stream's last state; None where it adds nothing."""
         found = self._increment(point, counts, now_ns)
         return None if found is None else _bounded(found, point)
 
@@ -97,7 +97,7 @@ class CumulativeToDelta:
             return self._difference(key, point, counts, seen, now_ns)
         if seen is None:
             self._save(key, point, counts, now_ns)
-            # What began longer ago may have been counted already, and forgotten since; what began when is not known, likewise.
+            # A stream that began longer ago, or at an unknown time, may have been counted already, and forgotten since.
             if point.start_ns < now_ns - FORGET_S * NS_PER_S:
                 self._tally["baseline"] += 1
                 return None
@@ -107,7 +107,7 @@ class CumulativeToDelta:
     def _difference(
         self, key: bytes, point: MetricPoint, counts: Counts, seen: _Seen | None, now_ns: int
     ) -> Increment | None:
-        """Count a delta, unless it is the last one once more: a sender repeats what it got no answer to."""
+        """Count a delta, unless it repeats the last one: a sender repeats a request that was not answered."""
         if seen is not None and (seen.start_ns, seen.time_ns) == (point.start_ns, point.time_ns):
             self._tally["repeated"] += 1
             return None
@@ -121,7 +121,7 @@ class CumulativeToDelta:
             before, counts, shape = before.coarser(seen.scale - common), counts.coarser(shape - common), common
         difference = counts.since(before)
         if difference is None and point.time_ns <= seen.time_ns:
-            # It was overtaken on its way: later points include it already.
+            # The point was overtaken on its way: later points include it already.
             self._tally["stale"] += 1
             return None
         if difference is None:

@@ -1,7 +1,7 @@
 """The spans of a request, by trace.
 
-`decode` returns one of two: for usual requests `compiled.backend.Batch`, whose spans become objects on demand; or
-the one below. Both have the same interface.
+`decode` returns `compiled.backend.Batch` for usual requests, whose spans become objects on demand, and the class below
+otherwise. Both have the same interface.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Batch:
 
     @property
     def accepted(self) -> int:
-        """The number of those."""
+        """The number of spans that were not rejected."""
         return sum([len(trace.spans) for trace in self.traces])
 
     @property
@@ -75,10 +75,10 @@ class Batch:
         return taken
 
     def release(self) -> None:
-        """Let go of the request, and of what protobuf has parsed: from now on spans are their bytes alone.
+        """Release the request and its parsed form: from now on spans are their bytes alone.
 
-        To be called when all have been counted and handed to the sampler; the batch is of no use then. Asking for attributes of
-        spans stays possible, and costs parsing the span again; without this call, a pending span holds all of its request.
+        Call it when all spans have been counted and passed to the sampler; the batch cannot be used afterwards. Attributes of spans
+        can still be read, by parsing the span again. Without this call, a pending span keeps its whole request in memory.
         """
         for trace in self.traces:
             for span in trace.spans:

@@ -28,14 +28,14 @@ _SCOPE_SPANS: Final = 2
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
 _MOST_ORIGINS: Final = 100_000
-"""Resources and scopes in one request: an empty one is two bytes, and a thousand times that once it is parsed."""
+"""Most resources and scopes in one request: an empty one is two bytes, and a thousand times that once it is parsed."""
 _SMALLEST_SPAN: Final = 28
 """Tags, lengths and the two ids that every span must have."""
 _FEW_SPANS: Final = 1_000
 
 
 class Decoder:
-    """Decodes requests; knows the resources and scopes of those before. Thread-safe."""
+    """Decodes requests; caches resources and scopes across requests. Thread-safe."""
 
     def __init__(self) -> None:
         self.resources = Interned(WireResource)
@@ -58,7 +58,7 @@ class Decoder:
         return self._decode(payload, sized=sized) if usual is None else usual
 
     def _decode_usual(self, payload: bytes, *, sized: bool) -> Batch | None:
-        """Do what `_decode` does in C; None if there is none, or the request is unusual."""
+        """Decode in C; return None if there is no compiled module, or the request is unusual."""
         try:
             found = _batch_of(payload, self.resources, self.scopes, WireSpan, Trace)
         except (UnicodeDecodeError, WireError):
@@ -100,7 +100,7 @@ class Decoder:
         sought = scope.sought
         rejected = 0
         from_bytes, intern, known, statuses = int.from_bytes, sys.intern, traces.get, _STATUSES
-        # Flat and dense: this is done for every span there is.
+        # Flat and dense: this runs for every span.
         for raw, head in zip(raws, heads, strict=True):
             encoded_id = head.trace_id
             trace = known(encoded_id) or _begun(encoded_id, traces)
@@ -179,7 +179,7 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
         raise WireError(f"a ScopeSpans that is none: {error}") from None
     raws: list[bytes] = message.spans[:]
     if len(raws) > _FEW_SPANS and len(raws) * _SMALLEST_SPAN > len(data):
-        # Parsed further, each would take a hundred times the room that it takes here.
+        # Parsed further, each would take a hundred times as much memory.
         raise WireError(f"{len(raws)} spans in {len(data)} bytes: most of them have no ids")
     message.ClearField("spans")
     return raws, message.SerializeToString()
@@ -204,4 +204,4 @@ def _all_unusual(
 
 _batch_of: Final[BatchOf] = _all_unusual if compiled.backend is None else compiled.backend.batch_of
 decode: Final = Decoder().decode
-"""The same with resources and scopes that are known in all of the process."""
+"""`Decoder.decode` with the resources and scopes of the whole process."""

@@ -24,18 +24,18 @@ class Salvaged(NamedTuple):
     payload: bytes
     """The valid items in protobuf."""
     items: int
-    """Of the innermost of `Signal.levels`: metrics rather than their points, profiles rather than their samples."""
+    """Items at the innermost of `Signal.levels`: metrics rather than their points, profiles rather than their samples."""
     rejected: Mapping[str, int]
     """Spans, data points or log records, by reason."""
 
 
 def salvage(signal: str, content: object, encode: Encode) -> Salvaged:
-    """Return what can be read of a request.
+    """Return the readable items of a request.
 
     Args:
         signal: `traces`, `metrics` or `logs`.
         content: The request, from JSON.
-        encode: Returns a value as an encoded message, given its descriptor's class. It raises `WireError` where it is none, and
+        encode: Returns a value as an encoded message, given its descriptor's class. It raises `WireError` for an invalid one, and
             `UnicodeEncodeError` where it holds half a surrogate pair.
     """
     found = _Reading(SIGNALS[signal].levels, encode)
@@ -54,7 +54,7 @@ class _Reading:
         self.rejected: Counter[str] = Counter()
 
     def read(self, content: Any, message: Any, level: int) -> bytes | None:
-        """Return a message without what cannot be read of it; None where that is all."""
+        """Return a message without its unreadable parts; None if nothing is left."""
         if level == len(self._levels):
             encoded = self._read_alone(content, message, level, content)
             self.items += encoded is not None
@@ -73,7 +73,7 @@ class _Reading:
         return encoded + b"".join(delimited(field.number, part) for part in parts if part is not None)
 
     def _read_alone(self, content: object, message: Any, level: int, whole: object) -> bytes | None:
-        """Return a message encoded; where it is none, count what is in it as rejected, and return None."""
+        """Return an encoded message; if it is invalid, count its items as rejected, and return None."""
         try:
             return self._encode(content, message)
         except UnicodeEncodeError:

@@ -17,7 +17,7 @@ STORAGE_FULL: Final = "storage_full"
 STORAGE_CORRUPT: Final = "storage_corrupt"
 """The payload was on disk and came back damaged."""
 EXPORT_FAILED: Final = "export_failed"
-"""The backend refused it, in a way that no other try would change."""
+"""The backend refused it for good: another try would not help."""
 MALFORMED: Final = "malformed"
 """The backend refused the item alone, as malformed or too large; or it came from an earlier version, and no backend can read it."""
 RETRY_EXHAUSTED: Final = "retry_exhausted"
@@ -54,7 +54,7 @@ class Payload:
 
 
 Settled = Callable[[Payload, str], None]
-"""Called once for each payload, with the reason, on whatever thread learns of it; it must not block.
+"""Called once for each payload, with the reason, on the thread that learns the outcome; it must not block.
 
 A payload that `batch::max_size` has split is settled in its parts: each with its own items, all with the same tally.
 """
@@ -76,9 +76,9 @@ class QueueEntry:
     open_items: int = 0
     """The items in them."""
     recovered: bool = False
-    """An earlier process took it, whose version may have validated less."""
+    """The payload was accepted by an earlier process, whose version may have validated less."""
     kept: bool = False
-    """A part of it is to stay on disk, and so does all of it."""
+    """A part of it has to stay on disk, so the whole payload does."""
     abandoned: bool = False
     """Settled because time was up: its later outcome does not count."""
 

@@ -29,15 +29,15 @@ class Queued:
 
     Args:
         name: The component's id.
-        transport: Where to.
-        settings: The queues'.
+        transport: Delivers requests to the backend.
+        settings: Settings of the queues.
         retry: None to try once.
-        signals: What its pipelines carry.
+        signals: Signals of its pipelines.
         settled: Called with each settled payload.
         clock: For waits.
         random: Returns a number in [0, 1), for waits.
         open_storage: Opens the file of one signal; None to keep the queues in memory.
-        direct: `sending_queue` is disabled: `accept` waits for the backend, and the queues are for what cannot wait.
+        direct: `sending_queue` is disabled: `accept` waits for the backend, and the queues are for payloads that cannot wait.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class Queued:
         """Accept a payload without waiting for the backend, or return the reason for refusing it.
 
         Raises:
-            KeyError: The payload is unknown, as in `accept`.
+            KeyError: The exporter does not handle its signal.
         """
-        if not payload.data:  # an empty request: nothing to send, which is soon done
+        if not payload.data:  # an empty request has nothing to send
             self._tallies.settle(payload, SENT)
             return SENT
         if self._stop.is_set():
@@ -114,10 +114,10 @@ class Queued:
         return self._lanes[payload.signal].put(payload)
 
     def offer(self, payload: Payload) -> bool:
-        """Enqueue a payload, or settle it with the reason why not.
+        """Enqueue a payload, or settle it with the reason for refusing it.
 
         Raises:
-            KeyError: The payload is unknown, as in `accept`.
+            KeyError: The exporter does not handle its signal.
         """
         refused = self.enqueue(payload)
         if refused:
@@ -131,7 +131,7 @@ class Queued:
             self._reachability.dropped(reason, payload.items)
 
     def flush(self, timeout_s: float) -> bool:
-        """Send what waits; whether all was settled in time."""
+        """Send the waiting payloads; return whether all were settled in time."""
         deadline_s = time.monotonic() + timeout_s
         emptied = [lane.backlog.wait_empty(max(0.0, deadline_s - time.monotonic())) for lane in self._lanes.values()]
         return all(emptied)

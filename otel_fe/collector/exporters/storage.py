@@ -1,8 +1,8 @@
 """A queue on disk: one SQLite file per exporter and signal; threads that wait for a commit share one.
 
-What `append` has returned for is on disk. By `file_storage::fsync` that means: without it (the Collector's default) it survives the
-end of this process, `kill -9` too, and with it the loss of power as well; without it a loss of power may take the last moments,
-and never more than those. What is sent is removed in the next shared commit: a crash just before it makes a duplicate, not a loss.
+A payload is on disk once `append` has returned. Without `file_storage::fsync` (the Collector's default) it survives the end of this
+process, also by `kill -9`; a loss of power may take the last moments, but never more. With it, it survives a loss of power, too.
+A sent payload is removed in the next shared commit: a crash just before that makes a duplicate, not a loss.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Storage:
         path: The file.
         fsync: Wait for the disk at each commit.
         lock_timeout_s: How long to wait for another process to release it.
-        prepare: Ensures that the directory is there; it raises `StorageError` where it is not.
+        prepare: Ensures that the directory exists; raises `StorageError` otherwise.
 
     Raises:
-        StorageError: Another process has it, or it cannot be opened.
+        StorageError: Another process uses the file, or it cannot be opened.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Storage:
             self._closed = True
 
     def _commit(self, writes: list[Write], removed: list[IndexEntry]) -> None:
-        """Write all that waits, as one transaction."""
+        """Write all waiting changes as one transaction."""
         with self._disk:
             self._account(removed)
             failure: StorageFullError | None = None
@@ -118,7 +118,7 @@ class Storage:
             except StorageFullError as error:
                 failure = error
             if failure is not None and self._next_key > keys.start:
-                self._undone += keys  # they are in a file that has lost its place
+                self._undone += keys  # they are in a file that has been removed
                 self._live -= len(writes)
             for key, write in zip(keys, writes, strict=True):
                 if failure is None:
@@ -130,7 +130,7 @@ class Storage:
     def _account(self, removed: list[IndexEntry]) -> None:
         self._live -= len(removed)
         self._sent_bytes += sum(found.size_bytes for found in removed)
-        # A removal that did not fit on a full disk has another chance with each commit.
+        # A removal that did not fit on a full disk is tried again with each commit.
         self._undone += [found.key for found in removed]
 
     def _stay_in_place(self) -> None:
@@ -144,7 +144,7 @@ class Storage:
         try:
             self._prepare()
             move(self._connection, self._path, fsync=self._fsync)
-            with contextlib.closing(self._connection):  # once there is another: until then it holds what waits
+            with contextlib.closing(self._connection):  # only now: until then it held the payloads
                 self._connection = self._open()
         except (StorageError, sqlite3.Error, OSError) as error:
             raise StorageFullError(f"its file was removed: {error}") from error
@@ -186,7 +186,7 @@ class Storage:
                 return
             self._sent_bytes = 0
         except (sqlite3.Error, OSError):
-            # Space that is not given back is no loss, and is given back the next time.
+            # Space that is not released now is released the next time.
             return
 
     def _repair(self, error: Exception) -> None:

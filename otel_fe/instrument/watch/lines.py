@@ -1,4 +1,4 @@
-"""Lines of code: from frames and from chains of awaits to file, line and function, and whose code that is.
+"""Converts frames and chains of awaits to file, line and function, and tells whose code it is.
 
 Only strings and numbers are copied; no frame, code object or local variable is kept.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 MOST_FRAMES: Final = 48
-"""Of one stack: the innermost and the outermost are kept. The import system's frames count as one where they follow each other."""
+"""Frames of one stack: the innermost and the outermost are kept. Consecutive frames of the import system count as one."""
 _DEEPEST: Final = 500
 """Frames that are walked at most."""
 _MOST_KNOWN: Final = 4_096
@@ -40,7 +40,7 @@ class Line(NamedTuple):
     """The position of a frame."""
 
     file: str
-    """As the code object has it."""
+    """File name as in the code object."""
     number: int
     function: str
     """Qualified from Python 3.11 on."""
@@ -70,7 +70,7 @@ else:
 def stack_of(frame: FrameType | None) -> Stack:
     """Return the lines of a stack, down to the outermost wrapper of an extraction; all of them where there is none.
 
-    What lies below (the server, the event loop) had called the extraction, and has no part in it.
+    Frames below it (the server, the event loop) called the extraction and are not part of it.
     """
     lines: list[Line] = []
     wrapper = 0
@@ -175,7 +175,7 @@ def _belongs_to_application(file: str) -> bool:
 def own_line(stack: Stack) -> Line | None:
     """Return the innermost line of the application's own code, else the innermost of all; None for an empty stack.
 
-    Of an import it is the line that imports, not one of what is imported.
+    During an import it is the line that imports, not one of the imported module.
     """
     imported = next((at for at in range(len(stack) - 1, -1, -1) if stack[at].file.startswith(IMPORTING)), -1)
     return (
@@ -186,7 +186,7 @@ def own_line(stack: Stack) -> Line | None:
 
 
 def without_detail(stack: Stack) -> Stack:
-    """Return the lines of a stack that say what it is about: the own one, and from an import on those that led there."""
+    """Return the characteristic lines of a stack: the own line, and of an import the lines that led there."""
     imported = next((at for at in range(len(stack) - 1, -1, -1) if stack[at].file.startswith(IMPORTING)), -1)
     if imported >= 0:
         return stack[imported:]

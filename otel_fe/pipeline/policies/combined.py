@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AndEvaluator(Evaluator):
-    """Votes as every one of its policies does: for sampling, or `as_kind`, if all would sample."""
+    """Votes to sample, or `as_kind`, if all of its policies would sample."""
 
     __slots__ = ("_as_kind", "_policies")
 
@@ -28,7 +28,7 @@ class AndEvaluator(Evaluator):
 
     @property
     def leaves(self) -> Sequence[Evaluator]:
-        """Those of its policies."""
+        """Leaves of its policies."""
         return [leaf for policy in self._policies for leaf in policy.leaves]
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
@@ -44,7 +44,7 @@ class AndEvaluator(Evaluator):
                 return FAILED, NEVER, seen
             if vote[0] == NOT_SAMPLED:
                 kind = NOT_SAMPLED
-                if inclusion == NEVER:  # nothing that follows could change with what probability
+                if inclusion == NEVER:  # no later policy could change the probability
                     break
         return kind, inclusion, seen
 
@@ -108,11 +108,11 @@ class NotEvaluator(Evaluator):
 
     @property
     def leaves(self) -> Sequence[Evaluator]:
-        """Those of its policy."""
+        """Leaves of its policy."""
         return self._policy.leaves
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
-        """Vote; what a policy samples by chance has a complement that is no threshold, so its probability is lost."""
+        """Vote; the complement of a share is no threshold, so its probability is lost."""
         kind, inclusion, seen = self._policy.evaluate(trace)
         turned: SamplingProbability = (
             {ALWAYS: NEVER, NEVER: ALWAYS}.get(inclusion) if isinstance(inclusion, int) else None
@@ -124,7 +124,7 @@ class NotEvaluator(Evaluator):
         return kind, inclusion, seen
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
-        """Prepare the policy it turns round."""
+        """Prepare the inverted policy."""
         self._policy.prepare(traces, now_ns)
 
     def describe(self, seen: object) -> str:
