@@ -10,12 +10,12 @@ from collections import deque
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.instrument.watch.lines import stack_of
+from otel_fe.instrument.stack_lines import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from otel_fe.instrument.watch.lines import Stack
+    from otel_fe.instrument.stack_lines import Stack
 
 _SHORTEST_NS: Final = 20_000
 """Shorter ones are frequent, and cost next to nothing."""

@@ -1,9 +1,27 @@
-"""Linux' blocking system calls, by number, with the cause of a thread's wait in each."""
+"""The system call that a thread waits in, and Linux' blocking ones by number, with the cause of a wait in each."""
 
 from __future__ import annotations
 
 import platform
-from typing import Final
+from typing import Final, NamedTuple
+
+RUNNING: Final = -2
+"""The thread runs, or could; in place of a system call's number."""
+FAULTING: Final = -1
+"""The thread waits in the kernel, but in no system call, as for a page of memory that is read from disk."""
+UNKNOWN: Final = -3
+"""The thread's state is unknown."""
+
+
+class Waiting(NamedTuple):
+    """The system call that a thread waits in."""
+
+    call: int
+    """Number of the system call; or `RUNNING`, `FAULTING`, `UNKNOWN`."""
+    first: int = 0
+    """First argument of the system call: a file descriptor, or the address of a futex."""
+    second: int = 0
+
 
 SLEEP: Final = "sleep"
 FUTEX: Final = "futex"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_fe.instrument.causes import system_calls as calls
 from otel_fe.instrument.causes.instruction import WITH
-from otel_fe.instrument.watch.threads import FAULTING, Waiting
+from otel_fe.instrument.causes.system_calls import FAULTING, Waiting
 from otel_fe.pipeline.attribution import CAUSE_SEEN_CALL
 from otel_fe.semconv import (
     CAUSE_DISK,
@@ -23,7 +23,7 @@ from otel_fe.semconv import (
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from otel_fe.instrument.watch.lines import Line, Stack
+    from otel_fe.instrument.stack_lines import Line, Stack
 
 NOT_WAITING: Final = ""
 """The thread runs, could run, or its state is unknown."""

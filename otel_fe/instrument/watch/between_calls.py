@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.instrument.watch.lines import own_line, shown
+from otel_fe.instrument.stack_lines import own_line, shown
 from otel_fe.model.intervals import uncovered
 from otel_fe.model.measurements import CAUSE_POOL
 from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_GIL

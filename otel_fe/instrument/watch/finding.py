@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_fe import semconv
 from otel_fe.instrument.causes.garbage import PAUSES
 from otel_fe.instrument.causes.waits import NOT_WAITING
+from otel_fe.instrument.stack_lines import is_importing, own_line, shown
 from otel_fe.instrument.watch.between_calls import BLAMING, between_calls, gaps_between
-from otel_fe.instrument.watch.lines import is_importing, own_line, shown
 from otel_fe.instrument.watch.watched import HELD, Segment
 from otel_fe.pipeline.attribution import CAUSE_SEEN_CPU, attributed, bottleneck
 from otel_fe.semconv import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_fe.instrument.causes.garbage import Pause
-    from otel_fe.instrument.watch.lines import Line, Stack
+    from otel_fe.instrument.stack_lines import Line, Stack
     from otel_fe.pipeline.attribution import Interval
 
 _NEAR: Final = 3

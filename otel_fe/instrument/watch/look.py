@@ -6,9 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.instrument.causes.instruction import names_at
+from otel_fe.instrument.causes.system_calls import UNKNOWN, Waiting
 from otel_fe.instrument.causes.waits import NOT_WAITING, awaits, by_names, wait_of
-from otel_fe.instrument.watch.lines import Line, awaits_of, own_line, shortened, stack_of
-from otel_fe.instrument.watch.threads import UNKNOWN, Waiting, cpu_clock_ns, native_id
+from otel_fe.instrument.stack_lines import Line, awaits_of, own_line, shortened, stack_of
+from otel_fe.instrument.watch.threads import cpu_clock_ns, native_id
 from otel_fe.instrument.watch.watched import HELD, Segment, Watched
 from otel_fe.pipeline.attribution import CAUSE_SEEN_CALL
 from otel_fe.semconv import CAUSE_EVENT_LOOP, CAUSE_LOCK

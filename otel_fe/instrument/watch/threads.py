@@ -11,8 +11,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from otel_fe.instrument.causes.system_calls import RUNNING, UNKNOWN, Waiting
 from otel_fe.instrument.watch.held import File, read_once
 
 if TYPE_CHECKING:
@@ -21,24 +22,6 @@ if TYPE_CHECKING:
 LINUX: Final = sys.platform == "linux"
 _BYTES: Final = 256
 _MOST_THREADS: Final = 256
-RUNNING: Final = -2
-"""The thread runs, or could; in place of a system call's number."""
-FAULTING: Final = -1
-"""The thread waits in the kernel, but in no system call, as for a page of memory that is read from disk."""
-UNKNOWN: Final = -3
-"""The thread's state is unknown."""
-
-
-class Waiting(NamedTuple):
-    """The system call that a thread waits in."""
-
-    call: int
-    """Number of the system call; or `RUNNING`, `FAULTING`, `UNKNOWN`."""
-    first: int = 0
-    """First argument of the system call: a file descriptor, or the address of a futex."""
-    second: int = 0
-
-
 _UNKNOWN: Final = Waiting(UNKNOWN)
 
 

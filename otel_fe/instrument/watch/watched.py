@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_fe.instrument.watch.lines import without_detail
+from otel_fe.instrument.stack_lines import without_detail
 
 if TYPE_CHECKING:
-    from otel_fe.instrument.watch.lines import Line, Stack
+    from otel_fe.instrument.stack_lines import Line, Stack
     from otel_fe.instrument.watch.thread_counters import ThreadCounters
 
 MOST_SEGMENTS: Final = 600

@@ -17,8 +17,8 @@ from otel_fe.instrument import resources
 from otel_fe.instrument.causes.accelerator import synchronising
 from otel_fe.instrument.causes.garbage import PAUSES, held_off
 from otel_fe.instrument.causes.waits import NOT_WAITING
+from otel_fe.instrument.stack_lines import own_line, stack_of
 from otel_fe.instrument.watch import closing, look, registry
-from otel_fe.instrument.watch.lines import own_line, stack_of
 from otel_fe.instrument.watch.thread_counters import CounterHistory
 from otel_fe.instrument.watch.threads import ThreadFiles, interpreter_lock, native_id, unavailable
 from otel_fe.instrument.watch.watched import MOST_SEGMENTS, Watched
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from otel_fe.instrument.extraction import Extraction
-    from otel_fe.instrument.watch.lines import Line
+    from otel_fe.instrument.stack_lines import Line
     from otel_fe.instrument.watch.thread_counters import ThreadCounters
     from otel_fe.instrument.watch.watched import Segment
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from otel_fe import semconv
 from otel_fe.instrument.causes.garbage import PAUSES, Pause
+from otel_fe.instrument.stack_lines import Line
 from otel_fe.instrument.watch.finding import find
-from otel_fe.instrument.watch.lines import Line
 from otel_fe.instrument.watch.watched import Segment
 from otel_fe.pipeline.attribution import CAUSES
 

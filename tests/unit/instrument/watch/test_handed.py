@@ -14,7 +14,7 @@ import pytest
 
 import otel_fe
 from otel_fe.instrument.extraction import current_extraction
-from otel_fe.instrument.watch.lines import stack_of
+from otel_fe.instrument.stack_lines import stack_of
 from tests.observed import instrumented
 from tests.unit.instrument.watch.spans import PREFIX, causes
 

@@ -14,9 +14,10 @@ import pytest
 
 import otel_fe
 from otel_fe.instrument.causes.instruction import WITH, names_at
+from otel_fe.instrument.causes.system_calls import FAULTING, RUNNING, Waiting
 from otel_fe.instrument.causes.waits import awaits, by_names, wait_of
-from otel_fe.instrument.watch.lines import MOST_FRAMES, awaits_of, is_own, own_line, shown, stack_of
-from otel_fe.instrument.watch.threads import FAULTING, RUNNING, ThreadFiles, Waiting, cpu_clock_ns, interpreter_lock
+from otel_fe.instrument.stack_lines import MOST_FRAMES, awaits_of, is_own, own_line, shown, stack_of
+from otel_fe.instrument.watch.threads import ThreadFiles, cpu_clock_ns, interpreter_lock
 
 HERE = __file__
 

@@ -146,7 +146,7 @@ def _foreign_folders() -> tuple[str, ...]:
 
 
 _FOREIGN: Final = _foreign_folders()
-_PACKAGE: Final = str(Path(__file__).parents[2]) + os.sep
+_PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
 _DEMO: Final = _PACKAGE + "demo" + os.sep
 _SHARED: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _own: dict[str, bool] = {}
