@@ -8,7 +8,7 @@ A chunk is the bodies of traces whose keys follow each other; the first of these
     numbers: of bodies, with the highest bit set; of frames; the length of each frame;
         for each body the length of its record, and of its runs how many there are;
             for each run which frames are its resource's and its scope's, and the length of its spans
-    body: its record (JSON), and the spans of its runs, each with tag and length
+    body: its record (JSON, or packed: `pipeline/packed_decisions.py`), and the spans of its runs, each with tag and length
 
 Nearly every trace of a commit has the same resources and scopes, which are frames: a `ResourceSpans` without its scopes, and a
 `ScopeSpans` without its spans. The first frame is empty; a run of which both are the first is an `ExportTraceServiceRequest`.
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from otel_fe.store.kept import Run
 
     Body = tuple[bytes, bytes]
-    """A decision record, as JSON, and spans; empty where there is none."""
+    """A decision, as `DecisionRecords.stored` has it, and spans; empty where there is none."""
     Written = tuple[bytes, Sequence[Run]]
-    """A decision record, as JSON, and the runs of spans; empty where there is none."""
+    """A decision, as `DecisionRecords.stored` has it, and the runs of spans; empty where there is none."""
     Parts = tuple[bytes, list[tuple[bytes, bytes, bytes]]]
 
 CHUNKS_SINCE: Final = 5
