@@ -27,6 +27,7 @@ TESTS = (
     "tests/unit/pipeline",
     "tests/unit/sdk",
     "tests/unit/wire",
+    "tests/unit/collector/test_http2.py",
 )
 
 

@@ -132,9 +132,9 @@ class Listeners:
         # Each needs much that the other does not: imported where there is one.
         try:
             if isinstance(settings, GrpcServerSettings):
-                from otel_fe.collector.servers.grpc_server import OtlpGrpcServer  # noqa: PLC0415 see above
+                from otel_fe.collector.servers.grpc_server import otlp_grpc_server  # noqa: PLC0415 see above
 
-                return OtlpGrpcServer(settings, plan.endpoint, intake, tokens, plan.where)
+                return otlp_grpc_server(settings, plan.endpoint, intake, tokens, plan.where, self._loop.held)
             from otel_fe.collector.servers.otlp_http import OtlpHttpServer  # noqa: PLC0415
 
             return OtlpHttpServer(settings, plan.endpoint, intake, tokens, plan.where, self._loop)

@@ -8,15 +8,22 @@ from otel_fe.compiled.attributes import SOURCES as _ATTRIBUTES
 from otel_fe.compiled.attributes import Picker, named
 from otel_fe.compiled.batches import SOURCES as _BATCHES
 from otel_fe.compiled.batches import Batch, Spans, Traces, batch_of
+from otel_fe.compiled.calls import SOURCES as _CALLS
 from otel_fe.compiled.conditions import SOURCES as _CONDITIONS
 from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
 from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
+from otel_fe.compiled.http2 import SOURCES as _HTTP2
+from otel_fe.compiled.http2 import Event as Http2Event
+from otel_fe.compiled.http2 import Http2Error
+from otel_fe.compiled.http2 import Session as Http2Session
 from otel_fe.compiled.leaves import SOURCES as _LEAVES
 from otel_fe.compiled.local_spans import SOURCES as _LOCAL_SPANS
 from otel_fe.compiled.local_spans import CurrentCore, SpanCore, methods, use_spans, use_tracers
 from otel_fe.compiled.local_traces import SOURCES as _LOCAL_TRACES
 from otel_fe.compiled.local_traces import LocalTrace, use_traces
+from otel_fe.compiled.nghttp2 import SOURCES as _NGHTTP2
+from otel_fe.compiled.nghttp2 import use_library
 from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
 from otel_fe.compiled.segments import SOURCES as _SEGMENTS
@@ -40,6 +47,9 @@ __all__ = [
     "DecisionCache",
     "Finder",
     "Head",
+    "Http2Error",
+    "Http2Event",
+    "Http2Session",
     "LocalTrace",
     "Picker",
     "Segments",
@@ -59,6 +69,7 @@ __all__ = [
     "remembered_bytes",
     "runs",
     "scan",
+    "use_library",
     "use_spans",
     "use_tracers",
     "use_traces",
@@ -68,12 +79,15 @@ SOURCES: Final = frozenset(
     (
         _ATTRIBUTES,
         _BATCHES,
+        _CALLS,
         _CONDITIONS,
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
+        _HTTP2,
         _LEAVES,
         _LOCAL_SPANS,
         _LOCAL_TRACES,
+        _NGHTTP2,
         _ROUNDS,
         _ROWS,
         _SEGMENTS,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from otel_fe.compiled.http2_protocols import Http2Events
+    from otel_fe.compiled.http2_protocols import Http2Session as Session
     from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
     from otel_fe.compiled.trace_protocols import PendingTracesOf, RequestTraces, SegmentsOf, SpanHead
 
@@ -253,6 +255,29 @@ class Backend(Protocol):
     @property
     def use_tracers(self) -> Callable[..., None]:
         """Takes over the classes and constants of `sdk.tracer`."""
+        ...
+
+    @property
+    def use_library(self) -> Callable[[Callable[[str], int]], None]:
+        """Takes over the functions of libnghttp2.
+
+        Its argument returns the address of one, by its name without `nghttp2_`; 0 for an option that this version lacks.
+        """
+        ...
+
+    @property
+    def Http2Session(self) -> Callable[[int, int], Session]:  # noqa: N802
+        """Begins a connection, given how many calls may be in progress and how large a message may be, in bytes."""
+        ...
+
+    @property
+    def Http2Error(self) -> type[Exception]:  # noqa: N802
+        """The other side broke the protocol, or asks for too much: the connection cannot go on."""
+        ...
+
+    @property
+    def Http2Event(self) -> type[Http2Events]:  # noqa: N802
+        """The numbers of what a session reports."""
         ...
 
     @property

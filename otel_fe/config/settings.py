@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "OTEL_FE_"
 DASHBOARD_TOKEN: Final = "OTEL_FE_DASHBOARD_TOKEN"  # noqa: S105 its name
 """Read by the commands that serve the dashboard."""
-_OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE"})
+OF_OTHERS: Final = frozenset({DASHBOARD_TOKEN, "OTEL_FE_COLLECTOR_IMAGE", "OTEL_FE_GRPC_SERVER"})
 """Variables that may be set in the same shell, but are no settings of the instrumentation."""
 _LONGEST_S: Final = 1e6
 PIPELINES: Final = ("process", "collector")
@@ -218,7 +218,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     known = {PREFIX + f.name.upper(): f for f in fields(Settings)}
     values: dict[str, object] = {}
     for name, value in environ.items():
-        if not name.startswith(PREFIX) or name in _OF_OTHERS or not value.strip():
+        if not name.startswith(PREFIX) or name in OF_OTHERS or not value.strip():
             continue
         if name not in known:
             raise ConfigurationError(name, value, f"no such variable{did_you_mean(name, known)}")

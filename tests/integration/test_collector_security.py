@@ -59,6 +59,12 @@ def https(folder, address, headers=HEADERS, client=False, body=None):
         connection.close()
 
 
+@pytest.fixture(autouse=True, params=["nghttp2", "grpcio"])
+def grpc_server(request, monkeypatch):
+    """Have collectors receive by each of the two libraries."""
+    monkeypatch.setenv("OTEL_FE_GRPC_SERVER", request.param)
+
+
 def tls_keys(folder, more=""):
     return f", tls: {{cert_file: {folder}/server.crt, key_file: {folder}/server.key{more}}}"
 

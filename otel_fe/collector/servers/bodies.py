@@ -79,6 +79,24 @@ def unpacked_message(message: bytes, most_bytes: int) -> bytes:
     return message
 
 
+def unpacked_grpc(message: bytes, encoding: str, most_bytes: int) -> bytes:
+    """Return a gRPC message that says it is compressed, without its compression.
+
+    Args:
+        message: As it came.
+        encoding: The value of `grpc-encoding`; empty for none.
+        most_bytes: It must not become larger than this.
+
+    Raises:
+        EncodingError: It is none of gzip, deflate and zstd.
+        TooLargeError: It would become larger.
+        WireError: It is damaged.
+    """
+    if encoding not in ("gzip", "deflate", "zstd"):
+        raise EncodingError(f"grpc-encoding {encoding[:40]!r} is not read here; use one of gzip, deflate and zstd")
+    return _UNPACKERS[encoding](message, most_bytes)
+
+
 def _gunzip(body: bytes, most_bytes: int) -> bytes:
     return _zlib(body, most_bytes, _GZIP)
 
@@ -113,9 +131,7 @@ def _unzstd(body: bytes, most_bytes: int) -> bytes:
     try:
         import zstandard  # noqa: PLC0415 an extra
     except ImportError:
-        raise EncodingError(
-            "Content-Encoding 'zstd' needs the package zstandard, which is not installed here"
-        ) from None
+        raise EncodingError("the encoding 'zstd' needs the package zstandard, which is not installed here") from None
     decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
     try:
         with decoder.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:

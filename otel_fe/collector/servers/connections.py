@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Generic, Protocol, TypeVar
 
 from otel_fe.collector.servers.held_bytes import Holder
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Phase(IntEnum):
@@ -33,11 +30,18 @@ class Phase(IntEnum):
 class Connection(Holder, Protocol):
     """A connection of a server."""
 
-    phase: Phase
-    proven: bool
-    """Whether it has completed a request that was not refused."""
     closing: bool
     """Whether the request in progress is the last."""
+
+    @property
+    def phase(self) -> Phase:
+        """Its state."""
+        ...
+
+    @property
+    def proven(self) -> bool:
+        """Return whether it has completed a request that was not refused."""
+        ...
 
     @property
     def idle(self) -> bool:
@@ -45,8 +49,12 @@ class Connection(Holder, Protocol):
         ...
 
 
-class Connections:
-    """All connections of one server, with the task that serves each. Used from the event loop's thread only.
+_One = TypeVar("_One", bound=Connection)
+_Server = TypeVar("_Server")
+
+
+class Connections(Generic[_One, _Server]):
+    """All connections of one server, with what serves each. Used from the event loop's thread only.
 
     Args:
         most: How many there may be.
@@ -54,10 +62,10 @@ class Connections:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.tasks: dict[Connection, asyncio.Task[None]] = {}
+        self.tasks: dict[_One, _Server] = {}
         self._by_sender: Counter[str] = Counter()
 
-    def add(self, connection: Connection, task: asyncio.Task[None]) -> bool:
+    def add(self, connection: _One, task: _Server) -> bool:
         """Add a connection; return whether another was given up for it.
 
         Where all others are being processed, it is the new one.
@@ -71,14 +79,14 @@ class Connections:
         victim.evict()
         return True
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: _One) -> None:
         """Forget a connection."""
         if self.tasks.pop(connection, None) is not None:
             self._by_sender[connection.sender] -= 1
             if not self._by_sender[connection.sender]:
                 del self._by_sender[connection.sender]
 
-    def _victim(self, new: Connection) -> Connection:
+    def _victim(self, new: _One) -> _One:
         most = self._by_sender.most_common(1)[0][0]
         others = [one for one in self.tasks if one.evictable and one is not new]
         return min(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.byte_stream import READ_BYTES, ByteStream
@@ -11,7 +10,7 @@ from otel_fe.collector.servers.connections import Connections
 from otel_fe.collector.servers.http_connection import HttpConnection
 from otel_fe.collector.servers.http_limits import HttpLimits
 from otel_fe.collector.servers.open_files import most_connections
-from otel_fe.collector.servers.taken_ports import listen_error
+from otel_fe.collector.servers.taken_ports import listen_error, listening_socket
 
 if TYPE_CHECKING:
     import ssl
@@ -54,7 +53,9 @@ class HttpServer:
         self._limits = limits or HttpLimits()
         self._tls = tls
         self._turned_away = turned_away
-        self._connections = Connections(most_connections(self._limits.most_connections))
+        self._connections: Connections[HttpConnection, asyncio.Task[None]] = Connections(
+            most_connections(self._limits.most_connections)
+        )
         self._buffer = bytearray(READ_BYTES)
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -76,18 +77,7 @@ class HttpServer:
         self._loop.call(self._stop(grace_s))
 
     async def _listen(self, endpoint: Endpoint, *, shared: bool) -> asyncio.Server:
-        family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind((endpoint.address, endpoint.port))
-        except BaseException:
-            listener.close()
-            raise
+        listener = listening_socket(endpoint, shared=shared)
         # asyncio takes its `backlog` also for how many connections it accepts before it serves one of them.
         server = await asyncio.get_running_loop().create_server(self._stream, sock=listener, backlog=_ACCEPTS)
         listener.listen(_BACKLOG)

@@ -1,4 +1,4 @@
-"""The event loop of all HTTP servers."""
+"""The event loop of all HTTP/1.1 servers."""
 
 from __future__ import annotations
 

@@ -28,6 +28,27 @@ def check_free(endpoint: Endpoint) -> None:
             raise listen_error(endpoint, error) from error
 
 
+def listening_socket(endpoint: Endpoint, *, shared: bool) -> socket.socket:
+    """Return a socket that is bound to an address; with `shared`, to one that other processes are bound to, too.
+
+    Raises:
+        OSError: It cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((endpoint.address, endpoint.port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
 def listen_error(endpoint: Endpoint, error: OSError) -> OSError:
     """Return an error that says why an address cannot be listened on, in place of the operating system's."""
     reason = error.strerror or str(error)

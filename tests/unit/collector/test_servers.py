@@ -23,7 +23,7 @@ from otel_fe.collector.refusals import (
 )
 from otel_fe.collector.servers.bodies import check_encoding, unpacked, unpacked_message
 from otel_fe.collector.servers.endpoints import Endpoint, check_open, endpoint
-from otel_fe.collector.servers.grpc_options import options_of
+from otel_fe.collector.servers.grpcio_options import options_of
 from otel_fe.collector.servers.statuses import code_of, status
 from otel_fe.collector.servers.tokens import Tokens
 from otel_fe.config.extensions import BearerTokenAuth

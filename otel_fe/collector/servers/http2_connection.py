@@ -1,0 +1,371 @@
+"""One connection of a gRPC client: its calls, its times, its sizes. HTTP/2 itself is in `compiled/http2.pyx`."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import ssl
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from otel_fe import compiled
+from otel_fe.collector.refusals import PressureError, RefusedError, TooLargeError
+from otel_fe.collector.servers.bodies import unpacked_grpc
+from otel_fe.collector.servers.client_conduct import ClientConduct
+from otel_fe.collector.servers.connections import Phase
+from otel_fe.collector.servers.grpc_calls import STATUS_KEY, GrpcCalls, Refusal, refusal
+from otel_fe.collector.servers.statuses import Code
+from otel_fe.wire.wire_error import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_fe.collector.servers.grpc_limits import GrpcLimits
+    from otel_fe.collector.servers.held_bytes import HeldBytes
+    from otel_fe.compiled.http2_protocols import Http2Call, Http2Session
+
+_READS: Final = 8
+"""In a row, before other connections have their turn."""
+_LINGER_S: Final = 1.0
+"""For the other side to close a connection, once all is said: closed at once, what was sent last might never be seen."""
+_NO_ERROR: Final = 0x0
+_CANCEL: Final = 0x8
+_ENHANCE_YOUR_CALM: Final = 0xB
+_UNIMPLEMENTED: Final = Code(12, 404)
+_AGE_SPREAD: Final = 0.1
+"""Ages differ by so much either way, so that not all clients reconnect at once."""
+_CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+_HEADERS: Final = [(b":status", b"200"), _CONTENT_TYPE]
+_TRAILERS: Final = [(b"grpc-status", b"0")]
+_WAITING: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Http2Connection:
+    """Reads calls and answers them, each as soon as it has come completely. Used from the thread of its loop only.
+
+    Args:
+        stream: The client's socket, which does not block.
+        sender: Address of the other side, without its port.
+        calls: Takes the calls.
+        limits: Times and numbers.
+        held: Counts what this connection holds, with all others.
+        dropped: Called when the connection is ended to make room for others.
+        now_s: Monotonic time.
+    """
+
+    def __init__(
+        self,
+        stream: socket.socket,
+        sender: str,
+        calls: GrpcCalls,
+        limits: GrpcLimits,
+        held: HeldBytes,
+        dropped: Callable[[Http2Connection], None],
+        now_s: float,
+    ) -> None:
+        assert compiled.backend is not None  # noqa: S101 the server has checked it
+        self._names = compiled.backend.Http2Event
+        self._broken = compiled.backend.Http2Error
+        self._session: Http2Session = compiled.backend.Http2Session(limits.streams, calls.most_bytes)
+        self.stream = stream
+        self.sender: Final = sender
+        self.proven = False
+        """Whether it has completed a request that was not refused."""
+        self.closing = False
+        """Whether it takes no more calls."""
+        self.closed = False
+        self._calls = calls
+        self._limits = limits
+        self._held = held
+        self._dropped = dropped
+        self._shaking = isinstance(stream, ssl.SSLSocket)
+        """Whether TLS is still shaking hands."""
+        self._ready = False
+        """Whether the client has sent its preface and settings."""
+        self._output = b""
+        self._counted = 0
+        """Bytes that are counted in `held`."""
+        self._begun_s = self._received_s = self._idle_since_s = now_s
+        self._age_s = limits.age_s * random.uniform(1 - _AGE_SPREAD, 1 + _AGE_SPREAD)  # noqa: S311 no secret
+        self._blocked_s: float | None = None
+        """Since when the client has not taken what is sent."""
+        self._closing_s: float | None = None
+        self._ended_s: float | None = None
+        """When our side of the connection was closed."""
+        self._pinged_s: float | None = None
+        """When the server pinged, if there was no answer yet."""
+        self._conduct = ClientConduct(limits, now_s)
+
+    # --- for the choice of one to be given up --------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """Its state."""
+        if not self._ready:
+            return Phase.HANDSHAKE
+        if self._output:
+            return Phase.RESPONSE
+        return Phase.BODY if self._session.has_calls else Phase.IDLE
+
+    @property
+    def since_s(self) -> float:
+        """When its oldest call in progress began, or else the last thing that happened."""
+        return min((call.since_s for call in self._session.open_calls), default=self._received_s)
+
+    @property
+    def idle(self) -> bool:
+        """Return whether it has no call in progress."""
+        return not self._session.has_calls
+
+    @property
+    def evictable(self) -> bool:
+        """Return whether it waits for the client; a call that is processed holds up the loop itself."""
+        return True
+
+    def evict(self) -> None:
+        """End it at once, for others to have its room."""
+        self.close()
+        self._dropped(self)
+
+    # --- what the loop calls -------------------------------------------------------------------------------------------
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Return whether it waits until the socket takes more."""
+        return bool(self._output) or self._shaking
+
+    def serve(self, buffer: bytearray, now_s: float) -> None:
+        """Read what has come, process the calls that are complete, and send what there is to send."""
+        try:
+            if self._shaking and not self._shake():
+                return
+            if self._read(buffer, now_s):
+                self._send(now_s)
+            else:
+                self.close()
+        except self._broken:
+            with contextlib.suppress(OSError, self._broken):
+                self._send(now_s)  # which says why
+            self.close()
+        except OSError:
+            self.close()
+
+    def check(self, now_s: float) -> None:
+        """End what has taken too long; called about once a second."""
+        try:
+            self._check_calls(now_s)
+            if self._is_overdue(now_s):
+                self.close()
+                return
+            if not self.closing and (
+                now_s - self._begun_s >= self._age_s
+                or (self.idle and now_s - self._idle_since_s >= self._limits.idle_s)
+            ):
+                self.end_gently(now_s)
+            elif self._pinged_s is None and now_s - self._received_s >= self._limits.ping_s:
+                self._session.ping()
+                self._pinged_s = now_s
+            self._send(now_s)
+        except (OSError, self._broken):
+            self.close()
+
+    def end_gently(self, now_s: float) -> None:
+        """Take no more calls; close the connection when those in progress are answered."""
+        if not self.closing:
+            self.closing = True
+            self._closing_s = now_s
+            with contextlib.suppress(self._broken):
+                self._session.go_away(_NO_ERROR, b"")
+        with contextlib.suppress(OSError, self._broken):
+            self._send(now_s)
+
+    def close(self) -> None:
+        """Be done with it; the loop closes its socket."""
+        self.closed = True
+        self._held.release(self)
+
+    # --- bytes -----------------------------------------------------------------------------------------------------------
+
+    def _shake(self) -> bool:
+        """Continue TLS's handshake; return whether it is done.
+
+        Raises:
+            OSError: It failed, or the client does not speak HTTP/2.
+        """
+        stream: Any = self.stream
+        try:
+            stream.do_handshake()
+        except _WAITING:
+            return False
+        self._shaking = False
+        if stream.selected_alpn_protocol() not in ("h2", None):
+            raise ConnectionAbortedError
+        return True
+
+    def _read(self, buffer: bytearray, now_s: float) -> bool:
+        """Take what has come; return whether the connection goes on.
+
+        Raises:
+            OSError: It was lost.
+        """
+        encrypted = isinstance(self.stream, ssl.SSLSocket)
+        reads = 0
+        while True:
+            try:
+                size = self.stream.recv_into(buffer)
+            except _WAITING:
+                return True
+            if not size:
+                return False
+            reads += 1
+            self._received_s = now_s
+            self._pinged_s = None
+            if self._ended_s is None:
+                self._handle(self._session.receive(buffer, size), now_s)
+            if self.closed:
+                return False
+            # What TLS has decrypted already would wake nobody.
+            pending = encrypted and self.stream.pending()  # type: ignore[attr-defined]
+            if not pending and (reads >= _READS or (size < len(buffer) and not encrypted)):
+                return True
+
+    def _send(self, now_s: float) -> None:
+        """Send as much as the socket takes.
+
+        Raises:
+            OSError: The connection was lost.
+        """
+        if self.closed or self._shaking:
+            return
+        while self._output or (self._ended_s is None and self._more()):
+            try:
+                sent = self.stream.send(self._output)
+            except _WAITING:
+                self._blocked_s = now_s if self._blocked_s is None else self._blocked_s
+                return
+            self._output = self._output[sent:]
+            self._blocked_s = None
+        self._count_held()  # what was sent may have ended calls
+        if self._ended_s is None and (self._session.ended or (self.closing and self.idle)):
+            self._ended_s = now_s
+            self.stream.shutdown(socket.SHUT_WR)
+
+    def _more(self) -> bool:
+        self._output = self._session.to_send()
+        return bool(self._output)
+
+    # --- calls -----------------------------------------------------------------------------------------------------------
+
+    def _handle(self, events: list[tuple[int, Any]], now_s: float) -> None:
+        names, session = self._names, self._session
+        for kind, call in events:
+            if kind == names.BEGUN:
+                call.since_s = now_s
+                self._begin(call)
+            elif kind == names.COMPLETE:
+                if call.signal is not None and session.is_open(call):
+                    self._answer(call, self._process(call))
+            elif kind == names.TOO_LARGE:
+                self._answer(call, self._calls.refused(TooLargeError(self._calls.most_bytes)))
+            elif kind == names.RESET:
+                self._conduct.cancelled(now_s)
+            elif kind == names.READY:
+                self._ready = True
+            elif kind == names.PINGED:
+                self._conduct.pinged(now_s, idle=self.idle)
+        if self._conduct.complaint:
+            session.go_away(_ENHANCE_YOUR_CALM, self._conduct.complaint)
+            raise self._broken(self._conduct.complaint.decode())
+        if not session.has_calls:
+            self._idle_since_s = now_s
+        if not self._count_held():
+            error = PressureError("memory", "unfinished requests hold too many bytes")
+            for call in session.open_calls:
+                self._refuse(call, self._calls.refused(error))
+
+    def _count_held(self) -> bool:
+        """Count the bytes that unfinished calls hold now; return whether there is room for them."""
+        size = self._session.held_bytes
+        if size != self._counted:
+            self._held.release(self)
+            self._counted = size if not size or self._held.hold(self, size) else 0
+        return self._counted == size
+
+    def _begin(self, call: Http2Call) -> None:
+        """Look at a call's headers, and refuse it if that is enough to know."""
+        kinds = call.values(b"content-type")
+        if not kinds or not kinds[0].startswith(_CONTENT_TYPE[1]) or call.values(b":method") != [b"POST"]:
+            self._session.refuse(call, [(b":status", b"415")])
+            return
+        path = call.values(b":path")[0].decode("latin-1")
+        signal = self._calls.signal_of(path)
+        if signal is None:
+            self._refuse(call, refusal(_UNIMPLEMENTED, f"there is no method {path[:80]}"))
+            return
+        found = self._calls.refusal_by_head(signal, lambda name: call.values(name.encode("latin-1")))
+        if found is not None:
+            self._refuse(call, found)
+            return
+        call.signal = signal
+
+    def _process(self, call: Http2Call) -> bytes | Refusal:
+        found = call.message()
+        if found is None:
+            return self._calls.no_message()
+        compressed, message = found
+        if compressed:
+            encoding = b", ".join(call.values(b"grpc-encoding")).decode("latin-1")
+            try:
+                message = unpacked_grpc(message, encoding, self._calls.most_bytes)
+            except (RefusedError, WireError) as error:
+                return self._calls.refused(error)
+        return self._calls.take(call.signal, message)
+
+    def _answer(self, call: Http2Call, answered: bytes | Refusal) -> None:
+        self._conduct.answered()
+        if isinstance(answered, Refusal):
+            self._refuse(call, answered)
+        else:
+            self.proven = True
+            self._session.answer(call, answered, _HEADERS, _TRAILERS)
+
+    def _refuse(self, call: Http2Call, answer: Refusal) -> None:
+        self._session.refuse(
+            call,
+            [
+                *_HEADERS,
+                (b"grpc-status", str(answer.code.grpc).encode()),
+                (b"grpc-message", quote(answer.message, safe=_UNQUOTED).encode()),
+                (STATUS_KEY.encode(), b64encode(answer.details).rstrip(b"=")),
+                (b"grpc-accept-encoding", b"identity,gzip,deflate,zstd"),
+            ],
+        )
+
+    # --- times -----------------------------------------------------------------------------------------------------------
+
+    def _check_calls(self, now_s: float) -> None:
+        for call in self._session.open_calls:
+            call.since_s = call.since_s or now_s  # of one whose headers have not come completely, not known before
+            if now_s - call.since_s >= self._limits.read_s:
+                self._calls.intake.refuse("slow")
+                self._session.reset(call, _CANCEL)
+
+    def _is_overdue(self, now_s: float) -> bool:
+        limits = self._limits
+        return (
+            (not self._ready and now_s - self._begun_s >= limits.handshake_s)
+            or _past(self._blocked_s, limits.write_s, now_s)
+            or _past(self._pinged_s, limits.ping_timeout_s, now_s)
+            or _past(self._closing_s, limits.age_grace_s, now_s)
+            or _past(self._ended_s, _LINGER_S, now_s)
+        )
+
+
+_UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+"""Characters of a status message that are sent as they are (gRPC over HTTP/2, "Status-Message")."""
+
+
+def _past(since_s: float | None, wait_s: float, now_s: float) -> bool:
+    return since_s is not None and now_s - since_s >= wait_s

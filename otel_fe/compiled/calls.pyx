@@ -1,0 +1,57 @@
+"""A request of gRPC: its headers, and its message as C memory that grows as it comes."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
+
+from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
+
+SOURCES = OTEL_FE_SOURCES.decode()
+
+cdef enum:
+    PREFIX = 5  # of a message: whether it is compressed, and its length
+    LEAST_ROOM = 4_096
+
+
+cdef class Call:
+    """One call; `since_s` and `signal` are its server's."""
+
+    def __cinit__(self, int stream_id):
+        self.stream_id = stream_id
+        self.headers = []
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def values(self, bytes name):
+        """Return the values of a header."""
+        return [value for key, value in self.headers if key == name]
+
+    def message(self):
+        """Return whether the message is compressed, and its bytes; None if there is not exactly one."""
+        cdef unsigned char *data = <unsigned char *>self.data
+        if self.size < PREFIX or data[0] > 1:
+            return None
+        cdef Py_ssize_t length = <Py_ssize_t>data[1] << 24 | <Py_ssize_t>data[2] << 16 | data[3] << 8 | data[4]
+        if length != self.size - PREFIX:
+            return None
+        return bool(data[0]), PyBytes_FromStringAndSize(self.data + PREFIX, length)
+
+    cdef int add(self, const uint8_t *data, size_t size) except -1:
+        cdef Py_ssize_t room = self.room
+        cdef char *moved
+        if self.size + <Py_ssize_t>size > room:
+            room = max(LEAST_ROOM, 2 * room, self.size + <Py_ssize_t>size)
+            moved = <char *>realloc(self.data, room)
+            if moved is NULL:
+                raise MemoryError
+            self.data, self.room = moved, room
+        memcpy(self.data + self.size, data, size)
+        self.size += size
+        return 0
+
+    cdef void forget(self) noexcept:
+        free(self.data)
+        self.data = NULL
+        self.size = self.room = 0
