@@ -1,31 +1,31 @@
 """The errors that otel_fe raises.
 
     OtelFeError
-    ├── ConfigurationError         a setting that cannot be: what, where, and what would be right
-    │   ├── InvalidConfigError     a file that cannot be, with all its problems (config/problems.py)
-    │   └── OttlSyntaxError        a condition that cannot be (config/ottl/refusal.py)
+    ├── ConfigurationError         an invalid setting: the value, its place and the fix
+    │   ├── InvalidConfigError     an invalid file, with all its problems (config/problems.py)
+    │   └── OttlSyntaxError        an invalid condition (config/ottl/refusal.py)
     ├── MissingExtraError          a feature whose libraries are not installed: the pip command
     ├── OttlEvaluationError        a condition that failed on a span (pipeline/ottl/values.py)
-    │   └── WrongTypeError         of a value that it cannot work with (pipeline/ottl/coercions.py)
-    ├── ForecastError              what was measured does not say it (forecast/forecast_error.py)
+    │   └── WrongTypeError         on a value of the wrong type (pipeline/ottl/coercions.py)
+    ├── ForecastError              a question that the measurements cannot answer (forecast/forecast_error.py)
     ├── TooLittleError             too few extractions on one side of a change (changes/comparison.py)
     ├── StoreError                 the store cannot be used (store/store_error.py)
-    │   ├── StoreBusyError         another process writes it
-    │   └── StoreMissingError      there is none
-    ├── InvalidItemError           something that the store cannot hold (store/store_error.py)
-    ├── DeliveryError              an alert that did not arrive (alerting/delivery/http.py)
+    │   ├── StoreBusyError         another process writes to it
+    │   └── StoreMissingError      it does not exist
+    ├── InvalidItemError           an item that the store cannot hold (store/store_error.py)
+    ├── DeliveryError              an alert that was not delivered (alerting/delivery/http.py)
     ├── WireError                  a payload that is no OTLP (wire/wire_error.py)
-    ├── RefusedError               a request that the collector does not take (collector/refusals.py)
-    │   ├── PressureError          now
-    │   ├── StoppingError          any more
-    │   ├── TooLargeError          of this size
-    │   ├── TooManyValuesError  JSON with more objects than are read
-    │   ├── NoPipelineError        of this signal
-    │   ├── EncodingError          in this encoding
-    │   └── BackendError           that its backend refuses
+    ├── RefusedError               a request that the collector refuses (collector/refusals.py)
+    │   ├── PressureError          for now: there is no room
+    │   ├── StoppingError          as it shuts down
+    │   ├── TooLargeError          as too large
+    │   ├── TooManyValuesError     as JSON with too many objects or values
+    │   ├── NoPipelineError        without a pipeline for its signal
+    │   ├── EncodingError          in an unsupported encoding or format
+    │   └── BackendError           after its backend has refused it
     ├── StorageError               a queue's folder cannot be used (collector/exporters/storage_errors.py)
-    ├── StorageFullError           its disk is full
-    ├── DamagedError               what was read of it is not what was written
+    ├── StorageFullError           its disk is full or fails
+    ├── DamagedError               its file is damaged
     ├── WorkerError                a worker of the collector did not start (collector/workers/child_process.py)
     ├── UnreachableError           no collector answers (collector/decision_request.py)
     └── ServiceError               the demo's service did not start, or died (demo/service.py)
@@ -53,7 +53,7 @@ class ConfigurationError(OtelFeError, ValueError):
 
     Attributes:
         where: The variable, or the file, line and key, that holds the value.
-        value: The value as it was found, but for credentials in a URL.
+        value: The value as found, without credentials in a URL.
         wanted: What would be right.
     """
 
@@ -88,11 +88,11 @@ class MissingExtraError(OtelFeError, ImportError):
 
 @contextlib.contextmanager
 def needs_extra(what: str, extra: str) -> Generator[None]:
-    """Raise `MissingExtraError` where the block imports a library that is not installed; a mistake of ours stays what it is.
+    """Raise `MissingExtraError` if the block imports a library that is not installed; import errors within otel_fe pass unchanged.
 
     Args:
         what: The feature, as the message names it.
-        extra: What holds its libraries.
+        extra: The extra that has its libraries.
     """
     try:
         yield

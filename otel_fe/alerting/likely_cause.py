@@ -26,7 +26,7 @@ _OBJECTIVES: Final = {
 _LOOK_BACK_S: Final = 600.0
 _MOST: Final = 3
 _FEWEST: Final = 3
-"""Slow extractions; fewer say nothing about a group."""
+"""Slow extractions that a cause needs; fewer are no evidence about a group."""
 
 
 class Likely(NamedTuple):
@@ -39,11 +39,11 @@ class Likely(NamedTuple):
 
 
 def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
-    """Return what most likely causes an alert: of errors their most frequent type, else what costs slow extractions most."""
+    """Return the most likely cause of an alert: the most frequent type of error, or the cause that costs slow extractions most."""
     if _about(reading) is AlertType.ERROR_RATE_SPIKE:
         return _error(reading, source)
     if not reading.group.feature_set and not reading.samples:
-        return Likely()  # about the machine
+        return Likely()  # the alert is about the machine
     slow, hits = source.view.slow(reading.group, _LOOK_BACK_S)
     if len(slow) < _FEWEST:
         return Likely()
@@ -64,7 +64,7 @@ def likely_cause(reading: Evaluation, source: LiveSource) -> Likely:
 
 
 def exemplars_of(reading: Evaluation, source: LiveSource) -> tuple[str, ...]:
-    """Return up to three trace ids of kept traces that show what a reading is about: recent ones, the clearest first."""
+    """Return ids of up to three kept traces that show the problem: recent ones, the clearest first."""
     if reading.group.service:
         return ()
     since = source.clock.time_ns() - int(max(_LOOK_BACK_S, reading.rule.window_s) * 1e9)
@@ -79,7 +79,7 @@ def exemplars_of(reading: Evaluation, source: LiveSource) -> tuple[str, ...]:
 
 
 def _about(reading: Evaluation) -> AlertType:
-    """Return what an alert is about; a burning budget is about what its objective is."""
+    """Return the subject of an alert; that of a burning budget is its objective's."""
     return _OBJECTIVES.get(reading.rule.subject, reading.rule.type)
 
 

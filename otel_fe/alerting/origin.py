@@ -20,11 +20,11 @@ class Origin:
     """The origin of an alert.
 
     Raises:
-        ConfigurationError: An address is none that a browser opens, or holds a password.
+        ConfigurationError: An address cannot be opened in a browser, or holds a password.
     """
 
     service: str = ""
-    """`service.name` of this process, for alerts of it; empty where that is unknown."""
+    """`service.name` of this process, for its own alerts; empty if unknown."""
     page: str = ""
     """Address of the dashboard that shows its traces, for example `https://otel-fe.example.com`; empty for no links."""
     runbook: str = ""

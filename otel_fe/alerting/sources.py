@@ -1,4 +1,4 @@
-"""Further inputs of alerts besides the live view: burning budgets and pools in use, as readings."""
+"""Inputs of alerts besides the live view: burning budgets and pools in use, as evaluations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class PoolUse:
     """A pool at one moment."""
 
     name: str
-    """As alerts name it, for example by the address that it connects to."""
+    """Name in alerts, for example the address that the pool connects to."""
     in_use: int
     """Connections that are lent out."""
     size: int
-    """The most that it can open."""
+    """Most connections that the pool can open."""
     waiting: int | None = None
-    """Callers that wait; None where the pool does not say."""
+    """Waiting callers; None where the pool does not report them."""
 
 
 def measure_pools(rule: Rule, pools: Iterable[PoolUse]) -> list[Evaluation]:
@@ -53,7 +53,7 @@ def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Evalu
 
     Args:
         states: From the SLO engine.
-        cooldown_s: Of all of them.
+        cooldown_s: Cooldown of all these alerts.
     """
     return [
         _burning(state, one, cooldown_s) for state in states for one in state.alerts if state.slo.budget or one.long.bad
@@ -61,7 +61,7 @@ def measure_burning(states: Iterable[SloState], cooldown_s: float) -> list[Evalu
 
 
 def subject_of(slo: str) -> str:
-    """Return what the alerts on an SLO's budget measure."""
+    """Return the subject of the alerts on an SLO's budget."""
     return f"SLO {slo}"
 
 

@@ -1,7 +1,7 @@
-"""Resizes caches of cachetools (4 to 8) that functions of `OTEL_FE_CACHES` are cached in.
+"""Resizes caches of cachetools (4 to 8) on functions of `OTEL_FE_CACHES`.
 
-A cache evicts before it inserts, until the new entry fits into its maximum. So only the maximum has to change: surplus
-entries go with the next insertion, in the thread and under the lock that the application inserts with.
+A cache evicts before it inserts, until the new entry fits into its maximum. So only the maximum has to change: the
+next insertion evicts surplus entries, in the application's thread and under its lock.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class CachetoolsCache:
         self.kind: Final = CACHES
         self._function = function
         self._sizes: tuple[int, int] | None = None
-        """The application's, and the one that it was given last."""
+        """The application's size, and the size that the autopilot set last."""
 
     def size(self) -> int:
-        """Return its `maxsize`."""
+        """Return the cache's `maxsize`."""
         return int(self._cache().maxsize)
 
     def resize(self, size: int) -> None:
@@ -46,7 +46,7 @@ class CachetoolsCache:
         setattr(cache, _MAXIMUM, size)
 
     def settle(self) -> None:
-        """Do nothing: the next insertion evicts what is too much."""
+        """Do nothing: the next insertion evicts surplus entries."""
 
     def restore(self) -> None:
         """Restore the application's size. One that the application has set since stays."""

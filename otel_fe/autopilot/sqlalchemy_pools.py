@@ -1,8 +1,8 @@
 """Resizes SQLAlchemy's `QueuePool` (1.4, 2.0, 2.1), also under its asyncio extension, while it is used.
 
-A pool keeps idle connections in a queue of `pool_size`, and counts in `_overflow` how many there are beyond that: idle and used
-ones together, minus `pool_size`. It opens another one while `_overflow` is below `_max_overflow`. So another `pool_size` is another
-maximum of the queue, and a count that is shifted by the difference, under the lock that the pool itself takes to count.
+A pool keeps idle connections in a queue of `pool_size`; `_overflow` is the number of its connections, idle and used, minus
+`pool_size`. The pool opens another connection while `_overflow` is below `_max_overflow`. To change `pool_size` is therefore to
+change the maximum of the queue and to shift the count by the difference, under the lock with which the pool itself counts.
 
 These names are not public. They have been the same in every release of the three series, and a pool that lacks one of them, or is
 of a class of the application's own, is refused.
@@ -32,7 +32,7 @@ _NEEDED: Final = ("_pool", "_overflow", "_max_overflow", "_overflow_lock", "_dec
 _TURN_S: Final = 0.05
 _PATIENCE_S: Final = 0.5
 _LOCKED_S: Final = 2.0
-"""For a lock of the pool's. In a forked child one that a thread of the parent's held is never released."""
+"""Time-out for a lock of the pool: a lock that another thread held at a fork is never released in the child."""
 
 _resized: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """All pools that do not have the application's sizes, also those that `dispose()` made of resized ones."""
@@ -42,8 +42,8 @@ class SqlalchemyPool:
     """A pool as a resource.
 
     Args:
-        name: What it connects to.
-        pool: SQLAlchemy's.
+        name: Address that the pool connects to.
+        pool: SQLAlchemy's pool.
     """
 
     def __init__(self, name: str, pool: Any) -> None:
@@ -76,10 +76,10 @@ class SqlalchemyPool:
         self.settle()
 
     def settle(self) -> None:
-        """Close connections that are too many in a resized pool, waiting for each in turn, for half a second at most."""
+        """Close surplus connections of a resized pool, waiting for each in turn, for half a second at most."""
         pool = self._pool
         if _SIZES not in vars(pool) or _is_async(pool):
-            return  # asyncio's close theirs in the event loop alone, when they come back to a full queue
+            return  # asyncio's pools close connections in the event loop only, when they are returned to a full queue
         until = time.monotonic() + _PATIENCE_S
         while pool._overflow > pool._max_overflow and time.monotonic() < until:
             try:
@@ -106,7 +106,7 @@ def restore(pool: Any) -> None:
     """Restore a pool's own sizes, unless it has them, or the application has set others since."""
     resized, host = _SIZES in vars(pool), _host_sizes(pool)
     if resized:
-        with contextlib.suppress(CannotResizeError):  # locked for ever: not even the application can use it
+        with contextlib.suppress(CannotResizeError):  # locked for ever: the application cannot use the pool either
             _apply(pool, *host)
             SqlalchemyPool("", pool).settle()
     vars(pool).pop(_SIZES, None)
@@ -126,7 +126,7 @@ def _host_sizes(pool: Any) -> tuple[int, int]:
 
 
 def refuse_others(pool: Any) -> None:
-    """Refuse what is not known to work.
+    """Refuse pools that are not known to work.
 
     Raises:
         CannotResizeError: Another class, another version, or a pool without a bound.

@@ -27,8 +27,8 @@ class PoolTraffic:
     """Connections that the pool of one process can open; None without a bound."""
     requests: int
     rate: float | None
-    """Requests a second, over the minutes in which there were any (tens of minutes or hours of longer ago); None where there are
-    less than three of them: the first and the last are not whole."""
+    """Requests a second, over the minutes with requests (tens of minutes or hours, if longer ago); None with fewer than three of
+    them, since the first and the last are incomplete."""
     use_s: float
     """Mean time from borrowing to returning."""
     use_variability: float
@@ -36,11 +36,11 @@ class PoolTraffic:
     wait_s: float
     """Mean wait, without opening connections."""
     wait_total_s: float
-    """All waits, opening included: as extractions record them."""
+    """All waits, including opening, as extractions record them."""
 
     @property
     def label(self) -> str:
-        """Return the label by which a reader chooses it."""
+        """Return the label by which a reader chooses the pool."""
         return f"{self.name or '(no name)'} of {self.service or '(no name)'}"
 
 

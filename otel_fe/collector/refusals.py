@@ -1,18 +1,18 @@
 """The errors for refused requests; each server turns them into status codes of its protocol.
 
     RefusedError
-    ├── PressureError     no room now: the same request can be taken later          UNAVAILABLE + RetryInfo          503
-    ├── StoppingError     this process is about to end; another will take it        UNAVAILABLE + RetryInfo          503
-    ├── TooLargeError     never                                                     RESOURCE_EXHAUSTED               413
-    ├── TooManyValuesError   never: JSON that would take too long to read           RESOURCE_EXHAUSTED               413
-    ├── NoPipelineError   nothing takes this signal from this receiver              UNIMPLEMENTED                    404
-    ├── EncodingError     unsupported compression or content type        UNIMPLEMENTED                    415
-    └── BackendError      a backend without a queue in front refuses it for good    INTERNAL                         500
+    ├── PressureError        no room now: the same request can succeed later         UNAVAILABLE + RetryInfo    503
+    ├── StoppingError        this process shuts down; another one will accept it     UNAVAILABLE + RetryInfo    503
+    ├── TooLargeError        larger than the limit                                   RESOURCE_EXHAUSTED         413
+    ├── TooManyValuesError   JSON that would take too long to read                   RESOURCE_EXHAUSTED         413
+    ├── NoPipelineError      no pipeline of this receiver accepts the signal         UNIMPLEMENTED              404
+    ├── EncodingError        unsupported compression or content type                 UNIMPLEMENTED              415
+    └── BackendError         a backend without a queue in front refused it for good  INTERNAL                   500
 
 Pressure is UNAVAILABLE and 503, as in the Collector, and not RESOURCE_EXHAUSTED and 429, which the specification allows as well:
-OpenTelemetry's SDK for Python before 1.45 takes 429 for final.
+OpenTelemetry's SDK for Python before 1.45 does not retry after 429.
 
-What cannot be read is a `WireError`: INVALID_ARGUMENT, 400.
+A request that cannot be read is a `WireError`: INVALID_ARGUMENT, 400.
 """
 
 from __future__ import annotations

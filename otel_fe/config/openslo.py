@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from otel_fe.model.slo import Slo
 
 VERSION: Final = "openslo/v1"
-"""The `apiVersion`."""
+"""The supported `apiVersion`."""
 DEFAULT: Final = "requirements.yaml"
 """The four requirements, in the package's `config/data/`."""
 _TARGETS: Final = "AlertNotificationTarget"
@@ -40,7 +40,7 @@ class OpenSlo:
 
     Attributes:
         slos: In the order of the file.
-        warnings: What is pointless, or not as recommended.
+        warnings: Settings that are pointless, or not as recommended.
     """
 
     def __init__(self, slos: Sequence[Slo], warnings: Sequence[Problem]) -> None:
@@ -52,7 +52,7 @@ def read_openslo(text: str, file: str, environ: Mapping[str, str]) -> OpenSlo:
     """Read a file of OpenSLO documents.
 
     Raises:
-        InvalidConfigError: Something is wrong in it, with all that is.
+        InvalidConfigError: The file has problems; the error has all of them.
         MissingExtraError: PyYAML is not installed.
     """
     return read_openslo_documents(read_documents(text, file, environ))
@@ -81,7 +81,7 @@ def default_slos() -> tuple[Slo, ...]:
 
 
 def default_text() -> str:
-    """Return the file that holds them, to copy from."""
+    """Return the text of the requirements' file, for users to copy."""
     return (files("otel_fe.config") / "data" / DEFAULT).read_text(encoding="utf-8")
 
 
@@ -89,7 +89,7 @@ def read_openslo_documents(documents: Sequence[Document]) -> OpenSlo:
     """Read documents of one file, which may refer to each other.
 
     Raises:
-        InvalidConfigError: Something is wrong in them.
+        InvalidConfigError: The documents have problems.
     """
     report = Report()
     for document in documents:

@@ -33,13 +33,13 @@ class HealthPart:
     name: str
     title: str
     weight: float
-    """Share of the score, 0..1; those that nothing is known of leave theirs to the others."""
+    """Share of the score, 0..1; the shares of unknown requirements go to the others."""
     points: float
-    """0..100: 100 where the objective is met, else allowed bad events over those there were."""
+    """0..100: 100 where the objective is met, else the ratio of allowed to actual bad events."""
     good: int
     total: int
     met: bool | None
-    """None without events."""
+    """Whether the objective is met; None without events."""
     allowed_ratio: float
     bad_ratio: float | None
 
@@ -56,14 +56,14 @@ class Health:
     firing: Mapping[str, int] = field(default_factory=dict)
     """Alerts that fire and are not silenced, by severity."""
     held_by: str = ""
-    """The severity whose alerts hold the score below what its parts make of it; empty where none does."""
+    """The severity whose alerts cap the score below the sum of its parts; empty where none does."""
 
 
 def health(counts: Mapping[str, tuple[int, int]], firing: Iterable[str] = ()) -> Health:
     """Return the score of a window.
 
     Args:
-        counts: By requirement, how many events were good, and how many there were.
+        counts: Good events and all events, by requirement.
         firing: Severities of the alerts that fire now and are not silenced; none for a window that lies in the past.
     """
     known = sum(WEIGHTS[slo.name] for slo in REQUIREMENTS if counts.get(slo.name, (0, 0))[1])
@@ -81,7 +81,7 @@ def health(counts: Mapping[str, tuple[int, int]], firing: Iterable[str] = ()) ->
     if not known:
         return Health(None, "no data", tuple(parts), fires)
     of_parts = sum(part.weight * part.points for part in parts)
-    # A broken requirement is never called healthy, whatever it weighs.
+    # A broken requirement is never healthy, whatever its weight.
     if any(part.met is False for part in parts):
         of_parts = min(of_parts, _HIGHEST["ticket"])
     score, held_by = min([(of_parts, ""), *((float(_HIGHEST.get(one, _GOOD - 1)), one) for one in fires)])

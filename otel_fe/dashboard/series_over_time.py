@@ -49,7 +49,7 @@ class OverTime:
     trends: dict[str, Trend]
     """Keyed by figure, as `FeatureExtractionDashboard.get_performance_trends` has them."""
     estimated: bool = False
-    """Whether it is of kept traces by their weights, and not of exact counts."""
+    """Whether the figures are estimated from kept traces by their weights, rather than exact."""
 
 
 def step_of(window: tuple[int, int]) -> int:
@@ -59,7 +59,7 @@ def step_of(window: tuple[int, int]) -> int:
 
 
 def over_time(stored: PageContext, window: tuple[int, int], service: str | None, feature_set: str | None) -> OverTime:
-    """Return how a group's figures went."""
+    """Return a group's figures over time."""
     step = step_of(window)
     labels: dict[str, Any] = {} if feature_set is None else {semconv.FEATURE_SET: feature_set}
     spreads = stored.reader.series.histogram_by_step(Which(semconv.DURATION, service, labels), *window, step)
@@ -67,7 +67,7 @@ def over_time(stored: PageContext, window: tuple[int, int], service: str | None,
         slo: _ratios(stored, window, service, {**labels, semconv.SLO: slo}, step)
         for slo in ("latency", "error_rate", "cache_hit_rate")
     }
-    # Of a step that the window cuts off there is all that was counted in it, and so all the time in which that was.
+    # A step that the window cuts off has all of its counts, and therefore all of its time.
     counted = stored.reader.sums.counted(window[0] // step * step, window[1], service)
     steps = []
     for time_ns, spread in spreads:
@@ -110,8 +110,8 @@ def _ratios(
 
 
 def trends_of(steps: list[TimeSlice]) -> dict[str, Trend]:
-    """Return which way each figure goes over some steps."""
-    whole = steps[1:-1]  # the first and the last are cut off by the window
+    """Return the trend of each figure over some steps."""
+    whole = steps[1:-1]  # the window cuts the first and the last off
     return {
         "p95_latency_ms": trend_of([one.p95_ns / 1e6 for one in whole], "p95_latency_ms"),
         "throughput_per_s": trend_of([one.per_s for one in whole], "throughput_per_s"),

@@ -1,6 +1,6 @@
 """The embedded collector between the example service and the report: it fills the store, and feeds the user's own backend.
 
-The standard `OTEL_EXPORTER_OTLP_*` variables say where that is. The service has decided what to keep, so the collector keeps all.
+The standard `OTEL_EXPORTER_OTLP_*` variables name that backend. The service has decided what to keep, so the collector keeps all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Forwarded:
     failed: int = 0
     """Items that the backend did not take."""
     error: str = ""
-    """Why not."""
+    """Reason of the failure."""
 
 
 class Collecting:
@@ -44,10 +44,10 @@ class Collecting:
         report: Endpoint of the receiver that the report is made of.
         port: To listen on, on 127.0.0.1; 0 for a free one.
         store: Folder that kept traces and series are left in.
-        environ: Where the backend is looked up, and whatever its settings name.
+        environ: Variables that configure the backend.
 
     Raises:
-        MissingExtraError: What the collector needs is not installed.
+        MissingExtraError: A library of the collector is not installed.
         OSError: The port is taken.
     """
 
@@ -79,7 +79,7 @@ class Collecting:
         return f"http://{self._address}"
 
     def close(self) -> Forwarded | None:
-        """Send what is queued, for a while; return how it went with the user's backend, if there is one."""
+        """Send what is queued, for a while; return the outcome at the user's backend, if there is one."""
         self._collector.stop(_GRACE_S)
         self._loop.close()
         if self._backend is None:

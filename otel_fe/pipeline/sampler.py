@@ -1,8 +1,7 @@
-"""From the votes of all policies on a trace to its decision.
+"""Makes the decision on a trace from the votes of all policies.
 
-Drop beats sample; not to sample is no veto; the first policy of the file that samples is named. The threshold that a sampled
-trace is stamped with has the probability with which *any* policy samples traces like it, so that weights are right however
-many policies there are.
+Drop beats sample; not to sample is no veto; the first policy of the file that samples is named. The threshold of a sampled trace
+is the probability that *any* policy samples traces like it, so that weights are right with any number of policies.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.policies.evaluator import Evaluator, Pool
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
-"""A decision, and the votes that made it: of `Sampler.policies` in their order, as far as they voted."""
+"""A decision, and the votes that led to it, in the order of `Sampler.policies`, as far as they voted."""
 
 _MOST_INTERNED: Final = 4_096
 
@@ -89,7 +88,7 @@ class Sampler:
         return None
 
     def decide(self, trace: BufferedTrace) -> Verdict:
-        """Decide one trace; of a round, if there are limiters."""
+        """Decide one trace; with limiters, one of a round."""
         votes: list[Vote] = []
         certain = True
         for policy in self._drops:
@@ -98,7 +97,7 @@ class Sampler:
             if vote[0] == DROPPED:
                 return self._decision(policy.name, None, dropped=True), tuple(votes)
             if vote[1] != NEVER:
-                certain = False  # it was by chance that this one was not dropped
+                certain = False  # it was not dropped only by chance
         winner = ""
         for name, evaluate in self._others_asked:
             vote = evaluate(trace)

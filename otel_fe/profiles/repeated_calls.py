@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 FEWEST: Final = 5
 """Equal calls below one parent that are folded into one row."""
 _WORTH: Final = 0.1
-"""Of the parent's duration. Less is not what makes it slow, however often it is called."""
+"""Least share of the parent's duration; calls that take less do not make it slow."""
 _SIDE_BY_SIDE: Final = 0.05
 """Share of the calls' time that may overlap before they count as concurrent."""
 _LONGEST: Final = 2_000
-"""Characters of a statement that are looked at."""
+"""Characters of a statement that are compared."""
 _LONGEST_NAME: Final = 80
 _CACHES: Final = frozenset(("redis", "memcached", "valkey"))
 _STATEMENTS: Final = ("db.query.text", "db.statement")
@@ -48,7 +48,7 @@ class CallPattern(NamedTuple):
     kind: str
     """`database`, `cache` or `client`."""
     name: str
-    """Short, for people: `SELECT … features`, `GET (redis)`."""
+    """Short name: `SELECT … features`, `GET (redis)`."""
     shape: str
     """The statement without its values; empty where none is known."""
 
@@ -67,27 +67,27 @@ class RepeatedCalls:
     total_ns: int
     """Their durations together."""
     sequential: bool
-    """Whether each began when the one before had ended."""
+    """Whether each call began after the one before had ended."""
     share: float
     """0..1: their time over the parent's duration."""
 
     @property
     def name(self) -> str:
-        """The number of calls and what they call."""
+        """The number of calls and their name."""
         return f"{self.count} × {self.call.name}"  # noqa: RUF001 a multiplication sign
 
     @property
     def n_plus_one(self) -> bool:
         """Return whether they are an N+1: many equal reads one after another that take a good part of the parent's time.
 
-        A loop that polls takes little of it, calls side by side are a batch already, and equal writes
-        (`executemany` was not used) are repeated, but read nothing.
+        Not so a polling loop, which takes little of that time; concurrent calls, which are a batch already; and equal writes, which
+        read nothing.
         """
         return self.count >= FEWEST and self.sequential and self.share >= _WORTH and self.call.reads
 
 
 def call_of(span: Any, attributes: Mapping[str, Any]) -> CallPattern | None:
-    """Return what a span's call has in common with its like; None for a span that is no call.
+    """Return the pattern of a span's call, by which equal calls are found; None for a span that is no call.
 
     Args:
         span: A `Span` of protobuf.
@@ -109,7 +109,7 @@ def call_of(span: Any, attributes: Mapping[str, Any]) -> CallPattern | None:
 
 
 def repeated_calls(call: CallPattern, times: Sequence[tuple[int, int]], parent_ns: int) -> RepeatedCalls:
-    """Return what equal calls below one parent are together.
+    """Return the summary of equal calls below one parent.
 
     Args:
         call: What they have in common.

@@ -45,9 +45,9 @@ def _pipeline(exporter: str) -> dict[str, Any]:
 def _load_balancing(*, dns: bool) -> dict[str, Any]:
     """Return the exporter.
 
-    The queue on disk is the outer one, which can be given to other samplers. Each request out of it is tried at its samplers, one
-    by one, until they have it: where it is the outer queue that tries again, the samplers that have their part get it again. That
-    is how what was under way to a sampler that has left finds another, and so where names are asked, and only there, it is soon.
+    The queue on disk is the outer one, whose requests can go to other samplers. Each request is retried at its samplers first: if
+    the outer queue retries, samplers that already have their part get it again. Only the outer retry finds another sampler for
+    requests to one that has left; so it comes soon where samplers are found by DNS, and only there.
     (`timeout: 0s` would not be "never" here but the default, 5 s.)
     """
     names = [f"{places.SAMPLER}-{number}:{places.GRPC}" for number in range(1, places.SAMPLERS + 1)]

@@ -1,4 +1,4 @@
-"""Kubernetes: agents behind a Service, samplers that a headless Service names, each with a volume for its queue."""
+"""Manifests for Kubernetes: agents behind a Service, samplers behind a headless one, each with a volume for its queue."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class _Tier:
     name: str
     replicas: int
     headless: bool
-    """Whether its Service names every pod, rather than one address before them."""
+    """Whether its Service resolves to every pod, rather than to one address in front of them."""
     cpu: str
-    """Asked for; there is no limit."""
+    """CPU request; there is no limit."""
     memory_mib: int
-    """Asked for, and the limit; the runtime keeps below four fifths of it."""
+    """Memory request and limit; the runtime stays below four fifths of it."""
     disk: str
     """Disk for the queue."""
     leaves_s: int
     """Seconds in which a terminating pod still accepts data."""
     grace_s: int
-    """Until it is killed: long enough for that, and to decide and send what is pending."""
+    """Seconds until the pod is killed: enough for that, and to decide and send what is pending."""
     options: tuple[str, ...] = ()
     """Options of the command line, beside the configuration."""
 
@@ -57,7 +57,7 @@ def kubernetes_files(agent: str, sampler: str, comments: tuple[str, ...]) -> dic
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": places.NAMESPACE, "labels": labels}}
     return {
-        # kubectl takes a folder's files by their names, and what is in a namespace after it.
+        # kubectl applies a folder's files in the order of their names: the namespace has to come first.
         "kubernetes/00-namespace.yaml": write_documents([namespace], comments),
         "kubernetes/agent.yaml": write_documents(_objects(_AGENT, agent), comments),
         "kubernetes/sampler.yaml": write_documents(_objects(_SAMPLER, sampler), comments),

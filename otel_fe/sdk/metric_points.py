@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Collection(Collected):
-    """The same, for readers of the SDK."""
+    """A collection for readers of the SDK."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class Collection(Collected):
         """Return the SDK's form of this collection.
 
         Args:
-            previous: What the same reader was given last, if anything.
+            previous: The last collection of the same reader, if any.
             delta_histograms: Whether that reader wants the difference for histograms.
             delta_counters: The same for counters.
         """
@@ -91,7 +91,7 @@ class Collection(Collected):
                     sum=state.total / per_unit,
                     bucket_counts=list(state.buckets),
                     explicit_bounds=bounds,
-                    # A difference of two states has neither; both are optional in OTLP.
+                    # A difference of two states has no minimum or maximum; both are optional in OTLP.
                     min=None if state.least is None else state.least / per_unit,  # type: ignore[arg-type]
                     max=None if state.most is None else state.most / per_unit,  # type: ignore[arg-type]
                     exemplars=[_exemplar(e, per_unit) for e in fresh],

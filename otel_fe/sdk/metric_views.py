@@ -1,7 +1,7 @@
-"""Views of an application and preferred aggregations of its readers, applied to metrics that we aggregate ourselves.
+"""Views of an application and preferred aggregations of its readers, applied to metrics that otel_fe aggregates itself.
 
 Names, descriptions and attributes are changed when a reader collects. Another aggregation of a derived histogram is recorded
-beside ours. Any other request for another aggregation cannot be met, and is named in one warning.
+in addition. Any other request for another aggregation cannot be met, and is named in one warning.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TOO_LATE: Final = "it is aggregated before any reader asks"
 
 
 class ReaderViews:
-    """The streams that one reader gets of our metrics.
+    """The streams that one reader gets of otel_fe's metrics.
 
     Args:
         config: The meter provider's, with its views.
@@ -72,7 +72,7 @@ class ReaderViews:
         return found if recorded is None else found + recorded.metrics()
 
     def _record(self, names: Collection[str]) -> RecordedHistograms | None:
-        """Return the derived histograms that are wanted in another form than ours; None where all are wanted as they are."""
+        """Return the derived histograms that have another aggregation for this reader; None if none has."""
         found = RecordedHistograms(self._config, self._reader)
         for name in names:
             instrument = _histogram(name)
@@ -126,7 +126,7 @@ class ReaderViews:
         return view._aggregation
 
     def _is_kept(self, view: Any, instrument: _Histogram) -> bool:
-        """Return whether a view's stream of a derived histogram can be made of what series hold."""
+        """Return whether a view's stream of a derived histogram can be made from the series."""
         aggregation = self._aggregation(view, instrument)
         if isinstance(aggregation, DropAggregation):
             return True
@@ -163,7 +163,7 @@ def _bounds(histogram: _Histogram) -> tuple[float, ...]:
 
 
 def _histogram(name: str) -> _Histogram:
-    """Return what the SDK's instrument of a derived histogram would be."""
+    """Return the SDK's instrument that a derived histogram corresponds to."""
     meta = semconv.METRIC_BY_NAME[name]
     edges, per_unit = HISTOGRAMS[name]
     found: _Histogram = _make(_Histogram, name, meta.unit, meta.meaning, [edge / per_unit for edge in edges])
@@ -171,7 +171,7 @@ def _histogram(name: str) -> _Histogram:
 
 
 def _instrument_of(metric: Metric) -> Any:
-    """Return what the SDK's instrument of a metric would be."""
+    """Return the SDK's instrument that a metric corresponds to."""
     data = metric.data
     if isinstance(data, Histogram):
         bounds = [list(point.explicit_bounds) for point in data.data_points[:1]]
@@ -187,7 +187,7 @@ def _instrument_of(metric: Metric) -> Any:
 
 
 def _make(kind: Any, name: str, unit: str | None, description: str | None, *more: Any) -> Any:
-    """Return an instrument that nothing is recorded by; views are matched against it."""
+    """Return an instrument that records nothing, for matching views."""
     consumer: Any = None
     return kind(
         name, SCOPE, consumer, *(([],) if kind is _ObservableGauge else ()), unit or "", description or "", *more

@@ -40,7 +40,7 @@ _SHORT_TEXT: Final = 64
 
 
 class PlainCore:
-    """The fields of a span, and what is called on every one. `compiled/local_spans.pyx` has its compiled twin."""
+    """The fields of a span, and the methods that are called on every one. `compiled/local_spans.pyx` has its compiled twin."""
 
     # Defaults on the class: an instance holds only what differs.
     _status: Any = UNSET
@@ -51,7 +51,7 @@ class PlainCore:
     _events: Any = ()
     _links: Any = ()
     text_bytes = 0
-    """Of long texts and of events: what the estimate for a span does not cover."""
+    """Bytes of long texts and of events, which the estimate for a span does not cover."""
     _name: str
     _kind: SpanKind
     _attributes: Any
@@ -126,11 +126,11 @@ class PlainCore:
         raise NotImplementedError
 
     def estimated_bytes(self) -> int:
-        """Return about how much memory it takes."""
+        """Return an estimate of the span's memory."""
         return _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self._attributes) + self.text_bytes
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span; see the SDK's. Of two threads that end it at once, one does."""
+        """End the span; see the SDK's. If two threads end it at once, one of them succeeds."""
         end_ns = time_ns() if end_time is None else end_time
         # One operation of the interpreter: the first thread to perform it has ended the span.
         fields: Any = self.__dict__
@@ -149,7 +149,7 @@ class PlainCore:
             self._end_seen(processors)
 
 
-if TYPE_CHECKING:  # a class that is chosen cannot be the base of another
+if TYPE_CHECKING:  # mypy does not accept a conditional base class
     _Core = PlainCore
     _follows: type[SpanFields] = PlainCore
 else:
@@ -232,7 +232,7 @@ class LeanSpan(_Core, Span):  # type: ignore[override]
             self._bounded()._set_items(attributes)
 
     def _store(self, key: str, value: Any) -> None:
-        """Set an attribute that has been set before, is no plain value, or meets a limit: as the SDK does it."""
+        """Set an attribute that has been set before, is no plain value, or reaches a limit, as the SDK does."""
         attributes = self._attributes
         plain = type(attributes) is dict and type(value) in _PLAIN
         # The SDK removes it first too, so that the oldest is the one set longest ago.
@@ -322,7 +322,7 @@ class LeanSpan(_Core, Span):  # type: ignore[override]
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def _end_seen(self, processors: tuple[Any, ...]) -> None:
-        """End with others looking on: they get the copy that the SDK would give them."""
+        """End with other processors, which get the copy that the SDK would give them."""
         for processor in processors:
             processor._on_ending(self)
         readable = self._readable_span()

@@ -31,11 +31,11 @@ class Distribution:
     """Keyed by shape, index of the first and number: counts of buckets in a row."""
     _least: float = math.inf
     _most: float = -math.inf
-    """Of rows whose largest value is not known, infinite."""
+    """The largest value; infinite if a row does not have it."""
     _known: list[tuple[float, float]] | None = None
     """The curve, until something is added."""
     _narrowed: list[tuple[Range, bool]] | None = None
-    """The buckets likewise; see `_ranges`."""
+    """The buckets, until something is added; see `_ranges`."""
 
     @property
     def total(self) -> float:
@@ -62,12 +62,12 @@ class Distribution:
         self._totals[scale] = self._totals.get(scale, 0) + total
         self._zeros += zeros
         if packed:
-            # Rows of one series mostly have the same first and last bucket: those are added side by side.
+            # Rows of one series mostly have the same first and last bucket, and are added bucket by bucket.
             first, counts = unpacked(packed)
             self._add_row((shape, first, len(counts)), counts)
 
     def merge(self, other: Distribution) -> None:
-        """Add all of another."""
+        """Add all values of another distribution."""
         self.count += other.count
         self._least, self._most = min(self._least, other._least), max(self._most, other._most)
         self._known = self._narrowed = None
@@ -83,7 +83,7 @@ class Distribution:
 
     @property
     def most(self) -> float | None:
-        """The largest value, or what it cannot exceed; None where that is not known."""
+        """The largest value or an upper bound of it; None if unknown."""
         return self._most if math.isfinite(self._most) else None
 
     def quantile(self, share: float) -> float | None:
@@ -92,9 +92,9 @@ class Distribution:
         return None if found is None else found.value
 
     def estimate(self, share: float) -> Estimate | None:
-        """Return the same with the values between which it lies."""
+        """Return the same estimate with its bounds."""
         if self._of_one_shape():
-            # Not from the curve, whose steps have a width: what commands and alerts estimate is the same to the last bit.
+            # Not from the curve, whose steps have a width: estimates of commands and alerts must be equal to the last bit.
             return of_ranges(share, (one for one, _ in self._ranges()))
         curve = self._curve()
         ranges = []
@@ -166,7 +166,7 @@ def _step(bucket: Range, beyond: bool) -> tuple[float, float, int]:  # noqa: FBT
     """Return a bucket as a part of the curve: one value is a step as narrow as can be."""
     low, high, count = bucket
     if low == high:
-        # What has no known upper end is taken to lie just above the last edge, so that counts at the edge stay exact.
+        # Values without a known upper end are placed just above the last edge, so that counts at the edge stay exact.
         low, high = _point(math.nextafter(high, math.inf) if beyond else high)
     return low, high, int(count)
 
@@ -185,11 +185,11 @@ def _stairs(ranges: list[tuple[float, float, int]], edges: list[float]) -> list[
 
 
 def _overlapping(ranges: list[tuple[float, float, int]], edges: list[float]) -> list[tuple[float, float]]:
-    """Return the curve where they do: the sum of as many lines as there are ranges."""
+    """Return the curve where ranges overlap: the sum of one line per range."""
     slopes, jumps = dict.fromkeys(edges, 0.0), dict.fromkeys(edges, 0.0)
     for low, high, count in ranges:
         if math.nextafter(low, math.inf) == high:
-            # No line: so steep a slope would drown all others.
+            # Not a line: its slope would be so steep that it dominated all others.
             jumps[high] += count
         else:
             slopes[low] += count / (high - low)

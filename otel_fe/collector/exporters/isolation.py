@@ -1,4 +1,4 @@
-"""Splits a request that a backend refuses as malformed, until the items that it refuses are alone."""
+"""Splits a request that a backend refuses as malformed, until the malformed items are isolated."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MOST_TRIES: Final = 64
 PAUSE_NS: Final = MINUTE_NS
 """Time without splitting after a backend has refused every part of a request: it refuses everything."""
 _TELLING_TRIES: Final = 8
-"""Refused parts, and none taken, that show as much."""
+"""Refused parts, with none accepted, after which the backend is taken to refuse everything."""
 
 
 @dataclass(slots=True)
 class _Search:
-    """The search for what is refused in one request."""
+    """The search for the malformed items of one request."""
 
     tries_left: int = MOST_TRIES
     why: str = ""
@@ -41,8 +41,8 @@ class _Search:
 class Isolation:
     """Delivers requests, and splits those that are refused as malformed. Any number of threads may deliver at a time.
 
-    A part that was taken is not sent again. Splitting takes at most `MOST_TRIES`; what is not tried by then is lost as
-    `export_failed`, and so is all of a request of which no part is taken. An item that is refused alone is `malformed`.
+    A part that was taken is not sent again. Splitting takes at most `MOST_TRIES`; parts not tried by then are lost as
+    `export_failed`, and so is a request of which no part is taken. An item that is refused alone is `malformed`.
 
     Args:
         delivery: Sends a request.
@@ -59,10 +59,10 @@ class Isolation:
 
         Args:
             payloads: At least one.
-            once: Try nothing again that may pass: it ends as `unreachable`.
+            once: Do not retry after a temporary failure: it ends as `unreachable`.
         """
         signal, items = payloads[0].signal, sum(payload.items for payload in payloads)
-        # Requests are joined by standing one after the other: so does protobuf define a repeated field.
+        # Protobuf joins repeated fields of messages that are written one after the other.
         data = payloads[0].data if len(payloads) == 1 else b"".join(payload.data for payload in payloads)
         reason, refused, divisible = self._delivery.send(signal, data, items, once=once)
         if not refused:
@@ -81,7 +81,7 @@ class Isolation:
         Args:
             payload: The part.
             search: Its request's.
-            known: The backend refuses it, so that it need not be tried.
+            known: The backend is known to refuse the part, so it is not tried.
         """
         if search.interrupted:
             return Counter({search.interrupted: payload.items})
@@ -102,7 +102,7 @@ class Isolation:
         if halves is None:
             return Counter({MALFORMED: payload.items})
         first = self._isolated(halves[0], search, known=False)
-        # Where the first half was taken, what was refused is in the second.
+        # If the first half was accepted, the malformed items are in the second.
         return first + self._isolated(halves[1], search, known=set(first) == {SENT})
 
     def _halves(self, payload: Payload) -> tuple[Payload, Payload] | None:
@@ -115,10 +115,10 @@ class Isolation:
         return None if head is None or tail is None else (head, tail)
 
     def _concluded(self, search: _Search) -> list[Counter[str]]:
-        """Name the losses, and say them in the log."""
+        """Count the losses by reason, and log them."""
         total = sum(search.outcomes, Counter[str]())
         if SENT not in total:
-            # Everything is refused: the backend's matter, rather than an item's.
+            # Everything is refused, so the cause is the backend rather than an item.
             if MOST_TRIES - search.tries_left >= _TELLING_TRIES:
                 self._paused_until_ns = self._clock.monotonic_ns() + PAUSE_NS
             for outcome in search.outcomes:

@@ -1,4 +1,4 @@
-"""A pool of daemon threads, which a process does not wait for at its end."""
+"""A pool of daemon threads, for which a process does not wait at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DaemonPool(Executor):
     """Runs calls on up to `most_threads` threads, which are started as they are needed.
 
     `concurrent.futures.ThreadPoolExecutor` joins its threads when the interpreter ends: one request that takes a minute would
-    hold a SIGTERM for that long.
+    delay a SIGTERM as long.
 
     Args:
         most_threads: How many.
@@ -50,7 +50,7 @@ class DaemonPool(Executor):
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._queue.put((future, fn, args, kwargs))
             if self._idle:
-                self._idle -= 1  # that thread is spoken for, though it may not have woken yet
+                self._idle -= 1  # this call has taken the thread, which may not have woken yet
                 return future
             if self._threads >= self._most_threads:
                 return future

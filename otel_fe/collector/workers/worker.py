@@ -4,7 +4,7 @@
     reload     reads the configuration again
     samples    returns its metrics
     explain    returns the decision record of a trace
-    quiesce    accepts nothing more from senders, and hands over spans of other workers' traces
+    quiesce    stops accepting requests, and sends other workers the spans of their traces
     stop       decides or saves pending traces, sends kept ones, and exits
 
 The end of stdin means that the supervisor has ended: the worker then does the last two.
@@ -102,9 +102,9 @@ class Worker:
         self._answer(self._samples("") | {"saved": self._collector.saved})
 
     def _stop_alone(self) -> None:
-        """End after the supervisor has, however that ended.
+        """End after the supervisor has ended, in whatever way.
 
-        What is on disk is safe there, and the next collector waits for it: with a queue on disk this one releases it at
+        Payloads on disk are safe, and the next collector waits for the file, so a worker with a queue on disk releases it at
         once.
         """
         stored = any(isinstance(one, FileStorage) for one in self._collector.config.extensions.values())
@@ -125,7 +125,7 @@ class Worker:
         return StoreSink(store, store)
 
     def _read(self) -> CollectorConfig:
-        """Read the configuration, with this worker's own directory on disk."""
+        """Read the configuration, with a storage directory of this worker's own."""
         config = read_config(self._config, os.environ)
         index = self._options["index"]
         extensions = {
@@ -180,7 +180,7 @@ def main() -> int:
     put_off()
     try:
         Worker(json.loads(sys.stdin.readline())).run()
-    except BrokenPipeError:  # the supervisor is no more
+    except BrokenPipeError:  # the supervisor has ended
         return 1
     except (OtelFeError, OSError) as error:
         print(json.dumps({"error": str(error)}), flush=True)

@@ -1,7 +1,7 @@
 """Hamilton's drivers: an execution is the extraction, its nodes are the children.
 
-Each node runs through one function of Hamilton's, around its lifecycle adapters. An adapter of ours would be seen in
-`driver.adapter`, and sent along to other executors; so that function is replaced instead.
+Each node runs through one function of Hamilton's, around its lifecycle adapters. An adapter of otel_fe would be visible
+in `driver.adapter`, and sent to other executors; so that function is replaced instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from otel_fe.instrument.libraries.library import Replaced
 
 _MADE_UP: Final = "temporary_module"
-"""Begins the names of modules that Hamilton makes of functions; the rest is random."""
+"""Prefix of the names of modules that Hamilton makes of functions; the rest is random."""
 
 ABOUT: Final = About(
     library="hamilton",
@@ -43,13 +43,13 @@ def patches() -> list[Replaced]:
 
 
 def _name(args: Arguments, _kwargs: Named) -> str:
-    """Return the modules that the driver was made of."""
+    """Return the names of the modules that the driver was made of."""
     names = [str(module.__name__) for module in getattr(args[0], "graph_modules", ())]
     return cut(", ".join(sorted({_MADE_UP if name.startswith(_MADE_UP) else name for name in names}))) or "Driver"
 
 
 def _counts(_args: Arguments, _kwargs: Named, result: Any) -> Counts:
-    """Return rows and columns of the result; where it is a mapping by name, only how many there are."""
+    """Return rows and columns of the result; of a mapping by name, only the number of entries."""
     return (None, len(result)) if isinstance(result, dict) else (rows(result), columns(result))
 
 

@@ -11,7 +11,7 @@ _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _READS: Final = re.compile(r"\s*\(?\s*(?:SELECT|WITH)\b", re.IGNORECASE)
 _WRITES: Final = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO)\b|\bFOR\s+(?:KEY\s+)?SHARE\b", re.IGNORECASE)
-"""Also of a query that a WITH names, and of locks on rows."""
+"""Keywords of statements that write, also within a WITH, and of row locks."""
 _PYFORMAT: Final = re.compile(r"%\((\w+)\)s|%(s)|%(%)")
 _NUMBERED: Final = re.compile(r"\$(\d{1,4})\b")
 _COST: Final = re.compile(r"\s+\(cost=.*\)$")
@@ -20,10 +20,10 @@ _TEXT: Final = re.compile(r"'(?:[^']|'')*'")
 
 
 def may_be_explained(statement: str) -> bool:
-    """Return whether a statement is one that only reads, beyond doubt; what is unusual is none.
+    """Return whether a statement certainly only reads; an unusual statement does not count as such.
 
-    EXPLAIN without ANALYZE executes nothing, whatever the statement; this keeps also what would lock rows, or is several
-    statements, from being sent.
+    EXPLAIN without ANALYZE executes nothing, whatever the statement; in addition, statements that would lock rows and texts of
+    several statements are not sent.
     """
     if len(statement) > _LONGEST or ";" in statement or "\\" in statement or re.search(r"\$(?!\d)", statement):
         return False
@@ -34,7 +34,7 @@ def may_be_explained(statement: str) -> bool:
 
 
 def numbered(statement: str) -> tuple[str, int]:
-    """Return a statement of a PostgreSQL driver with `$1`, `$2`, … for its parameters, and how many those are."""
+    """Return a statement of a PostgreSQL driver with `$1`, `$2`, … for its parameters, and their number."""
     names: dict[str, int] = {}
 
     def number(found: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def numbered(statement: str) -> tuple[str, int]:
 
 
 def parameters_in(statement: str) -> int:
-    """Return how many `?` a statement of SQLite has for its parameters."""
+    """Return the number of parameters (`?`) of a statement for SQLite."""
     return _QUOTED.sub("''", _COMMENT.sub(" ", statement)).count("?")
 
 

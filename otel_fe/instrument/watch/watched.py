@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 MOST_SEGMENTS: Final = 600
 """Reached after hours: looks become rarer with the age of an extraction."""
 MOST_STACKS: Final = 64
-"""Different ones; of further ones only the innermost own line is kept."""
+"""Distinct stacks; of further ones only the innermost own line is kept."""
 
 HELD: Final = "held"
-"""In place of a cause: a suspended coroutine, while something else holds its event loop. Whether it waits for the loop shows at the
-next step: it does if it continues at once, and else waits for what it awaits."""
+"""In place of a cause: the coroutine is suspended while something else holds its event loop. The next step shows whether it waited
+for the loop: it did if it continues at once, and otherwise waited for what it awaits."""
 
 
 class Segment:
-    """The time up to one look, since the look before it; the first begins with the extraction."""
+    """The time between two looks; the first segment begins with the extraction."""
 
     __slots__ = (
         "blame",
@@ -55,7 +55,7 @@ class Segment:
     child_cpu_ns: int
     """CPU time of a thread that worked for the extraction, while that waited for it."""
     child_ident: int
-    """That thread, as Python has it; 0 without one. The stack and all waits are then its own."""
+    """Python's id of that thread; 0 without one. The stack and all waits are then that thread's."""
     collected_in: Stack
     """The line in which its longest pause of the garbage collector began, if it was seen."""
     contended: bool
@@ -63,21 +63,21 @@ class Segment:
     faults: int
     """Pages that the process has read from disk because they were touched."""
     looks: int
-    """The number of looks in a row that found it there, without CPU time in between."""
+    """The number of consecutive looks with this stack, without CPU time in between."""
     on_gpu: bool
     """Whether the look found it in a call that waits for a GPU."""
     others_cpu_ns: int
     """CPU time of other threads of Python in this process."""
     others_wait_ns: int
-    """Time in which those waited for a core, perhaps with the interpreter held."""
+    """Time in which these threads waited for a core, perhaps while holding the interpreter."""
 
     def __init__(self, start_ns: int, end_ns: int, cpu_ns: int, wait: str, stack: Stack) -> None:
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.cpu_ns = cpu_ns
-        """CPU time of the extraction's thread, in it."""
+        """CPU time of the extraction's thread in this segment."""
         self.wait = wait
-        """The cause of its waiting when it was looked at; empty where it did not wait."""
+        """The cause of the wait that the look found; empty if the thread did not wait."""
         self.stack = stack
         self.blame = None
         self.collected_in = ()
@@ -88,7 +88,7 @@ class Segment:
 
     @property
     def off_ns(self) -> int:
-        """Time in which neither the thread ran, nor the one that worked for it."""
+        """Time in which neither the thread nor the one that worked for it ran."""
         return self.end_ns - self.start_ns - self.cpu_ns - self.child_cpu_ns
 
 
@@ -115,15 +115,15 @@ class Watched:
     def __init__(self, start_ns: int, cpu_ns: int = 0) -> None:
         self.segments: list[Segment] = []
         self.seen_ns = start_ns
-        """Up to where it has been seen."""
+        """Time up to which the extraction has been watched."""
         self.cpu_ns = cpu_ns
         """CPU time at that moment."""
         self.clock_ns = 0
-        """The CPU clock of its thread then."""
+        """CPU clock of its thread at that moment."""
         self.waits = False
         """Whether its thread was seen waiting, by the last look."""
         self.next_ns = 0
-        """When to look next."""
+        """Time of the next look."""
         self.step: Any = None
         """Distinguishes one step of a coroutine from the next."""
         self.tid = 0
@@ -137,7 +137,7 @@ class Watched:
         self._held: list[tuple[Segment, str]] = []
 
     def add(self, segment: Segment) -> None:
-        """Add what a look has seen."""
+        """Add the segment that a look has found."""
         stack = self._stacks.get(segment.stack)
         if stack is None:
             if len(self._stacks) < MOST_STACKS:
@@ -156,11 +156,11 @@ class Watched:
         self.segments[-1].looks += 1
 
     def hold(self, segment: Segment, otherwise: str) -> None:
-        """Note a segment in which something else held the event loop; `otherwise` is the cause if that did not matter."""
+        """Add a segment in which something else held the event loop; `otherwise` is its cause if that did not matter."""
         self._held.append((segment, otherwise))
 
     def settle_held(self, cause: str | None) -> None:
-        """Decide on the segments in which the loop was held: they have this cause, or each its own where it is None."""
+        """Decide on the segments in which the loop was held: they get this cause, or each its own if it is None."""
         held, self._held = self._held, []
         for segment, otherwise in held:
             segment.wait = otherwise if cause is None else cause

@@ -48,7 +48,7 @@ def _convert_case(text: str, case: str) -> str:
 def _duration(text: str) -> Duration:
     try:
         return Duration(parse_duration(text))
-    except ValueError:  # without the value, which is the application's
+    except ValueError:  # without the value: it belongs to the application
         raise OttlEvaluationError("a string cannot be read as a duration") from None
 
 
@@ -188,4 +188,4 @@ FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "UnixNano": _unix(1),
     "UnixSeconds": _unix(1_000_000_000),
 }
-"""Keyed by name; `compiler.py` has those that look at more than values: `Coalesce`, `IsRootSpan` and the questions of type."""
+"""Keyed by name; `compiler.py` has those that need more than values: `Coalesce`, `IsRootSpan` and the type checks."""
