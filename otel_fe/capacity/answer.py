@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from otel_fe.capacity.measured import ServiceWindow
     from otel_fe.capacity.memory import Memory
     from otel_fe.capacity.model import Model
+    from otel_fe.forecast.shared_processors import WorkTimes
     from otel_fe.forecast.station import Station
 
 _EXACT: Final = 0.005
@@ -270,7 +271,7 @@ def _gives_out(model: Model, rate: float, feature_set: str | None) -> str:
     if model.durations(ALL, rate) and _memory_used(model, rate * (1 - 2 * _EXACT)) < 1 <= _memory_used(model, beyond):
         return MEMORY
     mix = model.mixes[feature_set]
-    extras = mean_extras_s(model.stations, beyond, mix.works_s)
+    extras = mean_extras_s(model.stations, beyond, mix.works)
     if max(extras, default=0.0) <= 0:
         return ""
     return model.stations[extras.index(max(extras))].name
@@ -328,7 +329,7 @@ def _grown(
     for _ in range(_GROWN):
         if not _broken(model, requirements, feature_set, 1.0, rate, stations):
             return stations
-        worst = _crowded(model, stations, rate) or _slowest(stations, rate, mix.works_s)
+        worst = _crowded(model, stations, rate) or _slowest(stations, rate, mix.works)
         if worst is None or worst.kind == UNMEASURED:
             break
         place = stations.index(worst)
@@ -336,9 +337,9 @@ def _grown(
     return model.stations
 
 
-def _slowest(stations: Sequence[Station], rate: float, works_s: Sequence[float]) -> Station | None:
+def _slowest(stations: Sequence[Station], rate: float, works: WorkTimes) -> Station | None:
     """Return the station that lengthens extractions most; of overloaded ones the busiest."""
-    extras = mean_extras_s(stations, rate, works_s)
+    extras = mean_extras_s(stations, rate, works)
     keys = [(extra, one.utilisation(rate)) for extra, one in zip(extras, stations, strict=True)]
     return stations[keys.index(max(keys))] if keys else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.forecast.shared_processors import mean_extras_s, sharing
+from otel_fe.forecast.shared_processors import WorkTimes, mean_extras_s, sharing
 from otel_fe.forecast.station import CORES, EVENT_LOOP, GIL, POOL, UNMEASURED, WORKERS, Station
 
 if TYPE_CHECKING:
@@ -152,24 +152,28 @@ def _processors(
 ) -> list[Station]:
     """Return cores, interpreter and what is not measured: of all explanations the simplest that fits the mean durations."""
     points = [(one.rate, one.total_s / one.count, one.count) for one in windows]
+    waits = [[pool.mean_wait_s(rate) for pool in pools] for rate, _, _ in points]
+    works = WorkTimes(works_s)
     others = _others(windows)
     best: tuple[float, list[Station]] | None = None
     for share in _OTHERS if others else (0.0,):
         cores = _cores(setup, base + share * others, demand)
         for lock in _locks(setup, base, demand, unstarted):
-            error, resumed_s = _error(points, [*pools, *cores, *lock], works_s)
+            processors = [*cores, *lock]
+            error, resumed_s = _error(points, _extras(points, waits, processors, works), processors, works)
             # Another than the usual case only where it explains clearly more.
             if math.isfinite(error) and (best is None or error * _TIE < best[0]):
-                best = error, [*cores, *(_resuming(one, resumed_s, works_s) for one in lock)]
+                best = error, [*cores, *(_resuming(one, resumed_s, works) for one in lock)]
     if best is None:
         # Nothing explains the measurements: the check on held-back windows will show it.
         return [*_cores(setup, base + others, demand), *_locks(setup, base, demand, unstarted)[0]]
     error, found = best
+    known = _extras(points, waits, found, works)
     most = max(rate for rate, _, _ in points)
     for load in _HIDDEN_LOADS:
         each_s = load / most
         hidden = Station(UNMEASURED, "something not measured", 1, 1, each_s, use_s=each_s)
-        with_it, _ = _error(points, [*pools, *found, hidden], works_s)
+        with_it, _ = _error(points, _extras(points, known, [hidden], works), found, works)
         if with_it < best[0] and with_it < error * _BETTER:
             best = with_it, [*found, hidden]
     return best[1]
@@ -207,36 +211,50 @@ def _locks(setup: Setup, base: float, demand: float, unstarted: float) -> list[l
     ]
 
 
-def _resuming(lock: Station, resumed_s: float, works_s: Sequence[float]) -> Station:
+def _resuming(lock: Station, resumed_s: float, works: WorkTimes) -> Station:
     """Return a lock with its wait after calls: of threads it goes with their CPU time, as the number of their turns does."""
     if lock.kind == EVENT_LOOP:
         return replace(lock, resumed_s=resumed_s)
-    mean_s = math.fsum(works_s) / len(works_s)
-    return replace(lock, resumed_share=resumed_s / mean_s if mean_s else 0.0)
+    return replace(lock, resumed_share=resumed_s / works.mean_s if works.mean_s else 0.0)
+
+
+def _extras(
+    points: Sequence[tuple[float, float, int]],
+    known: Sequence[Sequence[float]],
+    stations: Sequence[Station],
+    works: WorkTimes,
+) -> list[list[float]]:
+    """Return what lengthens extractions at each point: what is known to, and further stations, which those do not change."""
+    return [
+        [*extras, *mean_extras_s(stations, rate, works)] for extras, (rate, _, _) in zip(known, points, strict=True)
+    ]
 
 
 def _error(
-    points: Sequence[tuple[float, float, int]], stations: Sequence[Station], works_s: Sequence[float]
+    points: Sequence[tuple[float, float, int]],
+    extras: Sequence[Sequence[float]],
+    processors: Sequence[Station],
+    works: WorkTimes,
 ) -> tuple[float, float]:
     """Return the squared error of the mean durations, relative, by count, and the fitted `resumed_s` of their lock.
 
     The rest of an extraction, alone, is free to fit. `resumed_s` is a posterior mean: it is of the order of the CPU time, of which
     the parts between an extraction's calls are what others wait for, and few windows of little load do not say more.
     """
-    extras = [math.fsum(mean_extras_s(stations, rate, works_s)) for rate, _, _ in points]
-    if not all(map(math.isfinite, extras)):
+    added = [math.fsum(one) for one in extras]
+    if not all(map(math.isfinite, added)):
         return math.inf, 0.0
-    rest = [mean - extra for (_, mean, _), extra in zip(points, extras, strict=True)]
+    rest = [mean - extra for (_, mean, _), extra in zip(points, added, strict=True)]
     weights = [count / mean**2 for _, mean, count in points]
     resumed_s = 0.0
-    lock = next((one for one in stations if one.kind in (GIL, EVENT_LOOP)), None)
+    lock = next((one for one in processors if one.kind in (GIL, EVENT_LOOP)), None)
     if lock is not None and not (lock.resumed_s or lock.resumed_share):
-        slopes = [sharing(stations, rate).lock for rate, _, _ in points]
-        prior_s = _RESUMED * math.fsum(works_s) / len(works_s)
+        slopes = [sharing(processors, rate).lock for rate, _, _ in points]
+        prior_s = _RESUMED * works.mean_s
         resumed_s = _slope(slopes, rest, weights, prior_s if lock.kind == EVENT_LOOP else 0.0, prior_s)
         rest = [one - resumed_s * slope for one, slope in zip(rest, slopes, strict=True)]
     # Alone, an extraction takes its CPU time at least.
-    alone = max(math.fsum(works_s) / len(works_s), _weighted(rest, weights))
+    alone = max(works.mean_s, _weighted(rest, weights))
     return math.fsum(weight * (one - alone) ** 2 for one, weight in zip(rest, weights, strict=True)), resumed_s
 
 

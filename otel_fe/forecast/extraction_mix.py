@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.forecast.processor_sharing import variance_s2
-from otel_fe.forecast.shared_processors import sharing
+from otel_fe.forecast.shared_processors import WorkTimes, sharing
 from otel_fe.forecast.station import POOL, WAITED_FOR
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ExtractionMix:
         """Return their weight."""
         self.mean_s = math.fsum(one.duration_s * one.weight for one in group) / self.weight
         self.work_s = math.fsum(one.work_s * one.weight for one in group) / self.weight
-        self.works_s = tuple(alike([(one.work_s, one.weight) for one in group]))
+        self.works = WorkTimes(alike([(one.work_s, one.weight) for one in group]))
         """CPU times of extractions that represent all, each as likely."""
         self._group = tuple(group)
         self._rows = _rows_of(group)
@@ -90,8 +90,11 @@ class ExtractionMix:
             return []
         waited = [[queue[:3] for queue in queues if users >= queue[3]] for users in range(_KINDS_OF_USERS)]
         found: list[float] = []
+        slowed: dict[float, tuple[float, float, float]] = {}
         for (base_s, work_s, users), draws in zip(self._rows, self._draws, strict=True):
-            found += _lengthened(base_s, _slowed(shared, work_s, work_mean_s), waited[users], draws)
+            if work_s not in slowed:
+                slowed[work_s] = _slowed(shared, work_s, work_mean_s)
+            found += _lengthened(base_s, slowed[work_s], waited[users], draws)
         found.sort()
         return found
 
@@ -115,7 +118,7 @@ def _slowed(shared: Sharing, work_s: float, mean_s: float) -> tuple[float, float
     if mean <= 0:
         return 0.0, 0.0, 0.0
     # Threads share the interpreter after their calls, too; a task waits its turn.
-    waited_s = shared.resuming_s if math.isinf(shared.held_s) else 0.0
+    waited_s = shared.resuming_s if shared.held_s == math.inf else 0.0
     variance = shared.resuming_variance_s2 if waited_s else 0.0
     if mean > waited_s:
         # An extraction that hardly computes but still waits is treated as one that computes.
@@ -156,12 +159,13 @@ def _lengthened(
     else:
         ninth = (each / mean) ** 2 / 9
         middle, deviation = 1 - ninth, math.sqrt(ninth)
-        found = [base_s + mean * max(0.0, middle + draw[2] * deviation) ** 3 for draw in draws]
+        found = [base_s + mean * root**3 if (root := middle + draw[2] * deviation) > 0 else base_s for draw in draws]
     for place, waiting, wait_s in waited:
-        for row, draw in enumerate(draws):
-            chance, long = draw[3][place]
-            if chance < waiting:
-                found[row] += wait_s * long
+        if waiting > 0:
+            for row, draw in enumerate(draws):
+                chance, long = draw[3][place]
+                if chance < waiting:
+                    found[row] += wait_s * long
     return found
 
 

@@ -25,6 +25,28 @@ _EXACT: Final = 1e-4
 _SLOWEST: Final = 1e4
 
 
+class WorkTimes:
+    """CPU times of extractions that represent all, each as likely, with the sums that a fit needs of them at every rate.
+
+    Args:
+        values_s: In seconds.
+    """
+
+    def __init__(self, values_s: Sequence[float]) -> None:
+        self.values_s = tuple(values_s)
+        self.mean_s = math.fsum(self.values_s) / len(self.values_s) if self.values_s else 0.0
+        """0 without any."""
+        self._beyond_s: dict[float, float] = {0.0: self.mean_s, math.inf: 0.0}
+
+    def mean_beyond_s(self, held_s: float) -> float:
+        """Return how much of the CPU times is beyond `held_s`, in the mean."""
+        found = self._beyond_s.get(held_s)
+        if found is None:
+            beyond_s = [each_s - held_s for each_s in self.values_s if each_s > held_s]
+            found = self._beyond_s[held_s] = math.fsum(beyond_s) / len(self.values_s)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Sharing:
     """The slowdown that shared processors cause at a rate."""
@@ -43,28 +65,20 @@ class Sharing:
     def extra_s(self, work_s: float) -> float:
         """Return how much longer than alone an extraction with some CPU time takes, in the mean, in seconds."""
         extra_s = work_s * (self.stretch - 1) if work_s > 0 else 0.0
-        given_way_s = max(0.0, work_s - self.held_s) + self.resumed_share * work_s
+        given_way_s = (work_s - self.held_s if work_s > self.held_s else 0.0) + self.resumed_share * work_s
         return extra_s + (self.lock * given_way_s if given_way_s > 0 else 0.0) + self.resuming_s
 
-    def mean_extra_s(self, works_s: Sequence[float]) -> float:
+    def mean_extra_s(self, works: WorkTimes) -> float:
         """Return the mean of `extra_s` over some CPU times, in seconds; 0 without any.
 
         A fit asks for it thousands of times: `extra_s` is linear above and below `held_s`, so that a sum of each part is enough.
         """
-        if not works_s:
+        if not works.values_s:
             return 0.0
-        mean_s = math.fsum(works_s) / len(works_s)
-        given_way_s = self.resumed_share * mean_s + self._beyond_held_s(works_s, mean_s)
+        mean_s = works.mean_s
+        given_way_s = self.resumed_share * mean_s + works.mean_beyond_s(self.held_s)
         extra_s = mean_s * (self.stretch - 1) if mean_s > 0 else 0.0
         return extra_s + (self.lock * given_way_s if given_way_s > 0 else 0.0) + self.resuming_s
-
-    def _beyond_held_s(self, works_s: Sequence[float], mean_s: float) -> float:
-        """Return how much of the CPU times is beyond `held_s`, in the mean."""
-        if not self.held_s:
-            return mean_s
-        if math.isinf(self.held_s):
-            return 0.0
-        return math.fsum([each_s - self.held_s for each_s in works_s if each_s > self.held_s]) / len(works_s)
 
     @property
     def resuming_s(self) -> float:
@@ -115,17 +129,17 @@ def sharing(stations: Sequence[Station], rate: float) -> Sharing:
     )
 
 
-def mean_extras_s(stations: Sequence[Station], rate: float, works_s: Sequence[float]) -> list[float]:
+def mean_extras_s(stations: Sequence[Station], rate: float, works: WorkTimes) -> list[float]:
     """Return by how much each station lengthens the mean extraction at a rate, in seconds.
 
     Args:
         stations: Of the service.
         rate: Extractions a second.
-        works_s: The CPU times of some extractions that represent all.
+        works: The CPU times of some extractions that represent all.
     """
-    together_s = sharing(stations, rate).mean_extra_s(works_s)
+    together_s = sharing(stations, rate).mean_extra_s(works)
     # The lock would add as much on cores without end; the rest is for want of cores.
-    lock_s = sharing([one for one in stations if one.kind != CORES], rate).mean_extra_s(works_s)
+    lock_s = sharing([one for one in stations if one.kind != CORES], rate).mean_extra_s(works)
     cores_s = 0.0 if math.isinf(lock_s) else together_s - lock_s
     of_kind = {CORES: cores_s, GIL: lock_s, EVENT_LOOP: lock_s}
     return [of_kind[one.kind] if one.kind in of_kind else one.mean_wait_s(rate) for one in stations]
