@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(slots=True)
 class Seen:
     """One extraction as it was measured."""
 
@@ -49,11 +49,15 @@ class Service:
         arrival = rng.expovariate(rate)
         free_at = 0.0
 
-        def speed():
-            """Return how fast each process's extractions compute, each of them."""
-            wanted = [min(len(one), 1) if self.lock else len(one) for one in computing]
-            share = min(1.0, self.cores / sum(wanted)) if sum(wanted) else 1.0
-            return [want * share / len(one) if one else 0.0 for want, one in zip(wanted, computing, strict=True)]
+        def active():
+            """Return the processes with extractions that compute, these, and how fast each of them does."""
+            wanted = sum([min(len(one), 1) if self.lock else len(one) for one in computing])
+            share = min(1.0, self.cores / wanted) if wanted else 1.0
+            return [
+                (process, one, (min(len(one), 1) if self.lock else len(one)) * share / len(one))
+                for process, one in enumerate(computing)
+                if one
+            ]
 
         def ask(index, process):
             one = seen[index]
@@ -77,20 +81,21 @@ class Service:
                     one.use_s = free_at - now
                 heapq.heappush(events, (now + one.use_s, number * 1_000_000 + index, "back", index, process, 0.0))
 
-        while arrival < seconds or events or any(computing):
-            speeds = speed()
-            ends = [
-                (now + min(left.values()) / each, process)
-                for process, (left, each) in enumerate(zip(computing, speeds, strict=True))
-                if left
-            ]
-            end = min(ends, default=(math.inf, 0))
+        # Flat: the tests simulate millions of these.
+        running = active()
+        while arrival < seconds or events or running:
+            end, ending = math.inf, 0
+            for process, left, each in running:
+                when = now + min(left.values()) / each
+                if when < end:
+                    end, ending = when, process
             due = events[0][0] if events else math.inf
             coming = arrival if arrival < seconds else math.inf
-            then = min(end[0], due, coming)
-            for left, each in zip(computing, speeds, strict=True):
+            then = min(end, due, coming)
+            for _, left, each in running:
+                done = (then - now) * each
                 for index in left:
-                    left[index] -= (then - now) * each
+                    left[index] -= done
             now = then
             if then == coming:
                 seen.append(Seen(start_s + now))
@@ -98,6 +103,7 @@ class Service:
                 number += 1
                 seen[index].cpu_s = work = self.cpu(rng)
                 computing[process][index] = work
+                running = active()
                 arrival = now + rng.expovariate(rate)
             elif then == due:
                 _, _, what, index, process, _ = heapq.heappop(events)
@@ -110,10 +116,10 @@ class Service:
                 else:
                     seen[index].duration_s = start_s + now - seen[index].start_s
             else:
-                process = end[1]
-                index = min(computing[process], key=computing[process].get)
-                del computing[process][index]
-                ask(index, process)
+                index = min(computing[ending], key=computing[ending].get)
+                del computing[ending][index]
+                running = active()
+                ask(index, ending)
         return seen
 
 
