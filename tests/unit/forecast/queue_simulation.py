@@ -25,21 +25,32 @@ def variability(values):
     return statistics.fmean([(value - mean) ** 2 for value in values]) / mean**2
 
 
-def open_pool(size, gaps, uses):
-    """Let callers come whatever the queue, first come, first served."""
+def waits(size, gaps, uses):
+    """Return when callers come, how long each waits and when it goes, whatever the queue, first come, first served."""
     free = [0.0] * size
-    now, waits, inside, most = 0.0, [], [], 0
+    now, arrivals, waited, ends = 0.0, [], [], []
     for gap, use in zip(gaps, uses, strict=True):
         now += gap
-        start = max(now, heapq.heappop(free))
-        heapq.heappush(free, start + use)
-        waits.append(start - now)
-        while inside and inside[0] <= now:
-            heapq.heappop(inside)
-        heapq.heappush(inside, start + use)
-        most = max(most, len(inside))
+        start = free[0] if free[0] > now else now
+        heapq.heapreplace(free, start + use)
+        arrivals.append(now)
+        waited.append(start - now)
+        ends.append(start + use)
+    return arrivals, waited, ends
+
+
+def open_pool(size, gaps, uses):
+    """Let callers come whatever the queue, first come, first served."""
+    arrivals, waited, ends = waits(size, gaps, uses)
+    # Those inside with a caller that comes: it and all before it, less those that have gone. Of later ones none has.
+    ends.sort()
+    gone = most = 0
+    for number, now in enumerate(arrivals, 1):
+        while ends[gone] <= now:
+            gone += 1
+        most = max(most, number - gone)
     return Seen(
-        statistics.fmean(waits),
+        statistics.fmean(waited),
         len(gaps) / sum(gaps),
         statistics.fmean(uses),
         variability(gaps),
@@ -55,11 +66,11 @@ def closed_pool(size, callers, think, use, requests):
     free = [0.0] * size
     waits, uses, arrivals = [], [], []
     for _ in range(requests):
-        now, number = heapq.heappop(coming)
-        start = max(now, heapq.heappop(free))
+        now, number = coming[0]
+        start = max(now, free[0])
         took = use()
-        heapq.heappush(free, start + took)
-        heapq.heappush(coming, (start + took + think(), number))
+        heapq.heapreplace(free, start + took)
+        heapq.heapreplace(coming, (start + took + think(), number))
         waits.append(start - now)
         uses.append(took)
         arrivals.append(now)
