@@ -31,7 +31,7 @@ def waits(size, gaps, uses):
     now, arrivals, waited, ends = 0.0, [], [], []
     for gap, use in zip(gaps, uses, strict=True):
         now += gap
-        start = free[0] if free[0] > now else now
+        start = max(now, free[0])
         heapq.heapreplace(free, start + use)
         arrivals.append(now)
         waited.append(start - now)
