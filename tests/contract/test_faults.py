@@ -6,8 +6,6 @@ import ast
 from functools import cache
 
 from tests.contract.sources import FILES, PACKAGE, nodes_of
-from tests.integration.faulty import INJECTIONS as OF_THE_PIPELINE
-from tests.libraries.test_faults_libraries import INJECTIONS as OF_LIBRARIES
 
 
 def _modules():
@@ -59,6 +57,10 @@ def _hooks():
 
 def test_every_hook_has_a_fault_injected():
     """tests/integration/faulty/ injects a fault into every hook that `faults.record` names in the package, and into no other."""
+    # Here: one worker imports scikit-learn for it, not each that collects this module.
+    from tests.integration.faulty import INJECTIONS as OF_THE_PIPELINE
+    from tests.libraries.test_faults_libraries import INJECTIONS as OF_LIBRARIES
+
     hooks = _hooks()
     assert len(hooks) > 40
     injected = {(injection.module, injection.hook) for injection in (*OF_THE_PIPELINE, *OF_LIBRARIES)}

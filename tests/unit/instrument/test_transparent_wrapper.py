@@ -17,7 +17,6 @@ import cloudpickle
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, clone
 
 import otel_fe
 from otel_fe.instrument.cached import CachedTargets
@@ -204,18 +203,17 @@ def test_copies_are_what_copies_of_the_object_are(observed):
     assert len(observed.extractions()) == 1
 
 
-class Estimator(BaseEstimator):
-    """Takes anything."""
+def clone(estimator):
+    from sklearn.base import clone as cloned
 
-    def __init__(self, function=None, block=None, monitor=None):
-        self.function = function
-        self.block = block
-        self.monitor = monitor
+    return cloned(estimator)
 
 
 @pytest.mark.parametrize("again", [clone, copy.deepcopy, lambda e: cloudpickle.loads(cloudpickle.dumps(e))])
 def test_objects_that_hold_ours_can_be_cloned_copied_and_pickled(observed, again):
     """scikit-learn's `clone`, `deepcopy` and cloudpickle, of a wrapped function, a block and a monitor."""
+    from tests.unit.instrument.estimator import Estimator
+
     monitor = otel_fe.FeatureExtractionPerformanceMonitor("m", history_size=5)
     monitor.start_extraction()
     monitor.end_extraction(5.0)
@@ -235,6 +233,8 @@ def test_objects_that_hold_ours_can_be_cloned_copied_and_pickled(observed, again
 
 def test_an_object_that_holds_a_running_extraction_can_be_copied_and_pickled(observed):
     """A copy works for the same extraction; where it is unpickled there is none, and its calls have no effect."""
+    from tests.unit.instrument.estimator import Estimator
+
     with otel_fe.extraction("x") as running:
         holder = Estimator(block=running)
         assert copy.deepcopy(holder).block is running

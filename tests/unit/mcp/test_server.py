@@ -12,7 +12,6 @@ import pytest
 from otel_fe.cli.main import main
 from otel_fe.collector.servers.endpoints import Endpoint
 from otel_fe.dashboard.access import Access
-from otel_fe.mcp.http import Guarded
 
 
 @pytest.mark.thorough
@@ -51,6 +50,8 @@ def test_the_official_client_asks_over_stdio(store):
 
 def asked(access, **headers):
     """Return the status that a guarded application answers with; 200 where it was let through."""
+    from otel_fe.mcp.http import Guarded  # which imports mcp, for more than a second
+
     statuses = []
 
     async def inner(scope, receive, send):
