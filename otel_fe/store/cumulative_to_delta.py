@@ -153,10 +153,10 @@ class CumulativeToDelta:
         now_s = now_ns // NS_PER_S
         state = (point.start_ns, point.time_ns, scale, counts.count, counts.total, counts.zeros, packed)
         known = self._known.get(key)
-        if known is not None and 0 <= now_s - known[0] < _DATED_S:
+        dated = known is not None and 0 <= now_s - known[0] < _DATED_S
+        if known is not None and dated and self._connection.execute(_UPDATE, (*state, key)).rowcount:
             now_s = known[0]
-            self._connection.execute(_UPDATE, (*state, key))
-        else:
+        else:  # retention may have removed it
             self._connection.execute(_REPLACE, (key, now_s, *state))
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from otel_fe.model.exponential import ExponentialHistogram
 from otel_fe.model.metric import Metric, Point, ResourceMetrics
+from otel_fe.store.database import FILE_NAME
 from otel_fe.store.series_keys import Which
-from tests.unit.store.parts import HOUR, MINUTE, NS, T0, counter, histogram, pairs
+from otel_fe.testing import FakeClock
+from tests.unit.store.parts import HOUR, MINUTE, NS, T0, bed, counter, histogram, pairs
 
 DAY = 24 * HOUR
 
@@ -180,3 +185,26 @@ def test_otlp_of_an_sdk(store):
     assert (found.count, found.total) == (5, pytest.approx(0.5))
     assert reader.keys("old") == []
     assert store.write("metrics", b"\xff\xff\xff") == {"invalid": 1}
+
+
+def test_a_stream_is_dated_once_a_minute_and_its_state_is_always_written(tmp_path):
+    """A writer that begins anew continues from the last point; one whose row was removed meanwhile writes it again."""
+    clock = FakeClock(T0)
+    with (
+        bed(tmp_path, clock=clock) as store,
+        contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as file,
+    ):
+
+        def stored():
+            return file.execute("SELECT seen_s - ?, count FROM stream", (T0 // NS,)).fetchall()
+
+        for second, dated in ((0, 0), (59, 0), (60, 60), (61, 60)):
+            clock.advance(ns=T0 + second * NS - clock.time_ns())
+            store.points(counter(10 + second, T0 + second * NS))
+            assert stored() == [(dated, 10 + second)]
+        store.reopen()
+        store.points(counter(80, T0 + 62 * NS))
+        assert total(store) == 80
+        file.execute("DELETE FROM stream")
+        store.points(counter(90, T0 + 63 * NS))
+        assert stored() == [(61, 90)]
