@@ -1,6 +1,7 @@
 """Rounds of decisions: the traces of each compete for the budgets of limiters."""
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from otel_fe.compiled.leaves cimport Leaves
@@ -8,6 +9,7 @@ from otel_fe.compiled.rows cimport Rows, Wait
 
 cdef enum:
     MOST_POOLS = 16
+    MOST_KNOWN = 16
 
 
 cdef struct Pool:  # a budget
@@ -23,6 +25,12 @@ cdef struct Due:  # a trace of the round
     int trigger
 
 
+cdef struct Known:  # a decision, by what the leaves say and by the outcome of each budget
+    uint64_t bits
+    uint64_t outcomes
+    PyObject *decision
+
+
 @cython.final
 cdef class Rounds:
     cdef Pool pools[MOST_POOLS]
@@ -30,6 +38,8 @@ cdef class Rounds:
     cdef list budgets, settlements
     cdef object competing
     cdef dict competes, decisions
+    cdef Known known[MOST_KNOWN]  # the first of `decisions`, which holds them
+    cdef int known_count
     cdef Due *due
     cdef Py_ssize_t due_count, due_room
 
@@ -37,4 +47,5 @@ cdef class Rounds:
     cdef int add(self, Wait *row, int trigger) except -1
     cdef uint32_t competes_for(self, Rows rows, Due *due) except? 0xFFFFFFFF
     cdef int ration(self, now_ns) except -1
-    cdef object decision_of(self, Rows rows, Due *due, decided)
+    cdef void forget_decisions(self) noexcept
+    cdef object decision_of(self, Rows rows, Wait *row, uint64_t bits, decided)

@@ -10,13 +10,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
 
 from otel_fe.compiled.leaves cimport Leaves
-from otel_fe.compiled.rows cimport Rows, Wait, randomness_of
+from otel_fe.compiled.rows cimport Rows, Wait, prefetch_row, randomness_of
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 
 SOURCES = OTEL_FE_SOURCES.decode()
 
 cdef enum:
     MOST_REMEMBERED = 4096  # by the leaves that sample
+    AHEAD = 4  # traces between the one in hand and the one that the processor is to load
 
 
 cdef struct Bid:
@@ -40,7 +41,7 @@ cdef class Rounds:
 
     def __cinit__(self, pools, competing):
         self.due = NULL
-        self.count = self.due_count = self.due_room = 0
+        self.count = self.due_count = self.due_room = self.known_count = 0
         self.budgets, self.settlements, self.competing = [], [], competing
         self.competes, self.decisions = {}, {}
         for by_bytes, most, budget, settle in pools:
@@ -70,6 +71,8 @@ cdef class Rounds:
                 self.add(row, 2)
             row = row.rooted_newer
         for i in range(self.due_count):
+            if i + AHEAD < self.due_count:
+                prefetch_row(self.due[i + AHEAD].row)
             self.due[i].bits = leaves.bits_of(self.due[i].row)
             self.due[i].competes = self.competes_for(rows, &self.due[i])
         if self.due_count:
@@ -119,30 +122,49 @@ cdef class Rounds:
                 threshold = _cut(bids, count, &spent)
                 if threshold != pool.threshold:
                     pool.threshold = threshold
-                    self.decisions.clear()
+                    self.forget_decisions()
                 self.settlements[which](threshold, spent)
         finally:
             free(bids)
         return 0
 
-    cdef object decision_of(self, Rows rows, Due *due, decided):
-        """Return the decision on a trace of the round."""
+    cdef void forget_decisions(self) noexcept:
+        self.known_count = 0
+        self.decisions.clear()
+
+    cdef object decision_of(self, Rows rows, Wait *row, uint64_t bits, decided):
+        """Return the decision on a trace by the thresholds of the last round.
+
+        Args:
+            rows: The traces that wait.
+            row: The trace.
+            bits: What its leaves say.
+            decided: Given a row, returns the decision.
+        """
         cdef uint64_t outcomes = 0
-        cdef uint64_t randomness = randomness_of(due.row)
-        cdef PyObject *known
+        cdef uint64_t randomness = randomness_of(row)
+        cdef PyObject *found
         cdef Pool *pool
         cdef int which
         for which in range(self.count):
             pool = &self.pools[which]
-            outcomes = outcomes << 2 | (2 if _cost(pool, due.row) > pool.most else randomness >= pool.threshold)
-        key = (<object>due.bits) << 2 * MOST_POOLS | outcomes
-        known = PyDict_GetItem(self.decisions, key)
-        if known != NULL:
-            return <object>known
-        if PyDict_Size(self.decisions) >= MOST_REMEMBERED:
-            self.decisions.clear()
-        found = self.decisions[key] = decided(rows.values_of(due.row))
-        return found
+            outcomes = outcomes << 2 | (2 if _cost(pool, row) > pool.most else randomness >= pool.threshold)
+        for which in range(self.known_count):  # without the Python numbers that a dictionary needs
+            if self.known[which].bits == bits and self.known[which].outcomes == outcomes:
+                return <object>self.known[which].decision
+        key = (<object>bits) << 2 * MOST_POOLS | outcomes
+        found = PyDict_GetItem(self.decisions, key)
+        if found == NULL:
+            made = decided(rows.values_of(row))
+            if PyDict_Size(self.decisions) >= MOST_REMEMBERED:
+                self.forget_decisions()
+            self.decisions[key] = made
+            found = <PyObject *>made  # the dictionary holds it
+        if self.known_count < MOST_KNOWN:
+            which = self.known_count
+            self.known[which].bits, self.known[which].outcomes, self.known[which].decision = bits, outcomes, found
+            self.known_count += 1
+        return <object>found
 
 
 cdef inline int64_t _cost(Pool *pool, Wait *row) noexcept:

@@ -270,10 +270,13 @@ cdef class Waiting:
 
     cdef bint is_likely(self, Wait *row):
         """Return whether a trace would be sampled with the spans that it has, so that these will probably be read."""
-        if not self.foreseen:
-            return False
         try:
-            return self.decision_of(row).sampled
+            if self.foreseen:
+                return self.decision_of(row).sampled
+            if not self.rounds.count:
+                return False
+            # This round's thresholds will hardly differ from the last one's.
+            return self.rounds.decision_of(self.rows, row, self.leaves.bits_of(row), self.decided).sampled
         except Exception:  # it will be raised when the trace is decided
             return True
 
@@ -324,7 +327,7 @@ cdef class Waiting:
         for i in range(rounds.due_count):
             row = rounds.due[i].row
             self.rows.prefetch_due(row, remembered.now)
-            decision = rounds.decision_of(self.rows, &rounds.due[i], self.decided)
+            decision = rounds.decision_of(self.rows, row, rounds.due[i].bits, self.decided)
             packed = record_of(row, self.rows.seen_count, time_ns, trigger or rounds.due[i].trigger, thresholds, rounds.count)
             self.conclude(row, decision, packed, remembered, record, sampled, others)
 

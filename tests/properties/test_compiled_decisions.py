@@ -407,6 +407,26 @@ def test_spans_that_will_be_read_are_not_compressed():
 
 
 @needs_it
+def test_spans_that_will_have_a_budget_are_not_compressed():
+    """Where traces compete for budgets, the thresholds of the last round tell which spans will be read."""
+    compressed = []
+    codec = (lambda segment: compressed.append(bytes(segment)) or zlib.compress(segment), zlib.decompress)
+    with patch.object(pending_segments, "_codec", return_value=codec):
+        bench, _ = both(tail_sampling("rate"))
+    ids = [n << 50 for n in range(1, 64)]
+    bench.step(spans_that_wait(ids))
+    assert any(f"trace {ids[-1]};".encode() in segment for segment in compressed)  # no round has been yet
+    bench.step(6)
+    sampled = {trace_id for trace_id, _, _ in bench.delivered}
+    assert 0 < len(sampled) < len(ids)
+    compressed.clear()
+    bench.step(spans_that_wait(1 << 64 | n for n in ids))
+    found = {n for n in ids if any(f"trace {1 << 64 | n};".encode() in segment for segment in compressed)}
+    assert found
+    assert found <= set(ids) - sampled
+
+
+@needs_it
 @pytest.mark.parametrize("codec", [(lambda _: None, None), (None, None)], ids=["no memory", "no library"])
 def test_a_segment_that_is_not_compressed_stays_as_it_is(codec):
     """A segment stays uncompressed without the memory for it, or without Zstandard."""
