@@ -299,7 +299,7 @@ def test_a_dead_worker_is_started_again(tmp_path):
         workers = psutil.Process(collector.process.pid).children()
         assert len(workers) == 2
         workers[0].kill()
-        collector.until("It is started again")
+        collector.until("restarting it")
         until(lambda: len(psutil.Process(collector.process.pid).children()) == 2)
         until(lambda: collector.sums()["otel_fe.collector.workers.restarted"] == 1)
         deadline = time.monotonic() + 20

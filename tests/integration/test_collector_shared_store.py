@@ -85,7 +85,7 @@ def test_a_dead_worker_doubles_nothing(tmp_path):
         until(lambda: len(kept_in(store)) == 64)
         until(lambda: counted_in(store, CALLS) == 64)  # by the connector, three times a second
         workers(collector)[0].kill()
-        collector.until("It is started again")
+        collector.until("restarting it")
         until(lambda: len(workers(collector)) == 2)
         until(lambda: collector.sums()["otel_fe.collector.workers.restarted"] == 1)
         sent = 0
