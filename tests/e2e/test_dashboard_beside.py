@@ -32,7 +32,7 @@ def test_a_slow_extraction_is_found_on_the_collectors_own_page(page, tmp_path, w
         assert "threshold_ms: 100" in page.locator("#policy").input_value()
         assert page.complaints == []
         child(collector).kill()
-        collector.until("it is started again")
+        collector.until("restarting it")
         until(lambda: _answers(page, collector.url))
         page.get_by_role("link", name="Explore").click()
         assert page.locator("#heat a").count() > 0

@@ -96,7 +96,7 @@ def test_the_policies_shown_are_those_in_force(tmp_path):
         assert str(collector.file) in get(collector.url, "policies")[1]
         # One that is restarted after that gets the same configuration.
         child(collector).kill()
-        collector.until("it is started again")
+        collector.until("restarting it")
         collector.file.write_text(before)
         until(lambda: answers(collector.url))
         assert "name: newer" in get(collector.url, "policies")[1]
@@ -114,7 +114,7 @@ def test_the_slos_shown_are_those_that_alerts_are_on(tmp_path):
         slos.write_text("rubbish: [")
         assert '"one_of_ours"' in get(collector.url, "slo.json")[1]
         child(collector).kill()
-        collector.until("it is started again")
+        collector.until("restarting it")
         until(lambda: answers(collector.url))
         assert '"one_of_ours"' in get(collector.url, "slo.json")[1]
         collector.stop()
@@ -139,7 +139,7 @@ def test_a_dead_dashboard_is_started_again_and_the_collector_goes_on(tmp_path):
             assert get(health)[0] == 200
             until(lambda before=before: (now := child(collector)) and now.pid != before.pid, 60)
             until(lambda: answers(collector.url))
-        assert collector.log.count("it is started again") == 3
+        assert collector.log.count("restarting it") == 3
         assert collector.sums()["otelcol_receiver_accepted_spans"] == 6
         collector.stop()
 
@@ -188,7 +188,7 @@ def test_off_loopback_it_asks_for_the_token_and_shows_it_to_nobody(tmp_path):
         assert token not in collector.log
         # One that is started again still asks.
         child(collector).kill()
-        collector.until("it is started again")
+        collector.until("restarting it")
         until(lambda: _status(url) == 401)
         collector.stop()
 
