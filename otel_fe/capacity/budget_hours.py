@@ -119,12 +119,20 @@ class BudgetHours:
 
     def _over(self, hours: range) -> float:
         """Return the bad events of some hours beyond the budget of their events."""
+        return math.fsum(self._beyond(hours))
+
+    def _beyond(self, hours: range) -> list[float]:
         allowed = float(self.slo.budget)
-        return math.fsum(self.bad.get(at, 0.0) - allowed * self.total.get(at, 0.0) for at in hours)
+        return [self.bad.get(at, 0.0) - allowed * self.total.get(at, 0.0) for at in hours]
 
     def _left_over(self, ahead: int) -> list[float]:
         """Return what the hours so far are beyond the budget in the windows of each hour ahead, as far as they are in them."""
-        return [self._over(range(self._begin(self.last + 1 + at), self.last + 1)) for at in range(ahead)]
+        begins = [self._begin(self.last + 1 + at) for at in range(ahead)]
+        if not begins:
+            return []
+        first = min(begins)
+        beyond = self._beyond(range(first, self.last + 1))
+        return [math.fsum(beyond[begin - first :]) for begin in begins]
 
     def _scale(self, traffic: SeriesForecast) -> float:
         """Return the events of this group in an hour for an extraction a second of the whole service."""

@@ -60,16 +60,16 @@ def run(case: Case, *, keep_early: bool = False, in_c: bool = False) -> Outcome:
 
 
 @cache
-def _config(text: str, name: str) -> CollectorConfig:
-    """Return the settings of a case, which do not change; reading them takes longer than all else, and each is run several times."""
-    return read_collector_config(text, name, {})
+def _config(text: str) -> CollectorConfig:
+    """Return the settings of cases, which do not change; reading them takes longer than all else, and half of the cases share theirs."""
+    return read_collector_config(text, "case.yaml", {})
 
 
 class CaseBench:
     """The engine with the settings of a case, and what left it."""
 
     def __init__(self, case: Case, keep_early: bool, in_c: bool) -> None:
-        config = _config(collector_yaml(case), f"{case.id}.yaml")
+        config = _config(collector_yaml(case))
         self.clock = FakeClock(time_ns=0, monotonic_ns=0)
         self.kept: list[KeptSpan] = []
         self._flushes: list[list[dict[str, Any]]] = []

@@ -31,6 +31,7 @@ from otel_fe.collector.servers.http2_server import Http2GrpcServer
 from otel_fe.config.receivers import GrpcKeepalive, GrpcServerSettings
 from otel_fe.errors import ConfigurationError
 from otel_fe.wire.responses import ExportOutcome
+from tests.effort import examples
 from tests.real.parts import missing
 from tests.unit.collector.grpc_client import TRACES, GrpcClient, framed, headers
 
@@ -687,7 +688,7 @@ def _nothing(_size):
 CONVERSATION = _conversation()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(CONVERSATION) - 1), st.integers(0, 255)), max_size=8),
     cuts=st.lists(st.integers(1, len(CONVERSATION)), max_size=6),
