@@ -87,5 +87,5 @@ def test_hours_that_leave_the_window_give_the_budget_back():
 
 def test_few_hours_with_events_are_no_forecast():
     few = hours(lambda back: 0.1, count=71)
-    with pytest.raises(ForecastError, match="in 71 of the last 240 hours: 72 are needed"):
+    with pytest.raises(ForecastError, match="Only 71 of the last 240 hours have events; 72 are needed"):
         few.end(traffic())
