@@ -1,7 +1,7 @@
 """FeatureExtractionPerformanceMonitor: extractions whose start and end lie apart in the code.
 
-It emits the same span, and counts in the same metrics, as every other extraction; beside that it keeps a bounded history of
-its own, so that it answers with otel_fe switched off as well.
+The monitor emits the same span, and counts in the same metrics, as every other extraction; it also keeps a bounded history of its
+own, so that it works with otel_fe switched off.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class PerformanceStats(MappingDataclass):
-    """The statistics of a monitor. Counts are of all extractions, percentiles of those in the history."""
+    """The statistics of a monitor: counts of all extractions, percentiles of those in the history."""
 
     total_extractions: int
-    """Since the monitor was made."""
+    """Extractions since the monitor was created."""
     error_rate: float
-    """0..1, of all."""
+    """0..1, of all extractions."""
     cache_hit_rate: float
     """0..1, of the extractions that used a cache or missed it; 0 without any."""
     avg_latency_ms: float
     p50_latency_ms: float
-    """Nearest rank over the history, as the other percentiles."""
+    """Nearest rank over the history, like the other percentiles."""
     p95_latency_ms: float
     p99_latency_ms: float
     max_latency_ms: float
     avg_cpu_percent: float
-    """Over the history, where it was given or measured."""
+    """Mean over the history, of extractions for which it was given or measured."""
     max_memory_mb: float
     """Largest memory of one operation in the history."""
     history_size: int
-    """Extractions that the percentiles are over."""
+    """Extractions in the history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +66,13 @@ class RequirementStatus(MappingDataclass):
     """One of the four requirements."""
 
     requirement: str
-    """In words."""
+    """The requirement in words."""
     good: int
-    """Extractions that satisfy it, of all."""
+    """Extractions that satisfy it."""
     total: int
     """Extractions that count for it."""
     met: bool
-    """False without data: nothing has been shown."""
+    """Whether the requirement is met; False without data."""
     status: str
     """`met`, `broken` or `no data`."""
 
@@ -99,7 +99,7 @@ class _Started:
 
 
 _MAX_STARTED: Final = 1_000
-"""Starts of one monitor that are kept for their ends; of more, the oldest is taken to have no end."""
+"""Starts of one monitor that are kept for their ends; beyond that, the oldest is taken to have no end."""
 _MAX_NESTED: Final = 64
 
 _nested: Final[ContextVar[tuple[tuple[int, _Started], ...]]] = ContextVar("otel_fe-monitor", default=())
@@ -115,7 +115,7 @@ class FeatureExtractionPerformanceMonitor:
 
     Args:
         feature_set: Name of the features, for the span and the metrics.
-        history_size: Extractions that percentiles are computed over; counts go on beyond it.
+        history_size: Extractions over which percentiles are computed; counts cover all.
     """
 
     def __init__(self, feature_set: str = "", history_size: int = _HISTORY) -> None:
@@ -131,7 +131,7 @@ class FeatureExtractionPerformanceMonitor:
         self._counted = [0] * len(REQUIREMENTS)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return its history and counts, for pickle, copy and scikit-learn's `clone`; what has started stays behind."""
+        """Return its history and counts, for pickle, copy and scikit-learn's `clone`; started extractions are left out."""
         with self._lock:
             state = dict(vars(self), _history=self._history.copy(), _good=[*self._good], _counted=[*self._counted])
         del state["_lock"], state["_started"]
@@ -165,10 +165,10 @@ class FeatureExtractionPerformanceMonitor:
         cpu_percent: float | None = None,
         memory_mb: float | None = None,
     ) -> None:
-        """End the extraction that this thread or task began last. What is given wins over what was measured.
+        """End the extraction that this thread or task began last. Arguments take precedence over measured values.
 
         Args:
-            duration_ms: Its duration; measured where left out.
+            duration_ms: Its duration; measured if omitted.
             used_cache: Whether the features came from a cache: one look-up, hit or miss. None without a cache.
             had_error: Whether it failed.
             cpu_percent: CPU utilisation over its duration; 100 is one core.
@@ -215,7 +215,7 @@ class FeatureExtractionPerformanceMonitor:
         return started
 
     def get_performance_stats(self) -> PerformanceStats:
-        """Return what has been seen so far."""
+        """Return the statistics so far."""
         with self._lock:
             history = list(self._history)
             total, errors = self._total, self._errors

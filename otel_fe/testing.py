@@ -22,8 +22,8 @@ the exporters are in memory, and every trace is kept by default:
     >>> captured.total("feature_extraction.slo.events", slo="error_rate", good=False)
     0
 
-Code that is not to be changed is named instead, as in `OTEL_FE_TARGETS`: `capture(targets="shop.features:extract=user_profile")`.
-The child spans of OpenTelemetry's own instrumentations are captured where those are given the same provider:
+Name code that you do not want to change, as in `OTEL_FE_TARGETS`: `capture(targets="shop.features:extract=user_profile")`.
+The child spans of OpenTelemetry's own instrumentations are captured if these use the same provider:
 `RedisInstrumentor().instrument(tracer_provider=captured.traces)`.
 """
 
@@ -61,8 +61,8 @@ class FakeClock:
     `advance` lets time pass, and `jump` sets the wall clock.
 
     Args:
-        time_ns: What it shows first, as Unix time.
-        monotonic_ns: What it shows first on the clock that never goes backwards.
+        time_ns: The first Unix time.
+        monotonic_ns: The first time of the monotonic clock.
     """
 
     def __init__(self, time_ns: int = 1_700_000_000 * NS_PER_S, monotonic_ns: int = NS_PER_S) -> None:
@@ -101,7 +101,7 @@ class FakeClock:
 class SequentialIds(IdGenerator):
     """Ids that count up, so that a whole trace can be compared with an expected one. Safe to use from any thread.
 
-    They are not random, and by them the baseline would drop every healthy trace: leave `baseline_ratio` at 1 with them.
+    Since they are not random, the baseline would drop every healthy trace: leave `baseline_ratio` at 1 with them.
 
     Args:
         first: The first id, of traces and of spans.
@@ -132,7 +132,7 @@ class Captured:
     """
 
     traces: TracerProvider
-    """Give it to whatever else is to be captured."""
+    """The tracer provider; pass it to other instrumentations to capture their spans."""
     metrics: MeterProvider
     """A meter provider that captures what is exported."""
     exporter: InMemorySpanExporter
@@ -148,7 +148,7 @@ class Captured:
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
-        """Every span that was exported so far, in the order in which they were."""
+        """Every span exported so far, in order."""
         self.traces.force_flush()
         return self.exporter.get_finished_spans()
 
@@ -156,7 +156,7 @@ class Captured:
         """Return the spans of extractions, in the order in which they ended.
 
         Args:
-            feature_set: Only of this one; empty for extractions without one, None for all.
+            feature_set: Its name; empty for extractions without one, None for all.
         """
         wanted = semconv.SPAN_NAME if feature_set is None else f"{semconv.SPAN_NAME} {feature_set}".strip()
         found = [
@@ -170,7 +170,7 @@ class Captured:
         """Return the span of the only extraction, or of the only one of a feature set.
 
         Args:
-            feature_set: As of `extractions`.
+            feature_set: As in `extractions`.
 
         Raises:
             AssertionError: No extraction matches, or more than one; the message names the existing ones.
@@ -189,8 +189,8 @@ class Captured:
             name: The metric's, for example `feature_extraction.duration`.
 
         Returns:
-            The SDK's points (`NumberDataPoint`, `HistogramDataPoint` …): as they are now within the block, as they were at its end
-            after it.
+            The SDK's points (`NumberDataPoint`, `HistogramDataPoint` …): within the block as of now, after it as of
+            its end.
         """
         data = self._last or self.reader.get_metrics_data()
         return [
@@ -203,7 +203,7 @@ class Captured:
         ]
 
     def total(self, name: str, **dimensions: object) -> float:
-        """Return the sum of a metric over its points with these dimensions; of a histogram, how many values it holds.
+        """Return the sum of a metric over its points with these dimensions; of a histogram, the number of its values.
 
         Args:
             name: The metric's.
@@ -222,7 +222,7 @@ class Captured:
         self.metrics.shutdown()
 
     def freeze(self) -> None:
-        """Export what is finished, and keep the metrics as they are now."""
+        """Export finished spans, and keep the metrics as they are now."""
         self.traces.force_flush()
         self._last = self.reader.get_metrics_data()
 

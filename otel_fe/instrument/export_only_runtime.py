@@ -1,4 +1,4 @@
-"""The runtime of extractions where the pipeline runs elsewhere: every span is exported, and nothing derived here."""
+"""The runtime of extractions where the pipeline runs elsewhere: every span is exported, and no metric is derived here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ExportEverything:
         return "every span is exported (OTEL_FE_PIPELINE=collector, or no SDK tracer provider)"
 
     def install(self) -> None:
-        """Add what sends profiles to the provider, where there is any."""
+        """Add the sender of profiles to the provider, if there is one."""
         if self._profiles is None:
             return
         if self._provider is None:
@@ -57,7 +57,7 @@ class ExportEverything:
         self._provider.add_span_processor(self._profiles)
 
     def remove(self) -> None:
-        """Take it out again."""
+        """Remove the sender of profiles."""
         if self._profiles is None or self._provider is None:
             return
         active: Any = self._provider._active_span_processor
@@ -68,11 +68,11 @@ class ExportEverything:
         """Do nothing: spans are with the exporters already."""
 
     def progress(self) -> int:
-        """Return a number that has changed where there is anything new to export since."""
+        """Return a number that changes whenever there is something new to export."""
         return self._ended
 
     def flush_all(self) -> None:
-        """Export what is finished."""
+        """Export finished spans."""
         self.providers.flush()
 
     def explain(self, trace_id: int) -> DecisionRecord | None:  # noqa: ARG002
@@ -80,7 +80,7 @@ class ExportEverything:
         return None
 
     def derive(self, extraction: LiveMeasurements, span: Span | None, end_ns: int) -> None:  # noqa: ARG002
-        """Note on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
+        """Record on an ended extraction which SLOs it breaks and, if it is slow, where its time went.
 
         The receiver of its span counts it. Calls of other services are only known from their spans, which have left
         already: they are unexplained.

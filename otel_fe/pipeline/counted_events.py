@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from otel_fe.model.slo import EventSelection, Indicator
 
-_ANY_EXTRACTION = "latency"  # every extraction counts for this SLO, so that its groups are all that there are
+_ANY_EXTRACTION = "latency"  # every extraction counts for this SLO, so it has all groups
 
 
 class Values(Protocol):
@@ -24,23 +24,23 @@ class Values(Protocol):
     count: int
 
     def at_most(self, value: float) -> float:
-        """Return how many values do not exceed one."""
+        """Return the number of values that do not exceed a bound."""
         ...
 
 
 class CounterSums(Protocol):
-    """What SLOs read of `otel_fe.store.Sums`, which is above this package; see there for windows and for what is left out."""
+    """The part of `otel_fe.store.Sums` that SLOs read. That class is above this package, and documents windows and omissions."""
 
     def good_and_total(
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> tuple[int, int]:
-        """Return how many events of an SLO were good, and how many there were."""
+        """Return the good events of an SLO, and all of them."""
         ...
 
     def good_and_totals(
         self, slo: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> Mapping[tuple[str, str], tuple[int, int]]:
-        """Return the same for each service and feature set; without those that have no events."""
+        """Return both for each service and feature set that has events."""
         ...
 
     def groups(self, slo: str) -> Sequence[tuple[str, str]]:
@@ -50,13 +50,13 @@ class CounterSums(Protocol):
     def count(
         self, metric: str, since_ns: int, until_ns: int, service: str | None = None, **labels: str | bool | float
     ) -> float:
-        """Return by how much a counter has risen; dots in the names of labels are written `__`."""
+        """Return the increase of a counter; dots in the names of labels are written `__`."""
         ...
 
     def distribution(
         self, metric: str, since_ns: int, until_ns: int, service: str | None = None, feature_set: str | None = None
     ) -> Values:
-        """Return what a histogram has counted."""
+        """Return the values of a histogram."""
         ...
 
 
@@ -64,7 +64,7 @@ class CountedEvents:
     """`EventSums` from a store's `Sums`.
 
     Args:
-        sums: The store's.
+        sums: Sums of the store.
         only: The one group to look at; None for all.
     """
 
@@ -93,7 +93,7 @@ class CountedEvents:
     def at_most(
         self, values: EventSelection, edges: Sequence[Fraction], start_ns: int, end_ns: int
     ) -> dict[BudgetGroup, tuple[int, ...]]:
-        """Return how many values of a histogram are at most each edge, and last how many there are in all."""
+        """Return the number of values of a histogram up to each edge, and last the number of all."""
         found: dict[BudgetGroup, tuple[int, ...]] = {}
         for group in self._groups(values):
             one = self._sums.distribution(values.metric, start_ns, end_ns, *group)
@@ -101,7 +101,7 @@ class CountedEvents:
         return found
 
     def _groups(self, selection: EventSelection) -> Iterable[BudgetGroup]:
-        """Return the groups that a selection is of."""
+        """Return the groups of a selection."""
         wanted = dict(selection.attributes)
         groups = [self._only] if self._only else self._sums.groups(str(wanted.get(semconv.SLO, _ANY_EXTRACTION)))
         for service, feature_set in groups:

@@ -1,4 +1,4 @@
-"""Decisions packed into bytes, which are explained when somebody asks: after a reload, in another process, in a later version.
+"""Decisions packed into bytes, which are explained on request: after a reload, in another process, in a later version.
 
 A trace's sums, and what its policies saw of its spans, are all that a vote depends on. `compiled` packs them when it decides.
 

@@ -1,7 +1,7 @@
 """Makes the decision on a trace from the votes of all policies.
 
 Drop beats sample; not to sample is no veto; the first policy of the file that samples is named. The threshold of a sampled trace
-is the probability that *any* policy samples traces like it, so that weights are right with any number of policies.
+states the probability that *any* policy samples traces like it, so that weights are right with any number of policies.
 """
 
 from __future__ import annotations
