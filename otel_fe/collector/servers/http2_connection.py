@@ -82,6 +82,8 @@ class Http2Connection:
         self._dropped = dropped
         self._shaking = isinstance(stream, ssl.SSLSocket)
         """Whether TLS is still shaking hands."""
+        self._shake_writes = False
+        """Whether that waits until the socket takes more."""
         self._ready = False
         """Whether the client has sent its preface and settings."""
         self._output = b""
@@ -134,16 +136,16 @@ class Http2Connection:
     @property
     def wants_to_write(self) -> bool:
         """Return whether it waits until the socket takes more."""
-        return bool(self._output) or self._shaking
+        return bool(self._output) or self._shake_writes
 
     def serve(self, buffer: bytearray, now_s: float) -> None:
         """Read what has come, process the calls that are complete, and send what there is to send."""
         try:
             if self._shaking and not self._shake():
                 return
-            if self._read(buffer, now_s):
-                self._send(now_s)
-            else:
+            goes_on = self._read(buffer, now_s)
+            self._send(now_s)
+            if not goes_on:
                 self.close()
         except self._broken:
             with contextlib.suppress(OSError, self._broken):
@@ -197,9 +199,10 @@ class Http2Connection:
         stream: Any = self.stream
         try:
             stream.do_handshake()
-        except _WAITING:
+        except _WAITING as error:
+            self._shake_writes = not isinstance(error, ssl.SSLWantReadError)
             return False
-        self._shaking = False
+        self._shaking = self._shake_writes = False
         if stream.selected_alpn_protocol() not in ("h2", None):
             raise ConnectionAbortedError
         return True
@@ -274,7 +277,7 @@ class Http2Connection:
             elif kind == names.READY:
                 self._ready = True
             elif kind == names.PINGED:
-                self._conduct.pinged(now_s, idle=self.idle)
+                self._conduct.pinged(now_s, session.held_bytes, idle=self.idle)
         if self._conduct.complaint:
             session.go_away(_ENHANCE_YOUR_CALM, self._conduct.complaint)
             raise self._broken(self._conduct.complaint.decode())
@@ -297,6 +300,7 @@ class Http2Connection:
         """Look at a call's headers, and refuse it if that is enough to know."""
         kinds = call.values(b"content-type")
         if not kinds or not kinds[0].startswith(_CONTENT_TYPE[1]) or call.values(b":method") != [b"POST"]:
+            self._conduct.answered()
             self._session.refuse(call, [(b":status", b"415")])
             return
         path = call.values(b":path")[0].decode("latin-1")
@@ -324,14 +328,15 @@ class Http2Connection:
         return self._calls.take(call.signal, message)
 
     def _answer(self, call: Http2Call, answered: bytes | Refusal) -> None:
-        self._conduct.answered()
         if isinstance(answered, Refusal):
             self._refuse(call, answered)
         else:
+            self._conduct.answered()
             self.proven = True
             self._session.answer(call, answered, _HEADERS, _TRAILERS)
 
     def _refuse(self, call: Http2Call, answer: Refusal) -> None:
+        self._conduct.answered()
         self._session.refuse(
             call,
             [

@@ -33,6 +33,8 @@ _CHECK_S: Final = 1.0
 """Between two looks at what has taken too long."""
 _STOPPING_S: Final = 0.05
 """The same while it stops."""
+_HELD_UP_S: Final = 0.02
+"""A loop that has not waited for so long is held up by a call."""
 _READ: Final = selectors.EVENT_READ
 _BOTH: Final = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -69,6 +71,10 @@ class Http2Loop:
         self._inbox: deque[Callable[[float], None]] = deque()
         """What the loop's thread is to call, with the time."""
         self._checked_s = 0.0
+        self._began_s: float | None = None
+        """When it began to process what had come; None while it waits."""
+        self._resting = False
+        """Whether it does not watch the listener for a moment."""
         self._ends_s: float | None = None
         """When connections that are still open are closed; None until it stops."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -76,21 +82,28 @@ class Http2Loop:
     def __len__(self) -> int:
         return len(self._connections.tasks)
 
-    def start(self, listener: socket.socket | None = None, accept: Callable[[], None] = lambda: None) -> None:
+    @property
+    def load(self) -> tuple[bool, int]:
+        """Return whether a call holds it up, and its connections: less is better. Called from any thread."""
+        began_s = self._began_s
+        held_up = began_s is not None and time.monotonic() - began_s > _HELD_UP_S
+        return held_up, len(self._connections.tasks) + len(self._inbox)
+
+    def start(self, listener: socket.socket, accept: Callable[[], bool]) -> None:
         """Start the thread.
 
         Args:
-            listener: Watched until `stop`, which closes it; None to watch none.
-            accept: Called when a connection waits there.
+            listener: Watched until `stop`, which closes it.
+            accept: Called when a connection waits there; returns false to be left alone for a second.
         """
         self._listener = listener
+        self._accept = accept
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = socket.socketpair()
         for one in (self._wake_in, self._wake_out):
             one.setblocking(False)
         self._selector.register(self._wake_out, _READ, self._woken)
-        if listener is not None:
-            self._selector.register(listener, _READ, accept)
+        self._selector.register(listener, _READ, self._accepting)
         self._thread.start()
 
     def adopt(self, stream: socket.socket, sender: str) -> None:
@@ -114,7 +127,7 @@ class Http2Loop:
 
     def _run(self) -> None:
         try:
-            while self._ends_s is None or len(self):
+            while self._ends_s is None or len(self) or self._inbox:
                 self._turn()
         finally:
             self._selector.close()
@@ -122,8 +135,10 @@ class Http2Loop:
             self._wake_out.close()
 
     def _turn(self) -> None:
-        ready = self._selector.select(_STOPPING_S if self._ends_s is not None else _CHECK_S if len(self) else None)
-        now_s = time.monotonic()
+        busy = len(self) or self._resting
+        self._began_s = None
+        ready = self._selector.select(_STOPPING_S if self._ends_s is not None else _CHECK_S if busy else None)
+        self._began_s = now_s = time.monotonic()
         for key, _ in ready:
             if isinstance(key.data, Http2Connection):
                 self._serve(key.data, now_s)
@@ -133,6 +148,12 @@ class Http2Loop:
             self._inbox.popleft()(now_s)
         if now_s - self._checked_s >= _CHECK_S or self._ends_s is not None:
             self._check(now_s)
+
+    def _accepting(self) -> None:
+        if not self._accept():
+            self._selector.unregister(self._listener)
+            self._resting = True
+            self._checked_s = time.monotonic()  # until the next check
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -156,12 +177,16 @@ class Http2Loop:
 
     def _serve(self, connection: Http2Connection, now_s: float) -> None:
         if not connection.closed:  # by another's turn
-            try:
-                connection.serve(self._buffer, now_s)
-            except Exception:
-                _log.exception("a gRPC connection failed")
-                connection.close()
+            self._guarded(connection, connection.serve, self._buffer, now_s)
             self._settle(connection)
+
+    def _guarded(self, connection: Http2Connection, call: Callable[..., None], *values: object) -> None:
+        """Call a method of a connection; should it fail, end that connection alone."""
+        try:
+            call(*values)
+        except Exception:
+            _log.exception("a gRPC connection failed")
+            connection.close()
 
     def _settle(self, connection: Http2Connection) -> None:
         """Wait for what a connection waits for now, or forget it."""
@@ -175,23 +200,27 @@ class Http2Loop:
 
     def _forget(self, connection: Http2Connection) -> None:
         self._connections.remove(connection)
-        with contextlib.suppress(KeyError):  # it was given up for another before
+        with contextlib.suppress(KeyError, ValueError):  # it was given up for another before
             self._selector.unregister(connection.stream)
         connection.stream.close()
 
     def _check(self, now_s: float) -> None:
         self._checked_s = now_s
         self._held.most_bytes = self._most_held_bytes()
+        if self._resting and self._ends_s is None:
+            self._resting = False
+            self._selector.register(self._listener, _READ, self._accepting)
         for connection in list(self._connections.tasks):
             if self._ends_s is not None and now_s >= self._ends_s:
                 connection.close()
             else:
-                connection.check(now_s)
+                self._guarded(connection, connection.check, now_s)
             self._settle(connection)
 
     def _stop(self, now_s: float, ends_s: float) -> None:
-        if self._listener is not None:
-            self._selector.unregister(self._listener)
+        if self._ends_s is None:
+            if not self._resting:
+                self._selector.unregister(self._listener)
             self._listener.close()
         self._ends_s = ends_s
         for connection in list(self._connections.tasks):

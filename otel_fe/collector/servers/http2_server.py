@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import socket
 import threading
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers.grpc_calls import GrpcCalls
@@ -13,8 +17,6 @@ from otel_fe.collector.servers.taken_ports import listen_error, listening_socket
 from otel_fe.collector.servers.tls import ssl_context
 
 if TYPE_CHECKING:
-    import socket
-
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.held_bytes import HeldBytes
     from otel_fe.collector.servers.intake import Intake
@@ -26,6 +28,9 @@ _BACKLOG: Final = 256
 """Connections that wait in the kernel."""
 _ACCEPTS: Final = 16
 """Connections that are accepted at a time: each takes a file before another can be made to give one up."""
+
+_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Errors of `accept` that would come again at once."""
 
 
 class Http2GrpcServer:
@@ -91,10 +96,8 @@ class Http2GrpcServer:
             raise listen_error(self._endpoint, error) from error
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        first, *others = self._loops
-        first.start(self._listener, self._accept)
-        for loop in others:
-            loop.start()
+        for loop in self._loops:  # each accepts, for the other may be held up
+            loop.start(self._listener.dup(), self._accept)
 
     def stop(self, grace_s: float) -> threading.Event:
         """Stop accepting requests; those in progress have `grace_s`. Return an event that is set at their end."""
@@ -102,6 +105,9 @@ class Http2GrpcServer:
         if self._listener is None:
             stopped.set()
             return stopped
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # the port is free at once, even if a loop is held up
+        self._listener.close()
         for loop in self._loops:
             loop.stop(grace_s)
         threading.Thread(target=self._wait, args=(stopped,), name="otel-fe-grpc-end", daemon=True).start()
@@ -112,15 +118,14 @@ class Http2GrpcServer:
             loop.join()
         stopped.set()
 
-    def _accept(self) -> None:
-        """Accept what waits, and give each connection to the loop with the fewest."""
+    def _accept(self) -> bool:
+        """Accept what waits, and give each connection to the loop with the fewest; return false if no file is free."""
         assert self._listener is not None  # noqa: S101 it is what called
         for _ in range(_ACCEPTS):
             try:
                 stream, address = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # the other side has gone, or no file is free: the next turn tries again
-                return
-            loop = min(self._loops, key=len)
+            except OSError as error:  # nothing waits, or the other side has gone
+                return error.errno not in _NO_ROOM
+            loop = min(self._loops, key=attrgetter("load"))
             loop.adopt(stream, str(address[0]))
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import random
 import socket
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import grpc
 import pytest
+import trustme
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ from otel_fe.collector.servers.held_bytes import HeldBytes
 from otel_fe.collector.servers.http2_connection import Http2Connection
 from otel_fe.collector.servers.http2_server import Http2GrpcServer
 from otel_fe.config.receivers import GrpcKeepalive, GrpcServerSettings
+from otel_fe.config.transport import ServerTls
 from otel_fe.errors import ConfigurationError
 from otel_fe.wire.responses import ExportOutcome
 from tests.effort import examples
@@ -487,6 +490,46 @@ def test_too_many_pings_end_a_connection(server, client):
     assert client.closed
 
 
+def test_pings_are_forgiven_with_every_answer(server, client):
+    """A refusal before the message, and the windows that a long message is granted, are answers as well (gRPC's C core)."""
+
+    def ping(times):
+        for _ in range(times):
+            client.http.ping(b"12345678")
+            client.flush()
+        assert client.going_away is None
+
+    ping(3)
+    server.taken.pressed = True
+    assert client.status(client.begin()) == 14
+    ping(3)
+    server.taken.pressed = False
+    client.begin(content_type="text/plain")
+    ping(3)
+    stream = client.begin()
+    client.write(stream, framed(bytes(2 * MIB))[:MIB])
+    ping(3)
+    client.write(stream, framed(bytes(2 * MIB))[MIB:], end=True)
+    assert client.status(stream) == 0
+
+
+def test_a_half_closed_connection_gets_its_answers(server):
+    """What came with the end is answered."""
+    connection, client = server.connect()
+    client.turn = lambda: None
+    stream = client.http.get_next_available_stream_id()
+    client.http.send_headers(stream, headers())
+    client.http.send_data(stream, framed(b"x"), end_stream=True)
+    data = client.http.data_to_send()
+    server.buffer = bytearray(len(data))  # full, so that it reads on
+    client.stream.send(data)
+    client.stream.shutdown(socket.SHUT_WR)
+    server.turn()
+    client.receive()
+    assert connection.closed
+    assert client.status(stream) == 0
+
+
 def test_a_flood_of_cancelled_calls_ends_a_connection(server, client):
     """After a thousand in a row: each costs the server more than the client (CVE-2023-44487).
 
@@ -610,6 +653,102 @@ def test_the_port_is_taken(listening):
     )
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.port}: the port is taken"):
         other.start()
+
+
+def test_connections_are_accepted_while_a_loop_is_busy(listening):
+    """Whichever loop has time accepts and serves them, however few connections the busy one has."""
+    server, taken = listening()
+    taken.may_go_on.clear()
+    slow = threading.Thread(target=export, args=(server, b"slow"))
+    slow.start()
+    assert taken.entered.wait(5)
+    try:
+        time.sleep(0.1)
+        for _ in range(6):
+            with socket.create_connection(("127.0.0.1", server.port), 5) as stream:
+                stream.sendall(PREFACE)
+                assert stream.recv(9)[3] == 4  # the server's settings
+    finally:
+        taken.may_go_on.set()
+        slow.join(5)
+
+
+def test_a_port_can_be_listened_on_again_at_once(listening):
+    """A reload stops a server and starts another in its place, even while a call is processed."""
+    server, taken = listening()
+    taken.may_go_on.clear()
+    slow = threading.Thread(target=export, args=(server, b"slow"))
+    slow.start()
+    assert taken.entered.wait(5)
+    server.stop(5)
+    other = Http2GrpcServer(
+        GrpcServerSettings(), Endpoint("127.0.0.1", server.port), Taken(), None, "test", HeldBytes()
+    )
+    try:
+        other.start()
+        assert other.stop(0).wait(5)
+    finally:
+        taken.may_go_on.set()
+        slow.join(5)
+    assert taken.messages == [("traces", b"slow")]
+
+
+def test_accepting_rests_while_no_file_is_free(listening, monkeypatch):
+    """It neither spins meanwhile nor stops for ever."""
+    server, taken = listening()
+    accept, refused = socket.socket.accept, []
+
+    def no_file(stream):
+        if len(refused) < 3:  # more than there are loops
+            refused.append(time.monotonic())
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(stream)
+
+    monkeypatch.setattr(socket.socket, "accept", no_file)
+    assert export(server, b"x") == b""
+    assert len(refused) == 3
+    assert time.monotonic() - refused[0] >= 0.5
+    assert taken.messages == [("traces", b"x")]
+
+
+def test_a_loop_survives_a_bug(listening, monkeypatch, caplog):
+    """The connection is closed, and others are served."""
+    server, _ = listening()
+
+    def fail(self, now_s):
+        raise RuntimeError("a bug")
+
+    with socket.create_connection(("127.0.0.1", server.port), 5) as stream:
+        stream.sendall(PREFACE)
+        assert stream.recv(9)
+        monkeypatch.setattr(Http2Connection, "check", fail)
+        stream.settimeout(5)
+        while stream.recv(1_000):
+            pass
+    monkeypatch.undo()
+    assert "a gRPC connection failed" in caplog.text
+    assert export(server, b"x") == b""
+
+
+def test_a_handshake_that_waits_takes_no_time(tmp_path):
+    """TLS, of which the client has sent only a byte: the loop waits for more without turning."""
+    taken = Taken()
+    authority = trustme.CA()
+    pair = authority.issue_cert("127.0.0.1")
+    pair.private_key_pem.write_to_path(str(tmp_path / "key"))
+    pair.cert_chain_pems[0].write_to_path(str(tmp_path / "cert"))
+    tls = ServerTls(cert_file=str(tmp_path / "cert"), key_file=str(tmp_path / "key"))
+    server = Http2GrpcServer(GrpcServerSettings(tls=tls), Endpoint("127.0.0.1", 0), taken, None, "test", HeldBytes())
+    server.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port)) as stream:
+            stream.send(b"\x16")
+            time.sleep(0.1)
+            before_s = time.process_time()
+            time.sleep(0.5)
+            assert time.process_time() - before_s < 0.1
+    finally:
+        assert server.stop(0).wait(5)
 
 
 @pytest.mark.parametrize("count", [1, 30])
