@@ -28,6 +28,7 @@ _WRITE: Final = {
     "histogram": "INSERT OR REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 }
 _AT: Final = "WHERE series = ? AND width_s = ? AND time_s = ?"
+_EMPTY: Final[tuple[Any, ...]] = (0, 0, 0, b"", None, None)
 _READ: Final = {
     "counter": f"SELECT value FROM counter {_AT}",  # noqa: S608
     "histogram": f"SELECT count, total, zeros, buckets, least, most FROM histogram {_AT}",  # noqa: S608
@@ -44,9 +45,12 @@ class _Row:
         self.new = found is None
         held = found or ()
         # A counter's row is its count alone.
-        self.count, self.total, self.zeros, packed, self.least, self.most = (
-            held + (0, 0, 0, b"", None, None)[len(held) :]
-        )
+        count, total, zeros, packed, least, most = (*held, *_EMPTY[len(held) :])
+        self.count: int = count
+        self.total: int = total
+        self.zeros: int = zeros
+        self.least: float | None = least
+        self.most: float | None = most
         self.buckets: dict[int, int] = {}
         add_packed(packed, self.buckets)
 

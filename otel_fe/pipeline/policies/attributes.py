@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.config.policies import BooleanAttribute, NumericAttribute, StringAttribute
     from otel_fe.model.span import SpanView, Value
     from otel_fe.pipeline.buffered_trace import BufferedTrace
+    from otel_fe.pipeline.policies.program import Comparator
 
 _ABSENT: Final = object()
 _INT64: Final = 1 << 63
@@ -164,7 +165,7 @@ def string(policy: StringAttribute) -> Evaluator:
 def _program_of(policy: StringAttribute, matches: Callable[[Value, bool], bool]) -> Program | None:
     """Return the steps that compare an attribute with each of a policy's texts; None where C cannot."""
     key, values = policy.key, [value for value in policy.values if value or policy.enabled_regex_matching]
-    compared = [plain_pattern(value) if policy.enabled_regex_matching else ("==", value) for value in values]
+    compared = [plain_pattern(value) if policy.enabled_regex_matching else _equal_to(value) for value in values]
     if not is_plain(key) or len(compared) + 2 > MOST_STEPS or not all(map(is_plain, values)):
         return None
 
@@ -179,6 +180,10 @@ def _program_of(policy: StringAttribute, matches: Callable[[Value, bool], bool])
         following = NO_MATCH if place == len(compared) + 2 else place
         steps.append(Step("attribute", answer(0), following, *found, key, lenient=True))
     return Program(tuple(steps), (of_resource,)) if values else None
+
+
+def _equal_to(value: str) -> tuple[Comparator, str]:
+    return "==", value
 
 
 def _exact_matcher(policy: StringAttribute) -> Callable[[str], bool]:

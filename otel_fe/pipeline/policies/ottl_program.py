@@ -132,7 +132,7 @@ def _parts(part: object) -> Iterator[object]:
         for item in part:
             yield from _parts(item)
     elif hasattr(part, "__dataclass_fields__"):
-        for name in part.__dataclass_fields__:
+        for name in vars(type(part))["__dataclass_fields__"]:
             yield from _parts(getattr(part, name))
 
 
@@ -197,6 +197,8 @@ def _with_literal(
             return Step("kind", *targets, comparator=comparator, literal=names.index(literal))
         case _, Duration(ns):
             return Step("lasted", *targets, comparator, ns) if _read(left)[0] == "lasted" else None
+        case _:
+            pass
     reads, key = _read(left)
     if reads in {"unknown", "lasted"} or not _is_simple(literal, comparator):
         return None
