@@ -6,7 +6,8 @@ cdef class Call:
     cdef readonly list headers  # names and values, in the order in which they came
     cdef public object signal  # its server's, as is the next
     cdef public double since_s
-    cdef bint begun, ended, too_large, answered
+    cdef readonly bint answered  # or reset by its server
+    cdef bint begun, ended, too_large
     cdef Py_ssize_t header_bytes
     cdef char *data
     cdef Py_ssize_t size, room

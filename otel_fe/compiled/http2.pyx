@@ -26,6 +26,7 @@ cdef enum:
     CONNECTION_WINDOW = 4 << 20
     MOST_SENT = 1 << 16  # at a time
     MOST_HEADERS = 16  # in an answer
+    MOST_RESETS = 1 << 30
 
 
 cdef h2_callbacks *callbacks = NULL
@@ -100,6 +101,11 @@ cdef class Session:
         return [call for call in self.calls.values() if not (<Call>call).answered]
 
     @property
+    def unsent_calls(self):
+        """The calls whose answer has not been taken by `to_send`."""
+        return [call for call in self.calls.values() if (<Call>call).answered]
+
+    @property
     def has_calls(self):
         """Whether there are calls that are not answered yet, or whose answer has not been taken by `to_send`."""
         return bool(self.calls)
@@ -172,7 +178,6 @@ cdef class Session:
         if not self.is_open(call):
             return
         self.let_go(call)
-        call.answered = True
         call.answered = True
         check(library.submit_response(self.session, call.stream_id, found, lay_out(headers, found), NULL))
         if not call.ended:
@@ -374,6 +379,8 @@ cdef int prepare() except -1:
     library.option_set_no_closed_streams(option, 1)  # they are kept for priorities, which no sender of OTLP uses
     if library.option_set_no_rfc9113_leading_and_trailing_ws_validation is not NULL:  # gRPC's own servers take "Bearer "
         library.option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
+    if library.option_set_stream_reset_rate_limit is not NULL:  # it also counts calls that were refused before: see `ClientConduct`
+        library.option_set_stream_reset_rate_limit(option, MOST_RESETS, MOST_RESETS)
     library.session_callbacks_set_on_begin_headers_callback(made, _begin_headers)
     library.session_callbacks_set_on_header_callback(made, _header)
     library.session_callbacks_set_on_frame_recv_callback(made, _frame_received)

@@ -16,6 +16,11 @@ class Http2Call(Protocol):
     since_s: float
 
     @property
+    def answered(self) -> bool:
+        """Whether its server has answered or reset it."""
+        ...
+
+    @property
     def headers(self) -> Headers:
         """In the order in which they came."""
         ...
@@ -35,6 +40,11 @@ class Http2Session(Protocol):
     @property
     def open_calls(self) -> list[Http2Call]:
         """The calls that are not answered yet."""
+        ...
+
+    @property
+    def unsent_calls(self) -> list[Http2Call]:
+        """The calls whose answer has not been taken by `to_send`."""
         ...
 
     @property

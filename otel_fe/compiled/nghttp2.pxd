@@ -1,6 +1,6 @@
 """What is used of libnghttp2's interface, as its headers declare it. The library is loaded when a process first needs it."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
     # Frames, flags, settings and errors of RFC 9113.
@@ -94,6 +94,7 @@ ctypedef struct Library:
     int (*option_new)(h2_option **) noexcept
     void (*option_set_no_closed_streams)(h2_option *, int) noexcept
     void (*option_set_no_rfc9113_leading_and_trailing_ws_validation)(h2_option *, int) noexcept
+    void (*option_set_stream_reset_rate_limit)(h2_option *, uint64_t, uint64_t) noexcept
     int (*session_server_new2)(h2_session **, const h2_callbacks *, void *, const h2_option *) noexcept
     void (*session_del)(h2_session *) noexcept
     Py_ssize_t (*session_mem_recv)(h2_session *, const uint8_t *, size_t) noexcept

@@ -9,7 +9,7 @@ from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 SOURCES = OTEL_FE_SOURCES.decode()
 
 cdef enum:
-    NUMBER_OF_FUNCTIONS = 24
+    NUMBER_OF_FUNCTIONS = 25
 
 _FUNCTIONS = (
     "session_callbacks_new",
@@ -21,6 +21,7 @@ _FUNCTIONS = (
     "option_new",
     "option_set_no_closed_streams",
     "option_set_no_rfc9113_leading_and_trailing_ws_validation",
+    "option_set_stream_reset_rate_limit",
     "session_server_new2",
     "session_del",
     "session_mem_recv",

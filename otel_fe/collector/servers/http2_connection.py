@@ -273,7 +273,8 @@ class Http2Connection:
             elif kind == names.TOO_LARGE:
                 self._answer(call, self._calls.refused(TooLargeError(self._calls.most_bytes)))
             elif kind == names.RESET:
-                self._conduct.cancelled(now_s)
+                if call is not None and not call.answered:
+                    self._conduct.cancelled(now_s)
             elif kind == names.READY:
                 self._ready = True
             elif kind == names.PINGED:
@@ -365,6 +366,8 @@ class Http2Connection:
             or _past(self._pinged_s, limits.ping_timeout_s, now_s)
             or _past(self._closing_s, limits.age_grace_s, now_s)
             or _past(self._ended_s, _LINGER_S, now_s)
+            # The client grants no window for an answer.
+            or any(now_s - call.since_s >= limits.read_s + limits.write_s for call in self._session.unsent_calls)
         )
 
 

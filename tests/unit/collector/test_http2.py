@@ -513,6 +513,19 @@ def test_pings_are_forgiven_with_every_answer(server, client):
     assert client.status(stream) == 0
 
 
+def test_a_client_that_grants_no_window_is_closed(server):
+    """Its answers cannot be sent."""
+    connection, client = server.connect()
+    client.http.update_settings({4: 0})  # the initial window
+    client.flush()
+    stream = client.call(b"")
+    assert stream not in client.ended
+    server.later(89)
+    assert not connection.closed
+    server.later(1)
+    assert connection.closed
+
+
 def test_a_half_closed_connection_gets_its_answers(server):
     """What came with the end is answered."""
     connection, client = server.connect()
@@ -543,6 +556,19 @@ def test_a_flood_of_cancelled_calls_ends_a_connection(server, client):
     assert client.going_away in [(11, b"too many calls are cancelled"), (2, b"")]
     assert 1_000 <= cancelled < 1_100
     assert client.closed
+
+
+def test_refused_calls_may_be_cancelled(server, client):
+    """A client that still sends cancels a call when it is refused: as often as it is refused, that is no flood."""
+    server.taken.pressed = True
+    for _ in range(1_500):
+        stream = client.http.get_next_available_stream_id()
+        client.http.send_headers(stream, headers())
+        client.flush()
+        assert client.status(stream) == 14
+        client.send(b"\0\0\x04\x03\0" + stream.to_bytes(4, "big") + b"\0\0\0\0")
+        client.flush()
+    assert client.going_away is None
 
 
 def test_cancelled_calls_are_forgiven_with_time():
