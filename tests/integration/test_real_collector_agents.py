@@ -11,6 +11,7 @@ import pytest
 
 from otel_fe.collector.exporters.build import build
 from otel_fe.collector.exporters.payload import MALFORMED, SENT, Payload
+from otel_fe.collector.servers import nghttp2
 from otel_fe.config.exporters import OtlpGrpc, OtlpHttp
 from otel_fe.config.identifiers import ComponentId
 from otel_fe.config.transport import ClientTls
@@ -19,6 +20,7 @@ from tests.fuzz.mutations import BINARY, mutated
 from tests.integration.servers import free_port
 from tests.properties.test_validation import MADE
 from tests.real.collector import RunningCollector, built_collector
+from tests.real.parts import missing
 from tests.unit.collector.exporters.fakes import Ledger
 from tests.unit.collector.running import EXPORT, LOGS, METRICS, backend, export, request, running, until
 from tests.unit.wire.test_validation import BAD_SPANS
@@ -78,9 +80,14 @@ def ours(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("exporter", "compression"),
-    [("otlp", "none"), ("otlp", "gzip"), *[("otlphttp", one) for one in ("none", "gzip", "zstd", "zlib", "deflate")]],
+    [
+        *[("otlp", one) for one in ("none", "gzip", "zstd")],
+        *[("otlphttp", one) for one in ("none", "gzip", "zstd", "zlib", "deflate")],
+    ],
 )
 def test_an_agent_sends_with_each_compression_that_is_read_here(ours, tmp_path, exporter, compression):
+    if (exporter, compression) == ("otlp", "zstd") and nghttp2.unusable():
+        missing("libnghttp2")  # gRPC for Python does not read it
     collector, sink = ours
     trace = random.getrandbits(64) | 1
     address = collector.grpc if exporter == "otlp" else collector.http
@@ -88,12 +95,11 @@ def test_an_agent_sends_with_each_compression_that_is_read_here(ours, tmp_path, 
     until(lambda: sum(span.trace_id == trace.to_bytes(16, "big") for span in sink.spans()) >= 50)
 
 
-@pytest.mark.parametrize("compression", ["zstd", "snappy"])
-def test_an_agent_is_told_which_grpc_compression_cannot_be_read(ours, tmp_path, compression):
-    """gRPC for Python refuses the header itself, before any code of ours, and names it; README.md says what to use instead."""
+def test_an_agent_is_told_which_grpc_compression_cannot_be_read(ours, tmp_path):
+    """The answer names the header; README.md says what to use instead."""
     collector, _ = ours
     with pytest.raises(grpc.RpcError, match="grpc-encoding"):
-        send_by_agent(tmp_path, collector.grpc, "otlp", compression, request(1).SerializeToString())
+        send_by_agent(tmp_path, collector.grpc, "otlp", "snappy", request(1).SerializeToString())
     export(collector.grpc, request(2).SerializeToString())
 
 

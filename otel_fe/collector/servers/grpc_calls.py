@@ -77,7 +77,8 @@ class GrpcCalls:
         return _refusal_of(error)
 
     def no_message(self) -> Refusal:
-        """Return the answer to a call without a message, or with several."""
+        """Count a call without a message, or with several; return the answer."""
+        self.intake.refuse("invalid")
         return refusal(INVALID, "send one message")
 
     def take(self, signal: str, message: bytes) -> bytes | Refusal:

@@ -190,12 +190,13 @@ def test_a_message_byte_by_byte(server, client):
     "data", [b"", b"\0", framed(b"a")[:-1], framed(b"a") + framed(b"b"), b"\x02\0\0\0\x01a"], ids=str
 )
 def test_exactly_one_message_is_sent(server, client, data):
-    """None, half of one, or two are INVALID_ARGUMENT."""
+    """None, half of one, or two are INVALID_ARGUMENT, and counted."""
     stream = client.begin()
     client.write(stream, data, end=True)
     assert client.status(stream) == 3
     assert client.message(stream) == "send one message"
     assert server.taken.messages == []
+    assert server.taken.refusals == ["invalid"]
 
 
 def test_trailers_of_the_client_end_a_call(server, client):
