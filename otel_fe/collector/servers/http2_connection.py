@@ -242,6 +242,8 @@ class Http2Connection:
         """
         if self.closed or self._shaking:
             return
+        if not self.idle:
+            self._idle_since_s = now_s
         while self._output or (self._ended_s is None and self._more()):
             try:
                 sent = self.stream.send(self._output)
@@ -282,8 +284,6 @@ class Http2Connection:
         if self._conduct.complaint:
             session.go_away(_ENHANCE_YOUR_CALM, self._conduct.complaint)
             raise self._broken(self._conduct.complaint.decode())
-        if not session.has_calls:
-            self._idle_since_s = now_s
         if not self._count_held():
             error = PressureError("memory", "unfinished requests hold too many bytes")
             for call in session.open_calls:

@@ -439,6 +439,24 @@ def test_silent_connections_are_closed(server):
     assert client.closed
 
 
+def test_a_connection_is_idle_from_its_last_call_on(server):
+    """One that makes a call now and then is not idle; one that only pings is."""
+    server.limits = GrpcLimits(idle_s=100, client_ping_s=1, client_pings_idle=True)
+    connection, client = server.connect()
+    for _ in range(3):
+        server.later(60)
+        client.call(b"")
+        assert client.going_away is None
+    for _ in range(4):
+        server.later(24)
+        client.http.ping(b"12345678")
+        client.flush()
+    assert not connection.closing
+    server.later(4)
+    client.flush()
+    assert client.going_away == (0, b"")
+
+
 def test_a_connection_ends_gently_at_its_age(server):
     """Calls in progress go on; a client opens another connection."""
     server.limits = GrpcLimits(age_s=100, age_grace_s=50, read_s=1_000)
