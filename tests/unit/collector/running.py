@@ -153,7 +153,7 @@ class Process:
     def __init__(self, file: Path, *arguments: str, wait: bool = True, environ: Mapping[str, str] | None = None):
         self.file = file
         command = [OTEL_FE, "collector", "--config", file, "--admin-endpoint", "localhost:0", *arguments]
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_") or k == "OTEL_FE_GRPC_SERVER"}
         self.log_path = file.with_suffix(".log")
         self.log_file = self.log_path.open("w")
         self.process = subprocess.Popen(
