@@ -7,6 +7,7 @@ bodies       unpacks gzip, deflate and zstd, up to a size
 statuses     `google.rpc.Status` of refusals
 grpc_server  chooses the server of OTLP/gRPC;  grpc_calls: which calls are taken, and what is answered;  grpc_limits: its bounds
 http2_server OTLP/gRPC by libnghttp2 (nghttp2 loads it);  http2_loop: a thread for connections;  http2_connection: one of them
+socket_stream  a socket that does not block;  tls_stream: the same in TLS
 client_conduct  what a gRPC client may do too often
 grpcio_server  OTLP/gRPC by grpcio;  slow_calls: cancels calls whose message does not arrive
 loop         the event loop of all HTTP/1.1 servers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-import ssl
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.servers.grpc_limits import GrpcLimits
     from otel_fe.collector.servers.held_bytes import HeldBytes
+    from otel_fe.collector.servers.socket_stream import SocketStream
     from otel_fe.compiled.http2_protocols import Http2Call, Http2Session
 
 _READS: Final = 8
@@ -39,14 +39,13 @@ _AGE_SPREAD: Final = 0.1
 _CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
 _HEADERS: Final = [(b":status", b"200"), _CONTENT_TYPE]
 _TRAILERS: Final = [(b"grpc-status", b"0")]
-_WAITING: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Http2Connection:
     """Reads calls and answers them, each as soon as it has come completely. Used from the thread of its loop only.
 
     Args:
-        stream: The client's socket, which does not block.
+        stream: The client's bytes, and ours.
         sender: Address of the other side, without its port.
         calls: Takes the calls.
         limits: Times and numbers.
@@ -57,7 +56,7 @@ class Http2Connection:
 
     def __init__(
         self,
-        stream: socket.socket,
+        stream: SocketStream,
         sender: str,
         calls: GrpcCalls,
         limits: GrpcLimits,
@@ -80,10 +79,6 @@ class Http2Connection:
         self._limits = limits
         self._held = held
         self._dropped = dropped
-        self._shaking = isinstance(stream, ssl.SSLSocket)
-        """Whether TLS is still shaking hands."""
-        self._shake_writes = False
-        """Whether that waits until the socket takes more."""
         self._ready = False
         """Whether the client has sent its preface and settings."""
         self._output = b""
@@ -136,12 +131,12 @@ class Http2Connection:
     @property
     def wants_to_write(self) -> bool:
         """Return whether it waits until the socket takes more."""
-        return bool(self._output) or self._shake_writes
+        return bool(self._output) or self.stream.waits_to_write
 
     def serve(self, buffer: bytearray, now_s: float) -> None:
         """Read what has come, process the calls that are complete, and send what there is to send."""
         try:
-            if self._shaking and not self._shake():
+            if not self.stream.ready and not self.stream.shake():
                 return
             goes_on = self._read(buffer, now_s)
             self._send(now_s)
@@ -190,35 +185,16 @@ class Http2Connection:
 
     # --- bytes -----------------------------------------------------------------------------------------------------------
 
-    def _shake(self) -> bool:
-        """Continue TLS's handshake; return whether it is done.
-
-        Raises:
-            OSError: It failed, or the client does not speak HTTP/2.
-        """
-        stream: Any = self.stream
-        try:
-            stream.do_handshake()
-        except _WAITING as error:
-            self._shake_writes = not isinstance(error, ssl.SSLWantReadError)
-            return False
-        self._shaking = self._shake_writes = False
-        if stream.selected_alpn_protocol() not in ("h2", None):
-            raise ConnectionAbortedError
-        return True
-
     def _read(self, buffer: bytearray, now_s: float) -> bool:
         """Take what has come; return whether the connection goes on.
 
         Raises:
             OSError: It was lost.
         """
-        encrypted = isinstance(self.stream, ssl.SSLSocket)
         reads = 0
         while True:
-            try:
-                size = self.stream.recv_into(buffer)
-            except _WAITING:
+            size = self.stream.receive(buffer)
+            if size is None:
                 return True
             if not size:
                 return False
@@ -229,9 +205,7 @@ class Http2Connection:
                 self._handle(self._session.receive(buffer, size), now_s)
             if self.closed:
                 return False
-            # What TLS has decrypted already would wake nobody.
-            pending = encrypted and self.stream.pending()  # type: ignore[attr-defined]
-            if not pending and (reads >= _READS or (size < len(buffer) and not encrypted)):
+            if not self.stream.has_more and (reads >= _READS or size < len(buffer)):
                 return True
 
     def _send(self, now_s: float) -> None:
@@ -240,14 +214,13 @@ class Http2Connection:
         Raises:
             OSError: The connection was lost.
         """
-        if self.closed or self._shaking:
+        if self.closed or not self.stream.ready:
             return
         if not self.idle:
             self._idle_since_s = now_s
         while self._output or (self._ended_s is None and self._more()):
-            try:
-                sent = self.stream.send(self._output)
-            except _WAITING:
+            sent = self.stream.send(self._output)
+            if not sent:
                 self._blocked_s = now_s if self._blocked_s is None else self._blocked_s
                 return
             self._output = self._output[sent:]
@@ -255,7 +228,7 @@ class Http2Connection:
         self._count_held()  # what was sent may have ended calls
         if self._ended_s is None and (self._session.ended or (self.closing and self.idle)):
             self._ended_s = now_s
-            self.stream.shutdown(socket.SHUT_WR)
+            self.stream.socket.shutdown(socket.SHUT_WR)
 
     def _more(self) -> bool:
         self._output = self._session.to_send()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from otel_fe.collector.servers.connections import Connections
 from otel_fe.collector.servers.held_bytes import HeldBytes
 from otel_fe.collector.servers.http2_connection import Http2Connection
+from otel_fe.collector.servers.socket_stream import PlainStream
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from otel_fe.collector.servers.grpc_calls import GrpcCalls
     from otel_fe.collector.servers.grpc_limits import GrpcLimits
+    from otel_fe.collector.servers.socket_stream import SocketStream
 
 _log = logging.getLogger("otel_fe")
 _BUFFER_BYTES: Final = 1 << 18
@@ -106,9 +108,9 @@ class Http2Loop:
         self._selector.register(listener, _READ, self._accepting)
         self._thread.start()
 
-    def adopt(self, stream: socket.socket, sender: str) -> None:
+    def adopt(self, connected: socket.socket, sender: str) -> None:
         """Serve a connection; called from any thread."""
-        self._call_soon(lambda now_s: self._open(stream, sender, now_s))
+        self._call_soon(lambda now_s: self._open(connected, sender, now_s))
 
     def stop(self, grace_s: float) -> None:
         """Accept no more calls; those in progress have `grace_s`. Called from any thread."""
@@ -159,17 +161,17 @@ class Http2Loop:
         with contextlib.suppress(BlockingIOError):
             self._wake_out.recv(4_096)
 
-    def _open(self, stream: socket.socket, sender: str, now_s: float) -> None:
+    def _open(self, connected: socket.socket, sender: str, now_s: float) -> None:
+        stream: SocketStream
         try:
-            stream.setblocking(False)
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                stream = self._tls.wrap_socket(stream, server_side=True, do_handshake_on_connect=False)
+            connected.setblocking(False)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream = PlainStream(connected) if self._tls is None else _encrypted(connected, self._tls)
         except OSError:
-            stream.close()
+            connected.close()
             return
         connection = Http2Connection(stream, sender, self._calls, self._limits, self._held, self._forget, now_s)
-        self._selector.register(stream, _READ, connection)
+        self._selector.register(stream.socket, _READ, connection)
         if self._connections.add(connection, _READ):
             self._calls.intake.refuse("connections")
         if self._ends_s is not None:
@@ -196,13 +198,13 @@ class Http2Loop:
         events = _BOTH if connection.wants_to_write else _READ
         if self._connections.tasks.get(connection) != events:
             self._connections.tasks[connection] = events
-            self._selector.modify(connection.stream, events, connection)
+            self._selector.modify(connection.stream.socket, events, connection)
 
     def _forget(self, connection: Http2Connection) -> None:
         self._connections.remove(connection)
         with contextlib.suppress(KeyError, ValueError):  # it was given up for another before
-            self._selector.unregister(connection.stream)
-        connection.stream.close()
+            self._selector.unregister(connection.stream.socket)
+        connection.stream.socket.close()
 
     def _check(self, now_s: float) -> None:
         self._checked_s = now_s
@@ -226,3 +228,9 @@ class Http2Loop:
         for connection in list(self._connections.tasks):
             connection.end_gently(now_s)
             self._settle(connection)
+
+
+def _encrypted(connected: socket.socket, context: ssl.SSLContext) -> SocketStream:
+    from otel_fe.collector.servers.tls_stream import TlsStream  # noqa: PLC0415 it imports OpenSSL
+
+    return TlsStream(connected, context)

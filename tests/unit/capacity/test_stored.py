@@ -79,7 +79,7 @@ def test_the_command_answers(stored, monkeypatch, capsys):
     assert main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["services"][0]["traffic_factor"] == 2
     assert main([*arguments, "--service", "other"]) == 1
-    assert "there are service" in capsys.readouterr().err
+    assert "it has service" in capsys.readouterr().err
     assert main([*arguments, "--since", "5m"]) == 0
     assert "nothing can be said" in capsys.readouterr().out
 

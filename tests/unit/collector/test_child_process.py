@@ -60,7 +60,7 @@ def test_it_is_told_its_options_where_nobody_sees_them(man):
 
 
 def test_one_that_cannot_start_says_why(man):
-    for options, said in (({"refuse": "not today"}, "not today"), ({"die": 3}, "man has ended")):
+    for options, said in (({"refuse": "not today"}, "not today"), ({"die": 3}, "man has exited")):
         one = man(**options)
         with pytest.raises(WorkerError, match=said):
             one.start()
@@ -118,13 +118,13 @@ def test_one_that_hangs_is_killed(man, caplog):
     other.start()
     other.end(0.2)
     assert other.wait() == -9
-    assert caplog.text.count("it is killed") == 2
+    assert caplog.text.count("does not exit; killing it") == 2
 
 
 def test_an_answer_that_does_not_come_ends_it(man, monkeypatch):
     monkeypatch.setattr(child_process, "_ANSWER_S", 0.3)
     one = man()
     one.start()
-    with pytest.raises(WorkerError, match="man has ended"):
+    with pytest.raises(WorkerError, match="man has exited"):
         one.ask("hang")
     assert one.wait() == -9

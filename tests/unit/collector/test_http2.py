@@ -30,6 +30,7 @@ from otel_fe.collector.servers.grpc_server import otlp_grpc_server
 from otel_fe.collector.servers.held_bytes import HeldBytes
 from otel_fe.collector.servers.http2_connection import Http2Connection
 from otel_fe.collector.servers.http2_server import Http2GrpcServer
+from otel_fe.collector.servers.socket_stream import PlainStream
 from otel_fe.config.receivers import GrpcKeepalive, GrpcServerSettings
 from otel_fe.config.transport import ServerTls
 from otel_fe.errors import ConfigurationError
@@ -99,7 +100,9 @@ class Server:
         for one in (ours, theirs):
             one.setblocking(False)
             self.sockets.append(one)
-        connection = Http2Connection(ours, "them", self.calls, self.limits, self.held, lambda _: None, self.now_s)
+        connection = Http2Connection(
+            PlainStream(ours), "them", self.calls, self.limits, self.held, lambda _: None, self.now_s
+        )
         self.connections.append(connection)
         return connection, theirs
 
@@ -117,7 +120,7 @@ class Server:
             if not connection.closed:
                 connection.serve(self.buffer, self.now_s)
             if connection.closed:
-                connection.stream.close()
+                connection.stream.socket.close()
 
     def later(self, seconds):
         """Let time pass, and look at what has taken too long."""
@@ -606,7 +609,7 @@ def test_a_client_that_does_not_read_is_closed(server):
     """Its answers wait for thirty seconds; they take little room, since no more calls are accepted than are answered."""
     connection, client = server.connect()
     client.receive = lambda: False
-    connection.stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    connection.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     server.taken.outcome = ExportOutcome(1, "x" * 60_000, {"bad": 1})
     for _ in range(20):

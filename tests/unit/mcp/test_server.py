@@ -23,7 +23,10 @@ def test_the_official_client_asks_over_stdio(store):
         parameters = StdioServerParameters(
             command=sys.executable, args=["-m", "otel_fe.cli", "mcp", "--store", str(store)]
         )
-        async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
+        async with (
+            stdio_client(parameters, errlog=sys.__stderr__) as (read, write),
+            ClientSession(read, write) as session,
+        ):
             hello = await session.initialize()
             tools = (await session.list_tools()).tools
             slow = await session.call_tool("what_is_slow", {})
