@@ -135,7 +135,7 @@ def test_an_aggregation_that_cannot_be_applied_is_named_once(tmp_path, caplog):
     engine.dispose()
     watched.integration.close()
     watched.provider.shutdown()
-    assert caplog.text.count("a view of db.client.* asks for") == 1
+    assert caplog.text.count("of a view of db.client.* is not applied to") == 1
 
 
 def test_redis_pools(watched, redis_port):
