@@ -12,7 +12,7 @@ from otel_fe.instrument import resources
 from otel_fe.instrument.watch import registry
 from otel_fe.instrument.watch.finding import find
 from otel_fe.model.measurements import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL, Measurements
-from otel_fe.pipeline.attribution import bottleneck
+from otel_fe.pipeline.attribution import bottleneck, whole_lookups
 
 if TYPE_CHECKING:
     from otel_fe.instrument.spec import Spec
@@ -164,7 +164,8 @@ class LiveMeasurements(Measurements):
         end = start + self.duration_ns
         segments = registry.segments_of(self, end)
         cpu_ns = self.own_cpu_ns if segments else self.cpu_ns  # looks measure the CPU time of other threads separately
-        self.found = find(start, end, [*(self.intervals or ()), *calls], cpu_ns, segments, self.thread_id)
+        measured = self.intervals or []
+        self.found = find(start, end, [*measured, *whole_lookups(calls, measured)], cpu_ns, segments, self.thread_id)
         self.split = self.found.split
         if self.watched is not None:
             self.memory_peak_bytes = max(self.watched.peak_bytes, self.rss_bytes)

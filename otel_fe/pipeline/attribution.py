@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from otel_fe.model.measurements import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
@@ -85,6 +86,11 @@ _STANDS_FOR: Final = {
     CAUSE_SEEN_CPU: CAUSE_CPU,
 }
 
+_LOOKUP_PART: Final = 4
+"""A call is a look-up if look-ups take at least a fourth of it."""
+_MOST_INSIDE: Final = 64
+"""Look-ups that are looked at in one call: a pipeline of commands is one, and calls that overlap would contain all of them."""
+
 Interval = tuple[str, int, int]
 """A cause of `_PRECEDENCE`, its start and its end in ns."""
 
@@ -153,6 +159,32 @@ def _sweep(intervals: Sequence[tuple[int, int, str]]) -> Iterator[Interval]:
             before = at
         counts[rank] += step
         present = present | 1 << rank if counts[rank] else present & ~(1 << rank)
+
+
+def whole_lookups(calls: Iterable[Interval], lookups: Iterable[Interval]) -> list[Interval]:
+    """Return calls of other services, those that are a cache's look-up under that look-up's cause.
+
+    A look-up is measured between its command and its response; what the client and its instrumentation do around that, which
+    with a cache on the same machine takes as long, is in the call alone. A call that does much else stays what it is.
+
+    Args:
+        calls: Intervals of `CAUSE_DOWNSTREAM`.
+        lookups: Intervals of hits and misses; others are left out.
+    """
+    ordered = sorted(
+        (start, end, cause) for cause, start, end in lookups if cause in (CAUSE_CACHE_MISS, CAUSE_CACHE_HIT)
+    )
+    return [(_cause_of(call, ordered), *call[1:]) for call in calls] if ordered else list(calls)
+
+
+def _cause_of(call: Interval, lookups: Sequence[tuple[int, int, str]]) -> str:
+    cause, start_ns, end_ns = call
+    first = bisect_left(lookups, (start_ns,))
+    inside = [one for one in lookups[first : first + _MOST_INSIDE] if one[0] < end_ns]
+    covered_ns = sum(min(end, end_ns) - start for start, end, _ in inside)
+    if not inside or covered_ns * _LOOKUP_PART < end_ns - start_ns:
+        return cause
+    return CAUSE_CACHE_MISS if any(one[2] == CAUSE_CACHE_MISS for one in inside) else CAUSE_CACHE_HIT
 
 
 def bottleneck(split: Mapping[str, int]) -> tuple[str, int]:

@@ -87,7 +87,9 @@ def metrics_in_exponential_buckets(app):
 QUICK = "otel_fe.instrument.background"
 
 
-@injected("background.sweep", "instrument.background", "otel_fe.pipeline.assembler:Assembler.decide_overdue", when="before")
+@injected(
+    "background.sweep", "instrument.background", "otel_fe.pipeline.assembler:Assembler.decide_overdue", when="before"
+)
 @injected("background.rss", "instrument.background", "otel_fe.instrument.process:sample_rss", when="before")
 @injected("background.alerts", "instrument.background", "otel_fe.instrument.alerts:ProcessAlerts.tick", when="before")
 @injected("background.gpu", "instrument.background", "otel_fe.instrument.process:GpuSampler", when="before")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_fe import semconv
 from otel_fe.model.decision import Decision
+from otel_fe.model.measurements import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.span import CLIENT, INTERNAL, Span
-from otel_fe.pipeline.attribution import CAUSES, attribute
+from otel_fe.pipeline.attribution import CAUSES, attribute, whole_lookups
 from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile, weighted_quantiles
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.span_tree import SpanTree
+from otel_fe.semconv import CAUSE_DOWNSTREAM
 from otel_fe.store import kept_trace
 from tests.properties.traffic import SPANS
 
@@ -236,3 +239,34 @@ def test_line_of_a_cause_is_that_of_the_extractions_it_was_the_bottleneck_of():
     assert line_of("lock", group) == ("c.py:3 h", 1.0)
     assert line_of("gc", group) is None
     assert line_of("cpu", [Explained(100 * MS, {"cpu": 100 * MS})]) is None
+
+
+MISS, HIT, CALL = CAUSE_CACHE_MISS, CAUSE_CACHE_HIT, CAUSE_DOWNSTREAM
+
+
+@pytest.mark.parametrize(
+    ("call", "lookups", "cause"),
+    [
+        ((0, 100), [(MISS, 20, 60)], MISS),
+        ((0, 100), [(HIT, 20, 60)], HIT),
+        ((0, 100), [(HIT, 5, 20), (MISS, 30, 45)], MISS),  # a pipeline of commands
+        ((0, 100), [(MISS, 20, 44)], CALL),  # it does much else
+        ((0, 100), [(MISS, 100, 160)], CALL),
+        ((0, 100), [(MISS, -60, -1)], CALL),
+        ((0, 100), [(CAUSE_POOL, 20, 90)], CALL),
+        ((0, 100), [(MISS, 80, 400)], CALL),  # most of the look-up is elsewhere
+        ((0, 100), [], CALL),
+    ],
+    ids=str,
+)
+def test_a_call_that_is_a_look_up_has_its_cause(call, lookups, cause):
+    """With a cache on the same machine, the client around a look-up takes as long as the look-up."""
+    assert whole_lookups([(CALL, *call)], lookups) == [(cause, *call)]
+
+
+def test_calls_that_all_overlap_are_look_ups():
+    """Those of `asyncio.gather` each contain all look-ups; only some are looked at."""
+    number = 4_000
+    calls = [(CALL, place, 10_000_000 + place) for place in range(number)]
+    found = whole_lookups(calls, [(MISS, place, 5_000_000) for place in range(number)])
+    assert {cause for cause, _, _ in found} == {MISS}
