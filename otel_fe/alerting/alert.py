@@ -56,7 +56,7 @@ class Alert(MappingDataclass):
     key: str
     """The key by which it is deduplicated: type, subject, service and feature set."""
     type: AlertType
-    """What kind of problem it is about."""
+    """The kind of problem that it reports."""
     severity: Severity
     """Whether it pages or is a ticket."""
     state: State

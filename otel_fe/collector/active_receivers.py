@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from otel_fe.collector.graph.graph import PipelineGraph
-    from otel_fe.collector.servers.grpc_server import OtlpGrpcServer
     from otel_fe.collector.servers.loop import Loop
+    from otel_fe.collector.servers.otlp_grpc import OtlpGrpcServer
     from otel_fe.collector.servers.otlp_http import OtlpHttpServer
     from otel_fe.collector.servers.tokens import Tokens
     from otel_fe.config.collector import CollectorConfig

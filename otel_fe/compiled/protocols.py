@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from otel_fe.compiled.http2_protocols import Http2Events
-    from otel_fe.compiled.http2_protocols import Http2Session as Session
+    from otel_fe.compiled.http2 import Event, Session
     from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
     from otel_fe.compiled.trace_protocols import PendingTracesOf, RequestTraces, SegmentsOf, SpanHead
 
@@ -266,7 +265,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def Http2Session(self) -> Callable[[int, int], Session]:  # noqa: N802
+    def Http2Session(self) -> type[Session]:  # noqa: N802
         """Begins a connection, given how many calls may be in progress and how large a message may be, in bytes."""
         ...
 
@@ -276,7 +275,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def Http2Event(self) -> type[Http2Events]:  # noqa: N802
+    def Http2Event(self) -> type[Event]:  # noqa: N802
         """The numbers of what a session reports."""
         ...
 

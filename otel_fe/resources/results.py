@@ -169,6 +169,6 @@ class UnifiedResourceStats(MappingDataclass):
     pools: dict[str, PoolStats]
     """By name."""
     impact: Impact
-    """What misses and waits cost the extractions of this process."""
+    """The time that cache misses and waits for pools cost the extractions of this process."""
     recommendations: tuple[Recommendation, ...] = field(default_factory=tuple)
     """The one that saves most first."""

@@ -5,6 +5,7 @@ endpoints    `host:port`, and which addresses need authentication
 tokens, tls  authentication of senders
 bodies       unpacks gzip, deflate and zstd, up to a size
 statuses     `google.rpc.Status` of refusals
+otlp_grpc    OTLP/gRPC, as receivers see it
 grpc_server  chooses the server of OTLP/gRPC;  grpc_calls: which calls are taken, and what is answered;  grpc_limits: its bounds
 http2_server OTLP/gRPC by libnghttp2 (nghttp2 loads it);  http2_loop: a thread for connections;  http2_connection: one of them
 socket_stream  a socket that does not block;  tls_stream: the same in TLS

@@ -1,4 +1,4 @@
-"""What a gRPC client may do too often: ping, and cancel calls. Both cost the server more than the client."""
+"""Counts what gRPC clients may do only so often, pings and cancelled calls: both cost the server more than the client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClientConduct:
 
     def __init__(self, limits: GrpcLimits, now_s: float) -> None:
         self.complaint = b""
-        """What the client did too often; empty as long as it did not."""
+        """Names the client's fault, for the message that ends its connection; empty if there is none."""
         self._limits = limits
         self._pinged_s = _LONG_AGO_S
         self._early_pings = 0

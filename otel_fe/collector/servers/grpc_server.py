@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from otel_fe.collector.servers import nghttp2
 from otel_fe.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import threading
-
     from otel_fe.collector.servers.endpoints import Endpoint
     from otel_fe.collector.servers.held_bytes import HeldBytes
     from otel_fe.collector.servers.intake import Intake
+    from otel_fe.collector.servers.otlp_grpc import OtlpGrpcServer
     from otel_fe.collector.servers.tokens import Tokens
     from otel_fe.config.receivers import GrpcServerSettings
 
 _log = logging.getLogger("otel_fe")
 SWITCH: Final = "OTEL_FE_GRPC_SERVER"
 """`auto`, `nghttp2` or `grpcio`."""
-
-
-class OtlpGrpcServer(Protocol):
-    """Listens for OTLP/gRPC."""
-
-    port: int
-
-    @property
-    def tokens(self) -> Tokens | None:
-        """The accepted tokens; None for no authentication."""
-        ...
-
-    @tokens.setter
-    def tokens(self, tokens: Tokens | None) -> None:
-        """Accept others from now on."""
-        ...
-
-    def start(self, *, shared: bool = False) -> None:
-        """Start listening; with `shared`, on a port that other processes listen on, too.
-
-        Raises:
-            OSError: The port is taken.
-        """
-        ...
-
-    def stop(self, grace_s: float) -> threading.Event:
-        """Stop accepting requests; those in progress have `grace_s`. Return an event that is set at their end."""
-        ...
 
 
 def otlp_grpc_server(

@@ -12,6 +12,7 @@ from otel_fe.collector.servers.daemon_pool import DaemonPool
 from otel_fe.collector.servers.grpc_calls import STATUS_KEY, GrpcCalls, Refusal
 from otel_fe.collector.servers.grpc_limits import READ_S
 from otel_fe.collector.servers.grpcio_options import options_of
+from otel_fe.collector.servers.otlp_grpc import OtlpGrpcServer
 from otel_fe.collector.servers.slow_calls import SlowCalls
 from otel_fe.collector.servers.taken_ports import check_free
 from otel_fe.collector.servers.tls import grpc_credentials
@@ -32,7 +33,7 @@ _MOST_WAITING: Final = 256
 """Calls that wait for a thread; a sender has one or a few."""
 
 
-class GrpcioServer:
+class GrpcioServer(OtlpGrpcServer):
     """Listens for OTLP/gRPC. Each call takes a thread of its own while it is read.
 
     Args:
@@ -59,7 +60,7 @@ class GrpcioServer:
             import grpc  # noqa: PLC0415 an extra
         except ImportError:
             raise MissingExtraError("receiving OTLP over gRPC", "collector") from None
-        self._calls = GrpcCalls(settings, intake, tokens)
+        super().__init__(GrpcCalls(settings, intake, tokens))
         self._grpc: Any = grpc
         self._codes = {code.value[0]: code for code in grpc.StatusCode}
         self._endpoint = endpoint
@@ -69,17 +70,6 @@ class GrpcioServer:
         self._working = threading.BoundedSemaphore(_WORKING)
         self._slow = SlowCalls(READ_S, lambda: self._pool.waiting > 0, partial(intake.refuse, "slow"))
         self._server: Any = None
-        self.port = 0
-
-    @property
-    def tokens(self) -> Tokens | None:
-        """The accepted tokens; None for no authentication."""
-        return self._calls.tokens
-
-    @tokens.setter
-    def tokens(self, tokens: Tokens | None) -> None:
-        """Accept others from now on."""
-        self._calls.tokens = tokens
 
     def start(self, *, shared: bool = False) -> None:
         """Start listening; with `shared`, on a port that other processes listen on, too.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from otel_fe.collector.servers.grpc_limits import GrpcLimits
     from otel_fe.collector.servers.held_bytes import HeldBytes
     from otel_fe.collector.servers.socket_stream import SocketStream
-    from otel_fe.compiled.http2_protocols import Http2Call, Http2Session
+    from otel_fe.compiled.calls import Call
+    from otel_fe.compiled.http2 import Session
 
 _READS: Final = 8
 """In a row, before other connections have their turn."""
@@ -67,7 +68,7 @@ class Http2Connection:
         assert compiled.backend is not None  # noqa: S101 the server has checked it
         self._names = compiled.backend.Http2Event
         self._broken = compiled.backend.Http2Error
-        self._session: Http2Session = compiled.backend.Http2Session(limits.streams, calls.most_bytes)
+        self._session: Session = compiled.backend.Http2Session(limits.streams, calls.most_bytes)
         self.stream = stream
         self.sender: Final = sender
         self.proven = False
@@ -270,7 +271,7 @@ class Http2Connection:
             self._counted = size if not size or self._held.hold(self, size) else 0
         return self._counted == size
 
-    def _begin(self, call: Http2Call) -> None:
+    def _begin(self, call: Call) -> None:
         """Look at a call's headers, and refuse it if that is enough to know."""
         kinds = call.values(b"content-type")
         if not kinds or not kinds[0].startswith(_CONTENT_TYPE[1]) or call.values(b":method") != [b"POST"]:
@@ -288,7 +289,7 @@ class Http2Connection:
             return
         call.signal = signal
 
-    def _process(self, call: Http2Call) -> bytes | Refusal:
+    def _process(self, call: Call) -> bytes | Refusal:
         found = call.message()
         if found is None:
             return self._calls.no_message()
@@ -301,7 +302,7 @@ class Http2Connection:
                 return self._calls.refused(error)
         return self._calls.take(call.signal, message)
 
-    def _answer(self, call: Http2Call, answered: bytes | Refusal) -> None:
+    def _answer(self, call: Call, answered: bytes | Refusal) -> None:
         if isinstance(answered, Refusal):
             self._refuse(call, answered)
         else:
@@ -309,7 +310,7 @@ class Http2Connection:
             self.proven = True
             self._session.answer(call, answered, _HEADERS, _TRAILERS)
 
-    def _refuse(self, call: Http2Call, answer: Refusal) -> None:
+    def _refuse(self, call: Call, answer: Refusal) -> None:
         self._conduct.answered()
         self._session.refuse(
             call,

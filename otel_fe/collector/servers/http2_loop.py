@@ -71,7 +71,7 @@ class Http2Loop:
         self._held = HeldBytes(most_held_bytes())
         self._buffer = bytearray(_BUFFER_BYTES)
         self._inbox: deque[Callable[[float], None]] = deque()
-        """What the loop's thread is to call, with the time."""
+        """Functions of the current time that the loop's thread is to call."""
         self._checked_s = 0.0
         self._began_s: float | None = None
         """When it began to process what had come; None while it waits."""

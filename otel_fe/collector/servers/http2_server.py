@@ -13,6 +13,7 @@ from otel_fe.collector.servers.grpc_calls import GrpcCalls
 from otel_fe.collector.servers.grpc_limits import limits_of
 from otel_fe.collector.servers.http2_loop import Http2Loop
 from otel_fe.collector.servers.open_files import most_connections
+from otel_fe.collector.servers.otlp_grpc import OtlpGrpcServer
 from otel_fe.collector.servers.taken_ports import listen_error, listening_socket
 from otel_fe.collector.servers.tls import ssl_context
 
@@ -33,7 +34,7 @@ _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """Errors of `accept` that would come again at once."""
 
 
-class Http2GrpcServer:
+class Http2GrpcServer(OtlpGrpcServer):
     """Listens for OTLP/gRPC.
 
     Args:
@@ -57,10 +58,9 @@ class Http2GrpcServer:
         where: str,
         held: HeldBytes,
     ) -> None:
-        self._calls = GrpcCalls(settings, intake, tokens)
+        super().__init__(GrpcCalls(settings, intake, tokens))
         self._endpoint = endpoint
         self._listener: socket.socket | None = None
-        self.port = 0
         limits = limits_of(settings)
         tls = ssl_context(settings.tls, where, ("h2",)) if settings.tls is not None else None
         most = max(1, most_connections(limits.connections) // _LOOPS)
@@ -72,16 +72,6 @@ class Http2GrpcServer:
             Http2Loop(f"otel-fe-grpc-{number}", self._calls, limits, most, most_held_bytes, tls)
             for number in range(1, _LOOPS + 1)
         ]
-
-    @property
-    def tokens(self) -> Tokens | None:
-        """The accepted tokens; None for no authentication."""
-        return self._calls.tokens
-
-    @tokens.setter
-    def tokens(self, tokens: Tokens | None) -> None:
-        """Accept others from now on."""
-        self._calls.tokens = tokens
 
     def start(self, *, shared: bool = False) -> None:
         """Start listening; with `shared`, on a port that other processes listen on, too.

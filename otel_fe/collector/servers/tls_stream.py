@@ -29,7 +29,7 @@ class TlsStream:
 
     @property
     def has_more(self) -> bool:
-        """Whether something is decrypted already: it would wake nobody."""
+        """Whether there are decrypted bytes to receive: the socket does not show them to a selector."""
         return self.socket.pending() > 0
 
     def shake(self) -> bool:
