@@ -25,7 +25,6 @@ from otel_fe.collector.accounts import COUNTER, Sample
 from otel_fe.collector.stored_decisions import stored_record
 from otel_fe.config.policies import AlwaysSample
 from otel_fe.model.id_keys import trace_key
-from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.records import trace_id_of
 from otel_fe.store import KeptBatch, kept_trace
 from otel_fe.store.points import points_of
@@ -345,14 +344,13 @@ def _joined(waiting: Iterable[_Kept]) -> deque[_Kept]:
 
 
 def _trace_of(kept: _Kept) -> KeptTrace:
-    received = BufferedTrace(kept.trace_id, 0)
-    received.add(kept.spans, 0, 0)
     runs = tuple(
         [(resource.frame, scope.frame, data) for resource, scope, data, _ in runs_of(kept.spans, kept.decision)]
     )
     late = kept.entry is None
     return kept_trace(
-        received,
+        kept.trace_id,
+        kept.spans,
         kept.decision,
         runs=runs,
         stored_decision=b"" if late else kept.records.stored(kept.entry),

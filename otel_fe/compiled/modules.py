@@ -32,6 +32,8 @@ from otel_fe.compiled.series import SOURCES as _SERIES
 from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
 from otel_fe.compiled.spans import SOURCES as _SPANS
 from otel_fe.compiled.spans import Head, add, runs
+from otel_fe.compiled.summaries import SOURCES as _SUMMARIES
+from otel_fe.compiled.summaries import Summarizer
 from otel_fe.compiled.traces import SOURCES as _TRACES
 from otel_fe.compiled.traces import DecisionCache, hash_of, key_of
 from otel_fe.compiled.validation import SOURCES as _VALIDATION
@@ -55,6 +57,7 @@ __all__ = [
     "Segments",
     "SpanCore",
     "Spans",
+    "Summarizer",
     "Traces",
     "Waiting",
     "add",
@@ -93,6 +96,7 @@ SOURCES: Final = frozenset(
         _SEGMENTS,
         _SERIES,
         _SPANS,
+        _SUMMARIES,
         _TRACES,
         _VALIDATION,
         _WAITING,

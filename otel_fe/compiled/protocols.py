@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from otel_fe.compiled.http2 import Event, Session
     from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
-    from otel_fe.compiled.trace_protocols import PendingTracesOf, RequestTraces, SegmentsOf, SpanHead
+    from otel_fe.compiled.trace_protocols import (
+        PendingTracesOf,
+        RequestTraces,
+        SegmentsOf,
+        SpanHead,
+        SummarizeSpans,
+    )
 
 _Metrics = TypeVar("_Metrics")
 _Scanned = tuple[int, "Sequence[int]", "Sequence[Any]", bool]
@@ -352,6 +358,11 @@ class Backend(Protocol):
     @property
     def Counter(self) -> Callable[[Iterable[str], Mapping[str, str], int, int], SeriesFinder]:  # noqa: N802
         """Given the attributes of an extraction, those of its causes, and the limits of latency in ns and of memory in bytes."""
+        ...
+
+    @property
+    def Summarizer(self) -> Callable[..., SummarizeSpans]:  # noqa: N802
+        """Given the names of attributes and causes, summarises kept traces for the store."""
         ...
 
     @property

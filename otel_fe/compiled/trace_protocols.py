@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
     """A pending trace in short."""
+    Summary = tuple[int, int, str, str, bool, bool, tuple[Any, ...]]
+    """Of a trace's spans: earliest start and latest end (Unix time, ns), name of the root, service, whether there is an error and
+    whether a `tracestate`, and the extractions, as `store.kept.KeptExtraction`."""
 
 
 class SpanHead(Protocol):
@@ -39,6 +42,14 @@ class SpanHead(Protocol):
 
     def copied(self) -> Self:
         """Return one with the same fields."""
+        ...
+
+
+class SummarizeSpans(Protocol):
+    """Summarizes the spans of a kept trace for the store."""
+
+    def __call__(self, spans: Sequence[Any], /) -> Summary | None:
+        """Return their summary; None if they are left to the caller."""
         ...
 
 

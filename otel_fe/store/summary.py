@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import compiled, semconv
+from otel_fe.model.measurements import CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.span import ERROR
-from otel_fe.pipeline.buffered_trace import BITS
-from otel_fe.pipeline.extractions import bottleneck_of, extractions_in, figures_of, split_of
+from otel_fe.pipeline.attribution import CAUSES
+from otel_fe.pipeline.buffered_trace import BITS, BufferedTrace
+from otel_fe.pipeline.extractions import MEASURED, bottleneck_of, extractions_in, figures_of, split_of
 from otel_fe.pipeline.packed_decisions import with_samplers_before
 from otel_fe.pipeline.span_tree import SpanTree
 from otel_fe.pipeline.upstream import (
@@ -23,16 +26,17 @@ from otel_fe.store.kept import EncodedTrace, KeptExtraction, KeptTrace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from otel_fe.compiled.trace_protocols import SummarizeSpans, Summary
     from otel_fe.model.decision import Decision
     from otel_fe.model.span import SpanView
-    from otel_fe.pipeline.buffered_trace import BufferedTrace
     from otel_fe.store.kept import Run
 
 _SERVICE: Final = "service.name"
 
 
 def kept_trace(
-    received: BufferedTrace,
+    trace_id: int,
+    members: Sequence[SpanView],
     decision: Decision,
     spans: bytes = b"",
     *,
@@ -46,7 +50,8 @@ def kept_trace(
     """Return what the store keeps of a trace.
 
     Args:
-        received: The trace, or the part of it that came late.
+        trace_id: Its id.
+        members: Its spans, or those that came late.
         decision: What became of it.
         spans: The same spans as they left, as an encoded `ExportTraceServiceRequest`.
         runs: The same, instead, as runs.
@@ -56,26 +61,19 @@ def kept_trace(
         late: These spans came after the decision; the trace is already there.
         keeps_all: The policy that kept it keeps every trace, so that the reason is that of a sampler before.
     """
-    members = received.spans
-    root = next((span for span in members if not span.parent_id), None)
-    first = root or (members[0] if members else None)
-    error = bool(received.statuses & BITS[ERROR])
-    sampled = extractions_in(members)
-    found: tuple[KeptExtraction, ...] = ()
-    if sampled:
-        family = SpanTree(members)
-        found = tuple([_extraction(span, family) for span in sampled])
-    elif not late and first is not None:
-        found = (_whole(first, received, error=error),)
-    upstream = upstream_of(members) if received.has_trace_state else None
+    summary = None if _summarized is None else _summarized(members)
+    start_ns, end_ns, root, service, error, has_trace_state, found = summary or _plain_summary(members)
+    upstream = upstream_of(members) if has_trace_state else None
     kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
-    each = () if upstream is None else _each_kept_by(sampled, members, decision, keeps_all=keeps_all)
+    each = () if upstream is None else _each_kept_by(members, decision, keeps_all=keeps_all)
+    if not found and members and not late:
+        found = (_whole(members, start_ns, end_ns, service, error=error),)
     kept = (EncodedTrace if runs else KeptTrace)(
-        received.trace_id,
-        received.start_ns,
-        received.end_ns,
-        root.name if root else "",
-        _service(first) if first else "",
+        trace_id,
+        start_ns,
+        end_ns,
+        root,
+        service,
         error,
         *kept_by,
         len(members),
@@ -93,6 +91,39 @@ def kept_trace(
     return kept
 
 
+def _plain_summary(members: Sequence[SpanView]) -> Summary:
+    received = BufferedTrace(0, 0)
+    received.add(members, 0, 0)
+    root = next((span for span in members if not span.parent_id), None)
+    first = root or (members[0] if members else None)
+    sampled = extractions_in(members)
+    family = SpanTree(members) if sampled else None
+    return (
+        received.start_ns,
+        received.end_ns,
+        root.name if root else "",
+        _service(first) if first else "",
+        bool(received.statuses & BITS[ERROR]),
+        received.has_trace_state,
+        () if family is None else tuple([_extraction(span, family) for span in sampled]),
+    )
+
+
+_summarized: Final[SummarizeSpans | None] = (
+    None
+    if compiled.backend is None
+    else compiled.backend.Summarizer(
+        MEASURED,
+        {cause: semconv.TIME[cause] for cause in CAUSES},
+        (CAUSE_CACHE_MISS, CAUSE_POOL, semconv.CAUSE_CPU, semconv.CAUSE_DOWNSTREAM),
+        semconv.BOTTLENECK,
+        _SERVICE,
+        semconv.SPAN_NAME,
+        KeptExtraction,
+    )
+)
+
+
 def _trace_kept_by(upstream: Upstream | None, decision: Decision, *, keeps_all: bool) -> tuple[str, float | None]:
     """Return the policy and the weight of a trace in the whole chain of samplers."""
     if upstream is None:
@@ -102,12 +133,13 @@ def _trace_kept_by(upstream: Upstream | None, decision: Decision, *, keeps_all: 
 
 
 def _each_kept_by(
-    sampled: Sequence[SpanView], members: Sequence[SpanView], decision: Decision, *, keeps_all: bool
+    members: Sequence[SpanView], decision: Decision, *, keeps_all: bool
 ) -> tuple[tuple[str, float | None], ...]:
-    """Return the same of each of some spans of a trace."""
+    """Return the same of each extraction of a trace."""
     thresholds = Thresholds(members, decision)
     return tuple(
-        (_reason(policy_of(span), decision, keeps_all=keeps_all), weight_of(thresholds.of(span))) for span in sampled
+        (_reason(policy_of(span), decision, keeps_all=keeps_all), weight_of(thresholds.of(span)))
+        for span in extractions_in(members)
     )
 
 
@@ -137,15 +169,9 @@ def _extraction(span: SpanView, family: SpanTree) -> KeptExtraction:
     )
 
 
-def _whole(first: SpanView, received: BufferedTrace, *, error: bool) -> KeptExtraction:
-    return KeptExtraction(
-        first.span_id,
-        received.start_ns,
-        max(0, received.duration_ns),
-        _service(first),
-        None,
-        error,
-    )
+def _whole(members: Sequence[SpanView], start_ns: int, end_ns: int, service: str, *, error: bool) -> KeptExtraction:
+    first = next((span for span in members if not span.parent_id), members[0])
+    return KeptExtraction(first.span_id, start_ns, max(0, end_ns - start_ns), service, None, error)
 
 
 def _service(span: SpanView) -> str:

@@ -13,7 +13,6 @@ from otel_fe.model.decision import Decision
 from otel_fe.model.measurements import CAUSE_CACHE_HIT, CAUSE_CACHE_MISS, CAUSE_POOL
 from otel_fe.model.span import CLIENT, INTERNAL, Span
 from otel_fe.pipeline.attribution import CAUSES, attribute, whole_lookups
-from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.pipeline.causes import Explained, in_words, line_of, rank, weighted_quantile, weighted_quantiles
 from otel_fe.pipeline.extractions import figures_of, is_extraction, split_of
 from otel_fe.pipeline.span_tree import SpanTree
@@ -112,10 +111,8 @@ def test_who_is_below_whom_is_found_out_once_for_all_extractions():
         )
 
     spans = [Asked(1, n + 1, name=semconv.SPAN_NAME, start_ns=1, end_ns=2) for n in range(50)]
-    received = BufferedTrace(1, 0)
-    received.add(spans, 0, 0)
     asked.clear()
-    kept = kept_trace(received, Decision(sampled=True, reason="a", threshold=0), b"")
+    kept = kept_trace(1, spans, Decision(sampled=True, reason="a", threshold=0), b"")
     assert len(kept.extractions) == 50
     assert len(asked) < 3 * 50
 

@@ -12,7 +12,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_fe import semconv
 from otel_fe.model.decision import Decision
 from otel_fe.pipeline.attribution import CAUSES
-from otel_fe.pipeline.buffered_trace import BufferedTrace
 from otel_fe.store import Selection, kept_trace
 from otel_fe.store.latency import EDGES_NS, bounds_of, bucket_of
 from otel_fe.store.slots import SPLIT_CAUSES
@@ -62,11 +61,9 @@ def test_what_comes_late_is_part_of_the_trace(store):
 
 
 def received(payload):
-    """Return the trace in a payload as the pipeline received it."""
+    """Return the id and the spans of the trace in a payload as the pipeline received it."""
     (found,) = decode(payload).traces
-    made = BufferedTrace(found.trace_id, 0)
-    made.add(found.spans, found.size_bytes, 0)
-    return made
+    return found.trace_id, found.spans
 
 
 def test_a_summary_says_what_the_spans_say():
@@ -81,7 +78,7 @@ def test_a_summary_says_what_the_spans_say():
         semconv.TIME["cpu"]: 0.2,
     }
     payload = otlp((1, 2, 0, "GET /", {}), (1, 3, 2, name, attributes))
-    made = kept_trace(received(payload), Decision(sampled=True, reason="slow", threshold=0), payload)
+    made = kept_trace(*received(payload), Decision(sampled=True, reason="slow", threshold=0), payload)
     assert (made.root, made.service, made.policy, made.weight, made.span_count) == ("GET /", "shop", "slow", 1.0, 2)
     (found,) = made.extractions
     assert (found.feature_set, found.cache_hit, found.lookups, found.hits, found.cause) == ("user", False, 2, 1, "cpu")
@@ -92,9 +89,9 @@ def test_a_trace_without_an_extraction_is_found_when_asked_for(store):
     """A trace without an extraction has one row; a late part of one has none."""
     payload = otlp((1, 2, 0, "GET /", {}))
     decision = Decision(sampled=True, reason="slow", threshold=0)
-    made = kept_trace(received(payload), decision, payload)
+    made = kept_trace(*received(payload), decision, payload)
     assert [item.feature_set for item in made.extractions] == [None]
-    assert kept_trace(received(payload), decision, payload, late=True).extractions == ()
+    assert kept_trace(*received(payload), decision, payload, late=True).extractions == ()
     store.write("trace", made)
     assert store.reader.traces.find(ALL) == []
     (found,) = store.reader.traces.find(Selection(0, 1 << 62, whole_traces=True))
