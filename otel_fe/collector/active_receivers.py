@@ -106,13 +106,13 @@ class Listeners:
                 server.stop(_GRACE_S)
 
     def stop(self, grace_s: float) -> None:
-        """Stop accepting requests; those in progress have `grace_s`."""
-        for intake in self._intakes.values():
-            intake.stopping = True
+        """Stop accepting requests; those in progress are taken if they are complete within `grace_s`."""
         stopped = [server.stop(grace_s) for _, server in self._running.values()]
         for event in stopped:
             if event is not None:
                 event.wait(grace_s + 1)
+        for intake in self._intakes.values():  # threads may still be at work
+            intake.stopping = True
         self._running.clear()
 
     def _restore(self, before: dict[Place, Any], new: dict[Place, Any], plans: dict[Place, ServerPlan]) -> None:

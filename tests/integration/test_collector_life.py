@@ -12,6 +12,9 @@ import time
 import grpc
 import pytest
 
+from otel_fe.collector.servers import nghttp2
+from tests.real.parts import missing
+from tests.unit.collector.grpc_client import GrpcClient, framed
 from tests.unit.collector.running import (
     EXPORT,
     KEEP_ALL,
@@ -36,6 +39,44 @@ def test_pending_traces_are_decided_at_a_stop(tmp_path):
         last = collector.stop()
         assert "6 spans received = 6 sampled + 0 not sampled + 0 dropped" in last
         assert len(sink.spans()) == 6
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_requests_that_are_under_way_at_a_stop_are_taken(tmp_path, monkeypatch, protocol):
+    """As the Collector does. An error would have the sender wait and try again, with a server that has gone."""
+    if nghttp2.unusable():
+        missing("libnghttp2")
+    monkeypatch.setenv("OTEL_FE_GRPC_SERVER", "nghttp2")
+    body = request(5).SerializeToString()
+    with backend() as sink, running(tmp_path, config(f"127.0.0.1:{sink.port}")) as collector:
+        host, _, port = (collector.grpc if protocol == "grpc" else collector.http).rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as stream:
+            if protocol == "grpc":
+                stream.setblocking(False)
+                client = GrpcClient(stream)
+                call = client.begin()
+                client.write(call, framed(body)[:-9])
+            else:
+                head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+                stream.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:-9])
+            time.sleep(0.3)
+            collector.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((host, int(port)), timeout=10)
+            if protocol == "grpc":
+                client.write(call, body[-9:], end=True)
+                until(lambda: client.receive() and call in client.ended)
+                assert client.status(call) == 0
+                assert client.going_away == (0, b"")
+            else:
+                stream.sendall(body[-9:])
+                answer = stream.recv(1 << 16)
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert b"connection: close" in answer.lower()
+        assert collector.process.wait(12) == 0
+        assert "2 spans received = 2 sampled" in collector.stop()
+        assert len(sink.spans()) == 2
 
 
 def test_pending_traces_survive_a_graceful_restart(tmp_path):

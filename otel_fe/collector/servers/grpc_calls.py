@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_fe.collector.refusals import RefusedError
-from otel_fe.collector.servers.statuses import INTERNAL, INVALID, UNAUTHENTICATED, Code, code_of, status
+from otel_fe.collector.servers.statuses import (
+    DEADLINE_EXCEEDED,
+    INTERNAL,
+    INVALID,
+    UNAUTHENTICATED,
+    Code,
+    code_of,
+    status,
+)
 from otel_fe.units import MIB
 from otel_fe.wire.responses import response
 from otel_fe.wire.signals import SIGNALS
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("otel_fe")
 _DEFAULT_BYTES: Final = 4 * MIB
 _SIGNALS: Final = {f"/{described.service}/Export": signal for signal, described in SIGNALS.items()}
+_TIMEOUT: Final = re.compile(rb"([0-9]{1,8})([HMSmun])")
+_UNITS_S: Final = {b"H": 3_600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 STATUS_KEY: Final = "grpc-status-details-bin"
 """The metadata that holds `Refusal.details`."""
 
@@ -81,6 +93,14 @@ class GrpcCalls:
         self.intake.refuse("invalid")
         return refusal(INVALID, "send one message")
 
+    def too_late(self) -> Refusal:
+        """Count a call whose client has stopped waiting; return the answer.
+
+        Such a call is not processed: its client counts it as failed and sends it again, so its spans would arrive twice.
+        """
+        self.intake.refuse("deadline")
+        return refusal(DEADLINE_EXCEEDED, "the deadline of this call has passed")
+
     def take(self, signal: str, message: bytes) -> bytes | Refusal:
         """Process an uncompressed message; return the encoded answer."""
         try:
@@ -92,6 +112,16 @@ class GrpcCalls:
             # Whatever it is, the sender must get an error of its protocol, and the server must continue.
             _log.exception("a request for %s failed", signal)
             return refusal(INTERNAL, "internal error")
+
+
+def timeout_s(values: Iterable[bytes]) -> float:
+    """Return how long the client of a call waits for the answer: infinite without a limit, or with one that cannot be read.
+
+    Args:
+        values: Of the header `grpc-timeout` (gRPC over HTTP/2, "Timeout").
+    """
+    found = [_TIMEOUT.fullmatch(value) for value in values]
+    return min((int(one[1]) * _UNITS_S[one[2]] for one in found if one), default=inf)
 
 
 def refusal(code: Code, message: str, retry_s: float = 0.0) -> Refusal:

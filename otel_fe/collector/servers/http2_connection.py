@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from otel_fe.collector.refusals import PressureError, RefusedError, TooLargeErro
 from otel_fe.collector.servers.bodies import unpacked_grpc
 from otel_fe.collector.servers.client_conduct import ClientConduct
 from otel_fe.collector.servers.connections import Phase
-from otel_fe.collector.servers.grpc_calls import STATUS_KEY, GrpcCalls, Refusal, refusal
+from otel_fe.collector.servers.grpc_calls import STATUS_KEY, GrpcCalls, Refusal, refusal, timeout_s
 from otel_fe.collector.servers.statuses import Code
 from otel_fe.wire.wire_error import WireError
 
@@ -38,6 +39,10 @@ _UNIMPLEMENTED: Final = Code(12, 404)
 _AGE_SPREAD: Final = 0.1
 """Ages differ by so much either way, so that not all clients reconnect at once."""
 _CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+_FORMATS: Final = (b"application/grpc+", b"application/grpc;")
+"""Begin content types that name a message format. `application/grpc-web` is another protocol."""
+_SHORTEST_TIMEOUT_S: Final = 0.005
+"""Calls that are processed sooner are not asked for their timeout."""
 _HEADERS: Final = [(b":status", b"200"), _CONTENT_TYPE]
 _TRAILERS: Final = [(b"grpc-status", b"0")]
 
@@ -239,13 +244,15 @@ class Http2Connection:
 
     def _handle(self, events: list[tuple[int, Any]], now_s: float) -> None:
         names, session = self._names, self._session
+        begun_s = time.monotonic()
         for kind, call in events:
             if kind == names.BEGUN:
                 call.since_s = now_s
                 self._begin(call)
             elif kind == names.COMPLETE:
                 if call.signal is not None and session.is_open(call):
-                    self._answer(call, self._process(call))
+                    late = _is_late(call, now_s + time.monotonic() - begun_s)  # others of `events` may have taken long
+                    self._answer(call, self._calls.too_late() if late else self._process(call))
             elif kind == names.TOO_LARGE:
                 self._answer(call, self._calls.refused(TooLargeError(self._calls.most_bytes)))
             elif kind == names.RESET:
@@ -274,7 +281,11 @@ class Http2Connection:
     def _begin(self, call: Call) -> None:
         """Look at a call's headers, and refuse it if that is enough to know."""
         kinds = call.values(b"content-type")
-        if not kinds or not kinds[0].startswith(_CONTENT_TYPE[1]) or call.values(b":method") != [b"POST"]:
+        if (
+            not kinds
+            or not (kinds[0] == _CONTENT_TYPE[1] or kinds[0].startswith(_FORMATS))
+            or call.values(b":method") != [b"POST"]
+        ):
             self._conduct.answered()
             self._session.refuse(call, [(b":status", b"415")])
             return
@@ -331,6 +342,8 @@ class Http2Connection:
             if now_s - call.since_s >= self._limits.read_s:
                 self._calls.intake.refuse("slow")
                 self._session.reset(call, _CANCEL)
+            elif call.signal is not None and _is_late(call, now_s):
+                self._refuse(call, self._calls.too_late())
 
     def _is_overdue(self, now_s: float) -> bool:
         limits = self._limits
@@ -347,6 +360,12 @@ class Http2Connection:
 
 _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 """Characters of a status message that are sent as they are (gRPC over HTTP/2, "Status-Message")."""
+
+
+def _is_late(call: Call, now_s: float) -> bool:
+    """Return whether a call's client has stopped waiting for the answer."""
+    waited_s = now_s - call.since_s
+    return waited_s >= _SHORTEST_TIMEOUT_S and waited_s >= timeout_s(call.values(b"grpc-timeout"))
 
 
 def _past(since_s: float | None, wait_s: float, now_s: float) -> bool:

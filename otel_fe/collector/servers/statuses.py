@@ -32,6 +32,7 @@ class Code(NamedTuple):
 INVALID: Final = Code(3, 400)
 INTERNAL: Final = Code(13, 500)
 UNAUTHENTICATED: Final = Code(16, 401)
+DEADLINE_EXCEEDED: Final = Code(4, 504)
 _CODES: Final[dict[type[RefusedError], Code]] = {
     PressureError: Code(14, 503),
     StoppingError: Code(14, 503),

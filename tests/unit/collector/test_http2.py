@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import zlib
+from math import inf
 from types import SimpleNamespace
 
 import grpc
@@ -24,7 +25,7 @@ from otel_fe.collector.servers import nghttp2
 from otel_fe.collector.servers.client_conduct import ClientConduct
 from otel_fe.collector.servers.connections import Phase
 from otel_fe.collector.servers.endpoints import Endpoint
-from otel_fe.collector.servers.grpc_calls import GrpcCalls
+from otel_fe.collector.servers.grpc_calls import GrpcCalls, timeout_s
 from otel_fe.collector.servers.grpc_limits import GrpcLimits, limits_of
 from otel_fe.collector.servers.grpc_server import otlp_grpc_server
 from otel_fe.collector.servers.held_bytes import HeldBytes
@@ -269,7 +270,13 @@ def test_unknown_methods(server, client):
 
 @pytest.mark.parametrize(
     "more",
-    [{"content_type": "application/json"}, {"content_type": ""}, {":method": "GET"}, {":method": "PUT"}],
+    [
+        {"content_type": "application/json"},
+        {"content_type": ""},
+        {"content_type": "application/grpc-web+proto"},
+        {":method": "GET"},
+        {":method": "PUT"},
+    ],
     ids=str,
 )
 def test_what_is_not_grpc_gets_an_error_of_http(server, client, more):
@@ -277,6 +284,12 @@ def test_what_is_not_grpc_gets_an_error_of_http(server, client, more):
     stream = client.begin(**more)
     assert client.headers[stream][":status"] == "415"
     assert server.taken.messages == []
+
+
+@pytest.mark.parametrize("content_type", ["application/grpc+proto", "application/grpc;charset=utf-8"])
+def test_content_types_may_name_a_format(server, client, content_type):
+    """As some clients do."""
+    assert client.status(client.call(b"", content_type=content_type)) == 0
 
 
 def test_http_1_is_not_answered(server):
@@ -411,6 +424,64 @@ def test_a_slow_message_is_cut_off(server, client):
     assert client.resets[stream] == 8
     assert server.taken.refusals == ["slow"]
     assert client.status(client.call(b"")) == 0
+
+
+@pytest.mark.parametrize(("after_s", "status"), [(0.1, 0), (0.2, 4), (5.0, 4)])
+def test_a_message_after_its_deadline_is_not_taken(server, client, after_s, status):
+    """`grpc-timeout`: its client has given up and sends it again, so it would arrive twice. gRPC for Go does the same."""
+    stream = client.begin(grpc_timeout="200m")
+    server.now_s += after_s
+    client.write(stream, framed(b"x"), end=True)
+    assert client.status(stream) == status
+    assert len(server.taken.messages) == (not status)
+    assert server.taken.refusals == (["deadline"] if status else [])
+
+
+def test_a_deadline_can_pass_while_others_are_processed(server, client):
+    """Those that came with it count."""
+    take = server.taken.take
+    server.taken.take = lambda *of_call: (time.sleep(0.05), take(*of_call))[1]
+    streams = []
+    for more in ({}, {"grpc_timeout": "20m"}, {"grpc_timeout": "9S"}):
+        streams.append(client.http.get_next_available_stream_id())
+        client.http.send_headers(streams[-1], headers(**more))
+        client.http.send_data(streams[-1], framed(b"x"), end_stream=True)
+    client.flush()  # at once
+    assert [client.status(stream) for stream in streams] == [0, 4, 0]
+    assert len(server.taken.messages) == 2
+
+
+def test_an_unfinished_call_ends_at_its_deadline(server, client):
+    """What it holds is free; the connection continues."""
+    stream, other = client.begin(grpc_timeout="500m"), client.begin(grpc_timeout="5S")
+    for one in (stream, other):
+        client.write(one, framed(bytes(100))[:-1])
+    server.later(1)
+    client.flush()
+    assert client.status(stream) == 4
+    assert client.resets[stream] == 0  # the rest is not wanted
+    client.write(other, b"\0", end=True)
+    assert client.status(other) == 0
+    assert server.held.total == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ([b"10S"], 10),
+        ([b"2H"], 7_200),
+        ([b"3M"], 180),
+        ([b"250m"], 0.25),
+        ([b"99999999u"], 99.999999),
+        ([b"7n"], 7e-9),
+        ([b"0S"], 0),
+        ([], inf),
+        *[([wrong], inf) for wrong in (b"", b"tomorrow", b"-1S", b"123456789S", b"1", b"S", b"1 S", b"1.5S")],
+    ],
+)
+def test_timeouts_of_clients(values, seconds):
+    """At most eight digits and a unit; what cannot be read limits nothing."""
+    assert timeout_s(values) == pytest.approx(seconds)
 
 
 def test_headers_that_never_end_are_cut_off(server):
