@@ -60,7 +60,7 @@ def samples_of(
         found += _of_receiver(one)
     for name, exporter in engine.parts.exporters.items():
         found += _of_exporter(name, exporter.counts())
-    with engine.lock:
+    with engine.locked():
         pending = {pipeline.name: pipeline.sampler.pending for pipeline in engine.parts.sampled}
         late = {pipeline.name: pipeline.counters for pipeline in engine.parts.sampled}
     for name, counters in late.items():

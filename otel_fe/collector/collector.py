@@ -150,7 +150,7 @@ class Collector:
             except BaseException:
                 self._exporters.undo(change)
                 raise
-            with self._lock:
+            with old.locked():
                 old.closed = True
                 self._retired += transfer_state(engine.parts, old)
                 self.engine, self.config = engine, config
@@ -208,7 +208,9 @@ class Collector:
             self._keeping.observe(parts)
         limits = {limit for routes in parts.routes.values() for route in routes.values() for limit in route.limits}
         self._loop.held.most_bytes = most_held_bytes(limit.soft_bytes for limit in limits)
-        return PipelineGraph(parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by)
+        return PipelineGraph(
+            parts, self._clock, self._lock, self._role.partition, self._keeping, self._alarm.by, gathers=True
+        )
 
     def _save(self, path: Path) -> None:
         """Save pending traces for the next process; if the disk refuses them, decide them with the spans they have."""

@@ -34,7 +34,7 @@ def explained(
         only its decision is remembered, `sampled` and `policy`.
     """
     found: dict[str, Any] = {"state": UNKNOWN}
-    with engine.lock:
+    with engine.locked():
         for pipeline in engine.parts.sampled:
             said = _of_pipeline(pipeline, trace_id, now_ns)
             if said["state"] != UNKNOWN:

@@ -99,7 +99,7 @@ def restore(path: Path, engine: PipelineGraph, clock: Clock) -> int:
     spans = 0
     if not path.exists() or not by_name:
         return 0
-    with engine.lock:
+    with engine.locked():
         for saved in load(path):
             # A pipeline that has another name now is the only one, mostly.
             pipeline = by_name.get(saved.pipeline) or next(iter(by_name.values()), None)

@@ -219,7 +219,7 @@ class StoreSink:
         self._next_ns = now_ns + _PACE_NS
 
     def _make_batches(self, engine: PipelineGraph, records: int) -> None:
-        with engine.lock:
+        with engine.locked():
             waiting, self._waiting = self._waiting, deque()
             lost, self._lost = self._lost, 0
             # Before any of these traces is stored, what they were counted in is.

@@ -1,9 +1,10 @@
 """A request of gRPC: its headers, and its message as C memory that grows as it comes."""
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 
@@ -12,6 +13,8 @@ SOURCES = OTEL_FE_SOURCES.decode()
 cdef enum:
     PREFIX = 5  # of a message: whether it is compressed, and its length
     LEAST_ROOM = 4_096
+    TIMEOUT_BYTES = 12  # of its name
+    REMEMBERED_BYTES = 2_048  # of headers, for the next call
 
 
 cdef class Call:
@@ -55,3 +58,40 @@ cdef class Call:
         free(self.data)
         self.data = NULL
         self.size = self.room = 0
+
+
+cdef class LastHeaders:
+    """The headers of a connection's last call: those of the next hardly differ."""
+
+    def __cinit__(self):
+        self.known = []
+
+    cdef int add(self, Call call, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size) except -1:
+        """Add a header to a new call."""
+        cdef Py_ssize_t place = PyList_GET_SIZE(call.headers)
+        cdef tuple known
+        if name_size == TIMEOUT_BYTES and not memcmp(name, b"grpc-timeout", TIMEOUT_BYTES):
+            call.timeout = PyBytes_FromStringAndSize(<const char *>value, value_size)
+            return 0
+        if place < PyList_GET_SIZE(self.known):
+            known = self.known[place]
+            if holds(known[0], name, name_size) and holds(known[1], value, value_size):
+                call.headers.append(known)
+                return 0
+        call.differs = True
+        call.headers.append((
+            PyBytes_FromStringAndSize(<const char *>name, name_size),
+            PyBytes_FromStringAndSize(<const char *>value, value_size),
+        ))
+        return 0
+
+    cdef void begin(self, Call call) noexcept:
+        """Note that a call has all of its headers."""
+        call.begun = True
+        call.like_last = not call.differs and PyList_GET_SIZE(call.headers) == PyList_GET_SIZE(self.known)
+        if not call.like_last:
+            self.known = call.headers if call.header_bytes <= REMEMBERED_BYTES else []
+
+
+cdef bint holds(bytes known, const uint8_t *data, size_t size) noexcept:
+    return <size_t>PyBytes_GET_SIZE(known) == size and not memcmp(PyBytes_AS_STRING(known), data, size)

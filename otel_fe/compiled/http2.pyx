@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from otel_fe.compiled.calls cimport Call
+from otel_fe.compiled.calls cimport Call, LastHeaders
 from otel_fe.compiled.nghttp2 cimport (
     ACK, CALLBACK_FAILED, DATA, DATA_EOF, DATA_NO_END_STREAM, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE,
     MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, NO_ERROR, PING, RST_STREAM, SETTINGS, STREAM_FAILED, h2_callbacks,
@@ -77,11 +77,14 @@ cdef class Session:
     cdef Py_ssize_t most_bytes
     cdef readonly Py_ssize_t held_bytes  # of unanswered calls
     cdef bint ready
+    cdef Call latest  # the call that began last, while it is there
+    cdef LastHeaders last_headers
     cdef list cut_short  # calls that were refused before their message had come
 
     def __cinit__(self, unsigned int most_streams, Py_ssize_t most_bytes):
         prepare()
         self.calls, self.events, self.cut_short, self.most_bytes = {}, [], [], most_bytes
+        self.last_headers = LastHeaders()
         if library.session_server_new2(&self.session, callbacks, <void *>self, option):
             raise MemoryError
         cdef h2_setting[3] settings
@@ -210,6 +213,11 @@ cdef class Session:
                 check(library.submit_rst_stream(self.session, 0, call.stream_id, NO_ERROR))
         return 0
 
+    cdef Call call_of(self, int32_t stream_id):
+        if self.latest is not None and self.latest.stream_id == stream_id:
+            return self.latest
+        return self.calls.get(stream_id)
+
     cdef void let_go(self, Call call) noexcept:
         self.held_bytes -= call.size + call.header_bytes
         call.header_bytes = 0
@@ -243,7 +251,7 @@ cdef int _begin_headers(h2_session *_, const h2_frame *frame, void *user) noexce
     cdef Session session = <Session>user
     try:
         if frame.stream_id not in session.calls:  # else they are a call's trailers
-            session.calls[frame.stream_id] = Call(frame.stream_id)
+            session.latest = session.calls[frame.stream_id] = Call(frame.stream_id)
     except BaseException as error:
         session.failure = error
         return CALLBACK_FAILED
@@ -264,15 +272,12 @@ cdef int _header(
     cdef Call call
     cdef Py_ssize_t size = <Py_ssize_t>(name_size + value_size) + ENTRY_BYTES
     try:
-        call = session.calls.get(frame.stream_id)
+        call = session.call_of(frame.stream_id)
         if call is None or call.begun or call.answered:
             return 0
         if call.header_bytes + size > HEADER_BYTES:
             return STREAM_FAILED
-        call.headers.append((
-            PyBytes_FromStringAndSize(<const char *>name, name_size),
-            PyBytes_FromStringAndSize(<const char *>value, value_size),
-        ))
+        session.last_headers.add(call, name, name_size, value, value_size)
         call.header_bytes += size
         session.held_bytes += size
     except BaseException as error:
@@ -286,11 +291,11 @@ cdef int _frame_received(h2_session *_, const h2_frame *frame, void *user) noexc
     cdef Call call
     try:
         if frame.type == DATA or frame.type == HEADERS:
-            call = session.calls.get(frame.stream_id)
+            call = session.call_of(frame.stream_id)
             if call is None:
                 return 0
             if not call.begun:
-                call.begun = True
+                session.last_headers.begin(call)
                 session.events.append((BEGUN, call))
             if frame.flags & END_STREAM:
                 call.ended = True
@@ -315,7 +320,7 @@ cdef int _data(
     cdef Session session = <Session>user
     cdef Call call
     try:
-        call = session.calls.get(stream_id)
+        call = session.call_of(stream_id)
         if call is None or call.answered or call.too_large:
             return 0
         if call.size + <Py_ssize_t>size > session.most_bytes + PREFIX:
@@ -339,6 +344,8 @@ cdef int _closed(h2_session *_, int32_t stream_id, uint32_t error_code, void *us
         call = session.calls.pop(stream_id, None)
         if call is not None:
             session.let_go(call)
+            if session.latest is call:
+                session.latest = None
     except BaseException as error:
         session.failure = error
         return CALLBACK_FAILED

@@ -46,7 +46,7 @@ class Counters:
                 self.queued += spans
 
     def reject(self, spans: Mapping[str, int]) -> None:
-        """Count spans, by reason, that an earlier process took and this one cannot use."""
+        """Count spans, by reason, that were acknowledged, here or in an earlier process, and cannot be used."""
         with self.lock:
             self.received += sum(spans.values())
             self.dropped.update(spans)

@@ -1,16 +1,19 @@
 """Takes requests from receivers and moves them through the pipelines.
 
 A request is refused as a whole before anything has been done with it, so that sending it again counts nothing twice; or it is
-taken by all of its pipelines. `lock` guards samplers, connectors and derived metrics; decoding, encoding and sending are outside.
+taken by all of its pipelines. `lock` guards samplers, connectors and derived metrics; encoding and sending are outside.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
 
 from otel_fe.clock import FAR_NS
 from otel_fe.collector.graph.connected import send_collected, send_metrics
+from otel_fe.collector.graph.gathered import GatheredRequests, is_small
 from otel_fe.collector.graph.parts import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.units import MINUTE_NS
@@ -21,7 +24,7 @@ from otel_fe.wire.validation import check
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.graph.parts import Parts
@@ -66,7 +69,10 @@ class Observer(Protocol):
         ...
 
 
+_log = logging.getLogger("otel_fe")
 _SUCCESS = ExportOutcome()
+FAILED: Final = "internal_error"
+"""Why spans are dropped that were acknowledged, and could not be processed."""
 _METRICS_INTERVAL_NS = MINUTE_NS
 """Interval of derived metrics: the default of `OTEL_METRIC_EXPORT_INTERVAL`."""
 _ROOM_S = 5.0
@@ -84,6 +90,7 @@ class PipelineGraph:
         lock: Outlives a reload, as what it guards does.
         partition: Where there are several workers.
         observer: Wants to see metrics: the store.
+        gathers: Whether small requests may wait some milliseconds to be processed with others.
         wake: Takes the monotonic time at which to call `tick`, should that be sooner than what `due_ns` said after the last call.
     """
 
@@ -95,6 +102,8 @@ class PipelineGraph:
         partition: Partition | None = None,
         observer: Observer | None = None,
         wake: Callable[[int], None] = lambda _: None,
+        *,
+        gathers: bool = False,
     ) -> None:
         self.parts = parts
         self.lock = lock
@@ -105,6 +114,15 @@ class PipelineGraph:
         self._observer = observer
         self._wake = wake
         self._derived_ns = clock.monotonic_ns()
+        self._gathers = gathers and not any(sampled.prompt for sampled in parts.sampled)
+        self._gathered = GatheredRequests()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock, with all processed that is acknowledged."""
+        with self.lock:
+            self._process_gathered(self._clock.monotonic_ns())
+            yield
 
     # --- requests in ---------------------------------------------------------------------------------------------------
 
@@ -127,13 +145,16 @@ class PipelineGraph:
         self._check(route)
         checked = check(signal, payload, identified=route.needs_spans)
         if checked.items or not checked.rejected:
-            batch = self.decode(checked.payload, sized=route.sized) if route.needs_spans else None
+            gathers = self._gathers and route.needs_spans and is_small(checked.payload)
+            batch = self.decode(checked.payload, sized=route.sized) if route.needs_spans and not gathers else None
             # First, since an exporter may have no room for it: then nothing has been counted twice when it comes again.
             for pipeline in route.plain:
                 pipeline.take(checked.payload, checked.items)
                 self._wake(pipeline.due_ns)
             if batch is not None:
                 self._take_spans(route, batch if self._partition is None else self._partition.own(receiver, batch))
+            elif gathers:
+                self._gather(receiver, checked.payload, checked.items)
             if self._observer is not None and signal == "metrics":
                 self._observer.exported(checked.payload)
             if self._observer is not None and signal == "logs":
@@ -172,32 +193,73 @@ class PipelineGraph:
     def _check(self, route: Route) -> None:
         if self.closed:
             raise StoppingError
-        for limit in route.limits:
-            limit.check()
+        for look in route.checks:
+            look()
         if self._partition is not None and route.needs_spans:
             self._partition.check()
-        for pipeline in route.plain:
-            pipeline.check()
-        for sampled in route.sampled:
-            sampled.check()
+
+    def _gather(self, receiver: str, payload: bytes, spans: int) -> None:
+        now_ns = self._clock.monotonic_ns()
+        due: list[Due] = []
+        with self.lock:
+            if self.closed:
+                raise StoppingError
+            waits = self._gathered.add(receiver, payload, spans, now_ns)
+            if waits:
+                due_ns = self._gathered.due_ns
+            else:
+                self._process_gathered(now_ns)
+                due, due_ns = self._take_due(now_ns)
+        self._send_due(due, due_ns)
+
+    def _process_gathered(self, now_ns: int) -> None:
+        """Process what waits, under the lock."""
+        for receiver, payload, received in self._gathered.take():
+            spans = received
+            route = self.signals_of(receiver)["traces"]
+            before = [sampled.taken for sampled in route.sampled]
+            try:
+                batch = self.decode(payload, sized=route.sized)
+                if self._partition is not None:
+                    batch = self._partition.own(receiver, batch)
+                    spans = batch.accepted
+                self._process(route, batch, now_ns)
+            except Exception:
+                # Its sender has been told that they are taken: they are accounted for here.
+                _log.exception("%d spans that were acknowledged could not be processed", spans)
+                for sampled, taken in zip(route.sampled, before, strict=True):
+                    sampled.counters.reject({FAILED: max(0, spans - (sampled.taken - taken))})
 
     def _take_spans(self, route: Route, batch: Batch) -> None:
         now_ns = self._clock.monotonic_ns()
         with self.lock:
             if self.closed:
                 raise StoppingError
-            for connected in route.connected:
-                connected.connector.record(batch.spans)
-            if route.derives:
-                self.parts.derived.record(batch.spans)
-            if self.parts.keeps_all:
-                self._offer(route, batch)
-            for sampled in route.sampled:
-                sampled.receive(batch, now_ns)
-            batch.release()
-            due = [(sampled, sampled.take_due(now_ns)) for sampled in route.sampled]
-            due_ns = min([sampled.due_ns for sampled in route.sampled], default=FAR_NS)
-        self._wake(due_ns if self._observer is None else min(due_ns, now_ns + _OBSERVED_NS))
+            self._process_gathered(now_ns)
+            self._process(route, batch, now_ns)
+            due, due_ns = self._take_due(now_ns)
+        self._send_due(due, due_ns)
+
+    def _process(self, route: Route, batch: Batch, now_ns: int) -> None:
+        for connected in route.connected:
+            connected.connector.record(batch.spans)
+        if route.derives:
+            self.parts.derived.record(batch.spans)
+        if self.parts.keeps_all:
+            self._offer(route, batch)
+        for sampled in route.sampled:
+            sampled.receive(batch, now_ns)
+        batch.release()
+
+    def _take_due(self, now_ns: int) -> tuple[list[Due], int]:
+        """Return what is due to be sent, and when something is next, under the lock."""
+        sampled = self.parts.sampled
+        due = [(one, one.take_due(now_ns)) for one in sampled]
+        due_ns = min([one.due_ns for one in sampled], default=FAR_NS)
+        return due, due_ns if self._observer is None else min(due_ns, now_ns + _OBSERVED_NS)
+
+    def _send_due(self, due: Sequence[Due], due_ns: int) -> None:
+        self._wake(due_ns)
         for sampled, kept in due:
             sampled.send(kept)
 
@@ -227,6 +289,7 @@ class PipelineGraph:
         with self.lock:
             if self.closed:
                 return
+            self._process_gathered(now_ns)
             for sampled in self.parts.sampled:
                 sampled.tick()
             collected = [(name, one.collect_due(now_ns)) for name, one in self.parts.connectors.items()]
@@ -245,14 +308,14 @@ class PipelineGraph:
         """Return when `tick` has something to do, as far as that is known now."""
         parts = self.parts
         with self.lock:
-            found = [self._derived_ns + _METRICS_INTERVAL_NS]
+            found = [self._derived_ns + _METRICS_INTERVAL_NS, self._gathered.due_ns]
             found += [sampled.due_ns for sampled in parts.sampled]
             found += [connected.due_ns for connected in parts.connectors.values()]
         return min(found + [pipeline.due_ns for pipeline in parts.plain])
 
     def close(self, *, decide: bool) -> None:
         """Stop accepting requests; send all decided traces and metrics, after deciding pending traces if requested."""
-        with self.lock:
+        with self.locked():
             self.closed = True
             for sampled in self.parts.sampled:
                 if decide or sampled.settings.drop_pending_traces_on_shutdown:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_fe.collector.exporters.exporter import Exporter
     from otel_fe.collector.graph.connected import Connected
@@ -32,10 +32,16 @@ class Route:
     sized: bool = False
     """Whether a policy needs the size of traces."""
 
-    @property
-    def needs_spans(self) -> bool:
-        """Return whether spans have to be decoded, rather than counted."""
-        return bool(self.sampled or self.connected or self.derives)
+    needs_spans: bool = field(init=False)
+    """Whether spans have to be decoded, rather than counted."""
+    checks: Sequence[Callable[[], None]] = field(init=False)
+    """Refuse a request before anything is done with it: each raises a `RefusedError`."""
+
+    def __post_init__(self) -> None:
+        checks = [limit.check for limit in self.limits] + [pipeline.check for pipeline in self.plain]
+        checks += [sampled.check for sampled in self.sampled if sampled.prompt]
+        object.__setattr__(self, "needs_spans", bool(self.sampled or self.connected or self.derives))
+        object.__setattr__(self, "checks", tuple(checks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class SampledPipeline:
         self.behind: list[SpanMetricsConnector] = []
         """Connectors at its end, which count what is kept, by its weight."""
         self.upstream = UpstreamDecisions()
+        self.prompt = bool(safe) or settings.block_on_overflow
+        """Whether spans are to be processed before their sender is answered: it is told of what there is no room for."""
         self.on_kept: list[OnKept] = [self.upstream.note]
         """Callbacks for kept spans: the trace's id, the spans, the decision."""
         self.offered_to: list[Callable[[Iterable[SpanView]], None]] = []
@@ -146,6 +148,11 @@ class SampledPipeline:
             self._offer()
         for part in before.take_due(0, all_of_it=True):
             self._gathering.add(part, len(part[0]), self._clock.monotonic_ns())
+
+    @property
+    def taken(self) -> int:
+        """Spans that it was given, decided or not."""
+        return self.counters.received + int(self.sampler.pending[1])
 
     @property
     def held(self) -> int:

@@ -66,17 +66,20 @@ class GrpcCalls:
         """Return the signal that a method exports; None if there is no such method."""
         return _SIGNALS.get(method)
 
-    def refusal_by_head(self, signal: str, values_of: Callable[[str], Iterable[str | bytes]]) -> Refusal | None:
-        """Refuse a call before its message is read, by what can be known then; None to read on.
+    def refusal_by_token(self, values_of: Callable[[str], Iterable[str | bytes]]) -> Refusal | None:
+        """Refuse a call that has no valid token; None for any other.
 
         Args:
-            signal: What it exports.
             values_of: Returns the values that the call has of a header, by its lower-case name.
         """
         tokens = self.tokens
         if tokens is not None and not any(map(tokens.accept, values_of(tokens.header))):
             self.intake.refuse("unauthenticated")
             return refusal(UNAUTHENTICATED, "send a valid bearer token")
+        return None
+
+    def refusal_by_load(self, signal: str) -> Refusal | None:
+        """Refuse a call before its message is read, as `take` would afterwards; None to read on."""
         try:
             self.intake.check(signal)
         except RefusedError as error:

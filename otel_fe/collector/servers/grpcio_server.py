@@ -112,7 +112,8 @@ class GrpcioServer(OtlpGrpcServer):
         if signal is None:
             return None
         pairs = [(key.lower(), value) for key, value in metadata or ()]
-        found = calls.refusal_by_head(signal, lambda name: [value for key, value in pairs if key == name])
+        found = calls.refusal_by_token(lambda name: [value for key, value in pairs if key == name])
+        found = found or calls.refusal_by_load(signal)
         if found is None and self._pool.waiting >= _MOST_WAITING:
             found = calls.refused(PressureError("busy", f"{_MOST_WAITING} requests are under way"))
         answer = partial(self._take, signal) if found is None else partial(self._refuse, found)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from otel_fe.compiled.calls import Call
     from otel_fe.compiled.http2 import Session
 
+_MOST_SENT: Final = 1 << 16
+"""What a session gives at once is at least this, or all."""
 _READS: Final = 8
 """In a row, before other connections have their turn."""
 _LINGER_S: Final = 1.0
@@ -87,6 +89,8 @@ class Http2Connection:
         self._dropped = dropped
         self._ready = False
         """Whether the client has sent its preface and settings."""
+        self._last_signal: str | None = None
+        """What the last call exports, if its headers allowed it."""
         self._output = b""
         self._counted = 0
         """Bytes that are counted in `held`."""
@@ -224,7 +228,15 @@ class Http2Connection:
             return
         if not self.idle:
             self._idle_since_s = now_s
-        while self._output or (self._ended_s is None and self._more()):
+        is_all = self._ended_s is not None
+        while True:
+            if not self._output:
+                if is_all:
+                    break
+                self._output = self._session.to_send()
+                is_all = len(self._output) < _MOST_SENT
+                if not self._output:
+                    break
             sent = self.stream.send(self._output)
             if not sent:
                 self._blocked_s = now_s if self._blocked_s is None else self._blocked_s
@@ -235,10 +247,6 @@ class Http2Connection:
         if self._ended_s is None and (self._session.ended or (self.closing and self.idle)):
             self._ended_s = now_s
             self.stream.socket.shutdown(socket.SHUT_WR)
-
-    def _more(self) -> bool:
-        self._output = self._session.to_send()
-        return bool(self._output)
 
     # --- calls -----------------------------------------------------------------------------------------------------------
 
@@ -280,6 +288,29 @@ class Http2Connection:
 
     def _begin(self, call: Call) -> None:
         """Look at a call's headers, and refuse it if that is enough to know."""
+        if not call.like_last:
+            self._last_signal = self._method(call)
+        signal = self._last_signal
+        if signal is None:
+            if call.like_last:
+                self._method(call)  # which refuses it
+            return
+        found = self._refusal(call, signal)
+        if found is None:
+            call.signal = signal
+        else:
+            self._refuse(call, found)
+
+    def _refusal(self, call: Call, signal: str) -> Refusal | None:
+        calls = self._calls
+        if calls.tokens is not None:
+            found = calls.refusal_by_token(lambda name: call.values(name.encode("latin-1")))
+            if found is not None:
+                return found
+        return None if call.ended else calls.refusal_by_load(signal)  # `take` looks for itself, and that is now
+
+    def _method(self, call: Call) -> str | None:
+        """Return what a call exports; refuse it, and return None, if it is no call of an exporter."""
         kinds = call.values(b"content-type")
         if (
             not kinds
@@ -288,17 +319,12 @@ class Http2Connection:
         ):
             self._conduct.answered()
             self._session.refuse(call, [(b":status", b"415")])
-            return
+            return None
         path = call.values(b":path")[0].decode("latin-1")
         signal = self._calls.signal_of(path)
         if signal is None:
             self._refuse(call, refusal(_UNIMPLEMENTED, f"there is no method {path[:80]}"))
-            return
-        found = self._calls.refusal_by_head(signal, lambda name: call.values(name.encode("latin-1")))
-        if found is not None:
-            self._refuse(call, found)
-            return
-        call.signal = signal
+        return signal
 
     def _process(self, call: Call) -> bytes | Refusal:
         found = call.message()
@@ -306,6 +332,9 @@ class Http2Connection:
             return self._calls.no_message()
         compressed, message = found
         if compressed:
+            refused = self._calls.refusal_by_load(call.signal)
+            if refused is not None:
+                return refused
             encoding = b", ".join(call.values(b"grpc-encoding")).decode("latin-1")
             try:
                 message = unpacked_grpc(message, encoding, self._calls.most_bytes)

@@ -66,7 +66,16 @@ class Intake:
         """
         received = self.received
         try:
-            accepted, outcome = self._take(signal, payload)
+            if self.stopping:
+                raise StoppingError
+            engine = self._engine()
+            try:
+                accepted, outcome = engine.take(received.receiver, signal, payload)
+            except StoppingError:
+                another = engine.successor(self._engine)
+                if another is None:
+                    raise
+                accepted, outcome = another.take(received.receiver, signal, payload)  # it was replaced just now
             if rejected:
                 reasons = dict(Counter(rejected) + Counter(outcome.reasons))
                 outcome = ExportOutcome(sum(reasons.values()), rejection(reasons), reasons)
@@ -84,18 +93,6 @@ class Intake:
         reason = error if isinstance(error, str) else error.reason if isinstance(error, RefusedError) else "invalid"
         with self.received.lock:
             self.received.refused[reason] += 1
-
-    def _take(self, signal: str, payload: bytes) -> tuple[int, ExportOutcome]:
-        if self.stopping:
-            raise StoppingError
-        engine = self._engine()
-        try:
-            return engine.take(self.received.receiver, signal, payload)
-        except StoppingError:
-            another = engine.successor(self._engine)
-            if another is None:
-                raise
-            return another.take(self.received.receiver, signal, payload)  # it was replaced just now
 
     def check(self, signal: str) -> None:
         """Refuse a request before its body is read, by what would refuse it afterwards.

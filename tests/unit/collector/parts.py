@@ -50,7 +50,17 @@ class Noted:
 class PipelineBench:
     """An engine with a clock of its own."""
 
-    def __init__(self, text: str, clock: FakeClock | None = None, before=None, exporters=None, partition=None, **more):
+    def __init__(
+        self,
+        text: str,
+        clock: FakeClock | None = None,
+        before=None,
+        exporters=None,
+        partition=None,
+        *,
+        gathers=False,
+        **more,
+    ):
         self.clock = clock or FakeClock()
         self.config = read_collector_config(text, "test.yaml", {})
         self.exporters = exporters or {str(name): Noted() for name in self.config.exporters}
@@ -59,7 +69,9 @@ class PipelineBench:
         surroundings = BuildContext(self.clock, "instance", **more)
         parts = PipelineBuilder(self.config, self.exporters, surroundings, before).build()
         self.woken: list[int] = []
-        self.engine = PipelineGraph(parts, self.clock, threading.Lock(), partition, wake=self.woken.append)
+        self.engine = PipelineGraph(
+            parts, self.clock, threading.Lock(), partition, wake=self.woken.append, gathers=gathers
+        )
 
     def take(self, payload: bytes, signal: str = "traces"):
         return self.engine.take("otlp", signal, payload)

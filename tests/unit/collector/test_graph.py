@@ -331,7 +331,7 @@ def test_what_others_decide_is_handed_over():
 
 def reloaded(bench: PipelineBench, text: str) -> PipelineBench:
     new = PipelineBench(text, bench.clock, bench.engine.parts, bench.exporters)
-    with bench.engine.lock:
+    with bench.engine.locked():
         bench.engine.closed = True
         transfer_state(new.engine.parts, bench.engine)
     bench.engine.finish()

@@ -190,6 +190,36 @@ def test_a_message_byte_by_byte(server, client):
     assert client.status(stream) == 0
 
 
+def test_headers_are_those_of_their_own_call(server, client):
+    """What is remembered of a call before is used for equal headers alone, whatever changes."""
+    metrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    for more, found in [
+        ({}, 0),
+        ({}, 0),
+        ({"grpc_timeout": "5S"}, 0),
+        ({"grpc_timeout": "4999m"}, 0),
+        ({"path": metrics}, 0),
+        ({"path": metrics, "user_agent": "later"}, 0),
+        ({"path": "/unknown"}, 12),
+        ({"path": "/unknown"}, 12),
+        ({}, 0),
+    ]:
+        assert client.status(client.call(b"x", **more)) == found
+    assert [signal for signal, _ in server.taken.messages] == ["traces"] * 4 + ["metrics"] * 2 + ["traces"]
+
+
+def test_a_token_is_looked_at_in_each_call(server):
+    """It may have been revoked since the call before."""
+    server.calls.tokens = SimpleNamespace(header="authorization", accept=lambda value: value == accepted)
+    accepted = b"Bearer one"
+    _, client = server.connect()
+    assert client.status(client.call(b"x", authorization="Bearer one")) == 0
+    assert client.status(client.call(b"x", authorization="Bearer two")) == 16
+    assert client.status(client.call(b"x", authorization="Bearer one")) == 0
+    accepted = b"Bearer two"
+    assert client.status(client.call(b"x", authorization="Bearer one")) == 16
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\0", framed(b"a")[:-1], framed(b"a") + framed(b"b"), b"\x02\0\0\0\x01a"], ids=str
 )
