@@ -24,6 +24,7 @@ from otel_fe.compiled.local_traces import SOURCES as _LOCAL_TRACES
 from otel_fe.compiled.local_traces import LocalTrace, use_traces
 from otel_fe.compiled.nghttp2 import SOURCES as _NGHTTP2
 from otel_fe.compiled.nghttp2 import use_library
+from otel_fe.compiled.outcomes import SOURCES as _OUTCOMES
 from otel_fe.compiled.rounds import SOURCES as _ROUNDS
 from otel_fe.compiled.rows import SOURCES as _ROWS
 from otel_fe.compiled.segments import SOURCES as _SEGMENTS
@@ -91,6 +92,7 @@ SOURCES: Final = frozenset(
         _LOCAL_SPANS,
         _LOCAL_TRACES,
         _NGHTTP2,
+        _OUTCOMES,
         _ROUNDS,
         _ROWS,
         _SEGMENTS,

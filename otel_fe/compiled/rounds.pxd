@@ -1,51 +1,47 @@
 """Rounds of decisions: the traces of each compete for the budgets of limiters."""
 
 cimport cython
-from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from otel_fe.compiled.leaves cimport Leaves
+from otel_fe.compiled.outcomes cimport Outcomes
 from otel_fe.compiled.rows cimport Rows, Wait
-
-cdef enum:
-    MOST_POOLS = 16
-    MOST_KNOWN = 16
 
 
 cdef struct Pool:  # a budget
     bint by_bytes  # whether a trace costs its bytes, or its spans
     int64_t most  # that a trace may cost
-    uint64_t threshold  # of this round, on randomness
 
 
 cdef struct Due:  # a trace of the round
     Wait *row
-    uint64_t bits  # what its leaves say
-    uint32_t competes  # the pools that it competes for, as bits
+    uint64_t randomness
+    int64_t count  # its cost in spans
+    int64_t wrapped_bytes  # its cost in bytes
+    int32_t node  # of `Outcomes`: behind the budgets so far
     int trigger
 
 
-cdef struct Known:  # a decision, by what the leaves say and by the outcome of each budget
-    uint64_t bits
-    uint64_t outcomes
-    PyObject *decision
+cdef struct Bid:  # of a trace that competes for a budget
+    uint64_t randomness
+    int64_t cost
 
 
 @cython.final
 cdef class Rounds:
-    cdef Pool pools[MOST_POOLS]
+    cdef Pool *pools
+    cdef uint64_t *thresholds  # of the last round, on randomness; by budget
     cdef int count
     cdef list budgets, settlements
-    cdef object competing
-    cdef dict competes, decisions
-    cdef Known known[MOST_KNOWN]  # the first of `decisions`, which holds them
-    cdef int known_count
+    cdef Outcomes outcomes
     cdef Due *due
+    cdef Bid *bids  # room for those of all that are due
     cdef Py_ssize_t due_count, due_room
 
     cdef int begin(self, Rows rows, Leaves leaves, int64_t arrived_until_ns, int64_t rooted_until_ns, now_ns) except -1
+    cdef int begin_oldest(self, Rows rows, Leaves leaves, now_ns) except -1
     cdef int add(self, Wait *row, int trigger) except -1
-    cdef uint32_t competes_for(self, Rows rows, Due *due) except? 0xFFFFFFFF
-    cdef int ration(self, now_ns) except -1
-    cdef void forget_decisions(self) noexcept
-    cdef object decision_of(self, Rows rows, Wait *row, uint64_t bits, decided)
+    cdef int ration(self, Rows rows, Leaves leaves, now_ns) except -1
+    cdef Py_ssize_t collect(self, int which, Rows rows) except -1
+    cdef int advance(self, int which, Rows rows, Due *due) except -1
+    cdef object decision_of(self, Rows rows, Leaves leaves, Wait *row)

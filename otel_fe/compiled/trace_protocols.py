@@ -120,10 +120,10 @@ class PendingTraces(Protocol):
 
     def decide_due(
         self,
-        remembered: Any,
-        record: Callable[[bytes], None],
         arrived_until_ns: int,
         rooted_until_ns: int,
+        remembered: Any,
+        record: Callable[[bytes], None],
         now_ns: int,
         time_ns: int,
         trigger: int,
@@ -131,6 +131,19 @@ class PendingTraces(Protocol):
         others: list[int],
     ) -> None:
         """Decide the traces that arrived, or whose roots did, until a time; the lists receive the sampled and the other ones."""
+        ...
+
+    def decide_oldest(
+        self,
+        remembered: Any,
+        record: Callable[[bytes], None],
+        now_ns: int,
+        time_ns: int,
+        trigger: int,
+        sampled: list[Any],
+        others: list[int],
+    ) -> None:
+        """Decide the trace that has waited longest, in a round of its own, with the arguments of `decide_due`."""
         ...
 
     def due(self, arrived_until_ns: int, rooted_until_ns: int) -> list[tuple[Row, bool]]:
@@ -143,10 +156,6 @@ class PendingTraces(Protocol):
 
     def row(self, trace_id: int, /) -> Row | None:
         """Return the row of a trace; None if it does not wait."""
-        ...
-
-    def first(self) -> Row | None:
-        """Return the row that has waited longest."""
         ...
 
     def ids(self) -> list[int]:
@@ -200,8 +209,7 @@ class PendingTracesOf(Protocol):
         final_bits: int,
         rooted: bool,  # noqa: FBT001 as in C
         pools: Iterable[tuple[bool, int, Callable[[int], int], Callable[[int, int], None]]],
-        competing: Callable[[Row], int],
-        foreseen: bool,  # noqa: FBT001 as in C
+        competing: Callable[[Row, int], bool],
         segments: Any,
         /,
     ) -> PendingTraces:
@@ -219,9 +227,8 @@ class PendingTracesOf(Protocol):
             final: Returns the decision on a row if no later span can change it.
             final_bits: The leaves without which no vote is final.
             rooted: Whether a trace is due some time after its root, too.
-            pools: The budgets that traces of a round compete for.
-            competing: Returns which of them a row competes for.
-            foreseen: Whether a vote can be foreseen before its trace is due.
+            pools: The budgets that traces of a round compete for, in the order in which they are spent.
+            competing: Returns whether a row competes for one of them, given its number.
             segments: A `Backend.Segments`.
         """
         ...

@@ -21,8 +21,7 @@ class Waiting:
         final_bits: int,
         rooted: bool,
         pools: Iterable[tuple[bool, int, Callable[[int], int], Callable[[int, int], None]]],
-        competing: Callable[[tuple[Any, ...]], int],
-        foreseen: bool,
+        competing: Callable[[tuple[Any, ...], int], bool],
         segments: Segments,
     ) -> None: ...
     def receive(
@@ -51,10 +50,20 @@ class Waiting:
     def settle(self, trace_id: int, remembered: Any, time_ns: int) -> tuple[list[Any], Any, bytes] | None: ...
     def decide_due(
         self,
-        remembered: Any,
-        record: Callable[[bytes], None],
         arrived_until_ns: int,
         rooted_until_ns: int,
+        remembered: Any,
+        record: Callable[[bytes], None],
+        now_ns: int,
+        time_ns: int,
+        trigger: int,
+        sampled: list[Any],
+        others: list[int],
+    ) -> None: ...
+    def decide_oldest(
+        self,
+        remembered: Any,
+        record: Callable[[bytes], None],
         now_ns: int,
         time_ns: int,
         trigger: int,
@@ -64,7 +73,6 @@ class Waiting:
     def due(self, arrived_until_ns: int, rooted_until_ns: int) -> list[tuple[tuple[Any, ...], bool]]: ...
     def take(self, trace_id: int, keeps: bool) -> list[Any]: ...
     def row(self, trace_id: int) -> tuple[Any, ...] | None: ...
-    def first(self) -> tuple[Any, ...] | None: ...
     def ids(self) -> list[int]: ...
     def held(self, trace_id: int) -> list[Any]: ...
     @property

@@ -2,15 +2,14 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.list cimport PyList_GET_SIZE
-from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
 from otel_fe.compiled.batches cimport Batch, Group, Row, Traces
 from otel_fe.compiled.leaves cimport Leaves
-from otel_fe.compiled.rounds cimport MOST_POOLS, Due, Rounds
+from otel_fe.compiled.outcomes cimport Outcomes
+from otel_fe.compiled.rounds cimport Due, Rounds
 from otel_fe.compiled.rows cimport Piece, Rows, Wait, id_of, make_piece, record_of
 from otel_fe.compiled.segments cimport Segments
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
@@ -18,9 +17,6 @@ from otel_fe.compiled.spans cimport Head, Span
 from otel_fe.compiled.traces cimport DecisionCache, key_of_id
 
 SOURCES = OTEL_FE_SOURCES.decode()
-
-cdef enum:
-    MOST_DECISIONS = 4096  # that are remembered by the leaves that sample
 
 
 @cython.final
@@ -41,8 +37,7 @@ cdef class Waiting:
         final_bits: The bits of leaves that can make a vote final; 0 to keep nothing early.
         rooted: Whether traces wait after their root.
         pools: The budgets of limiters, as for `Rounds`.
-        competing: As for `Rounds`.
-        foreseen: Whether `decided` says at any time what the decision on a trace would be: it does not where limiters compare traces.
+        competing: Given a row and the number of a budget, returns whether the trace competes for it.
         segments: Where the bytes of spans are kept.
     """
 
@@ -51,24 +46,21 @@ cdef class Waiting:
     cdef Segments segments
     cdef Rounds rounds
     cdef type kind
-    cdef object decided, final
-    cdef dict decisions, finals
+    cdef Outcomes outcomes
     cdef bint rooted
-    cdef bint foreseen
 
     def __cinit__(
         self, leaves, names, programs, facts, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing,
-        bint foreseen, Segments segments not None,
+        Segments segments not None,
     ):
         if not issubclass(kind, Head):
             raise ValueError(f"{kind.__name__} is no Head")
         self.leaves = Leaves(leaves, names, programs, facts, asked, told, final_bits)
         self.segments = segments
         self.rows = Rows(self.leaves.seen_count, segments)
-        self.rounds = Rounds(pools, competing)
-        self.kind, self.decided, self.final, self.rooted = kind, decided, final, rooted
-        self.foreseen = foreseen
-        self.decisions, self.finals = {}, {}
+        self.outcomes = Outcomes(1, decided, final, competing)
+        self.rounds = Rounds(pools, self.outcomes)
+        self.kind, self.rooted = kind, rooted
 
     # --- spans in ------------------------------------------------------------------------------------------------------
 
@@ -256,80 +248,70 @@ cdef class Waiting:
     cdef object final_of(self, Wait *row):
         """Return the decision on a trace if no later span can change it; None otherwise."""
         cdef uint64_t bits
-        cdef PyObject *known
         if not self.leaves.may_be_final(row):
             return None
         bits = self.leaves.bits_of(row)
-        known = PyDict_GetItem(self.finals, bits)
-        if known != NULL:
-            return <object>known
-        if PyDict_Size(self.finals) >= MOST_DECISIONS:
-            self.finals.clear()
-        found = self.finals[bits] = self.final(self.rows.values_of(row))
-        return found
+        return self.outcomes.final_of(&bits, self.rows, row)
 
     cdef bint is_likely(self, Wait *row):
         """Return whether a trace would be sampled with the spans that it has, so that these will probably be read."""
         try:
-            if self.foreseen:
-                return self.decision_of(row).sampled
-            if not self.rounds.count:
-                return False
-            # This round's thresholds will hardly differ from the last one's.
-            return self.rounds.decision_of(self.rows, row, self.leaves.bits_of(row), self.decided).sampled
+            # The next round's thresholds will hardly differ from the last one's.
+            return self.rounds.decision_of(self.rows, self.leaves, row).sampled
         except Exception:  # it will be raised when the trace is decided
             return True
 
-    cdef object decision_of(self, Wait *row):
-        cdef uint64_t bits = self.leaves.bits_of(row)
-        cdef PyObject *known = PyDict_GetItem(self.decisions, bits)
-        if known != NULL:
-            return <object>known
-        if PyDict_Size(self.decisions) >= MOST_DECISIONS:
-            self.decisions.clear()
-        found = self.decisions[bits] = self.decided(self.rows.values_of(row))
-        return found
-
     def decide_due(
-        self, DecisionCache remembered not None, record, int64_t arrived_until_ns, int64_t rooted_until_ns, now_ns, uint64_t time_ns, int trigger,
+        self, int64_t arrived_until_ns, int64_t rooted_until_ns, DecisionCache remembered not None, record, now_ns, uint64_t time_ns, int trigger,
         list sampled not None, list others not None,
     ):
         """Decide traces that are due. If anything raises, the lists hold what was done until then.
 
         Args:
-            remembered: Receives the decisions.
-            record: Receives the records of those that are not sampled.
             arrived_until_ns: Traces are due whose first span arrived by then; monotonic time.
             rooted_until_ns: Traces are due whose root arrived by then.
+            remembered: Receives the decisions.
+            record: Receives the records of those that are not sampled.
             now_ns: Monotonic time.
             time_ns: Unix time.
             trigger: The number of the trigger to record; 0 for the wait that is over.
             sampled: Receives, for each that is sampled: the id, the spans, the decision, the record.
             others: Receives the number of spans of each of the others.
         """
-        cdef int waited = 0, which
-        cdef Rounds rounds = self.rounds
-        cdef uint64_t thresholds[MOST_POOLS]
+        cdef int waited = 0
         cdef Wait *row
-        cdef Py_ssize_t i
-        if not rounds.count:
-            row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
-            while row != NULL:
-                self.rows.prefetch_due(row, remembered.now)
-                decision = self.decision_of(row)
-                packed = record_of(row, self.rows.seen_count, time_ns, trigger or waited, NULL, 0)
-                self.conclude(row, decision, packed, remembered, record, sampled, others)
-                row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
+        if self.rounds.count:
+            self.rounds.begin(self.rows, self.leaves, arrived_until_ns, rooted_until_ns, now_ns)
+            self.conclude_round(remembered, record, time_ns, trigger, sampled, others)
             return
-        rounds.begin(self.rows, self.leaves, arrived_until_ns, rooted_until_ns, now_ns)
-        for which in range(rounds.count):
-            thresholds[which] = rounds.pools[which].threshold
-        for i in range(rounds.due_count):
-            row = rounds.due[i].row
+        row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
+        while row != NULL:
             self.rows.prefetch_due(row, remembered.now)
-            decision = rounds.decision_of(self.rows, row, rounds.due[i].bits, self.decided)
-            packed = record_of(row, self.rows.seen_count, time_ns, trigger or rounds.due[i].trigger, thresholds, rounds.count)
+            decision = self.rounds.decision_of(self.rows, self.leaves, row)
+            packed = record_of(row, self.rows.seen_count, time_ns, trigger or waited, NULL, 0)
             self.conclude(row, decision, packed, remembered, record, sampled, others)
+            row = self.rows.next_due(arrived_until_ns, rooted_until_ns, &waited)
+
+    def decide_oldest(
+        self, DecisionCache remembered not None, record, now_ns, uint64_t time_ns, int trigger, list sampled not None, list others not None,
+    ):
+        """Decide the trace that has waited longest, in a round of its own; the arguments are those of `decide_due`."""
+        self.rounds.begin_oldest(self.rows, self.leaves, now_ns)
+        self.conclude_round(remembered, record, time_ns, trigger, sampled, others)
+
+    cdef int conclude_round(
+        self, DecisionCache remembered, record, uint64_t time_ns, int trigger, list sampled, list others,
+    ) except -1:
+        cdef Rounds rounds = self.rounds
+        cdef Due *due
+        cdef Py_ssize_t i
+        for i in range(rounds.due_count):
+            due = &rounds.due[i]
+            self.rows.prefetch_due(due.row, remembered.now)
+            decision = self.outcomes.decision_at(due.node, self.rows, due.row)
+            packed = record_of(due.row, self.rows.seen_count, time_ns, trigger or due.trigger, rounds.thresholds, rounds.count)
+            self.conclude(due.row, decision, packed, remembered, record, sampled, others)
+        return 0
 
     cdef int conclude(self, Wait *row, decision, bytes packed, DecisionCache remembered, record, list sampled, list others) except -1:
         remembered.put(key_of_id(row.high, row.low), decision)
@@ -385,10 +367,6 @@ cdef class Waiting:
         """Return the row of a trace; None if it does not wait."""
         cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
         return None if row == NULL else self.rows.values_of(row)
-
-    def first(self):
-        """Return the row of the oldest trace; None if there is none."""
-        return self.rows.values_of(self.rows.oldest) if self.rows.oldest != NULL else None
 
     def ids(self):
         """Return the ids of all traces that wait, the oldest first."""

@@ -4,12 +4,13 @@ A pending trace is a row of `compiled.backend.Waiting`, and its spans rest there
 it; for each, the row has a bit: whether the leaf samples the trace, by the sums of all spans or by the first span that matches.
 `Sampler` decides once for each combination of bits, and the decision is remembered: `and`, `not` and `drop` cost nothing. A policy
 that C does not know is evaluated span by span, and only for spans that differ from those before. Traces compete for the budgets of
-limiters in C, too. Only where limiters are nested in each other, in `not` or in `drop` is each trace of a round an object: without
-its spans.
+limiters in C, too, wherever these are nested: whether a trace competes is asked once for each combination of bits and of the
+outcomes of the budgets before.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe import compiled
@@ -23,9 +24,7 @@ from otel_fe.pipeline.policies.evaluator import SpanEvaluator
 from otel_fe.pipeline.policies.leaves import NOTHING, Leaves
 from otel_fe.pipeline.tail_sampler import (
     ABANDONED,
-    DECISION_WAIT,
     NUM_TRACES,
-    ROOT_WAIT,
     ROUND_NS,
     SHUTDOWN,
     TOO_LARGE,
@@ -34,7 +33,7 @@ from otel_fe.pipeline.tail_sampler import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from otel_fe.compiled.trace_protocols import PendingTraces
     from otel_fe.model.decision import Decision
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     """Its id, its spans, the decision, the record."""
 
 MOST_LEAVES: Final = 60
-MOST_POOLS: Final = 16
 
 
 class CompiledTailSampler(TailSampler):
@@ -62,12 +60,9 @@ class CompiledTailSampler(TailSampler):
     def __init__(self, kind: type, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._leaves = leaves = Leaves(self.sampler.policies)
-        pools = self.sampler.pools or []
+        pools = self.sampler.pools
         self._pools = [pool for pool, _ in pools]
         self._competing = [competes for _, competes in pools]
-        self._rounds_of_objects = self.sampler.batched and not 0 < len(pools) <= MOST_POOLS
-        if self._rounds_of_objects:
-            self._pools, self._competing = [], []
         unpacker = DecisionUnpacker(self.sampler, leaves, self._pools)
         self._stand_in = unpacker.trace_of
         self._put = self.records.packed(unpacker.entry_of, self._described())
@@ -85,7 +80,6 @@ class CompiledTailSampler(TailSampler):
             self._settings.decision_wait_after_root_received_ns > 0,
             [(pool.by_bytes, pool.most, pool.budget, pool.settle) for pool in self._pools],
             self._competes,
-            not self.sampler.batched,
             pending_segments(),
         )
 
@@ -177,8 +171,7 @@ class CompiledTailSampler(TailSampler):
             self._keep([(trace_id, *kept)])
 
     def _make_room(self) -> None:
-        if (row := self._waiting.first()) is not None:
-            self._decide_rows([(row, NUM_TRACES)])
+        self._decide_round(self._waiting.decide_oldest, NUM_TRACES)
 
     def _drop_large(self, row: Row) -> None:
         self._conclude_row(row, TRACE_SIZE, TOO_LARGE, ())
@@ -246,25 +239,15 @@ class CompiledTailSampler(TailSampler):
             self._decide_until(_ALWAYS_NS, _ALWAYS_NS, SHUTDOWN)
 
     def _decide_until(self, arrived_ns: int, root_received_ns: int, trigger: str = "") -> None:
-        if self._rounds_of_objects:
-            if due := self._waiting.due(arrived_ns, root_received_ns):
-                self._decide_rows([(row, trigger or (ROOT_WAIT if by_root else DECISION_WAIT)) for row, by_root in due])
-            return
-        number = TRIGGERS.index(trigger) if trigger else 0
+        self._decide_round(functools.partial(self._waiting.decide_due, arrived_ns, root_received_ns), trigger)
+
+    def _decide_round(self, decide: Callable[..., None], trigger: str) -> None:
+        """Decide a round of traces; without a trigger, the wait of each is what is recorded."""
+        clock, number = self._clock, TRIGGERS.index(trigger) if trigger else 0
         sampled: list[Kept] = []
         others: list[int] = []
         try:
-            self._waiting.decide_due(
-                self._remembered,
-                self._put,
-                arrived_ns,
-                root_received_ns,
-                self._clock.monotonic_ns(),
-                self._clock.time_ns(),
-                number,
-                sampled,
-                others,
-            )
+            decide(self._remembered, self._put, clock.monotonic_ns(), clock.time_ns(), number, sampled, others)
         finally:  # what is decided stays decided, should a policy raise
             counters = self.counters
             with counters.lock:
@@ -285,13 +268,6 @@ class CompiledTailSampler(TailSampler):
             self._put(record)
             counters.kept(len(spans), self.deliver(trace_id, spans, decision))
 
-    def _decide_rows(self, rows: Sequence[tuple[Row, str]]) -> None:
-        """Decide a round of traces as `Sampler` does."""
-        traces = [self._stand_in(row) for row, _ in rows]
-        verdicts = self.sampler.decide_round(traces, self._clock.monotonic_ns())
-        for trace, (_, trigger), (decision, votes) in zip(traces, rows, verdicts, strict=True):
-            self._conclude_trace(trace, trigger, decision, votes)
-
     def _conclude_row(self, row: Row, trigger: str, decision: Decision, votes: tuple[Vote, ...]) -> None:
         self._conclude_trace(self._stand_in(row), trigger, decision, votes)
 
@@ -309,12 +285,8 @@ class CompiledTailSampler(TailSampler):
         verdict = self.sampler.final(self._stand_in(row))
         return None if verdict is None else verdict[0]
 
-    def _competes(self, row: Row) -> int:
-        """Return the budgets that a trace competes for, as bits."""
-        trace = self._stand_in(row)
-        if self.sampler.drops(trace):
-            return 0
-        return sum([competes(trace) << place for place, competes in enumerate(self._competing)])
+    def _competes(self, row: Row, number: int) -> bool:
+        return self._competing[number](self._stand_in(row))
 
 
 _ALWAYS_NS: Final = (1 << 63) - 1

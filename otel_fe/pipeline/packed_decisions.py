@@ -194,7 +194,7 @@ def _explainer(description: bytes) -> _Explainer | None:
         if described["format"] != _FORMAT:
             return None
         sampler = Sampler(tuple(map(policy_of, described["policies"])), first_match=described["first_match"])
-        pools = [pool for pool, _ in sampler.pools or ()][: described["pools"]]
+        pools = [pool for pool, _ in sampler.pools][: described["pools"]]
         order = _ORDERS[described["order"]]
     except (KeyError, TypeError, ValueError, OtelFeError):
         return None

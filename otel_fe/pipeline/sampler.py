@@ -12,14 +12,15 @@ from otel_fe.model.decision import NOT_SAMPLED, Decision
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.sampling_probability import SamplingProbability, any_of
 from otel_fe.model.vote import DROPPED, SAMPLED, Vote
+from otel_fe.pipeline.policies.evaluator import only_if
 from otel_fe.pipeline.policies.factory import evaluator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from otel_fe.config.process_policies import Policy
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.evaluator import Evaluator, Pool
+    from otel_fe.pipeline.policies.evaluator import Competition, Evaluator
 
 Verdict = tuple[Decision, tuple[Vote, ...]]
 """A decision, and the votes that led to it, in the order of `Sampler.policies`, as far as they voted."""
@@ -52,15 +53,13 @@ class Sampler:
         self._interned: dict[tuple[str, int | None, bool, bool], Decision] = {}
 
     @property
-    def pools(self) -> list[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
-        """The budgets that traces of a round compete for, and whether a trace does; None as for `Evaluator.pools`."""
-        found: list[tuple[Pool, Callable[[BufferedTrace], bool]]] = []
-        for policy in self.policies:
-            pools = policy.pools
-            if pools is None:
-                return None
-            found += pools
-        return found
+    def pools(self) -> list[Competition]:
+        """The budgets that traces of a round compete for, as for `Evaluator.pools`; those of `drop` policies come first."""
+        behind = [each for policy in self._others for each in policy.pools]
+        return [
+            *(each for policy in self._drops for each in policy.pools),
+            *(only_if(lambda trace: not self.drops(trace), *each) for each in behind),
+        ]
 
     def drops(self, trace: BufferedTrace) -> bool:
         """Return whether a `drop` policy drops a trace."""

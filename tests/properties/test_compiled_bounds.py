@@ -99,8 +99,8 @@ def test_no_traces_wait_without_what_they_need():
     """Segments for their spans, above all."""
     segments = compiled.backend.Segments(bytes, bytes, 1, 1)
     made = compiled.backend.Waiting
-    made((), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, False, segments)
-    for missing in ([], [(), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, False, None]):
+    made((), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, segments)
+    for missing in ([], [(), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, None]):
         with pytest.raises(TypeError):
             made(*missing)
 

@@ -344,7 +344,7 @@ def waiting(leaves, programs):
     """Return pending traces for leaves that read one attribute."""
     segments = compiled.backend.Segments(None, None, 0, 300)
     return compiled.backend.Waiting(
-        leaves, ["s"], programs, None, WireSpan, None, None, None, None, 0, False, [], None, True, segments
+        leaves, ["s"], programs, None, WireSpan, None, None, None, None, 0, False, [], None, segments
     )
 
 

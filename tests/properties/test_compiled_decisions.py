@@ -21,7 +21,18 @@ from otel_fe.wire.decode import Decoder
 from otel_fe.wire.resource_scope import WireResource
 from otel_fe.wire.span import WireSpan
 from tests.corpus.wire import encode
-from tests.properties.traffic import LIMITERS, POLICIES, RESOURCES, SCOPES, SPANS, SamplerBench, clock, tail_sampling
+from tests.properties.traffic import (
+    LIMITERS,
+    NESTED,
+    POLICIES,
+    RESOURCES,
+    SCOPES,
+    SPANS,
+    SamplerBench,
+    clock,
+    nested_sampling,
+    tail_sampling,
+)
 
 NAMES = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=5, unique=True)
 USUAL = st.builds(
@@ -132,6 +143,14 @@ def check(benches):
         assert found == second[part], part
 
 
+def count_objects(bench):
+    """Return a list that grows by the row of each trace that is made an object."""
+    made = []
+    stand_in = bench.sampler._stand_in
+    bench.sampler._stand_in = lambda row: made.append(row) or stand_in(row)
+    return made
+
+
 @needs_it
 @given(NAMES, STEPS, MORE)
 def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
@@ -169,20 +188,90 @@ def test_traces_compete_for_budgets_as_in_the_plain_sampler(names, other, steps,
 
 
 @needs_it
+@given(
+    st.lists(NESTED, min_size=1, max_size=4),
+    st.lists(st.lists(USUAL, min_size=8, max_size=30), min_size=1, max_size=3),
+    st.sampled_from([1, 6]),
+    MORE,
+)
+def test_limiters_nested_in_other_policies_decide_as_in_the_plain_sampler(policies, requests, seconds, more):
+    """Limiters in `not`, `and`, `drop` and `composite`: who competes for a budget depends on the budgets before it."""
+    benches = both(nested_sampling(policies, settings=more))
+    for request in requests:
+        for step in (encode(request), seconds):
+            for bench in benches:
+                bench.step(step)
+            check(benches)
+    for bench in benches:
+        bench.sampler.close()
+    check(benches)
+
+
+@needs_it
 @pytest.mark.parametrize("name", LIMITERS)
-def test_only_limiters_in_odd_places_need_objects(name):
-    """Only limiters in `not`, `drop` and `composite` need span objects."""
+def test_a_round_makes_no_objects_of_traces_that_look_alike(name):
+    """Wherever a limiter is nested, thousands of traces are decided without being made objects."""
     bench, _ = both(tail_sampling("error", name))
-    assert bench.sampler._rounds_of_objects == (name in {"unlimited", "spared", "limited_share"})
+    made = count_objects(bench)
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    for begin in (1, 3_001):
+        bench.step(encode([Span(n, 1, name="a", start_ns=1, end_ns=2, **around) for n in range(begin, begin + 3_000)]))
+        bench.step(7)
+    assert bench.sampler.pending == (0, 0)
+    assert len(made) < 60
+
+
+@needs_it
+@pytest.mark.parametrize("name", ["all", "error", *LIMITERS])
+def test_a_full_sampler_makes_no_objects_of_traces_that_look_alike(name):
+    """The oldest trace makes room for the next without being made an object."""
+    bench, _ = both(tail_sampling("state", name, settings="    num_traces: 10"))
+    made = count_objects(bench)
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    for begin in range(1, 1_000, 50):
+        bench.step(encode([Span(n, 1, name="a", start_ns=1, end_ns=2, **around) for n in range(begin, begin + 50)]))
+    bench.step(7)
+    assert bench.sampler.pending == (0, 0)
+    assert len(made) < 200
+
+
+@needs_it
+def test_what_is_foreseen_while_traces_make_room_is_not_decided_by_a_later_round():
+    """A trace that makes room is a round of its own, whose threshold is not that of the rounds around it."""
+    benches = both(tail_sampling("rate", settings="    num_traces: 4"))
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    # Two rounds sample everything; between them, ten traces make room, which is more than the bucket holds.
+    for begin, end, start_ns in [(1, 2, 1), (2, 16, 1), (16, 17, 0)]:
+        payload = encode([Span(n, 1, name="a", start_ns=start_ns, end_ns=2, **around) for n in range(begin, end)])
+        for bench in benches:
+            bench.step(payload)
+            if begin != 2:
+                bench.step(6)
+        check(benches)
+    assert 16 in [trace_id for trace_id, _, _ in benches[0].delivered]
+
+
+@needs_it
+@pytest.mark.parametrize("count", [15, 16, 17, 40])
+def test_any_number_of_limiters_is_decided_in_c(count):
+    """Thresholds of all of them are in the records, and explain the decisions."""
+    policies = [f"type: rate_limiting, rate_limiting: {{spans_per_second: {n + 1}}}" for n in range(count)]
+    benches = both(nested_sampling(policies))
+    around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
+    for begin in (1, 101):
+        payload = encode([Span(n, 1, name="a", start_ns=1, end_ns=2, **around) for n in range(begin, begin + 100)])
+        for step in (payload, 6):
+            for bench in benches:
+                bench.step(step)
+            check(benches)
+    assert len(benches[0].delivered) == 4 * count  # full at first, of two seconds
 
 
 @needs_it
 def test_a_round_evaluates_policies_for_traces_that_differ():
     """Thousands of traces that look alike compete without being made objects."""
     bench, _ = both(tail_sampling("rate", "error"))
-    made = []
-    stand_in = bench.sampler._stand_in
-    bench.sampler._stand_in = lambda row: made.append(row) or stand_in(row)
+    made = count_objects(bench)
     around = {"resource": RESOURCES[0], "scope": SCOPES[0]}
     bench.step(encode([Span(n, 1, name="a", start_ns=1, end_ns=2, **around) for n in range(1, 3_001)]))
     bench.step(7)

@@ -125,10 +125,51 @@ POLICIES = {
 LIMITERS = ("rate", "bytes", "composite", "limited", "unlimited", "spared", "shares", "limited_share")
 """Those that compare the traces of a round."""
 
+_BUDGETS = [
+    f"type: {kind}, {kind}: {{{unit}_per_second: {rate}, burst_capacity: {burst}}}"
+    for kind, unit, amounts in [
+        ("rate_limiting", "spans", [(1, 1), (2, 4), (4, 4), (9, 40)]),
+        ("bytes_limiting", "bytes", [(40, 80), (200, 300), (600, 600)]),
+    ]
+    for rate, burst in amounts
+]
+_HOLDERS = {"rate", "bytes", "and", "drop", "composite", "limited", "unlimited", "spared", "shares", "limited_share"}
+_OTHERS = [text[1:-1] for name, text in POLICIES.items() if name not in _HOLDERS]
+_LEAVES = st.sampled_from(_BUDGETS) | st.sampled_from(_OTHERS)
+
+
+def _named(policies):
+    return "[" + ", ".join(f"{{name: p{place}, {text}}}" for place, text in enumerate(policies)) + "]"
+
+
+def _holding(kind, held, most):
+    return st.lists(held, min_size=1, max_size=most).map(
+        lambda policies: f"type: {kind}, {kind}: {{{kind}_sub_policy: {_named(policies)}}}"
+    )
+
+
+_NOT = _LEAVES.map(lambda text: f"type: not, not: {{not_sub_policy: {{name: p, {text}}}}}")
+_AND = _holding("and", _LEAVES | _NOT, 4)
+_COMPOSITE = st.builds(
+    lambda policies, total: (
+        f"type: composite, composite: {{max_total_spans_per_second: {total}, composite_sub_policy: {_named(policies)}}}"
+    ),
+    st.lists(_LEAVES | _AND, min_size=1, max_size=4),
+    st.integers(1, 20),
+)
+NESTED = st.one_of(_LEAVES, _NOT, _AND, _holding("drop", _LEAVES | _NOT, 3), _COMPOSITE)
+"""The settings of a policy: limiters and others, nested in each other as deep as the Collector allows."""
+
 
 def tail_sampling(*names, settings=""):
     """Return the settings of a processor with these policies."""
-    policies = "\n".join(f"      - {POLICIES[name].replace('{', '{name: ' + name + ', ', 1)}" for name in names)
+    return nested_sampling([POLICIES[name][1:-1] for name in names], names, settings)
+
+
+def nested_sampling(policies, names=None, settings=""):
+    """Return the settings of a processor with policies given as the YAML of their settings."""
+    named = zip(names or [f"q{place}" for place in range(len(policies))], policies, strict=True)
+    written = "\n".join(f"      - {{name: {name}, {policy}}}" for name, policy in named)
     text = f"""
 receivers: {{otlp: {{protocols: {{grpc: {{}}}}}}}}
 exporters: {{nop: {{}}}}
@@ -137,7 +178,7 @@ processors:
     decision_wait: 5s
 {settings}
     policies:
-{policies}
+{written}
 service: {{pipelines: {{traces: {{receivers: [otlp], processors: [tail_sampling], exporters: [nop]}}}}}}
 """
     (found,) = read_collector_config(text, "test.yaml", {}).processors.values()

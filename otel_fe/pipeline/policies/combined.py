@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.sampling_probability import SamplingProbability, intersection
 from otel_fe.model.vote import DROPPED, FAILED, KINDS, NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, only_if
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.evaluator import Pool
+    from otel_fe.pipeline.policies.evaluator import Competition
 
 
 class AndEvaluator(Evaluator):
@@ -64,15 +64,9 @@ class AndEvaluator(Evaluator):
             policy.prepare(candidates, now_ns)
 
     @property
-    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
+    def pools(self) -> Sequence[Competition]:
         """The budgets of limiters in it, each with the traces that all its other policies would sample."""
-        found: list[tuple[Pool, Callable[[BufferedTrace], bool]]] = []
-        for policy in self._policies:
-            if policy.batched:
-                if self._as_kind != SAMPLED or policy.leaves or not policy.pools:
-                    return None  # a drop, or not a limiter itself
-                found += [(pool, self._competes) for pool, _ in policy.pools]
-        return found
+        return [only_if(self._competes, *each) for policy in self._policies for each in policy.pools]
 
     def _competes(self, trace: BufferedTrace) -> bool:
         return all(
@@ -126,6 +120,11 @@ class NotEvaluator(Evaluator):
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:
         """Prepare the inverted policy."""
         self._policy.prepare(traces, now_ns)
+
+    @property
+    def pools(self) -> Sequence[Competition]:
+        """The budgets of the inverted policy."""
+        return self._policy.pools
 
     def describe(self, seen: object) -> str:
         """Return what the policy saw."""

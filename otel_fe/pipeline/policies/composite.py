@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from otel_fe.model.probability import ALWAYS, NEVER
 from otel_fe.model.sampling_probability import SamplingProbability, intersection
 from otel_fe.model.vote import FAILED, NO, NOT_SAMPLED, SAMPLED, Vote
-from otel_fe.pipeline.policies.evaluator import Evaluator
+from otel_fe.pipeline.policies.evaluator import Evaluator, only_if
 from otel_fe.pipeline.policies.limiting import cut
 from otel_fe.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.evaluator import Pool
+    from otel_fe.pipeline.policies.evaluator import Competition
 
 
 class SubPolicyShare:
@@ -84,18 +84,20 @@ class CompositeEvaluator(Evaluator):
             rest = [trace for trace, kind in zip(rest, kinds, strict=True) if kind == NOT_SAMPLED]
 
     @property
-    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
-        """Its shares, each with the traces that its policy is the first to sample."""
-        if any(share.policy.batched for share in self._shares):
-            return None
-        return [(share, functools.partial(self._competes, share)) for share in self._shares]
+    def pools(self) -> Sequence[Competition]:
+        """Its shares, each with the traces that its policy is the first to sample, behind the budgets of that policy."""
+        found: list[Competition] = []
+        for place, share in enumerate(self._shares):
+            reaches = functools.partial(self._reaches, place)
+            found += [only_if(reaches, *each) for each in share.policy.pools]
+            found.append((share, functools.partial(self._competes, place)))
+        return found
 
-    def _competes(self, share: SubPolicyShare, trace: BufferedTrace) -> bool:
-        for each in self._shares:
-            kind = each.policy.evaluate(trace)[0]
-            if kind != NOT_SAMPLED:
-                return each is share and kind == SAMPLED
-        return False
+    def _reaches(self, place: int, trace: BufferedTrace) -> bool:
+        return all(share.policy.evaluate(trace)[0] == NOT_SAMPLED for share in self._shares[:place])
+
+    def _competes(self, place: int, trace: BufferedTrace) -> bool:
+        return self._reaches(place, trace) and self._shares[place].policy.evaluate(trace)[0] == SAMPLED
 
     def evaluate(self, trace: BufferedTrace) -> Vote:
         """Vote as the first policy that samples it, within its share."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from otel_fe.model.vote import SAMPLED, YES
 
@@ -37,6 +37,10 @@ class Pool(Protocol):
     def settle(self, threshold: int, spent: int) -> None:
         """Sample this round's traces from a threshold on their randomness, and pay for them."""
         ...
+
+
+Competition: TypeAlias = "tuple[Pool, Callable[[BufferedTrace], bool]]"
+"""A budget, and which traces compete for it."""
 
 
 class Evaluator(ABC):
@@ -80,15 +84,23 @@ class Evaluator(ABC):
         return False
 
     @property
-    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]] | None:
-        """Its budgets, each with a predicate: whether a trace competes for it, apart from the outcomes of others.
+    def pools(self) -> Sequence[Competition]:
+        """Its budgets in the order in which `prepare` spends them, each with a predicate: whether a trace competes for it.
 
-        None if there is more to `prepare` than to spend them.
+        A predicate is called when all budgets before its own have been settled for the round. The outcome of a budget that a
+        trace does not compete for has no influence on its vote.
         """
-        return None if self.batched else ()
+        return ()
 
     def prepare(self, traces: Sequence[BufferedTrace], now_ns: int) -> None:  # noqa: B027 most have nothing to prepare
         """Evaluate the traces of a round; `now_ns` is monotonic."""
+
+
+def only_if(
+    condition: Callable[[BufferedTrace], bool], pool: Pool, competes: Callable[[BufferedTrace], bool]
+) -> Competition:
+    """Return a budget that a trace competes for only if a condition holds, too."""
+    return pool, lambda trace: condition(trace) and competes(trace)
 
 
 class Inputs(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from otel_fe.config.policies import BytesLimiting, RateLimiting
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.evaluator import Pool
+    from otel_fe.pipeline.policies.evaluator import Competition
 
 
 class TokenBucket:
@@ -92,7 +92,7 @@ class LimitingEvaluator(Evaluator):
         self.settle(*cut(fitting, self.budget(now_ns)))
 
     @property
-    def pools(self) -> Sequence[tuple[Pool, Callable[[BufferedTrace], bool]]]:
+    def pools(self) -> Sequence[Competition]:
         """Its bucket, which all traces compete for."""
         return [(self, lambda _: True)]
 

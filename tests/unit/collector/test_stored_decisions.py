@@ -62,8 +62,8 @@ NESTED = """
             - {name: rest, type: always_sample}
           rate_allocation: [{policy: limited, percent: 50}, {policy: rest, percent: 25}]"""
 CASES = POLICIES | {"failing": FAILING, "kinds": MANY_KINDS, "bytes": BYTES, "nested": NESTED}
-ALWAYS_EXPLAINED_AT_ONCE = {"failing", "nested"}
-"""Why a policy failed, and the round of a limiter inside another, only the deciding process knows."""
+ALWAYS_EXPLAINED_AT_ONCE = {"failing"}
+"""Why a policy failed, only the deciding process knows."""
 
 
 def text_of(case, *, first_match=False):
