@@ -117,14 +117,14 @@ class GrpcCalls:
             return refusal(INTERNAL, "internal error")
 
 
-def timeout_s(values: Iterable[bytes]) -> float:
+def timeout_s(value: bytes | None) -> float:
     """Return how long the client of a call waits for the answer: infinite without a limit, or with one that cannot be read.
 
     Args:
-        values: Of the header `grpc-timeout` (gRPC over HTTP/2, "Timeout").
+        value: The header `grpc-timeout` (gRPC over HTTP/2, "Timeout"); None without it.
     """
-    found = [_TIMEOUT.fullmatch(value) for value in values]
-    return min((int(one[1]) * _UNITS_S[one[2]] for one in found if one), default=inf)
+    found = _TIMEOUT.fullmatch(value or b"")
+    return int(found[1]) * _UNITS_S[found[2]] if found else inf
 
 
 def refusal(code: Code, message: str, retry_s: float = 0.0) -> Refusal:

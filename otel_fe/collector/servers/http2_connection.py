@@ -394,7 +394,7 @@ _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) 
 def _is_late(call: Call, now_s: float) -> bool:
     """Return whether a call's client has stopped waiting for the answer."""
     waited_s = now_s - call.since_s
-    return waited_s >= _SHORTEST_TIMEOUT_S and waited_s >= timeout_s(call.values(b"grpc-timeout"))
+    return waited_s >= _SHORTEST_TIMEOUT_S and waited_s >= timeout_s(call.timeout)
 
 
 def _past(since_s: float | None, wait_s: float, now_s: float) -> bool:
