@@ -6,16 +6,15 @@ import contextlib
 import random
 import socket
 import time
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from otel_fe import compiled
 from otel_fe.collector.refusals import PressureError, RefusedError, TooLargeError
 from otel_fe.collector.servers.bodies import unpacked_grpc
 from otel_fe.collector.servers.client_conduct import ClientConduct
 from otel_fe.collector.servers.connections import Phase
-from otel_fe.collector.servers.grpc_calls import STATUS_KEY, GrpcCalls, Refusal, refusal, timeout_s
+from otel_fe.collector.servers.grpc_calls import GrpcCalls, Refusal, refusal, timeout_s
+from otel_fe.collector.servers.http2_answers import HEADERS, TRAILERS, refused
 from otel_fe.collector.servers.statuses import Code
 from otel_fe.wire.wire_error import WireError
 
@@ -40,13 +39,11 @@ _ENHANCE_YOUR_CALM: Final = 0xB
 _UNIMPLEMENTED: Final = Code(12, 404)
 _AGE_SPREAD: Final = 0.1
 """Ages differ by so much either way, so that not all clients reconnect at once."""
-_CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+_CONTENT_TYPE: Final = b"application/grpc"
 _FORMATS: Final = (b"application/grpc+", b"application/grpc;")
 """Begin content types that name a message format. `application/grpc-web` is another protocol."""
 _SHORTEST_TIMEOUT_S: Final = 0.005
 """Calls that are processed sooner are not asked for their timeout."""
-_HEADERS: Final = [(b":status", b"200"), _CONTENT_TYPE]
-_TRAILERS: Final = [(b"grpc-status", b"0")]
 
 
 class Http2Connection:
@@ -314,7 +311,7 @@ class Http2Connection:
         kinds = call.values(b"content-type")
         if (
             not kinds
-            or not (kinds[0] == _CONTENT_TYPE[1] or kinds[0].startswith(_FORMATS))
+            or not (kinds[0] == _CONTENT_TYPE or kinds[0].startswith(_FORMATS))
             or call.values(b":method") != [b"POST"]
         ):
             self._conduct.answered()
@@ -348,20 +345,11 @@ class Http2Connection:
         else:
             self._conduct.answered()
             self.proven = True
-            self._session.answer(call, answered, _HEADERS, _TRAILERS)
+            self._session.answer(call, answered, HEADERS, TRAILERS)
 
     def _refuse(self, call: Call, answer: Refusal) -> None:
         self._conduct.answered()
-        self._session.refuse(
-            call,
-            [
-                *_HEADERS,
-                (b"grpc-status", str(answer.code.grpc).encode()),
-                (b"grpc-message", quote(answer.message, safe=_UNQUOTED).encode()),
-                (STATUS_KEY.encode(), b64encode(answer.details).rstrip(b"=")),
-                (b"grpc-accept-encoding", b"identity,gzip,deflate,zstd"),
-            ],
-        )
+        self._session.refuse(call, refused(answer))
 
     # --- times -----------------------------------------------------------------------------------------------------------
 
@@ -385,10 +373,6 @@ class Http2Connection:
             # The client grants no window for an answer.
             or any(now_s - call.since_s >= limits.read_s + limits.write_s for call in self._session.unsent_calls)
         )
-
-
-_UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-"""Characters of a status message that are sent as they are (gRPC over HTTP/2, "Status-Message")."""
 
 
 def _is_late(call: Call, now_s: float) -> bool:
