@@ -30,8 +30,10 @@ _DATED_S: Final = MINUTE_S
 """Interval at which a stream is dated: dating changes an index as well, which costs as much as writing its state."""
 _MOST_KNOWN: Final = 8_192
 _SELECT: Final = "SELECT start_ns, time_ns, scale, count, total, zeros, buckets FROM stream WHERE key = ?"
-_UPDATE: Final = """UPDATE stream SET start_ns = ?, time_ns = ?, scale = ?, count = ?, total = ?, zeros = ?, buckets = ?
-    WHERE key = ?"""
+_STATE: Final = ("start_ns", "time_ns", "scale", "count", "total", "zeros", "buckets")
+# Inserts where retention has removed it.
+_UPDATE: Final = f"""INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
+    {", ".join(f"{column} = excluded.{column}" for column in _STATE)}"""  # noqa: S608
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -70,12 +72,23 @@ class CumulativeToDelta:
         self._tally = tally
         self._room = RowQuota(connection, "stream", limit)
         self._known: dict[bytes, tuple[int, _Seen]] = {}
-        """By stream, when it was dated last (Unix time in s), and what it was written as."""
+        """By stream, when it was dated last (Unix time in s), and its last state."""
+        self._changed: dict[bytes, tuple[str, tuple[Any, ...]]] = {}
+        """By stream, the statement and the row that are still to be written."""
 
     def forget(self) -> None:
         """Forget the cached states: the transaction that wrote them was rolled back."""
         self._room.recount()
         self._known.clear()
+        self._changed.clear()
+
+    def flush(self) -> None:
+        """Write the states that have changed, in the caller's transaction."""
+        for statement in (_UPDATE, _REPLACE):
+            rows = [row for wanted, row in self._changed.values() if wanted is statement]
+            if rows:
+                self._connection.executemany(statement, rows)
+        self._changed.clear()
 
     def last_ns(self, point: MetricPoint, now_ns: int) -> int | None:
         """Return the time of the point before in a point's stream; None for the first since a start, or in a day."""
@@ -136,6 +149,8 @@ class CumulativeToDelta:
         known = self._known.get(key)
         if known is not None and abs(now_ns // NS_PER_S - known[0]) < _TRUSTED_S:
             return known[1]
+        if key in self._changed:
+            self.flush()
         row = self._connection.execute(_SELECT, (key,)).fetchone()
         if row is None:
             return None
@@ -154,13 +169,13 @@ class CumulativeToDelta:
         state = (point.start_ns, point.time_ns, scale, counts.count, counts.total, counts.zeros, packed)
         known = self._known.get(key)
         dated = known is not None and 0 <= now_s - known[0] < _DATED_S
-        if known is not None and dated and self._connection.execute(_UPDATE, (*state, key)).rowcount:
-            now_s = known[0]
-        else:  # retention may have removed it
-            self._connection.execute(_REPLACE, (key, now_s, *state))
+        # A stream that was to be dated before, and is not written yet, is dated still.
+        statement = _UPDATE if dated and self._changed.get(key, (_UPDATE,))[0] is _UPDATE else _REPLACE
+        self._changed[key] = statement, (key, now_s, *state)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[key] = now_s, _Seen(point.start_ns, point.time_ns, scale, counts)
+        dated_s = known[0] if known is not None and dated else now_s
+        self._known[key] = dated_s, _Seen(point.start_ns, point.time_ns, scale, counts)
 
 
 def _bounded(found: Increment, point: MetricPoint) -> Increment:

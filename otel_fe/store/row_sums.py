@@ -1,7 +1,7 @@
 """Adds increments to the rows of series: the row that each series was added to last, in each tier, is known.
 
 A series counts into the same rows for a minute, ten, or an hour. Reading them, unpacking their buckets and adding them up in SQL,
-once a second and in every tier, took a third of writing a point.
+once a second and in every tier, took a third of writing a point. Rows that points of one item have changed are written together.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_fe.store.counts import add_packed, pack_buckets
-from otel_fe.store.points import COUNTER
+from otel_fe.store.points import COUNTER, HISTOGRAM
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,6 +68,11 @@ class _Row:
             self.least = None if self.least is None or least is None else min(self.least, least)
             self.most = None if self.most is None or most is None else max(self.most, most)
 
+    def values(self) -> tuple[Any, ...]:
+        """Return the columns of a histogram's row, without its key."""
+        packed = pack_buckets(self.buckets)
+        return _fits(self.count), _fits(self.total), _fits(self.zeros), packed, self.least, self.most
+
 
 class RowSums:
     """Adds to rows of counters and histograms. Belongs to the thread that writes, and to one connection.
@@ -80,13 +85,17 @@ class RowSums:
         self._connection = connection
         self._known: dict[tuple[int, int], _Row] = {}
         """By series and width, the row that was added to last."""
+        self._changed: dict[str, dict[Place, _Row]] = {COUNTER: {}, HISTOGRAM: {}}
+        """By kind, the rows that are still to be written."""
 
     def forget(self) -> None:
-        """Forget what is known: a transaction was rolled back, or rows were removed."""
+        """Forget what is known and not written: a transaction was rolled back, or rows were removed."""
         self._known.clear()
+        for changed in self._changed.values():
+            changed.clear()
 
     def add(self, kind: str, places: Iterable[Place], part: Counts, least: float | None, most: float | None) -> None:
-        """Add an increment to some rows of a series, in the caller's transaction.
+        """Add an increment to some rows of a series; `flush` writes them.
 
         Args:
             kind: `counter` or `histogram`.
@@ -95,16 +104,21 @@ class RowSums:
             least: No value of it is smaller; None where that is not known.
             most: None is larger.
         """
-        rows: list[tuple[Any, ...]] = []
+        changed = self._changed[kind]
         for at in places:
             row = self._row(kind, at)
             row.add(part, least, most)
-            if kind == COUNTER:
-                rows.append((*at, _fits(row.count)))
-            else:
-                packed = pack_buckets(row.buckets)
-                rows.append((*at, _fits(row.count), _fits(row.total), _fits(row.zeros), packed, row.least, row.most))
-        self._connection.executemany(_WRITE[kind], rows)
+            changed[at] = row
+
+    def flush(self) -> None:
+        """Write the rows that were added to, in the caller's transaction."""
+        counters, histograms = self._changed[COUNTER], self._changed[HISTOGRAM]
+        if counters:
+            self._connection.executemany(_WRITE[COUNTER], [(*at, _fits(row.count)) for at, row in counters.items()])
+            counters.clear()
+        if histograms:
+            self._connection.executemany(_WRITE[HISTOGRAM], [(*at, *row.values()) for at, row in histograms.items()])
+            histograms.clear()
 
     def _row(self, kind: str, at: Place) -> _Row:
         series, width_s, time_s = at
@@ -113,7 +127,7 @@ class RowSums:
             return known
         if len(self._known) >= _MOST:
             self._known.clear()
-        found = _Row(time_s, self._connection.execute(_READ[kind], at).fetchone())
+        found = self._changed[kind].get(at) or _Row(time_s, self._connection.execute(_READ[kind], at).fetchone())
         self._known[series, width_s] = found
         return found
 

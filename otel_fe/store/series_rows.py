@@ -72,8 +72,13 @@ class SeriesRows:
         self._sums.forget()
         self._counted.forget()
 
+    def flush(self) -> None:
+        """Write what points have changed, in the caller's transaction: at the end of each item."""
+        self._streams.flush()
+        self._sums.flush()
+
     def add(self, point: MetricPoint, now_ns: int) -> None:
-        """Count a point."""
+        """Count a point; `flush` writes it."""
         value = point.value
         if isinstance(value, Counts):
             if point.name == semconv.SLO_EVENTS:
@@ -107,6 +112,7 @@ class SeriesRows:
         floors = self._floors.by_width
         if floors != self._floors_before:
             self._floors_before = dict(floors)
+            self._sums.flush()
             self._sums.forget()
         self._sums.add(kind, self._places(series, time_s), part, *extremes)
 

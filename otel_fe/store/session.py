@@ -145,7 +145,12 @@ class Session:
         elif item.kind == "logs":
             trace_id, logs = content
             self._traces.add_logs(trace_id, logs, now_ns // NS_PER_S)
-        elif isinstance(content, bytes):
+        else:
+            self._add_metrics(content, now_ns)
+
+    def _add_metrics(self, content: Any, now_ns: int) -> None:
+        """Count the points of an encoded export, of `ResourceMetrics`, or that are given as such."""
+        if isinstance(content, bytes):
             for point in points_in(content):
                 self._add_point(point, now_ns)
         else:
@@ -153,6 +158,7 @@ class Session:
                 points = (each,) if isinstance(each, MetricPoint) else points_of(each)
                 for point in points:
                     self._add_point(point, now_ns)
+        self._series.flush()
 
     def _add_point(self, point: MetricPoint, now_ns: int) -> None:
         if not self._marks.look_at_point(point):

@@ -51,7 +51,9 @@ def test_rows_are_the_sums_of_their_parts(parts):
             for at in places:
                 expected.setdefault(at, []).append((part, least, most))
             if forget:
+                sums.flush()
                 sums.forget()
+        sums.flush()
         found = {row[:3]: row[3:] for row in connection.execute("SELECT * FROM histogram")}
         assert found.keys() == expected.keys()
         for at, added in expected.items():
@@ -74,6 +76,7 @@ def test_a_sum_beyond_64_bits_is_stored_as_sqlite_adds_it():
         sums = RowSums(connection)
         for _ in range(3):
             sums.add("counter", [(1, 60, 0)], Counts((1 << 63) - 1), None, None)
+        sums.flush()
         assert connection.execute("SELECT value FROM counter").fetchone()[0] == 3 * float(1 << 63)
 
 
