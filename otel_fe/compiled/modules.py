@@ -33,6 +33,8 @@ from otel_fe.compiled.series import SOURCES as _SERIES
 from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
 from otel_fe.compiled.spans import SOURCES as _SPANS
 from otel_fe.compiled.spans import Head, add, runs
+from otel_fe.compiled.stored_rows import SOURCES as _STORED_ROWS
+from otel_fe.compiled.stored_rows import RowBuilder, joined
 from otel_fe.compiled.summaries import SOURCES as _SUMMARIES
 from otel_fe.compiled.summaries import Summarizer
 from otel_fe.compiled.traces import SOURCES as _TRACES
@@ -55,6 +57,7 @@ __all__ = [
     "Http2Session",
     "LocalTrace",
     "Picker",
+    "RowBuilder",
     "Segments",
     "SpanCore",
     "Spans",
@@ -66,6 +69,7 @@ __all__ = [
     "counted",
     "drawn",
     "hash_of",
+    "joined",
     "key_of",
     "methods",
     "named",
@@ -98,6 +102,7 @@ SOURCES: Final = frozenset(
         _SEGMENTS,
         _SERIES,
         _SPANS,
+        _STORED_ROWS,
         _SUMMARIES,
         _TRACES,
         _VALIDATION,

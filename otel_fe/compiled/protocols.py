@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from otel_fe.compiled.http2 import Event, Session
     from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
     from otel_fe.compiled.trace_protocols import (
+        BuildRows,
+        JoinBodies,
         PendingTracesOf,
         RequestTraces,
         SegmentsOf,
@@ -363,6 +365,16 @@ class Backend(Protocol):
     @property
     def Summarizer(self) -> Callable[..., SummarizeSpans]:  # noqa: N802
         """Given the names of attributes and causes, summarises kept traces for the store."""
+        ...
+
+    @property
+    def RowBuilder(self) -> Callable[[Sequence[int], int, Sequence[str], int], BuildRows]:  # noqa: N802
+        """Given the buckets of latency, the slots and the causes of the store."""
+        ...
+
+    @property
+    def joined(self) -> JoinBodies:
+        """Join the bodies of kept traces."""
         ...
 
     @property

@@ -53,6 +53,62 @@ class SummarizeSpans(Protocol):
         ...
 
 
+class BuildRows(Protocol):
+    """Builds the rows of kept traces and of their extractions, as the store's tables have them."""
+
+    def trace(
+        self,
+        trace: Any,
+        key: int,
+        now_s: int,
+        known: dict[str, int],
+        number: Callable[[str], int],
+        logs: bytes | None,
+        /,
+    ) -> tuple[Any, ...]:
+        """Return the row of a trace.
+
+        Args:
+            trace: A `KeptTrace`.
+            key: Of the row.
+            now_s: Unix time.
+            known: Numbers of texts.
+            number: Returns the number of a text that is not known.
+            logs: Its packed logs.
+        """
+        ...
+
+    def extraction(
+        self,
+        extraction: Any,
+        place: tuple[int, int],
+        weight: float | None,
+        policy: int,
+        known: dict[str, int],
+        number: Callable[[str], int],
+        /,
+    ) -> tuple[Any, ...]:
+        """Return the row of an extraction: with the columns of the usual causes where the others have no time, else of all.
+
+        Args:
+            extraction: A `KeptExtraction`.
+            place: The key of its trace, and its number there.
+            weight: Its weight.
+            policy: The number of the policy that kept it.
+            known: As of `trace`.
+            number: As of `trace`.
+        """
+        ...
+
+
+class JoinBodies(Protocol):
+    """Joins the bodies of kept traces."""
+
+    def __call__(self, bodies: list[Any], /) -> bytes:
+        """Return them as a chunk, as `store/bodies.py` describes it."""
+        ...
+
+
 class RequestTraces(Protocol):
     """The traces of a request, each with the interface of `wire.batch.Trace`."""
 

@@ -23,6 +23,7 @@ import struct
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from otel_fe import compiled
 from otel_fe.store.packing import Packing
 from otel_fe.store.schema import version_of
 from otel_fe.wire.fields import delimited
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from otel_fe.compiled.trace_protocols import JoinBodies
     from otel_fe.store.kept import Run
 
     Body = tuple[bytes, bytes]
@@ -55,7 +57,7 @@ def run_of(spans: bytes) -> Run:
     return b"", b"", spans
 
 
-def chunks_of(key: int, bodies: Sequence[Written], packing: Packing) -> Iterator[tuple[int, int, bytes]]:
+def chunks_of(key: int, bodies: list[Written], packing: Packing) -> Iterator[tuple[int, int, bytes]]:
     """Yield the rows of chunks: key of the first trace, key of the last, packed bodies.
 
     Args:
@@ -134,7 +136,7 @@ def request_of(runs: Sequence[Run]) -> bytes:
     return b"".join(written)
 
 
-def _joined(bodies: Sequence[Written]) -> bytes:
+def _plain_joined(bodies: list[Written]) -> bytes:
     frames = {b"": 0}
     numbers: list[int] = []
     parts: list[bytes] = []
@@ -150,6 +152,9 @@ def _joined(bodies: Sequence[Written]) -> bytes:
             parts.append(spans)
     head = (_WITH_FRAMES | len(bodies), len(frames), *map(len, frames), *numbers)
     return b"".join((struct.pack(f"<{len(head)}I", *head), *frames, *parts))
+
+
+_joined: Final[JoinBodies] = _plain_joined if compiled.backend is None else compiled.backend.joined
 
 
 def _parted(data: bytes) -> list[Parts]:

@@ -33,22 +33,23 @@ class StringTable:
         self._connection = connection
         self._limit = limit
         self._room = RowQuota(connection, "name", limit)
-        self._known: dict[str, int] = {}
+        self.known: Final[dict[str, int]] = {}
+        """The numbers of the texts that were asked for last."""
 
     def number(self, text: str) -> int:
         """Return the number of a text; past the limit, that of `(other)`."""
-        found = self._known.get(text)
+        found = self.known.get(text)
         if found is not None:
             return found
         text = text[:_LONGEST].encode("utf-8", "replace").decode()
-        found = self._known.get(text)
+        found = self.known.get(text)
         if found is None:
-            found = self._known[text] = self._number(text)
+            found = self.known[text] = self._number(text)
         return found
 
     def forget(self) -> None:
         """Forget what is known: the transaction that numbered them was rolled back."""
-        self._known.clear()
+        self.known.clear()
         self._room.recount()
 
     def sweep(self) -> None:
@@ -63,6 +64,6 @@ class StringTable:
             return int(row[0])
         if text != OTHER and not self._room.take():
             # Not remembered under its own text: that would be the growth that the limit is there for.
-            self._known.clear()
+            self.known.clear()
             return self.number(OTHER)
         return int(self._connection.execute("INSERT INTO name (text) VALUES (?)", (text,)).lastrowid or 0)

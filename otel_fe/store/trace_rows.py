@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_fe import compiled
 from otel_fe.store.bodies import chunks_of, run_of
 from otel_fe.store.kept import EncodedTrace
-from otel_fe.store.latency import bucket_of
+from otel_fe.store.latency import EDGES_NS, bucket_of
 from otel_fe.store.slots import SLOT_NS, SPLIT_CAUSES
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from otel_fe.compiled.trace_protocols import BuildRows
     from otel_fe.store.bodies import Written
     from otel_fe.store.kept import KeptExtraction, KeptTrace
     from otel_fe.store.packing import Packing
@@ -64,7 +66,7 @@ class TraceRows:
         first = int(execute("SELECT coalesce(max(key), 0) FROM trace").fetchone()[0]) + 1
         rows = [self._trace(key, trace, now_s) for key, trace in enumerate(traces, first)]
         bodies = [_body(trace) for trace in traces]
-        extractions = [row for key, trace in enumerate(traces, first) for row in self._rows(key, trace)]
+        extractions = [row for key, trace in enumerate(traces, first) for row in self._extractions(key, trace)]
         self._connection.executemany(_TRACE, rows)
         self._connection.executemany(_CHUNK, chunks_of(first, bodies, self._packing))
         usual = [row for row in extractions if len(row) == _USUAL_WIDTH]
@@ -82,7 +84,33 @@ class TraceRows:
         self._connection.executemany(delete, found)
 
     def _trace(self, key: int, trace: KeptTrace, now_s: int) -> tuple[Any, ...]:
-        number = self._names.number
+        logs = self._packing.pack(trace.logs)
+        return _rows.trace(trace, key, now_s, self._names.known, self._names.number, logs)
+
+    def _extractions(self, key: int, trace: KeptTrace) -> list[tuple[Any, ...]]:
+        known, number = self._names.known, self._names.number
+        kept_by = trace.kept_by or [(trace.policy, trace.weight)] * len(trace.extractions)
+        return [
+            _rows.extraction(extraction, (key, ordinal), weight, number(policy), known, number)
+            for ordinal, (extraction, (policy, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
+        ]
+
+    def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:
+        """Write logs of a trace that is, or will be, there."""
+        row = (None, _id(trace_id), now_s, *(None,) * 7, 0, None, self._packing.pack(logs))
+        self._connection.execute(_TRACE, row)
+
+
+class _PlainRows:
+    def trace(
+        self,
+        trace: KeptTrace,
+        key: int,
+        now_s: int,
+        known: dict[str, int],  # noqa: ARG002 as in C
+        number: Callable[[str], int],
+        logs: bytes | None,
+    ) -> tuple[Any, ...]:
         return (
             key,
             _id(trace.trace_id),
@@ -96,32 +124,23 @@ class TraceRows:
             trace.weight,
             trace.span_count,
             None,
-            self._packing.pack(trace.logs),
+            logs,
         )
 
-    def _rows(self, key: int, trace: KeptTrace) -> list[tuple[Any, ...]]:
-        number = self._names.number
-        kept_by = trace.kept_by or [(trace.policy, trace.weight)] * len(trace.extractions)
-        return [
-            self._row(key, ordinal, extraction, weight, number(policy))
-            for ordinal, (extraction, (policy, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
-        ]
-
-    def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:
-        """Write logs of a trace that is, or will be, there."""
-        row = (None, _id(trace_id), now_s, *(None,) * 7, 0, None, self._packing.pack(logs))
-        self._connection.execute(_TRACE, row)
-
-    def _row(
-        self, key: int, ordinal: int, extraction: KeptExtraction, weight: float | None, policy: int
+    def extraction(
+        self,
+        extraction: KeptExtraction,
+        place: tuple[int, int],
+        weight: float | None,
+        policy: int,
+        known: dict[str, int],  # noqa: ARG002 as in C
+        number: Callable[[str], int],
     ) -> tuple[Any, ...]:
-        number = self._names.number
         start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
         return (
             start_ns // SLOT_NS,
             bucket_of(duration_ns),
-            key,
-            ordinal,
+            *place,
             weight,
             start_ns,
             duration_ns,
@@ -140,6 +159,13 @@ class TraceRows:
             _fits(extraction.memory_growth_bytes),
             *_split(extraction.split, duration_ns),
         )
+
+
+_rows: Final[BuildRows] = (
+    _PlainRows()
+    if compiled.backend is None
+    else compiled.backend.RowBuilder(EDGES_NS, SLOT_NS, SPLIT_CAUSES, len(_USUAL))
+)
 
 
 def _split(split: Mapping[str, int], duration_ns: int) -> Iterable[int | None]:
