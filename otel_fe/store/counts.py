@@ -18,14 +18,18 @@ _HEADER: Final = struct.Struct("<ic")
 """Header of packed buckets: index of the first, and the type of the numbers that follow."""
 _INDEX: Final = struct.Struct("<i")
 _TYPES: Final = ((1 << 8, b"B"), (1 << 16, b"H"), (1 << 32, b"I"), (1 << 64, b"Q"))
+_SMALL: Final = _TYPES[0][0]
 _SCALES: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "By": 1}
 FINEST: Final = 3
 """Scale to which exponential histograms are brought: buckets of 9 %."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counts:
-    """The value of a counter, or of a histogram everything that can be added up."""
+    """The value of a counter, or of a histogram everything that can be added up.
+
+    Not to be changed; declared frozen, it would take three times as long to make.
+    """
 
     count: int
     total: int = 0
@@ -88,9 +92,10 @@ def pack_buckets(buckets: Mapping[int, int]) -> bytes:
     """Return buckets as they are stored: from the first to the last that has any, in numbers as small as will do."""
     if not buckets:
         return b""
-    first, length = min(buckets), max(buckets) - min(buckets) + 1
+    first = min(buckets)
+    length = max(buckets) - first + 1
     most = max(buckets.values())
-    code = next((code for limit, code in _TYPES if most < limit), b"Q")
+    code = b"B" if most < _SMALL else next((code for limit, code in _TYPES if most < limit), b"Q")
     dense = [0] * length
     for index, count in buckets.items():
         dense[index - first] = count

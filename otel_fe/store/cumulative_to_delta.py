@@ -8,7 +8,7 @@ Source: OpenTelemetry specification, metrics/data-model.md, "Resets and Gaps".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -37,9 +37,12 @@ _UPDATE: Final = f"""INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CO
 _REPLACE: Final = "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Increment:
-    """The difference between two states of a stream."""
+    """The difference between two states of a stream.
+
+    Not to be changed once it is returned; declared frozen, it would take three times as long to make.
+    """
 
     since_ns: int
     until_ns: int
@@ -98,7 +101,9 @@ class CumulativeToDelta:
     def increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         """Return the increment of a point over its stream's last state; None where it adds nothing."""
         found = self._increment(point, counts, now_ns)
-        return None if found is None else _bounded(found, point)
+        if found is not None:
+            _bound(found, point)
+        return found
 
     def _increment(self, point: MetricPoint, counts: Counts, now_ns: int) -> Increment | None:
         key = _key(point)
@@ -178,21 +183,23 @@ class CumulativeToDelta:
         self._known[key] = dated_s, _Seen(point.start_ns, point.time_ns, scale, counts)
 
 
-def _bounded(found: Increment, point: MetricPoint) -> Increment:
-    """Return an increment with the bounds of its values.
+def _bound(found: Increment, point: MetricPoint) -> None:
+    """Set the bounds of an increment's values.
 
     A cumulative point has the extremes since its start, which bound those of each increment; so do the edges of the increment's
     first and last bucket, and the narrower one counts.
     """
     shape, buckets = found.shape, found.counts.buckets
+    if shape is None:
+        return
+    found.least, found.most = point.least, point.most
     if not isinstance(shape, tuple) or not shape or not buckets:
-        return found if shape is None else replace(found, least=point.least, most=point.most)
+        return
     first, last = min(buckets), max(buckets)
     low = shape[first - 1] if first else min(0.0, shape[0])
-    least = low if point.least is None else max(low, point.least)
-    if last >= len(shape):
-        return replace(found, least=least, most=point.most)
-    return replace(found, least=least, most=shape[last] if point.most is None else min(shape[last], point.most))
+    found.least = low if point.least is None else max(low, point.least)
+    if last < len(shape):
+        found.most = shape[last] if point.most is None else min(shape[last], point.most)
 
 
 def _key(point: MetricPoint) -> bytes:

@@ -28,9 +28,12 @@ Shape = tuple[float, ...] | int | None
 Labels = dict[str, str | bool | int | float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MetricPoint:
-    """One series of one process at one moment."""
+    """One series of one process at one moment.
+
+    Not to be changed; declared frozen, it would take three times as long to make.
+    """
 
     name: str
     unit: str
