@@ -27,8 +27,10 @@ from otel_fe.config.policies import AlwaysSample
 from otel_fe.model.id_keys import trace_key
 from otel_fe.pipeline.records import trace_id_of
 from otel_fe.store import KeptBatch, kept_trace
+from otel_fe.store.otlp_points import points_under
 from otel_fe.store.points import points_of
 from otel_fe.store.reported_alerts import ReportedAlerts
+from otel_fe.store.store_error import InvalidItemError
 from otel_fe.wire.encode import runs_of
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from otel_fe.pipeline.records import DecisionRecords
     from otel_fe.pipeline.tail_sampler import TailSampler
     from otel_fe.store import KeptTrace
+    from otel_fe.store.points import MetricPoint
 
 _log = logging.getLogger("otel_fe")
 MOST_BYTES: Final = 64 << 20
@@ -63,10 +66,9 @@ _TRACE_BYTES: Final = 2_000
 """The memory of a trace besides its spans, once it is prepared for the store."""
 _RECORD_BYTES: Final = 1_000
 _POINT_BYTES: Final = 1_000
-_PARSED: Final = 4
-"""The growth of metrics when they are parsed."""
 _PATIENCE_S: Final = 0.05
 _QUEUE_FULL: Final = "queue_full"
+_INVALID: Final = "invalid"
 _OURS: Final = (b"feature_extraction.", b"db.client.connection.")
 
 
@@ -251,10 +253,15 @@ class StoreSink:
     def _counted_since(self, engine: PipelineGraph) -> KeptBatch:
         """Return what has been counted since the last batch, under the engine's lock."""
         since_ns, self._counted_ns = self._counted_ns, self._clock.monotonic_ns()
-        metrics = engine.parts.derived.collect_changed()
+        metrics: list[MetricPoint] = []
+        for resource, changed in engine.parts.derived.collect_changed():
+            try:
+                metrics += points_under(resource, changed)
+            except InvalidItemError:
+                self._store.lose(_INVALID, 1)
         collected = [one for each in engine.parts.connectors.values() for one in each.connector.changed(since_ns)]
         points = tuple(point for one in collected for point in points_of(one))
-        return KeptBatch((), (), metrics, points, _PARSED * len(metrics) + _POINT_BYTES * len(points))
+        return KeptBatch((), (), tuple(metrics), points, _POINT_BYTES * (len(metrics) + len(points)))
 
     def _add_batch(self, batch: KeptBatch) -> None:
         self._batches.append(batch)

@@ -104,9 +104,9 @@ class KeptBatch:
     traces: tuple[KeptTrace, ...] = ()
     records: tuple[Mapping[str, Any] | bytes, ...] = ()
     """Decisions on traces that were not kept, as `DecisionRecord.as_dict` or `DecisionRecords.stored` has them."""
-    metrics: bytes = b""
-    """The collector's counts of extractions until then, as far as they have changed: an `ExportMetricsServiceRequest`. In the
-    store no trace is there before it is counted."""
+    metrics: tuple[MetricPoint, ...] = ()
+    """The collector's counts of extractions until then, as far as they have changed. In the store no trace is there before it is
+    counted."""
     points: tuple[MetricPoint, ...] = ()
     """The counts of the collector's connectors until then."""
     size_bytes: int = 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, MetricsData
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, MetricsData, ResourceMetrics
 
 from otel_fe.store.counts import Counts, scale_of
 from otel_fe.store.points import (
@@ -19,14 +20,19 @@ from otel_fe.store.points import (
     counts_of_buckets,
     counts_of_exponential,
     labels_of,
+    points_from,
     scaled,
     source_of,
 )
 from otel_fe.store.store_error import InvalidItemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from otel_fe.model.metric import Metric
+
+_RESOURCES: Final = 512
+"""Resources whose identity is remembered."""
 _NO_VALUE: Final = 1
 """OTLP's `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`: a point without a value."""
 
@@ -43,13 +49,36 @@ def points_in(payload: bytes) -> Iterator[MetricPoint]:
         raise InvalidItemError(f"no metrics: {error}") from None
     for resource_metrics in request.resource_metrics:
         attributes = attributes_of(resource_metrics.resource.attributes)
-        source, service = source_of(attributes), str(attributes.get(SERVICE) or "")
+        service, source = str(attributes.get(SERVICE) or ""), source_of(attributes)
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 for point in _points(metric):
                     made = _point(metric, point, service, source)
                     if made is not None:
                         yield made
+
+
+def points_under(resource: bytes, metrics: Iterable[Metric]) -> Iterator[MetricPoint]:
+    """Return the points of metrics of a resource as `points_in` does once they are encoded.
+
+    Args:
+        resource: An encoded `ResourceMetrics` without its scopes.
+        metrics: Of this resource.
+
+    Raises:
+        InvalidItemError: The bytes are no such resource.
+    """
+    return points_from(metrics, *_identity(resource))
+
+
+@lru_cache(maxsize=_RESOURCES)
+def _identity(resource: bytes) -> tuple[str, str]:
+    """Return the service and the identity of a resource."""
+    try:
+        attributes = attributes_of(ResourceMetrics.FromString(resource).resource.attributes)
+    except DecodeError as error:
+        raise InvalidItemError(f"no resource: {error}") from None
+    return str(attributes.get(SERVICE) or ""), source_of(attributes)
 
 
 def _points(metric: Any) -> Any:

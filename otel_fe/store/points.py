@@ -13,7 +13,7 @@ from otel_fe.model.metric import Buckets
 from otel_fe.store.counts import FINEST, Counts, scale_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from otel_fe.model.metric import Metric, Point, ResourceMetrics
     from otel_fe.model.span import Attributes
@@ -106,10 +106,13 @@ def scaled(value: float, scale: int) -> int:
 
 
 def points_of(metrics: ResourceMetrics) -> Iterator[MetricPoint]:
-    """Yield the points of the pipeline's own metrics."""
-    source = source_of(metrics.attributes)
-    service = str(metrics.attributes.get(SERVICE) or "")
-    for metric in metrics.metrics:
+    """Return the points of the pipeline's own metrics."""
+    return points_from(metrics.metrics, str(metrics.attributes.get(SERVICE) or ""), source_of(metrics.attributes))
+
+
+def points_from(metrics: Iterable[Metric], service: str, source: str) -> Iterator[MetricPoint]:
+    """Yield the points of the metrics of one resource, given its service and identity."""
+    for metric in metrics:
         for point in metric.points:
             yield _point(metric, point, service, source)
 

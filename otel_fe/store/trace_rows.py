@@ -111,6 +111,7 @@ class _PlainRows:
         number: Callable[[str], int],
         logs: bytes | None,
     ) -> tuple[Any, ...]:
+        """Return the row of a trace."""
         return (
             key,
             _id(trace.trace_id),
@@ -136,6 +137,7 @@ class _PlainRows:
         known: dict[str, int],  # noqa: ARG002 as in C
         number: Callable[[str], int],
     ) -> tuple[Any, ...]:
+        """Return the row of an extraction."""
         start_ns, duration_ns = _fits(extraction.start_ns), _fits(extraction.duration_ns)
         return (
             start_ns // SLOT_NS,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from otel_fe.clock import Clock
+    from otel_fe.model.metric import Metric
     from otel_fe.model.span import SpanView
     from otel_fe.sdk.collection import Labels
     from otel_fe.wire.resource_scope import WireResource
@@ -46,18 +47,18 @@ class _Source:
         self.start_ns = start_ns
         self.metrics = ReceivedMetrics(_SERIES, draw)
         self._told = 0
-        """The number of extractions at the last `encode_changed`."""
+        """The number of extractions at the last `changed`."""
         self._points: dict[tuple[str, Labels], int] = {}
         """The last reported count of each data point."""
 
-    def encode_changed(self, now_ns: int) -> bytes:
-        """Return the data points that have changed since the last call, as `encode` does; empty where none has.
+    def changed(self, now_ns: int) -> list[Metric]:
+        """Return the metrics whose data points have changed since the last call, with those points; empty where none has.
 
         Exemplars are left alone: they are of what is exported.
         """
         counted = sum(series.duration.count for series in self.metrics.all_series())
         if counted == self._told:
-            return b""
+            return []
         self._told = counted
         now, changed = Collected(self.start_ns, now_ns), Collected(self.start_ns, now_ns)
         for series in self.metrics.all_series():
@@ -70,7 +71,7 @@ class _Source:
             for labels, count in counts.items():
                 if self._tells(name, labels, count):
                     changed.counters[name][labels] = count
-        return self._encoded(changed)
+        return metrics_of(changed)
 
     def _tells(self, name: str, labels: Labels, count: int) -> bool:
         if self._points.get((name, labels), -1) == count:
@@ -83,10 +84,7 @@ class _Source:
         now = Collected(self.start_ns, now_ns)
         for series in self.metrics.all_series():
             now.add_series(series)
-        return self._encoded(now)
-
-    def _encoded(self, collected: Collected) -> bytes:
-        encoded = encode_scope(semconv.SCOPE_NAME, __version__, metrics_of(collected))
+        encoded = encode_scope(semconv.SCOPE_NAME, __version__, metrics_of(now))
         return delimited(_RESOURCE_METRICS, self.frame + delimited(_SCOPE_METRICS, encoded))
 
 
@@ -119,10 +117,13 @@ class Derived:
         now_ns = self._clock.time_ns()
         return b"".join(source.encode(now_ns) for source in self._sources.values())
 
-    def collect_changed(self) -> bytes:
-        """Return the data points that have changed since the last call, as `collect` does."""
+    def collect_changed(self) -> list[tuple[bytes, list[Metric]]]:
+        """Return the metrics of each resource that have changed since the last call, not encoded.
+
+        A resource is a `ResourceMetrics` without its scopes, encoded.
+        """
         now_ns = self._clock.time_ns()
-        return b"".join(source.encode_changed(now_ns) for source in self._sources.values())
+        return [(source.frame, changed) for source in self._sources.values() if (changed := source.changed(now_ns))]
 
     def _metrics_of(self, resource: object) -> ReceivedMetrics:
         return self._source(resource).metrics
