@@ -19,6 +19,7 @@ cdef class Call:
     cdef list trailers
 
     cdef int add(self, const uint8_t *data, size_t size) except -1
+    cdef Py_ssize_t announced(self) noexcept
     cdef void forget(self) noexcept
 
 

@@ -36,10 +36,16 @@ cdef class Call:
         cdef unsigned char *data = <unsigned char *>self.data
         if self.size < PREFIX or data[0] > 1:
             return None
-        cdef Py_ssize_t length = <Py_ssize_t>data[1] << 24 | <Py_ssize_t>data[2] << 16 | data[3] << 8 | data[4]
-        if length != self.size - PREFIX:
+        if self.announced() != self.size - PREFIX:
             return None
-        return bool(data[0]), PyBytes_FromStringAndSize(self.data + PREFIX, length)
+        return bool(data[0]), PyBytes_FromStringAndSize(self.data + PREFIX, self.size - PREFIX)
+
+    cdef Py_ssize_t announced(self) noexcept:
+        """Return the length that the message says it has; 0 while that has not come."""
+        cdef unsigned char *data = <unsigned char *>self.data
+        if self.size < PREFIX:
+            return 0
+        return <Py_ssize_t>data[1] << 24 | <Py_ssize_t>data[2] << 16 | data[3] << 8 | data[4]
 
     cdef int add(self, const uint8_t *data, size_t size) except -1:
         cdef Py_ssize_t room = self.room

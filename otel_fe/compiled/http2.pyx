@@ -323,14 +323,15 @@ cdef int _data(
         call = session.call_of(stream_id)
         if call is None or call.answered or call.too_large:
             return 0
-        if call.size + <Py_ssize_t>size > session.most_bytes + PREFIX:
-            session.held_bytes -= call.size
-            call.forget()
-            call.too_large = True
-            session.events.append((TOO_LARGE, call))
-            return 0
-        call.add(data, size)
-        session.held_bytes += size
+        if call.size + <Py_ssize_t>size <= session.most_bytes + PREFIX:
+            call.add(data, size)
+            session.held_bytes += size
+            if call.announced() <= session.most_bytes:
+                return 0
+        session.held_bytes -= call.size
+        call.forget()
+        call.too_large = True
+        session.events.append((TOO_LARGE, call))
     except BaseException as error:
         session.failure = error
         return CALLBACK_FAILED

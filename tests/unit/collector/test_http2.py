@@ -290,6 +290,18 @@ def test_too_large_messages_are_refused_as_they_come(server, client):
     assert client.status(client.call(bytes(4 * MIB))) == 0
 
 
+@pytest.mark.parametrize("announced", [4 * MIB + 1, 2**32 - 1])
+@pytest.mark.parametrize("end", [False, True])
+def test_messages_that_say_they_are_too_large_are_refused_at_once(server, client, announced, end):
+    """After their first bytes: the rest is not waited for."""
+    stream = client.begin()
+    client.write(stream, b"\0" + announced.to_bytes(4, "big") + b"x", end=end)
+    assert client.status(stream) == 8
+    assert server.taken.refusals == ["too_large"]
+    assert server.held.total == 0
+    assert client.status(client.call(b"")) == 0
+
+
 def test_unknown_methods(server, client):
     """UNIMPLEMENTED, before anything of the message has come."""
     stream = client.begin(path="/nobody/Knows")
