@@ -28,7 +28,7 @@ cdef int pairs_of(Span *span, Pair *pairs) noexcept:
         p += 1
         size = read_size(&p, end)
         after = p + size
-        if size < 4 or p[0] != 0x0A or count == MOST_PAIRS:
+        if size < 2 or p[0] != 0x0A or count == MOST_PAIRS:
             return -1
         p += 1
         inner = read_size(&p, after)
@@ -37,12 +37,14 @@ cdef int pairs_of(Span *span, Pair *pairs) noexcept:
         pairs[count].key = p
         pairs[count].key_size = inner
         p += inner
-        if p >= after or p[0] != 0x12:
-            return -1
-        p += 1
-        inner = read_size(&p, after)
-        if inner < 0 or p + inner != after:
-            return -1
+        inner = 0  # without a value, as for an empty one
+        if p < after:
+            if p[0] != 0x12:
+                return -1
+            p += 1
+            inner = read_size(&p, after)
+            if inner < 0 or p + inner != after:
+                return -1
         pairs[count].value = p
         pairs[count].value_size = inner
         p = after

@@ -34,6 +34,8 @@ cdef class Batch:
     cdef Texts names
     cdef Texts states
     cdef list origins  # resource, scope, and the number of the `ResourceSpans`
+    cdef object scope  # the last one, and its frame: scopes of a gateway are mostly alike
+    cdef bytes scope_frame
     cdef list heads
     cdef Row *rows
     cdef Py_ssize_t count

@@ -70,6 +70,7 @@ cdef class Batch:
         self.payload, self.kind, self.trace_kind = payload, kind, trace_kind
         self.names, self.states = Texts(), Texts()
         self.origins, self.heads = [], []
+        self.scope, self.scope_frame = None, b""
         self.room = 16 + PyBytes_GET_SIZE(payload) // 256
         self.rows = <Row *>malloc(self.room * sizeof(Row))
         self.grow_groups(64)
@@ -125,7 +126,10 @@ cdef class Batch:
                 expected = self.read_one(begin, p, expected)
                 if expected < 0:
                     return False
-        self.origins.append((resource, scopes[b"".join(frame)], number))
+        encoded = b"".join(frame)
+        if self.scope is None or encoded != self.scope_frame:
+            self.scope, self.scope_frame = scopes[encoded], encoded
+        self.origins.append((resource, self.scope, number))
         return True
 
     cdef bint is_full(self, int resources) noexcept:
@@ -322,7 +326,7 @@ cdef class Batch:
         cdef Py_ssize_t i
         cdef list heads = self.heads
         self.count = self.groups_count = 0
-        self.heads, self.origins = [], []
+        self.heads, self.origins, self.scope = [], [], None
         for i in range(PyList_GET_SIZE(heads)):
             each = PyList_GET_ITEM(heads, i)
             if Py_REFCNT(each) > 1:

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from otel_fe.compiled.series cimport KEY_BYTES, Edges
+from otel_fe.compiled.finders cimport KEY_BYTES, Edges
 
 cdef enum:
     REQUIREMENTS = 4  # latency, cache hits, errors, memory

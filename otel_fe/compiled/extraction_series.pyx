@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport INT64_MAX, int64_t
 
-from otel_fe.compiled.series cimport Edges
+from otel_fe.compiled.finders cimport Edges
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 
 SOURCES = OTEL_FE_SOURCES.decode()

@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy
 from otel_fe.compiled.attributes cimport MOST_PAIRS, OTHER, TEXT, WHOLE, Keys, Pair, Simple, ns_of, pairs_of, simple_value
 from otel_fe.compiled.batches cimport Batch, Group, Row, Spans
 from otel_fe.compiled.extraction_series cimport MOST_CAUSES, MOST_VALUE, CountedSeries, Figures, Histogram
-from otel_fe.compiled.series cimport ABOUT_BYTES, KEY_BYTES, Edges, give_back, reserve
+from otel_fe.compiled.finders cimport ABOUT_BYTES, KEY_BYTES, Edges, give_back, reserve
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
 from otel_fe.compiled.spans cimport Head, Span
 

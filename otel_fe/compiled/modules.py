@@ -13,6 +13,8 @@ from otel_fe.compiled.conditions import SOURCES as _CONDITIONS
 from otel_fe.compiled.extraction_series import SOURCES as _EXTRACTION_SERIES
 from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
+from otel_fe.compiled.finders import SOURCES as _FINDERS
+from otel_fe.compiled.finders import Finder, remembered_bytes
 from otel_fe.compiled.http2 import SOURCES as _HTTP2
 from otel_fe.compiled.http2 import Event as Http2Event
 from otel_fe.compiled.http2 import Http2Error
@@ -30,7 +32,7 @@ from otel_fe.compiled.rows import SOURCES as _ROWS
 from otel_fe.compiled.segments import SOURCES as _SEGMENTS
 from otel_fe.compiled.segments import Segments
 from otel_fe.compiled.series import SOURCES as _SERIES
-from otel_fe.compiled.series import Finder, drawn, record, remembered_bytes
+from otel_fe.compiled.series import drawn, record
 from otel_fe.compiled.spans import SOURCES as _SPANS
 from otel_fe.compiled.spans import Head, add, runs
 from otel_fe.compiled.stored_rows import SOURCES as _STORED_ROWS
@@ -91,6 +93,7 @@ SOURCES: Final = frozenset(
         _CONDITIONS,
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
+        _FINDERS,
         _HTTP2,
         _LEAVES,
         _LOCAL_SPANS,

@@ -172,13 +172,21 @@ class ForgettingFinder(SeriesFinder, Protocol):
 class RecordSpans(Protocol):
     """Counts spans in their series of span metrics."""
 
-    def __call__(self, spans: Iterable[Any], sources: Mapping[Any, Any], now_ns: int, /) -> Iterable[Any]:
+    def __call__(
+        self,
+        spans: Iterable[Any],
+        sources: Mapping[Any, Any],
+        now_ns: int,
+        weigh: Callable[[str], int | None] | None = None,
+        /,
+    ) -> Iterable[Any]:
         """Count spans; return those left to the caller.
 
         Args:
             spans: The spans of a request.
             sources: The `Source` of each resource.
             now_ns: Monotonic time.
+            weigh: Given a `tracestate`, returns the weight that it tells, in parts of 2**-64; None if it tells none.
         """
         ...
 
@@ -353,8 +361,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def Finder(self) -> Callable[[Iterable[str]], ForgettingFinder]:  # noqa: N802
-        """Given the names of the attributes that make a series."""
+    def Finder(self) -> Callable[[Iterable[str], Iterable[str], Callable[[Any], tuple[Any, bool]]], ForgettingFinder]:  # noqa: N802
+        """Given the attributes that make a series, the text that stands for each where it is absent, and `SeriesMap.find`."""
         ...
 
     @property

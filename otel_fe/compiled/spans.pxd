@@ -3,6 +3,7 @@
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.string cimport memchr
 
 from otel_fe.compiled.reading cimport Bytes
 
@@ -52,6 +53,19 @@ cdef class Head:
     cdef void hold(self, bytes held, Bytes at, Py_ssize_t size) noexcept
     cdef bytes own(self)
     cdef bint fill(self, Span *span) except -1
+
+
+cdef inline bint may_tell(Bytes state, Py_ssize_t size) noexcept:
+    """Return whether a `tracestate` may have sampling entries: as `trace_state.sampling`, which looks for `ot=` first."""
+    cdef Bytes last = state + size - 3  # the last place where that may begin
+    while state <= last:
+        state = <Bytes>memchr(state, b"o", last - state + 1)
+        if state == NULL:
+            return False
+        if state[1] == b"t" and state[2] == b"=":
+            return True
+        state += 1
+    return False
 
 
 cdef inline Head make_head(type kind):

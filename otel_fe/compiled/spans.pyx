@@ -152,6 +152,7 @@ cdef bint read_span(Span *span, Bytes *trace_id, Bytes begin, Bytes end, Texts n
     cdef Bytes p = begin
     cdef Bytes field
     cdef Bytes after_pair = NULL
+    cdef Bytes last
     cdef uint32_t seen = 0
     cdef int tag, number
     cdef int64_t size
@@ -216,11 +217,17 @@ cdef bint read_span(Span *span, Bytes *trace_id, Bytes begin, Bytes end, Texts n
             else:
                 span.end_ns = little_endian(p, 8)
             p += 8
-        elif tag == 0x30 or tag == 0x50 or tag == 0x60 or tag == 0x70:  # the kind; how much was dropped
+        elif tag == 0x30:
             if p >= end or p[0] >= 0x80:
                 return False
-            if tag == 0x30:
-                span.kind = p[0]
+            span.kind = p[0]
+            p += 1
+        elif tag == 0x50 or tag == 0x60 or tag == 0x70:  # how much was dropped: up to 2**28, in four bytes
+            last = p + min(3, end - p - 1)
+            while p <= last and p[0] >= 0x80:
+                p += 1
+            if p > last:
+                return False
             p += 1
         elif tag == 0x85:
             if end - p < 5 or p[0] != 0x01:

@@ -13,7 +13,7 @@ from otel_fe.compiled.rounds cimport Due, Rounds
 from otel_fe.compiled.rows cimport Piece, Rows, Wait, id_of, make_piece, record_of
 from otel_fe.compiled.segments cimport Segments
 from otel_fe.compiled.sources cimport OTEL_FE_SOURCES
-from otel_fe.compiled.spans cimport Head, Span
+from otel_fe.compiled.spans cimport Head, Span, may_tell
 from otel_fe.compiled.traces cimport DecisionCache, key_of_id
 
 SOURCES = OTEL_FE_SOURCES.decode()
@@ -157,7 +157,9 @@ cdef class Waiting:
             if not span.parent_id:
                 rooted = True
             if span.state_size:
-                self.leaves.note_state(row, batch.state_of(each))
+                row.has_trace_state = True
+                if may_tell(span.at + span.state_at, span.state_size):
+                    self.leaves.note_state(row, batch.state_of(each))
             open_leaves = self.leaves.of_spans & ~row.bits
             if open_leaves:
                 self.leaves.look(row, batch, group, each, known, open_leaves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,17 @@ class Buckets:
     least: float | None = None
     """The smallest measurement, in the metric's unit; None where that is not known, as of a difference."""
     most: float | None = None
+
+
+class SeriesAttributes(dict[str, Any]):
+    """The attributes of a series, which do not change; an encoder remembers what it made of them."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, attributes: Attributes) -> None:
+        super().__init__(attributes)
+        self.encoded: tuple[bytes, ...] | None = None
+        """Each as a message, behind its size; None until they are first encoded."""
 
 
 @dataclass(frozen=True, slots=True)

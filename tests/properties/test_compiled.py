@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1 import trace_pb2 as wire
 
 from otel_fe import compiled, semconv
 from otel_fe.config.settings import PREFIX, Settings
@@ -29,6 +30,7 @@ from otel_fe.wire.encode import encode as encode_kept
 from otel_fe.wire.wire_error import WireError
 from tests.bench.otlp_traffic import traffic
 from tests.corpus.wire import encode
+from tests.properties.encoded_spans import payload_of
 from tests.unit.wire.otlp import REQUESTS
 
 IDS = st.integers(1, 2**128 - 1)
@@ -126,6 +128,21 @@ def test_a_usual_request_is_read_in_c():
     usual, odd = traffic(1).requests[0], Span(1, 0, name="without an id")
     assert isinstance(Decoder().decode(usual), compiled.backend.Batch)
     assert isinstance(Decoder().decode(usual + encode([odd])), Batch)
+
+
+@needs_it
+@pytest.mark.parametrize("field", ["dropped_attributes_count", "dropped_events_count", "dropped_links_count"])
+@pytest.mark.parametrize("count", [0, 127, 128, 300, (1 << 28) - 1])
+def test_a_span_that_dropped_much_is_usual(field, count):
+    """A request with one went to Python as a whole."""
+    span = wire.Span(trace_id=b"t" * 16, span_id=b"s" * 8, **{field: count})
+    span.attributes.add(key="without a value")
+    batch = Decoder().decode(payload_of(span.SerializeToString()))
+    assert isinstance(batch, compiled.backend.Batch)
+    (found,) = batch.spans
+    assert getattr(found, field) == count
+    assert compiled.backend.Picker(["without a value"], "w")(found) is None, "it is not a plain value"
+    assert compiled.backend.Picker(["other"], "w")(found) == [0]
 
 
 @needs_it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
@@ -83,8 +84,14 @@ class ExplicitDurations:
 
     def value(self) -> Buckets:
         """Return the buckets in the metric's unit."""
-        edges = tuple(edge / self.per_unit for edge in self.edges)
+        edges = _in_unit(self.edges, self.per_unit)
         return Buckets(self.count, self.total_ns / self.per_unit, edges, tuple(self.buckets))
+
+
+@functools.lru_cache(64)
+def _in_unit(edges_ns: tuple[int, ...], per_unit: int) -> tuple[float, ...]:
+    """Return edges in a metric's unit: one tuple for all of its series."""
+    return tuple(edge / per_unit for edge in edges_ns)
 
 
 class ExponentialDurations:

@@ -65,7 +65,7 @@ class SpanMetricsConnector:
         """Count ended spans."""
         now_ns, seen_ns = self._clock.time_ns(), self._clock.monotonic_ns()
         sources = self._sources
-        for span in _recorded(spans, sources, seen_ns):  # flat: this is done for every span there is
+        for span in _recorded(spans, sources, seen_ns, _adjusted):  # flat: this is done for every span there is
             try:
                 source = sources[span.resource]
             except KeyError:
@@ -86,8 +86,7 @@ class SpanMetricsConnector:
                 if dimensions.unusual:
                     key = dimensions.unusual_key(key, span, adjusted)
                 series = counted.by_key.get(key) or counted.begin(key, span, now_ns, adjusted=adjusted is not None)
-                if counted.finder is not None:
-                    counted.finder.learn(span, series)
+                counted.learn(span, series)
                 series.seen_ns = seen_ns
                 series.record(duration_ns, 1 if adjusted is None else series.whole(adjusted))
             if source.measured.events is not None:
@@ -253,7 +252,9 @@ def _adjusted(text: str) -> int | None:
     return None if threshold is None else _ONE * NEVER // (NEVER - threshold)
 
 
-def _all_left(spans: Iterable[SpanView], _sources: Mapping[Any, Any], _now_ns: int) -> Iterable[SpanView]:
+def _all_left(
+    spans: Iterable[SpanView], _sources: Mapping[Any, Any], _now_ns: int, _weigh: object = None
+) -> Iterable[SpanView]:
     return spans
 
 

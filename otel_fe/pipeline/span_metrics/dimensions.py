@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +77,11 @@ class SpanDimensions:
         """The attributes in the key, beside name, kind and status."""
         return [name for name, _ in self._fallbacks]
 
+    @property
+    def fallback_texts(self) -> list[str]:
+        """What stands in the key for each of them where a span has none."""
+        return [text_of(value) for _, value in self._fallbacks]
+
     def key(self, span: SpanView, adjusted: int | None) -> Key:
         """Return what the series of a span is found by; equal for two spans that share it.
 
@@ -133,13 +139,19 @@ class SpanDimensions:
 def key_function(names: Sequence[str], fallbacks: Sequence[Value]) -> Callable[[SpanView, Any], Key]:
     """Return what makes a span's key: its name, kind, status, and the values of the named attributes as texts.
 
-    Written out for just these names and compiled, since it is called for every span: a loop over them takes three times as
+    Written out for just so many and compiled, since it is called for every span: a loop over them takes three times as
     long. `naive_key` in the tests is what it must agree with. Names and values are handed in, never part of the source.
     """
-    values = [f"v if (v := get(n{i}, f{i})).__class__ is str else text(v)" for i in range(len(names))]
-    source = f"lambda span, get: (span.name, span.kind, span.status, {', '.join(values)})"
-    scope = {f"n{i}": name for i, name in enumerate(names)} | {f"f{i}": value for i, value in enumerate(fallbacks)}
-    made: Callable[[SpanView, Any], Key] = eval(source, {**scope, "str": str, "text": text_of})  # noqa: S307
+    return _key_functions(len(names))(*names, *fallbacks)
+
+
+@functools.lru_cache(64)
+def _key_functions(count: int) -> Callable[..., Callable[[SpanView, Any], Key]]:
+    """Return what makes the key functions of so many attributes: compiled once, since each resource has one of its own."""
+    handed_in = ", ".join([*(f"n{i}" for i in range(count)), *(f"f{i}" for i in range(count))])
+    values = [f"v if (v := get(n{i}, f{i})).__class__ is str else text(v)" for i in range(count)]
+    source = f"lambda {handed_in}: lambda span, get: (span.name, span.kind, span.status, {', '.join(values)})"
+    made: Callable[..., Callable[[SpanView, Any], Key]] = eval(source, {"str": str, "text": text_of})  # noqa: S307
     return made
 
 

@@ -103,10 +103,10 @@ class ResourceMeasure:
     def __init__(self, dimensions: SpanDimensions, measure: Measure) -> None:
         self.dimensions = dimensions
         usual = not dimensions.unusual and not any(REPLACED in name for name in dimensions.names)
-        self.finder: ForgettingFinder | None = (
-            None if compiled.backend is None else compiled.backend.Finder(dimensions.names) if usual else None
-        )
+        self.finder: ForgettingFinder | None = None
         """Finds series in C; None where that is not there, or where a key needs more than what attributes say."""
+        if compiled.backend is not None and usual:
+            self.finder = compiled.backend.Finder(dimensions.names, dimensions.fallback_texts, measure.series.find)
         self.series = measure.series
         self.by_key = measure.series.by_key
 
@@ -119,6 +119,11 @@ class ResourceMeasure:
         """Forget which series spans belong to; where series have gone."""
         if self.finder is not None:
             self.finder.clear()
+
+    def learn(self, span: SpanView, series: Series) -> None:
+        """Have a series found in C from now on; all that overflow would fill the memory with values that come once."""
+        if self.finder is not None and series is not self.series.overflow:
+            self.finder.learn(span, series)
 
     def begin(self, key: Key, span: SpanView, now_ns: int, *, adjusted: bool) -> Series:
         """Return the series of a key that has none yet."""

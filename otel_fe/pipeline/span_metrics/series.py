@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_fe.model.metric import SeriesAttributes
 from otel_fe.pipeline.span_metrics.exemplar_reservoir import Reservoir
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Series:
         self.aggregate = aggregate
         self.record = aggregate.record
         """Counts a duration in ns, so many times over."""
-        self.attributes = attributes
+        self.attributes: Attributes = SeriesAttributes(attributes)
         self.start_ns = now_ns
         """Unix time of its first span."""
         self.seen_ns = 0
@@ -67,6 +68,13 @@ class SeriesMap:
             return self.overflow
         series = self.by_key[key] = Series(self._make(), attributes(), now_ns)
         return series
+
+    def find(self, key: Key) -> tuple[Series | None, bool]:
+        """Return the series that a span with a key is counted in, None if it begins one; and whether it is of this key alone."""
+        found = self.by_key.get(key)
+        if found is not None:
+            return found, True
+        return (self.overflow if self._limit and len(self.by_key) >= self._limit else None), False
 
     def of(self, key: Key) -> Series | None:
         """Return the series that a key is counted in."""

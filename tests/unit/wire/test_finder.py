@@ -16,7 +16,7 @@ from otel_fe.model.span import Span
 from otel_fe.pipeline.span_metrics.connector import SpanMetricsConnector
 from otel_fe.wire.decode import Decoder
 from tests.corpus.wire import encode
-from tests.properties.traffic import ATTRIBUTES, RESOURCES, SCOPES, clock
+from tests.properties.traffic import ATTRIBUTES, RESOURCES, SCOPES, TRACE_STATES, clock
 
 # Few names, kinds and orders, so that most spans are like one before them.
 FEW = st.one_of(
@@ -34,6 +34,7 @@ SPANS = st.builds(
     start_ns=st.just(0),
     end_ns=st.integers(0, 10**6) | st.integers(2**61, 2**64 - 1),
     status=st.integers(0, 2),
+    trace_state=st.just("") | TRACE_STATES,
     attributes=FEW,
     resource=st.sampled_from(RESOURCES),
     scope=st.sampled_from(SCOPES),
@@ -130,6 +131,7 @@ def test_spans_are_found_by_their_bytes():
     assert all(counted.finder.find(span) is series for span in decoded)
     assert compiled.backend.record(decoded, one._sources, 1) == []
     assert series.aggregate.count == 9
+    counted.series.expire(1)
     counted.forget()
     assert counted.finder.find(decoded[0]) is None
 
@@ -150,3 +152,44 @@ def test_what_finders_remember_is_bounded_and_given_back():
     assert 30 << 20 < compiled.backend.remembered_bytes() <= 32 << 20
     finder.clear()
     assert compiled.backend.remembered_bytes() == before
+
+
+@pytest.mark.skipif(
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+)
+@pytest.mark.parametrize("value", ["u-{}", "ü-{}", 10_000, False])
+def test_past_the_limit_values_that_come_once_are_counted_by_their_bytes_and_not_remembered(value):
+    """The series for all that no longer fit: with a user's id as a dimension nearly each span belongs to it."""
+    one, decoder = connector(HISTOGRAMS[1]), Decoder()
+
+    def spans(first, count):
+        values = [value.format(n) if isinstance(value, str) else value + n for n in range(first, first + count)]
+        batch = [Span(1, n + 1, name="a", attributes={"shop": v}, resource=RESOURCES[0]) for n, v in enumerate(values)]
+        return decoder.decode(encode(batch)).spans
+
+    one.record(spans(0, 7))
+    before = compiled.backend.remembered_bytes()
+    assert compiled.backend.record(spans(7, 50), one._sources, 1) == []
+    (measured,) = one._resources.values()
+    (measure,) = measured.measures
+    assert measure.series.overflow.aggregate.count == 51
+    assert [series.aggregate.count for series in measure.series.by_key.values()] == [1] * 6
+    assert compiled.backend.remembered_bytes() == before
+
+
+@pytest.mark.skipif(
+    compiled.backend is None, reason="not compiled; tests/properties/test_compiled.py fails where it should be"
+)
+@pytest.mark.parametrize(
+    ("state", "count"), [("shop=keep", 8), ("ot=rv:ffffffffffffff", 8), ("ot=th:8", 16), ("a=ot,ot=th:c", 32)]
+)
+def test_spans_with_a_tracestate_are_counted_by_their_bytes(state, count):
+    """Each counts for as many as it says: a sampler before this one writes one on every span."""
+    one, decoder = connector(HISTOGRAMS[1]), Decoder()
+    one.record(decoder.decode(encode(ALIKE[:1])).spans)
+    decoded = decoder.decode(encode([replace(span, trace_state=state) for span in ALIKE])).spans
+    weigh = {"ot=th:8": 2 << 64, "a=ot,ot=th:c": 4 << 64}.get
+    assert compiled.backend.record(decoded, one._sources, 1, weigh) == []
+    (source,) = one._sources.values()
+    (series,) = source.counted[0].by_key.values()
+    assert series.aggregate.count == 1 + count

@@ -6,10 +6,11 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from otel_fe.model.exponential import ExponentialHistogram, ExponentialState
-from otel_fe.model.metric import Buckets, ExemplarPoint, Metric, Point, ResourceMetrics
+from otel_fe.model.metric import Buckets, ExemplarPoint, Metric, Point, ResourceMetrics, SeriesAttributes
 from otel_fe.wire.metrics import any_value, encode_metrics
 from tests.unit.wire.otlp import python_value
 
+STATE = ExponentialState(3, 1.0, 1, 1, 0, 0, 0, (2, 1))
 EXEMPLAR = ExemplarPoint(0.25, 7, 0xABC, 0xDEF)
 
 
@@ -98,3 +99,51 @@ def test_values_that_otlp_cannot_hold_are_brought_near():
     """An integer that is too large becomes a float, half a surrogate pair a question mark."""
     assert any_value(2**64).double_value == 2.0**64
     assert any_value("a\ud800").string_value == "a?"
+
+
+def test_equal_values_of_other_types_stay_apart():
+    """Texts are remembered encoded; 1, True and 1.0 are equal in Python, and so are 0.0 and -0.0."""
+    values = [
+        "1",
+        1,
+        True,
+        1.0,
+        0.0,
+        -0.0,
+        False,
+        0,
+        "x" * 200,
+        "x" * 200,
+        "ü",
+        "\ud800",
+        None,
+        [1, "a"],
+        {"k": True},
+        b"1",
+    ]
+    points = [Point({"key": value}, 1, 2, 3, []) for value in values for _ in range(2)]
+    (metric,) = sent(Metric("calls", "{call}", False, points))
+    found = [point.attributes[0] for point in metric.sum.data_points]
+    assert [one.key for one in found] == ["key"] * len(points)
+    assert [one.value.SerializeToString() for one in found] == [
+        any_value(value).SerializeToString() for value in values for _ in range(2)
+    ]
+
+
+def test_the_attributes_of_a_series_are_encoded_once_for_all_of_its_metrics():
+    """Each kind of point has them under another number."""
+    attributes = SeriesAttributes({"span.name": "GET", "n": 3, "long": "x" * 200})
+    values = {"sum": 3, "histogram": Buckets(3, 1.5, (0.1,), (1, 2)), "exponential_histogram": STATE}
+    for _ in range(2):
+        for kind, value in values.items():
+            (metric,) = sent(Metric(kind, "s", False, [Point(attributes, 1, 2, value, []), Point({}, 1, 2, value, [])]))
+            point, without = getattr(metric, kind).data_points
+            assert {pair.key: python_value(pair.value) for pair in point.attributes} == attributes
+            assert not without.attributes
+    assert len(attributes.encoded) == 3
+
+
+def test_a_histogram_tells_its_least_and_most_where_they_are_known():
+    (metric,) = sent(Metric("duration", "s", False, [Point({}, 1, 2, Buckets(3, 1.5, (0.1,), (1, 2), 0.0, 7.5), [])]))
+    (point,) = metric.histogram.data_points
+    assert (point.HasField("min"), point.min, point.max) == (True, 0.0, 7.5)
