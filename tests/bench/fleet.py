@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.bench.fleet_traffic import SPANS_PER_S
+from tests.bench.fleet_cells import SHAPES
 from tests.bench.pinned import cpu_s, free_port, peak_mib, started
 from tests.bench.rounds import Spread, note
 from tests.real.collector import build_collector
@@ -93,11 +93,16 @@ def _run(cell: Cell, side: str, plan: Plan) -> Run:
         command = _command(cell, side, folder, configuration)
         log = stack.enter_context((folder / "log").open("wb"))
         collector = started(stack, command, core=0 if cell.cores == 1 else None, output=log, threads=cell.cores)
+        shape = SHAPES[cell.shape]
         order = {
             "port": receiver,
-            "spans": int(plan.duration_s * SPANS_PER_S),
+            "spans": int(plan.duration_s * cell.spans_per_s),
             "request": int(cell.request),
             "skew_s": cell.skew_s,
+            "content": shape.content,
+            "joined": shape.joined,
+            "spans_per_s": cell.spans_per_s,
+            "connections": shape.connections,
             "paced": cell.load == "paced",
         }
         sender = started(stack, [sys.executable, "-m", "tests.bench.fleet_sender", json.dumps(order)], core=core)
@@ -136,7 +141,8 @@ def _figures(cell: Cell, side: str, cpu: float, peak: float, sent: Any, arrived:
     decided = sent["decided"]
     missing = len(decided.keys() - arrived.keys())
     if missing and cell.keeps_all_remarkable:
-        sys.exit(f"bench: {cell}: {side} did not deliver {missing} of {len(decided)} traces that it must")
+        late = f"; requests were sent up to {sent['late_s']:.1f} s late" if sent["late_s"] >= 1 else ""
+        sys.exit(f"bench: {cell}: {side} did not deliver {missing} of {len(decided)} traces that it must{late}")
     if not 0 < len(arrived) < sent["traces"] / 2:
         sys.exit(f"bench: {cell}: {side} delivered {len(arrived)} of {sent['traces']} traces: it does not sample")
     delays = sorted(max(0.0, arrived[trace] - at) for trace, at in decided.items() if trace in arrived)

@@ -7,17 +7,46 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.bench.fleet_traffic import APART, BY_SERVICE, SPANS_PER_S, TOGETHER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SHAPES = {"whole": 0.0, "split-0.5": 0.5, "split-3": 3.0, "split-10": 10.0}
-"""By name the skew, in s: how far apart the three services send their spans of a trace, at most."""
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is sent, and in which requests."""
+
+    skew_s: float = 3.0
+    """How far apart the three services send their spans of a trace, at most."""
+    content: str = "usual"
+    joined: str = BY_SERVICE
+    spans_per_s: int = SPANS_PER_S
+    """The pace: what the sender can do."""
+    connections: int = 1
+
+
+SHAPES = {
+    "whole": Shape(0.0, joined=TOGETHER),
+    "split-0.5": Shape(0.5),
+    "split-3": Shape(3.0),
+    "split-10": Shape(10.0),
+    "unique-3": Shape(content="unique"),
+    "large-3": Shape(content="large", spans_per_s=3_000),
+    "gateway-3": Shape(content="gateway", joined=TOGETHER),
+    "pods-3": Shape(content="pods", joined=TOGETHER),
+    "long-3": Shape(content="long"),
+    "small-3": Shape(joined=APART, spans_per_s=4_000, connections=60),
+    "odd-3": Shape(content="odd"),
+}
 STORES = ("plain", "store")
 WORKERS = ("1w", "2w")
 REQUESTS = ("1", "50", "512", "8192")
 """Spans of a request."""
 LOADS = ("paced", "full")
-"""20 000 spans a second, or as fast as the collector takes them."""
+"""At the cell's pace, or as fast as the collector takes them."""
+_REQUESTS_PER_S = 2_000
+"""The most that the sender can send."""
 DEFAULT_CELLS = "whole/rules/plain/1w/512/paced,split-3/rules/plain/1w/512/paced,split-3/attributes/store/1w/512/paced,split-3/limits/store/1w/512/paced"
 SMOKE_CELLS = "whole/rules/plain/1w/512/paced,split-0.5/attributes/store/1w/50/paced,split-0.5/limits/plain/2w/512/full"
 _RULES = """
@@ -54,7 +83,13 @@ _LIMITS = """
           rate_allocation:
             - {policy: failed, percent: 75}
             - {policy: rest, percent: 25}"""
-POLICIES = {"rules": _RULES, "attributes": _RULES + _ATTRIBUTES, "ottl": _RULES + _OTTL, "limits": _LIMITS}
+POLICIES = {
+    "rules": _RULES,
+    "attributes": _RULES + _ATTRIBUTES,
+    "ottl": _RULES + _OTTL,
+    "limits": _LIMITS,
+    "dimensions": _RULES,
+}
 _METRICS = """
   span_metrics:
     metrics_flush_interval: 5s
@@ -64,6 +99,9 @@ _METRICS = """
       - name: feature_extraction.cache.hit
       - name: db.system
       - name: error.type
+"""
+_MANY_DIMENSIONS = f"""{_METRICS}      - name: user.id
+    aggregation_cardinality_limit: 2000
 """
 _TRACES = 1_000_000
 
@@ -85,7 +123,12 @@ class Cell:
     @property
     def skew_s(self) -> float:
         """How far apart the services send their spans of a trace, at most."""
-        return SHAPES[self.shape]
+        return SHAPES[self.shape].skew_s
+
+    @property
+    def spans_per_s(self) -> int:
+        """The pace; at full load, the least: traffic is made for it, so that spans of a trace never come further apart."""
+        return min(SHAPES[self.shape].spans_per_s, _REQUESTS_PER_S * int(self.request))
 
     @property
     def cores(self) -> int:
@@ -115,7 +158,7 @@ class Cell:
             f"exporters: {{{exporter}}}\n"
             "processors:\n  tail_sampling:\n"
             f"    decision_wait: {decision_wait_s:g}s\n    num_traces: {_TRACES}\n    policies:{POLICIES[self.policies]}\n"
-            f"connectors:{_METRICS}"
+            f"connectors:{_MANY_DIMENSIONS if self.policies == 'dimensions' else _METRICS}"
             f"service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{{pipelines}}}}}\n"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from tests.bench.fleet_traffic import SPANS_PER_S, requests
+from tests.bench.fleet_traffic import requests
 
 if TYPE_CHECKING:
     from tests.bench.fleet_traffic import Request
@@ -27,20 +28,24 @@ _REFUSALS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 class Sender:
     """Sends requests, and notes when the one was acknowledged that makes a trace worth keeping."""
 
-    def __init__(self, port: int) -> None:
-        options = [("grpc.max_send_message_length", -1)]
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
-        grpc.channel_ready_future(self._channel).result(_START_S)
-        self._export = self._channel.unary_unary(_TRACES)
+    def __init__(self, port: int, connections: int) -> None:
+        # Channels to one address share a connection otherwise.
+        options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+        self._channels = [grpc.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(connections)]
+        for channel in self._channels:
+            grpc.channel_ready_future(channel).result(_START_S)
+        self._exports = itertools.cycle([channel.unary_unary(_TRACES) for channel in self._channels])
         self._lock = threading.Lock()
         self.decided: dict[str, float] = {}
         self.refused = 0
 
     def send(self, request: Request) -> None:
         """Send a request until it is taken."""
+        with self._lock:
+            export = next(self._exports)
         while True:
             try:
-                self._export(request.payload, timeout=60)
+                export(request.payload, timeout=60)
             except grpc.RpcError as error:
                 if error.code() not in _REFUSALS:  # type: ignore[attr-defined]  # it is a call, too
                     raise
@@ -57,17 +62,28 @@ class Sender:
 def main() -> None:
     """Say "ready" once connected, wait for a line, send, and tell what was sent when."""
     order: dict[str, Any] = json.loads(sys.argv[1])
-    made = list(requests(order["spans"], order["request"], order["skew_s"]))
-    sender = Sender(order["port"])
+    made = list(
+        requests(
+            order["spans"],
+            order["request"],
+            order["skew_s"],
+            content=order["content"],
+            joined=order["joined"],
+            spans_per_s=order["spans_per_s"],
+        )
+    )
+    sender = Sender(order["port"], order["connections"])
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.perf_counter()
-    sent = 0
+    sent, late_s = 0, 0.0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         waiting = []
         for request in made:
-            if order["paced"]:
-                time.sleep(max(0.0, begun + sent / SPANS_PER_S - time.perf_counter()))
+            ahead_s = begun + sent / order["spans_per_s"] - time.perf_counter()
+            if order["paced"] and ahead_s > 0:
+                time.sleep(ahead_s)
+            late_s = max(late_s, -ahead_s)
             sent += request.spans
             waiting.append(pool.submit(sender.send, request))
             if len(waiting) >= 2 * _AT_ONCE:
@@ -77,7 +93,7 @@ def main() -> None:
     took_s = time.perf_counter() - begun
     traces = sum(len(request.ends) for request in made)
     told = {"decided": sender.decided, "spans": sent, "traces": traces, "took_s": took_s, "refused": sender.refused}
-    print(json.dumps(told), flush=True)
+    print(json.dumps({**told, "late_s": late_s}), flush=True)
     sys.stdin.readline()
 
 

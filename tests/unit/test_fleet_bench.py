@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from otel_fe import compiled
 from otel_fe.config.collector import read_collector_config
-from tests.bench.fleet_cells import ALL, DEFAULT_CELLS, POLICIES, SMOKE_CELLS, chosen
-from tests.bench.fleet_traffic import SERVICES, SPANS_PER_TRACE, requests
+from otel_fe.wire.decode import Decoder
+from tests.bench.fleet_cells import ALL, DEFAULT_CELLS, POLICIES, SHAPES, SMOKE_CELLS, chosen
+from tests.bench.fleet_traffic import APART, SERVICES, SPANS_PER_TRACE, TOGETHER, requests
 
 SPANS = 8_000
 
@@ -59,6 +61,91 @@ def test_what_decides_is_the_request_with_the_error_or_the_slow_root():
         if not span.parent_span_id and span.end_time_unix_nano - span.start_time_unix_nano >= 99_000_000:
             slow[trace] = place
     assert told == slow | failed
+
+
+def of_shape(name, spans, size=512):
+    shape = SHAPES[name]
+    settings = {"content": shape.content, "joined": shape.joined, "spans_per_s": shape.spans_per_s}
+    return list(requests(spans, size, shape.skew_s, **settings))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_shape_is_read_in_c_and_tells_what_decides(shape):
+    """A request that is read in Python as a whole would be all that is measured."""
+    made = of_shape(shape, 12_000)
+    spans = [span for _, _, span in decoded(made)]
+    assert sum(request.spans for request in made) == len(spans) >= 12_000
+    assert len({(span.trace_id, span.span_id) for span in spans}) == len(spans)
+    roots = [span.trace_id.hex() for span in spans if not span.parent_span_id]
+    assert sorted(roots) == sorted(trace for request in made for trace in request.ends)
+    failed = {span.trace_id.hex() for span in spans if span.status.code == Status.STATUS_CODE_ERROR}
+    slow = {
+        span.trace_id.hex()
+        for span in spans
+        if not span.parent_span_id and span.end_time_unix_nano - span.start_time_unix_nano >= 99_000_000
+    }
+    assert {trace for request in made for trace in request.decides} == failed | slow
+    if compiled.backend is not None:
+        assert all(isinstance(Decoder().decode(request.payload), compiled.backend.Batch) for request in made)
+
+
+def test_no_two_spans_of_unique_traffic_are_alike():
+    spans = [span for _, _, span in decoded(of_shape("unique-3", SPANS))]
+    assert len({b"".join(pair.SerializeToString() for pair in span.attributes) for span in spans}) == SPANS
+    assert {len({pair.key for pair in span.attributes} & {"user.id", "thread.id"}) for span in spans} == {2}
+
+
+def test_large_spans_are_large():
+    spans = [span for _, _, span in decoded(of_shape("large-3", 800))]
+    assert {len(span.attributes) for span in spans} == {40}
+    assert all(len(span.links) == 1 for span in spans)
+    stacks = [event.attributes[2].value.string_value for span in spans for event in span.events]
+    assert 800 / 16 < len(stacks) < 800 / 4
+    assert all(len(stack) >= 8_000 for stack in stacks)
+
+
+@pytest.mark.parametrize(("shape", "pods"), [("gateway-3", 198), ("pods-3", 999)])
+def test_a_gateway_sends_spans_of_all_pods_together(shape, pods):
+    resources, of_request = set(), []
+    for request in of_shape(shape, 40_000):
+        found = {
+            one.resource.SerializeToString()
+            for one in ExportTraceServiceRequest.FromString(request.payload).resource_spans
+        }
+        resources |= found
+        of_request.append(len(found))
+    assert len(resources) == pods
+    assert min(of_request[:-1]) > 100
+
+
+def test_half_of_the_spans_are_of_long_traces():
+    made = of_shape("long-3", 20_000)
+    places = defaultdict(set)
+    lengths = Counter()
+    for _, place, span in decoded(made):
+        lengths[span.trace_id] += 1
+        places[span.trace_id].add(place)
+    assert Counter(lengths.values()) == {5_000: 2, 1: 10_000}
+    assert all(len(places[trace]) > 5 for trace, spans in lengths.items() if spans > 1)
+
+
+def test_small_requests_have_one_trace_of_one_service():
+    for request in of_shape("small-3", SPANS, 50):
+        (of_resource,) = ExportTraceServiceRequest.FromString(request.payload).resource_spans
+        (of_scope,) = of_resource.scope_spans
+        assert len({span.trace_id for span in of_scope.spans}) == 1
+        assert request.spans == len(of_scope.spans) in {2, 4}
+
+
+def test_traffic_is_made_for_the_pace_that_the_sender_keeps():
+    """The spans of a trace come at most the skew apart at the cell's pace, so it must be one that the sender keeps."""
+    for cell in ALL:
+        requests_per_s = cell.spans_per_s / (2 if SHAPES[cell.shape].joined == APART else 1) / int(cell.request)
+        assert requests_per_s <= 2_000
+    (slow,) = chosen("split-3/rules/plain/1w/1/paced")
+    assert slow.spans_per_s == 2_000
+    assert SHAPES["gateway-3"].joined == TOGETHER
+    assert str(slow) in {str(cell) for cell in ALL}
 
 
 @pytest.mark.parametrize("policies", POLICIES)
