@@ -46,11 +46,11 @@ def requests(
     spans: int,
     spans_per_request: int,
     skew_s: float,
+    seed: int = 1,
     *,
     content: str = "usual",
     joined: str = "",
     spans_per_s: int = SPANS_PER_S,
-    seed: int = 1,
 ) -> Iterator[Request]:
     """Yield requests in the order in which a fleet sends them.
 
@@ -58,10 +58,10 @@ def requests(
         spans: How many in all, rounded to whole traces.
         spans_per_request: How many in each, or in the last of a service fewer; at most, where they are sent `APART`.
         skew_s: Each service sends its part of a trace so long after the trace's end, at the most, at a random moment.
+        seed: Of everything.
         content: Which of `CONTENTS`.
         joined: What a request has together; by default `BY_SERVICE` where there is a skew, or else `TOGETHER`.
         spans_per_s: The pace at which they will be sent: the skew is as many spans as come within it.
-        seed: Of everything.
     """
     draw = random.Random(seed)
     traces = CONTENTS[content](draw)
