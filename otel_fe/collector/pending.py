@@ -14,8 +14,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_fe.collector.graph.graph import encoded
 from otel_fe.wire.batch import Trace
+from otel_fe.wire.handed import encoded
 from otel_fe.wire.validation import check
 from otel_fe.wire.wire_error import WireError
 

@@ -22,7 +22,7 @@ cdef struct Group:  # a trace
     int64_t size_bytes
     int32_t first
     int32_t last
-    int32_t count  # of its spans; 0 once `take` has removed it
+    int32_t count  # of its spans; 0 once `hand_over` has removed it
 
 
 @cython.final
@@ -40,7 +40,7 @@ cdef class Batch:
     cdef Row *rows
     cdef Py_ssize_t count
     cdef Py_ssize_t room
-    cdef Py_ssize_t left  # spans, without those of traces that `take` has removed
+    cdef Py_ssize_t left  # spans, without those of traces that `hand_over` has removed
     cdef Group *groups
     cdef Py_ssize_t groups_count
     cdef Py_ssize_t groups_room

@@ -277,21 +277,6 @@ cdef class Batch:
         """The reason for rejections: empty."""
         return ""
 
-    def take(self, uint64_t worker, uint64_t workers):
-        """Remove and return the traces that one of several workers decides."""
-        cdef Py_ssize_t which
-        cdef Group *group
-        cdef list taken = []
-        if not workers:
-            raise ValueError("there are no workers")
-        for which in range(self.groups_count):
-            group = &self.groups[which]
-            if group.count and (group.high ^ group.low) % workers == worker:
-                taken.append(self.trace(group))
-                self.left -= group.count
-                group.count = 0
-        return taken
-
     def measure(self):
         """Set the size of each trace: its spans, with their resources and scopes."""
         cdef Py_ssize_t which

@@ -15,6 +15,8 @@ from otel_fe.compiled.extractions import SOURCES as _EXTRACTIONS
 from otel_fe.compiled.extractions import Counter, counted
 from otel_fe.compiled.finders import SOURCES as _FINDERS
 from otel_fe.compiled.finders import Finder, remembered_bytes
+from otel_fe.compiled.handed import SOURCES as _HANDED
+from otel_fe.compiled.handed import hand_over
 from otel_fe.compiled.http2 import SOURCES as _HTTP2
 from otel_fe.compiled.http2 import Event as Http2Event
 from otel_fe.compiled.http2 import Http2Error
@@ -70,6 +72,7 @@ __all__ = [
     "batch_of",
     "counted",
     "drawn",
+    "hand_over",
     "hash_of",
     "joined",
     "key_of",
@@ -94,6 +97,7 @@ SOURCES: Final = frozenset(
         _EXTRACTION_SERIES,
         _EXTRACTIONS,
         _FINDERS,
+        _HANDED,
         _HTTP2,
         _LEAVES,
         _LOCAL_SPANS,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from otel_fe.compiled.batches import Batch as RequestBatch
     from otel_fe.compiled.http2 import Event, Session
     from otel_fe.compiled.local_protocols import LocalTraceFields, SpanBlock, SpanFields
     from otel_fe.compiled.trace_protocols import (
@@ -65,6 +66,14 @@ class BatchOf(Protocol):
         self, payload: bytes, resources: Any, scopes: Any, kind: type[Any], trace_kind: Callable[[int], object], /
     ) -> Any:
         """Return a batch with the interface of `wire.batch.Batch`; None if the request is left to the caller."""
+        ...
+
+
+class HandOver(Protocol):
+    """Takes out of a request what another worker decides."""
+
+    def __call__(self, batch: Any, worker: int, workers: int, /) -> tuple[bytes, int]:
+        """Remove the spans of its traces from a compiled batch; return them as a request, and their number."""
         ...
 
 
@@ -303,6 +312,16 @@ class Backend(Protocol):
     @property
     def batch_of(self) -> BatchOf:
         """Read a request."""
+        ...
+
+    @property
+    def Batch(self) -> type[RequestBatch]:  # noqa: N802
+        """The class of what `batch_of` returns."""
+        ...
+
+    @property
+    def hand_over(self) -> HandOver:
+        """Take the spans of another worker out of a request."""
         ...
 
     @property

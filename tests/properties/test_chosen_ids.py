@@ -25,6 +25,7 @@ from otel_fe.store.decoded_trace import DecodedTrace
 from otel_fe.wire.batch import Batch, Trace, worker_of
 from otel_fe.wire.decode import Decoder
 from otel_fe.wire.fields import delimited
+from otel_fe.wire.handed import hand_over
 from otel_fe.wire.sizes import add_sizes
 from tests.corpus.wire import encode
 from tests.unit.collector.parts import SAMPLED, PipelineBench
@@ -149,8 +150,10 @@ def test_every_trace_has_one_worker_whoever_looks(workers):
     payload = encode([Span(trace_id, 1) for trace_id in ids])
     found, plain = Decoder().decode(payload), Batch([Trace(Id(trace_id)) for trace_id in ids], 0)
     for worker in range(workers):
-        taken = [trace.trace_id for trace in found.take(worker, workers)]
+        payload, spans = hand_over(found, worker, workers)
+        taken = [trace.trace_id for trace in Decoder().decode(payload).traces]
         assert taken == [trace.trace_id for trace in plain.take(worker, workers)]
+        assert spans == len(taken)
         assert taken == [trace_id for trace_id in ids if worker_of(trace_id, workers) == worker]
         assert [trace.trace_id for trace in found.traces] == [trace.trace_id for trace in plain.traces]
     assert list(found.traces) == plain.traces == []
@@ -160,7 +163,7 @@ def test_every_trace_has_one_worker_whoever_looks(workers):
 def test_there_is_no_worker_of_none():
     """C divides by nothing without asking."""
     with pytest.raises(ValueError, match="no workers"):
-        Decoder().decode(encode([Span(1, 1)])).take(0, 0)
+        hand_over(Decoder().decode(encode([Span(1, 1)])), 0, 0)
 
 
 @pytest.mark.parametrize("length", [0, 100, 130, 17_000])
@@ -189,7 +192,7 @@ def seconds(ids):
     begun_s = time.process_time()
     orphans, roots, odd = request(ids, PARENT), request(ids), request(ids) + b"\x10\x00"
     for payload in (orphans, odd):
-        assert len(Decoder().decode(payload, sized=True).take(0, 2)) < COUNT
+        assert hand_over(Decoder().decode(payload, sized=True), 0, 2)[1] < COUNT
     for policies in ((AlwaysSample("all"),), (RateLimiting("few", 1, 1),)):
         waits, _ = sampler(*policies, num_traces=COUNT + 1, maximum_trace_size_bytes=1_000_000)
         waits.receive_all(Decoder().decode(orphans, sized=True).traces, 1)

@@ -88,17 +88,19 @@ def test_a_class_that_makes_something_else_makes_no_spans():
 def test_what_was_taken_out_of_a_batch_is_not_in_it(worker, workers, taken):
     """A trace taken out of a batch is no longer listed, counted or decided there."""
     batch = read(payload_of(*(encoded(n) for n in (1, 2, 3, 1))))
-    found = batch.take(worker, workers)
+    payload, spans = compiled.backend.hand_over(batch, worker, workers)
+    found = read(payload).traces
     left = [n for n in (1, 2, 3) if n not in taken]
     assert [trace.trace_id for trace in found] == taken
-    assert sum(len(trace.spans) for trace in found) + batch.accepted == 4
+    assert sum(len(trace.spans) for trace in found) == spans
+    assert spans + batch.accepted == 4
     assert [trace.trace_id for trace in batch.traces] == left
     assert len(batch.traces) == len(left)
     assert sorted({span.trace_id for span in batch.spans}) == left
     one, finder = series(), compiled.backend.Finder([])
     (learnt,) = parsed(encoded(9))
     finder.learn(learnt, one)
-    (resource,) = {span.resource for trace in (*found, *batch.traces) for span in trace.spans}
+    (resource,) = {span.resource for span in batch.spans} or {None}
     sources = {resource: source(finder)}
     assert compiled.backend.record(batch.spans, sources, 1) == []
     assert one.aggregate.count == batch.accepted
@@ -112,7 +114,7 @@ def test_a_batch_that_was_released_holds_nothing():
     batch.release()
     assert batch.accepted == 2, "it has been that"
     batch.measure()
-    assert (list(spans), list(traces), batch.take(0, 1)) == ([], [], [])
+    assert (list(spans), list(traces), compiled.backend.hand_over(batch, 0, 1)) == ([], [], (b"", 0))
     assert compiled.backend.record(spans, {}, 1) == []
     assert compiled.backend.counted(spans, "a", print, print) == []
 
@@ -132,7 +134,8 @@ def test_a_span_becomes_one_object():
     batch = read(payload_of(encoded(1), encoded(2)))
     first, second = batch.spans
     assert batch.traces[0].spans[0] is first
-    assert batch.take(0, 2)[0].spans == [second]
+    assert batch.traces[1].spans == [second]
+    assert compiled.backend.hand_over(batch, 0, 2)[1] == 1
     assert list(batch.spans) == [first]
 
 

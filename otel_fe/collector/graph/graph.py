@@ -18,7 +18,6 @@ from otel_fe.collector.graph.parts import Route
 from otel_fe.collector.refusals import NoPipelineError, StoppingError
 from otel_fe.units import MINUTE_NS
 from otel_fe.wire.decode import Decoder
-from otel_fe.wire.encode import ExportRequest, run_of
 from otel_fe.wire.responses import ExportOutcome
 from otel_fe.wire.validation import check
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from otel_fe.collector.graph.parts import Parts
     from otel_fe.collector.graph.sampled import Kept, SampledPipeline
     from otel_fe.model.metric import ResourceMetrics
-    from otel_fe.wire.batch import Batch, Trace
+    from otel_fe.wire.batch import Batch
     from otel_fe.wire.validation import ValidatedRequest
 
     Due = tuple[SampledPipeline, list[Kept]]
@@ -350,12 +349,3 @@ class PipelineGraph:
 def _outcome(checked: ValidatedRequest) -> ExportOutcome:
     rejected = checked.rejected
     return ExportOutcome(sum(rejected.values()), checked.message, rejected) if rejected else _SUCCESS
-
-
-def encoded(traces: Sequence[Trace]) -> bytes:
-    """Return the spans of traces as one `ExportTraceServiceRequest`, byte for byte as received."""
-    request = ExportRequest()
-    for trace in traces:
-        for span in trace.spans:
-            request.add(run_of(span))
-    return request.encode()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from otel_fe.collector.graph.graph import encoded
 from otel_fe.collector.refusals import PressureError
 from otel_fe.collector.workers.frames import frame
 from otel_fe.collector.workers.peer_sender import PeerSender
+from otel_fe.wire.handed import hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,11 @@ class SpanRouter:
     def own(self, receiver: str, batch: Batch) -> Batch:
         """Hand over what is other workers', and return the rest."""
         for worker, link in enumerate(self._links):
-            if link is not None and (traces := batch.take(worker, len(self._links))):
-                link.put(frame(receiver, encoded(traces)), sum(len(trace.spans) for trace in traces))
+            if link is None:
+                continue
+            payload, spans = hand_over(batch, worker, len(self._links))
+            if spans:
+                link.put(frame(receiver, payload), spans)
         return batch
 
     @property
