@@ -17,7 +17,7 @@ from otel_fe.requirements import LATENCY_LIMIT_NS, MEMORY_LIMIT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from otel_fe.compiled.protocols import CountExtractions, SeriesFinder
+    from otel_fe.compiled.series_protocols import CountExtractions, SeriesFinder
     from otel_fe.model.span import SpanView
     from otel_fe.pipeline.extraction_series import ExtractionSeries
 

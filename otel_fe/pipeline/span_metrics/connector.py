@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from otel_fe.clock import Clock
-    from otel_fe.compiled.protocols import DrawExemplars, RecordSpans
+    from otel_fe.compiled.series_protocols import DrawExemplars, RecordSpans
     from otel_fe.config.span_metrics import SpanMetrics
     from otel_fe.model.span import ResourceView, SpanView
     from otel_fe.pipeline.span_metrics.dimensions import Key

@@ -13,7 +13,7 @@ from otel_fe.pipeline.span_metrics.series import Series, SeriesMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from otel_fe.compiled.protocols import ForgettingFinder
+    from otel_fe.compiled.series_protocols import ForgettingFinder
     from otel_fe.config.span_metrics import Dimension, SpanMetrics
     from otel_fe.model.span import Attributes, SpanView, Value
     from otel_fe.pipeline.span_metrics.aggregates import Aggregate
