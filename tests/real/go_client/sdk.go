@@ -73,6 +73,7 @@ func traceExporter(ctx context.Context, to target) *otlptrace.Exporter {
 			otlptracegrpc.WithCompressor("gzip"),
 			otlptracegrpc.WithHeaders(to.headers()),
 			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: first, MaxInterval: most, MaxElapsedTime: all}),
+			otlptracegrpc.WithTimeout(all), // restarts take long on a busy machine
 			otlptracegrpc.WithInsecure(),
 		}
 		if to.tls != nil {
@@ -85,6 +86,7 @@ func traceExporter(ctx context.Context, to target) *otlptrace.Exporter {
 			otlptracehttp.WithCompression(otlptracehttp.GzipCompression),
 			otlptracehttp.WithHeaders(to.headers()),
 			otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: first, MaxInterval: most, MaxElapsedTime: all}),
+			otlptracehttp.WithTimeout(all),
 			otlptracehttp.WithInsecure(),
 		}
 		if to.tls != nil {
