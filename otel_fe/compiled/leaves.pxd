@@ -9,7 +9,7 @@ from otel_fe.compiled.conditions cimport Conditions
 from otel_fe.compiled.rows cimport Wait
 
 cdef enum:
-    MOST_LEAVES = 60  # with the bits of those that may fail
+    MOST_LEAVES = 60  # of a word, with the bits of those that may fail
 
 
 cdef struct Leaf:  # a policy without policies in it
@@ -43,7 +43,13 @@ cdef class Origin:
 cdef class Leaves:
     cdef Leaf leaves[MOST_LEAVES]
     cdef int count
-    cdef int seen_count
+    cdef int word  # the number of the word of its bits
+    cdef int place  # of its bits in `Wait.seen`; -1 for `Wait.bits`
+    cdef int first  # the number of leaves in the words before
+    cdef int seen_count  # up to its own
+    cdef int most_answers
+    cdef Leaves more  # those of the next word; None behind the last
+    cdef uint64_t *said  # what `bits_of` returns; only in the first
     cdef uint64_t of_spans  # the leaves that look at each span
     cdef uint64_t final_bits
     cdef Keys keys
@@ -55,6 +61,10 @@ cdef class Leaves:
     cdef list answers  # by leaf: its answers by the inputs that it reads of a span
     cdef uint64_t numbers  # of resources with their scopes, never used again
 
+    cdef inline uint64_t *bits_at(self, Wait *row) noexcept:
+        """Return the bits of those that have matched a span."""
+        return &row.bits if self.place < 0 else <uint64_t *>&row.seen[self.place]
+
     cdef Origin known_of(self, tuple origin)
     cdef int look(self, Wait *row, Batch batch, Group *group, Row *each, list origins, uint64_t leaves) except -1
     cdef int look_up(self, Wait *row, int i, Batch batch, Group *group, Row *each, Origin known, Pair *pairs, int count) except -1
@@ -62,5 +72,9 @@ cdef class Leaves:
     cdef int answer(self, Wait *row, int i, said) except -1
     cdef int answer_objects(self, Wait *row, answers) except -1
     cdef int note_state(self, Wait *row, str state) except -1
-    cdef uint64_t bits_of(self, Wait *row) noexcept
+    cdef uint64_t word_of(self, Wait *row) noexcept
+    cdef uint64_t *bits_of(self, Wait *row) noexcept
     cdef bint may_be_final(self, Wait *row) noexcept
+
+
+cdef Leaves leaves_of(words, asked, told, final_bits)

@@ -3,9 +3,10 @@
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItem, PyDict_Size
-from cpython.list cimport PyList_GET_ITEM
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from otel_fe.compiled.attributes cimport MOST_PAIRS, OTHER, TRUTH, WHOLE, Keys, Pair, Simple, pairs_of, simple_value
@@ -24,7 +25,8 @@ cdef enum:
 
 
 cdef enum:
-    MOST_ANSWERS = 8_000  # that are remembered for a leaf: 5 MB at most
+    MOST_ANSWERS = 240_000  # that are remembered for all leaves: 150 MB at most
+    MOST_LEAF_ANSWERS = 8_000  # for one of them
     MOST_KNOWN = 10_000  # resources with their scopes
     MOST_KNOWN_BYTES = 8 << 20  # of these: senders choose how large one is
     LONGEST_INPUT = 512
@@ -55,24 +57,28 @@ cdef class Origin:
 
 @cython.final
 cdef class Leaves:
-    """The leaves of a sampler's policies.
+    """The leaves of a sampler's policies whose bits are one word. Those of the next word follow in `more`.
 
     Args:
-        leaves: For each its kind and its numbers, as `pipeline/policies/leaves.py` packs them.
+        leaves: For each its kind and its numbers, as `pipeline/policies/leaf_word.py` packs them.
         names: The names of the attributes that leaves read, one leaf's after another's.
         programs: For each leaf its program, or None, as for `Conditions`.
         facts: As for `Waiting`.
         asked: As for `Waiting`.
         told: As for `Waiting`.
-        final_bits: As for `Waiting`.
+        final_bits: As for `Waiting`, of this word.
+        before: The leaves of the word before; None for the first word.
     """
 
-    def __cinit__(self, leaves, names, programs, facts, asked, told, uint64_t final_bits):
+    def __cinit__(self, leaves, names, programs, facts, asked, told, uint64_t final_bits, Leaves before):
         cdef int i = 0
         cdef tuple given = tuple(leaves)
         cdef Leaf *leaf
         self.keys, self.conditions, self.facts = Keys(names), Conditions(programs, names), facts
-        self.count, self.seen_count = len(given), 0
+        self.count, self.place = len(given), -1
+        if before is not None:
+            self.word, self.first, self.seen_count = before.word + 1, before.first + before.count, before.seen_count
+            before.more = self
         if self.count > MOST_LEAVES:
             raise ValueError(f"{self.count} policies, more than {MOST_LEAVES}")
         if len(self.conditions.starts) != self.count:
@@ -97,8 +103,12 @@ cdef class Leaves:
         self.asked, self.told, self.final_bits = asked, told, final_bits
         self.known, self.known_resources = {}, set()
         self.answers = [{} for _ in range(self.count)]
+        self.most_answers = MOST_LEAF_ANSWERS
         self.numbers = 0
         self.known_bytes = 0
+
+    def __dealloc__(self):
+        free(self.said)
 
     # --- spans ---------------------------------------------------------------------------------------------------------
 
@@ -152,10 +162,12 @@ cdef class Leaves:
             batch: Its request.
             group: Its trace in the request.
             each: The span.
-            origins: The `Origin` of each resource and scope of the request, once it is known.
+            origins: The `Origin` of each resource and scope of the request, once it is known: one word's after another's.
             leaves: Those leaves.
         """
-        cdef Origin known = <Origin>PyList_GET_ITEM(origins, each.origin)
+        cdef Py_ssize_t origin = each.origin + self.word * PyList_GET_SIZE(batch.origins)
+        cdef Origin known = <Origin>PyList_GET_ITEM(origins, origin)
+        cdef uint64_t *bits = self.bits_at(row)
         cdef Pair pairs[MOST_PAIRS]
         cdef Pair *pair
         cdef Simple value
@@ -163,7 +175,7 @@ cdef class Leaves:
         cdef Leaf *leaf
         cdef int count = UNREAD, i, kind, found
         if known is None:
-            known = origins[each.origin] = self.known_of(batch.origin_of(each))
+            known = origins[origin] = self.known_of(batch.origin_of(each))
         for i in range(self.count):
             if not leaves >> i & 1:
                 continue
@@ -172,7 +184,7 @@ cdef class Leaves:
                 found = self.conditions.answer(leaf.program, span, pairs, &count, known.facts, known.unsure)
                 if found != UNDECIDED:
                     if found < -1:
-                        row.bits |= <uint64_t>1 << i
+                        bits[0] |= <uint64_t>1 << i
                         row.seen[leaf.seen] = -2 - found
                     continue
             if leaf.by == BY_STATE:
@@ -197,10 +209,10 @@ cdef class Leaves:
                 if kind != WHOLE:
                     value.whole = 0
                 if leaf.lowest <= value.whole <= leaf.highest:
-                    row.bits |= <uint64_t>1 << i
+                    bits[0] |= <uint64_t>1 << i
                     row.seen[leaf.seen] = value.whole
             elif (kind == TRUTH and value.whole != 0) == (leaf.lowest != 0):
-                row.bits |= <uint64_t>1 << i
+                bits[0] |= <uint64_t>1 << i
                 row.seen[leaf.seen] = leaf.lowest
         return 0
 
@@ -247,7 +259,7 @@ cdef class Leaves:
         if found != NULL:
             return self.answer(row, i, <object>found)
         said = self.ask(i, batch, group, each)
-        if PyDict_Size(answers) >= MOST_ANSWERS:
+        if PyDict_Size(answers) >= self.most_answers:
             answers.clear()
         answers[looks] = said
         if bare and said is ...:
@@ -255,17 +267,18 @@ cdef class Leaves:
         return self.answer(row, i, said)
 
     cdef object ask(self, int i, Batch batch, Group *group, Row *each):
-        return self.asked(i, batch.head(each, batch.id_of(group)))
+        return self.asked(self.first + i, batch.head(each, batch.id_of(group)))
 
     cdef int answer(self, Wait *row, int i, said) except -1:
         """Note the answer of a leaf: a number, ... if it does not match, or a tuple of the number of its error."""
         cdef Leaf *leaf = &self.leaves[i]
+        cdef uint64_t *bits = self.bits_at(row)
         if said is ...:
             return 0
-        row.bits |= <uint64_t>1 << i
+        bits[0] |= <uint64_t>1 << i
         if isinstance(said, tuple):
             if leaf.failed >= 0:
-                row.bits |= <uint64_t>1 << leaf.failed
+                bits[0] |= <uint64_t>1 << leaf.failed
             said = said[0]
         row.seen[leaf.seen] = said
         return 0
@@ -274,15 +287,22 @@ cdef class Leaves:
         """Evaluate the leaves that have not matched yet on spans that are objects already."""
         cdef int i
         for i in range(self.count):
-            if self.of_spans >> i & 1 and not row.bits >> i & 1:
-                self.answer(row, i, answers[i])
-        return 0
+            if self.of_spans >> i & 1 and not self.bits_at(row)[0] >> i & 1:
+                self.answer(row, i, answers[self.first + i])
+        return 0 if self.more is None else self.more.answer_objects(row, answers)
 
     # --- traces --------------------------------------------------------------------------------------------------------
 
-    cdef uint64_t bits_of(self, Wait *row) noexcept:
-        """Return the leaves that would sample a trace as bits, and what else its decision depends on."""
-        cdef uint64_t value, bits = row.bits
+    cdef uint64_t *bits_of(self, Wait *row) noexcept:
+        """Return the leaves that would sample a trace as bits, and what else its decision depends on; overwritten by the next call."""
+        cdef Leaves leaves = self
+        while leaves is not None:
+            self.said[leaves.word] = leaves.word_of(row)
+            leaves = leaves.more
+        return self.said
+
+    cdef uint64_t word_of(self, Wait *row) noexcept:
+        cdef uint64_t value, bits = self.bits_at(row)[0]
         cdef Leaf *leaf
         cdef int i
         for i in range(self.count):
@@ -320,7 +340,7 @@ cdef class Leaves:
     cdef bint may_be_final(self, Wait *row) noexcept:
         cdef Leaf *leaf
         cdef int i
-        if row.bits & self.final_bits:
+        if self.bits_at(row)[0] & self.final_bits:
             return True
         for i in range(self.count):
             leaf = &self.leaves[i]
@@ -340,4 +360,25 @@ cdef class Leaves:
                     return True
             else:
                 return True
-        return False
+        return self.more is not None and self.more.may_be_final(row)
+
+
+cdef Leaves leaves_of(words, asked, told, final_bits):
+    """Return the leaves of all words, as `Waiting` is given them: the first's, which the others' follow."""
+    cdef Leaves first = None, last = None
+    for number, (leaves, names, programs, facts) in enumerate(words):
+        last = Leaves(leaves, names, programs, facts, asked, told, final_bits >> 64 * number & 0xFFFFFFFFFFFFFFFF, last)
+        if first is None:
+            first = last
+    if first is None:
+        raise ValueError("policies without a word for their bits")
+    first.said = <uint64_t *>calloc(last.word + 1, sizeof(uint64_t))
+    if first.said == NULL:
+        raise MemoryError
+    leaves_count, seen_count = last.first + last.count, last.seen_count
+    last = first
+    while last is not None:
+        last.place = seen_count + last.word - 1 if last.word else -1
+        last.most_answers = min(MOST_LEAF_ANSWERS, MOST_ANSWERS // max(1, leaves_count))
+        last = last.more
+    return first

@@ -97,7 +97,7 @@ cdef class Rounds:
         cdef Py_ssize_t i, count
         cdef int which
         cdef int64_t spent
-        cdef uint64_t threshold, bits
+        cdef uint64_t threshold
         if not self.due_count:
             return 0
         self.outcomes.make_room()
@@ -105,8 +105,7 @@ cdef class Rounds:
             if i + AHEAD < self.due_count:
                 prefetch_row(self.due[i + AHEAD].row)
             due = &self.due[i]
-            bits = leaves.bits_of(due.row)
-            due.node = self.outcomes.roots[self.outcomes.root_of(&bits)].node
+            due.node = self.outcomes.roots[self.outcomes.root_of(leaves.bits_of(due.row))].node
             due.randomness, due.count, due.wrapped_bytes = randomness_of(due.row), due.row.count, due.row.wrapped_bytes
         for which in range(self.count):
             count = self.collect(which, rows)
@@ -152,9 +151,8 @@ cdef class Rounds:
         """Return the decision on a trace by the thresholds of the last round."""
         cdef Due due
         cdef int which
-        cdef uint64_t bits = leaves.bits_of(row)
         self.outcomes.make_room()
-        due.row, due.node = row, self.outcomes.roots[self.outcomes.root_of(&bits)].node
+        due.row, due.node = row, self.outcomes.roots[self.outcomes.root_of(leaves.bits_of(row))].node
         due.randomness, due.count, due.wrapped_bytes = randomness_of(row), row.count, row.wrapped_bytes
         for which in range(self.count):
             self.advance(which, rows, &due)

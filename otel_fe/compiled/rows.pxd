@@ -45,7 +45,7 @@ cdef struct Wait:
     bint explicit  # whether one states its randomness
     bint tells  # whether one states how it was sampled
     bint by_root  # whether it is in the list of those that wait after their root
-    int64_t seen[1]  # as many as there are leaves that look at each span
+    int64_t seen[1]  # a number for each leaf that looks at each span; then the bits of the words of leaves after the first
 
 
 @cython.final

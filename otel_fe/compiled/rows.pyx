@@ -28,7 +28,7 @@ cdef class Rows:
     """A hash table of pending traces, which are also in order of arrival, and in order of the arrival of their roots.
 
     Args:
-        seen_count: The number of leaves that look at each span.
+        seen_count: The number of leaves that look at each span, and of the words of leaves after the first.
         segments: Where the bytes of spans are kept.
     """
 
@@ -363,7 +363,7 @@ cdef Piece *make_piece() except NULL:
 
 
 cdef bytes record_of(Wait *row, int seen_count, uint64_t time_ns, int trigger, const uint64_t *more, int more_count):
-    """Return a record: 16 numbers, what the leaves that look at each span saw, and more numbers."""
+    """Return a record: 16 numbers, what the leaves that look at each span saw with the further words of bits, and more numbers."""
     cdef bytes record = PyBytes_FromStringAndSize(NULL, (16 + seen_count + more_count) * sizeof(uint64_t))
     cdef uint64_t *at = <uint64_t *>PyBytes_AS_STRING(record)
     at[0], at[1], at[2], at[3] = row.high, row.low, row.start_ns, row.end_ns

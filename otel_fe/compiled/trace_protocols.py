@@ -253,10 +253,7 @@ class PendingTracesOf(Protocol):
 
     def __call__(
         self,
-        leaves: Iterable[tuple[Any, ...]],
-        names: Iterable[str],
-        programs: Iterable[Iterable[tuple[Any, ...]] | None],
-        facts: Callable[[Any, Any], tuple[int, int]] | None,
+        words: Iterable[tuple[Any, ...]],
         kind: type[Any],
         asked: Callable[[int, Any], Any],
         told: Callable[[str], tuple[int | None, bool]],
@@ -272,16 +269,13 @@ class PendingTracesOf(Protocol):
         """Return them, with none that waits.
 
         Args:
-            leaves: The policies, as `Leaves.packed` has them.
-            names: The names of the attributes that leaves read.
-            programs: For each leaf its program, as `Leaves.programs` has them.
-            facts: Returns what programs read of a resource and a scope, as bits, and which bits are errors.
+            words: The policies, as `Leaves.words` has them.
             kind: The class of a span's object, a subclass of `Backend.Head`.
             asked: Answers for a leaf by its number that C does not know, given a span.
             told: Returns the randomness that a `tracestate` states, or None, and whether it says how the span was sampled.
             decided: Returns the decision on a row.
             final: Returns the decision on a row if no later span can change it.
-            final_bits: The leaves without which no vote is final.
+            final_bits: The bits of leaves without which no vote is final, those of the first word lowest.
             rooted: Whether a trace is due some time after its root, too.
             pools: The budgets that traces of a round compete for, in the order in which they are spent.
             competing: Returns whether a row competes for one of them, given its number.

@@ -9,10 +9,7 @@ SOURCES: str
 class Waiting:
     def __init__(
         self,
-        leaves: Iterable[tuple[Any, ...]],
-        names: Iterable[str],
-        programs: Iterable[Iterable[tuple[Any, ...]] | None],
-        facts: Callable[[Any, Any], tuple[int, int]] | None,
+        words: Iterable[tuple[Any, ...]],
         kind: type[Head],
         asked: Callable[[int, Any], Any],
         told: Callable[[str], tuple[int | None, bool]],

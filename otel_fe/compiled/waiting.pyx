@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
 from otel_fe.compiled.batches cimport Batch, Group, Row, Traces
-from otel_fe.compiled.leaves cimport Leaves
+from otel_fe.compiled.leaves cimport Leaves, leaves_of
 from otel_fe.compiled.outcomes cimport Outcomes
 from otel_fe.compiled.rounds cimport Due, Rounds
 from otel_fe.compiled.rows cimport Piece, Rows, Wait, id_of, make_piece, record_of
@@ -24,17 +24,17 @@ cdef class Waiting:
     """Traces that wait for their decision. Not thread-safe. No callback may call it, except `make_room`.
 
     Args:
-        leaves: The kind and the numbers of each leaf, as `pipeline/policies/leaves.py` packs them.
-        names: The names of the attributes that leaves read, one leaf's after another's.
-        programs: For each leaf that C can mostly evaluate on a span's bytes, its program, as for `Conditions`; None for the others.
-        facts: Given a resource and a scope, returns the facts that programs read of them as bits, and those that are not known; or None.
+        words: For each 64 bits that leaves have, as `pipeline/policies/leaf_word.py` packs them: the kind and the numbers of each leaf; the
+            names of the attributes that leaves read, one leaf's after another's; for each leaf that C can mostly evaluate on a span's
+            bytes, its program, as for `Conditions`, and None for the others; what returns, given a resource and a scope, the facts
+            that programs read of them as bits, and those that are not known, or None.
         kind: The class of a span's object, below `Head`.
         asked: Given the number of a leaf and a span, returns what the leaf saw as a number, ... if it does not match, or a tuple of
             the number of the error if it failed.
         told: Given a `tracestate`, returns the randomness that it states, or None; and whether it says how the span was sampled.
         decided: Given a row, returns the decision.
         final: Given a row, returns the decision if no later span can change it, or None.
-        final_bits: The bits of leaves that can make a vote final; 0 to keep nothing early.
+        final_bits: The bits of leaves that can make a vote final, those of the first word lowest; 0 to keep nothing early.
         rooted: Whether traces wait after their root.
         pools: The budgets of limiters, as for `Rounds`.
         competing: Given a row and the number of a budget, returns whether the trace competes for it.
@@ -47,18 +47,24 @@ cdef class Waiting:
     cdef Rounds rounds
     cdef type kind
     cdef Outcomes outcomes
+    cdef int words  # of leaves
+    cdef bint early  # whether a trace may be kept before it is due
     cdef bint rooted
 
     def __cinit__(
-        self, leaves, names, programs, facts, type kind not None, asked, told, decided, final, uint64_t final_bits, bint rooted, pools, competing,
-        Segments segments not None,
+        self, words, type kind not None, asked, told, decided, final, final_bits, bint rooted, pools, competing, Segments segments not None,
     ):
+        cdef Leaves last
         if not issubclass(kind, Head):
             raise ValueError(f"{kind.__name__} is no Head")
-        self.leaves = Leaves(leaves, names, programs, facts, asked, told, final_bits)
+        last = self.leaves = leaves_of(words, asked, told, final_bits)
+        while last.more is not None:
+            last = last.more
+        self.words, self.early = last.word + 1, final_bits != 0
         self.segments = segments
-        self.rows = Rows(self.leaves.seen_count, segments)
-        self.outcomes = Outcomes(1, decided, final, competing)
+        # The words behind the first are what leaves saw, to all that keep a row or its record.
+        self.rows = Rows(last.seen_count + last.word, segments)
+        self.outcomes = Outcomes(self.words, decided, final, competing)
         self.rounds = Rounds(pools, self.outcomes)
         self.kind, self.rooted = kind, rooted
 
@@ -88,7 +94,7 @@ cdef class Waiting:
         cdef Group *group
         cdef Wait *row
         cdef Py_ssize_t which
-        cdef list known = [None] * PyList_GET_SIZE(batch.origins)
+        cdef list known = [None] * (self.words * PyList_GET_SIZE(batch.origins))
         for which in range(batch.groups_count):
             self.rows.prefetch_groups(batch, which, remembered.now)
             group = &batch.groups[which]
@@ -113,7 +119,7 @@ cdef class Waiting:
                 drop(self.rows.values_of(row))
                 continue
             try:
-                decision = self.final_of(row) if self.leaves.final_bits else None
+                decision = self.final_of(row) if self.early else None
             except BaseException:
                 self.rows.append_spans(row, batch, group, True, now_ns)  # its sums have them already
                 raise
@@ -143,6 +149,7 @@ cdef class Waiting:
         cdef bint rooted = False
         cdef int64_t size
         cdef uint64_t open_leaves
+        cdef Leaves leaves
         while i >= 0:
             each = &batch.rows[i]
             span = &each.span
@@ -160,9 +167,12 @@ cdef class Waiting:
                 row.has_trace_state = True
                 if may_tell(span.at + span.state_at, span.state_size):
                     self.leaves.note_state(row, batch.state_of(each))
-            open_leaves = self.leaves.of_spans & ~row.bits
-            if open_leaves:
-                self.leaves.look(row, batch, group, each, known, open_leaves)
+            leaves = self.leaves
+            while leaves is not None:
+                open_leaves = leaves.of_spans & ~leaves.bits_at(row)[0]
+                if open_leaves:
+                    leaves.look(row, batch, group, each, known, open_leaves)
+                leaves = leaves.more
         row.count += group.count
         self.rows.spans += group.count
         size = group.size_bytes
@@ -235,7 +245,7 @@ cdef class Waiting:
     def settle(self, trace_id, DecisionCache remembered not None, uint64_t time_ns):
         """Remove a trace whose vote is final; return its spans, decision and record, or None for any other trace."""
         cdef Wait *row = self.rows.find(trace_id >> 64, trace_id & 0xFFFFFFFFFFFFFFFF)
-        if row == NULL or not self.leaves.final_bits:
+        if row == NULL or not self.early:
             return None
         decision = self.final_of(row)
         if decision is None:
@@ -249,11 +259,9 @@ cdef class Waiting:
 
     cdef object final_of(self, Wait *row):
         """Return the decision on a trace if no later span can change it; None otherwise."""
-        cdef uint64_t bits
         if not self.leaves.may_be_final(row):
             return None
-        bits = self.leaves.bits_of(row)
-        return self.outcomes.final_of(&bits, self.rows, row)
+        return self.outcomes.final_of(self.leaves.bits_of(row), self.rows, row)
 
     cdef bint is_likely(self, Wait *row):
         """Return whether a trace would be sampled with the spans that it has, so that these will probably be read."""

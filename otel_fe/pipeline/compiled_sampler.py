@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     Kept = tuple[int, list[SpanView], Decision, bytes]
     """Its id, its spans, the decision, the record."""
 
-MOST_LEAVES: Final = 60
-
 
 class CompiledTailSampler(TailSampler):
     """A `TailSampler` whose pending traces are in C.
@@ -67,10 +65,7 @@ class CompiledTailSampler(TailSampler):
         self._stand_in = unpacker.trace_of
         self._put = self.records.packed(unpacker.entry_of, self._described())
         self._waiting: PendingTraces = compiled.backend.Waiting(  # type: ignore[union-attr]
-            leaves.packed,
-            leaves.names,
-            leaves.programs,
-            leaves.facts,
+            leaves.words,
             kind,
             leaves.ask,
             _told,
@@ -85,16 +80,17 @@ class CompiledTailSampler(TailSampler):
 
     def _described(self) -> DecisionPolicies:
         settings = self._settings
-        leaves, pools = len(self._leaves.evaluators), len(self._pools)
-        return DecisionPolicies(settings.policies, leaves, pools, first_match=settings.sample_on_first_match)
+        return DecisionPolicies(
+            settings.policies, self._leaves, len(self._pools), first_match=settings.sample_on_first_match
+        )
 
     def _final_bits(self) -> int:
         """Return the bits of leaves without which no vote is final."""
         found = 0
-        for number, leaf in enumerate(self._leaves.evaluators):
+        for leaf, place in zip(self._leaves.evaluators, self._leaves.places, strict=True):
             rule = leaf.rule
             if rule is None or rule.by != "hash" or not rule.threshold:
-                found |= 1 << number
+                found |= 1 << place.matched
         return found
 
     # --- spans in ----------------------------------------------------------------------------------------------------
@@ -303,9 +299,6 @@ def tail_sampler(kind: type, *arguments: Any, **settings: Any) -> TailSampler:
 
     Takes what `CompiledTailSampler` takes.
     """
-    plain = TailSampler(*arguments, **settings)
-    leaves = [leaf for policy in plain.sampler.policies for leaf in policy.leaves]
-    # Some leaves take two bits.
-    if compiled.backend is None or 2 * len(leaves) > MOST_LEAVES:
-        return plain
+    if compiled.backend is None:
+        return TailSampler(*arguments, **settings)
     return CompiledTailSampler(kind, *arguments, **settings)

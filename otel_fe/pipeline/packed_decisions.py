@@ -4,7 +4,8 @@ A trace's sums, and what its policies saw of its spans, are all that a vote depe
 
     stored decision: 1, the fingerprint of the policies (8 bytes), spans and errors that came after the decision (32 bits each),
                      the packed decision, samplers before (JSON; mostly absent)
-    packed decision: 16 numbers of the trace, a number for each leaf that looks at spans, the threshold of each pool (64 bits each)
+    packed decision: 16 numbers of the trace, a number for each leaf that looks at spans, further words of bits (mostly none), the
+                     threshold of each pool (64 bits each)
 
 The policies are described once, as JSON, and named by a fingerprint of their description.
 """
@@ -70,7 +71,7 @@ class DecisionUnpacker:
         self._sampler = sampler
         self._leaves = leaves
         self._pools = pools
-        self._numbers = struct.Struct(f"{order}{_NUMBERS}Q{len(leaves.of_spans)}q{len(pools)}Q")
+        self._numbers = struct.Struct(f"{order}{_NUMBERS}Q{leaves.numbers}q{len(pools)}Q")
 
     @property
     def size_bytes(self) -> int:
@@ -92,7 +93,7 @@ class DecisionUnpacker:
         """Return a packed decision with its votes."""
         values = self._numbers.unpack(packed)
         time_ns, trigger, has_trace_state, tells, explicit, own, bits = values[9:_NUMBERS]
-        looked_at = _NUMBERS + len(self._leaves.of_spans)
+        looked_at = _NUMBERS + self._leaves.numbers
         seen, randomness = values[_NUMBERS:looked_at], own if explicit else None
         trace = self.trace_of((*values[:9], 0, 0, has_trace_state, tells, randomness, bits, seen))
         trace.thresholds = dict(zip(self._pools, values[looked_at:], strict=True))
@@ -107,11 +108,11 @@ class DecisionPolicies:
     Args:
         policies: In the order of the file.
         first_match: No policy votes after one that samples.
-        leaves: How many they have.
+        leaves: Theirs.
         pools: How many budgets' thresholds are packed.
     """
 
-    def __init__(self, policies: Sequence[Policy], leaves: int, pools: int, *, first_match: bool) -> None:
+    def __init__(self, policies: Sequence[Policy], leaves: Leaves, pools: int, *, first_match: bool) -> None:
         self.description = json.dumps(
             {
                 "format": _FORMAT,
@@ -124,11 +125,12 @@ class DecisionPolicies:
         ).encode()
         self.fingerprint = blake2b(self.description, digest_size=FINGERPRINT_BYTES).digest()
         self._leaves = leaves
-        self._bits = struct.Struct(f"={_BITS * 8}xQ")
+        self._bits = struct.Struct(f"={_BITS * 8}xQ{leaves.numbers}q")
 
     def stored(self, packed: bytes, later_spans: int, later_errors: int) -> bytes | None:
         """Return a packed decision as the store keeps it; None where a policy failed: why, only this process knows."""
-        if self._bits.unpack_from(packed)[0] >> self._leaves:
+        bits, *numbers = self._bits.unpack_from(packed)
+        if self._leaves.has_failed(bits, numbers):
             return None
         head = _HEAD.pack(MARK, self.fingerprint, min(later_spans, _MOST_LATER), min(later_errors, _MOST_LATER))
         return head + packed

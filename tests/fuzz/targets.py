@@ -51,6 +51,7 @@ _CONDITIONS = (
 )
 _SETTINGS = TailSampling(
     (
+        *(SpanCount(f"exactly {count}", count, count) for count in range(30, 88)),  # the others' bits are in two words
         StatusCode("errors", frozenset({2})),
         And("and", (StringAttribute("text", "k", ("v.*",), enabled_regex_matching=True), SpanCount("count", 2, 9))),
         NumericAttribute("number", "n", -5, 5, invert_match=True),

@@ -99,10 +99,13 @@ def test_no_traces_wait_without_what_they_need():
     """Segments for their spans, above all."""
     segments = compiled.backend.Segments(bytes, bytes, 1, 1)
     made = compiled.backend.Waiting
-    made((), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, segments)
-    for missing in ([], [(), (), (), (), WireSpan, 1, 1, 1, 1, 0, False, (), 1, None]):
+    word = ((), (), (), None)
+    made([word], WireSpan, 1, 1, 1, 1, 0, False, (), 1, segments)
+    for missing in ([], [[word], WireSpan, 1, 1, 1, 1, 0, False, (), 1, None]):
         with pytest.raises(TypeError):
             made(*missing)
+    with pytest.raises(ValueError, match="policies without a word for their bits"):
+        made([], WireSpan, 1, 1, 1, 1, 0, False, (), 1, segments)
 
 
 def test_bytes_that_were_exchanged_have_not_been_read():

@@ -279,6 +279,54 @@ def test_a_round_evaluates_policies_for_traces_that_differ():
     assert len(made) < 10
 
 
+MANY = st.lists(st.sampled_from(sorted(POLICIES)), min_size=1, max_size=6)
+
+
+@needs_it
+@given(MANY, st.integers(1, 70), MANY, st.lists(USUAL, min_size=1, max_size=20), STEPS, MORE)
+def test_more_policies_than_a_word_has_bits_decide_as_in_the_plain_sampler(first, others, last, begin, steps, more):
+    """Policies that differ from each other in front of policies, behind them, and between them."""
+    between = [f"type: span_count, span_count: {{min_spans: {40 + n}}}" for n in range(others)]
+    kinds = [POLICIES[name][1:-1] for name in (*first, *last)]
+    benches = both(nested_sampling(kinds[: len(first)] + between + kinds[len(first) :], settings=more))
+    for step in (begin, *steps):
+        payload = encode(step) if isinstance(step, list) else step
+        for bench in benches:
+            bench.step(payload)
+        check(benches)
+    for bench in benches:
+        bench.sampler.close()
+    check(benches)
+
+
+@needs_it
+@pytest.mark.parametrize("count", [59, 60, 61, 120, 121, 300])
+def test_any_number_of_policies_is_decided_in_c(count):
+    """Each policy decides by its own bit, and is named by its own record."""
+    policies = [
+        f"type: numeric_attribute, numeric_attribute: {{key: n, min_value: {n}, max_value: {n}}}"
+        for n in range(1, count)
+    ]
+    failing = "type: ottl_condition, ottl_condition: {error_mode: propagate, span: ['attributes[\"text\"] + 1 == 2']}"
+    settings = nested_sampling([*policies, failing])
+    assert isinstance(tail_sampler(WireSpan, settings, clock(), lambda *_: ""), CompiledTailSampler)
+    benches = both(settings)
+    numbers = [{"n": n} for n in range(count + 1)] + [{"text": "a"}]
+    payload = encode(
+        [
+            Span(n, 1, name="a", attributes=each, resource=RESOURCES[0], scope=SCOPES[0])
+            for n, each in enumerate(numbers, 1)
+        ]
+    )
+    for step in (payload, 6):
+        for bench in benches:
+            bench.step(step)
+        check(benches)
+    found = {trace_id: decision.reason for trace_id, _, decision in benches[0].delivered}
+    assert found == {n + 1: f"q{n - 1}" for n in range(1, count)}
+    assert benches[0].sampler.records.of(len(numbers)).votes[-1].vote == "failed"
+
+
 @needs_it
 @given(NAMES, NAMES, STEPS, MORE)
 def test_what_is_pending_goes_on_under_other_policies(names, others, steps, more):

@@ -61,7 +61,17 @@ NESTED = """
             - {name: limited, type: rate_limiting, rate_limiting: {spans_per_second: 300}}
             - {name: rest, type: always_sample}
           rate_allocation: [{policy: limited, percent: 50}, {policy: rest, percent: 25}]"""
-CASES = POLICIES | {"failing": FAILING, "kinds": MANY_KINDS, "bytes": BYTES, "nested": NESTED}
+MANY = "".join(
+    f"""
+      - name: rule {number}
+        type: and
+        and:
+          and_sub_policy:
+            - {{name: where, type: string_attribute, string_attribute: {{key: db.system, values: [redis, none{number}]}}}}
+            - {{name: slow, type: latency, latency: {{threshold_ms: {10 + number}, upper_threshold_ms: 9000}}}}"""
+    for number in range(50)
+)
+CASES = POLICIES | {"failing": FAILING, "kinds": MANY_KINDS, "bytes": BYTES, "nested": NESTED, "many": MANY}
 ALWAYS_EXPLAINED_AT_ONCE = {"failing"}
 """Why a policy failed, only the deciding process knows."""
 
