@@ -64,8 +64,12 @@ def kept_trace(
     summary = None if _summarized is None else _summarized(members)
     start_ns, end_ns, root, service, error, has_trace_state, found = summary or _plain_summary(members)
     upstream = upstream_of(members) if has_trace_state else None
-    kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
-    each = () if upstream is None else _each_kept_by(members, decision, keeps_all=keeps_all)
+    kept_by: tuple[str, float | None] = (decision.reason, decision.weight)
+    each: tuple[tuple[str, float | None], ...] = ()
+    if upstream is not None:
+        kept_by = _trace_kept_by(upstream, decision, keeps_all=keeps_all)
+        each = _each_kept_by(members, decision, keeps_all=keeps_all)
+        each = each if any(one != kept_by for one in each) else ()
     if not found and members and not late:
         found = (_whole(members, start_ns, end_ns, service, error=error),)
     kept = (EncodedTrace if runs else KeptTrace)(
@@ -82,7 +86,7 @@ def kept_trace(
         logs,
         record if record is None or upstream is None else with_upstream(record, upstream),
         late,
-        each if any(one != kept_by for one in each) else (),
+        each,
     )
     if isinstance(kept, EncodedTrace):
         kept.runs, kept.decision = runs, stored_decision
@@ -124,10 +128,8 @@ _summarized: Final[SummarizeSpans | None] = (
 )
 
 
-def _trace_kept_by(upstream: Upstream | None, decision: Decision, *, keeps_all: bool) -> tuple[str, float | None]:
+def _trace_kept_by(upstream: Upstream, decision: Decision, *, keeps_all: bool) -> tuple[str, float | None]:
     """Return the policy and the weight of a trace in the whole chain of samplers."""
-    if upstream is None:
-        return decision.reason, decision.weight
     threshold = None if decision.threshold is None else max(upstream.threshold, decision.threshold)
     return _reason(upstream.policy, decision, keeps_all=keeps_all), weight_of(threshold)
 

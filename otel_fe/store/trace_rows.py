@@ -89,10 +89,15 @@ class TraceRows:
 
     def _extractions(self, key: int, trace: KeptTrace) -> list[tuple[Any, ...]]:
         known, number = self._names.known, self._names.number
-        kept_by = trace.kept_by or [(trace.policy, trace.weight)] * len(trace.extractions)
+        if not trace.kept_by:
+            of_trace, weight_of_trace = number(trace.policy), trace.weight
+            return [
+                _rows.extraction(one, (key, ordinal), weight_of_trace, of_trace, known, number)
+                for ordinal, one in enumerate(trace.extractions)
+            ]
         return [
-            _rows.extraction(extraction, (key, ordinal), weight, number(policy), known, number)
-            for ordinal, (extraction, (policy, weight)) in enumerate(zip(trace.extractions, kept_by, strict=True))
+            _rows.extraction(one, (key, ordinal), weight, number(policy), known, number)
+            for ordinal, (one, (policy, weight)) in enumerate(zip(trace.extractions, trace.kept_by, strict=True))
         ]
 
     def add_logs(self, trace_id: int, logs: bytes, now_s: int) -> None:

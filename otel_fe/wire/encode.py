@@ -180,6 +180,7 @@ def stamped(span: WireSpan, decision: Decision, *, record_policy: bool = False) 
 
 
 @functools.lru_cache(1_024)
+@functools.lru_cache(1_024)
 def _stamp(before: str, threshold: int | None) -> bytes | None:
     """Return the field with the new `tracestate`, empty where there is none any more; None where it stays as it was."""
     after = trace_state.stamped(before, threshold)

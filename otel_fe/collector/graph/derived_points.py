@@ -5,6 +5,7 @@ The SDK has a form for it too (`sdk/metric_points.py`), but takes several MiB, a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from otel_fe import semconv
@@ -23,8 +24,7 @@ def metrics_of(collected: Collected) -> list[Metric]:
     times = collected.start_ns, collected.time_ns
     found = []
     for name, states in collected.histograms.items():
-        edges, per_unit = HISTOGRAMS[name]
-        bounds = tuple(edge / per_unit for edge in edges)
+        bounds, per_unit = _bounds(name), HISTOGRAMS[name][1]
         exemplars = collected.exemplars if name == semconv.DURATION else {}
         points = [
             Point(dict(labels), *times, _buckets(state, bounds, per_unit), _shown(exemplars.get(labels, ()), per_unit))
@@ -36,6 +36,13 @@ def metrics_of(collected: Collected) -> list[Metric]:
         for name, counts in collected.counters.items()
     ]
     return found
+
+
+@lru_cache
+def _bounds(name: str) -> tuple[float, ...]:
+    """Return the edges of a histogram in its exported unit: the same object each time, which compares fast."""
+    edges, per_unit = HISTOGRAMS[name]
+    return tuple(edge / per_unit for edge in edges)
 
 
 def _exported(name: str, value: int) -> float:
