@@ -6,7 +6,7 @@ The SDK has a form for it too (`sdk/metric_points.py`), but takes several MiB, a
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_fe import semconv
 from otel_fe.model.metric import Buckets, ExemplarPoint, Metric, Point
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from otel_fe.model.histogram import Exemplar, HistogramState
     from otel_fe.sdk.collection import Collected
+
+_INT64_MAX: Final = (1 << 63) - 1
+"""The largest count of OTLP, and of a store."""
 
 
 def metrics_of(collected: Collected) -> list[Metric]:
@@ -47,7 +50,7 @@ def _bounds(name: str) -> tuple[float, ...]:
 
 def _exported(name: str, value: int) -> float:
     per_unit = COUNTED_IN.get(name)
-    return value if per_unit is None else value / per_unit
+    return min(value, _INT64_MAX) if per_unit is None else value / per_unit
 
 
 def _buckets(state: HistogramState, bounds: tuple[float, ...], per_unit: int) -> Buckets:
