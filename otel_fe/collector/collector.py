@@ -163,6 +163,8 @@ class Collector:
         """Stop accepting requests; those in progress have `grace_s`. Pending traces are still decided."""
         with self._changing:
             self._listeners.stop(grace_s)
+            with self.engine.locked():
+                pass  # what waits for other requests is handed over to other workers before they stop
 
     def stop(self, grace_s: float) -> None:
         """Stop accepting requests, decide or save pending traces, and send kept ones."""
