@@ -29,10 +29,12 @@ cdef struct Step:
 cdef class Conditions:
     cdef Keys keys
     cdef list texts  # which the steps point into
+    cdef list searches  # of regular expressions, each with the texts that it has seen; `Step.size` is the place
     cdef Step *steps
     cdef int count
     cdef list starts  # by program: the number of its first step; -1 for none
 
     cdef int add(self, int start, int length, tuple given) except -1
     cdef int answer(self, int start, Span *span, Pair *pairs, int *pairs_count, uint64_t facts, uint64_t unsure) noexcept
+    cdef int search(self, Step *step, Bytes text, Py_ssize_t size) noexcept
     cdef int holds(self, Step *step, Span *span, Pair *pairs, int *pairs_count, uint64_t facts, uint64_t unsure) noexcept

@@ -4,7 +4,10 @@
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem, PyDict_Size
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp
@@ -19,6 +22,8 @@ SOURCES = OTEL_FE_SOURCES.decode()
 cdef enum:
     NIL = 100  # besides the types of `Simple`
     MOST_FACTS = 64
+    MOST_SEEN = 4096  # texts that are remembered for a regular expression
+    LONGEST_SEEN = 256
 
 
 cdef enum:  # what a step reads
@@ -27,7 +32,7 @@ cdef enum:  # what a step reads
 
 cdef enum:
     EQUAL, UNEQUAL, LESS, AT_MOST, GREATER, AT_LEAST
-    IS, STARTS, ENDS, CONTAINS  # of a text
+    IS, STARTS, ENDS, CONTAINS, MATCHES  # of a text
 
 
 cdef dict _READS = {
@@ -54,6 +59,7 @@ cdef dict _COMPARATORS = {
     "starts": STARTS,
     "ends": ENDS,
     "contains": CONTAINS,
+    "matches": MATCHES,
 }
 
 
@@ -71,7 +77,7 @@ cdef class Conditions:
         cdef int start = 0
         cdef list given = [() if program is None else tuple(program) for program in programs]
         self.keys = Keys(names)
-        self.texts, self.starts = [], []
+        self.texts, self.searches, self.starts = [], [], []
         self.count = sum([len(program) for program in given])
         self.steps = <Step *>calloc(self.count + 1, sizeof(Step))
         if self.steps == NULL:
@@ -97,7 +103,12 @@ cdef class Conditions:
                 raise ValueError(f"step {place} of {length} goes to {target}")
         step.then = start + then if then >= 0 else then
         step.otherwise = start + otherwise if otherwise >= 0 else otherwise
-        if isinstance(literal, str):
+        if step.comparator == MATCHES:
+            if not callable(literal):
+                raise TypeError("a regular expression is searched for by a function")
+            step.kind, step.size = TEXT, len(self.searches)
+            self.searches.append((literal, {}))
+        elif isinstance(literal, str):
             text = literal.encode()
             self.texts.append(text)
             step.kind, step.text, step.size = TEXT, <Bytes>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)
@@ -179,10 +190,32 @@ cdef class Conditions:
         else:
             return -1
         if step.comparator >= IS:
+            if kind == TEXT and step.comparator == MATCHES:
+                return self.search(step, value.text, value.size)
             if kind == TEXT:
                 return _matches(step, value.text, value.size)
             return 0 if kind == NIL and step.whole else -1
         return _compare(step, kind, &value)
+
+
+    cdef int search(self, Step *step, Bytes text, Py_ssize_t size) noexcept:
+        """Return whether a regular expression is found in a text; -1 if Python has to decide, as where the text is no UTF-8."""
+        cdef PyObject *known
+        try:
+            find, seen = self.searches[step.size]
+            if size > LONGEST_SEEN:
+                return find(PyUnicode_DecodeUTF8(<const char *>text, size, NULL)) is not None
+            encoded = PyBytes_FromStringAndSize(<const char *>text, size)
+            known = PyDict_GetItem(seen, encoded)
+            if known != NULL:
+                return <object>known is True
+            found = find(PyUnicode_DecodeUTF8(<const char *>text, size, NULL)) is not None
+            if PyDict_Size(seen) >= MOST_SEEN:
+                seen.clear()
+            seen[encoded] = found
+            return found
+        except Exception:
+            return -1
 
 
 cdef inline int64_t _between(int64_t start, int64_t end) noexcept:

@@ -18,6 +18,7 @@ from otel_fe.config.policies import NumericAttribute, OttlCondition, StringAttri
 from otel_fe.model.re2 import compile_re2
 from otel_fe.model.span import Span
 from otel_fe.pipeline.compiled_sampler import CompiledTailSampler
+from otel_fe.pipeline.policies.leaves import Leaves
 from otel_fe.pipeline.policies.ottl_condition import OttlConditionEvaluator
 from otel_fe.pipeline.policies.program import plain_pattern
 from otel_fe.wire.decode import Decoder
@@ -279,11 +280,25 @@ USUAL = [
         'IsMatch(name, "^a.*") and HasSuffix(name, "a")',
         'resource.attributes["s"] == nil and IsMatch(scope.name, "[a-z]") and scope.version != "1"',
         'attributes["s"] == "nowhere" and Len(attributes["s"]) > 2',
+        'IsMatch(name, "^[ab]$") and not IsMatch(name, "(?i)B|x+")',
     ],
 )
 def test_usual_conditions_are_not_evaluated_in_python(condition):
     """C answers for values of simple types; what it does not know behind an `and` is only reached where that may hold."""
     assert asked_of(condition, spans=USUAL) == 0
+
+
+@pytest.mark.parametrize("pattern", ["/users/[0-9]+/items/7.*", "[0-9]{3}", "ü?$"])
+def test_a_regular_expression_on_values_that_come_once_is_not_evaluated_on_objects(pattern):
+    """More texts than are remembered, long ones, and one that comes again."""
+    texts = [f"/users/{n}/items/{n}?{'x' * (n % 300)}" for n in range(5_000)]
+    texts.append(texts[7])
+    spans = [Span(n, 1, attributes={"s": text}) for n, text in enumerate(texts, 1)]
+    with patch.object(Leaves, "ask", lambda *_: pytest.fail("a span became an object")):
+        bench = sampler_of(StringAttribute("text", "s", (pattern,), enabled_regex_matching=True))
+        bench.receive_all(Decoder().decode(encode(spans), sized=True).traces, 1)
+    matching = [bench._waiting.row(n)[-2] & 1 == 1 for n in range(1, len(texts) + 1)]
+    assert matching == [compile_re2(pattern).search(text) is not None for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from otel_fe.model.probability import ALWAYS
 from otel_fe.model.re2 import compile_re2
 from otel_fe.model.vote import NO, SAMPLED, YES, Vote
 from otel_fe.pipeline.policies.evaluator import Evaluator, Inputs, SpanEvaluator
-from otel_fe.pipeline.policies.program import MOST_STEPS, NO_MATCH, Program, Step, answer, is_plain, plain_pattern
+from otel_fe.pipeline.policies.program import MOST_STEPS, NO_MATCH, Program, Step, answer, is_plain, pattern_comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from otel_fe.config.policies import BooleanAttribute, NumericAttribute, StringAttribute
     from otel_fe.model.span import SpanView, Value
     from otel_fe.pipeline.buffered_trace import BufferedTrace
-    from otel_fe.pipeline.policies.program import Comparator
+    from otel_fe.pipeline.policies.program import Comparator, Search
 
 _ABSENT: Final = object()
 _INT64: Final = 1 << 63
@@ -165,7 +165,7 @@ def string(policy: StringAttribute) -> Evaluator:
 def _program_of(policy: StringAttribute, matches: Callable[[Value, bool], bool]) -> Program | None:
     """Return the steps that compare an attribute with each of a policy's texts; None where C cannot."""
     key, values = policy.key, [value for value in policy.values if value or policy.enabled_regex_matching]
-    compared = [plain_pattern(value) if policy.enabled_regex_matching else _equal_to(value) for value in values]
+    compared = [pattern_comparison(value) if policy.enabled_regex_matching else _equal_to(value) for value in values]
     if not is_plain(key) or len(compared) + 2 > MOST_STEPS or not all(map(is_plain, values)):
         return None
 
@@ -175,14 +175,12 @@ def _program_of(policy: StringAttribute, matches: Callable[[Value, bool], bool])
 
     steps = [Step("fact", answer(0), 1), Step("attribute", NO_MATCH, 2, literal="", key=key)]
     for place, found in enumerate(compared, len(steps) + 1):
-        if found is None:
-            return None
         following = NO_MATCH if place == len(compared) + 2 else place
         steps.append(Step("attribute", answer(0), following, *found, key, lenient=True))
     return Program(tuple(steps), (of_resource,)) if values else None
 
 
-def _equal_to(value: str) -> tuple[Comparator, str]:
+def _equal_to(value: str) -> tuple[Comparator, str | Search]:
     return "==", value
 
 

@@ -14,7 +14,16 @@ from otel_fe.pipeline.ottl.compiler import compile_condition, constant_of
 from otel_fe.pipeline.ottl.expressions import getter
 from otel_fe.pipeline.ottl.paths import KINDS
 from otel_fe.pipeline.ottl.values import Duration, OttlEvaluationError, SpanId
-from otel_fe.pipeline.policies.program import MOST_STEPS, NO_MATCH, Program, Step, answer, fits, is_plain, plain_pattern
+from otel_fe.pipeline.policies.program import (
+    MOST_STEPS,
+    NO_MATCH,
+    Program,
+    Step,
+    answer,
+    fits,
+    is_plain,
+    pattern_comparison,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -238,5 +247,8 @@ def _matched(
     if name != "IsMatch":
         comparator: Comparator = "starts" if name == "HasPrefix" else "ends"
         return Step(reads, then, otherwise, comparator, pattern.value, key) if is_plain(pattern.value) else None
-    found = plain_pattern(pattern.value)
-    return None if found is None else Step(reads, then, otherwise, *found, key, lenient=True)
+    try:
+        found = pattern_comparison(pattern.value)
+    except ValueError:
+        return None  # an error for each span
+    return Step(reads, then, otherwise, *found, key, lenient=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
+from otel_fe.model.re2 import compile_re2
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,8 +25,10 @@ Reads: TypeAlias = Literal[
     "attribute", "name", "kind", "status", "start", "end", "elapsed", "lasted", "root", "fact", "unknown"
 ]
 """The part of a span. `elapsed` is a difference of ints, `lasted` one of times; `fact` is known of its resource and scope."""
-Comparator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "is", "starts", "ends", "contains"]
-"""Those of OTTL, and four that compare texts only."""
+Comparator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "is", "starts", "ends", "contains", "matches"]
+"""Those of OTTL, and five of texts only; `matches` calls a regular expression, for texts that differ from those seen before."""
+Search: TypeAlias = "Callable[[str], object | None]"
+"""Returns None where a regular expression is not found in a text."""
 
 
 _PATTERN: Final = re.compile(
@@ -50,7 +54,8 @@ class Step(NamedTuple):
     otherwise: int
     """The same if it does not hold."""
     comparator: Comparator = "=="
-    literal: str | float | None = None
+    literal: str | float | Search | None = None
+    """For `matches` the search."""
     key: str | int = 0
     """The name of the attribute, or the number of the fact."""
     lenient: bool = False
@@ -93,3 +98,12 @@ def plain_pattern(pattern: str) -> tuple[Comparator, str] | None:
     if found is None:
         return None
     return _ANCHORED[found[1] == "^", found[3] == "$"], re.sub(r"\\(.)", r"\1", found[2])
+
+
+def pattern_comparison(pattern: str) -> tuple[Comparator, str | Search]:
+    """Return how a regular expression compares a text, and with what.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return plain_pattern(pattern) or ("matches", compile_re2(pattern).search)
