@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import shutil
+import socket
 import ssl
 import subprocess
 
@@ -85,6 +87,37 @@ def test_tls(certificates, tmp_path):
         assert collector.sums()["otelcol_receiver_accepted_spans"] == 4
         collector.stop()
         assert "Traceback" not in collector.log
+
+
+def test_a_large_request_may_come_with_the_end_of_the_handshake(certificates, tmp_path):
+    """As Go's clients send it. Reading stopped for good then, and started again only on the other transport."""
+    keys = tls_keys(certificates)
+    sent = request(1)
+    sent.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="a").value.string_value = "x" * 300_000
+    body = sent.SerializeToString()
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n"
+    context = ssl.create_default_context(cafile=certificates / "ca.crt")
+    with running(tmp_path, config(grpc_keys=keys, http_keys=keys)) as collector:
+        host, _, port = collector.http.rpartition(":")
+        for _ in range(5):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+            with socket.create_connection((host, int(port)), timeout=10) as stream:
+                while True:
+                    try:
+                        tls.do_handshake()
+                        break
+                    except ssl.SSLWantReadError:
+                        stream.sendall(outgoing.read())
+                        incoming.write(stream.recv(1 << 16))
+                tls.write(head % len(body) + body)
+                stream.sendall(outgoing.read())  # the end of the handshake, too
+                answer = b""
+                while not answer:
+                    incoming.write(stream.recv(1 << 16))
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        answer = tls.read()
+            assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_client_certificates(certificates, tmp_path):

@@ -30,6 +30,8 @@ class ByteStream(asyncio.BufferedProtocol):
         self._ended = False
         self._lost = False
         self._writable = True
+        self._shaking = False
+        """Whether TLS shakes hands: `_transport` is not the one that decrypts yet."""
         self._waiting: asyncio.Future[None] | None = None
         self.sender = ""
         """Address of the other side, without its port; empty on a Unix socket."""
@@ -51,7 +53,7 @@ class ByteStream(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Add received bytes."""
         self._received += bytes(self._shared[:nbytes])
-        if len(self._received) >= READ_BYTES:
+        if len(self._received) >= READ_BYTES and not self._shaking:
             self._transport.pause_reading()
         self._wake()
 
@@ -84,13 +86,18 @@ class ByteStream(asyncio.BufferedProtocol):
             OSError: The other side does not, or not in time.
         """
         loop = asyncio.get_running_loop()
+        self._shaking = True
         encrypted = await loop.start_tls(
             self._transport, self, context, server_side=True, ssl_handshake_timeout=timeout_s
         )
+        self._shaking = False
         if encrypted is None:
             raise ConnectionAbortedError
-        encrypted.set_write_buffer_limits(high=0)
+        # Of 0, asyncio's TLS takes an empty buffer for a full one, and calls `pause_writing` after every other read or write.
+        encrypted.set_write_buffer_limits(high=1, low=0)
         self._transport = encrypted
+        if len(self._received) >= READ_BYTES:  # a request that came with the end of the handshake
+            encrypted.pause_reading()
 
     async def read(self) -> bytes:
         """Return the bytes that have come, waiting for the first; none at the end."""
