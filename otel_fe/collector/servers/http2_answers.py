@@ -19,6 +19,21 @@ TRAILERS: Final = [(b"grpc-status", b"0")]
 _UNQUOTED: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 """Characters of a status message that are sent as they are (gRPC over HTTP/2, "Status-Message")."""
 
+_WRONG_PORT_TEXT: Final = (
+    b"This port takes OTLP over gRPC. Send OTLP over HTTP to the port of protocols::http, by default 4318.\n"
+)
+WRONG_PORT: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_WRONG_PORT_TEXT), _WRONG_PORT_TEXT)
+)
+"""To a client that speaks HTTP/1: a connection that just ends would not tell it why."""
+_METHODS: Final = (b"POST ", b"GET ", b"PUT ", b"HEAD ", b"OPTIONS ")
+
+
+def is_http1(received: bytearray) -> bool:
+    """Return whether the first bytes of a connection are a request of HTTP/1."""
+    return received.startswith(_METHODS)
+
 
 def refused(answer: Refusal) -> list[tuple[bytes, bytes]]:
     """Return all that is sent to a call that is refused."""

@@ -14,7 +14,7 @@ from otel_fe.collector.servers.bodies import unpacked_grpc
 from otel_fe.collector.servers.client_conduct import ClientConduct
 from otel_fe.collector.servers.connections import Phase
 from otel_fe.collector.servers.grpc_calls import GrpcCalls, Refusal, refusal, timeout_s
-from otel_fe.collector.servers.http2_answers import HEADERS, TRAILERS, refused
+from otel_fe.collector.servers.http2_answers import HEADERS, TRAILERS, WRONG_PORT, is_http1, refused
 from otel_fe.collector.servers.statuses import Code
 from otel_fe.wire.wire_error import WireError
 
@@ -151,6 +151,10 @@ class Http2Connection:
                 self.close()
         except self._broken:
             with contextlib.suppress(OSError, self._broken):
+                if not self._ready and is_http1(buffer):
+                    self.stream.send(WRONG_PORT)
+                    self._end(now_s)
+                    return
                 self._send(now_s)  # which says why
             self.close()
         except OSError:
@@ -242,8 +246,12 @@ class Http2Connection:
             self._blocked_s = None
         self._count_held()  # what was sent may have ended calls
         if self._ended_s is None and (self._session.ended or (self.closing and self.idle)):
-            self._ended_s = now_s
-            self.stream.socket.shutdown(socket.SHUT_WR)
+            self._end(now_s)
+
+    def _end(self, now_s: float) -> None:
+        """Close our side: all is said."""
+        self._ended_s = now_s
+        self.stream.socket.shutdown(socket.SHUT_WR)
 
     # --- calls -----------------------------------------------------------------------------------------------------------
 
