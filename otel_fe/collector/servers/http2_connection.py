@@ -84,6 +84,8 @@ class Http2Connection:
         self._limits = limits
         self._held = held
         self._dropped = dropped
+        self._heard = False
+        """Whether the client has sent anything: nothing is said before, since it may not be HTTP/2 that it speaks."""
         self._ready = False
         """Whether the client has sent its preface and settings."""
         self._last_signal: str | None = None
@@ -210,6 +212,7 @@ class Http2Connection:
             if not size:
                 return False
             reads += 1
+            self._heard = True
             self._received_s = now_s
             self._pinged_s = None
             if self._ended_s is None:
@@ -229,7 +232,7 @@ class Http2Connection:
             return
         if not self.idle:
             self._idle_since_s = now_s
-        is_all = self._ended_s is not None
+        is_all = self._ended_s is not None or not self._heard
         while True:
             if not self._output:
                 if is_all:

@@ -224,6 +224,7 @@ def test_a_token_is_looked_at_in_each_call(server):
 def test_http_1_is_told_which_port_to_use(server, size):
     """OTLP over HTTP is often sent to the port of gRPC; the answer arrives whatever the client is still sending."""
     connection, client = server.pair()
+    server.later(1.0)
     head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size
     rest = head + b"x" * size
     while rest:
