@@ -23,7 +23,7 @@ from otel_fe.wire.validation import check
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from otel_fe.clock import Clock
     from otel_fe.collector.graph.parts import Parts
@@ -117,7 +117,7 @@ class PipelineGraph:
         self._gathered = GatheredRequests()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the lock, with all processed that is acknowledged."""
         with self.lock:
             self._process_gathered(self._clock.monotonic_ns())
