@@ -19,7 +19,11 @@ cdef enum:
 
 
 def hand_over(Batch batch not None, uint64_t worker, uint64_t workers):
-    """Remove the spans of the traces that one of several workers decides; return them as a request, and their number."""
+    """Remove the spans of the traces that one of several workers decides; return them as a request, and their number.
+
+    Raises:
+        RuntimeError: A callback has released the batch.
+    """
     cdef Py_ssize_t origins = PyList_GET_SIZE(batch.origins), count = 0
     cdef unsigned char *chosen
     cdef int64_t *sizes
@@ -83,11 +87,12 @@ cdef bytes written(Batch batch, unsigned char *chosen, int64_t *sizes, int64_t *
     cdef list frames = []  # by scope; its resource's, too, for the first of a resource
     cdef bytes of_resource, of_scope, found
     cdef unsigned char *at
-    for origin in range(PyList_GET_SIZE(batch.origins)):
+    cdef list origins = batch.origins
+    for origin in range(PyList_GET_SIZE(origins)):
         if not sizes[origin]:
             frames.append(None)
             continue
-        resource, scope, of = <tuple>PyList_GET_ITEM(batch.origins, origin)
+        resource, scope, of = <tuple>PyList_GET_ITEM(origins, origin)
         of_scope, of_resource = frame_of(scope), None
         if <Py_ssize_t>of != number:
             total += framed(resources[first]) if first >= 0 else 0
@@ -97,6 +102,8 @@ cdef bytes written(Batch batch, unsigned char *chosen, int64_t *sizes, int64_t *
         sizes[origin] += PyBytes_GET_SIZE(of_scope)
         resources[first] += framed(sizes[origin])
         frames.append((of_resource, of_scope))
+    if batch.origins is not origins:
+        raise RuntimeError("the batch was released by a callback while its spans were processed")
     total += framed(resources[first])
     found = PyBytes_FromStringAndSize(NULL, total)
     at = <unsigned char *>PyBytes_AS_STRING(found)

@@ -37,11 +37,20 @@ def _brought():
 
 def test_a_batch_may_be_released_by_whoever_makes_its_traces():
     """A batch that is released while its traces are being made raises RuntimeError; it used to read beyond its lists."""
-    for ask in (lambda b: list(b.traces), lambda b: list(b.spans), lambda b: b.take(0, 1), lambda b: b.traces[0]):
+    for ask in (lambda b: list(b.traces), lambda b: list(b.spans), lambda b: b.traces[0]):
         releasing = _Releasing(Trace(1))
         releasing.batch = batch = read(_brought(), trace_kind=releasing)
         with pytest.raises(RuntimeError, match="was released"):
             ask(batch)
+
+
+def test_a_batch_may_be_released_while_its_spans_are_handed_over():
+    """By whatever has the bytes of a resource: nothing is written from a request that is gone."""
+    releasing = _Releasing(b"")
+    resource = type("Resource", (), {"frame": property(releasing), "size_bytes": 0})()
+    releasing.batch = batch = read(_brought(), resources={b"": resource})
+    with pytest.raises(RuntimeError, match="was released"):
+        compiled.backend.hand_over(batch, 0, 1)
 
 
 def test_a_batch_may_be_released_by_whoever_makes_its_spans():

@@ -85,7 +85,7 @@ POLICIES = {
     ),
     "like": (
         "{type: ottl_condition, ottl_condition: {error_mode: ignore, span: "
-        '[\'IsMatch(name, "[ac]") and attributes["n"] > 3 and resource.attributes["shop"] != "no"\']}}'
+        '[\'attributes["n"] + 0 > 3 and IsMatch(name, "[ac]") and resource.attributes["shop"] != "no"\']}}'
     ),
     "program": (
         "{type: ottl_condition, ottl_condition: {error_mode: propagate, span: "
