@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,11 @@ _ZLIB: Final = 15
 _MOST_MEMBERS: Final = 64
 """Each costs a copy of what follows it."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-ACCEPTED: Final = "gzip, deflate, zstd, identity"
+_SNAPPY_FRAMES: Final = b"\xff\x06\x00\x00sNaPpY"
+"""The beginning of snappy's framing format, by which the Collector tells it from its block format."""
+_NO_ROOM: Final = ("write whole buffer", "output buffer")
+"""In what cramjam says of a result that is larger than the room for it."""
+ACCEPTED: Final = "gzip, deflate, zstd, snappy, x-snappy-framed, lz4, identity"
 """The encodings that are read, as a header has them."""
 _ZSTD_WINDOW: Final = 8 << 20
 """The window that every decoder must support (RFC 8878, 3.1.1.1.2), and most encoders stay within."""
@@ -33,10 +38,11 @@ def check_encoding(encoding: str) -> None:
         encoding: The header's value; empty for none.
 
     Raises:
-        EncodingError: The encoding is none of gzip, deflate, zstd and identity, or more than one.
+        EncodingError: The encoding is not one of `ACCEPTED`, or more than one.
     """
     if encoding.strip().lower() not in _UNPACKERS:
-        raise EncodingError(f"Content-Encoding {encoding[:40]!r} is not supported; use gzip, deflate, zstd or none")
+        wanted = "use gzip, deflate, zstd, snappy, lz4 or none"
+        raise EncodingError(f"Content-Encoding {encoding[:40]!r} is not supported; {wanted}")
 
 
 def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
@@ -88,12 +94,13 @@ def unpacked_grpc(message: bytes, encoding: str, most_bytes: int) -> bytes:
         most_bytes: It must not become larger than this.
 
     Raises:
-        EncodingError: It is none of gzip, deflate and zstd.
+        EncodingError: It is none of gzip, deflate, zstd and snappy.
         TooLargeError: It would become larger.
         WireError: It is damaged.
     """
-    if encoding not in ("gzip", "deflate", "zstd"):
-        raise EncodingError(f"grpc-encoding {encoding[:40]!r} is not read here; use one of gzip, deflate and zstd")
+    if encoding not in ("gzip", "deflate", "zstd", "snappy"):
+        wanted = "use one of gzip, deflate, zstd and snappy"
+        raise EncodingError(f"grpc-encoding {encoding[:40]!r} is not read here; {wanted}")
     return _UNPACKERS[encoding](message, most_bytes)
 
 
@@ -143,6 +150,36 @@ def _unzstd(body: bytes, most_bytes: int) -> bytes:
     return bytes(unpacked_body)
 
 
+def _unsnappy(body: bytes, most_bytes: int) -> bytes:
+    if not body:
+        return b""  # Go's framing writer writes nothing then, and its reader takes that
+    framed = body.startswith(_SNAPPY_FRAMES)
+    return _by_cramjam("snappy", "decompress_into" if framed else "decompress_raw_into", body, most_bytes)
+
+
+def _unlz4(body: bytes, most_bytes: int) -> bytes:
+    return _by_cramjam("lz4", "decompress_into", body, most_bytes)
+
+
+def _by_cramjam(encoding: str, function: str, body: bytes, most_bytes: int) -> bytes:
+    try:
+        import cramjam  # noqa: PLC0415 an extra
+    except ImportError:
+        raise EncodingError(
+            f"the encoding {encoding!r} needs the package cramjam, which is not installed here"
+        ) from None
+    with mmap.mmap(-1, most_bytes + 1) as room:  # of which only what is written to takes memory
+        try:
+            size = getattr(getattr(cramjam, encoding), function)(body, room)
+        except cramjam.DecompressionError as error:
+            if any(said in str(error) for said in _NO_ROOM):
+                raise TooLargeError(most_bytes) from None
+            raise WireError(f"the compressed body is damaged: {error}") from None
+        if size > most_bytes:
+            raise TooLargeError(most_bytes)
+        return room[:size]
+
+
 def _as_it_is(body: bytes, most_bytes: int) -> bytes:  # noqa: ARG001 like the others
     return body
 
@@ -153,6 +190,9 @@ _UNPACKERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
     "deflate": _inflate,
     "zlib": _inflate,  # what the Collector calls the same
     "zstd": _unzstd,
+    "snappy": _unsnappy,
+    "x-snappy-framed": _unsnappy,
+    "lz4": _unlz4,
     "identity": _as_it_is,
     "": _as_it_is,
 }

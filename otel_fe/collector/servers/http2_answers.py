@@ -42,5 +42,5 @@ def refused(answer: Refusal) -> list[tuple[bytes, bytes]]:
         (b"grpc-status", str(answer.code.grpc).encode()),
         (b"grpc-message", quote(answer.message, safe=_UNQUOTED).encode()),
         (STATUS_KEY.encode(), b64encode(answer.details).rstrip(b"=")),
-        (b"grpc-accept-encoding", b"identity,gzip,deflate,zstd"),
+        (b"grpc-accept-encoding", b"identity,gzip,deflate,zstd,snappy"),
     ]

@@ -12,6 +12,7 @@ import zlib
 from math import inf
 from types import SimpleNamespace
 
+import cramjam
 import grpc
 import pytest
 import trustme
@@ -265,10 +266,15 @@ def test_trailers_of_the_client_end_a_call(server, client):
 
 @pytest.mark.parametrize(
     ("encoding", "pack"),
-    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstandard.compress)],
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("zstd", zstandard.compress),
+        ("snappy", lambda data: bytes(cramjam.snappy.compress(data))),
+    ],
 )
 def test_compressed_messages(server, client, encoding, pack):
-    """Of what gRPC and the Collector know, snappy alone is not read."""
+    """What gRPC and the Collector know is read."""
     stream = client.call(pack(b"x" * 1000), compressed=True, grpc_encoding=encoding)
     assert server.taken.messages == [("traces", b"x" * 1000)]
     assert client.status(stream) == 0
@@ -279,11 +285,11 @@ def test_compressed_messages(server, client, encoding, pack):
 
 def test_unknown_compression_is_unimplemented(server, client):
     """The answer says what could be used."""
-    for encoding in ("snappy", "", "gzip, gzip"):
+    for encoding in ("lz4", "", "gzip, gzip"):
         stream = client.call(b"x", compressed=True, grpc_encoding=encoding)
         assert client.status(stream) == 12
-        assert "use one of gzip, deflate and zstd" in client.message(stream)
-        assert client.headers[stream]["grpc-accept-encoding"] == "identity,gzip,deflate,zstd"
+        assert "use one of gzip, deflate, zstd and snappy" in client.message(stream)
+        assert client.headers[stream]["grpc-accept-encoding"] == "identity,gzip,deflate,zstd,snappy"
     assert server.taken.refusals == ["encoding"] * 3
 
 

@@ -7,6 +7,7 @@ import gzip
 import os
 import zlib
 
+import cramjam
 import pytest
 import zstandard
 from google.rpc import error_details_pb2, status_pb2
@@ -37,6 +38,9 @@ PACKERS = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "zstd": zstandard.ZstdCompressor().compress,
+    "snappy": lambda body: bytes(cramjam.snappy.compress(body)),
+    "x-snappy-framed": lambda body: bytes(cramjam.snappy.compress(body)),
+    "lz4": lambda body: bytes(cramjam.lz4.compress(body)),
     "identity": bytes,
     "": bytes,
 }
@@ -53,18 +57,35 @@ def test_unpacked_is_what_was_packed(encoding, body):
             unpacked(packed, encoding, len(body) - 1)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@given(body=st.binary(max_size=2_000))
+def test_snappy_comes_in_two_formats(body):
+    """Its block format is recognised, too: senders other than the Collector use it."""
+    packed = bytes(cramjam.snappy.compress_raw(body))
+    assert unpacked(packed, "snappy", len(body)) == body
+    if body:
+        with pytest.raises(TooLargeError):
+            unpacked(packed, "snappy", len(body) - 1)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "snappy", "x-snappy-framed", "lz4"])
 @given(rubbish=st.binary(min_size=1, max_size=300))
 def test_rubbish_is_named_as_such(encoding, rubbish):
     """Never another error."""
     with contextlib.suppress(WireError, TooLargeError):
         unpacked(rubbish, encoding, 1_000)
+    with contextlib.suppress(WireError, TooLargeError):
+        packed = bytearray(PACKERS[encoding](b"features" * 50))
+        packed[rubbish[0] % len(packed)] ^= 1 + rubbish[-1] % 255
+        unpacked(bytes(packed), encoding, 1_000)
 
 
 def test_half_a_body_is_damaged():
     """A truncated body is refused, even if its beginning can be read."""
     for encoding in ("gzip", "deflate"):
         with pytest.raises(WireError, match="the compressed body is truncated"):
+            unpacked(PACKERS[encoding](b"x" * 100)[:-5], encoding, 1_000)
+    for encoding in ("snappy", "lz4"):
+        with pytest.raises(WireError, match="the compressed body is damaged"):
             unpacked(PACKERS[encoding](b"x" * 100)[:-5], encoding, 1_000)
 
 
