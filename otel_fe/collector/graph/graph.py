@@ -151,7 +151,8 @@ class PipelineGraph:
                 pipeline.take(checked.payload, checked.items)
                 self._wake(pipeline.due_ns)
             if batch is not None:
-                self._take_spans(route, batch if self._partition is None else self._partition.own(receiver, batch))
+                own = batch if self._partition is None else self._partition.own(receiver, batch)
+                self._take_spans(route, own, self._process)
             elif gathers:
                 self._gather(receiver, checked.payload, checked.items)
             if self._observer is not None and signal == "metrics":
@@ -169,8 +170,9 @@ class PipelineGraph:
         route = self.signals_of(receiver).get("traces", Route())
         self._wait_for_room(route)
         batch = self.decode(payload, sized=route.sized)
-        self._take_spans(route, batch)
-        return batch.accepted
+        spans = batch.accepted
+        self._take_spans(route, batch, self._process_acknowledged)
+        return spans
 
     def check_memory(self, receiver: str, signal: str) -> None:
         """Refuse a request of a receiver while its pipelines' `memory_limiter` does.
@@ -213,29 +215,33 @@ class PipelineGraph:
 
     def _process_gathered(self, now_ns: int) -> None:
         """Process what waits, under the lock."""
-        for receiver, payload, received in self._gathered.take():
-            spans = received
+        for receiver, payload, spans in self._gathered.take():
             route = self.signals_of(receiver)["traces"]
-            before = [sampled.taken for sampled in route.sampled]
             try:
                 batch = self.decode(payload, sized=route.sized)
                 if self._partition is not None:
                     batch = self._partition.own(receiver, batch)
-                    spans = batch.accepted
-                self._process(route, batch, now_ns)
             except Exception:
-                # Its sender has been told that they are taken: they are accounted for here.
-                _log.exception("%d spans that were acknowledged could not be processed", spans)
-                for sampled, taken in zip(route.sampled, before, strict=True):
-                    sampled.counters.reject({FAILED: max(0, spans - (sampled.taken - taken))})
+                _account(route, [spans] * len(route.sampled), spans)
+            else:
+                self._process_acknowledged(route, batch, now_ns)
 
-    def _take_spans(self, route: Route, batch: Batch) -> None:
+    def _process_acknowledged(self, route: Route, batch: Batch, now_ns: int) -> None:
+        """Process spans whose sender has been told that they are taken: where that fails, they are accounted for here."""
+        spans = batch.accepted
+        left = [sampled.taken + spans for sampled in route.sampled]
+        try:
+            self._process(route, batch, now_ns)
+        except Exception:
+            _account(route, [whole - sampled.taken for whole, sampled in zip(left, route.sampled, strict=True)], spans)
+
+    def _take_spans(self, route: Route, batch: Batch, process: Callable[[Route, Batch, int], None]) -> None:
         now_ns = self._clock.monotonic_ns()
         with self.lock:
             if self.closed:
                 raise StoppingError
             self._process_gathered(now_ns)
-            self._process(route, batch, now_ns)
+            process(route, batch, now_ns)
             due, due_ns = self._take_due(now_ns)
         self._send_due(due, due_ns)
 
@@ -344,6 +350,13 @@ class PipelineGraph:
         send_metrics(derived, self.parts.own_metrics_to)
         if self._observer is not None and derived:
             self._observer.exported(derived)
+
+
+def _account(route: Route, left: Sequence[int], spans: int) -> None:
+    """Count acknowledged spans that could not be processed as dropped: for each sampling pipeline, those that it has not taken."""
+    _log.exception("%d spans that were acknowledged could not be processed", spans)
+    for sampled, number in zip(route.sampled, left, strict=True):
+        sampled.counters.reject({FAILED: max(0, number)})
 
 
 def _outcome(checked: ValidatedRequest) -> ExportOutcome:

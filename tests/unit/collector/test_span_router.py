@@ -39,7 +39,7 @@ def test_each_trace_goes_to_its_worker_whole(tmp_path):
     try:
         for link, bench in zip(links, benches, strict=True):
             own = link.own("otlp", decode(request(*range(1, 41)).SerializeToString()))
-            bench.engine._take_spans(bench.engine.parts.routes["otlp"]["traces"], own)
+            bench.engine._take_spans(bench.engine.parts.routes["otlp"]["traces"], own, bench.engine._process)
         assert all(link.flush(10) for link in links)
     finally:
         for link in links:
@@ -86,3 +86,28 @@ def test_a_worker_that_stays_away(tmp_path, monkeypatch):
     assert link.lost == 20 - sum(len(trace.spans) for trace in own.traces)
     link.check()
     link.close()
+
+
+def test_spans_that_cannot_be_processed_are_accounted_for_and_others_go_on(tmp_path, monkeypatch, caplog):
+    """Whatever a frame does, those behind it on the same connection are taken: their senders have their answers."""
+    sockets = [tmp_path / "0", tmp_path / "1"]
+    bench = PipelineBench(SAMPLED)
+    (sampled,) = bench.engine.parts.sampled
+    receive_all = sampled.sampler.receive_all
+
+    def fail_once(*_):
+        monkeypatch.setattr(sampled.sampler, "receive_all", receive_all)
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(sampled.sampler, "receive_all", fail_once)
+    link = SpanRouter(0, sockets)
+    for number in (1, 3, 5):
+        link.own("otlp", decode(request(number).SerializeToString()))
+    taking = PeerReceiver(sockets[1], into_engine(lambda: bench.engine))
+    assert link.flush(10)
+    link.close()
+    taking.finish(10)
+    assert "2 spans that were acknowledged could not be processed" in caplog.text
+    assert taking.taken == link.sent == 6
+    bench.engine.close(decide=True)
+    assert bench.sums() == {"received": 6, "sampled": 0, "not_sampled": 4, "dropped": 2, "queued": 0}
