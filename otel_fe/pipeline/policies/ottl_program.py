@@ -1,8 +1,9 @@
 """OTTL conditions as the steps of a `Program`, as far as C knows what is in them.
 
 Those are comparisons of an attribute, the name, the kind, the status, the times and the duration of a span with a literal, and
-`IsMatch` with a pattern that is a plain text. Whatever reads only the resource and the scope is evaluated once for each of these.
-Any other part is a step that leaves the span to Python, so that the parts in front of it still spare most spans the way there.
+`IsMatch`, `HasPrefix` and `HasSuffix` with a literal pattern. Whatever reads only the resource and the scope is evaluated once for
+each of these. Any other part is a step that leaves the span to Python, so that the parts in front of it still spare most spans the
+way there.
 """
 
 from __future__ import annotations
