@@ -32,7 +32,10 @@ def traces(bed, *durations_ms, **more):
     """Store kept traces; those of 100 ms and above missed, and waited for a pool most of the time."""
     bed.write(
         "trace",
-        *(kept(0x1000 + n, NOW - MINUTE + n, ms * MS, policy="slow", **more) for n, ms in enumerate(durations_ms)),
+        *(
+            kept(0x1000 + n, NOW - MINUTE + n, round(ms * MS), policy="slow", **more)
+            for n, ms in enumerate(durations_ms)
+        ),
     )
 
 
