@@ -143,6 +143,18 @@ def check(benches):
         assert found == second[part], part
 
 
+def compare(benches, steps):
+    """Run two benches through the same steps to their end, and compare them after each."""
+    for step in steps:
+        payload = encode(step) if isinstance(step, list) else step
+        for bench in benches:
+            bench.step(payload)
+        check(benches)
+    for bench in benches:
+        bench.sampler.close()
+    check(benches)
+
+
 def count_objects(bench):
     """Return a list that grows by the row of each trace that is made an object."""
     made = []
@@ -156,14 +168,7 @@ def count_objects(bench):
 def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
     """Votes, records, counts, what is kept and what is pending: after each request, each wait, and at the end."""
     benches = both(tail_sampling(*names, settings=more))
-    for step in steps:
-        payload = encode(step) if isinstance(step, list) else step
-        for bench in benches:
-            bench.step(payload)
-        check(benches)
-    for bench in benches:
-        bench.sampler.close()
-    check(benches)
+    compare(benches, steps)
     assert benches[0].sampler.pending == (0, 0)
 
 
@@ -177,14 +182,7 @@ def test_decisions_are_those_of_the_plain_sampler(names, steps, more):
 def test_traces_compete_for_budgets_as_in_the_plain_sampler(names, other, steps, more):
     """Compiled and plain samplers agree on the sampled traces, the remaining budgets and the records of past rounds."""
     benches = both(tail_sampling(*names, other, settings=more))
-    for step in steps:
-        payload = encode(step) if isinstance(step, list) else step
-        for bench in benches:
-            bench.step(payload)
-        check(benches)
-    for bench in benches:
-        bench.sampler.close()
-    check(benches)
+    compare(benches, steps)
 
 
 @needs_it
@@ -289,14 +287,7 @@ def test_more_policies_than_a_word_has_bits_decide_as_in_the_plain_sampler(first
     between = [f"type: span_count, span_count: {{min_spans: {40 + n}}}" for n in range(others)]
     kinds = [POLICIES[name][1:-1] for name in (*first, *last)]
     benches = both(nested_sampling(kinds[: len(first)] + between + kinds[len(first) :], settings=more))
-    for step in (begin, *steps):
-        payload = encode(step) if isinstance(step, list) else step
-        for bench in benches:
-            bench.step(payload)
-        check(benches)
-    for bench in benches:
-        bench.sampler.close()
-    check(benches)
+    compare(benches, (begin, *steps))
 
 
 @needs_it

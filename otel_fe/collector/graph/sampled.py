@@ -77,7 +77,7 @@ class SampledPipeline:
         """Connectors at its end, which count what is kept, by its weight."""
         self.upstream = UpstreamDecisions()
         self.prompt = bool(safe) or settings.block_on_overflow
-        """Whether spans are to be processed before their sender is answered: it is told of what there is no room for."""
+        """Whether spans must be processed before their sender is answered, so that it can be told that there is no room."""
         self.on_kept: list[OnKept] = [self.upstream.note]
         """Callbacks for kept spans: the trace's id, the spans, the decision."""
         self.offered_to: list[Callable[[Iterable[SpanView]], None]] = []

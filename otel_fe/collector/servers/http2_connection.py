@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from otel_fe.compiled.http2 import Session
 
 _MOST_SENT: Final = 1 << 16
-"""What a session gives at once is at least this, or all."""
+"""Bytes: if a session returns fewer, it has no more to send."""
 _READS: Final = 8
 """In a row, before other connections have their turn."""
 _LINGER_S: Final = 1.0
@@ -89,7 +89,7 @@ class Http2Connection:
         self._ready = False
         """Whether the client has sent its preface and settings."""
         self._last_signal: str | None = None
-        """What the last call exports, if its headers allowed it."""
+        """The signal of the last call; None if its headers were refused."""
         self._output = b""
         self._counted = 0
         """Bytes that are counted in `held`."""
@@ -296,12 +296,10 @@ class Http2Connection:
 
     def _begin(self, call: Call) -> None:
         """Look at a call's headers, and refuse it if that is enough to know."""
-        if not call.like_last:
+        if not call.like_last or self._last_signal is None:
             self._last_signal = self._method(call)
         signal = self._last_signal
         if signal is None:
-            if call.like_last:
-                self._method(call)  # which refuses it
             return
         found = self._refusal(call, signal)
         if found is None:
